@@ -1,0 +1,1 @@
+"""Sound without networks: the PCM format, the metronome, sound cards, the mixer."""

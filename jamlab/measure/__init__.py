@@ -1,0 +1,1 @@
+"""What an engineer asks: click detection, latency, statistics, verdicts, records."""

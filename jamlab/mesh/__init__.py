@@ -1,0 +1,1 @@
+"""One participant: the WebRTC audio service and the jam session round it."""

@@ -1,0 +1,1 @@
+"""Tables and figures, and the notebooks made into one HTML file."""

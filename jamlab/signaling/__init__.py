@@ -1,0 +1,1 @@
+"""How peers find each other: messages, and the channels that carry them."""
