@@ -1,0 +1,223 @@
+"""Sound cards: the interface the mesh plays through, and the virtual card that needs no hardware.
+
+A card is full duplex. Once a block it hands over what it captured and takes what it will play, in
+one callback, and it does so when *it* needs to: nobody can make it wait. The virtual card keeps the
+timing of a real one with `periods` playback buffers::
+
+    frame       0        B        2B       3B       4B
+    captured    |--- 0 --|--- 1 --|--- 2 --|
+    callback             k=0      k=1      k=2
+    played                        |--- 0 --|--- 1 --|        (periods = 2)
+
+Block *k* is captured until the callback at frame ``(k+1)·B``, and what that callback returns is
+played from frame ``(k+periods)·B`` on, so a wire round the card alone takes ``periods·B`` frames,
+as on a JACK or ALSA device. A callback that comes after its block should have begun to sound is an
+*underrun*: the card has played silence, whatever is handed over now.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block, silence
+
+DuplexCallback: TypeAlias = Callable[[Block], Block]
+"""Takes the captured block, returns the block to play, of the same length."""
+
+Source: TypeAlias = Callable[[int, int], Block]
+"""The sound before a virtual microphone: ``source(start, frames)``, positions in card frames."""
+
+
+@dataclass(slots=True)
+class CardCounters:
+    """What a card asked for, and what it did not get."""
+
+    blocks: int = 0
+    """Callbacks made."""
+    underruns: int = 0
+    """Blocks played as silence because the callback came too late."""
+
+    @property
+    def underrun_share(self) -> float:
+        """Underruns over blocks; 0 before the first."""
+        return self.underruns / self.blocks if self.blocks else 0.0
+
+
+class SoundCard(Protocol):
+    """What the mesh asks of a sound card."""
+
+    block_frames: int
+    """Length of a block."""
+    round_trip_frames: int
+    """From captured to played through the card alone: its blocks, in frames."""
+    counters: CardCounters
+
+    def start(self, callback: DuplexCallback) -> None:
+        """Begin to call back, once a block, on the running event loop."""
+
+    def stop(self) -> None:
+        """Call back no more. Stopping twice is harmless."""
+
+
+class Recording:
+    """What a virtual card played, frame by frame on the card's own timeline."""
+
+    def __init__(self) -> None:
+        self._pcm: Block = silence(SAMPLE_RATE)
+        self._frames = 0
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def write(self, block: Block) -> None:
+        """Append a block."""
+        end = self._frames + len(block)
+        if end > len(self._pcm):
+            self._pcm = np.concatenate((self._pcm, np.zeros_like(self._pcm)))
+        self._pcm[self._frames : end] = block
+        self._frames = end
+
+    def block(self, start: int, frames: int) -> Block:
+        """Return a stretch; silence where nothing was recorded. A `Source`: an acoustic echo."""
+        if 0 <= start and start + frames <= self._frames:
+            return self._pcm[start : start + frames]
+        padded = silence(frames)
+        first, last = max(start, 0), min(start + frames, self._frames)
+        if first < last:
+            padded[first - start : last - start] = self._pcm[first:last]
+        return padded
+
+    @property
+    def pcm(self) -> Block:
+        """Everything recorded so far, shape ``(len(self), 2)``; a view, not a copy."""
+        return self._pcm[: self._frames]
+
+
+def no_sound(start: int, frames: int) -> Block:
+    """Return silence: the `Source` of a card with nothing before its microphone."""
+    return silence(frames)
+
+
+class VirtualCard:
+    """A sound card made of a clock: it keeps a real card's deadlines on any event loop.
+
+    Parameters
+    ----------
+    source : Source
+        The sound before the microphone.
+    block_frames : int
+        Length of a block, in frames.
+    periods : int
+        Playback buffers, 2 or more.
+    recording : Recording, optional
+        Where to keep what is played.
+    skew_ppm : float
+        How much faster than nominal the card's own clock runs, in parts per million.
+
+    Raises
+    ------
+    ValueError
+        When a parameter is out of its range.
+    """
+
+    def __init__(
+        self,
+        source: Source = no_sound,
+        *,
+        block_frames: int = 64,
+        periods: int = 2,
+        recording: Recording | None = None,
+        skew_ppm: float = 0.0,
+    ) -> None:
+        if block_frames < 1 or periods < 2:
+            raise ValueError(
+                f"a virtual card needs block_frames ≥ 1 and periods ≥ 2, "
+                f"not {block_frames} and {periods}"
+            )
+        self.block_frames = block_frames
+        self.round_trip_frames = periods * block_frames
+        self.counters = CardCounters()
+        self.source = source
+        self.started_s: float | None = None
+        self._slack_frames = (periods - 1) * block_frames
+        self._recording = recording
+        self._frame_s = 1 / (SAMPLE_RATE * (1 + skew_ppm * 1e-6))
+        self._callback: DuplexCallback | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, callback: DuplexCallback) -> None:
+        """Begin to call back on the running event loop; frame 0 is now.
+
+        Raises
+        ------
+        RuntimeError
+            When the card was started before: its timeline cannot begin twice.
+        """
+        if self.started_s is not None:
+            raise RuntimeError("this virtual card was started before; make a new one")
+        loop = asyncio.get_running_loop()
+        self._begin(loop.time(), callback)
+        self._schedule(loop)
+
+    def stop(self) -> None:
+        """Call back no more. Stopping twice is harmless."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._callback = self._timer = None
+
+    def frame_at(self, time_s: float) -> float:
+        """Return the card frame that stands at a time of the loop's clock."""
+        if self.started_s is None:
+            raise RuntimeError("this virtual card has not been started, so it has no timeline")
+        return (time_s - self.started_s) / self._frame_s
+
+    def time_of(self, frame: float) -> float:
+        """Return when, by the loop's clock, a card frame is captured and played."""
+        if self.started_s is None:
+            raise RuntimeError("this virtual card has not been started, so it has no timeline")
+        return self.started_s + frame * self._frame_s
+
+    # The core: given the time
+
+    def _begin(self, now_s: float, callback: DuplexCallback) -> None:
+        self.started_s = now_s
+        self._callback = callback
+        if self._recording is not None:
+            self._recording.write(silence(self.round_trip_frames))
+
+    @property
+    def _due_frame(self) -> int:
+        return (self.counters.blocks + 1) * self.block_frames
+
+    def _advance(self, now_s: float) -> None:
+        """Make every callback that is due."""
+        while self._callback is not None and self.time_of(self._due_frame) <= now_s:
+            self._exchange(self._callback, now_s)
+
+    def _exchange(self, callback: DuplexCallback, now_s: float) -> None:
+        due = self._due_frame
+        captured = self.source(due - self.block_frames, self.block_frames)
+        self.counters.blocks += 1
+        played = callback(captured)
+        if played.shape != (self.block_frames, CHANNELS):
+            raise ValueError(
+                f"the card asked for {(self.block_frames, CHANNELS)}, got {played.shape}"
+            )
+        if self.frame_at(now_s) > due + self._slack_frames:
+            self.counters.underruns += 1
+            played = silence(self.block_frames)
+        if self._recording is not None:
+            self._recording.write(played)
+
+    # The shell: a timer
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_at(self.time_of(self._due_frame), self._on_timer, loop)
+
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._advance(loop.time())
+        if self._callback is not None:
+            self._schedule(loop)

@@ -1,0 +1,63 @@
+"""Capture blocks in, encoded frames out: one encoder per participant, whatever the number of peers.
+
+A card delivers blocks of its own size, Opus wants frames of one of its own; between them stands one
+frame of memory. No I/O and no clock: a frame is complete when its last sample is there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from jamlab.audio.pcm import CHANNELS, Block
+from jamlab.media.opus import OpusEncoder
+from jamlab.media.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One Opus frame and where its first sample stands in the captured sound."""
+
+    payload: bytes
+    """The Opus packet, as it goes on the wire."""
+
+    position: int
+    """Capture position of the first sample, in frames at 48 kHz."""
+
+
+class FrameEncoder:
+    """Cut the captured sound into Opus frames and encode each once.
+
+    Parameters
+    ----------
+    quality : Quality
+        Frame length, bitrate and application.
+    """
+
+    def __init__(self, quality: Quality) -> None:
+        self._opus = OpusEncoder(quality)
+        self._frame: Block = np.empty((quality.frame_frames, CHANNELS), dtype=np.float32)
+        self._filled = 0
+        self._position = 0
+
+    @property
+    def quality(self) -> Quality:
+        """What it encodes to."""
+        return self._opus.quality
+
+    def push(self, block: Block) -> Iterator[EncodedFrame]:
+        """Take a captured block of any length; yield each frame it completes."""
+        taken = 0
+        while taken < len(block):
+            count = min(len(self._frame) - self._filled, len(block) - taken)
+            self._frame[self._filled : self._filled + count] = block[taken : taken + count]
+            self._filled += count
+            taken += count
+            if self._filled == len(self._frame):
+                yield self._encode()
+
+    def _encode(self) -> EncodedFrame:
+        encoded = EncodedFrame(self._opus.encode(self._frame), self._position)
+        self._position += len(self._frame)
+        self._filled = 0
+        return encoded

@@ -1,0 +1,176 @@
+"""libopus, through opuslib-next: an encoder that takes floats, a decoder that can conceal.
+
+PyAV's Opus decoder has no call for concealment, so the codec is driven here. The library itself is
+the one PyAV's wheel carries: every machine that runs aiortc has it, and all have the same version.
+Where PyAV was built without it (conda-forge), the environment's or the system's is taken.
+
+States are owned by these classes, not by opuslib-next's, whose finalisers fail at interpreter exit.
+"""
+
+import ctypes
+import ctypes.util
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+
+from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
+from jamlab.media.quality import FRAME_LENGTHS, Quality
+
+MAX_PAYLOAD_BYTES = 1275
+"""Largest Opus frame (RFC 6716 §3.2.1)."""
+
+_LONGEST_FRAME = 5760  # 120 ms, the longest packet (RFC 6716 §3.2.5)
+
+
+def _library_candidates() -> Iterator[Path]:
+    package = Path(av.__file__).parent
+    yield from sorted((package.parent / "av.libs").glob("libopus*"))  # Linux and Windows wheels
+    yield from sorted((package / ".dylibs").glob("libopus*"))  # macOS wheels
+    yield from sorted(Path(sys.prefix, "lib").glob("libopus.*"))  # conda
+    yield from sorted(Path(sys.prefix, "Library", "bin").glob("opus*.dll"))  # conda on Windows
+
+
+@contextmanager
+def _find_library_extended() -> Iterator[None]:
+    """Let opuslib-next, which asks only the system, find the copy in site-packages."""
+    system = ctypes.util.find_library
+    bundled = next(_library_candidates(), None)
+
+    def find(name: str) -> str | None:
+        return str(bundled) if name == "opus" and bundled else system(name)
+
+    ctypes.util.find_library = find
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = system
+
+
+with _find_library_extended():
+    from opuslib_next.api import c_float_pointer, ctl, decoder, encoder, libopus
+    from opuslib_next.constants import (
+        APPLICATION_AUDIO,
+        APPLICATION_RESTRICTED_LOWDELAY,
+    )
+    from opuslib_next.exceptions import OpusError
+
+_APPLICATIONS = {
+    "audio": APPLICATION_AUDIO,
+    "restricted_lowdelay": APPLICATION_RESTRICTED_LOWDELAY,
+}
+
+
+class CorruptPacketError(ValueError):
+    """A payload that is not an Opus packet."""
+
+
+def library_version() -> str:
+    """Return libopus' own name and version, e.g. ``"libopus 1.6.1"``."""
+    libopus.opus_get_version_string.restype = ctypes.c_char_p
+    version: bytes = libopus.opus_get_version_string()
+    return version.decode()
+
+
+class OpusEncoder:
+    """Encode stereo blocks of one frame each, at a constant bitrate.
+
+    The bitrate is constant because a mesh's upload is its narrowest place: what a click needs at
+    its onset must not arrive later than what silence needed.
+
+    Parameters
+    ----------
+    quality : Quality
+        Bitrate, frame length and application.
+    """
+
+    def __init__(self, quality: Quality) -> None:
+        self.quality = quality
+        self._state = encoder.create_state(
+            SAMPLE_RATE, CHANNELS, _APPLICATIONS[quality.application]
+        )
+        weakref.finalize(self, encoder.destroy, self._state)
+        encoder.encoder_ctl(self._state, ctl.set_bitrate, quality.bitrate_bps)
+        encoder.encoder_ctl(self._state, ctl.set_vbr, 0)
+        self._payload = ctypes.create_string_buffer(MAX_PAYLOAD_BYTES)
+
+    @property
+    def lookahead_frames(self) -> int:
+        """The codec's delay beyond its frame as libopus reports it, in frames."""
+        return int(encoder.encoder_ctl(self._state, ctl.get_lookahead))
+
+    def encode(self, block: Block) -> bytes:
+        """Encode exactly one frame.
+
+        Parameters
+        ----------
+        block : Block
+            Shape ``(quality.frame_frames, 2)``, C-contiguous float32.
+
+        Raises
+        ------
+        ValueError
+            When the block is not one frame long.
+        """
+        if block.shape != (self.quality.frame_frames, CHANNELS):
+            raise ValueError(
+                f"one frame of {self.quality.name!r} has shape "
+                f"{(self.quality.frame_frames, CHANNELS)}, not {block.shape}"
+            )
+        size = encoder.libopus_encode_float(
+            self._state,
+            block.ctypes.data_as(c_float_pointer),
+            len(block),
+            self._payload,
+            MAX_PAYLOAD_BYTES,
+        )
+        if size < 0:
+            raise OpusError(size)
+        return self._payload.raw[:size]
+
+
+class OpusDecoder:
+    """Decode Opus packets of any length and mode to 48 kHz stereo, and conceal missing ones."""
+
+    def __init__(self) -> None:
+        self._state = decoder.create_state(SAMPLE_RATE, CHANNELS)
+        weakref.finalize(self, decoder.destroy, self._state)
+        self._pcm: Block = np.empty((_LONGEST_FRAME, CHANNELS), dtype=np.float32)
+        self._pcm_pointer = self._pcm.ctypes.data_as(c_float_pointer)
+
+    def decode(self, payload: bytes) -> Block:
+        """Decode one packet; its own header says how long it is.
+
+        Raises
+        ------
+        CorruptPacketError
+            When the payload is not an Opus packet. The decoder stays usable.
+        """
+        if not payload:
+            raise CorruptPacketError("an Opus packet has at least one byte (RFC 6716 §3.4), got 0")
+        return self._run(payload, _LONGEST_FRAME)
+
+    def conceal(self, frames: int) -> Block:
+        """Continue the sound over a missing packet (libopus' packet loss concealment).
+
+        Parameters
+        ----------
+        frames : int
+            How much is missing: a length Opus knows.
+        """
+        if frames not in FRAME_LENGTHS:
+            raise ValueError(f"libopus conceals one of {FRAME_LENGTHS} frames, not {frames}")
+        return self._run(None, frames)
+
+    def _run(self, payload: bytes | None, capacity: int) -> Block:
+        size = 0 if payload is None else len(payload)
+        frames = decoder.libopus_decode_float(
+            self._state, payload, size, self._pcm_pointer, capacity, 0
+        )
+        if frames < 0:
+            raise CorruptPacketError(f"libopus refused {size} bytes: {OpusError(frames)}")
+        return self._pcm[:frames].copy()

@@ -1,0 +1,328 @@
+"""The deadline buffer: packets in as the network brings them, blocks out when the card asks.
+
+Theory of operation
+-------------------
+Positions are RTP timestamps without their wrap-around. The card's clock is the number of frames
+pulled so far, so nothing here reads a clock or sleeps. A sample at position *p* that is played as
+frame *n* of the card has the *delay* ``n - p``: constant while nothing is inserted or removed.
+
+A packet is in time when it is there at the pull that first needs it. Seen at the first pull after
+its arrival, when *n* frames have been pulled, a packet at position *p* *needs* the delay ``n - p``
+or more. That figure contains everything that made the packet wait to be playable (the sender's
+blocks, the network, this process' lag, the card's blocks), it needs no clock of the sender's, and
+it exists for late packets too. A lost packet never arrives, so it never asks for more delay: loss
+does not raise latency. `DelayEstimator` turns the figures into a target.
+
+Two rules follow. A packet that is missing at its deadline is concealed, and dropped if it comes
+later: the line of play never waits. And the delay moves towards its target only by splices, a few
+samples cross-faded out of or into a decoded frame.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
+from jamlab.media.delay import DelayEstimator
+from jamlab.media.opus import CorruptPacketError
+from jamlab.media.quality import FRAME_LENGTHS
+from jamlab.media.splice import lengthen, longest_splice, shorten
+
+FARTHEST = 1 * SAMPLE_RATE
+"""A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""
+
+_CONCEAL_MAX = SAMPLE_RATE // 10
+_REMEMBERED = 256
+
+
+class Decoder(Protocol):
+    """What the buffer asks of a codec; `jamlab.media.opus.OpusDecoder` is one."""
+
+    def decode(self, payload: bytes) -> Block:
+        """Decode one packet, or raise `CorruptPacketError`."""
+
+    def conceal(self, frames: int) -> Block:
+        """Invent the next `frames` frames."""
+
+
+@dataclass(slots=True)
+class PlayoutCounters:
+    """What became of every packet and of every frame the card asked for.
+
+    ``played + concealed + silent + waiting`` frames are what was pulled, less what is decoded and
+    not pulled yet, plus what splices took out, less what they put in.
+    """
+
+    received: int = 0
+    """Packets handed in."""
+    decoded: int = 0
+    """Packets decoded."""
+    late: int = 0
+    """Packets that came after their sound had been concealed."""
+    duplicated: int = 0
+    """Packets that were there already."""
+    reordered: int = 0
+    """Packets that came after a later one."""
+    corrupt: int = 0
+    """Packets the codec refused."""
+    strayed: int = 0
+    """Packets too far from the line of play to belong to it."""
+    restarted: int = 0
+    """Times the sender's timeline was given up for a new one."""
+    played_frames: int = 0
+    """Frames decoded from packets."""
+    concealed_frames: int = 0
+    """Frames invented because a packet was missing at its deadline."""
+    silent_frames: int = 0
+    """Frames the sender chose not to send (timestamps jump, sequence numbers do not)."""
+    waiting_frames: int = 0
+    """Frames of silence before the first packet was due."""
+    inserted_frames: int = 0
+    """Frames put in by splices, to gain delay."""
+    removed_frames: int = 0
+    """Frames taken out by splices, to lose delay."""
+
+    @property
+    def concealed_share(self) -> float:
+        """Concealed frames over all frames that should have been heard; 0 before the first."""
+        due = self.played_frames + self.concealed_frames
+        return self.concealed_frames / due if due else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    position: int
+    sequence: int
+    payload: bytes
+
+
+class Playout:
+    """One remote stream between its packets and the card.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        A codec of its own: concealment continues what it decoded last.
+    estimator : DelayEstimator, optional
+        Who sets the target delay.
+    """
+
+    def __init__(self, decoder: Decoder, estimator: DelayEstimator | None = None) -> None:
+        self.counters = PlayoutCounters()
+        self._decoder = decoder
+        self._estimator = estimator or DelayEstimator()
+        self._packets: dict[int, _Packet] = {}
+        self._arrived: list[int] = []
+        self._played: deque[int] = deque(maxlen=_REMEMBERED)
+        self._strays: list[_Packet] = []
+        self._next: int | None = None  # position of the next sample to decode
+        self._newest: _Packet | None = None
+        self._last_sequence: int | None = None
+        self._ready: Block = silence(0)
+        self._frame_frames = 240
+        self._concealed_run = 0
+        self._pulled = 0
+
+    @property
+    def delay_frames(self) -> int | None:
+        """Frames from a sample's timestamp to the card frame it is played as, up to a constant.
+
+        None before the first packet. Only differences mean anything: the constant is the distance
+        between the sender's timestamps and the card's frame count.
+        """
+        if self._next is None:
+            return None
+        return self._pulled - (self._next - len(self._ready))
+
+    def receive(self, sequence: int, timestamp: int, payload: bytes) -> None:
+        """Take one packet from the network.
+
+        Parameters
+        ----------
+        sequence : int
+            RTP sequence number, 16 bits.
+        timestamp : int
+            RTP timestamp at 48 kHz, 32 bits.
+        payload : bytes
+            One Opus packet.
+        """
+        self.counters.received += 1
+        packet = self._unwrap(sequence, timestamp, payload)
+        if self._newest is not None and abs(packet.position - self._line) > FARTHEST:
+            self._stray(packet)
+            return
+        self._strays.clear()
+        self._admit(packet)
+
+    def pull(self, frames: int) -> Block:
+        """Return what the card plays next; never waits, never returns less.
+
+        Parameters
+        ----------
+        frames : int
+            Length of the card's block.
+
+        Returns
+        -------
+        Block
+            Shape ``(frames, 2)``.
+        """
+        self._observe_arrivals()
+        while len(self._ready) < frames:
+            self._ready = np.concatenate((self._ready, self._produce(frames)))
+        block, self._ready = self._ready[:frames], self._ready[frames:]
+        self._pulled += frames
+        return block
+
+    # Packets
+
+    def _unwrap(self, sequence: int, timestamp: int, payload: bytes) -> _Packet:
+        """Continue the newest packet's numbers past the wrap-around (RFC 3711 §3.3.1's rule)."""
+        if self._newest is None:
+            return _Packet(timestamp, sequence, payload)
+        position = self._newest.position + _signed(timestamp - self._newest.position, 32)
+        return _Packet(
+            position, self._newest.sequence + _signed(sequence - self._newest.sequence, 16), payload
+        )
+
+    @property
+    def _line(self) -> int:
+        """The position packets are measured against: the line of play, or the newest packet."""
+        if self._next is not None:
+            return self._next
+        return self._newest.position if self._newest else 0
+
+    def _admit(self, packet: _Packet) -> None:
+        if packet.position in self._packets or packet.position in self._played:
+            self.counters.duplicated += 1
+            return
+        self._arrived.append(packet.position)
+        if self._newest is None or packet.sequence > self._newest.sequence:
+            self._newest = packet
+        else:
+            self.counters.reordered += 1
+        if self._next is not None and packet.position < self._next:
+            self.counters.late += 1
+            return
+        self._packets[packet.position] = packet
+
+    def _stray(self, packet: _Packet) -> None:
+        """Two strays that follow each other are a sender that started anew (RFC 3550 A.1)."""
+        self.counters.strayed += 1
+        self._strays.append(packet)
+        previous = self._strays[-2] if len(self._strays) > 1 else None
+        if previous is not None and packet.sequence == previous.sequence + 1:
+            self._restart(self._strays[-2:])
+
+    def _restart(self, packets: list[_Packet]) -> None:
+        self.counters.restarted += 1
+        self._packets.clear()
+        self._arrived.clear()
+        self._played.clear()
+        self._strays.clear()
+        self._estimator.reset()
+        self._next = self._newest = self._last_sequence = None
+        for packet in packets:
+            self._admit(packet)
+
+    # The line of play
+
+    def _observe_arrivals(self) -> None:
+        for position in self._arrived:
+            self._estimator.observe(self._pulled - position)
+        if self._next is None and self._arrived:
+            self._next = self._pulled + len(self._ready) - self._estimator.target_frames
+        self._arrived.clear()
+
+    def _produce(self, frames: int) -> Block:
+        """Return the next stretch of sound, of any length above 0."""
+        if self._next is None:
+            self.counters.waiting_frames += frames
+            return silence(frames)
+        packet = self._packets.pop(self._next, None)
+        if packet is None:
+            return self._fill_gap()
+        try:
+            block = self._decoder.decode(packet.payload)
+        except CorruptPacketError:
+            self.counters.corrupt += 1
+            return self._fill_gap()
+        return self._play(packet, block)
+
+    def _play(self, packet: _Packet, block: Block) -> Block:
+        self.counters.decoded += 1
+        self.counters.played_frames += len(block)
+        self._frame_frames = len(block)
+        self._concealed_run = 0
+        self._last_sequence = packet.sequence
+        self._played.append(packet.position)
+        spliced = self._spliced(block)
+        self._advance(len(block))
+        return spliced
+
+    def _advance(self, frames: int) -> None:
+        assert self._next is not None
+        self._next += frames
+        for position in [p for p in self._packets if p < self._next]:
+            self.counters.late += 1  # it overlaps what has been concealed
+            del self._packets[position]
+
+    def _fill_gap(self) -> Block:
+        """Bridge to the next packet there is, one frame at the most."""
+        assert self._next is not None
+        following = min(self._packets.values(), key=lambda p: p.position, default=None)
+        gap = self._frame_frames if following is None else following.position - self._next
+        if self._last_sequence is None:
+            return self._wait(gap)
+        if following is not None and following.sequence == self._last_sequence + 1:
+            return self._be_silent(gap)
+        return self._conceal(min(gap, self._frame_frames))
+
+    def _wait(self, frames: int) -> Block:
+        self.counters.waiting_frames += frames
+        self._advance(frames)
+        return silence(frames)
+
+    def _be_silent(self, frames: int) -> Block:
+        self.counters.silent_frames += frames
+        self._advance(frames)
+        return silence(frames)
+
+    def _conceal(self, frames: int) -> Block:
+        """Let the codec continue the sound; after 100 ms without a packet, be silent.
+
+        Where the target delay has outgrown the delay, the line of play stands still meanwhile: a
+        stream whose every packet is late would otherwise never be heard again.
+        """
+        self.counters.concealed_frames += frames
+        self._concealed_run += frames
+        assert self.delay_frames is not None
+        if self._estimator.target_frames - self.delay_frames >= frames:
+            self.counters.inserted_frames += frames
+        else:
+            self._advance(frames)
+        if self._concealed_run > _CONCEAL_MAX or frames not in FRAME_LENGTHS:
+            return silence(frames)
+        return self._decoder.conceal(frames)
+
+    def _spliced(self, block: Block) -> Block:
+        """Move the delay towards its target, as far as one frame allows."""
+        assert self.delay_frames is not None
+        limit = longest_splice(len(block))
+        wanted = self._estimator.correction(self._pulled, self.delay_frames)
+        change = max(-limit, min(limit, wanted))
+        if change > 0:
+            self.counters.inserted_frames += change
+            return lengthen(block, change)
+        if change < 0:
+            self.counters.removed_frames -= change
+            return shorten(block, -change)
+        return block
+
+
+def _signed(difference: int, bits: int) -> int:
+    """Read a difference modulo ``2**bits`` as the nearest signed one."""
+    half = 1 << (bits - 1)
+    return (difference + half) % (1 << bits) - half

@@ -1,0 +1,100 @@
+"""The seam between jamlab's media path and aiortc: the one module that knows aiortc's insides.
+
+Sending needs nothing private. `RTCRtpSender` takes an `av.Packet` from its track and puts it on the
+wire as it is, so a frame encoded once goes to every peer.
+
+Receiving replaces one object. A stock receiver keeps packets in a jitter buffer, decodes them on a
+thread and queues the result: 80 ms, a thread and a queue before anybody asked for a sample. Here the
+receiver's jitter buffer is a `_Tap` that passes each packet on the moment it arrives and never
+completes a frame, so the stock decoder stays idle while RTCP statistics work as before.
+
+The names used are private to aiortc, therefore its minor version is pinned in pyproject.toml and
+`tests/media/test_rtc.py` fails loudly when they move.
+"""
+
+import asyncio
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TypeAlias
+
+from aiortc import MediaStreamTrack, RTCRtpReceiver
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RtpPacket
+from av.packet import Packet
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.encoder import EncodedFrame
+
+PacketCallback: TypeAlias = Callable[[int, int, bytes], None]
+"""Takes sequence number, timestamp and payload of an RTP packet on its arrival."""
+
+_TIME_BASE = Fraction(1, SAMPLE_RATE)
+_QUEUED_FRAMES = 32
+_JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+
+
+class EncodedTrack(MediaStreamTrack):
+    """An audio track of frames that are encoded already, for one peer.
+
+    Frames that the transport is too slow to take are dropped, oldest first: late sound is no sound.
+    """
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue: asyncio.Queue[Packet | None] = asyncio.Queue(_QUEUED_FRAMES)
+        self.dropped = 0
+
+    def send(self, frame: EncodedFrame) -> None:
+        """Queue one frame for the wire; never waits."""
+        packet = Packet(frame.payload)
+        packet.pts = frame.position
+        packet.time_base = _TIME_BASE
+        self._put(packet)
+
+    def stop(self) -> None:
+        """End the track; whoever waits for a frame gets `MediaStreamError`."""
+        super().stop()
+        self._put(None)
+
+    def _put(self, packet: Packet | None) -> None:
+        if self._queue.full():
+            self._queue.get_nowait()
+            self.dropped += 1
+        self._queue.put_nowait(packet)
+
+    async def recv(self) -> Packet:
+        """Return the next frame as the packet aiortc sends."""
+        packet = await self._queue.get()
+        if packet is None:
+            raise MediaStreamError("the track has ended")
+        return packet
+
+
+class _Tap:
+    """Stands where the receiver's jitter buffer stood; has its one method."""
+
+    def __init__(self, on_packet: PacketCallback) -> None:
+        self._on_packet = on_packet
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        """Pass the packet on; ask for no picture, complete no frame."""
+        self._on_packet(packet.sequence_number, packet.timestamp, packet.payload)
+        return False, None
+
+
+def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
+    """Have a receiver hand over RTP packets on arrival instead of decoding them.
+
+    Raises
+    ------
+    RuntimeError
+        When aiortc's insides are not the ones this module was written for.
+    """
+    if not hasattr(receiver, _JITTER_BUFFER):
+        raise RuntimeError(
+            "this aiortc keeps no jitter buffer where 1.16 does: install the version pinned in "
+            "pyproject.toml"
+        )
+    setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))

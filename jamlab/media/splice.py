@@ -1,0 +1,54 @@
+"""Change the length of a block by a few frames without a step in the waveform.
+
+Both functions keep the first and the last sample where they were relative to the neighbouring
+blocks and cross-fade in between. The two copies are a millisecond apart at the most and therefore
+alike, so the fade keeps the sum of the gains, not of the powers, at one.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jamlab.audio.pcm import Block
+
+
+def longest_splice(frames: int) -> int:
+    """Return how many frames a splice may put into or take out of a block of `frames`."""
+    return frames // 4
+
+
+def shorten(block: Block, frames: int) -> Block:
+    """Take `frames` frames out of a block; see `longest_splice` for how many at the most."""
+    overlap = _overlap(block, frames)
+    faded = _cross_fade(block[:overlap], block[frames : frames + overlap])
+    return np.concatenate((faded, block[frames + overlap :]))
+
+
+def lengthen(block: Block, frames: int) -> Block:
+    """Put `frames` frames into a block; see `longest_splice` for how many at the most."""
+    overlap = _overlap(block, frames)
+    faded = _cross_fade(block[frames : frames + overlap], block[:overlap])
+    return np.concatenate((block[:frames], faded, block[overlap:]))
+
+
+def _overlap(block: Block, frames: int) -> int:
+    if not 0 < frames <= longest_splice(len(block)):
+        raise ValueError(
+            f"a block of {len(block)} frames takes a splice of 1 to {longest_splice(len(block))} "
+            f"frames, not {frames}"
+        )
+    return len(block) // 2
+
+
+def _cross_fade(outgoing: Block, incoming: Block) -> Block:
+    rising = _ramp(len(outgoing))
+    return outgoing * (1 - rising) + incoming * rising
+
+
+@cache
+def _ramp(frames: int) -> NDArray[np.float32]:
+    """Return a raised cosine from 0 to 1, shape ``(frames, 1)``."""
+    phase = (np.arange(frames, dtype=np.float32) + 0.5) / frames
+    ramp: NDArray[np.float32] = (0.5 - 0.5 * np.cos(np.pi * phase)).astype(np.float32)
+    return ramp[:, np.newaxis]
