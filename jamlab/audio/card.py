@@ -20,8 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-import numpy as np
-
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block, silence
 
 DuplexCallback: TypeAlias = Callable[[Block], Block]
@@ -63,10 +61,14 @@ class SoundCard(Protocol):
 
 
 class Recording:
-    """What a virtual card played, frame by frame on the card's own timeline."""
+    """What a virtual card played, frame by frame on the card's own timeline.
+
+    Kept in chunks of a second: one array that grows would be copied in the middle of a session, and
+    copying ten seconds of sound takes longer than many blocks last.
+    """
 
     def __init__(self) -> None:
-        self._pcm: Block = silence(SAMPLE_RATE)
+        self._chunks: list[Block] = []
         self._frames = 0
 
     def __len__(self) -> int:
@@ -74,26 +76,35 @@ class Recording:
 
     def write(self, block: Block) -> None:
         """Append a block."""
-        end = self._frames + len(block)
-        if end > len(self._pcm):
-            self._pcm = np.concatenate((self._pcm, np.zeros_like(self._pcm)))
-        self._pcm[self._frames : end] = block
-        self._frames = end
+        written = 0
+        while written < len(block):
+            offset = self._frames % SAMPLE_RATE
+            if offset == 0:
+                self._chunks.append(silence(SAMPLE_RATE))
+            count = min(SAMPLE_RATE - offset, len(block) - written)
+            self._chunks[-1][offset : offset + count] = block[written : written + count]
+            self._frames += count
+            written += count
 
     def block(self, start: int, frames: int) -> Block:
-        """Return a stretch; silence where nothing was recorded. A `Source`: an acoustic echo."""
-        if 0 <= start and start + frames <= self._frames:
-            return self._pcm[start : start + frames]
-        padded = silence(frames)
-        first, last = max(start, 0), min(start + frames, self._frames)
-        if first < last:
-            padded[first - start : last - start] = self._pcm[first:last]
-        return padded
+        """Return a copy of a stretch; silence where nothing was recorded.
+
+        A `Source`: what is played is captured again, as a microphone before a loudspeaker does.
+        """
+        stretch = silence(frames)
+        position, end = max(start, 0), min(start + frames, self._frames)
+        while position < end:
+            offset = position % SAMPLE_RATE
+            count = min(SAMPLE_RATE - offset, end - position)
+            chunk = self._chunks[position // SAMPLE_RATE]
+            stretch[position - start : position - start + count] = chunk[offset : offset + count]
+            position += count
+        return stretch
 
     @property
     def pcm(self) -> Block:
-        """Everything recorded so far, shape ``(len(self), 2)``; a view, not a copy."""
-        return self._pcm[: self._frames]
+        """Everything recorded so far, shape ``(len(self), 2)``; a copy."""
+        return self.block(0, self._frames)
 
 
 def no_sound(start: int, frames: int) -> Block:

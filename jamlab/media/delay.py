@@ -1,18 +1,23 @@
 """How long packets must wait: the smallest delay that is early enough for nearly all of them.
 
-Each packet's *needed* delay is known once it has arrived (see `jamlab.media.playout`). The target
-is a high quantile of the recent ones, plus a margin. A quantile, not the maximum, because a rare
-scheduling spike of 10 ms must not be paid for with 10 ms by every packet that follows; and not mean
-plus some deviations, because network delays have no second moment worth the name (NetEq does the
-same, with a histogram).
+Each packet's *needed* delay is known once it has arrived (see `jamlab.media.playout`). Time is cut
+into slots of 100 ms, the largest need of each slot of the last ten seconds is kept, and the target
+is a high quantile of those maxima, plus a margin. Maxima of slots rather than single packets, for a
+scheduling spike delays all packets of a few milliseconds, one or ten of them depending on their
+length, and it is spikes that must be counted. A quantile rather than the largest, for a rare spike
+must not be paid for with its own length by everything that follows; and not mean plus deviations,
+for network delays have no deviation worth the name.
+
+A step (a new route) differs from a spike in that no packet is spared. So the target is never below
+what every one of the last few packets needed, whatever the quantile says.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from collections import deque
 
 from jamlab.audio.pcm import SAMPLE_RATE
 
-_RECOMPUTE_EVERY = 16
+SLOT_FRAMES = SAMPLE_RATE // 10
+"""Length of a slot, in frames of the card's clock."""
 
 
 class DelayEstimator:
@@ -20,14 +25,15 @@ class DelayEstimator:
 
     Parameters
     ----------
-    late_share : float
-        Share of packets that may be too late for the target.
-    window : int
-        Number of packets remembered.
-    settle : int
-        Number of packets to see before the starting allowance is given up.
-    start_frames : int
-        Allowance at the start, when the jitter is unknown, in frames.
+    slots : int
+        Number of slots remembered.
+    ignored_share : float
+        Share of the slots whose spikes are accepted as lost sound.
+    settling_slots : int
+        Number of slots at the start, when the jitter is unknown, that get an allowance instead, and
+        are then forgotten.
+    allowance_frames : int
+        That allowance, in frames.
     margin_frames : int
         Added to the quantile, and the least surplus worth removing, in frames.
     """
@@ -35,32 +41,59 @@ class DelayEstimator:
     def __init__(
         self,
         *,
-        late_share: float = 1 / 2000,
-        window: int = 4000,
-        settle: int = 100,
-        start_frames: int = SAMPLE_RATE // 100,
+        slots: int = 100,
+        ignored_share: float = 0.02,
+        settling_slots: int = 5,
+        allowance_frames: int = SAMPLE_RATE // 100,
         margin_frames: int = 16,
     ) -> None:
-        self._late_share = late_share
-        self._settle = settle
-        self._start = start_frames
+        self._ignored_share = ignored_share
+        self._settling_slots = settling_slots
+        self._allowance = allowance_frames
         self._margin = margin_frames
-        self._needed: NDArray[np.int64] = np.zeros(window, dtype=np.int64)
+        self._maxima: deque[int] = deque(maxlen=slots)
+        self._recent: deque[int] = deque(maxlen=8)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, as for a new stream."""
-        self._count = 0
-        self._target: int | None = None
+        self._maxima.clear()
+        self._recent.clear()
+        self._settling = self._settling_slots
+        self._slot: int | None = None
+        self._slot_maximum = 0
+        self._quantile: int | None = None
         self._last_removal: int | None = None
 
-    def observe(self, needed_frames: int) -> None:
-        """Take the delay one packet needed."""
-        self._needed[self._count % len(self._needed)] = needed_frames
-        self._count += 1
-        exceeded = self._target is None or needed_frames > self._target
-        if exceeded or self._count % _RECOMPUTE_EVERY == 0:
-            self._target = self._compute()
+    def observe(self, now_frames: int, needed_frames: int) -> None:
+        """Take the delay one packet needed.
+
+        Parameters
+        ----------
+        now_frames : int
+            The card's frame count.
+        needed_frames : int
+            The delay, of any origin, as long as it is the same for all.
+        """
+        slot = now_frames // SLOT_FRAMES
+        if slot != self._slot:
+            self._close_slot()
+            self._slot, self._slot_maximum = slot, needed_frames
+        self._slot_maximum = max(self._slot_maximum, needed_frames)
+        self._recent.append(needed_frames)
+
+    def _close_slot(self) -> None:
+        if self._slot is None:
+            return
+        self._maxima.append(self._slot_maximum)
+        if self._settling > 0:
+            self._settling -= 1
+            self._quantile = max(self._maxima) + self._allowance
+            if self._settling == 0:
+                self._maxima.clear()
+            return
+        ranked = sorted(self._maxima)
+        self._quantile = ranked[-1 - round(len(ranked) * self._ignored_share)] + self._margin
 
     @property
     def target_frames(self) -> int:
@@ -71,15 +104,11 @@ class DelayEstimator:
         ValueError
             Before the first observation.
         """
-        if self._target is None:
+        if not self._recent:
             raise ValueError("no packet was observed yet, so there is no target delay")
-        return self._target
-
-    def _compute(self) -> int:
-        seen = self._needed[: min(self._count, len(self._needed))]
-        rank = len(seen) - 1 - int(len(seen) * self._late_share)
-        allowance = self._margin if self._count >= self._settle else self._start
-        return int(np.partition(seen, rank)[rank]) + allowance
+        if self._quantile is None:
+            return self._slot_maximum + self._allowance
+        return max(self._quantile, min(self._recent) + self._margin)
 
     def correction(self, now_frames: int, delay_frames: int) -> int:
         """Return by how much to change the delay now: positive to wait longer, in frames.
@@ -97,10 +126,8 @@ class DelayEstimator:
         missing = self.target_frames - delay_frames
         if missing >= 0:
             return missing
-        recent = (
-            self._last_removal is not None and now_frames - self._last_removal < SAMPLE_RATE // 10
-        )
-        if recent or -missing <= self._margin:
+        recently = self._last_removal is not None and now_frames - self._last_removal < SLOT_FRAMES
+        if recently or -missing <= self._margin:
             return 0
         self._last_removal = now_frames
         return missing

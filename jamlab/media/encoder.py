@@ -36,14 +36,24 @@ class FrameEncoder:
 
     def __init__(self, quality: Quality) -> None:
         self._opus = OpusEncoder(quality)
-        self._frame: Block = np.empty((quality.frame_frames, CHANNELS), dtype=np.float32)
+        self._frame = _empty(quality.frame_frames)
         self._filled = 0
+        self._peers = 1
         self._position = 0
 
     @property
     def quality(self) -> Quality:
         """What it encodes to."""
         return self._opus.quality
+
+    @property
+    def frame_frames(self) -> int:
+        """Length of the frame being filled now."""
+        return len(self._frame)
+
+    def serve(self, peers: int) -> None:
+        """Choose the frame length for a number of peers, from the next frame on."""
+        self._peers = peers
 
     def push(self, block: Block) -> Iterator[EncodedFrame]:
         """Take a captured block of any length; yield each frame it completes."""
@@ -60,4 +70,11 @@ class FrameEncoder:
         encoded = EncodedFrame(self._opus.encode(self._frame), self._position)
         self._position += len(self._frame)
         self._filled = 0
+        wanted = self.quality.frame_for(self._peers)
+        if wanted != len(self._frame):
+            self._frame = _empty(wanted)
         return encoded
+
+
+def _empty(frames: int) -> Block:
+    return np.empty((frames, CHANNELS), dtype=np.float32)

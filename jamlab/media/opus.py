@@ -77,7 +77,7 @@ def library_version() -> str:
 
 
 class OpusEncoder:
-    """Encode stereo blocks of one frame each, at a constant bitrate.
+    """Encode stereo frames at a constant bitrate.
 
     The bitrate is constant because a mesh's upload is its narrowest place: what a click needs at
     its onset must not arrive later than what silence needed.
@@ -104,22 +104,21 @@ class OpusEncoder:
         return int(encoder.encoder_ctl(self._state, ctl.get_lookahead))
 
     def encode(self, block: Block) -> bytes:
-        """Encode exactly one frame.
+        """Encode exactly one frame; its length may change from one frame to the next.
 
         Parameters
         ----------
         block : Block
-            Shape ``(quality.frame_frames, 2)``, C-contiguous float32.
+            Shape ``(frames, 2)``, C-contiguous float32, `frames` a length Opus knows.
 
         Raises
         ------
         ValueError
-            When the block is not one frame long.
+            When the block is not one frame.
         """
-        if block.shape != (self.quality.frame_frames, CHANNELS):
+        if block.ndim != 2 or block.shape[1] != CHANNELS or len(block) not in FRAME_LENGTHS:
             raise ValueError(
-                f"one frame of {self.quality.name!r} has shape "
-                f"{(self.quality.frame_frames, CHANNELS)}, not {block.shape}"
+                f"Opus encodes {FRAME_LENGTHS} frames of {CHANNELS} channels, not {block.shape}"
             )
         size = encoder.libopus_encode_float(
             self._state,

@@ -231,7 +231,7 @@ class Playout:
 
     def _observe_arrivals(self) -> None:
         for position in self._arrived:
-            self._estimator.observe(self._pulled - position)
+            self._estimator.observe(self._pulled, self._pulled - position)
         if self._next is None and self._arrived:
             self._next = self._pulled + len(self._ready) - self._estimator.target_frames
         self._arrived.clear()

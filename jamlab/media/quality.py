@@ -15,6 +15,15 @@ FRAME_LENGTHS = (120, 240, 480, 960, 1920, 2880)
 """The frame lengths Opus knows, in frames at 48 kHz (RFC 6716 §2.1.4)."""
 
 
+PACKETS_PER_SECOND = 600
+"""What a participant sends at the most, to all peers together.
+
+A packet costs its headers (some 58 bytes with IP, UDP, RTP and SRTP) and a quarter of a millisecond
+of processor time at its two ends, whatever it carries. So frames grow with the mesh: one encoder
+serves all peers, and at 2.5 ms a participant with three of them would send 1200 packets a second.
+"""
+
+
 class UnsupportedQualityError(ValueError):
     """A quality nobody offers, or one Opus cannot encode."""
 
@@ -30,7 +39,7 @@ class Quality:
     bitrate_bps : int
         Opus payload bits per second, both channels together, 6 000 to 510 000.
     frame_frames : int
-        Length of one Opus frame, in frames at 48 kHz.
+        Length of one Opus frame while there is one peer, in frames at 48 kHz; see `frame_for`.
     application : {"restricted_lowdelay", "audio"}
         The Opus application.
 
@@ -61,10 +70,15 @@ class Quality:
                 f"not {self.application!r}"
             )
 
-    @property
-    def frame_s(self) -> float:
-        """Length of one Opus frame, in seconds."""
-        return self.frame_frames / SAMPLE_RATE
+    def frame_for(self, peers: int) -> int:
+        """Return the frame length for a number of peers, in frames.
+
+        It is the shortest that is not below `frame_frames` and keeps to `PACKETS_PER_SECOND`.
+        """
+        for frames in FRAME_LENGTHS:
+            if frames >= self.frame_frames and peers * SAMPLE_RATE <= PACKETS_PER_SECOND * frames:
+                return frames
+        return FRAME_LENGTHS[-1]
 
     @property
     def lookahead_frames(self) -> int:
@@ -77,7 +91,7 @@ class Quality:
         return self.lookahead_frames / SAMPLE_RATE
 
 
-LOW_LATENCY = Quality("low latency", 128_000, 240, "restricted_lowdelay")
+LOW_LATENCY = Quality("low latency", 128_000, 120, "restricted_lowdelay")
 HIGH_QUALITY = Quality("high quality", 256_000, 480, "audio")
 
 QUALITIES = {quality.name: quality for quality in (LOW_LATENCY, HIGH_QUALITY)}
