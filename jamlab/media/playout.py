@@ -35,6 +35,7 @@ FARTHEST = 1 * SAMPLE_RATE
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
 _REMEMBERED = 256
+_HISTORY = 2048
 
 
 class Decoder(Protocol):
@@ -92,10 +93,23 @@ class PlayoutCounters:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayedPacket:
+    """When a packet came, and where its first sample went."""
+
+    timestamp: int
+    """RTP timestamp, 32 bits."""
+    arrival_s: float
+    """As given to `Playout.receive`."""
+    output_frame: int
+    """Frames pulled before its first sample."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Packet:
     position: int
     sequence: int
     payload: bytes
+    arrival_s: float
 
 
 class Playout:
@@ -111,6 +125,7 @@ class Playout:
 
     def __init__(self, decoder: Decoder, estimator: DelayEstimator | None = None) -> None:
         self.counters = PlayoutCounters()
+        self.history: deque[PlayedPacket] = deque(maxlen=_HISTORY)
         self._decoder = decoder
         self._estimator = estimator or DelayEstimator()
         self._packets: dict[int, _Packet] = {}
@@ -136,7 +151,7 @@ class Playout:
             return None
         return self._pulled - (self._next - len(self._ready))
 
-    def receive(self, sequence: int, timestamp: int, payload: bytes) -> None:
+    def receive(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
         """Take one packet from the network.
 
         Parameters
@@ -147,9 +162,11 @@ class Playout:
             RTP timestamp at 48 kHz, 32 bits.
         payload : bytes
             One Opus packet.
+        arrival_s : float
+            When it came, by any clock; kept for `history`, decides nothing.
         """
         self.counters.received += 1
-        packet = self._unwrap(sequence, timestamp, payload)
+        packet = self._unwrap(sequence, timestamp, payload, arrival_s)
         if self._newest is not None and abs(packet.position - self._line) > FARTHEST:
             self._stray(packet)
             return
@@ -178,14 +195,14 @@ class Playout:
 
     # Packets
 
-    def _unwrap(self, sequence: int, timestamp: int, payload: bytes) -> _Packet:
-        """Continue the newest packet's numbers past the wrap-around (RFC 3711 §3.3.1's rule)."""
-        if self._newest is None:
-            return _Packet(timestamp, sequence, payload)
-        position = self._newest.position + _signed(timestamp - self._newest.position, 32)
-        return _Packet(
-            position, self._newest.sequence + _signed(sequence - self._newest.sequence, 16), payload
-        )
+    def _unwrap(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> _Packet:
+        """Continue the newest packet's numbers past the wrap-around, to the nearest that fits."""
+        newest = self._newest
+        if newest is None:
+            return _Packet(timestamp, sequence, payload, arrival_s)
+        position = newest.position + _signed(timestamp - newest.position, 32)
+        extended = newest.sequence + _signed(sequence - newest.sequence, 16)
+        return _Packet(position, extended, payload, arrival_s)
 
     @property
     def _line(self) -> int:
@@ -195,7 +212,8 @@ class Playout:
         return self._newest.position if self._newest else 0
 
     def _admit(self, packet: _Packet) -> None:
-        if packet.position in self._packets or packet.position in self._played:
+        overdue = self._next is not None and packet.position < self._next
+        if packet.position in self._packets or (overdue and packet.position in self._played):
             self.counters.duplicated += 1
             return
         self._arrived.append(packet.position)
@@ -203,7 +221,7 @@ class Playout:
             self._newest = packet
         else:
             self.counters.reordered += 1
-        if self._next is not None and packet.position < self._next:
+        if overdue:
             self.counters.late += 1
             return
         self._packets[packet.position] = packet
@@ -258,6 +276,11 @@ class Playout:
         self._concealed_run = 0
         self._last_sequence = packet.sequence
         self._played.append(packet.position)
+        self.history.append(
+            PlayedPacket(
+                packet.position % (1 << 32), packet.arrival_s, self._pulled + len(self._ready)
+            )
+        )
         spliced = self._spliced(block)
         self._advance(len(block))
         return spliced

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from aiortc import MediaStreamTrack, RTCRtpReceiver
+from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
 from av.packet import Packet
@@ -27,12 +27,13 @@ from av.packet import Packet
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.encoder import EncodedFrame
 
-PacketCallback: TypeAlias = Callable[[int, int, bytes], None]
-"""Takes sequence number, timestamp and payload of an RTP packet on its arrival."""
+PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
+"""Takes sequence number, timestamp, payload and arrival (loop's clock, seconds) of a packet."""
 
 _TIME_BASE = Fraction(1, SAMPLE_RATE)
 _QUEUED_FRAMES = 32
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+_LAST_TIMESTAMP = "_RTCRtpSender__rtp_timestamp"
 
 
 class EncodedTrack(MediaStreamTrack):
@@ -47,6 +48,8 @@ class EncodedTrack(MediaStreamTrack):
         super().__init__()
         self._queue: asyncio.Queue[Packet[Any] | None] = asyncio.Queue(_QUEUED_FRAMES)
         self.dropped = 0
+        self.last_position: int | None = None
+        """Capture position of the last frame aiortc took."""
 
     def send(self, frame: EncodedFrame) -> None:
         """Queue one frame for the wire; never waits."""
@@ -71,6 +74,7 @@ class EncodedTrack(MediaStreamTrack):
         packet = await self._queue.get()
         if packet is None:
             raise MediaStreamError("the track has ended")
+        self.last_position = packet.pts
         return packet
 
 
@@ -79,10 +83,11 @@ class _Tap:
 
     def __init__(self, on_packet: PacketCallback) -> None:
         self._on_packet = on_packet
+        self._clock = asyncio.get_running_loop().time
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """Pass the packet on; ask for no picture, complete no frame."""
-        self._on_packet(packet.sequence_number, packet.timestamp, packet.payload)
+        self._on_packet(packet.sequence_number, packet.timestamp, packet.payload, self._clock())
         return False, None
 
 
@@ -100,3 +105,15 @@ def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
             "pyproject.toml"
         )
     setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))
+
+
+def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
+    """Return the RTP timestamp of capture position 0 on this sender's stream, 32 bits.
+
+    aiortc draws it at random (RFC 3550 §5.1) and keeps it to itself. A measurement with both ends
+    in one process needs it to recognise a packet. None before the first packet.
+    """
+    if track.last_position is None:
+        return None
+    last_timestamp: int = getattr(sender, _LAST_TIMESTAMP)
+    return (last_timestamp - track.last_position) % (1 << 32)

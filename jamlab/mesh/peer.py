@@ -19,7 +19,7 @@ from jamlab.media.encoder import EncodedFrame
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import Quality
-from jamlab.media.rtc import EncodedTrack, divert_packets
+from jamlab.media.rtc import EncodedTrack, divert_packets, timestamp_origin
 from jamlab.media.sdp import with_opus_parameters
 from jamlab.mesh.errors import (
     MalformedCandidateError,
@@ -76,7 +76,7 @@ class PeerConnection:
         self._track = EncodedTrack()
         self._early_candidates: list[Mapping[str, Any]] = []
         self._watchers: set[asyncio.Task[None]] = set()
-        connection.addTrack(self._track)
+        self._sender = connection.addTrack(self._track)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
 
@@ -91,6 +91,10 @@ class PeerConnection:
         """Return the peer's next frames; only once `playout` is there."""
         assert self.playout is not None
         return self.playout.pull(frames)
+
+    def timestamp_origin(self) -> int | None:
+        """Return the RTP timestamp of our capture position 0; None before the first packet."""
+        return timestamp_origin(self._sender, self._track)
 
     # Signalling
 

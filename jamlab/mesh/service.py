@@ -8,6 +8,7 @@ nothing but encode, queue, pull and add.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -28,6 +29,8 @@ from jamlab.mesh.events import (
 from jamlab.mesh.peer import PeerConnection
 
 log = logging.getLogger(__name__)
+
+_HISTORY = 2048
 
 Event = TypeVar("Event")
 Description = Mapping[str, Any]
@@ -74,6 +77,8 @@ class WebRTCAudioService:
         self._encoder = FrameEncoder(quality)
         self._ice_servers = list(ice_servers)
         self._flow_timeout_s = flow_timeout_s
+        self.sent_frames: deque[tuple[int, float]] = deque(maxlen=_HISTORY)
+        """Capture position of each frame sent, and when, by the loop's clock in seconds."""
         self._card: SoundCard | None = None
         self._peers: dict[str, PeerConnection] = {}
         self._stream_listeners: Listeners[RemoteStreamEvent] = Listeners()
@@ -98,6 +103,10 @@ class WebRTCAudioService:
     def connection_state(self, peer_id: str) -> ConnectionState:
         """Return the state of one connection; raises `UnknownPeerError`."""
         return self._peer(peer_id).state
+
+    def timestamp_origin(self, peer_id: str) -> int | None:
+        """Return the RTP timestamp a peer sees for our capture position 0; None before a packet."""
+        return self._peer(peer_id).timestamp_origin()
 
     def playout(self, peer_id: str) -> Playout | None:
         """Return a peer's playout buffer, None before its stream is there."""
@@ -241,6 +250,7 @@ class WebRTCAudioService:
         """Send what the card captured, return what it plays: the card's callback."""
         peers = self._peers.values()
         for frame in self._encoder.push(captured):
+            self.sent_frames.append((frame.position, asyncio.get_running_loop().time()))
             for peer in peers:
                 peer.send(frame)
         frames = len(captured)
