@@ -9,11 +9,13 @@ phase. Correlating with a copy gains the time-bandwidth product over noise in th
 10·lg 229 ≈ 24 dB, and squeezes the click into a peak some 0.15 ms wide.
 
 The identity lives in the phases, the only part codecs, gains and equalisers leave alone. Chip ``n``
-of click ``k`` of voice ``v`` has the phase ``2π·((v + 1)·n³ + k·n)/229``. The chip count is a prime
-above 3, so two clicks of a voice correlate to at most ``1/√229`` (0.066) at any cyclic shift
+of click ``k`` of voice ``v`` has the phase ``2π·((v + 1)·n³ + 89·k·n)/229``. The chip count is a
+prime above 3, so two clicks of a voice correlate to at most ``1/√229`` (0.066) at any cyclic shift
 (Alltop, 1980), and clicks of two voices to ``2/√229`` (0.13), by Weil's bound on exponential sums.
 Real bursts overlap in part instead of cyclically: there the highest coefficient measured is 0.24,
-and 0.20 with a steady tone. Random phases give a third more, too near the threshold.
+and 0.20 with a steady tone. Random phases give a third more, too near the threshold. A click's own
+sidelobes turn by ``89·n/229`` cycles from click to click, n chips away (89/229 is near the golden
+section), so that what an echo adds to one reading it takes from the next.
 
 Identities repeat after 229 clicks of a voice: 57 s at 240 bpm.
 """
@@ -41,6 +43,7 @@ CARRIER_HZ = 4_800
 CLICK_BAND_HZ = (1_050.0, 8_550.0)
 """Where a click's energy is."""
 
+_IDENTITY_STEP = 89
 _CHIP_FRAMES = 8
 _GUARD_CHIPS = 4  # room at either end for the chips' tails
 _ROLL_OFF = 0.25
@@ -54,7 +57,7 @@ def _chips(voice: int) -> NDArray[np.complex128]:
     """Return the chips of every identity, shape ``(IDENTITIES, IDENTITIES)``."""
     chip = np.arange(IDENTITIES)
     identity = chip[:, np.newaxis]
-    turns = ((voice + 1) * chip**3 + identity * chip) % IDENTITIES / IDENTITIES
+    turns = ((voice + 1) * chip**3 + _IDENTITY_STEP * identity * chip) % IDENTITIES / IDENTITIES
     return np.asarray(np.exp(2j * np.pi * turns), dtype=np.complex128)
 
 

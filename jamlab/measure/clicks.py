@@ -1,0 +1,279 @@
+"""Find coded clicks in a recording and read how late each one is.
+
+Theory
+------
+*Matched filter.* The recording, limited to the click's band, is correlated with the one click that
+is sought. Divided by the energies of both, the result is the correlation coefficient, whose
+magnitude is the *confidence*: 1 for an exact copy, 0.71 at 0 dB SNR (in the band, while the click
+sounds), the square root of the click's share of the energy in general. A reversed cable flips the
+sign and is heard all the same.
+
+*Threshold.* In noise, the coefficient of a click with ``D = 2·229`` degrees of freedom obeys
+``r² ~ Beta(1/2, (D−1)/2)``. The threshold is where noise exceeds it with probability 1e-6 per click
+sought, every lag of the search window counted as a fresh trial (they are fewer, so this errs on the
+safe side): 0.31 for a second, 0.28 for 10 ms. Other clicks and steady tones stay below 0.24 by
+construction of the code (`jamlab.audio.metronome`), so no useful window lets them pass.
+
+*First arrival.* Among the peaks above the threshold, more than 0.5 ms apart, the earliest wins that
+is at least half as strong as the strongest. As overlapping arrivals disturb each other's strength,
+take this as: an echo may be up to 4 dB louder than the direct sound, and a leak 8 dB below the
+direct sound is not taken for it. An echo within 0.5 ms merges with the direct sound.
+
+*Sub-sample interpolation.* The correlation is band-limited far below Nyquist, so it is resampled
+16-fold round the peak, and a parabola through the top three points does the rest; the error of this
+step is below 0.002 frames. What remains is noise, 0.08 frames at 0 dB (the Cramér-Rao bound,
+``1/(2π·f_rms·√(D·SNR))``), and the sidelobes of an overlapping echo: up to 0.3 frames when it is as
+strong as the direct sound, but alternating from click to click, so that a median removes them.
+
+With two clocks that differ, the delay read is the delay of the click's middle.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import signal, stats
+
+from jamlab.audio.metronome import CLICK_BAND_HZ, CLICK_FRAMES, IDENTITIES, Metronome
+from jamlab.audio.pcm import SAMPLE_RATE
+
+FALSE_ALARM = 1e-6
+"""Probability of a reading, per click sought, where there is only noise."""
+
+_FREEDOM = 2 * IDENTITIES
+_SAME_ARRIVAL = SAMPLE_RATE // 2000
+_FIRST_ARRIVAL_SHARE = 0.5
+_SILENCE_DBFS = -100.0  # below it the coefficient compares rounding errors
+_MARGIN = 64  # lags beyond the window, to tell a peak in it from the flank of one outside
+_UPSAMPLING = 16
+_NEIGHBOURHOOD = 32
+_SKEW_READINGS = 1000  # Theil-Sen looks at every pair
+_BAND_FILTER = signal.firwin(
+    401, (CLICK_BAND_HZ[0] - 150, CLICK_BAND_HZ[1] + 150), pass_zero=False, fs=SAMPLE_RATE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClickReading:
+    """What became of one emitted click."""
+
+    index: int
+    """Number of the click."""
+    onset: int
+    """Frame at which it was emitted."""
+    delay: float
+    """Frames from its emission to its first arrival; NaN when it was not heard."""
+    confidence: float
+    """Correlation coefficient at the whole frame nearest to the arrival, 0 to 1 (up to 6 % below
+    the one between frames); of the best candidate when the click was not heard."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether the click was found."""
+        return not math.isnan(self.delay)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The delays searched, in whole frames, both ends included."""
+
+    first: int
+    last: int
+
+    @property
+    def lags(self) -> int:
+        return self.last - self.first + 1
+
+
+def detection_threshold(lags: int) -> float:
+    """Return the confidence above which a click counts as heard.
+
+    Parameters
+    ----------
+    lags : int
+        Number of delays searched.
+    """
+    tail = stats.beta.isf(FALSE_ALARM / lags, 0.5, (_FREEDOM - 1) / 2)
+    return float(np.sqrt(tail))
+
+
+def read_clicks(
+    recording: NDArray[np.floating],
+    metronome: Metronome,
+    indices: Iterable[int],
+    *,
+    min_delay_s: float = 0.0,
+    max_delay_s: float = 1.0,
+    origin: int = 0,
+) -> list[ClickReading]:
+    """Read the delay of every emitted click.
+
+    Parameters
+    ----------
+    recording : ndarray, shape (frames,)
+        What was heard, one channel at 48 kHz, full scale ±1.
+    metronome : Metronome
+        What was emitted.
+    indices : iterable of int
+        The clicks that were emitted.
+    min_delay_s, max_delay_s : float
+        Shortest and longest delay looked for, in seconds; may be many beats.
+    origin : int
+        Position of the recording's frame 0 on the metronome's timeline, in frames.
+
+    Returns
+    -------
+    list of ClickReading
+        One for each index, in the order given.
+
+    Raises
+    ------
+    ValueError
+        When the recording is not a finite, non-empty 1-D float array, or the search window is
+        empty or so long that an identity returns within it.
+    """
+    _check_recording(recording)
+    window = _window(metronome, min_delay_s, max_delay_s)
+    band = signal.oaconvolve(recording.astype(np.float64), _BAND_FILTER, mode="same")
+    return [_read(band, metronome, index, window, origin) for index in indices]
+
+
+def _check_recording(recording: NDArray[np.floating]) -> None:
+    if recording.ndim != 1:
+        raise ValueError(
+            f"recording has shape {recording.shape}: pass one channel, e.g. recording[:, 0]"
+        )
+    if recording.size == 0:
+        raise ValueError("recording is empty: record at least one click")
+    if not np.issubdtype(recording.dtype, np.floating):
+        raise ValueError(f"recording is {recording.dtype}: convert to float, full scale ±1")
+    bad = np.flatnonzero(~np.isfinite(recording))
+    if bad.size:
+        raise ValueError(
+            f"recording has {bad.size} NaN or infinite values, the first at frame {bad[0]}: "
+            "replace them by silence where nothing was recorded"
+        )
+
+
+def _window(metronome: Metronome, min_delay_s: float, max_delay_s: float) -> _Window:
+    if not -math.inf < min_delay_s < max_delay_s < math.inf:
+        raise ValueError(
+            f"search window is {min_delay_s} to {max_delay_s} s: max_delay_s must be finite and "
+            "above min_delay_s"
+        )
+    repeat_s = IDENTITIES * 60 / metronome.bpm
+    if max_delay_s - min_delay_s >= repeat_s:
+        raise ValueError(
+            f"search window of {max_delay_s - min_delay_s:g} s is too long: an identity returns "
+            f"after {repeat_s:g} s at {metronome.bpm:g} bpm, so narrow the window or slow down"
+        )
+    return _Window(round(min_delay_s * SAMPLE_RATE), round(max_delay_s * SAMPLE_RATE))
+
+
+def _read(
+    band: NDArray[np.float64], metronome: Metronome, index: int, window: _Window, origin: int
+) -> ClickReading:
+    onset = metronome.onset(index)
+    excerpt = _excerpt(
+        band,
+        onset - origin + window.first - _MARGIN,
+        window.lags + 2 * _MARGIN + CLICK_FRAMES - 1,
+    )
+    correlation, confidence = _correlate(excerpt, metronome.click(index))
+    peak = _first_arrival(correlation, confidence, detection_threshold(window.lags))
+    if peak is None or not _MARGIN <= peak < _MARGIN + window.lags:
+        return ClickReading(index, onset, math.nan, float(confidence.max()))
+    delay = window.first - _MARGIN + peak + _peak_offset(correlation, peak)
+    return ClickReading(index, onset, delay, float(confidence[peak]))
+
+
+def _excerpt(band: NDArray[np.float64], begin: int, frames: int) -> NDArray[np.float64]:
+    """Cut from the recording, with silence before and after it."""
+    excerpt = np.zeros(frames)
+    first, last = max(begin, 0), min(begin + frames, len(band))
+    if first < last:
+        excerpt[first - begin : last - begin] = band[first:last]
+    return excerpt
+
+
+def _correlate(
+    excerpt: NDArray[np.float64], click: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the correlation with a click, and its coefficient's magnitude, at every lag."""
+    template = click / np.linalg.norm(click)
+    correlation = signal.correlate(excerpt, template, mode="valid", method="fft")
+    running = np.concatenate([[0.0], np.cumsum(excerpt**2)])
+    energy = running[CLICK_FRAMES:] - running[:-CLICK_FRAMES]
+    floor = CLICK_FRAMES * 10 ** (_SILENCE_DBFS / 10)
+    confidence = np.abs(correlation) / np.sqrt(np.maximum(energy, floor))
+    return correlation, np.minimum(confidence, 1.0)
+
+
+def _first_arrival(
+    correlation: NDArray[np.float64], confidence: NDArray[np.float64], threshold: float
+) -> int | None:
+    """Return the lag of the first peak that may be the click itself."""
+    peaks, _ = signal.find_peaks(confidence, height=threshold, distance=_SAME_ARRIVAL)
+    if peaks.size == 0:
+        return None
+    strength = np.abs(correlation[peaks])
+    return int(peaks[strength >= _FIRST_ARRIVAL_SHARE * strength.max()][0])
+
+
+def _peak_offset(correlation: NDArray[np.float64], peak: int) -> float:
+    """Return how far, in frames, the band-limited peak lies from its largest sample."""
+    near = correlation[peak - _NEIGHBOURHOOD : peak + _NEIGHBOURHOOD + 1]
+    fine = signal.resample_poly(near * np.sign(correlation[peak]), _UPSAMPLING, 1)
+    centre = _NEIGHBOURHOOD * _UPSAMPLING
+    reach = 2 * _UPSAMPLING
+    top = centre - reach + int(np.argmax(fine[centre - reach : centre + reach + 1]))
+    before, at, after = fine[top - 1 : top + 2]
+    vertex = 0.5 * (before - after) / (before - 2 * at + after)
+    return float((top - centre + vertex) / _UPSAMPLING)
+
+
+def readings_table(readings: Sequence[ClickReading]) -> pd.DataFrame:
+    """Return the readings as a tidy table, a row per emitted click.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``index``, ``onset`` (frames), ``delay`` (frames, NaN when not heard),
+        ``confidence`` and ``heard``.
+    """
+    return pd.DataFrame(
+        {
+            "index": np.array([r.index for r in readings], dtype=np.int64),
+            "onset": np.array([r.onset for r in readings], dtype=np.int64),
+            "delay": np.array([r.delay for r in readings], dtype=np.float64),
+            "confidence": np.array([r.confidence for r in readings], dtype=np.float64),
+            "heard": np.array([r.heard for r in readings], dtype=np.bool_),
+        }
+    )
+
+
+def estimate_skew(readings: Sequence[ClickReading]) -> float:
+    """Return how fast the recorder's clock runs against the emitter's.
+
+    The slope of delay over emission time by Theil and Sen: the median over pairs of readings, which
+    up to 29 % of wild readings cannot carry away.
+
+    Returns
+    -------
+    float
+        Parts per million, positive when the delay grows (the recorder counts too many frames); NaN
+        with fewer than three clicks heard.
+
+    References
+    ----------
+    P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63, 1968.
+    """
+    heard = [reading for reading in readings if reading.heard]
+    if len(heard) < 3:
+        return math.nan
+    heard = heard[:: math.ceil(len(heard) / _SKEW_READINGS)]
+    fit = stats.theilslopes([r.delay for r in heard], [r.onset for r in heard])
+    return float(fit.slope) * 1e6
