@@ -19,6 +19,8 @@ from jamlab.audio.pcm import SAMPLE_RATE
 SLOT_FRAMES = SAMPLE_RATE // 10
 """Length of a slot, in frames of the card's clock."""
 
+_REMOVAL_INTERVAL = SAMPLE_RATE // 50
+
 
 class DelayEstimator:
     """Watch what delay packets needed, and say what delay the next should have.
@@ -114,7 +116,7 @@ class DelayEstimator:
         """Return by how much to change the delay now: positive to wait longer, in frames.
 
         Too short a delay is to be mended at once, for packets are missing their deadline; too long
-        a one costs nothing but itself, so surplus goes in small steps, ten a second at the most.
+        a one costs nothing but itself, so surplus goes in steps, fifty a second at the most.
 
         Parameters
         ----------
@@ -126,7 +128,9 @@ class DelayEstimator:
         missing = self.target_frames - delay_frames
         if missing >= 0:
             return missing
-        recently = self._last_removal is not None and now_frames - self._last_removal < SLOT_FRAMES
+        recently = (
+            self._last_removal is not None and now_frames - self._last_removal < _REMOVAL_INTERVAL
+        )
         if recently or -missing <= self._margin:
             return 0
         self._last_removal = now_frames

@@ -30,7 +30,7 @@ from jamlab.mesh.peer import PeerConnection
 
 log = logging.getLogger(__name__)
 
-_HISTORY = 2048
+_HISTORY = 16_384
 
 Event = TypeVar("Event")
 Description = Mapping[str, Any]

@@ -1,0 +1,93 @@
+"""The event loop a measurement runs on, and how late that loop was.
+
+A sound card's block of 64 frames lasts 1.3 ms, but asyncio's usual loop rounds every timer up to
+whole milliseconds, because that is what epoll's timeout is made of. `select` takes microseconds, so
+a measurement runs on a loop built on it. What is left is this process' own lateness, measured while
+it runs: a result from a loop that lagged says nothing about the network, and is invalid, not slow.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+PROBE_INTERVAL_S = 0.005
+"""Time between two readings of the loop's lag."""
+
+
+def run_precisely(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine like `asyncio.run`, on a loop whose timers keep to microseconds."""
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
+    ) as runner:
+        return runner.run(main)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLag:
+    """How late the loop called what was due."""
+
+    readings: int
+    """Number of timers watched."""
+    median_s: float
+    p95_s: float
+    p99_s: float
+    max_s: float
+
+    @classmethod
+    def of(cls, lateness_s: list[float]) -> "LoopLag":
+        """Summarise lateness in seconds; raises ValueError when there is none."""
+        if not lateness_s:
+            raise ValueError("the loop's lag was never read: measure for longer than 5 ms")
+        median, p95, p99 = np.percentile(lateness_s, [50, 95, 99])
+        return cls(len(lateness_s), float(median), float(p95), float(p99), max(lateness_s))
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the summary for a record, in milliseconds."""
+        return {
+            "readings": self.readings,
+            "median_ms": self.median_s * 1000,
+            "p95_ms": self.p95_s * 1000,
+            "p99_ms": self.p99_s * 1000,
+            "max_ms": self.max_s * 1000,
+        }
+
+
+class LagProbe:
+    """Read the running loop's lag every few milliseconds; a context manager.
+
+    A stalled loop makes one late call where several were due, so each late call counts for all it
+    stands for: the share of late readings is the share of time the loop was late.
+    """
+
+    def __init__(self) -> None:
+        self._lateness_s: list[float] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> "LagProbe":
+        loop = asyncio.get_running_loop()
+        self._schedule(loop, loop.time() + PROBE_INTERVAL_S)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def lag(self) -> LoopLag:
+        """Summarise what was read so far."""
+        return LoopLag.of(self._lateness_s)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop, due_s: float) -> None:
+        self._timer = loop.call_at(due_s, self._read, loop, due_s)
+
+    def _read(self, loop: asyncio.AbstractEventLoop, due_s: float) -> None:
+        now_s = loop.time()
+        while due_s <= now_s:
+            self._lateness_s.append(now_s - due_s)
+            due_s += PROBE_INTERVAL_S
+        self._schedule(loop, due_s)

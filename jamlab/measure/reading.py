@@ -1,0 +1,136 @@
+"""From a recording of a path to rows of a table: a row per click, and one click to look at."""
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import signal
+
+from jamlab.audio.metronome import CLICK_FRAMES
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.clicks import ClickReading, read_clicks
+from jamlab.measure.plan import MAX_LATENCY_S
+from jamlab.measure.record import CLICK_COLUMNS
+from jamlab.measure.rig import Participant
+from jamlab.measure.stages import STAGES, StreamTimes
+
+_SHOWN_BEFORE = SAMPLE_RATE // 200
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path clicks took, from a participant's microphone to somebody's loudspeaker."""
+
+    measurement: str
+    emitter: Participant
+    listener: Participant
+    """Who heard the click: the peer, or the emitter itself in a round trip."""
+    peer: Participant
+    """Who is at the other end."""
+    start: int
+    """Emitter's frame from which clicks count."""
+    stop: int
+    """Emitter's frame from which they do not."""
+    times: StreamTimes | None
+    """What both ends noted about the packets, where that is known."""
+
+    @property
+    def clicks(self) -> range:
+        """Numbers of the clicks that count."""
+        return self.emitter.metronome.clicks_between(self.start, self.stop)
+
+    @property
+    def heard_from(self) -> float:
+        """The listener's frame that sounds when the emitter captures frame `start`."""
+        return self.listener.card.frame_at(self.emitter.card.time_of(self.start))
+
+    def recording(self) -> NDArray[np.float32]:
+        """Return what the listener's left loudspeaker played, from the frame at `heard_from`."""
+        frames = self.stop - self.start + int(MAX_LATENCY_S * SAMPLE_RATE) + CLICK_FRAMES
+        return self.listener.recording.block(round(self.heard_from), frames)[:, 0]
+
+    @property
+    def rounding(self) -> float:
+        """What rounding `heard_from` to a frame left out of every delay, in frames."""
+        return round(self.heard_from) - self.heard_from
+
+    def readings(self) -> list[ClickReading]:
+        """Search the recording for every click; delays are without `rounding`."""
+        return read_clicks(
+            self.recording(),
+            self.emitter.metronome,
+            self.clicks,
+            max_delay_s=MAX_LATENCY_S,
+            origin=self.start,
+        )
+
+
+def click_table(path: Path) -> pd.DataFrame:
+    """Return a row per click of a path, with the columns of `record.CLICK_COLUMNS`."""
+    rows = [_row(path, reading) for reading in path.readings()]
+    return pd.DataFrame(rows, columns=list(CLICK_COLUMNS)).astype(CLICK_COLUMNS)
+
+
+def _row(path: Path, reading: ClickReading) -> tuple[object, ...]:
+    return (
+        path.measurement,
+        path.emitter.name,
+        path.peer.name,
+        reading.index,
+        (reading.onset - path.start) / SAMPLE_RATE,
+        (reading.delay + path.rounding) / SAMPLE_RATE * 1000,
+        reading.confidence,
+        *_stages_ms(path, reading),
+    )
+
+
+def _stages_ms(path: Path, reading: ClickReading) -> tuple[float, ...]:
+    stages = path.times.at(reading.onset) if path.times and reading.heard else None
+    if stages is None:
+        return (np.nan,) * len(STAGES)
+    return tuple(stage_s * 1000 for stage_s in astuple(stages))
+
+
+def waveform_table(paths: list[Path]) -> pd.DataFrame:
+    """Return one click of each measurement: emitted, played and correlated, a row per frame.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``measurement``, ``sender``, ``receiver``, ``click``, ``time_ms`` (since the click
+        was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation`` (coefficient of
+        the click beginning there).
+    """
+    shown = {path.measurement: path for path in reversed(paths) if len(path.clicks) > 0}
+    return pd.concat([_waveform(path) for path in shown.values()], ignore_index=True)
+
+
+def _waveform(path: Path) -> pd.DataFrame:
+    index = path.clicks[len(path.clicks) // 2]
+    onset = path.emitter.metronome.onset(index) - path.start
+    frames = 2 * CLICK_FRAMES + _SHOWN_BEFORE
+    played = path.recording()[max(onset - _SHOWN_BEFORE, 0) :][: frames + CLICK_FRAMES]
+    click = path.emitter.metronome.click(index)
+    emitted = np.zeros(frames, dtype=np.float32)
+    emitted[_SHOWN_BEFORE : _SHOWN_BEFORE + CLICK_FRAMES] = click
+    return pd.DataFrame(
+        {
+            "measurement": path.measurement,
+            "sender": path.emitter.name,
+            "receiver": path.peer.name,
+            "click": index,
+            "time_ms": (np.arange(frames) - _SHOWN_BEFORE) / SAMPLE_RATE * 1000,
+            "emitted": emitted,
+            "played": played[:frames],
+            "correlation": _coefficient(played, click)[:frames],
+        }
+    )
+
+
+def _coefficient(played: NDArray[np.float32], click: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the correlation coefficient of a click with what was played, at every frame."""
+    correlation = signal.correlate(played, click, mode="valid", method="fft")
+    energy = signal.correlate(played**2, np.ones_like(click), mode="valid", method="fft")
+    scale = np.sqrt(np.maximum(energy, 1e-9)) * np.linalg.norm(click)
+    return np.asarray(correlation / scale, dtype=np.float64)

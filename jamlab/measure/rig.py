@@ -1,0 +1,137 @@
+"""The measuring rig: a real mesh in this process, every participant with a virtual sound card.
+
+What a participant hears is recorded from its card, what it says is chosen: its metronome, silence,
+or an echo of what its card plays (a loudspeaker before a microphone, at no distance).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from jamlab.audio.card import Recording, VirtualCard, no_sound
+from jamlab.audio.metronome import Metronome
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.stages import StreamTimes
+from jamlab.media.quality import quality_named
+from jamlab.mesh.events import RemoteStreamAdded, RemoteStreamEvent
+from jamlab.mesh.session import JamSession
+from jamlab.signaling.memory import MemoryChannel
+
+CONNECT_TIMEOUT_S = 20.0
+
+
+@dataclass
+class Participant:
+    """One participant on the rig."""
+
+    name: str
+    metronome: Metronome
+    session: JamSession
+    card: VirtualCard
+    recording: Recording
+    playout_origins: dict[str, int] = field(default_factory=dict)
+
+    def click(self) -> None:
+        """Play the metronome into the microphone."""
+        self.card.source = self.metronome.block
+
+    def echo(self) -> None:
+        """Play what the card plays into the microphone."""
+        self.card.source = self.recording.block
+
+    def be_silent(self) -> None:
+        """Play nothing into the microphone."""
+        self.card.source = no_sound
+
+    def note_stream(self, event: RemoteStreamEvent) -> None:
+        """Remember at which frame of the card a peer's playout began."""
+        if isinstance(event, RemoteStreamAdded):
+            self.playout_origins[event.peer_id] = self.card.counters.blocks * self.card.block_frames
+
+    def counters(self, peer: str) -> dict[str, int]:
+        """Return the counters of a peer's stream and of the card."""
+        playout = self.session.service.playout(peer)
+        return {
+            **(asdict(playout.counters) if playout else {}),
+            "card_blocks": self.card.counters.blocks,
+            "card_underruns": self.card.counters.underruns,
+        }
+
+
+class Rig:
+    """A connected mesh of `Participant`; make one with `Rig.build`."""
+
+    def __init__(self, participants: list[Participant]) -> None:
+        self.participants = participants
+
+    @classmethod
+    @asynccontextmanager
+    async def build(cls, plan: LatencyPlan) -> AsyncIterator["Rig"]:
+        """Connect everybody with everybody; leave and close when the context ends.
+
+        Raises
+        ------
+        TimeoutError
+            When the mesh does not connect.
+        """
+        channel = MemoryChannel()
+        async with AsyncExitStack() as stack:
+            participants = []
+            for name, metronome in plan.metronomes().items():
+                participant = _participant(name, metronome, channel, plan)
+                await stack.enter_async_context(participant.session)
+                participants.append(participant)
+            for participant in participants:
+                await participant.session.wait_connected(CONNECT_TIMEOUT_S)
+            yield cls(participants)
+
+    @property
+    def pairs(self) -> list[tuple[Participant, Participant]]:
+        """Every ordered pair of sender and receiver."""
+        return [(a, b) for a in self.participants for b in self.participants if a is not b]
+
+    def stream_counters(self) -> dict[tuple[str, str], dict[str, int]]:
+        """Return the counters of every stream, by sender and receiver."""
+        return {(a.name, b.name): b.counters(a.name) for a, b in self.pairs}
+
+
+def _participant(
+    name: str, metronome: Metronome, channel: MemoryChannel, plan: LatencyPlan
+) -> Participant:
+    recording = Recording()
+    card = VirtualCard(block_frames=plan.block_frames, recording=recording)
+    session = JamSession(name, channel, card, quality=quality_named(plan.quality))
+    participant = Participant(name, metronome, session, card, recording)
+    session.service.on_remote_stream(participant.note_stream)
+    return participant
+
+
+def stream_times(sender: Participant, receiver: Participant) -> StreamTimes | None:
+    """Collect what both ends noted about the stream between them, None while it has no packets."""
+    service = sender.session.service
+    origin = service.timestamp_origin(receiver.name)
+    playout = receiver.session.service.playout(sender.name)
+    if origin is None or playout is None:
+        return None
+    return StreamTimes(
+        list(service.sent_frames),
+        {packet.timestamp: packet for packet in playout.history},
+        origin,
+        sender.card,
+        receiver.card,
+        receiver.playout_origins[sender.name],
+        service.quality.lookahead_frames / SAMPLE_RATE,
+    )
+
+
+async def wait_until(card: VirtualCard, frame: int) -> None:
+    """Wait until a card has passed one of its frames."""
+    await asyncio.sleep(max(0.0, card.time_of(frame) - asyncio.get_running_loop().time()))
+
+
+def difference(after: dict[str, int], before: dict[str, int]) -> dict[str, Any]:
+    """Return what counters gained."""
+    return {name: value - before.get(name, 0) for name, value in after.items()}

@@ -1,0 +1,97 @@
+"""Where the time of one click went, from what both ends noted about the packet that carried it.
+
+::
+
+    captured   frame complete,   arrived    taken by    sounds
+       |       encoded, sent        |       the card       |
+       |----------|-----------------|----------|-----------|
+        frame +      network          playout     card
+        capture                                 + look-ahead
+
+*frame* is the Opus frame, *capture* what the card's blocks and the encoder add before it is sent,
+*network* everything from the sender's track to the receiver's buffer (queues, SRTP, sockets and the
+event loop at both ends), *playout* the wait until the card asked, *card* from that callback to the
+loudspeaker, *look-ahead* the codec's own delay, which shifts the sound within the frames. Their sum
+is read off clocks and counters alone; it owes nothing to the correlation it is compared with, and
+the difference is shown as the residual.
+"""
+
+from bisect import bisect_right
+from dataclasses import astuple, dataclass
+
+from jamlab.audio.card import VirtualCard
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.playout import PlayedPacket
+
+STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
+"""The stages, in a sample's order (the look-ahead is spread over the others)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """One packet's times, in seconds, in the order of `STAGES`."""
+
+    frame_s: float
+    capture_s: float
+    network_s: float
+    playout_s: float
+    card_s: float
+    lookahead_s: float
+
+    @property
+    def total_s(self) -> float:
+        """All stages together: the latency they explain."""
+        return float(sum(astuple(self)))
+
+
+@dataclass(frozen=True)
+class StreamTimes:
+    """What two ends in one process know about a stream between them.
+
+    Parameters
+    ----------
+    sent : sequence of (position, seconds)
+        Capture position of each frame and when it was sent, in order.
+    played : sequence of PlayedPacket
+        The receiver's history.
+    timestamp_origin : int
+        RTP timestamp of capture position 0.
+    sender_card, receiver_card : VirtualCard
+        The cards at the two ends.
+    playout_origin : int
+        Frame of the receiver's card, counted in blocks asked for, at which the playout began.
+    lookahead_s : float
+        The codec's.
+    """
+
+    sent: list[tuple[int, float]]
+    played: dict[int, PlayedPacket]
+    timestamp_origin: int
+    sender_card: VirtualCard
+    receiver_card: VirtualCard
+    playout_origin: int
+    lookahead_s: float
+
+    def at(self, position: int) -> Stages | None:
+        """Return the stages of the packet that carried a capture position, None if unknown."""
+        index = bisect_right(self.sent, position, key=lambda item: item[0]) - 1
+        if not 0 <= index < len(self.sent) - 1:
+            return None
+        (start, sent_s), (end, _) = self.sent[index : index + 2]
+        packet = self.played.get((start + self.timestamp_origin) % (1 << 32))
+        return None if packet is None else self._stages(start, end - start, sent_s, packet)
+
+    def _stages(self, start: int, frames: int, sent_s: float, packet: PlayedPacket) -> Stages:
+        card = self.receiver_card
+        output = self.playout_origin + packet.output_frame
+        callback_s = card.time_of((output // card.block_frames + 1) * card.block_frames)
+        sounds_s = card.time_of(output + card.round_trip_frames)
+        frame_s = frames / SAMPLE_RATE
+        return Stages(
+            frame_s,
+            sent_s - self.sender_card.time_of(start) - frame_s,
+            packet.arrival_s - sent_s,
+            callback_s - packet.arrival_s,
+            sounds_s - callback_s,
+            self.lookahead_s,
+        )
