@@ -49,9 +49,9 @@ class LatencyPlan:
     peers: int = 2
     quality: str = LOW_LATENCY.name
     duration_s: float = 20.0
-    round_trip_s: float = 8.0
+    round_trip_s: float = 10.0
     settle_s: float = 4.0
-    bpm: float = 240.0
+    bpm: float = 480.0
     block_frames: int = 64
 
     def __post_init__(self) -> None:

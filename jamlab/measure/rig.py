@@ -118,7 +118,7 @@ def stream_times(sender: Participant, receiver: Participant) -> StreamTimes | No
         return None
     return StreamTimes(
         list(service.sent_frames),
-        {packet.timestamp: packet for packet in playout.history},
+        list(playout.history),
         origin,
         sender.card,
         receiver.card,

@@ -18,6 +18,7 @@ the difference is shown as the residual.
 
 from bisect import bisect_right
 from dataclasses import astuple, dataclass
+from functools import cached_property
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -52,8 +53,8 @@ class StreamTimes:
     ----------
     sent : sequence of (position, seconds)
         Capture position of each frame and when it was sent, in order.
-    played : sequence of PlayedPacket
-        The receiver's history.
+    history : list of PlayedPacket
+        The receiver's.
     timestamp_origin : int
         RTP timestamp of capture position 0.
     sender_card, receiver_card : VirtualCard
@@ -65,12 +66,16 @@ class StreamTimes:
     """
 
     sent: list[tuple[int, float]]
-    played: dict[int, PlayedPacket]
+    history: list[PlayedPacket]
     timestamp_origin: int
     sender_card: VirtualCard
     receiver_card: VirtualCard
     playout_origin: int
     lookahead_s: float
+
+    @cached_property
+    def _played(self) -> dict[int, PlayedPacket]:
+        return {packet.timestamp: packet for packet in self.history}
 
     def at(self, position: int) -> Stages | None:
         """Return the stages of the packet that carried a capture position, None if unknown."""
@@ -78,7 +83,7 @@ class StreamTimes:
         if not 0 <= index < len(self.sent) - 1:
             return None
         (start, sent_s), (end, _) = self.sent[index : index + 2]
-        packet = self.played.get((start + self.timestamp_origin) % (1 << 32))
+        packet = self._played.get((start + self.timestamp_origin) % (1 << 32))
         return None if packet is None else self._stages(start, end - start, sent_s, packet)
 
     def _stages(self, start: int, frames: int, sent_s: float, packet: PlayedPacket) -> Stages:

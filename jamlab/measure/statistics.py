@@ -16,15 +16,13 @@ limit: its verdict is INCONCLUSIVE.
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-
-from jamlab.measure.clicks import ClickReading
 
 CONFIDENCE = 0.95
 """Probability with which the intervals cover the true value."""
@@ -101,7 +99,7 @@ def jitter(values: ArrayLike, rng: np.random.Generator, confidence: float = CONF
     return _quantile(delays - delays.min(initial=math.inf), 0.95, rng, confidence)
 
 
-def heard_share(readings: Sequence[ClickReading], confidence: float = CONFIDENCE) -> Estimate:
+def heard_share(heard: int, emitted: int, confidence: float = CONFIDENCE) -> Estimate:
     """Estimate the share of the emitted clicks that is heard, 0 to 1, with Wilson's interval.
 
     Returns
@@ -114,9 +112,9 @@ def heard_share(readings: Sequence[ClickReading], confidence: float = CONFIDENCE
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
     1927.
     """
-    if not readings:
+    if emitted == 0:
         return Estimate(math.nan, 0.0, 1.0, confidence)
-    test = stats.binomtest(sum(reading.heard for reading in readings), len(readings))
+    test = stats.binomtest(heard, emitted)
     interval = test.proportion_ci(confidence, method="wilson")
     return Estimate(test.statistic, float(interval.low), float(interval.high), confidence)
 

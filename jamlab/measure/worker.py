@@ -1,0 +1,87 @@
+"""A latency run in a process of its own, so that nothing a notebook does can make it late.
+
+The parent starts ``python -m jamlab.measure.worker FOLDER`` with the plan as JSON on standard
+input. The worker says how far it is in lines of JSON on standard output and leaves a record in the
+folder.
+"""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+from jamlab.measure.latency import Progress, measure_latency
+from jamlab.measure.loop import run_precisely
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.record import LatencyRecord
+
+
+class WorkerError(RuntimeError):
+    """The worker ended without a record."""
+
+
+async def measure_in_worker(
+    plan: LatencyPlan, folder: Path, progress: Progress = lambda *_: None
+) -> LatencyRecord:
+    """Run a plan in a worker process and read the record it leaves.
+
+    Parameters
+    ----------
+    plan : LatencyPlan
+        What to do.
+    folder : Path
+        Where the record goes.
+    progress : callable
+        Told how far it is, several times a second.
+
+    Raises
+    ------
+    WorkerError
+        When the worker fails; with the last line it wrote.
+    """
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, str(folder), stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        errors = await _attend(worker, plan, progress)
+    finally:
+        if worker.returncode is None:
+            worker.kill()
+            await worker.wait()
+    if worker.returncode != 0:
+        last = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+        raise WorkerError(f"the measuring process ended with {worker.returncode}: {last}")
+    return LatencyRecord.load(folder)
+
+
+async def _attend(worker: Process, plan: LatencyPlan, progress: Progress) -> bytes:
+    """Give the worker its plan, pass its progress on; returns what it wrote to standard error."""
+    assert worker.stdin
+    assert worker.stdout
+    assert worker.stderr
+    reading_errors = asyncio.create_task(worker.stderr.read())
+    try:
+        worker.stdin.write(json.dumps(plan.to_dict()).encode())
+        worker.stdin.close()
+        async for line in worker.stdout:
+            progress(*json.loads(line))
+        await worker.wait()
+        return await reading_errors
+    finally:
+        reading_errors.cancel()
+
+
+def _report(done: float, doing: str) -> None:
+    print(json.dumps([done, doing]), flush=True)
+
+
+def main() -> None:
+    """Run the plan on standard input; the worker process' entry."""
+    plan = LatencyPlan(**json.load(sys.stdin))
+    record = run_precisely(measure_latency(plan, _report))
+    record.save(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
