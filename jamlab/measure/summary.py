@@ -135,7 +135,7 @@ def _verdict(
 ) -> Verdict:
     worst = paths.iloc[int(paths["p95_ms"].fillna(np.inf).argmax())]
     estimate = Estimate(worst["p95_ms"], worst["p95_ms_low"], worst["p95_ms_high"], 0.95)
-    name = f"{measurement} latency, 95th percentile of the worst path"
+    name = f"{measurement.replace(' ', '-')} latency, 95th percentile of the worst path"
     return judge_below(name, limit_ms, estimate, "ms", list(_invalid(record, paths)))
 
 

@@ -1,0 +1,102 @@
+"""What this machine has and lacks for a jam: ``jamlab doctor``.
+
+Run it first when something does not work, and put what it prints into a bug report.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from jamlab.measure.loop import LagProbe, LoopLag, run_precisely
+from jamlab.measure.record import machine, versions
+
+LAG_WATCHED_S = 1.0
+BUSY_LAG_MS = 2.0
+"""Above this 99th percentile of lag, cards with short blocks will have underruns."""
+
+PORTAUDIO_REMEDY = (
+    "only real sound cards need it: apt-get install libportaudio2 (Debian, Ubuntu), "
+    "dnf install portaudio (Fedora), brew install portaudio (macOS)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the doctor looked at."""
+
+    subject: str
+    fine: bool
+    detail: str
+    remedy: str = ""
+    """What to do if it is not fine."""
+    essential: bool = True
+    """Whether nothing works without it."""
+
+
+def examine() -> list[Finding]:
+    """Look at everything; takes about a second, for the loop's lag."""
+    return [*_software(), _kernel(), _sockets(), *_portaudio(), _loop(run_precisely(_watch_lag()))]
+
+
+def _software() -> Iterator[Finding]:
+    described = ", ".join(f"{name} {value}" for name, value in machine().items())
+    yield Finding("machine", True, described)
+    for name, number in versions().items():
+        yield Finding(name, number != "not installed", number, f"pip install {name}")
+
+
+def _kernel() -> Finding:
+    fine = find_spec("ipykernel") is not None
+    return Finding(
+        "notebook kernel", fine, "ipykernel" if fine else "missing", "pip install ipykernel"
+    )
+
+
+def _sockets() -> Finding:
+    """Send a datagram to ourselves: without that there is no mesh."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
+    ):
+        try:
+            far.bind(("127.0.0.1", 0))
+            far.settimeout(1.0)
+            near.sendto(b"jamlab", far.getsockname())
+            far.recv(16)
+        except OSError as error:
+            remedy = "allow UDP on 127.0.0.1 in the firewall or the container's policy"
+            return Finding("UDP on loopback", False, str(error), remedy)
+    return Finding("UDP on loopback", True, "a datagram came back")
+
+
+def _portaudio() -> Iterator[Finding]:
+    """Name PortAudio and its devices; imported here, for the import is what fails without it."""
+    try:
+        import sounddevice
+    except OSError as error:
+        yield Finding("PortAudio", False, str(error), PORTAUDIO_REMEDY, essential=False)
+        return
+    yield Finding("PortAudio", True, sounddevice.get_portaudio_version()[1])
+    devices = list(sounddevice.query_devices())
+    for device in devices:
+        channels = f"{device['max_input_channels']} in, {device['max_output_channels']} out"
+        yield Finding(f"device {device['index']}", True, f"{device['name']} ({channels})")
+    if not devices:
+        remedy = "plug a sound card in, or use the virtual one, which is the default"
+        yield Finding("sound card", False, "PortAudio sees none", remedy, essential=False)
+
+
+async def _watch_lag() -> LoopLag:
+    with LagProbe() as probe:
+        await asyncio.sleep(LAG_WATCHED_S)
+        return probe.lag()
+
+
+def _loop(lag: LoopLag) -> Finding:
+    milliseconds = lag.to_dict()
+    detail = ", ".join(f"{name} {milliseconds[f'{name}_ms']:.2f} ms" for name in ("median", "p99"))
+    fine = milliseconds["p99_ms"] <= BUSY_LAG_MS
+    remedy = "this machine is busy: close other programs, or choose a larger --block-frames"
+    return Finding("event loop lag", fine, detail, remedy, essential=False)
