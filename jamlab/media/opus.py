@@ -109,7 +109,7 @@ class OpusEncoder:
         Parameters
         ----------
         block : Block
-            Shape ``(frames, 2)``, C-contiguous float32, `frames` a length Opus knows.
+            Shape ``(frames, 2)``, `frames` a length Opus knows.
 
         Raises
         ------
@@ -120,10 +120,11 @@ class OpusEncoder:
             raise ValueError(
                 f"Opus encodes {FRAME_LENGTHS} frames of {CHANNELS} channels, not {block.shape}"
             )
+        samples = np.ascontiguousarray(block, dtype=np.float32)  # C would read on regardless
         size = encoder.libopus_encode_float(
             self._state,
-            block.ctypes.data_as(c_float_pointer),
-            len(block),
+            samples.ctypes.data_as(c_float_pointer),
+            len(samples),
             self._payload,
             MAX_PAYLOAD_BYTES,
         )
@@ -159,10 +160,18 @@ class OpusDecoder:
         Parameters
         ----------
         frames : int
-            How much is missing: a length Opus knows.
+            How much is missing: a multiple of 2.5 ms up to the longest packet, 120 ms.
+
+        Raises
+        ------
+        ValueError
+            When libopus cannot conceal such a length.
         """
-        if frames not in FRAME_LENGTHS:
-            raise ValueError(f"libopus conceals one of {FRAME_LENGTHS} frames, not {frames}")
+        step = FRAME_LENGTHS[0]
+        if not 0 < frames <= _LONGEST_FRAME or frames % step:
+            raise ValueError(
+                f"libopus conceals a multiple of {step} frames up to {_LONGEST_FRAME}, not {frames}"
+            )
         return self._run(None, frames)
 
     def _run(self, payload: bytes | None, capacity: int) -> Block:
