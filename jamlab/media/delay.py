@@ -8,8 +8,8 @@ length, and it is spikes that must be counted. A quantile rather than the larges
 must not be paid for with its own length by everything that follows; and not mean plus deviations,
 for network delays have no deviation worth the name.
 
-A step (a new route) differs from a spike in that no packet is spared. So the target is never below
-what every one of the last few packets needed, whatever the quantile says.
+A step (a new route) differs from a spike in that no packet is spared. So when every one of the last
+few packets needed more than that, the target is what the neediest of them needed, plus the margin.
 """
 
 from collections import deque
@@ -110,7 +110,8 @@ class DelayEstimator:
             raise ValueError("no packet was observed yet, so there is no target delay")
         if self._quantile is None:
             return self._slot_maximum + self._allowance
-        return max(self._quantile, min(self._recent) + self._margin)
+        stepped = min(self._recent) > self._quantile
+        return max(self._recent) + self._margin if stepped else self._quantile
 
     def correction(self, now_frames: int, delay_frames: int) -> int:
         """Return by how much to change the delay now: positive to wait longer, in frames.

@@ -34,7 +34,7 @@ FARTHEST = 1 * SAMPLE_RATE
 """A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
-_REMEMBERED = 256
+_BUFFERED = 1024  # packets; twice the most that lie within `FARTHEST` of the line of play
 _HISTORY = 16_384
 
 
@@ -52,8 +52,9 @@ class Decoder(Protocol):
 class PlayoutCounters:
     """What became of every packet and of every frame the card asked for.
 
-    ``played + concealed + silent + waiting`` frames are what was pulled, less what is decoded and
-    not pulled yet, plus what splices took out, less what they put in.
+    ``received = decoded + late + duplicated + corrupt + strayed`` once nothing is buffered, and
+    ``played + concealed + silent + waiting + inserted - removed`` frames are those pulled and those
+    ready to be pulled, exactly.
     """
 
     received: int = 0
@@ -61,7 +62,7 @@ class PlayoutCounters:
     decoded: int = 0
     """Packets decoded."""
     late: int = 0
-    """Packets that came after their sound had been concealed."""
+    """Packets that came after their turn, or that something longer had covered."""
     duplicated: int = 0
     """Packets that were there already."""
     reordered: int = 0
@@ -69,7 +70,7 @@ class PlayoutCounters:
     corrupt: int = 0
     """Packets the codec refused."""
     strayed: int = 0
-    """Packets too far from the line of play to belong to it."""
+    """Packets too far from the line of play, or left over from a timeline that was given up."""
     restarted: int = 0
     """Times the sender's timeline was given up for a new one."""
     played_frames: int = 0
@@ -129,9 +130,9 @@ class Playout:
         self._decoder = decoder
         self._estimator = estimator or DelayEstimator()
         self._packets: dict[int, _Packet] = {}
-        self._arrived: list[int] = []
-        self._played: deque[int] = deque(maxlen=_REMEMBERED)
-        self._strays: list[_Packet] = []
+        self._arrived: deque[int] = deque(maxlen=_BUFFERED)
+        self._played: deque[int] = deque(maxlen=_BUFFERED)
+        self._stray_sequence: int | None = None  # of the packet before this one, if it strayed
         self._next: int | None = None  # position of the next sample to decode
         self._newest: _Packet | None = None
         self._last_sequence: int | None = None
@@ -170,7 +171,7 @@ class Playout:
         if self._newest is not None and abs(packet.position - self._line) > FARTHEST:
             self._stray(packet)
             return
-        self._strays.clear()
+        self._stray_sequence = None
         self._admit(packet)
 
     def pull(self, frames: int) -> Block:
@@ -188,7 +189,7 @@ class Playout:
         """
         self._observe_arrivals()
         while len(self._ready) < frames:
-            self._ready = np.concatenate((self._ready, self._produce(frames)))
+            self._ready = np.concatenate((self._ready, self._produce(frames - len(self._ready))))
         block, self._ready = self._ready[:frames], self._ready[frames:]
         self._pulled += frames
         return block
@@ -217,7 +218,7 @@ class Playout:
             self.counters.duplicated += 1
             return
         self._arrived.append(packet.position)
-        if self._newest is None or packet.sequence > self._newest.sequence:
+        if self._newest is None or packet.position > self._newest.position:
             self._newest = packet
         else:
             self.counters.reordered += 1
@@ -225,48 +226,57 @@ class Playout:
             self.counters.late += 1
             return
         self._packets[packet.position] = packet
+        if len(self._packets) > _BUFFERED:  # nobody pulls, or somebody floods us
+            self.counters.late += 1
+            del self._packets[min(self._packets)]
 
     def _stray(self, packet: _Packet) -> None:
         """Two strays that follow each other are a sender that started anew (RFC 3550 A.1)."""
-        self.counters.strayed += 1
-        self._strays.append(packet)
-        previous = self._strays[-2] if len(self._strays) > 1 else None
-        if previous is not None and packet.sequence == previous.sequence + 1:
-            self._restart(self._strays[-2:])
+        if self._stray_sequence is not None and packet.sequence == self._stray_sequence + 1:
+            self._restart(packet)
+        else:
+            self.counters.strayed += 1
+            self._stray_sequence = packet.sequence
 
-    def _restart(self, packets: list[_Packet]) -> None:
+    def _restart(self, packet: _Packet) -> None:
         self.counters.restarted += 1
+        self.counters.strayed += len(self._packets)
         self._packets.clear()
         self._arrived.clear()
         self._played.clear()
-        self._strays.clear()
         self._estimator.reset()
-        self._next = self._newest = self._last_sequence = None
-        for packet in packets:
-            self._admit(packet)
+        self._next = self._newest = self._last_sequence = self._stray_sequence = None
+        self._admit(packet)
 
     # The line of play
 
     def _observe_arrivals(self) -> None:
+        if self._next is None and self._arrived:
+            self._begin(max(self._arrived))
         for position in self._arrived:
             self._estimator.observe(self._pulled, self._pulled - position)
-        if self._next is None and self._arrived:
-            self._next = self._pulled + len(self._ready) - self._estimator.target_frames
         self._arrived.clear()
 
-    def _produce(self, frames: int) -> Block:
-        """Return the next stretch of sound, of any length above 0."""
+    def _begin(self, newest: int) -> None:
+        """Begin a line of play; what waited longer than the newest packet waited for the card."""
+        self._arrived.clear()
+        self._estimator.observe(self._pulled, self._pulled - newest)
+        self._next = self._pulled + len(self._ready) - self._estimator.target_frames
+        self._advance(0)
+
+    def _produce(self, lacking: int) -> Block:
+        """Return the next stretch of sound, of any length above 0; silence no longer than asked."""
         if self._next is None:
-            self.counters.waiting_frames += frames
-            return silence(frames)
+            self.counters.waiting_frames += lacking
+            return silence(lacking)
         packet = self._packets.pop(self._next, None)
         if packet is None:
-            return self._fill_gap()
+            return self._fill_gap(lacking)
         try:
             block = self._decoder.decode(packet.payload)
         except CorruptPacketError:
             self.counters.corrupt += 1
-            return self._fill_gap()
+            return self._fill_gap(lacking)
         return self._play(packet, block)
 
     def _play(self, packet: _Packet, block: Block) -> Block:
@@ -289,18 +299,18 @@ class Playout:
         assert self._next is not None
         self._next += frames
         for position in [p for p in self._packets if p < self._next]:
-            self.counters.late += 1  # it overlaps what has been concealed
+            self.counters.late += 1
             del self._packets[position]
 
-    def _fill_gap(self) -> Block:
-        """Bridge to the next packet there is, one frame at the most."""
+    def _fill_gap(self, lacking: int) -> Block:
+        """Bridge to the next packet there is: what is invented by frames, silence as asked."""
         assert self._next is not None
         following = min(self._packets.values(), key=lambda p: p.position, default=None)
         gap = self._frame_frames if following is None else following.position - self._next
         if self._last_sequence is None:
-            return self._wait(gap)
+            return self._wait(min(gap, lacking))
         if following is not None and following.sequence == self._last_sequence + 1:
-            return self._be_silent(gap)
+            return self._be_silent(min(gap, lacking))
         return self._conceal(min(gap, self._frame_frames))
 
     def _wait(self, frames: int) -> Block:
@@ -316,19 +326,20 @@ class Playout:
     def _conceal(self, frames: int) -> Block:
         """Let the codec continue the sound; after 100 ms without a packet, be silent.
 
-        Where the target delay has outgrown the delay, the line of play stands still meanwhile: a
-        stream whose every packet is late would otherwise never be heard again.
+        Where the target has outgrown the delay by a frame, the line of play stands still meanwhile,
+        and by less, what is invented is stretched: a stream whose every packet is late would
+        otherwise never be heard again.
         """
         self.counters.concealed_frames += frames
         self._concealed_run += frames
         assert self.delay_frames is not None
+        codec_silent = self._concealed_run > _CONCEAL_MAX or frames % FRAME_LENGTHS[0]
+        block = silence(frames) if codec_silent else self._decoder.conceal(frames)
         if self._estimator.target_frames - self.delay_frames >= frames:
-            self.counters.inserted_frames += frames
-        else:
-            self._advance(frames)
-        if self._concealed_run > _CONCEAL_MAX or frames not in FRAME_LENGTHS:
-            return silence(frames)
-        return self._decoder.conceal(frames)
+            return block
+        spliced = self._spliced(block)
+        self._advance(frames)
+        return spliced
 
     def _spliced(self, block: Block) -> Block:
         """Move the delay towards its target, as far as one frame allows."""
