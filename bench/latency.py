@@ -114,7 +114,7 @@ def lossy_divert(drawn):
 
 
 def loss_run(seed):
-    """Return by how much loss raises the median, and what it adds to concealment per loss, in ms."""
+    """Return by how much loss raises the median, and the concealment a loss costs, in ms."""
     plan = LatencyPlan(peers=2)
     medians, shares = [], []
     for patch in (nullcontext(), lossy_divert(random.Random(seed))):

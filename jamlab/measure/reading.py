@@ -102,7 +102,9 @@ def waveform_table(paths: list[Path]) -> pd.DataFrame:
         was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation`` (coefficient of
         the click beginning there).
     """
-    shown = {path.measurement: path for path in reversed(paths) if len(path.clicks) > 0}
+    shown: dict[str, Path] = {}
+    for path in paths:
+        shown.setdefault(path.measurement, path)
     return pd.concat([_waveform(path) for path in shown.values()], ignore_index=True)
 
 

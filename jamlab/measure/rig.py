@@ -1,7 +1,7 @@
 """The measuring rig: a real mesh in this process, every participant with a virtual sound card.
 
-What a participant hears is recorded from its card, what it says is chosen: its metronome, silence,
-or an echo of what its card plays (a loudspeaker before a microphone, at no distance).
+What a participant hears is recorded from its card, what it says is chosen: nothing at first, then
+its metronome or an echo of what its card plays (a loudspeaker before a microphone, touching it).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from jamlab.audio.card import Recording, VirtualCard, no_sound
+from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.plan import LatencyPlan
@@ -41,10 +41,6 @@ class Participant:
     def echo(self) -> None:
         """Play what the card plays into the microphone."""
         self.card.source = self.recording.block
-
-    def be_silent(self) -> None:
-        """Play nothing into the microphone."""
-        self.card.source = no_sound
 
     def note_stream(self, event: RemoteStreamEvent) -> None:
         """Remember at which frame of the card a peer's playout began."""

@@ -1,0 +1,21 @@
+import asyncio
+
+import pytest
+
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.worker import measure_in_worker
+
+
+@pytest.fixture(scope="session")
+def short_plan():
+    """The shortest run that has everything in it."""
+    return LatencyPlan(peers=2, duration_s=3.0, round_trip_s=3.0, settle_s=1.0)
+
+
+@pytest.fixture(scope="session")
+def real_run(short_plan, tmp_path_factory):
+    """A record of real sockets, SRTP and Opus, its folder, and what the worker told of it."""
+    folder = tmp_path_factory.mktemp("record")
+    told = []
+    record = asyncio.run(measure_in_worker(short_plan, folder, lambda *said: told.append(said)))
+    return record, folder, told

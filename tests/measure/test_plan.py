@@ -1,0 +1,61 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab.audio.metronome import CLICK_FRAMES
+from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.media.quality import UnsupportedQualityError
+
+
+def test_the_default_is_the_products_default():
+    plan = LatencyPlan()
+    assert (plan.peers, plan.quality) == (2, "low latency")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("peers", 1),
+        ("peers", 7),
+        ("duration_s", 0.0),
+        ("duration_s", math.inf),
+        ("duration_s", math.nan),
+        ("round_trip_s", -1.0),
+        ("settle_s", 0.0),
+        ("bpm", 0.0),
+        ("block_frames", 0),
+    ],
+)
+def test_out_of_range_names_parameter_value_and_range(parameter, value):
+    with pytest.raises(PlanError, match=rf"^{parameter} is \S+: choose \S+ to \S+$"):
+        LatencyPlan(**{parameter: value})
+
+
+def test_unknown_quality_lists_the_known():
+    with pytest.raises(UnsupportedQualityError, match="'low-latency', 'high-quality'"):
+        LatencyPlan(quality="perfect")
+
+
+@given(st.integers(2, 6), st.floats(30, 600))
+def test_metronomes_are_apart_in_voice_and_time(peers, bpm):
+    metronomes = LatencyPlan(peers=peers, bpm=bpm).metronomes()
+    assert len(metronomes) == peers
+    assert len({m.voice for m in metronomes.values()}) == peers
+    onsets = sorted(m.onset(0) for m in metronomes.values())
+    beat = 60 / bpm * 48_000
+    gaps = [b - a for a, b in zip(onsets, [*onsets[1:], onsets[0] + beat], strict=True)]
+    assert min(gaps) == pytest.approx(beat / peers, abs=1)
+
+
+def test_a_pair_at_the_default_tempo_never_overlaps():
+    onsets = [m.onset(0) for m in LatencyPlan().metronomes().values()]
+    assert abs(onsets[1] - onsets[0]) > CLICK_FRAMES
+
+
+@given(st.integers(2, 6), st.floats(3, 600), st.floats(3, 600), st.floats(1, 60))
+def test_total_is_what_the_run_waits_for(peers, duration_s, round_trip_s, settle_s):
+    plan = LatencyPlan(peers, "high-quality", duration_s, round_trip_s, settle_s)
+    assert plan.total_s == pytest.approx(settle_s + duration_s + peers * round_trip_s)
+    assert LatencyPlan(**plan.to_dict()) == plan

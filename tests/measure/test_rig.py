@@ -1,0 +1,73 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from jamlab.audio.card import no_sound
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.rig import Rig, difference, stream_times, wait_until
+from jamlab.mesh.events import ConnectionState
+
+
+async def test_everybody_is_connected_with_everybody():
+    async with Rig.build(LatencyPlan(peers=3)) as rig:
+        assert len(rig.pairs) == 6
+        for a, b in rig.pairs:
+            assert a.session.service.connection_state(b.name) is ConnectionState.CONNECTED
+            assert b.playout_origins[a.name] % b.card.block_frames == 0
+        assert set(rig.stream_counters()) == {(a.name, b.name) for a, b in rig.pairs}
+    assert all(p.session.service.peers == frozenset() for p in rig.participants)
+
+
+async def test_an_echo_says_what_its_card_played():
+    async with Rig.build(LatencyPlan()) as rig:
+        emitter, echoing = rig.participants
+        emitter.click()
+        echoing.echo()
+        echoed = []
+        source = echoing.card.source
+        echoing.card.source = lambda start, n: (
+            echoed.append((start, source(start, n))) or (echoed[-1][1])
+        )
+        await wait_until(echoing.card, 48_000)
+        captured = [(start, block) for start, block in echoed if np.abs(block).max() > 0]
+    assert captured, "the click never reached the echo"
+    for start, block in captured:
+        np.testing.assert_array_equal(block, echoing.recording.block(start, len(block)))
+
+
+async def test_what_a_participant_says_can_be_chosen():
+    async with Rig.build(LatencyPlan()) as rig:
+        participant = rig.participants[0]
+        assert participant.card.source is no_sound
+        participant.click()
+        assert participant.card.source == participant.metronome.block
+        participant.echo()
+        assert participant.card.source == participant.recording.block
+
+
+async def test_both_ends_know_the_packets_between_them():
+    async with Rig.build(LatencyPlan()) as rig:
+        a, b = rig.participants
+        await wait_until(b.card, int(b.card.frame_at(asyncio.get_running_loop().time())) + 24_000)
+        times = stream_times(a, b)
+    positions = [position for position, _ in times.sent]
+    known = [times.at(position) for position in positions]
+    assert sum(stages is not None for stages in known) > 50
+
+
+async def test_waiting_for_a_frame_that_has_passed_returns_at_once():
+    async with Rig.build(LatencyPlan()) as rig:
+        card = rig.participants[0].card
+        await wait_until(card, -48_000)
+        passed = int(card.frame_at(asyncio.get_running_loop().time())) + 4_800
+        await wait_until(card, passed)
+        assert card.frame_at(asyncio.get_running_loop().time()) >= passed
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "gained"),
+    [({"a": 5}, {"a": 3}, {"a": 2}), ({"a": 5}, {}, {"a": 5}), ({}, {"a": 1}, {})],
+)
+def test_difference_of_counters(after, before, gained):
+    assert difference(after, before) == gained

@@ -1,0 +1,75 @@
+import asyncio
+import json
+import os
+
+import pandas as pd
+import psutil
+import pytest
+
+from jamlab.measure import worker
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.record import LatencyRecord
+from jamlab.measure.worker import WorkerError, measure_in_worker
+
+
+def test_the_record_is_what_is_on_the_disk(real_run):
+    record, folder, _ = real_run
+    pd.testing.assert_frame_equal(LatencyRecord.load(folder).clicks, record.clicks)
+
+
+def test_progress_goes_from_nothing_to_all(real_run):
+    shares = [share for share, _ in real_run[2]]
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+
+
+async def test_a_failure_is_one_sentence(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where the folder should be")
+    plan = LatencyPlan(duration_s=3, round_trip_s=3, settle_s=1)
+    with pytest.raises(WorkerError, match=r"the measuring process ended with 1: .*file") as caught:
+        await measure_in_worker(plan, blocked)
+    assert "\n" not in str(caught.value)
+
+
+async def test_cancelling_kills_the_worker(tmp_path):
+    begun = asyncio.Event()
+    running = asyncio.create_task(
+        measure_in_worker(LatencyPlan(), tmp_path, lambda *_: begun.set())
+    )
+    await begun.wait()
+    children = psutil.Process().children()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert children
+    assert not any(child.is_running() for child in children)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_plan_goes_by_standard_input(monkeypatch, capsys, tmp_path):
+    """The worker's own side: it reads the plan, and reports in lines of JSON."""
+    seen = []
+
+    async def measured(plan, report):
+        seen.append(plan)
+        report(0.5, "measuring")
+
+        class Saved:
+            def save(self, folder):
+                seen.append(folder)
+
+        return Saved()
+
+    plan = LatencyPlan(peers=3)
+    reading, writing = os.pipe()
+    os.write(writing, json.dumps(plan.to_dict()).encode())
+    os.close(writing)
+    monkeypatch.setattr(worker, "measure_latency", measured)
+    monkeypatch.setattr("sys.argv", ["worker", str(tmp_path)])
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        worker.main()
+    assert seen == [plan, tmp_path]
+    assert json.loads(capsys.readouterr().out) == [0.5, "measuring"]
