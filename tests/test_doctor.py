@@ -1,0 +1,73 @@
+import builtins
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from jamlab import doctor
+
+
+def found(subject):
+    return [f for f in doctor.examine() if f.subject.startswith(subject)]
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr(doctor, "LAG_WATCHED_S", 0.05)
+
+
+def test_what_runs_the_tests_is_fine():
+    essentials = [f for f in doctor.examine() if f.essential]
+    assert {"jamlab", "aiortc", "libopus", "UDP on loopback", "notebook kernel"} <= {
+        f.subject for f in essentials
+    }
+    assert [f for f in essentials if not f.fine] == []
+
+
+def test_without_portaudio_it_says_how_to_install_it(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name == "sounddevice":
+            raise OSError("PortAudio library not found")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    (finding,) = found("PortAudio")
+    assert not finding.fine
+    assert not finding.essential
+    assert "apt-get install libportaudio2" in finding.remedy
+
+
+def portaudio(devices):
+    return SimpleNamespace(
+        get_portaudio_version=lambda: (0, "PortAudio V19"), query_devices=lambda: devices
+    )
+
+
+def test_devices_are_listed(monkeypatch):
+    device = {"index": 3, "name": "Scarlett", "max_input_channels": 2, "max_output_channels": 4}
+    monkeypatch.setitem(sys.modules, "sounddevice", portaudio([device]))
+    (finding,) = found("device 3")
+    assert finding.detail == "Scarlett (2 in, 4 out)"
+    assert found("sound card") == []
+
+
+def test_portaudio_without_a_device_points_to_the_virtual_card(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", portaudio([]))
+    (finding,) = found("sound card")
+    assert "virtual" in finding.remedy
+
+
+def test_a_missing_package_is_essential_and_named(monkeypatch):
+    monkeypatch.setattr(doctor, "versions", lambda: {"aiortc": "not installed"})
+    (finding,) = found("aiortc")
+    assert (finding.fine, finding.essential) == (False, True)
+    assert finding.remedy == "pip install aiortc"
+
+
+def test_lag_is_read_on_the_measuring_loop():
+    (finding,) = found("event loop lag")
+    assert "median" in finding.detail
+    assert "p99" in finding.detail
