@@ -15,6 +15,8 @@ from jamlab.audio.pcm import Block, silence
 KNEE = 10 ** (-3 / 20)
 """Where limiting begins: −3 dBFS, as an amplitude."""
 
+_BELOW_FULL_SCALE = np.nextafter(np.float32(1), np.float32(0))  # where float32's tanh says 1
+
 
 def mix(blocks: Iterable[Block], frames: int) -> Block:
     """Add blocks and limit the sum.
@@ -33,11 +35,11 @@ def mix(blocks: Iterable[Block], frames: int) -> Block:
 
 
 def soft_limit(block: Block) -> Block:
-    """Bend samples above `KNEE` so that none exceeds full scale; return others unchanged."""
+    """Bend samples above `KNEE` so that none reaches full scale; return others unchanged."""
     magnitude = np.abs(block)
     if magnitude.max(initial=0.0) <= KNEE:
         return block
     room = 1 - KNEE
-    bent = KNEE + room * np.tanh((magnitude - KNEE) / room)
+    bent = np.minimum(KNEE + room * np.tanh((magnitude - KNEE) / room), _BELOW_FULL_SCALE)
     limited: Block = np.where(magnitude > KNEE, np.copysign(bent, block), block).astype(np.float32)
     return limited
