@@ -9,27 +9,36 @@ import re
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import Quality
 
+_MEDIA = re.compile(r"^(?=m=)", re.MULTILINE)
 _OPUS_RTPMAP = re.compile(r"^a=rtpmap:(\d+) opus/48000/2\r?\n", re.MULTILINE | re.IGNORECASE)
 
 
 def with_opus_parameters(sdp: str, quality: Quality) -> str:
     """Ask the peer for stereo at this quality's bitrate and frame length.
 
+    Each Opus format without parameters of its own gets them, each medium of such a format the frame
+    length, unless it states one. All else stays as it is, so doing it twice changes nothing.
     ``ptime`` is an integer in SDP (RFC 8866 §6.4), so 2.5 ms is written 3.
 
     Parameters
     ----------
     sdp : str
-        A session description; each Opus format without parameters of its own gets them.
+        A session description.
     quality : Quality
         What we would like to receive.
     """
     ptime_ms = math.ceil(quality.frame_frames / SAMPLE_RATE * 1000)
+    parameters = f"stereo=1;sprop-stereo=1;maxaveragebitrate={quality.bitrate_bps}"
+    return "".join(_described(medium, parameters, ptime_ms) for medium in _MEDIA.split(sdp))
 
+
+def _described(medium: str, parameters: str, ptime_ms: int) -> str:
     def add(match: re.Match[str]) -> str:
-        fmtp = (
-            f"a=fmtp:{match[1]} stereo=1;sprop-stereo=1;maxaveragebitrate={quality.bitrate_bps}\r\n"
-        )
-        return f"{match[0]}{fmtp}a=ptime:{ptime_ms}\r\n"
+        if f"\na=fmtp:{match[1]} " in medium:
+            return match[0]
+        return f"{match[0]}a=fmtp:{match[1]} {parameters}\r\n"
 
-    return sdp if "a=fmtp" in sdp else _OPUS_RTPMAP.sub(add, sdp)
+    described = _OPUS_RTPMAP.sub(add, medium)
+    if described == medium or "\na=ptime:" in medium:
+        return described
+    return f"{described}a=ptime:{ptime_ms}\r\n"
