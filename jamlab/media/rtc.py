@@ -70,8 +70,14 @@ class EncodedTrack(MediaStreamTrack):
         self._queue.put_nowait(packet)
 
     async def recv(self) -> Packet[Any]:
-        """Return the next frame as the packet aiortc sends."""
-        packet = await self._queue.get()
+        """Return the next frame as the packet aiortc sends.
+
+        Raises
+        ------
+        MediaStreamError
+            Once the track has ended, however often it is asked.
+        """
+        packet = await self._queue.get() if self.readyState == "live" else None
         if packet is None:
             raise MediaStreamError("the track has ended")
         self.last_position = packet.pts

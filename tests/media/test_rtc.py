@@ -1,0 +1,275 @@
+"""The seam to aiortc, on two real peer connections over this machine's loopback.
+
+Waits are for conditions. `PATIENCE_S` bounds them, so that a broken path ends in a message instead
+of a hanging run; no test measures time.
+"""
+
+import asyncio
+import contextlib
+import threading
+import tomllib
+from collections import Counter
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.mediastreams import MediaStreamError
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media import rtc
+from jamlab.media.encoder import EncodedFrame, FrameEncoder
+from jamlab.media.opus import OpusDecoder
+from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
+from jamlab.media.rtc import EncodedTrack, divert_packets, timestamp_origin
+
+PATIENCE_S = 30
+QUEUED = 32
+
+BOTH = pytest.mark.parametrize("quality", [LOW_LATENCY, HIGH_QUALITY], ids=lambda q: q.name)
+
+
+def noise(frames):
+    return np.random.default_rng(1).uniform(-0.5, 0.5, (frames, 2)).astype(np.float32)
+
+
+def connection():
+    return RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+
+async def until(condition):
+    """Let the loop run until a condition holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110  # aiortc has no event for most of them
+            await asyncio.sleep(0)
+
+
+class Link:
+    """Two connected peers: a track into one, every packet that comes out of the other."""
+
+    def __init__(self):
+        self.near, self.far = connection(), connection()
+        self.track = EncodedTrack()
+        self.sender = self.near.addTrack(self.track)
+        self.receiver = None
+        self.remote_track = None
+        self.packets = []  # sequence, timestamp, payload, arrival
+        self.far.on("track", self._divert)
+
+    def _divert(self, track):
+        self.remote_track = track
+        self.receiver = self.far.getReceivers()[0]
+        divert_packets(self.receiver, lambda *packet: self.packets.append(packet))
+
+    async def connect(self):
+        await self.near.setLocalDescription(await self.near.createOffer())
+        await self.far.setRemoteDescription(self.near.localDescription)
+        await self.far.setLocalDescription(await self.far.createAnswer())
+        await self.near.setRemoteDescription(self.far.localDescription)
+        await until(lambda: self.near.connectionState == self.far.connectionState == "connected")
+
+    async def send(self, frames):
+        """Send frames, each when the last was taken, and wait until all have come."""
+        expected = len(self.packets) + len(frames)
+        for frame in frames:
+            self.track.send(frame)
+            await until(lambda frame=frame: self.track.last_position == frame.position)
+        await until(lambda: len(self.packets) >= expected)
+
+    async def close(self):
+        self.track.stop()
+        await self.near.close()
+        await self.far.close()
+
+
+@contextlib.asynccontextmanager
+async def linked():
+    """Connect, and leave nothing behind."""
+    tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+    link = Link()
+    try:
+        await link.connect()
+        yield link
+    finally:
+        await link.close()
+    await until(lambda: asyncio.all_tasks() <= tasks)
+    await until(lambda: set(threading.enumerate()) <= threads)
+
+
+class TestOverTheWire:
+    @BOTH
+    async def test_what_is_sent_arrives(self, quality):
+        """Byte for byte, in order, spaced by the positions, at the quality's rate and length."""
+        frames = list(FrameEncoder(quality).push(noise(60 * quality.frame_frames)))
+        async with linked() as link:
+            await link.send(frames)
+            sequences, timestamps, payloads, arrivals = zip(*link.packets, strict=True)
+
+        assert list(payloads) == [frame.payload for frame in frames]
+        assert {(b - a) % 2**16 for a, b in pairwise(sequences)} == {1}
+        assert {(b - a) % 2**32 for a, b in pairwise(timestamps)} == {quality.frame_frames}
+        assert list(arrivals) == sorted(arrivals)
+
+        seconds = len(payloads) * quality.frame_frames / SAMPLE_RATE
+        assert sum(map(len, payloads)) * 8 / seconds == quality.bitrate_bps
+        decoder = OpusDecoder()
+        assert {len(decoder.decode(payload)) for payload in payloads} == {quality.frame_frames}
+
+    async def test_timestamps_follow_positions(self):
+        """Whatever the positions do: another frame length, a gap, a wrap-around."""
+        positions = [0, 120, 240, 480, 960, 48_000, 2**32 - 120, 2**32, 2**32 + 120]
+        frames = [EncodedFrame(b"\xfc" + bytes([k]), at) for k, at in enumerate(positions)]
+        async with linked() as link:
+            assert timestamp_origin(link.sender, link.track) is None
+            for frame in frames:
+                await link.send([frame])
+                origin = timestamp_origin(link.sender, link.track)
+                assert link.packets[-1][1] == (origin + frame.position) % 2**32
+            origins = {
+                (packet[1] - frame.position) % 2**32
+                for packet, frame in zip(link.packets, frames, strict=True)
+            }
+            assert origins == {origin}
+
+    async def test_one_frame_serves_two_peers(self):
+        frames = list(FrameEncoder(LOW_LATENCY).push(noise(1200)))
+        async with linked() as one, linked() as other:
+            await asyncio.gather(one.send(frames), other.send(frames))
+            payloads = [[packet[2] for packet in link.packets] for link in (one, other)]
+        assert payloads == [[frame.payload for frame in frames]] * 2
+
+    async def test_arrivals_are_by_the_loops_clock(self):
+        async with linked() as link:
+            before = asyncio.get_running_loop().time()
+            await link.send([EncodedFrame(b"\xfc", 0)])
+            after = asyncio.get_running_loop().time()
+            assert before <= link.packets[0][3] <= after
+
+    async def test_rtcp_still_counts(self):
+        frames = list(FrameEncoder(LOW_LATENCY).push(noise(40 * 120)))
+        async with linked() as link:
+            await link.send(frames)
+            inbound = [s for s in (await link.far.getStats()).values() if s.type == "inbound-rtp"]
+            outbound = [
+                s for s in (await link.near.getStats()).values() if s.type == "outbound-rtp"
+            ]
+        assert [(s.packetsReceived, s.packetsLost) for s in inbound] == [(40, 0)]
+        assert [(s.packetsSent, s.bytesSent) for s in outbound] == [(40, 40 * 40)]
+
+    async def test_the_stock_decoder_is_idle(self):
+        """Not a frame comes out of the diverted track, only its end."""
+        frames = list(FrameEncoder(LOW_LATENCY).push(noise(100 * 120)))
+        async with linked() as link:
+            decoded = asyncio.create_task(link.remote_track.recv())
+            await link.send(frames)
+            assert not decoded.done()
+            await link.close()
+            with pytest.raises(MediaStreamError):
+                await decoded
+
+    async def test_a_stopped_track_ends_the_sender_quietly(self):
+        async with linked() as link:
+            await link.send([EncodedFrame(b"\xfc", 0)])
+            link.track.stop()
+            await until(lambda: link.sender.track is None)  # aiortc lets go of an ended track
+
+
+class TestEncodedTrack:
+    def frame(self, number):
+        return EncodedFrame(bytes([number]), number * 120)
+
+    async def test_gives_frames_as_packets(self):
+        track = EncodedTrack()
+        track.send(EncodedFrame(b"payload", 960))
+        packet = await track.recv()
+        assert bytes(packet) == b"payload"
+        assert packet.pts * packet.time_base * SAMPLE_RATE == 960
+        assert track.last_position == 960
+        assert track.kind == "audio"
+
+    async def test_waits_for_a_frame(self):
+        track = EncodedTrack()
+        waiting = asyncio.create_task(track.recv())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        assert track.last_position is None
+        track.send(self.frame(1))
+        assert bytes(await waiting) == b"\x01"
+
+    async def test_drops_the_oldest_when_full(self):
+        track = EncodedTrack()
+        for number in range(QUEUED + 5):
+            track.send(self.frame(number))
+        assert track.dropped == 5
+        kept = [bytes(await track.recv())[0] for _ in range(QUEUED)]
+        assert kept == list(range(5, QUEUED + 5))
+
+    async def test_stop_wakes_whoever_waits(self):
+        track = EncodedTrack()
+        waiting = asyncio.create_task(track.recv())
+        await asyncio.sleep(0)
+        track.stop()
+        with pytest.raises(MediaStreamError):
+            await waiting
+
+    @pytest.mark.parametrize("queued", [0, 3, QUEUED])
+    async def test_after_stop_it_has_ended_for_good(self, queued):
+        track = EncodedTrack()
+        for number in range(queued):
+            track.send(self.frame(number))
+        track.stop()
+        track.stop()
+        track.send(self.frame(99))
+        for _ in range(QUEUED + 2):
+            with pytest.raises(MediaStreamError):
+                await asyncio.wait_for(track.recv(), PATIENCE_S)
+
+
+class TestAiortcsInsides:
+    """When one of these fails, aiortc has moved what `jamlab.media.rtc` holds on to."""
+
+    async def test_the_private_names_are_there(self):
+        peer = connection()
+        try:
+            transceiver = peer.addTransceiver("audio")
+            receiver, sender = transceiver.receiver, transceiver.sender
+            missing = [
+                f"{type(owner).__name__} has no {name}"
+                for owner, name in (
+                    (receiver, rtc._JITTER_BUFFER),
+                    (sender, rtc._LAST_TIMESTAMP),
+                )
+                if not hasattr(owner, name)
+            ]
+            assert not missing, (
+                f"aiortc {version('aiortc')} is not the one jamlab.media.rtc was written for: "
+                f"{', '.join(missing)}; adapt that module and then the pin in pyproject.toml"
+            )
+            public = {name for name in dir(getattr(receiver, rtc._JITTER_BUFFER)) if name[0] != "_"}
+            assert public - {"capacity", "remove", "smart_remove"} == {"add"}
+        finally:
+            await peer.close()
+
+    async def test_a_stranger_is_refused_in_a_sentence(self):
+        with pytest.raises(RuntimeError, match=r"install the version pinned in pyproject\.toml"):
+            divert_packets(object(), print)
+
+    def test_the_minor_version_is_pinned(self):
+        pyproject = Path(__file__).parents[2] / "pyproject.toml"
+        lines = tomllib.loads(pyproject.read_text())["project"]["dependencies"]
+        (pin,) = [r.specifier for r in map(Requirement, lines) if r.name == "aiortc"]
+        installed = Version(version("aiortc"))
+        major, minor = installed.major, installed.minor
+        allowed = Counter(
+            minor_of
+            for minor_of in range(minor + 5)
+            for micro in (0, 1, 99)
+            if f"{major}.{minor_of}.{micro}" in pin
+        )
+        assert installed in pin
+        assert set(allowed) == {minor}, f"aiortc{pin} allows other minor versions than {installed}"
+        assert f"{major + 1}.0.0" not in pin
