@@ -141,6 +141,9 @@ class TestJitter:
         assert fed((*self.CALM, *(1900, 2000) * 3, 1900)).target_frames == 1016
         assert fed((*self.CALM, *(1900, 2000) * 4)).target_frames == 2016
 
+    def test_packets_that_just_make_it_are_no_step(self):
+        assert fed((*self.CALM, *(1016,) * 8)).target_frames == 1016
+
     def test_ten_seconds_later_it_is_forgotten(self):
         jitter = (1000, 1500) * 2000
         assert fed((*self.CALM, *jitter)).target_frames == 1516
