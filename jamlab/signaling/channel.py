@@ -21,10 +21,10 @@ class Membership(Protocol):
         """Everybody else in the room now."""
 
     def events(self) -> AsyncIterator[ChannelEvent]:
-        """Yield what happens, in order, until this member leaves."""
+        """Yield what happens, in order, until this member leaves; for one reader, once."""
 
     async def send(self, signal: Signal) -> None:
-        """Send a signal; one to somebody who is gone is lost in silence, as a broadcast is."""
+        """Send a signal; one to oneself, or to somebody who is gone, is lost in silence."""
 
     async def leave(self) -> None:
         """Go out of the room. Leaving twice is harmless."""
@@ -36,8 +36,15 @@ class Channel(Protocol):
     async def join(self, peer_id: str) -> Membership:
         """Come into the room.
 
+        Those who are in it hear `PeerJoined`, the newcomer does not hear of them: of any two
+        members exactly one is told to begin.
+
         Raises
         ------
         NameTakenError
             When the name is taken.
+
+        Notes
+        -----
+        Cancelled, it leaves nothing behind: nobody is in the room then.
         """

@@ -29,8 +29,9 @@ class MemoryChannel:
         if peer_id in self._members:
             raise NameTakenError(f"there is a {peer_id!r} in the room: join under another name")
         self._tell_all(PeerJoined(peer_id))
-        self._members[peer_id] = MemoryMembership(peer_id, self)
-        return self._members[peer_id]
+        member = MemoryMembership(peer_id, self)
+        self._members[peer_id] = member
+        return member
 
     def deliver(self, signal: Signal) -> None:
         """Hand a signal to its target, if it is there."""
@@ -38,10 +39,11 @@ class MemoryChannel:
         if target is not None:
             target.hear(signal)
 
-    def remove(self, peer_id: str) -> None:
-        """Take a member out; the others hear of it."""
-        if self._members.pop(peer_id, None) is not None:
-            self._tell_all(PeerLeft(peer_id))
+    def remove(self, member: "MemoryMembership") -> None:
+        """Take a member out, if it is in; the others hear of it."""
+        if self._members.get(member.peer_id) is member:
+            del self._members[member.peer_id]
+            self._tell_all(PeerLeft(member.peer_id))
 
     def _tell_all(self, event: ChannelEvent) -> None:
         for member in self._members.values():
@@ -71,10 +73,11 @@ class MemoryMembership:
             yield event
 
     async def send(self, signal: Signal) -> None:
-        """Send a signal."""
-        self._channel.deliver(signal)
+        """Send a signal; one to oneself, or to somebody who is gone, is lost in silence."""
+        if signal.target_peer_id != self.peer_id:
+            self._channel.deliver(signal)
 
     async def leave(self) -> None:
         """Go out of the room. Leaving twice is harmless."""
-        self._channel.remove(self.peer_id)
+        self._channel.remove(self)
         self._heard.put_nowait(None)

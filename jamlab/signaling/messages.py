@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+_JSON_NAMES: dict[type, str] = {str: "a string", Mapping: "an object"}
+
 
 class MalformedSignalError(ValueError):
     """A signal that does not have the form above."""
@@ -72,7 +74,7 @@ def _field(payload: Mapping[str, Any], name: str, kind: type) -> Any:
     value = payload.get(name)
     if not isinstance(value, kind) or not value:
         raise MalformedSignalError(
-            f"signal field {name!r} is missing, empty or not a {kind.__name__.lower()}"
+            f"signal field {name!r} is missing, empty or not {_JSON_NAMES[kind]}"
         )
     return value
 

@@ -1,0 +1,96 @@
+import json
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from jamlab.signaling.messages import MalformedSignalError, Signal, SignalType
+
+names = st.text(min_size=1)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=4,
+)
+payloads = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from([kind.value for kind in SignalType]),
+        "senderPeerId": names,
+        "targetPeerId": names,
+        "data": st.dictionaries(st.text(), values, min_size=1),
+    }
+)
+signals = st.builds(
+    Signal,
+    st.sampled_from(SignalType),
+    names,
+    names,
+    st.dictionaries(st.text(), values, min_size=1),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(signals)
+def test_a_signal_survives_the_wire(signal):
+    assert Signal.from_payload(json.loads(json.dumps(signal.to_payload()))) == signal
+
+
+@settings(max_examples=40, deadline=None)
+@given(payloads)
+def test_a_payload_survives_being_read(payload):
+    assert Signal.from_payload(payload).to_payload() == payload
+
+
+def test_the_wire_format_is_the_browsers():
+    signal = Signal(SignalType.ICE_CANDIDATE, "ada", "ben", {"candidate": "", "sdpMid": "0"})
+    assert signal.to_payload() == {
+        "type": "ice-candidate",
+        "targetPeerId": "ben",
+        "senderPeerId": "ada",
+        "data": {"candidate": "", "sdpMid": "0"},
+    }
+
+
+MISSING = object()
+NEITHER = [MISSING, None, "", 0, 1, 1.5, True, [], ["x"], {}]
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        *(
+            (field, wrong)
+            for field in ("type", "senderPeerId", "targetPeerId")
+            for wrong in NEITHER
+        ),
+        *(("data", wrong) for wrong in [*NEITHER, "v=0"]),
+        *((field, {"a": 1}) for field in ("type", "senderPeerId", "targetPeerId")),
+    ],
+)
+def test_a_wrong_field_is_named(field, wrong):
+    payload = {"type": "offer", "senderPeerId": "a", "targetPeerId": "b", "data": {"sdp": "v=0"}}
+    payload[field] = wrong
+    if wrong is MISSING:
+        del payload[field]
+    with pytest.raises(MalformedSignalError, match=f"signal field '{field}'"):
+        Signal.from_payload(payload)
+
+
+@pytest.mark.parametrize("payload", [None, [], "offer", 3, b"{}"])
+def test_only_an_object_is_a_signal(payload):
+    with pytest.raises(MalformedSignalError, match="a signal is an object, not"):
+        Signal.from_payload(payload)
+
+
+@settings(max_examples=40, deadline=None)
+@given(values)
+def test_anything_is_a_signal_or_malformed(payload):
+    with pytest.raises(MalformedSignalError):
+        Signal.from_payload(payload)
+
+
+@pytest.mark.parametrize("kind", ["Offer", "bye", "ice_candidate"])
+def test_an_unknown_type_lists_those_there_are(kind):
+    payload = {"type": kind, "senderPeerId": "a", "targetPeerId": "b", "data": {"sdp": ""}}
+    with pytest.raises(MalformedSignalError, match="one of offer, answer, ice-candidate, not"):
+        Signal.from_payload(payload)
