@@ -16,6 +16,10 @@ class DuplicatePeerError(MeshError):
     """There is a connection to that peer already."""
 
 
+class PeerClosedError(MeshError):
+    """The connection was closed while the call was at work on it."""
+
+
 class UnexpectedDescriptionError(MeshError):
     """An offer or an answer the connection is not waiting for."""
 

@@ -1,9 +1,18 @@
-"""What the audio service reports, as values."""
+"""What the audio service reports, as values, and who is called with them."""
 
+import contextlib
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 from jamlab.media.playout import Playout
+
+log = logging.getLogger(__name__)
+
+Event = TypeVar("Event")
 
 
 class ConnectionState(StrEnum):
@@ -40,9 +49,35 @@ class RemoteStreamAdded:
 
 @dataclass(frozen=True, slots=True)
 class RemoteStreamEnded:
-    """A peer sends no more sound; its connection may live on."""
+    """A peer sends no more sound, or its connection closes; one for each stream that was added.
+
+    A connection that only lost its stream (RTCP BYE) lives on, and still carries our sound.
+    """
 
     peer_id: str
 
 
 RemoteStreamEvent = RemoteStreamAdded | RemoteStreamEnded
+
+
+class Listeners(list[Callable[[Event], None]]):
+    """Callbacks of one kind of event; one that raises is logged and the others are called."""
+
+    def add(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` from now on; returns how to stop that, harmless when called twice."""
+        entry = partial(listener)  # its own, so that a listener added twice is two
+        self.append(entry)
+
+        def remove() -> None:
+            with contextlib.suppress(ValueError):
+                self.remove(entry)
+
+        return remove
+
+    def emit(self, event: Event) -> None:
+        """Call everyone."""
+        for listener in tuple(self):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener failed on %s", event)

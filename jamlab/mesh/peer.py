@@ -1,18 +1,24 @@
 """The connection to one peer: an aiortc peer connection, our track into it, its playout out of it.
 
-aiortc knows no state ``disconnected`` and notices a dead peer only when ICE consent has failed for
-half a minute (RFC 7675), so the flow of packets is watched here: a peer that sends nothing for a
-while is disconnected, and connected again with its next packet.
+Theory of operation
+-------------------
+*Closing* is one task, whoever asks first: our user, a peer that closed its end, or lost consent. It
+says `CLOSED` when everything is released, never before.
+
+*Flow.* aiortc knows no state ``disconnected`` and notices a dead peer only when ICE consent has
+failed for half a minute (RFC 7675), so the packets received are watched here. Time is counted in
+slices in which our own loop ran, so that a loop that stood still does not look like a silent peer.
+A peer that ended its stream (RTCP BYE) owes us no packets: from then on only ICE tells.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.exceptions import InvalidStateError
+from aiortc import RTCIceCandidate, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from aiortc.sdp import candidate_from_sdp
 
 from jamlab.audio.pcm import Block
 from jamlab.media.encoder import EncodedFrame
@@ -20,12 +26,7 @@ from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import Quality
 from jamlab.media.rtc import EncodedTrack, divert_packets, timestamp_origin
-from jamlab.media.sdp import with_opus_parameters
-from jamlab.mesh.errors import (
-    MalformedCandidateError,
-    MalformedDescriptionError,
-    UnexpectedDescriptionError,
-)
+from jamlab.mesh.errors import MalformedDescriptionError
 from jamlab.mesh.events import (
     ConnectionState,
     ConnectionStateChange,
@@ -33,9 +34,13 @@ from jamlab.mesh.events import (
     RemoteStreamEnded,
     RemoteStreamEvent,
 )
+from jamlab.mesh.negotiation import Negotiation
 
-MAX_SDP_CHARS = 100_000
-_EARLY_CANDIDATES = 100
+log = logging.getLogger(__name__)
+
+_FLOW_SLICES = 4
+_HANDSHAKE_END_S = 5.0
+_SENDING = (ConnectionState.CONNECTED, ConnectionState.DISCONNECTED)
 
 
 class PeerConnection:
@@ -49,6 +54,9 @@ class PeerConnection:
         A new connection; it is closed with this object.
     quality : Quality
         What we ask the peer for in our description.
+    connect_timeout_s : float
+        A connection that takes longer to be made has failed: aiortc alone would wait for ever on a
+        peer that never says its candidates are complete.
     flow_timeout_s : float
         Silence on the wire after which the peer counts as disconnected.
     on_stream, on_state : callable
@@ -61,6 +69,7 @@ class PeerConnection:
         connection: RTCPeerConnection,
         *,
         quality: Quality,
+        connect_timeout_s: float,
         flow_timeout_s: float,
         on_stream: Callable[[RemoteStreamEvent], None],
         on_state: Callable[[ConnectionStateChange], None],
@@ -68,15 +77,18 @@ class PeerConnection:
         self.peer_id = peer_id
         self.state = ConnectionState.NEW
         self.playout: Playout | None = None
+        self.prepared = True
+        """Whether no offer has been made or taken yet."""
         self._connection = connection
-        self._quality = quality
+        self._negotiation = Negotiation(peer_id, connection, quality)
+        self._connect_timeout_s = connect_timeout_s
         self._flow_timeout_s = flow_timeout_s
         self._on_stream = on_stream
         self._on_state = on_state
-        self._track = EncodedTrack()
-        self._early_candidates: list[Mapping[str, Any]] = []
         self._watchers: set[asyncio.Task[None]] = set()
-        self._sender = connection.addTrack(self._track)
+        self._closing: asyncio.Task[None] | None = None
+        self._track = EncodedTrack()
+        self._sender = _add_opus_track(connection, self._track)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
 
@@ -84,7 +96,7 @@ class PeerConnection:
 
     def send(self, frame: EncodedFrame) -> None:
         """Queue a frame for the peer; before the connection stands there is nobody to hear it."""
-        if self._connection.connectionState == "connected":
+        if self.state in _SENDING:
             self._track.send(frame)
 
     def pull(self, frames: int) -> Block:
@@ -99,90 +111,34 @@ class PeerConnection:
     # Signalling
 
     async def create_offer(self) -> dict[str, str]:
-        """Gather candidates and return our offer."""
-        await self._connection.setLocalDescription(await self._connection.createOffer())
-        return self._local_description()
+        """Gather candidates and return our offer; raises as `Negotiation.offer`."""
+        self.prepared = False
+        return await self._negotiation.offer()
 
-    async def accept_offer(self, offer: Mapping[str, Any]) -> dict[str, str]:
-        """Take the peer's offer, gather candidates and return our answer."""
-        await self._set_remote_description(offer, "offer")
-        await self._connection.setLocalDescription(await self._connection.createAnswer())
-        return self._local_description()
+    async def accept_offer(self, offer: RTCSessionDescription) -> dict[str, str]:
+        """Take the peer's offer and return our answer; raises as `Negotiation.answer`."""
+        self.prepared = False
+        return await self._negotiation.answer(offer)
 
-    async def accept_answer(self, answer: Mapping[str, Any]) -> None:
-        """Take the peer's answer; the connection is then made in the background."""
-        if self._connection.signalingState != "have-local-offer":
-            raise UnexpectedDescriptionError(
-                f"an answer from {self.peer_id!r}, but the connection is "
-                f"{self._connection.signalingState!r} and waits for none: it is ignored"
-            )
-        await self._set_remote_description(answer, "answer")
+    async def accept_answer(self, answer: RTCSessionDescription) -> None:
+        """Take the peer's answer; the connection is then made in the background.
 
-    async def add_candidate(self, candidate: Mapping[str, Any]) -> None:
-        """Take a remote candidate, now or once the remote description is there."""
-        parsed = self._parse_candidate(candidate)
-        if self._connection.remoteDescription is None:
-            if len(self._early_candidates) < _EARLY_CANDIDATES:
-                self._early_candidates.append(candidate)
-            return
+        Raises as `Negotiation.take_answer`; an answer that does not fit closes the connection.
+        """
         try:
-            await self._connection.addIceCandidate(parsed)
-        except (ValueError, InvalidStateError) as error:
-            raise MalformedCandidateError(
-                f"candidate from {self.peer_id!r} was refused: {error}"
-            ) from error
+            await self._negotiation.take_answer(answer)
+        except MalformedDescriptionError:
+            await self.close()
+            raise
 
-    def _local_description(self) -> dict[str, str]:
-        description = self._connection.localDescription
-        return {
-            "type": description.type,
-            "sdp": with_opus_parameters(description.sdp, self._quality),
-        }
-
-    async def _set_remote_description(self, description: Mapping[str, Any], kind: str) -> None:
-        sdp = description.get("sdp")
-        if description.get("type") != kind or not isinstance(sdp, str):
-            raise MalformedDescriptionError(
-                f"{kind} from {self.peer_id!r}: 'type' must be {kind!r} and 'sdp' a string"
-            )
-        if len(sdp) > MAX_SDP_CHARS:
-            raise MalformedDescriptionError(
-                f"{kind} from {self.peer_id!r}: {len(sdp)} characters of SDP, "
-                f"at most {MAX_SDP_CHARS} are read"
-            )
-        try:
-            await self._connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type=kind))
-        except Exception as error:  # aiortc's parser lets out whatever its parts raise
-            raise MalformedDescriptionError(
-                f"{kind} from {self.peer_id!r} cannot be used: {error or type(error).__name__}"
-            ) from error
-        for candidate in self._early_candidates:
-            await self.add_candidate(candidate)
-        self._early_candidates.clear()
-
-    def _parse_candidate(self, candidate: Mapping[str, Any]) -> Any:
-        """Read ``{"candidate": "candidate:…", "sdpMid": …}``; an empty string ends candidates."""
-        line = candidate.get("candidate")
-        if not isinstance(line, str):
-            raise MalformedCandidateError(
-                f"candidate from {self.peer_id!r}: 'candidate' must be a string"
-            )
-        if not line:
-            return None
-        try:
-            parsed = candidate_from_sdp(line.removeprefix("candidate:"))
-        except (AssertionError, ValueError, IndexError) as error:
-            raise MalformedCandidateError(
-                f"candidate from {self.peer_id!r} cannot be read: {line[:200]!r}"
-            ) from error
-        parsed.sdpMid = candidate.get("sdpMid")
-        parsed.sdpMLineIndex = candidate.get("sdpMLineIndex")
-        return parsed
+    async def add_candidate(self, candidate: RTCIceCandidate | None) -> None:
+        """Take a candidate of the peer's; raises as `Negotiation.take_candidate`."""
+        await self._negotiation.take_candidate(candidate)
 
     # What the connection tells
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
-        receiver = self._connection.getReceivers()[0]
+        receiver = next(r for r in self._connection.getReceivers() if r.track is track)
         playout = Playout(OpusDecoder())
         divert_packets(receiver, playout.receive)
         self.playout = playout
@@ -191,51 +147,119 @@ class PeerConnection:
 
     async def _await_end(self, track: MediaStreamTrack) -> None:
         """No frame ever comes out of a diverted track, only its end."""
-        try:
+        with contextlib.suppress(MediaStreamError):
             await track.recv()
-        except MediaStreamError:
+        self._end_stream()
+
+    def _end_stream(self) -> None:
+        if self.playout is not None:
             self.playout = None
             self._on_stream(RemoteStreamEnded(self.peer_id))
 
     def _follow_connection(self) -> None:
         state = ConnectionState(self._connection.connectionState)
-        self._change(state)
-        if state is ConnectionState.CONNECTED:
+        if state is ConnectionState.CLOSED:
+            self._begin_closing("closed by the peer, or lost")
+        elif self.closing or self.state is ConnectionState.FAILED:
+            return
+        elif self._change(state) and state is ConnectionState.CONNECTING:
+            self._watch(self._fail_late())
+        elif state is ConnectionState.CONNECTED:
             self._watch(self._watch_flow())
 
+    async def _fail_late(self) -> None:
+        await asyncio.sleep(self._connect_timeout_s)
+        if self.state is ConnectionState.CONNECTING:
+            self._change(ConnectionState.FAILED, f"not made in {self._connect_timeout_s:g} s")
+            await self._abandon_handshake()
+
     async def _watch_flow(self) -> None:
-        seen = -1
-        while True:
-            await asyncio.sleep(self._flow_timeout_s)
-            received = self.playout.counters.received if self.playout else seen
-            if received != seen:
+        seen, silent_slices = -1, 0
+        while self.playout is not None and self.state in _SENDING:
+            received = self.playout.counters.received
+            silent_slices = silent_slices + 1 if received == seen else 0
+            seen = received
+            if silent_slices == 0:
                 self._change(ConnectionState.CONNECTED)
-            else:
+            elif silent_slices >= _FLOW_SLICES:
                 reason = f"no packet for {self._flow_timeout_s:g} s"
                 self._change(ConnectionState.DISCONNECTED, reason)
-            seen = received
+            await asyncio.sleep(self._flow_timeout_s / _FLOW_SLICES)
 
-    def _change(self, state: ConnectionState, reason: str = "") -> None:
+    def _change(self, state: ConnectionState, reason: str = "") -> bool:
         if state is self.state:
-            return
+            return False
         now_s = asyncio.get_running_loop().time()
         change = ConnectionStateChange(self.peer_id, state, self.state, now_s, reason)
         self.state = state
         self._on_state(change)
+        return True
 
-    # Ends
-
-    def _watch(self, coroutine: Any) -> None:
-        task = asyncio.create_task(coroutine)
+    def _watch(self, watching: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(watching)
         self._watchers.add(task)
         task.add_done_callback(self._watchers.discard)
 
+    # Ends
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is being closed, or is closed."""
+        return self._closing is not None
+
     async def close(self) -> None:
-        """Close the connection and everything made for it. Closing twice is harmless."""
-        for watcher in tuple(self._watchers):
+        """Close the connection and everything made for it. Closing twice is harmless.
+
+        Cancelled, it stops waiting; the connection closes nevertheless.
+        """
+        await asyncio.shield(self._begin_closing())
+
+    def _begin_closing(self, reason: str = "") -> asyncio.Task[None]:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._release(reason))
+        return self._closing
+
+    async def _release(self, reason: str) -> None:
+        self._end_stream()
+        try:
+            await self._negotiation.close()
+            await self._stop_watching()
+            self._track.stop()
+            await self._abandon_handshake()
+            await self._connection.close()
+        except Exception:
+            log.exception("the connection to %r did not close as it should", self.peer_id)
+        finally:
+            self._end_stream()
+            self._change(ConnectionState.CLOSED, reason)
+
+    async def _stop_watching(self) -> None:
+        for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        self._track.stop()
-        await self._connection.close()
-        self.playout = None
-        self._change(ConnectionState.CLOSED)
+
+    async def _abandon_handshake(self) -> None:
+        """If aiortc is at work on ICE and DTLS, end that and wait until it has noticed.
+
+        It starts its sender, its receiver and the receiver's thread at the end of the handshake;
+        if it had been closed meanwhile, they would run for ever.
+        """
+        dtls = self._sender.transport
+        if dtls.transport.state == "new":
+            return
+        settled = asyncio.Event()
+        dtls.on("statechange", settled.set)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HANDSHAKE_END_S):
+                while dtls.state in ("new", "connecting"):
+                    await dtls.transport.stop()
+                    await settled.wait()
+                    settled.clear()
+
+
+def _add_opus_track(connection: RTCPeerConnection, track: EncodedTrack) -> RTCRtpSender:
+    """Have a connection carry a track as Opus only: what is encoded already cannot change codec."""
+    transceiver = connection.addTransceiver(track, "sendrecv")
+    capabilities = RTCRtpSender.getCapabilities("audio").codecs
+    transceiver.setCodecPreferences([c for c in capabilities if c.mimeType.lower() == "audio/opus"])
+    return transceiver.sender

@@ -7,10 +7,9 @@ nothing but encode, queue, pull and add.
 """
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 
@@ -20,33 +19,20 @@ from jamlab.audio.pcm import Block
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.mesh.description import read_candidate, read_description
 from jamlab.mesh.errors import DuplicatePeerError, NoLocalAudioError, UnknownPeerError
 from jamlab.mesh.events import (
     ConnectionState,
     ConnectionStateChange,
+    Listeners,
     RemoteStreamEvent,
 )
 from jamlab.mesh.peer import PeerConnection
 
-log = logging.getLogger(__name__)
-
 _HISTORY = 16_384
 
-Event = TypeVar("Event")
 Description = Mapping[str, Any]
 """A session description as on the wire: ``{"type": "offer" | "answer", "sdp": str}``."""
-
-
-class Listeners(list[Callable[[Event], None]]):
-    """Callbacks of one kind of event; one that raises is logged and the others are called."""
-
-    def emit(self, event: Event) -> None:
-        """Call everyone."""
-        for listener in tuple(self):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("a listener failed on %s", event)
 
 
 class WebRTCAudioService:
@@ -60,6 +46,8 @@ class WebRTCAudioService:
         STUN and TURN servers; none means host candidates only.
     flow_timeout_s : float
         A connected peer whose packets stop for so long is reported as disconnected.
+    connect_timeout_s : float
+        A connection that is not made in so long is reported as failed.
 
     Notes
     -----
@@ -73,10 +61,12 @@ class WebRTCAudioService:
         quality: Quality = LOW_LATENCY,
         ice_servers: Sequence[RTCIceServer] = (),
         flow_timeout_s: float = 2.0,
+        connect_timeout_s: float = 30.0,
     ) -> None:
         self._encoder = FrameEncoder(quality)
         self._ice_servers = list(ice_servers)
         self._flow_timeout_s = flow_timeout_s
+        self._connect_timeout_s = connect_timeout_s
         self.sent_frames: deque[tuple[int, float]] = deque(maxlen=_HISTORY)
         """Capture position of each frame sent, and when, by the loop's clock in seconds."""
         self._card: SoundCard | None = None
@@ -115,14 +105,18 @@ class WebRTCAudioService:
     # The browser's methods
 
     async def initialize_local_audio(self, card: SoundCard) -> None:
-        """Start capture and playback on a card; an earlier card is stopped first."""
-        if self._card is not None:
-            self._card.stop()
-        self._card = card
+        """Start capture and playback on a card; an earlier card is stopped first.
+
+        Raises whatever the card raises when it cannot start; there is no local audio then.
+        """
+        self._stop_card()
         card.start(self._exchange)
+        self._card = card
 
     async def create_peer_connection(self, peer_id: str) -> None:
         """Prepare a connection that will carry our sound to a peer.
+
+        An offer made or taken later uses it. A connection that is just closing is waited for.
 
         Raises
         ------
@@ -131,28 +125,32 @@ class WebRTCAudioService:
         DuplicatePeerError
             When there is a connection to that peer.
         """
+        while (existing := self._peers.get(peer_id)) and existing.closing:
+            await existing.close()
         if self._card is None:
             raise NoLocalAudioError(
                 f"cannot connect to {peer_id!r} without a sound card: call "
                 "initialize_local_audio first"
             )
-        if peer_id in self._peers:
+        if existing is not None:
             raise DuplicatePeerError(f"there is a connection to {peer_id!r}: close it first")
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=self._ice_servers))
-        self._peers[peer_id] = PeerConnection(
-            peer_id,
-            connection,
-            quality=self.quality,
-            flow_timeout_s=self._flow_timeout_s,
-            on_stream=self._stream_listeners.emit,
-            on_state=self._on_state,
-        )
+        self._peers[peer_id] = self._new_connection(peer_id)
         self._encoder.serve(len(self._peers))
 
     async def create_offer(self, peer_id: str) -> Description:
-        """Open a connection to a peer and return the offer to send to it."""
-        await self.create_peer_connection(peer_id)
-        return await self._closing_on_error(peer_id, self._peers[peer_id].create_offer())
+        """Open a connection to a peer and return the offer to send to it.
+
+        Raises
+        ------
+        NoLocalAudioError
+            Before `initialize_local_audio`.
+        DuplicatePeerError
+            When there is a connection to that peer, beyond `create_peer_connection`.
+        PeerClosedError
+            When the connection was closed meanwhile.
+        """
+        peer = await self._prepared(peer_id)
+        return await self._closing_on_error(peer, peer.create_offer())
 
     async def handle_offer(self, peer_id: str, offer: Description) -> Description:
         """Take a peer's offer and return the answer to send to it.
@@ -160,10 +158,17 @@ class WebRTCAudioService:
         Raises
         ------
         MalformedDescriptionError
-            When the offer cannot be used; the connection is closed again.
+            When the offer cannot be used; there is no connection then.
+        NoLocalAudioError
+            Before `initialize_local_audio`.
+        DuplicatePeerError
+            When there is a connection to that peer; it plays on.
+        PeerClosedError
+            When the connection was closed meanwhile.
         """
-        await self.create_peer_connection(peer_id)
-        return await self._closing_on_error(peer_id, self._peers[peer_id].accept_offer(offer))
+        description = read_description(offer, "offer", peer_id)
+        peer = await self._prepared(peer_id)
+        return await self._closing_on_error(peer, peer.accept_offer(description))
 
     async def handle_answer(self, peer_id: str, answer: Description) -> None:
         """Take a peer's answer to our offer.
@@ -173,11 +178,15 @@ class WebRTCAudioService:
         UnknownPeerError
             When no offer was made to that peer.
         UnexpectedDescriptionError
-            When the connection waits for no answer.
+            When the connection waits for no answer; it plays on.
         MalformedDescriptionError
-            When the answer cannot be used; the connection keeps waiting for one that can.
+            When the answer cannot be used. The connection waits on for one that can, unless this
+            one was well formed but did not fit our offer: then it is closed.
+        PeerClosedError
+            When the connection was closed meanwhile.
         """
-        await self._peer(peer_id).accept_answer(answer)
+        peer = self._peer(peer_id)
+        await peer.accept_answer(read_description(answer, "answer", peer_id))
 
     async def handle_ice_candidate(self, peer_id: str, candidate: Mapping[str, Any]) -> None:
         """Take a candidate of a peer's; one that comes before its description is kept for it.
@@ -187,9 +196,12 @@ class WebRTCAudioService:
         UnknownPeerError
             When there is no connection to that peer.
         MalformedCandidateError
-            When the candidate cannot be read; the connection goes on without it.
+            When the candidate cannot be used; the connection goes on without it.
+        PeerClosedError
+            When the connection was closed meanwhile.
         """
-        await self._peer(peer_id).add_candidate(candidate)
+        peer = self._peer(peer_id)
+        await peer.add_candidate(read_candidate(candidate, peer_id))
 
     def on_remote_stream(self, listener: Callable[[RemoteStreamEvent], None]) -> Callable[[], None]:
         """Call `listener` when a peer's stream is there and when it ended.
@@ -199,15 +211,13 @@ class WebRTCAudioService:
         callable
             Call it to listen no more.
         """
-        self._stream_listeners.append(listener)
-        return lambda: self._stream_listeners.remove(listener)
+        return self._stream_listeners.add(listener)
 
     def on_connection_state_change(
         self, listener: Callable[[ConnectionStateChange], None]
     ) -> Callable[[], None]:
         """Call `listener` when a connection changes its state; returns how to stop that."""
-        self._state_listeners.append(listener)
-        return lambda: self._state_listeners.remove(listener)
+        return self._state_listeners.add(listener)
 
     # Ends
 
@@ -216,10 +226,11 @@ class WebRTCAudioService:
         await self._peer(peer_id).close()
 
     async def close(self) -> None:
-        """Stop the card and close every connection. Closing twice is harmless."""
-        if self._card is not None:
-            self._card.stop()
-            self._card = None
+        """Stop the card and close every connection. Closing twice is harmless.
+
+        Cancelled, it stops waiting; everything closes nevertheless.
+        """
+        self._stop_card()
         await asyncio.gather(*(peer.close() for peer in tuple(self._peers.values())))
 
     # Inside
@@ -232,13 +243,36 @@ class WebRTCAudioService:
             )
         return peer
 
-    async def _closing_on_error(self, peer_id: str, step: Any) -> Description:
+    async def _prepared(self, peer_id: str) -> PeerConnection:
+        peer = self._peers.get(peer_id)
+        if peer is None or peer.closing or not peer.prepared:
+            await self.create_peer_connection(peer_id)
+        return self._peers[peer_id]
+
+    def _new_connection(self, peer_id: str) -> PeerConnection:
+        return PeerConnection(
+            peer_id,
+            RTCPeerConnection(RTCConfiguration(iceServers=self._ice_servers)),
+            quality=self.quality,
+            connect_timeout_s=self._connect_timeout_s,
+            flow_timeout_s=self._flow_timeout_s,
+            on_stream=self._stream_listeners.emit,
+            on_state=self._on_state,
+        )
+
+    async def _closing_on_error(
+        self, peer: PeerConnection, step: Awaitable[Description]
+    ) -> Description:
         try:
-            description: Description = await step
+            return await step
         except BaseException:
-            await self._peers[peer_id].close()
+            await peer.close()
             raise
-        return description
+
+    def _stop_card(self) -> None:
+        if self._card is not None:
+            self._card.stop()
+            self._card = None
 
     def _on_state(self, change: ConnectionStateChange) -> None:
         if change.state is ConnectionState.CLOSED:

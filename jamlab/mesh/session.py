@@ -1,11 +1,15 @@
 """A jam session: one participant in a room, connected to everybody else in it.
 
-Those already there offer to the newcomer, the newcomer answers, so no two ever offer to each other.
+Those already there offer to the newcomer, the newcomer answers. A room that tells two who come at
+the same time of each other would have both offer; then the offer of the name that sorts first
+stands, and the other participant gives its own up.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from aiortc import RTCIceServer
 
@@ -21,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class JamSession:
-    """One participant's part in a session; an asynchronous context manager.
+    """One participant's part in a session; an asynchronous context manager, entered once.
 
     Parameters
     ----------
@@ -51,30 +55,35 @@ class JamSession:
         self.service = WebRTCAudioService(quality=quality, ice_servers=ice_servers)
         self._channel = channel
         self._membership: Membership | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._handlers: set[asyncio.Task[None]] = set()
-        self._in_order: dict[str, asyncio.Lock] = {}
+        self._waiting: dict[str, deque[ChannelEvent]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self.service.on_connection_state_change(self._note_change)
 
     async def __aenter__(self) -> "JamSession":
-        self._membership = await self._channel.join(self.name)
-        await self.service.initialize_local_audio(self.card)
-        self._listener = asyncio.create_task(self._listen(self._membership))
+        if self._membership is not None or self._leaving is not None:
+            raise RuntimeError(f"{self.name!r} has been in its session: make a new JamSession")
+        try:
+            await self.service.initialize_local_audio(self.card)
+            self._membership = await self._channel.join(self.name)
+        except BaseException:
+            await self.leave()
+            raise
+        self._start(self._listen(self._membership))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.leave()
 
     async def leave(self) -> None:
-        """Go out of the room and close everything. Leaving twice is harmless."""
-        if self._membership is not None:
-            await self._membership.leave()
-        tasks = [*self._handlers, *([self._listener] if self._listener else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self.service.close()
+        """Go out of the room and close everything. Leaving twice is harmless.
+
+        Cancelled, it stops waiting; everything closes nevertheless.
+        """
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave())
+        await asyncio.shield(self._leaving)
 
     async def wait_connected(self, timeout_s: float) -> None:
         """Wait until there is a working connection to everybody in the room.
@@ -107,23 +116,56 @@ class JamSession:
     def _note_change(self, change: ConnectionStateChange) -> None:
         self._changed.set()
 
-    # Signals
+    async def _leave(self) -> None:
+        try:
+            if self._membership is not None:
+                await self._membership.leave()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.service.close()
+
+    # Signals: those of one peer in order, those of different peers side by side
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _listen(self, membership: Membership) -> None:
-        async for event in membership.events():
-            self._changed.set()
-            task = asyncio.create_task(self._handle(membership, event))
-            self._handlers.add(task)
-            task.add_done_callback(self._handlers.discard)
+        try:
+            async for event in membership.events():
+                self._changed.set()
+                self._sort(membership, event)
+        except Exception:
+            log.exception("%s hears no more of its room", self.name)
+
+    def _sort(self, membership: Membership, event: ChannelEvent) -> None:
+        peer_id = event.sender_peer_id if isinstance(event, Signal) else event.peer_id
+        if peer_id in self._waiting:
+            self._waiting[peer_id].append(event)
+        else:
+            self._waiting[peer_id] = deque([event])
+            self._start(self._attend(membership, peer_id))
+
+    async def _attend(self, membership: Membership, peer_id: str) -> None:
+        """Handle what waits from one peer, until nothing does."""
+        waiting = self._waiting[peer_id]
+        try:
+            while waiting:
+                await self._handle(membership, waiting.popleft())
+        finally:
+            del self._waiting[peer_id]
 
     async def _handle(self, membership: Membership, event: ChannelEvent) -> None:
-        """Handle one event; those of one peer in order, those of different peers side by side."""
-        peer_id = event.sender_peer_id if isinstance(event, Signal) else event.peer_id
-        async with self._in_order.setdefault(peer_id, asyncio.Lock()):
-            try:
-                await self._dispatch(membership, event)
-            except MeshError as error:
-                log.warning("%s: %s", self.name, error)
+        """Handle one event; whatever is wrong with it concerns one peer only."""
+        try:
+            await self._dispatch(membership, event)
+        except MeshError as error:
+            log.warning("%s: %s", self.name, error)
+        except Exception:
+            log.exception("%s could not handle %s", self.name, event)
 
     async def _dispatch(self, membership: Membership, event: ChannelEvent) -> None:
         match event:
@@ -133,6 +175,7 @@ class JamSession:
             case PeerLeft(peer_id):
                 await self._forget(peer_id)
             case Signal(SignalType.OFFER, peer_id, _, data):
+                await self._give_way(peer_id)
                 answer = await self.service.handle_offer(peer_id, data)
                 await self._send(membership, SignalType.ANSWER, peer_id, answer)
             case Signal(SignalType.ANSWER, peer_id, _, data):
@@ -143,7 +186,20 @@ class JamSession:
     async def _send(
         self, membership: Membership, kind: SignalType, peer_id: str, data: Description
     ) -> None:
-        await membership.send(Signal(kind, self.name, peer_id, data))
+        """Send a description; one that did not get out leaves no connection waiting for more."""
+        try:
+            await membership.send(Signal(kind, self.name, peer_id, data))
+        except BaseException:
+            await self._forget(peer_id)
+            raise
+
+    async def _give_way(self, peer_id: str) -> None:
+        """Give up an unanswered offer of ours to a peer that offers too and sorts first."""
+        offered = peer_id in self.service.peers and (
+            self.service.connection_state(peer_id) is ConnectionState.NEW
+        )
+        if offered and peer_id < self.name:
+            await self._forget(peer_id)
 
     async def _forget(self, peer_id: str) -> None:
         if peer_id in self.service.peers:

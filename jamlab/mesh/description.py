@@ -1,0 +1,189 @@
+"""Descriptions and candidates as a peer sent them, checked before aiortc acts on them.
+
+aiortc applies a description piece by piece, and some of it in tasks nobody waits for. A mistake it
+meets half-way leaves a connection that is neither the old nor the new one, an exception that is
+logged instead of raised, or a socket that asyncio closes because a port number does not fit. So
+whatever can go wrong is looked for here, while nothing has happened yet.
+
+A description that passes has one section, of audio, with Opus, over ICE and DTLS (RFC 8829 §5.3):
+all this product ever offers.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from aiortc import RTCIceCandidate, RTCIceParameters, RTCSessionDescription
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.mesh.errors import MalformedCandidateError, MalformedDescriptionError
+
+MAX_SDP_CHARS = 20_000
+"""Longest description that is read; a browser's for one audio stream has some 5000."""
+
+MAX_CANDIDATES = 100
+"""Most candidates of one peer: each is checked from each of our addresses (RFC 8445 §19.5.1)."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]{1,32}")
+_ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")  # RFC 8839 §5.4
+_ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
+_HOST = re.compile(r"[A-Za-z0-9.:%_-]{1,253}")
+
+Rule: TypeAlias = Callable[[MediaDescription], bool]
+
+_RULES: tuple[tuple[str, Rule], ...] = (
+    ("its section is not one of audio", lambda m: m.kind == "audio"),
+    ("its 'mid' is not a short token", lambda m: _matches(_TOKEN, m.rtp.muxId)),
+    ("it has no Opus at 48 kHz", lambda m: any(map(_is_opus, m.rtp.codecs))),
+    ("RTP and RTCP do not share a port", lambda m: m.rtcp_mux),
+    ("its 'ice-ufrag' is not as RFC 8839", lambda m: _matches(_ICE_NAME, _ice(m).usernameFragment)),
+    ("its 'ice-pwd' is not as RFC 8839", lambda m: _matches(_ICE_PASSWORD, _ice(m).password)),
+    ("it has no 'setup' and 'fingerprint'", lambda m: bool(m.dtls and m.dtls.fingerprints)),
+    ("an 'extmap' is not 1 to 255", lambda m: all(0 < x.id < 256 for x in m.rtp.headerExtensions)),
+    (f"it has more than {MAX_CANDIDATES} candidates", lambda m: _few(m.ice_candidates)),
+    ("a candidate is out of range", lambda m: all(map(_is_usable, m.ice_candidates))),
+)
+
+
+def read_description(
+    description: Mapping[str, Any], kind: str, peer_id: str
+) -> RTCSessionDescription:
+    """Check a description, ``{"type": "offer" | "answer", "sdp": str}``, and return it for aiortc.
+
+    Parameters
+    ----------
+    description : mapping
+        As it came over the wire.
+    kind : {"offer", "answer"}
+        What it must be.
+    peer_id : str
+        Who sent it, for the message.
+
+    Raises
+    ------
+    MalformedDescriptionError
+        Says what is wrong with it.
+    """
+    try:
+        sdp = _sdp_of(description, kind)
+        session = _parse(sdp)
+        _judge(session, kind)
+    except ValueError as error:
+        raise MalformedDescriptionError(
+            f"{kind} from {peer_id!r} cannot be used: {error}"
+        ) from error
+    return RTCSessionDescription(sdp=_with_direction(sdp, session), type=kind)
+
+
+def read_candidate(candidate: Mapping[str, Any], peer_id: str) -> RTCIceCandidate | None:
+    """Read ``{"candidate": "candidate:…", "sdpMid": …, "sdpMLineIndex": …}``.
+
+    Returns
+    -------
+    RTCIceCandidate or None
+        None for the empty string, which ends the candidates (W3C WebRTC §4.8.1.1).
+
+    Raises
+    ------
+    MalformedCandidateError
+        Says what is wrong with it.
+    """
+    try:
+        line = candidate.get("candidate") if isinstance(candidate, Mapping) else None
+        if not isinstance(line, str):
+            raise ValueError("'candidate' must be a string")
+        return _parse_candidate(line, candidate) if line else None
+    except ValueError as error:
+        raise MalformedCandidateError(
+            f"candidate from {peer_id!r} cannot be used: {error}"
+        ) from error
+
+
+# Descriptions
+
+
+def _sdp_of(description: Mapping[str, Any], kind: str) -> str:
+    if not isinstance(description, Mapping) or description.get("type") != kind:
+        raise ValueError(f"'type' must be {kind!r}")
+    sdp = description.get("sdp")
+    if not isinstance(sdp, str):
+        raise ValueError("'sdp' must be a string")
+    if len(sdp) > MAX_SDP_CHARS:
+        raise ValueError(f"it has {len(sdp)} characters, at most {MAX_SDP_CHARS} are read")
+    return sdp
+
+
+def _parse(sdp: str) -> SessionDescription:
+    """Read SDP, and write it again as aiortc will each time it is asked for the description."""
+    try:
+        session = SessionDescription.parse(sdp)
+        str(session)
+    except Exception as error:  # aiortc's parser lets out whatever its parts raise
+        raise ValueError(f"its SDP cannot be read ({type(error).__name__}: {error})") from error
+    return session
+
+
+def _judge(session: SessionDescription, kind: str) -> None:
+    if len(session.media) != 1:
+        raise ValueError(f"it has {len(session.media)} media sections, not one")
+    media = session.media[0]
+    for fault, rule in _RULES:
+        if not rule(media):
+            raise ValueError(fault)
+    if kind == "answer" and (not media.dtls or media.dtls.role not in ("client", "server")):
+        raise ValueError("its 'setup' leaves open who begins the DTLS handshake")
+    for group in session.group:
+        if group.semantic == "BUNDLE" and group.items != [media.rtp.muxId]:
+            raise ValueError("it bundles what is not there")
+
+
+def _with_direction(sdp: str, session: SessionDescription) -> str:
+    """Say what RFC 8866 §6.7 has a reader assume; aiortc assumes nothing."""
+    if session.media[0].direction is not None:
+        return sdp
+    return sdp.rstrip("\r\n") + "\r\na=sendrecv\r\n"
+
+
+def _matches(pattern: re.Pattern[str], text: str | None) -> bool:
+    return text is not None and pattern.fullmatch(text) is not None
+
+
+def _ice(media: MediaDescription) -> RTCIceParameters:
+    return media.ice or RTCIceParameters()
+
+
+def _is_opus(codec: RTCRtpCodecParameters) -> bool:
+    return codec.mimeType.lower() == "audio/opus" and codec.clockRate == SAMPLE_RATE
+
+
+def _few(candidates: list[RTCIceCandidate]) -> bool:
+    return len(candidates) <= MAX_CANDIDATES
+
+
+# Candidates
+
+
+def _parse_candidate(line: str, candidate: Mapping[str, Any]) -> RTCIceCandidate:
+    mid, index = candidate.get("sdpMid"), candidate.get("sdpMLineIndex")
+    if not isinstance(mid, str) and not isinstance(index, int):
+        raise ValueError("it has neither 'sdpMid' nor 'sdpMLineIndex'")
+    try:
+        parsed = candidate_from_sdp(line.removeprefix("candidate:"))
+    except (AssertionError, ValueError, IndexError) as error:
+        raise ValueError(f"{line[:200]!r} is none") from error
+    if not _is_usable(parsed):
+        raise ValueError(f"{line[:200]!r} is out of range")
+    parsed.sdpMid, parsed.sdpMLineIndex = mid, index
+    return parsed
+
+
+def _is_usable(candidate: RTCIceCandidate) -> bool:
+    """Whether its numbers fit the fields they end up in (RFC 8839 §5.1)."""
+    return (
+        _matches(_HOST, candidate.ip)
+        and 1 <= candidate.component <= 256
+        and 0 <= candidate.port <= 65_535
+        and 0 <= candidate.priority < 1 << 32
+    )
