@@ -1,0 +1,139 @@
+"""A jam to test: participants who each play a tone of their own, and ears that name tones."""
+
+import asyncio
+import itertools
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import numpy as np
+
+from jamlab.audio.card import Recording, VirtualCard
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.quality import Quality
+from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.service import WebRTCAudioService
+from jamlab.mesh.session import JamSession
+from tests.leaks import until
+
+CHEAP = Quality("cheap", 64_000, 1920, "audio")
+"""Few packets: six participants in one process on a slow core should not wait for each other."""
+
+BLOCK = 480
+AMPLITUDE = 0.1
+WINDOW = SAMPLE_RATE // 4
+
+# No tone is another's harmonic, sum or difference; each is a whole number of periods per window.
+TONES_HZ = {"ada": 440, "ben": 700, "cleo": 1132, "dan": 1712, "eva": 2596, "fay": 3868}
+NAMES = tuple(TONES_HZ)
+
+
+def tone(name):
+    """The sound before one participant's microphone."""
+    step = 2 * np.pi * TONES_HZ[name] / SAMPLE_RATE
+
+    def source(start, frames):
+        wave = AMPLITUDE * np.sin(step * np.arange(start, start + frames))
+        return np.repeat(wave.astype(np.float32)[:, None], 2, axis=1)
+
+    return source
+
+
+def tones_in(block):
+    """Names of those whose tones are in a block of sound, by their spectral lines."""
+    window = np.hanning(len(block))[:, None]
+    times = np.arange(len(block)) / SAMPLE_RATE
+    heard = set()
+    for name, hz in TONES_HZ.items():
+        line = np.exp(-2j * np.pi * hz * times)[:, None] * window
+        level = 2 * np.abs((block * line).sum(axis=0)) / window.sum()
+        if level.min() > AMPLITUDE / 4:
+            heard.add(name)
+    return heard
+
+
+class Player:
+    """What a participant plays and hears."""
+
+    def __init__(self, name):
+        self.name = name
+        self.recording = Recording()
+        self.card = self.new_card()
+
+    def new_card(self):
+        return VirtualCard(tone(self.name), block_frames=BLOCK, recording=self.recording)
+
+    @property
+    def hears(self):
+        """Names of those in the last quarter of a second it played."""
+        return tones_in(self.recording.block(len(self.recording) - WINDOW, WINDOW))
+
+
+class Member(Player):
+    """A participant of a session."""
+
+    def __init__(self, name, channel):
+        super().__init__(name)
+        self.session = JamSession(name, channel, self.card, quality=CHEAP)
+        self.service = self.session.service
+
+
+class End(Player):
+    """A participant without a session, signalled by the test itself."""
+
+    def __init__(self, name, **options):
+        super().__init__(name)
+        self.states, self.streams = [], []
+        self.service = WebRTCAudioService(quality=CHEAP, **options)
+        self.service.on_connection_state_change(self.states.append)
+        self.service.on_remote_stream(self.streams.append)
+
+    def path(self, peer):
+        """The states a connection went through."""
+        return [change.state for change in self.states if change.peer_id == peer]
+
+    def state(self, peer):
+        return self.service.connection_state(peer)
+
+    def decoded(self, peer):
+        return self.service.playout(peer).counters.decoded
+
+
+@asynccontextmanager
+async def ends(*names, **options):
+    """Participants with running cards, connected to nobody."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for name in names:
+            end = End(name, **options)
+            await stack.enter_async_context(end.service)
+            await end.service.initialize_local_audio(end.card)
+            made.append(end)
+        yield made
+
+
+async def signal(a, b):
+    """Exchange an offer and an answer."""
+    offer = await a.service.create_offer(b.name)
+    answer = await b.service.handle_offer(a.name, offer)
+    await a.service.handle_answer(b.name, answer)
+
+
+async def connect(*participants):
+    for a, b in itertools.combinations(participants, 2):
+        await signal(a, b)
+    for a, b in itertools.permutations(participants, 2):
+        await until(
+            lambda a=a, b=b: a.state(b.name) is ConnectionState.CONNECTED, f"for {a.name}-{b.name}"
+        )
+
+
+async def plays_on(hearer, peer):
+    """Wait until more of a peer's packets have been decoded, and its tone is heard."""
+    before = hearer.decoded(peer)
+    await until(lambda: hearer.decoded(peer) >= before + 3, f"for more of {peer}")
+    await until(lambda: peer in hearer.hears, f"to hear {peer}")
+
+
+async def turns(count):
+    """Let the loop go round so many times."""
+    for _ in range(count):
+        await asyncio.sleep(0)

@@ -1,0 +1,282 @@
+import asyncio
+import itertools
+from contextlib import AsyncExitStack
+
+import aioice.ice
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from jamlab.audio.card import VirtualCard
+from jamlab.mesh.errors import NoLocalAudioError
+from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.session import JamSession
+from jamlab.signaling.channel import NameTakenError
+from jamlab.signaling.memory import MemoryChannel
+from jamlab.signaling.messages import PeerJoined, PeerLeft, Signal, SignalType
+from tests.leaks import nothing_left, sockets, until
+from tests.mesh.jam import CHEAP, NAMES, Member, turns
+
+
+def pairs(members):
+    """Connections that stand, counted at both ends."""
+    return {
+        frozenset((member.name, peer))
+        for member in members
+        for peer in member.service.peers
+        if member.service.connection_state(peer) is ConnectionState.CONNECTED
+    }
+
+
+async def is_full_mesh(members):
+    """Wait for exactly the connections of those present, and for exactly their sound."""
+    names = {member.name for member in members}
+    wanted = {frozenset(pair) for pair in itertools.combinations(names, 2)}
+    for member in members:
+        await until(lambda m=member: m.service.peers == names - {m.name}, f"at {member.name}")
+        await member.session.wait_connected(30)
+    assert pairs(members) == wanted
+    for member in members:
+        others = names - {member.name}
+        await until(lambda m=member, o=others: m.hears == o, f"for {member.name} to hear {others}")
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+async def test_everybody_hears_everybody_else(count):
+    channel = MemoryChannel()
+    sockets_before = len(sockets())
+    async with AsyncExitStack() as stack:
+        members = [Member(name, channel) for name in NAMES[:count]]
+        for member in members:
+            await stack.enter_async_context(member.session)
+        await is_full_mesh(members)
+        assert len(pairs(members)) == count * (count - 1) // 2
+        addresses = len(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
+        assert len(sockets()) - sockets_before == count * (count - 1) * addresses
+
+        await members[0].session.leave()
+        await is_full_mesh(members[1:])
+        assert members[0].service.peers == frozenset()
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.lists(st.sampled_from(NAMES[:4]), min_size=3, max_size=6))
+def test_those_present_are_connected_whatever_the_order(comers_and_goers):
+    async def play():
+        channel, present = MemoryChannel(), {}
+        async with AsyncExitStack() as stack:
+            for name in comers_and_goers:
+                if name in present:
+                    await present.pop(name).session.leave()
+                else:
+                    present[name] = Member(name, channel)
+                    await stack.enter_async_context(present[name].session)
+                await is_full_mesh(list(present.values()))
+
+    async def play_and_look():
+        async with nothing_left():
+            await play()
+
+    asyncio.run(play_and_look())
+
+
+class ListeningChannel(MemoryChannel):
+    """A room that notes what is said in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+
+    def deliver(self, signal):
+        self.said.append((signal.type, signal.sender_peer_id, signal.target_peer_id))
+        super().deliver(signal)
+
+
+async def test_those_already_there_offer_and_the_newcomer_answers():
+    channel = ListeningChannel()
+    ada, ben, cleo = (Member(name, channel) for name in NAMES[:3])
+    async with ada.session, ben.session:
+        await is_full_mesh([ada, ben])
+        channel.said.clear()
+        async with cleo.session:
+            await is_full_mesh([ada, ben, cleo])
+    assert sorted(channel.said) == [
+        (SignalType.ANSWER, "cleo", "ada"),
+        (SignalType.ANSWER, "cleo", "ben"),
+        (SignalType.OFFER, "ada", "cleo"),
+        (SignalType.OFFER, "ben", "cleo"),
+    ]
+
+
+class ConfusedChannel(MemoryChannel):
+    """A room that tells both members of each other, as one that lost the order might."""
+
+    async def join(self, peer_id):
+        member = await super().join(peer_id)
+        for other in member.peers:
+            member.hear(PeerJoined(other))
+        return member
+
+
+async def test_of_two_that_offer_to_each_other_one_gives_way(caplog):
+    channel = ConfusedChannel()
+    ada, ben = Member("ada", channel), Member("ben", channel)
+    async with ada.session, ben.session:
+        await is_full_mesh([ada, ben])
+    assert [r.name for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+async def test_a_room_of_one_is_connected():
+    member = Member("ada", MemoryChannel())
+    async with member.session as session:
+        await session.wait_connected(0)
+    assert member.service.peers == frozenset()
+
+
+async def test_waiting_in_vain_names_who_is_missing():
+    channel = MemoryChannel()
+    member = Member("ada", channel)
+    async with member.session as session:
+        await channel.join("mute")
+        with pytest.raises(TimeoutError, match="'ada' has no connection to mute after"):
+            await session.wait_connected(0.05)
+
+
+async def test_leaving_twice_and_together_is_harmless():
+    channel = MemoryChannel()
+    ada, ben = Member("ada", channel), Member("ben", channel)
+    async with ada.session, ben.session:
+        await is_full_mesh([ada, ben])
+        await asyncio.gather(ada.session.leave(), ada.session.leave())
+        await ada.session.leave()
+        await until(lambda: ben.service.peers == frozenset())
+    assert channel.members == frozenset()
+
+
+async def test_a_session_is_entered_once():
+    session = Member("ada", MemoryChannel()).session
+    async with session:
+        with pytest.raises(RuntimeError, match="make a new JamSession"):
+            await session.__aenter__()
+    with pytest.raises(RuntimeError, match="make a new JamSession"):
+        await session.__aenter__()
+
+
+async def test_a_taken_name_leaves_nothing_running():
+    channel = MemoryChannel()
+    async with Member("ada", channel).session:
+        second = Member("ada", channel)
+        with pytest.raises(NameTakenError):
+            await second.session.__aenter__()
+        blocks = second.card.counters.blocks
+        with pytest.raises(NoLocalAudioError):
+            await second.service.create_offer("ben")
+        assert second.card.counters.blocks == blocks
+        assert channel.members == {"ada"}
+
+
+async def test_a_card_that_cannot_start_leaves_nobody_in_the_room():
+    channel = MemoryChannel()
+    used = VirtualCard()
+    used.start(lambda block: block)
+    used.stop()
+    with pytest.raises(RuntimeError, match="started before"):
+        await JamSession("ada", channel, used).__aenter__()
+    assert channel.members == frozenset()
+
+
+@pytest.mark.parametrize("delay_turns", [0, 1, 2, 3, 5, 10, 30, 100, 300, 1_000, 3_000])
+async def test_cancelled_while_it_joins_it_leaves_nothing(delay_turns):
+    channel = MemoryChannel()
+    ada, ben = Member("ada", channel), Member("ben", channel)
+
+    async def take_part():
+        async with ben.session:
+            await ben.session.wait_connected(30)
+            await asyncio.Event().wait()
+
+    async with ada.session:
+        joining = asyncio.create_task(take_part())
+        await turns(delay_turns)
+        joining.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await joining
+        await until(lambda: channel.members == {"ada"})
+        await until(lambda: ada.service.peers == frozenset())
+
+
+async def test_leaving_goes_on_when_nobody_waits_for_it():
+    channel = MemoryChannel()
+    ada, ben = Member("ada", channel), Member("ben", channel)
+    async with ada.session, ben.session:
+        await is_full_mesh([ada, ben])
+        leaving = asyncio.create_task(ben.session.leave())
+        await turns(1)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        await until(lambda: ada.service.peers == ben.service.peers == frozenset())
+
+
+async def test_bad_signals_hurt_nobody(caplog):
+    channel = MemoryChannel()
+    ada, ben = Member("ada", channel), Member("ben", channel)
+    async with ada.session, ben.session:
+        await is_full_mesh([ada, ben])
+        stranger = await channel.join("stranger")
+        await until(lambda: "stranger" in ada.service.peers)
+        for kind in SignalType:
+            for data in ({"type": kind.value, "sdp": "v=0"}, {"candidate": "x"}, {"sdp": None}):
+                await stranger.send(Signal(kind, "stranger", "ada", data))
+                await stranger.send(Signal(kind, "unheard", "ada", data))
+                await stranger.send(Signal(kind, "ben", "ada", data))
+        await until(lambda: len(caplog.records) >= 27)
+        await stranger.leave()
+        await is_full_mesh([ada, ben])
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+class BrokenMembership:
+    """A place in a room whose line breaks at every use."""
+
+    peer_id = "ada"
+    peers = frozenset()
+
+    def __init__(self):
+        self.heard = asyncio.Event()
+
+    async def events(self):
+        yield PeerJoined("ben")
+        yield PeerLeft("nobody")
+        self.heard.set()
+        raise ConnectionError("the line is cut")
+
+    async def send(self, signal):
+        raise ConnectionError("the line is cut")
+
+    async def leave(self):
+        raise ConnectionError("the line is cut")
+
+
+class BrokenChannel:
+    async def join(self, peer_id):
+        self.membership = BrokenMembership()
+        return self.membership
+
+
+async def test_a_broken_line_is_told_and_everything_closed(caplog):
+    channel = BrokenChannel()
+    session = Member("ada", channel).session
+    await session.__aenter__()
+    await until(lambda: len(caplog.records) == 2)
+    assert session.service.peers == frozenset()
+    with pytest.raises(ConnectionError):
+        await session.leave()
+    assert "ada hears no more of its room" in caplog.text
+    assert "ada could not handle PeerJoined(peer_id='ben')" in caplog.text
+    with pytest.raises(NoLocalAudioError):
+        await session.service.create_offer("ben")
+
+
+def test_quality_is_the_services():
+    assert Member("ada", MemoryChannel()).service.quality is CHEAP
