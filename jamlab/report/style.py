@@ -1,0 +1,137 @@
+"""How every figure of a report looks: one palette, one size, one way onto the page.
+
+Figures are made without pyplot, so none outlives the cell that made it and no backend is chosen for
+the user. They go onto a page as SVG, sharp on screen and on paper.
+"""
+
+import io
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
+from jamlab.measure.summary import ONE_WAY_TARGET_MS, ROUND_TRIP_TARGET_MS
+
+WIDTH_IN = 9.0
+"""Width of a figure: 900 px on the page, which is set for that."""
+
+INK, FAINT, GRID = "#1b1f24", "#6b7280", "#e3e6ea"
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+)
+"""The colours of Okabe and Ito, which all kinds of colour vision tell apart."""
+
+PLAYER_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+PLAYER_MARKERS = ("o", "s", "^", "D", "v", "P")
+"""Colour and shape of each player's sound, the same in every figure: print may have no colour."""
+
+TARGETS_MS = {ONE_WAY: ONE_WAY_TARGET_MS, ROUND_TRIP: ROUND_TRIP_TARGET_MS}
+"""The target of each measurement."""
+
+_DRAWN_WITH: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same page everywhere
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "text.usetex": False,
+}
+_SAVED_WITH: dict[Any, Any] = {"svg.fonttype": "path", "svg.hashsalt": "jamlab"}
+# The same record gives the same bytes, and no address in them.
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the report's style; decorates every function that makes a figure."""
+    with mpl.rc_context(_DRAWN_WITH):
+        yield
+
+
+class ReportFigure(Figure):
+    """A figure that shows itself in a notebook and says in words what it shows.
+
+    Parameters
+    ----------
+    height_in : float
+        Height in inches, at a width of `WIDTH_IN`.
+    alt : str
+        What is to be seen, for who cannot see it.
+    """
+
+    def __init__(self, height_in: float, alt: str) -> None:
+        super().__init__(figsize=(WIDTH_IN, height_in), dpi=100, layout="constrained")
+        self.alt = alt
+
+    def panels(self, rows: int, columns: int, **options: Any) -> list[Axes]:
+        """Return a grid of axes, row by row."""
+        return list(self.subplots(rows, columns, squeeze=False, **options).ravel())
+
+    def svg(self) -> str:
+        """Return the figure as SVG, the same bytes each time."""
+        written = io.StringIO()
+        with mpl.rc_context(_SAVED_WITH):
+            self.savefig(written, format="svg", dpi=200, metadata=_NO_METADATA)
+        return written.getvalue()
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        kind = "image/svg+xml"
+        return {kind: self.svg(), "text/plain": self.alt}, {kind: {"alt": self.alt}}
+
+
+def legend(figure: Figure) -> None:
+    """Put one legend for all panels below them: players in order, then the rest, each once."""
+    entries: dict[str, Artist] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    labels = sorted(entries, key=lambda label: (not label.startswith("from "), label))
+    figure.legend(
+        [entries[label] for label in labels],
+        labels,
+        loc="outside lower center",
+        ncols=min(5, len(labels)),
+        markerscale=1.6,
+    )
+
+
+def note(axes: Axes, words: str) -> None:
+    """Write in the middle of a panel what it lacks."""
+    axes.text(
+        0.5,
+        0.5,
+        textwrap.fill(words, 60),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        fontsize=10,
+        bbox={"facecolor": "white", "edgecolor": FAINT, "boxstyle": "round,pad=0.5"},
+    )
