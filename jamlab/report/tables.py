@@ -1,0 +1,152 @@
+"""Tables of a report: the verdicts at its head, a row per path, and where it all came from.
+
+They are styled where they stand, so that a notebook shows them as the page does. A colour never
+says anything that a word does not say too.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+from pandas.io.formats.style import Styler
+
+from jamlab.measure.record import LatencyRecord
+from jamlab.measure.summary import MAX_LAG_MS, paths_table, verdicts
+from jamlab.measure.verdict import Outcome, overall
+
+_LOOKS = {
+    Outcome.PASS: ("✓", "#e2f3ea", "#0b5b3c"),
+    Outcome.FAIL: ("✗", "#fbe3dc", "#962700"),
+    Outcome.INCONCLUSIVE: ("?", "#fdf0cd", "#6b4a00"),
+}
+_SUMMARIES = {
+    Outcome.PASS: "Every target is met.",
+    Outcome.FAIL: "A target is missed.",
+    Outcome.INCONCLUSIVE: "This run does not settle every target.",
+}
+_LAG_WORDS = {"median_ms": "median", "p95_ms": "95th percentile", "p99_ms": "99th percentile"}
+
+
+def masthead(record: LatencyRecord, title: str) -> HTML:
+    """Return the head of a page: title, what was measured and when, and the overall verdict."""
+    outcome = overall(verdicts(record))
+    return HTML(  # type: ignore[no-untyped-call]
+        f'<header class="masthead"><h1>{escape(title)}</h1>'
+        f"<p>{escape(_subject(record.provenance))}</p>"
+        f'<p class="overall">{_badge(outcome)} {_SUMMARIES[outcome]}</p></header>'
+    )
+
+
+def verdict_table(record: LatencyRecord) -> Styler:
+    """Return a row per target: verdict, what was measured, target, value and the reason."""
+    judged = verdicts(record)
+    rows = [
+        {
+            "Verdict": _badge(verdict.verdict),
+            "What": escape(_capital(verdict.name)),
+            "Target": escape(f"{verdict.target} {verdict.unit}"),
+            "Measured": with_interval(verdict.value, *verdict.interval, verdict.unit),
+            "Why": escape(verdict.reason),
+        }
+        for verdict in judged
+    ]
+    return _styled(pd.DataFrame(rows), "verdicts")
+
+
+def path_table(record: LatencyRecord) -> Styler:
+    """Return a row per path, the slowest of each measurement first; intervals are of 95 %."""
+    paths = paths_table(record).sort_values("p95_ms", ascending=False, na_position="first")
+    paths = paths.sort_values("measurement", kind="stable")
+    shown = pd.DataFrame(
+        {
+            "Measurement": paths["measurement"],
+            "Path": paths["sender"] + " → " + paths["receiver"],
+            "Heard": [
+                _heard(*row) for row in zip(paths["heard_share"], paths["clicks"], strict=True)
+            ],
+            "Median": _intervals(paths, "median_ms"),
+            "95th percentile": _intervals(paths, "p95_ms"),
+            "Jitter": _intervals(paths, "jitter_ms"),
+            "Concealed": [f"{share:.2%}" for share in paths["concealed_share"]],
+            "Underruns": [f"{share:.2%}" for share in paths["underrun_share"]],
+        }
+    )
+    return _styled(shown.map(escape), "paths")
+
+
+def provenance_table(record: LatencyRecord) -> Styler:
+    """Return what the record says of its making: when, on what, with what, and the loop's lag."""
+    rows = [
+        {"": "" if number else group, "What": name, "Value": value}
+        for group, facts in _provenance(record.provenance)
+        for number, (name, value) in enumerate(facts)
+    ]
+    return _styled(pd.DataFrame(rows).map(escape), "provenance")
+
+
+def with_interval(value: float, low: float, high: float, unit: str) -> str:
+    """Write a value and its interval, e.g. "11.5 ms (11.3–11.7)"."""
+    if math.isnan(value):
+        return "not measured"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{value:.1f} {unit} (no interval)"
+    return f"{value:.1f} {unit} ({low:.1f}–{high:.1f})"
+
+
+def _styled(table: pd.DataFrame, name: str) -> Styler:
+    """Return a table without its index; the fixed name keeps the page the same each time."""
+    styler = table.style.hide(axis="index").set_uuid(name)
+    styler = styler.set_table_attributes(f'class="{name}"')
+    return styler.set_table_styles(
+        [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
+    )
+
+
+def _badge(outcome: Outcome) -> str:
+    sign, background, ink = _LOOKS[outcome]
+    look = (
+        f"background:{background};color:{ink};border:1px solid {ink};border-radius:4px;"
+        "padding:1px 8px;font-weight:700;white-space:nowrap;print-color-adjust:exact"
+    )
+    return f'<span class="badge" style="{look}">{sign} {outcome}</span>'
+
+
+def _subject(provenance: dict[str, Any]) -> str:
+    parameters = provenance["parameters"]
+    return (
+        f"{parameters['peers']} players, {parameters['quality']} quality, card blocks of "
+        f"{parameters['block_frames']} frames · measured {_date(provenance['created'])} · "
+        f"jamlab {provenance['versions']['jamlab']}"
+    )
+
+
+def _date(created: str) -> str:
+    return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _heard(share: float, clicks: int) -> str:
+    return f"{round(share * clicks)} of {clicks}"
+
+
+def _intervals(paths: pd.DataFrame, column: str) -> list[str]:
+    estimates = paths[[column, f"{column}_low", f"{column}_high"]].to_numpy()
+    return [with_interval(value, low, high, "ms") for value, low, high in estimates]
+
+
+def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
+    """Yield each group of facts with its names and values."""
+    yield "created", [("date", _date(provenance["created"]))]
+    lag = provenance["loop_lag"]
+    shown = [(words, f"{lag[key]:.2f} ms") for key, words in _LAG_WORDS.items()]
+    yield "loop lag", [*shown, ("bound of a valid run", f"99th percentile ≤ {MAX_LAG_MS:g} ms")]
+    for group in ("parameters", "machine", "versions"):
+        facts = provenance[group].items()
+        yield group, [(str(name).replace("_", " "), str(value)) for name, value in facts]
