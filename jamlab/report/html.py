@@ -1,0 +1,143 @@
+"""A notebook, executed with parameters and made into one HTML page that needs nothing else.
+
+The page is drawn by a template of its own (``template/page.html.j2``), for nbconvert's load scripts
+from elsewhere: here there is no script at all, and the page's own policy forbids it to fetch
+anything.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jamlab
+
+_TEMPLATE = Path(__file__).parent / "template"
+
+
+class ReportError(RuntimeError):
+    """A report that could not be made; says why in one sentence."""
+
+
+def notebook_path(name: str) -> Path:
+    """Find one of jamlab's notebooks, in a checkout or in an installed wheel.
+
+    Parameters
+    ----------
+    name : str
+        File name without ``.ipynb``.
+
+    Raises
+    ------
+    ReportError
+        When there is no such notebook.
+    """
+    package = Path(jamlab.__file__).parent
+    for folder in (package, package.parent):
+        found = folder / "notebooks" / f"{name}.ipynb"
+        if found.is_file():
+            return found
+    raise ReportError(f"there is no notebook {name!r}: reinstall jamlab")
+
+
+def verification_report(record_folder: Path, html: Path) -> Path:
+    """Make the report of a latency record; the record is all it needs.
+
+    Parameters
+    ----------
+    record_folder : Path
+        Holds the record.
+    html : Path
+        The page to be written, over any earlier one.
+
+    Raises
+    ------
+    ReportError
+        When the record cannot be read or the page cannot be written.
+    """
+    parameters = {"record": str(record_folder.resolve())}
+    return render(notebook_path("01_loopback_latency"), parameters, html)
+
+
+def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
+    """Execute a notebook and write what it shows as one HTML page.
+
+    Cells tagged ``notebook-only`` are left out, as are all inputs and what goes to standard error.
+
+    Parameters
+    ----------
+    notebook : Path
+        Has a cell tagged ``parameters``; its metadata's ``title`` is the page's.
+    parameters : dict
+        Replace those of the notebook.
+    html : Path
+        The page to be written, over any earlier one.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    ReportError
+        When the notebook fails or the page cannot be written; an earlier page is left as it was.
+    """
+    page = _export(_execute(notebook, parameters))
+    try:
+        _write_whole(html, page)
+    except OSError as error:
+        raise ReportError(f"{html} cannot be written: {error.strerror}") from error
+    return html
+
+
+def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
+    """Run a notebook on this interpreter, whatever kernels are installed, and return it."""
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    from jamlab.report.kernel import OwnKernelManager
+
+    try:
+        source = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+        return papermill.execute_notebook(
+            source,
+            output_path=None,
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            kernel_manager_class=OwnKernelManager,
+            extra_arguments=["--log-level=ERROR"],  # or it warns of loopback sockets each time
+            store_widget_state=False,
+        )
+    except PapermillExecutionError as error:
+        raise ReportError(f"{notebook.name} failed: {_sentence(error)}") from error
+    except Exception as error:  # the kernel died, the file is no notebook, ...: many libraries' own
+        raise ReportError(f"{notebook.name} could not be run: {error}") from error
+
+
+def _sentence(error: Any) -> str:
+    """Return what a cell complained about; an exception without words is named."""
+    words = " ".join(str(error.evalue).split())
+    return words or str(error.ename)
+
+
+def _export(executed: Any) -> str:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        template_file=str(_TEMPLATE / "page.html.j2"),
+        extra_template_basedirs=[str(_TEMPLATE)],
+        exclude_input=True,
+    )
+    page, _ = exporter.from_notebook_node(executed)
+    return str(page)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file such that nobody ever finds half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        written = Path(folder) / path.name
+        written.write_text(text, encoding="utf-8")
+        written.replace(path)
