@@ -182,7 +182,7 @@ def _read(
         onset - origin + window.first - _MARGIN,
         window.lags + 2 * _MARGIN + CLICK_FRAMES - 1,
     )
-    correlation, confidence = _correlate(excerpt, metronome.click(index))
+    correlation, confidence = correlate_click(excerpt, metronome.click(index))
     peak = _first_arrival(correlation, confidence, detection_threshold(window.lags))
     if peak is None or not _MARGIN <= peak < _MARGIN + window.lags:
         return ClickReading(index, onset, math.nan, float(confidence.max()))
@@ -199,10 +199,23 @@ def _excerpt(band: NDArray[np.float64], begin: int, frames: int) -> NDArray[np.f
     return excerpt
 
 
-def _correlate(
+def correlate_click(
     excerpt: NDArray[np.float64], click: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the correlation with a click, and its coefficient's magnitude, at every lag."""
+    """Return the correlation with a click, and its coefficient's magnitude, at every lag.
+
+    Parameters
+    ----------
+    excerpt : ndarray of float64, shape (frames,)
+        Some of a recording.
+    click : ndarray, shape (CLICK_FRAMES,)
+        What is sought.
+
+    Returns
+    -------
+    correlation, coefficient : ndarray, shape (frames - CLICK_FRAMES + 1,)
+        The coefficient is between 0 and 1; near silence it is 0.
+    """
     template = click / np.linalg.norm(click)
     correlation = signal.correlate(excerpt, template, mode="valid", method="fft")
     running = np.concatenate([[0.0], np.cumsum(excerpt**2)])

@@ -5,11 +5,10 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import signal
 
 from jamlab.audio.metronome import CLICK_FRAMES
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.clicks import ClickReading, read_clicks
+from jamlab.measure.clicks import ClickReading, correlate_click, read_clicks
 from jamlab.measure.plan import MAX_LATENCY_S
 from jamlab.measure.record import CLICK_COLUMNS
 from jamlab.measure.rig import Participant
@@ -99,8 +98,8 @@ def waveform_table(paths: list[Path]) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``measurement``, ``sender``, ``receiver``, ``click``, ``time_ms`` (since the click
-        was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation`` (coefficient of
-        the click beginning there).
+        was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation`` (magnitude of the
+        coefficient, 0 to 1, for the click beginning there).
     """
     shown: dict[str, Path] = {}
     for path in paths:
@@ -125,14 +124,6 @@ def _waveform(path: Path) -> pd.DataFrame:
             "time_ms": (np.arange(frames) - _SHOWN_BEFORE) / SAMPLE_RATE * 1000,
             "emitted": emitted,
             "played": played[:frames],
-            "correlation": _coefficient(played, click)[:frames],
+            "correlation": correlate_click(played.astype(np.float64), click)[1][:frames],
         }
     )
-
-
-def _coefficient(played: NDArray[np.float32], click: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the correlation coefficient of a click with what was played, at every frame."""
-    correlation = signal.correlate(played, click, mode="valid", method="fft")
-    energy = signal.correlate(played**2, np.ones_like(click), mode="valid", method="fft")
-    scale = np.sqrt(np.maximum(energy, 1e-9)) * np.linalg.norm(click)
-    return np.asarray(correlation / scale, dtype=np.float64)

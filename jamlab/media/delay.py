@@ -29,8 +29,9 @@ class DelayEstimator:
     ----------
     slots : int
         Number of slots remembered.
-    ignored_share : float
-        Share of the slots whose spikes are accepted as lost sound.
+    ignored : int
+        Number of remembered slots whose spikes are accepted as lost sound, but no more than a fifth
+        of those seen so far. Two, for one stall often falls into two slots.
     settling_slots : int
         Number of slots at the start, when the jitter is unknown, that get an allowance instead, and
         are then forgotten.
@@ -44,12 +45,12 @@ class DelayEstimator:
         self,
         *,
         slots: int = 100,
-        ignored_share: float = 0.02,
+        ignored: int = 2,
         settling_slots: int = 5,
         allowance_frames: int = SAMPLE_RATE // 100,
         margin_frames: int = 16,
     ) -> None:
-        self._ignored_share = ignored_share
+        self._ignored = ignored
         self._settling_slots = settling_slots
         self._allowance = allowance_frames
         self._margin = margin_frames
@@ -95,7 +96,7 @@ class DelayEstimator:
                 self._maxima.clear()
             return
         ranked = sorted(self._maxima)
-        self._quantile = ranked[-1 - round(len(ranked) * self._ignored_share)] + self._margin
+        self._quantile = ranked[-1 - min(self._ignored, len(ranked) // 5)] + self._margin
 
     @property
     def target_frames(self) -> int:

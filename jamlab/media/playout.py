@@ -34,6 +34,7 @@ FARTHEST = 1 * SAMPLE_RATE
 """A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
+_SURPLUS_MAX = SAMPLE_RATE // 10  # more delay than that is not spliced out but skipped
 _BUFFERED = 1024  # packets; twice the most that lie within `FARTHEST` of the line of play
 _HISTORY = 16_384
 
@@ -85,6 +86,8 @@ class PlayoutCounters:
     """Frames put in by splices, to gain delay."""
     removed_frames: int = 0
     """Frames taken out by splices, to lose delay."""
+    skipped_frames: int = 0
+    """Frames of the sender's time never played, to lose much delay at once."""
 
     @property
     def concealed_share(self) -> float:
@@ -269,6 +272,7 @@ class Playout:
         if self._next is None:
             self.counters.waiting_frames += lacking
             return silence(lacking)
+        self._skip_surplus()
         packet = self._packets.pop(self._next, None)
         if packet is None:
             return self._fill_gap(lacking)
@@ -278,6 +282,14 @@ class Playout:
             self.counters.corrupt += 1
             return self._fill_gap(lacking)
         return self._play(packet, block)
+
+    def _skip_surplus(self) -> None:
+        """Jump where splices would take seconds: after a freeze there is no sound to preserve."""
+        assert self.delay_frames is not None
+        surplus = self.delay_frames - self._estimator.target_frames
+        if surplus > _SURPLUS_MAX:
+            self.counters.skipped_frames += surplus
+            self._advance(surplus)
 
     def _play(self, packet: _Packet, block: Block) -> Block:
         self.counters.decoded += 1

@@ -15,7 +15,7 @@ PARAMETERS = st.fixed_dictionaries(
     {},
     optional={
         "slots": st.integers(1, 12),
-        "ignored_share": st.sampled_from([0.0, 0.02, 0.1, 0.3, 0.49]),
+        "ignored": st.sampled_from([0, 1, 2, 5, 100]),
         "settling_slots": st.integers(1, 6),
         "allowance_frames": st.integers(0, 1000),
         "margin_frames": st.integers(0, 100),
@@ -23,7 +23,7 @@ PARAMETERS = st.fixed_dictionaries(
 )
 DEFAULTS = {
     "slots": 100,
-    "ignored_share": 0.02,
+    "ignored": 2,
     "settling_slots": 5,
     "allowance_frames": 480,
     "margin_frames": 16,
@@ -33,7 +33,7 @@ STEPS = st.lists(
 )
 
 
-def target(observations, *, slots, ignored_share, settling_slots, allowance_frames, margin_frames):
+def target(observations, *, slots, ignored, settling_slots, allowance_frames, margin_frames):
     """Apply the rule to the whole list of ``(now, needed)``, however long."""
     maxima = [
         max(needed for _, needed in slot)
@@ -46,7 +46,7 @@ def target(observations, *, slots, ignored_share, settling_slots, allowance_fram
         quantile = max(closed[-slots:]) + allowance_frames
     else:
         kept = sorted(closed[settling_slots:][-slots:], reverse=True)
-        quantile = kept[round(len(kept) * ignored_share)] + margin_frames
+        quantile = kept[min(ignored, len(kept) // 5)] + margin_frames
     recent = [needed for _, needed in observations[-8:]]
     return max(recent) + margin_frames if min(recent) > quantile else quantile
 

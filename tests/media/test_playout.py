@@ -453,6 +453,19 @@ def test_a_slower_route_is_heard_within_a_tenth_of_a_second(frame):
 
 
 @pytest.mark.parametrize("frame", [120, 480])
+def test_much_surplus_is_skipped_at_once(frame):
+    """The network is 300 ms slower for a second, then as before: splices would take ten seconds."""
+    slow = range(3 * SECOND, 4 * SECOND)
+    stream = Stream(frame).send_all(18, delay=lambda t: (320 if t in slow else 20) * MS)
+    card = Card.of(stream).run(17 * SECOND)
+    before = card.delays[2 * SECOND // card.block]
+    assert max(d for d in card.delays if d is not None) - before > 250 * MS
+    assert card.counters.skipped_frames > 100 * MS
+    assert card.delays[-1] <= before + 32
+    assert card.counters.removed_frames < 150 * MS
+
+
+@pytest.mark.parametrize("frame", [120, 480])
 def test_a_faster_route_shortens_the_delay(frame):
     stream = Stream(frame).send_all(20, delay=lambda t: (40 if t < 3 * SECOND else 20) * MS)
     card = Card.of(stream, block=128).run(18 * SECOND)
