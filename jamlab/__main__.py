@@ -1,0 +1,7 @@
+"""``python -m jamlab`` is ``jamlab``."""
+
+import sys
+
+from jamlab.cli import main
+
+sys.exit(main())

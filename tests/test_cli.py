@@ -1,0 +1,174 @@
+"""The command line: options in, exit status, JSON and one-sentence complaints out."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jamlab import cli, doctor
+from jamlab.measure.record import LatencyRecord
+from jamlab.measure.worker import WorkerError
+
+from .measure.records import LAG, record_of
+
+KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason"]
+
+
+def steady(latency_ms):
+    return lambda a, b: [latency_ms + 0.01 * (k % 7) for k in range(100)]
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Reports are written elsewhere tested: here only which were asked for."""
+    asked = []
+    monkeypatch.setattr(cli, "verification_report", lambda *paths: asked.append(paths))
+    return asked
+
+
+@pytest.fixture
+def run_of(monkeypatch, pages, tmp_path):
+    """Have `verify` find a chosen record; returns the plans it was given."""
+
+    def choose(record):
+        plans = []
+
+        async def measured(plan, folder, progress):
+            plans.append(plan)
+            progress(0.5, "measuring")
+            record.save(folder)
+            return record
+
+        monkeypatch.setattr(cli, "measure_in_worker", measured)
+        return plans
+
+    return choose
+
+
+def verify(tmp_path, *options):
+    return cli.main(["verify", "--out", str(tmp_path), *options])
+
+
+@pytest.mark.parametrize(
+    ("record", "status"),
+    [
+        (record_of(steady(11), steady(24)), 0),
+        (record_of(steady(60), steady(24)), 1),
+        (record_of(steady(11), steady(24), lag=LAG | {"p99_ms": 50.0}), 2),
+    ],
+    ids=["pass", "fail", "invalid"],
+)
+def test_exit_status_is_the_verdict(run_of, tmp_path, capsys, record, status):
+    run_of(record)
+    assert verify(tmp_path, "--json") == status
+    judged = json.loads(capsys.readouterr().out)
+    assert [list(verdict) for verdict in judged] == [KEYS, KEYS]
+
+
+def test_json_values(run_of, tmp_path, capsys):
+    run_of(record_of(steady(11), steady(24)))
+    verify(tmp_path, "--json")
+    one_way, round_trip = json.loads(capsys.readouterr().out)
+    assert one_way["verdict"] == round_trip["verdict"] == "PASS"
+    assert one_way["target"] == "< 50"
+    assert one_way["unit"] == "ms"
+    assert one_way["interval"][0] <= one_way["value"] <= one_way["interval"][1]
+
+
+def test_options_reach_the_plan(run_of, tmp_path):
+    plans = run_of(record_of(steady(11), steady(24)))
+    verify(tmp_path, "--peers", "4", "--quality", "high-quality", "--duration", "5")
+    (plan,) = plans
+    assert (plan.peers, plan.quality, plan.duration_s) == (4, "high-quality", 5.0)
+
+
+def test_record_and_page_are_side_by_side(run_of, pages, tmp_path):
+    record = record_of(steady(11), steady(24))
+    run_of(record)
+    verify(tmp_path)
+    assert pages == [(tmp_path / "verification", tmp_path / "verification.html")]
+    assert LatencyRecord.load(tmp_path / "verification").provenance == record.provenance
+
+
+def test_the_summary_fits_a_screen_even_for_six(run_of, tmp_path, capsys):
+    run_of(record_of(steady(11), steady(24), peers=6))
+    verify(tmp_path)
+    shown = capsys.readouterr().out
+    assert "PASS" in shown
+    assert "52 more paths" in shown
+    assert "verification.html" in shown
+    assert len(shown.splitlines()) <= 24
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--peers", "7"], "peers is 7: choose 2 to 6"),
+        (["--quality", "best"], "unknown quality 'best'"),
+        (["--duration", "nan"], "duration_s is nan"),
+        (["--block-frames", "1"], "block_frames is 1: choose 16 to 4096"),
+    ],
+)
+def test_bad_options_are_one_sentence_and_lose_nothing(tmp_path, capsys, options, sentence):
+    assert verify(tmp_path, *options) == 2
+    complaint = capsys.readouterr().err
+    assert sentence in complaint
+    assert complaint.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_worker_is_one_sentence(monkeypatch, tmp_path, capsys):
+    async def fail(*_):
+        raise WorkerError("the measuring process ended with 1: no socket")
+
+    monkeypatch.setattr(cli, "measure_in_worker", fail)
+    assert verify(tmp_path) == 2
+    assert "no socket" in capsys.readouterr().err
+
+
+def test_interrupting_is_no_traceback(monkeypatch, tmp_path, capsys):
+    async def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "measure_in_worker", interrupt)
+    assert verify(tmp_path) == 2
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_report_from_a_record(pages, tmp_path, capsys):
+    folder = record_of(steady(60), steady(24)).save(tmp_path / "earlier")
+    assert cli.main(["report", str(folder), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["verdict"] == "FAIL"
+    assert pages == [(folder, tmp_path / "earlier.html")]
+
+
+def test_report_of_no_record(tmp_path, capsys):
+    assert cli.main(["report", str(tmp_path)]) == 2
+    assert "provenance.json is missing" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_doctor_prints_what_it_finds(monkeypatch, capsys):
+    good = doctor.Finding("libopus", True, "1.6 [bundled]")
+    bad = doctor.Finding("PortAudio", False, "not found", "apt-get it", essential=False)
+    monkeypatch.setattr(doctor, "examine", lambda: [good, bad])
+    assert cli.main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert "1.6 [bundled]" in shown
+    assert "apt-get it" in shown
+    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("aiortc", False, "gone")])
+    assert cli.main(["doctor"]) == 1
+
+
+def test_python_m_jamlab_is_jamlab():
+    as_module = subprocess.run(
+        [sys.executable, "-m", "jamlab", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "verify" in as_module.stdout
+    assert as_module.stderr == ""
+
+
+def test_no_command_is_a_usage_error():
+    with pytest.raises(SystemExit) as left:
+        cli.main([])
+    assert left.value.code == 2
