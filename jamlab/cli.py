@@ -147,7 +147,7 @@ def _path_table(record: LatencyRecord) -> Table:
     for heading in ("median", "p95", "jitter", "heard", "concealed", "underruns"):
         table.add_column(heading, justify="right")
     for path in paths.head(_PATHS_SHOWN).to_dict("records"):
-        name = "{measurement}, {sender} → {receiver}".format(**path)
+        name = f"{path['measurement']}, {path['sender']} → {path['receiver']}"
         times = (f"{path[column]:.1f}" for column in ("median_ms", "p95_ms", "jitter_ms"))
         shares = (f"{path[f'{what}_share']:.2%}" for what in ("heard", "concealed", "underrun"))
         table.add_row(name, *times, *shares)
