@@ -17,6 +17,7 @@ async def until(condition, what="", deadline_s=DEADLINE_S):
             while not condition():  # noqa: ASYNC110 (conditions of any kind have no event)
                 await asyncio.sleep(0.01)
     except TimeoutError:
+        what = what() if callable(what) else what
         raise AssertionError(f"waited {deadline_s:g} s in vain {what}") from None
 
 
@@ -41,7 +42,7 @@ async def nothing_left():
         yield
     finally:
         # aiortc's last tasks end a turn or two of the loop after they were told to
-        await until(lambda: _held() <= before, "for everything to be released")
+        await until(lambda: _held() <= before, lambda: f"for the release of {_held() - before}")
         gc.collect()  # what warns when it is destroyed warns here, and warnings are errors
         await asyncio.sleep(0)
         loop.set_exception_handler(None)

@@ -17,6 +17,8 @@ from jamlab.signaling.messages import PeerJoined, PeerLeft, Signal, SignalType
 from tests.leaks import nothing_left, sockets, until
 from tests.mesh.jam import CHEAP, NAMES, Member, turns
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 
 def pairs(members):
     """Connections that stand, counted at both ends."""
