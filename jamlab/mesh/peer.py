@@ -159,7 +159,7 @@ class PeerConnection:
     def _follow_connection(self) -> None:
         state = ConnectionState(self._connection.connectionState)
         if state is ConnectionState.CLOSED:
-            self._begin_closing("closed by the peer, or lost")
+            self.begin_closing("closed by the peer, or lost")
         elif self.closing or self.state is ConnectionState.FAILED:
             return
         elif self._change(state) and state is ConnectionState.CONNECTING:
@@ -212,9 +212,10 @@ class PeerConnection:
 
         Cancelled, it stops waiting; the connection closes nevertheless.
         """
-        await asyncio.shield(self._begin_closing())
+        await asyncio.shield(self.begin_closing())
 
-    def _begin_closing(self, reason: str = "") -> asyncio.Task[None]:
+    def begin_closing(self, reason: str = "") -> asyncio.Task[None]:
+        """Begin to close, at once; returns the task that ends when everything is released."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._release(reason))
         return self._closing

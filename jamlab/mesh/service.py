@@ -231,7 +231,8 @@ class WebRTCAudioService:
         Cancelled, it stops waiting; everything closes nevertheless.
         """
         self._stop_card()
-        await asyncio.gather(*(peer.close() for peer in tuple(self._peers.values())))
+        closings = [peer.begin_closing() for peer in self._peers.values()]
+        await asyncio.shield(asyncio.gather(*closings))
 
     # Inside
 
