@@ -12,7 +12,6 @@ from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -141,15 +140,15 @@ def _verdict_line(verdict: Verdict) -> str:
 def _path_table(record: LatencyRecord) -> Table:
     """Show the slowest paths, as many as fit on a screen; times in milliseconds."""
     paths = paths_table(record).sort_values("p95_ms", ascending=False)
-    title = f"Slowest paths, ms (physical floor one way {floor_ms(record):.1f})"
-    table = Table(title=title, box=SIMPLE)
+    title = f"Slowest paths, ms; physical floor one way {floor_ms(record):.1f} ms"
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     table.add_column("path", no_wrap=True)
     for heading in ("median", "p95", "jitter", "heard", "concealed", "underruns"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for path in paths.head(_PATHS_SHOWN).to_dict("records"):
         name = f"{path['measurement']}, {path['sender']} → {path['receiver']}"
         times = (f"{path[column]:.1f}" for column in ("median_ms", "p95_ms", "jitter_ms"))
-        shares = (f"{path[f'{what}_share']:.2%}" for what in ("heard", "concealed", "underrun"))
+        shares = (f"{path[f'{what}_share']:.1%}" for what in ("heard", "concealed", "underrun"))
         table.add_row(name, *times, *shares)
     if len(paths) > _PATHS_SHOWN:
         table.caption = f"{len(paths) - _PATHS_SHOWN} more paths are in the report"
