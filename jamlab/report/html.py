@@ -91,7 +91,10 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
 
 
 def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
-    """Run a notebook on this interpreter, whatever kernels are installed, and return it."""
+    """Run a notebook on this interpreter, whatever kernels are installed, and return it.
+
+    The imports take seconds, which no other command of the terminal should pay.
+    """
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -105,6 +108,7 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
             output_path=None,
             parameters=parameters,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             kernel_manager_class=OwnKernelManager,
             extra_arguments=["--log-level=ERROR"],  # or it warns of loopback sockets each time
@@ -128,7 +132,7 @@ def _export(executed: Any) -> str:
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_file=str(_TEMPLATE / "page.html.j2"),
         extra_template_basedirs=[str(_TEMPLATE)],
-        exclude_input=True,
+        exclude_anchor_links=True,
     )
     page, _ = exporter.from_notebook_node(executed)
     return str(page)

@@ -96,11 +96,12 @@ class ReportFigure(Figure):
         return list(self.subplots(rows, columns, squeeze=False, **options).ravel())
 
     def svg(self) -> str:
-        """Return the figure as SVG, the same bytes each time."""
+        """Return the figure as SVG; figures made of the same record are the same bytes."""
         written = io.StringIO()
         with mpl.rc_context(_SAVED_WITH):
             self.savefig(written, format="svg", dpi=200, metadata=_NO_METADATA)
-        return written.getvalue()
+        drawn = written.getvalue()
+        return drawn[drawn.index("<svg") :]  # without the prologue, which names addresses too
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, str], dict[str, Any]]:
         kind = "image/svg+xml"

@@ -1,0 +1,50 @@
+import nbformat
+import pytest
+
+from jamlab.measure.record import LatencyRecord
+from jamlab.report.html import notebook_path, render
+from tests.report.pages import Page
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return nbformat.read(notebook_path("01_loopback_latency"), as_version=4)
+
+
+def test_it_is_stored_without_outputs_for_any_python_kernel(notebook):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert notebook.metadata.kernelspec.name == "python3"
+    nbformat.validate(notebook)
+
+
+def test_it_begins_in_plain_words_and_takes_parameters(notebook):
+    words, parameters, *_ = notebook.cells
+    assert words.cell_type == "markdown"
+    assert parameters.metadata.tags == ["parameters"]
+    names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
+    assert names == [
+        "peers",
+        "quality",
+        "duration_s",
+        "round_trip_s",
+        "block_frames",
+        "record",
+        "out",
+    ]
+
+
+def test_its_cells_are_thin(notebook):
+    code = [cell.source.splitlines() for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(len(lines) <= 20 for lines in code)
+
+
+def test_it_measures_where_no_record_is_given(tmp_path):
+    parameters = {"duration_s": 3.0, "round_trip_s": 3.0, "out": str(tmp_path / "record")}
+    made = render(notebook_path("01_loopback_latency"), parameters, tmp_path / "page.html")
+    page = Page(made.read_text(encoding="utf-8"))
+    record = LatencyRecord.load(tmp_path / "record")
+    assert record.provenance["parameters"]["duration_s"] == 3.0
+    assert "duration s 3.0" in page.text
+    assert "FloatProgress" not in page.text
+    assert page.addresses == []

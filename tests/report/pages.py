@@ -1,0 +1,81 @@
+"""Reading a page as a browser would: its words, its tables, and every address it could fetch."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+_FETCHING = {
+    "src",
+    "srcset",
+    "href",
+    "xlink:href",
+    "action",
+    "formaction",
+    "poster",
+    "data",
+    "ping",
+}
+_IN_STYLE = re.compile(r"""url\(\s*['"]?([^'")]*)|@import\s+['"]?([^'";]*)""")
+_VOID = {"meta", "img", "br", "hr", "link", "input", "base"}
+
+
+class Page(HTMLParser):
+    """What a page shows and where it reaches.
+
+    A namespace (``xmlns``) is a name and is never fetched, so it is no address; a ``data:`` image
+    is opened and read in turn.
+    """
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.attributes = []
+        self.addresses = []
+        self.words = []
+        self.images = []
+        self._open = []
+        self.feed(text)
+        self.close()
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag not in _VOID:
+            self._open.append(tag)
+        for name, value in attributes:
+            self.attributes.append((tag, name, value))
+            if name in _FETCHING:
+                self._note(value or "")
+            if name == "style":
+                self._note_style(value or "")
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in _VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag):
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if "style" in self._open:
+            self._note_style(data)
+        else:
+            self.words.append(data)
+
+    def _note_style(self, style):
+        for url, imported in _IN_STYLE.findall(style):
+            self._note(url or imported)
+
+    def _note(self, address):
+        svg = "data:image/svg+xml;base64,"
+        if address.startswith(svg):
+            image = Page(base64.b64decode(address.removeprefix(svg)).decode())
+            self.images.append(image)
+            self.addresses += image.addresses
+        elif not address.startswith(("#", "data:")):
+            self.addresses.append(address)

@@ -1,0 +1,66 @@
+import re
+import sys
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+
+from jamlab.measure.plan import MAX_PEERS
+from jamlab.report import breakdown, click, paths
+from jamlab.report.style import PLAYER_COLOURS, PLAYER_MARKERS, WIDTH_IN
+from tests.report.records import drawn_record
+
+FIGURES = {
+    "over time": paths.over_time,
+    "distribution": paths.distribution,
+    "pairs": paths.pair_medians,
+    "waterfall": breakdown.waterfall,
+    "waveforms": click.waveforms,
+    "correlation": click.correlation,
+}
+
+
+@pytest.fixture(params=FIGURES)
+def make(request):
+    return FIGURES[request.param]
+
+
+@pytest.mark.parametrize("peers", [2, 3, 6])
+def test_every_figure_fits_the_page_and_names_no_address(make, peers):
+    figure = make(drawn_record(peers, missed=0.05))
+    drawn = figure.svg()
+    assert figure.get_figwidth() == WIDTH_IN
+    assert 1.5 < figure.get_figheight() < 11  # no taller than a sheet of paper
+    ElementTree.fromstring(drawn)
+    without_namespaces = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", drawn)
+    assert "http" not in without_namespaces
+    assert "<!DOCTYPE" not in drawn
+
+
+def test_the_same_record_gives_the_same_bytes(make):
+    record = drawn_record(missed=0.05)
+    assert make(record).svg() == make(record).svg()
+
+
+def test_nothing_heard_can_be_drawn(make):
+    assert make(drawn_record(3, missed=1.0)).svg().startswith("<svg")
+
+
+def test_drawing_leaves_no_state_behind(make):
+    before = dict(mpl.rcParams)
+    make(drawn_record()).svg()
+    assert dict(mpl.rcParams) == before
+    if "matplotlib.pyplot" in sys.modules:
+        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+
+
+def test_a_figure_shows_itself_and_says_what_it_shows(make):
+    figure = make(drawn_record())
+    data, metadata = figure._repr_mimebundle_()
+    assert data["image/svg+xml"].startswith("<svg")
+    assert metadata["image/svg+xml"]["alt"] == data["text/plain"] == figure.alt
+    assert len(figure.alt) > 20
+
+
+def test_players_differ_in_colour_and_shape():
+    assert len(set(PLAYER_COLOURS)) == len(set(PLAYER_MARKERS)) == MAX_PEERS

@@ -1,0 +1,118 @@
+import math
+
+import pytest
+
+from jamlab.measure.latency import ONE_WAY
+from jamlab.measure.summary import paths_table, verdicts
+from jamlab.measure.verdict import Outcome
+from jamlab.report import tables
+from tests.measure.records import LAG, record_of
+from tests.report.pages import Page
+from tests.report.records import drawn_record
+
+
+def words(shown):
+    return Page(shown._repr_html_()).text
+
+
+def record_at(one_way_ms, round_trip_ms, **options):
+    return record_of(lambda *_: [one_way_ms] * 90, lambda *_: [round_trip_ms] * 90, **options)
+
+
+RECORDS = {
+    Outcome.PASS: record_at(12.0, 30.0),
+    Outcome.FAIL: record_at(12.0, 300.0),
+    Outcome.INCONCLUSIVE: record_at(12.0, 30.0, lag=LAG | {"p99_ms": 50.0}),
+}
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_masthead_words_the_overall_verdict(outcome):
+    text = words(tables.masthead(RECORDS[outcome], "A <title>"))
+    others = set(Outcome) - {outcome}
+    assert text.startswith("A <title>")
+    assert outcome in text
+    assert not any(other in text for other in others)
+    assert "2 players, low latency quality" in text
+
+
+def test_a_verdict_is_worded_and_coloured():
+    shown = {outcome: tables.verdict_table(record) for outcome, record in RECORDS.items()}
+    looks = set()
+    for outcome, table in shown.items():
+        page = Page(table._repr_html_())
+        assert outcome in page.text
+        looks |= {value for tag, name, value in page.attributes if (tag, name) == ("span", "style")}
+    assert len(looks) == 3
+
+
+def test_the_verdict_table_says_target_value_interval_and_reason():
+    record = drawn_record()
+    text = words(tables.verdict_table(record))
+    for verdict in verdicts(record):
+        low, high = verdict.interval
+        assert f"{verdict.target} ms" in text
+        assert f"{verdict.value:.1f} ms ({low:.1f}–{high:.1f})" in text
+        assert verdict.reason in text
+
+
+@pytest.mark.parametrize("peers", [2, 3, 6])
+def test_the_path_table_has_a_row_per_path_the_slowest_first(peers):
+    record = drawn_record(peers, missed=0.05)
+    record.clicks.loc[record.clicks["sender"] == "player 2", "latency_ms"] += 20
+    shown = tables.path_table(record).data
+    assert len(shown) == 2 * peers * (peers - 1)
+    first_one_way = shown[shown["Measurement"] == ONE_WAY].iloc[0]
+    slowest = paths_table(record).query("measurement == @ONE_WAY").nlargest(1, "p95_ms").iloc[0]
+    assert first_one_way["Path"] == f"{slowest['sender']} → {slowest['receiver']}"
+    assert first_one_way["95th percentile"] == tables.with_interval(
+        slowest["p95_ms"], slowest["p95_ms_low"], slowest["p95_ms_high"], "ms"
+    )
+    assert shown["Measurement"].is_monotonic_increasing
+
+
+def test_heard_clicks_are_counted_not_rounded():
+    record = drawn_record(missed=0.3)
+    shown = tables.path_table(record).data
+    clicks = record.clicks.query("measurement == @ONE_WAY and sender == 'player 1'")
+    heard = int(clicks["latency_ms"].notna().sum())
+    row = shown[(shown["Measurement"] == ONE_WAY) & (shown["Path"] == "player 1 → player 2")]
+    assert row["Heard"].item() == f"{heard} of {len(clicks)}"
+
+
+def test_nothing_heard_is_not_measured():
+    record = drawn_record(missed=1.0)
+    assert "INCONCLUSIVE" in words(tables.verdict_table(record))
+    assert "nan" not in words(tables.path_table(record)).lower()
+    assert set(tables.path_table(record).data["Median"]) == {"not measured"}
+
+
+def test_a_value_is_written_with_its_interval():
+    assert tables.with_interval(11.52, 11.349, 11.66, "ms") == "11.5 ms (11.3–11.7)"
+    assert tables.with_interval(11.52, -math.inf, math.inf, "ms") == "11.5 ms (no interval)"
+    assert tables.with_interval(math.nan, -math.inf, math.inf, "ms") == "not measured"
+
+
+def test_provenance_says_versions_machine_parameters_and_lag():
+    record = drawn_record()
+    text = words(tables.provenance_table(record))
+    for fact in ("created", "aiortc", "libopus", "block frames 64", "cores", "UTC"):
+        assert fact in text
+    assert f"99th percentile {LAG['p99_ms']:.2f} ms" in text
+
+
+def test_what_a_record_says_is_never_markup():
+    record = drawn_record()
+    record.provenance["machine"]["system"] = "<script>alert(1)</script>"
+    record.clicks["sender"] = record.clicks["sender"].replace("player 1", "<b>Bach</b>")
+    record.streams["sender"] = record.streams["sender"].replace("player 1", "<b>Bach</b>")
+    for shown in (tables.provenance_table(record), tables.path_table(record)):
+        page = Page(shown._repr_html_())
+        assert not {"script", "b"} & set(page.tags)
+    assert "<b>Bach</b>" in words(tables.path_table(record))
+
+
+@pytest.mark.parametrize("make", [tables.verdict_table, tables.path_table, tables.provenance_table])
+def test_the_same_record_gives_the_same_bytes(make):
+    record = drawn_record()
+    assert make(record)._repr_html_() == make(record)._repr_html_()
