@@ -107,4 +107,11 @@ def _draw_floor(axes: Axes, record: LatencyRecord, row: int) -> None:
 
 def _write_length(axes: Axes, row: int, end_ms: float, length_ms: float) -> None:
     words = f"{length_ms:.2f} ms".replace("-", "−")
-    axes.annotate(words, (end_ms, row), (5, 0), textcoords="offset points", va="center")
+    axes.annotate(
+        words,
+        (end_ms, row),
+        (5, 0),
+        textcoords="offset points",
+        va="center",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )

@@ -40,7 +40,7 @@ def waveforms(record: LatencyRecord) -> ReportFigure:
         _draw_wave(emitted, excerpt, "emitted", BLUE)
         _draw_wave(played, excerpt, "played", VERMILLION)
         emitted.set_title(f"{_title(excerpt)}: emitted")
-        played.set_title(_arrival(excerpt, latency_ms))
+        played.set_title(f"played: {_arrival(excerpt, latency_ms)}")
         for axes in (emitted, played):
             _mark_arrival(axes, excerpt, latency_ms)
     panels[-1].set_xlabel("time since the click was emitted (ms)")
@@ -107,9 +107,9 @@ def _mark_peak(axes: Axes, excerpt: pd.DataFrame, latency_ms: float) -> None:
 
 def _arrival(excerpt: pd.DataFrame, latency_ms: float) -> str:
     if math.isnan(latency_ms):
-        return "played: the click was not heard"
+        return "the click was not heard"
     after = "" if _visible(excerpt, latency_ms) else ", after this excerpt"
-    return f"played: found at {latency_ms:.2f} ms{after}"
+    return f"found at {latency_ms:.2f} ms{after}"
 
 
 def _visible(excerpt: pd.DataFrame, latency_ms: float) -> bool:

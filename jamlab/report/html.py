@@ -111,7 +111,7 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
             language="python",
             progress_bar=False,
             kernel_manager_class=OwnKernelManager,
-            extra_arguments=["--log-level=ERROR"],  # or it warns of loopback sockets each time
+            extra_arguments=["--log-level=CRITICAL"],  # else it tells the terminal how it ends
             store_widget_state=False,
         )
     except PapermillExecutionError as error:

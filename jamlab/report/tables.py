@@ -148,5 +148,12 @@ def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tupl
     shown = [(words, f"{lag[key]:.2f} ms") for key, words in _LAG_WORDS.items()]
     yield "loop lag", [*shown, ("bound of a valid run", f"99th percentile ≤ {MAX_LAG_MS:g} ms")]
     for group in ("parameters", "machine", "versions"):
-        facts = provenance[group].items()
-        yield group, [(str(name).replace("_", " "), str(value)) for name, value in facts]
+        yield group, [_fact(name, value) for name, value in provenance[group].items()]
+
+
+def _fact(name: str, value: Any) -> tuple[str, str]:
+    """Write a fact for a reader: the unit that code has in a name stands behind the value."""
+    bare, _, unit = name.rpartition("_")
+    if bare and unit in ("s", "frames"):
+        return bare.replace("_", " "), f"{value:g} {unit}"
+    return name.replace("_", " "), str(value)

@@ -45,6 +45,6 @@ def test_it_measures_where_no_record_is_given(tmp_path):
     page = Page(made.read_text(encoding="utf-8"))
     record = LatencyRecord.load(tmp_path / "record")
     assert record.provenance["parameters"]["duration_s"] == 3.0
-    assert "duration s 3.0" in page.text
+    assert "duration 3 s" in page.text
     assert "FloatProgress" not in page.text
     assert page.addresses == []

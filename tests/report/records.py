@@ -7,6 +7,7 @@ import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
+from jamlab.measure.stages import STAGES
 from tests.measure.records import STAGES_MS, record_of
 
 RESIDUAL_MS = 0.25
@@ -31,18 +32,8 @@ def drawn_record(peers=2, clicks=120, missed=0.0, seed=1):
     one_way_ms = sum(STAGES_MS) + RESIDUAL_MS
     record = record_of(latencies(one_way_ms), latencies(2 * one_way_ms), peers=peers)
     unknown = record.clicks["latency_ms"].isna()
-    record.clicks.loc[unknown, [c for c in record.clicks if c in STAGE_COLUMNS]] = np.nan
+    record.clicks.loc[unknown, [f"{stage}_ms" for stage in STAGES]] = np.nan
     return replace(record, waveforms=pd.concat(excerpt(record, m) for m in (ONE_WAY, ROUND_TRIP)))
-
-
-STAGE_COLUMNS = (
-    "frame_ms",
-    "capture_ms",
-    "network_ms",
-    "playout_ms",
-    "card_ms",
-    "lookahead_ms",
-)
 
 
 def excerpt(record, measurement):

@@ -96,7 +96,15 @@ def test_a_value_is_written_with_its_interval():
 def test_provenance_says_versions_machine_parameters_and_lag():
     record = drawn_record()
     text = words(tables.provenance_table(record))
-    for fact in ("created", "aiortc", "libopus", "block frames 64", "cores", "UTC"):
+    for fact in (
+        "created",
+        "aiortc",
+        "libopus",
+        "block 64 frames",
+        "duration 20 s",
+        "cores",
+        "UTC",
+    ):
         assert fact in text
     assert f"99th percentile {LAG['p99_ms']:.2f} ms" in text
 
