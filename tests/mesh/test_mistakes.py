@@ -119,8 +119,8 @@ async def test_an_answer_nobody_waits_for():
         await ada.service.create_peer_connection("cleo")
         offer = await cleo.service.create_offer("ada")
         answer = {"type": "answer", "sdp": offer["sdp"].replace("actpass", "active")}
-        for peer, state in (("ben", "stable"), ("cleo", "stable")):
-            with pytest.raises(UnexpectedDescriptionError, match=f"'{state}' and waits for none"):
+        for peer in ("ben", "cleo"):  # one that was answered, one that was never offered to
+            with pytest.raises(UnexpectedDescriptionError, match="'stable' and waits for none"):
                 await ada.service.handle_answer(peer, answer)
         await ada.service.close_peer("cleo")
         await plays_on(ada, "ben")

@@ -238,6 +238,33 @@ async def test_bad_signals_hurt_nobody(caplog):
     assert {record.levelname for record in caplog.records} == {"WARNING"}
 
 
+async def test_one_peers_signals_wait_for_each_other_and_for_nobody_else(monkeypatch):
+    channel, may_go_on, handled = MemoryChannel(), asyncio.Event(), []
+    ada = Member("ada", channel)
+
+    async def create_offer(peer_id):
+        await may_go_on.wait()
+        handled.append((peer_id, "offer"))
+        return {"type": "offer", "sdp": ""}
+
+    async def handle_ice_candidate(peer_id, candidate):
+        handled.append((peer_id, candidate["candidate"]))
+
+    monkeypatch.setattr(ada.service, "create_offer", create_offer)
+    monkeypatch.setattr(ada.service, "handle_ice_candidate", handle_ice_candidate)
+    async with ada.session:
+        slow = await channel.join("slow")
+        for number in range(3):
+            for sender in ("slow", "quick"):
+                data = {"candidate": str(number)}
+                await slow.send(Signal(SignalType.ICE_CANDIDATE, sender, "ada", data))
+        await until(lambda: len(handled) == 3)
+        may_go_on.set()
+        await until(lambda: len(handled) == 7)
+    quick = [("quick", str(number)) for number in range(3)]
+    assert handled == [*quick, ("slow", "offer"), *(("slow", str(n)) for n in range(3))]
+
+
 class BrokenMembership:
     """A place in a room whose line breaks at every use."""
 
