@@ -68,10 +68,11 @@ async def measure_latency(plan: LatencyPlan, progress: Progress = lambda *_: Non
             gc.unfreeze()
             reporter.cancel()
     progress(1.0, "searching for clicks")
+    readings = [(path, path.readings()) for path in run.paths]
     return LatencyRecord(
-        pd.concat([click_table(path) for path in run.paths], ignore_index=True),
+        click_table(readings),
         pd.DataFrame(run.streams),
-        waveform_table(run.paths),
+        waveform_table(readings),
         provenance(plan.to_dict(), loop_lag=run.lag),
     )
 

@@ -1,6 +1,8 @@
 """From a recording of a path to rows of a table: a row per click, and one click to look at."""
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -44,10 +46,9 @@ class Path:
         """The listener's frame that sounds when the emitter captures frame `start`."""
         return self.listener.card.frame_at(self.emitter.card.time_of(self.start))
 
-    def recording(self) -> NDArray[np.float32]:
-        """Return what the listener's left loudspeaker played, from the frame at `heard_from`."""
-        frames = self.stop - self.start + int(MAX_LATENCY_S * SAMPLE_RATE) + CLICK_FRAMES
-        return self.listener.recording.block(round(self.heard_from), frames)[:, 0]
+    def recording(self, after: int, frames: int) -> NDArray[np.float32]:
+        """Return what the listener's left loudspeaker played, from a frame after `heard_from`."""
+        return self.listener.recording.block(round(self.heard_from) + after, frames)[:, 0]
 
     @property
     def rounding(self) -> float:
@@ -56,8 +57,9 @@ class Path:
 
     def readings(self) -> list[ClickReading]:
         """Search the recording for every click; delays are without `rounding`."""
+        frames = self.stop - self.start + int(MAX_LATENCY_S * SAMPLE_RATE) + CLICK_FRAMES
         return read_clicks(
-            self.recording(),
+            self.recording(0, frames),
             self.emitter.metronome,
             self.clicks,
             max_delay_s=MAX_LATENCY_S,
@@ -65,9 +67,13 @@ class Path:
         )
 
 
-def click_table(path: Path) -> pd.DataFrame:
-    """Return a row per click of a path, with the columns of `record.CLICK_COLUMNS`."""
-    rows = [_row(path, reading) for reading in path.readings()]
+Readings: TypeAlias = Sequence[tuple[Path, list[ClickReading]]]
+"""Paths and what was read off each."""
+
+
+def click_table(readings: Readings) -> pd.DataFrame:
+    """Return a row per click and path, with the columns of `record.CLICK_COLUMNS`."""
+    rows = [_row(path, reading) for path, found in readings for reading in found]
     return pd.DataFrame(rows, columns=list(CLICK_COLUMNS)).astype(CLICK_COLUMNS)
 
 
@@ -91,8 +97,10 @@ def _stages_ms(path: Path, reading: ClickReading) -> tuple[float, ...]:
     return tuple(stage_s * 1000 for stage_s in astuple(stages))
 
 
-def waveform_table(paths: list[Path]) -> pd.DataFrame:
+def waveform_table(readings: Readings) -> pd.DataFrame:
     """Return one click of each measurement: emitted, played and correlated, a row per frame.
+
+    It is the middle one of those heard on the measurement's first path; of all, if none was.
 
     Returns
     -------
@@ -101,17 +109,19 @@ def waveform_table(paths: list[Path]) -> pd.DataFrame:
         was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation`` (magnitude of the
         coefficient, 0 to 1, for the click beginning there).
     """
-    shown: dict[str, Path] = {}
-    for path in paths:
-        shown.setdefault(path.measurement, path)
-    return pd.concat([_waveform(path) for path in shown.values()], ignore_index=True)
+    shown: dict[str, pd.DataFrame] = {}
+    for path, found in readings:
+        if path.measurement not in shown:
+            candidates = [reading for reading in found if reading.heard] or found
+            shown[path.measurement] = _waveform(path, candidates[len(candidates) // 2])
+    return pd.concat(shown.values(), ignore_index=True)
 
 
-def _waveform(path: Path) -> pd.DataFrame:
-    index = path.clicks[len(path.clicks) // 2]
-    onset = path.emitter.metronome.onset(index) - path.start
-    frames = 2 * CLICK_FRAMES + _SHOWN_BEFORE
-    played = path.recording()[max(onset - _SHOWN_BEFORE, 0) :][: frames + CLICK_FRAMES]
+def _waveform(path: Path, reading: ClickReading) -> pd.DataFrame:
+    index, onset = reading.index, reading.onset - path.start
+    delay = int(reading.delay) if reading.heard else 0
+    frames = _SHOWN_BEFORE + delay + 2 * CLICK_FRAMES
+    played = path.recording(onset - _SHOWN_BEFORE, frames + CLICK_FRAMES)
     click = path.emitter.metronome.click(index)
     emitted = np.zeros(frames, dtype=np.float32)
     emitted[_SHOWN_BEFORE : _SHOWN_BEFORE + CLICK_FRAMES] = click

@@ -10,10 +10,11 @@
 
 *frame* is the Opus frame, *capture* what the card's blocks and the encoder add before it is sent,
 *network* everything from the sender's track to the receiver's buffer (queues, SRTP, sockets and the
-event loop at both ends), *playout* the wait until the card asked, *card* from that callback to the
-loudspeaker, *look-ahead* the codec's own delay, which shifts the sound within the frames. Their sum
-is read off clocks and counters alone; it owes nothing to the correlation it is compared with, and
-the difference is shown as the residual.
+event loop at both ends), *playout* the wait until the card was due to ask (negative where it was
+called late and took what had just come), *card* from there to the loudspeaker, *look-ahead* the
+codec's own delay, which shifts the sound within the frames. Their sum is read off clocks and
+counters alone; it owes nothing to the correlation it is compared with, and the difference is shown
+as the residual.
 """
 
 from bisect import bisect_right

@@ -56,12 +56,11 @@ def correlation(record: LatencyRecord) -> ReportFigure:
     panels = figure.panels(len(shown), 1, sharex=True, sharey=True)
     for axes, (excerpt, latency_ms) in zip(panels, shown, strict=True):
         axes.plot(excerpt["time_ms"], excerpt["correlation"], color=BLUE, linewidth=0.8)
-        for level in (THRESHOLD, -THRESHOLD):
-            axes.axhline(level, color=FAINT, linestyle=":", label=f"threshold ±{THRESHOLD:.2f}")
+        axes.axhline(THRESHOLD, color=FAINT, linestyle=":", label=f"threshold {THRESHOLD:.2f}")
         _mark_peak(axes, excerpt, latency_ms)
         axes.set_title(_title(excerpt))
-        axes.set_ylabel("correlation\n(−1 to 1)")
-        axes.set_ylim(-1.05, 1.05)
+        axes.set_ylabel("correlation\n(0 to 1)")
+        axes.set_ylim(0, 1.05)
     panels[-1].set_xlabel("time since the click was emitted (ms)")
     legend(figure)
     return figure

@@ -1,5 +1,7 @@
 """Readings of a path whose recording is made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -35,8 +37,12 @@ def path(delay_frames, *, apart_frames=0.0, start=10_000, clicks_s=1.0, level=1.
     return Path(ONE_WAY, emitter, listener, listener, start, start + int(clicks_s * RATE), None)
 
 
+def table_of(path):
+    return click_table([(path, path.readings())])
+
+
 def test_the_delay_is_read_in_milliseconds():
-    table = click_table(path(480))
+    table = table_of(path(480))
     assert list(table.columns) == list(CLICK_COLUMNS)
     assert table["latency_ms"].to_numpy() == pytest.approx(10.0, abs=0.001)
     assert (table["confidence"] > 0.99).all()
@@ -46,7 +52,7 @@ def test_the_delay_is_read_in_milliseconds():
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 20_000), st.integers(-5_000, 5_000))
 def test_cards_that_start_apart_make_no_difference(delay, apart):
-    table = click_table(path(delay, apart_frames=apart, clicks_s=0.5))
+    table = table_of(path(delay, apart_frames=apart, clicks_s=0.5))
     assert table["latency_ms"].to_numpy() == pytest.approx(delay / 48, abs=0.001)
 
 
@@ -55,24 +61,25 @@ def test_a_fraction_of_a_frame_between_the_cards_counts(fraction):
     """The recording is the same; the card that played it began a fraction of a frame later."""
     exact = path(480)
     exact.listener.card.started_s += fraction / RATE
-    table = click_table(exact)
+    table = table_of(exact)
     assert table["latency_ms"].to_numpy() == pytest.approx((480 + fraction) / 48, abs=0.001)
 
 
 def test_only_clicks_of_the_span_count():
     span = path(480, start=METRONOME.onset(3), clicks_s=1.0)
-    assert list(click_table(span)["click"]) == list(range(3, 11))
-    assert click_table(span)["emitted_s"].iloc[0] == 0.0
+    assert list(table_of(span)["click"]) == list(range(3, 11))
+    assert table_of(span)["emitted_s"].iloc[0] == 0.0
 
 
 def test_silence_is_not_heard():
-    table = click_table(path(480, level=0.0))
+    table = table_of(path(480, level=0.0))
     assert table["latency_ms"].isna().all()
     assert len(table) == 8
 
 
 def test_the_waveform_shows_the_click_where_it_was_read():
-    table = waveform_table([path(480)])
+    shown = path(480)
+    table = waveform_table([(shown, shown.readings())])
     best = table.loc[table["correlation"].idxmax()]
     assert best["time_ms"] == pytest.approx(10.0, abs=0.02)
     assert best["correlation"] == pytest.approx(1.0, abs=1e-3)
@@ -82,5 +89,29 @@ def test_the_waveform_shows_the_click_where_it_was_read():
 def test_one_waveform_per_measurement():
     one_way = path(480)
     echoed = Path(ROUND_TRIP, one_way.emitter, one_way.listener, one_way.peer, 0, RATE, None)
-    table = waveform_table([one_way, one_way, echoed])
+    paths = (one_way, one_way, echoed)
+    table = waveform_table([(each, each.readings()) for each in paths])
     assert list(table["measurement"].unique()) == [ONE_WAY, ROUND_TRIP]
+
+
+def test_the_waveform_is_of_a_click_that_was_heard():
+    shown = path(480)
+    found = shown.readings()
+    middle = len(found) // 2
+    found[middle] = replace(found[middle], delay=np.nan)
+    table = waveform_table([(shown, found)])
+    assert table["click"].iloc[0] != shown.clicks[middle]
+    assert table["correlation"].max() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_waveform_of_silence_shows_it():
+    shown = path(480, level=0.0)
+    table = waveform_table([(shown, shown.readings())])
+    assert not table["played"].any()
+    assert not table["correlation"].any()
+
+
+def test_a_long_delay_is_within_the_excerpt():
+    shown = path(20_000, clicks_s=0.5)
+    table = waveform_table([(shown, shown.readings())])
+    assert table["time_ms"].max() > 20_000 / 48 + CLICK_FRAMES / 48

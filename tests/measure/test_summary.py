@@ -47,6 +47,19 @@ def test_the_worst_path_decides():
     assert judged[0].value == pytest.approx(60, abs=0.2)
 
 
+def test_a_path_that_may_miss_weighs_more_than_a_slower_one_that_does_not():
+    """One path at 45 ms for sure, one at 40 whose interval reaches far beyond the target."""
+
+    def one_wild(a, b):
+        if (a, b) != ("player 3", "player 1"):
+            return around(45)(a, b)
+        return [40.0] * 96 + [90.0] * 4
+
+    judged = verdicts(record_of(one_wild, around(24), peers=3))[0]
+    assert judged.verdict is Outcome.INCONCLUSIVE
+    assert judged.interval[0] < 50 < judged.interval[1]
+
+
 def test_a_path_nobody_heard_is_the_worst():
     def one_deaf(a, b):
         return [np.nan] * 100 if a == "player 2" else around(11)(a, b)
