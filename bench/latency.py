@@ -5,7 +5,6 @@ participant, while the mesh plays; the search for clicks is made afterwards and 
 """
 
 import asyncio
-import gc
 import random
 import statistics
 import sys
@@ -20,10 +19,10 @@ from bench.bars import bar, publish
 from bench.stock import stock_rig
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP, measure_latency
-from jamlab.measure.loop import run_precisely
+from jamlab.measure.loop import collector_paused, run_precisely
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.reading import Path
-from jamlab.measure.rig import Rig, wait_until
+from jamlab.measure.rig import Rig, difference
 from jamlab.measure.summary import floor_ms, paths_table
 from jamlab.media import rtc
 from jamlab.media.quality import LOW_LATENCY
@@ -54,38 +53,44 @@ def pair_run():
 
 
 async def play(build, plan, seconds):
-    """Let a mesh click; returns one-way latencies per path in ms, CPU per participant in %, rig."""
-    async with build(plan) as rig:
-        for participant in rig.participants:
-            participant.click()
-        await asyncio.sleep(plan.settle_s)
-        gc.collect()
-        starts = {p.name: int(p.card.frame_at(now())) for p in rig.participants}
-        before = counters(rig)
-        cpu_s, wall_s = time.process_time(), time.perf_counter()
-        stop_after = int(seconds * SAMPLE_RATE)
-        for participant in rig.participants:
-            last = starts[participant.name] + stop_after + int(MAX_LATENCY_S * SAMPLE_RATE)
-            await wait_until(participant.card, last)
-        cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
-        after = counters(rig)
-    latencies = [
-        [
-            (reading.delay + path.rounding) / SAMPLE_RATE * 1000
-            for reading in path.readings()
-            if reading.heard
-        ]
-        for path in (
-            Path(ONE_WAY, a, b, b, starts[a.name], starts[a.name] + stop_after, None)
-            for a, b in rig.pairs
-        )
+    """Let a mesh click; returns one-way latencies per path in ms, CPU in %, concealed shares."""
+    with collector_paused():
+        async with build(plan) as rig:
+            for participant in rig.participants:
+                participant.click()
+            await asyncio.sleep(plan.settle_s)
+            before = counters(rig)
+            cpu_s, wall_s = time.process_time(), time.perf_counter()
+            paths = [path_from_now(a, b, seconds) for a, b in rig.pairs]
+            await asyncio.sleep(seconds + MAX_LATENCY_S)
+            cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
+            after = counters(rig)
+    concealed = [concealed_share(after[pair], before[pair]) for pair in after]
+    return [latencies_ms(path) for path in paths], 100 * cpu_s / wall_s / plan.peers, concealed
+
+
+def path_from_now(emitter, listener, seconds):
+    """Return the path on which clicks of the next seconds count."""
+    start = int(emitter.card.frame_at(now()))
+    return Path(
+        ONE_WAY, emitter, listener, listener, start, start + int(seconds * SAMPLE_RATE), None
+    )
+
+
+def latencies_ms(path):
+    """Return the latency of every click that was heard on a path."""
+    return [
+        (reading.delay + path.rounding) / SAMPLE_RATE * 1000
+        for reading in path.readings()
+        if reading.heard
     ]
-    lost = [
-        (after[pair]["concealed_frames"] - before[pair]["concealed_frames"])
-        / max(after[pair]["played_frames"] - before[pair]["played_frames"], 1)
-        for pair in after
-    ]
-    return latencies, 100 * cpu_s / wall_s / plan.peers, lost
+
+
+def concealed_share(after, before):
+    """Return the share of a stream's sound that was concealed between two counts."""
+    gained = difference(after, before)
+    due = gained["concealed_frames"] + gained["played_frames"]
+    return gained["concealed_frames"] / max(due, 1)
 
 
 def now():

@@ -11,7 +11,6 @@ for it would keep the cards from their deadlines.
 """
 
 import asyncio
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -19,7 +18,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.loop import LagProbe
+from jamlab.measure.loop import LagProbe, collector_paused
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.reading import Path, click_table, waveform_table
 from jamlab.measure.record import LatencyRecord, provenance
@@ -58,15 +57,13 @@ async def measure_latency(plan: LatencyPlan, progress: Progress = lambda *_: Non
         When the mesh does not connect.
     """
     progress(0.0, "connecting")
-    gc.collect()
-    async with Rig.build(plan) as rig:
-        reporter = asyncio.create_task(_report_progress(plan.total_s, progress))
-        gc.freeze()  # what lives now need not be looked at again: the collector's pauses are long
-        try:
-            run = await _run(plan, rig)
-        finally:
-            gc.unfreeze()
-            reporter.cancel()
+    with collector_paused():
+        async with Rig.build(plan) as rig:
+            reporter = asyncio.create_task(_report_progress(plan.total_s, progress))
+            try:
+                run = await _run(plan, rig)
+            finally:
+                reporter.cancel()
     progress(1.0, "searching for clicks")
     readings = [(path, path.readings()) for path in run.paths]
     return LatencyRecord(

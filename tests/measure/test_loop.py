@@ -1,6 +1,7 @@
 """The lag probe against a loop whose clock the test sets."""
 
 import asyncio
+import gc
 import selectors
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.loop import PROBE_INTERVAL_S, LagProbe, LoopLag, run_precisely
+from jamlab.measure.loop import PROBE_INTERVAL_S, LagProbe, LoopLag, collector_paused, run_precisely
 
 
 class StalledLoop(asyncio.SelectorEventLoop):
@@ -88,3 +89,16 @@ def test_errors_come_through():
 
     with pytest.raises(KeyError):
         run_precisely(fail())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(KeyError), collector_paused():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
