@@ -52,6 +52,8 @@ class SoundCard(Protocol):
     round_trip_frames: int
     """From captured to played through the card alone: its blocks, in frames."""
     counters: CardCounters
+    too_late: bool
+    """During a callback: whether what it returns can no longer be heard."""
 
     def start(self, callback: DuplexCallback) -> None:
         """Begin to call back, once a block, on the running event loop."""
@@ -151,6 +153,7 @@ class VirtualCard:
         self.block_frames = block_frames
         self.round_trip_frames = periods * block_frames
         self.counters = CardCounters()
+        self.too_late = False
         self.source = source
         self.started_s: float | None = None
         self._slack_frames = (periods - 1) * block_frames
@@ -212,12 +215,13 @@ class VirtualCard:
         due = self._due_frame
         captured = self.source(due - self.block_frames, self.block_frames)
         self.counters.blocks += 1
+        self.too_late = self.frame_at(now_s) > due + self._slack_frames
         played = callback(captured)
         if played.shape != (self.block_frames, CHANNELS):
             raise ValueError(
                 f"the card asked for {(self.block_frames, CHANNELS)}, got {played.shape}"
             )
-        if self.frame_at(now_s) > due + self._slack_frames:
+        if self.too_late:
             self.counters.underruns += 1
             played = silence(self.block_frames)
         if self._recording is not None:

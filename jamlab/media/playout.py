@@ -13,6 +13,9 @@ blocks, the network, this process' lag, the card's blocks), it needs no clock of
 it exists for late packets too. A lost packet never arrives, so it never asks for more delay: loss
 does not raise latency. `DelayEstimator` turns the figures into a target.
 
+What the card could not play, because our own process came too late with it, no delay can mend. The
+line of play passes over it (`Playout.miss`), and packets due within it ask for nothing.
+
 Two rules follow. A packet that is missing at its deadline is concealed, and dropped if it comes
 later: the line of play never waits. And the delay moves towards its target only by splices, a few
 samples cross-faded out of or into a decoded frame.
@@ -86,6 +89,8 @@ class PlayoutCounters:
     """Frames put in by splices, to gain delay."""
     removed_frames: int = 0
     """Frames taken out by splices, to lose delay."""
+    missed_frames: int = 0
+    """Frames pulled that the card played as silence, because it was called too late."""
     skipped_frames: int = 0
     """Frames of the sender's time never played, to lose much delay at once."""
 
@@ -137,6 +142,7 @@ class Playout:
         self._played: deque[int] = deque(maxlen=_BUFFERED)
         self._stray_sequence: int | None = None  # of the packet before this one, if it strayed
         self._next: int | None = None  # position of the next sample to decode
+        self._excused: int | None = None  # what is due before it was missed by the card
         self._newest: _Packet | None = None
         self._last_sequence: int | None = None
         self._ready: Block = silence(0)
@@ -197,6 +203,19 @@ class Playout:
         self._pulled += frames
         return block
 
+    def miss(self, frames: int) -> None:
+        """Let pass what the card plays as silence, because it was called too late.
+
+        Parameters
+        ----------
+        frames : int
+            Length of the card's block.
+        """
+        self.pull(frames)
+        self.counters.missed_frames += frames
+        if self._next is not None:
+            self._excused = self._next - len(self._ready)
+
     # Packets
 
     def _unwrap(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> _Packet:
@@ -249,6 +268,7 @@ class Playout:
         self._played.clear()
         self._estimator.reset()
         self._next = self._newest = self._last_sequence = self._stray_sequence = None
+        self._excused = None
         self._admit(packet)
 
     # The line of play
@@ -257,7 +277,8 @@ class Playout:
         if self._next is None and self._arrived:
             self._begin(max(self._arrived))
         for position in self._arrived:
-            self._estimator.observe(self._pulled, self._pulled - position)
+            if self._excused is None or position >= self._excused:
+                self._estimator.observe(self._pulled, self._pulled - position)
         self._arrived.clear()
 
     def _begin(self, newest: int) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 from aiortc import RTCIceCandidate, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from jamlab.audio.pcm import Block
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout import Playout
@@ -98,11 +97,6 @@ class PeerConnection:
         """Queue a frame for the peer; before the connection stands there is nobody to hear it."""
         if self.state in _SENDING:
             self._track.send(frame)
-
-    def pull(self, frames: int) -> Block:
-        """Return the peer's next frames; only once `playout` is there."""
-        assert self.playout is not None
-        return self.playout.pull(frames)
 
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""

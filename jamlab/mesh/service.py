@@ -15,7 +15,7 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
 
 from jamlab.audio.card import SoundCard
 from jamlab.audio.mixer import mix
-from jamlab.audio.pcm import Block
+from jamlab.audio.pcm import Block, silence
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
@@ -289,4 +289,9 @@ class WebRTCAudioService:
             for peer in peers:
                 peer.send(frame)
         frames = len(captured)
-        return mix((peer.pull(frames) for peer in peers if peer.playout), frames)
+        playing = [peer.playout for peer in peers if peer.playout is not None]
+        if self._card is not None and self._card.too_late:
+            for playout in playing:
+                playout.miss(frames)
+            return silence(frames)
+        return mix((playout.pull(frames) for playout in playing), frames)

@@ -159,6 +159,19 @@ class TestUnderrun:
         assert card.counters.blocks == called
         assert called == max(20 * block, end) // block
 
+    def test_the_callback_is_told_when_it_cannot_be_heard(self):
+        card = VirtualCard(numbered)
+        told = []
+
+        def callback(captured):
+            told.append(card.too_late)
+            return captured
+
+        play(card, callback, 6400, hang=(1000, 3000))
+        assert sum(told) == card.counters.underruns > 0
+        assert not told[0]
+        assert not told[-1]
+
     def test_a_late_card_still_captures_everything(self):
         callback = Counting()
         play(VirtualCard(numbered), callback, 6400, hang=(1000, 3000))

@@ -871,3 +871,73 @@ class TestWithOpus:
         card.drain()
         assert card.counters.received == len(stream.in_flight)
         assert_balanced(card)
+
+
+class TestMissedByTheCard:
+    """The card was called too late, several blocks at once; packets came after that."""
+
+    STALL = 40 * MS
+
+    def stalled(self, miss):
+        """Packets of a stall of 40 ms come right after it; the card catches up in between."""
+        stream = Stream()
+        stall = range(3 * SECOND, 3 * SECOND + self.STALL)
+        stream.send_all(5, delay=lambda t: stall.stop - t + 96 if t in stall else 2 * MS)
+        card = Card.of(stream).run(stall.start)
+        while card.now < stall.stop:
+            if miss:
+                card.playout.miss(card.block)
+                card.now += card.block
+            else:
+                card._pull(card.block)
+        return card.run(4 * SECOND)
+
+    def test_a_miss_is_a_pull_that_is_counted(self):
+        missed, pulled = Playout(PositionDecoder()), Playout(PositionDecoder())
+        for playout in (missed, pulled):
+            playout.receive(0, 0, payload_at(0, 120), 0.0)
+        missed.miss(64)
+        pulled.pull(64)
+        assert missed.delay_frames == pulled.delay_frames
+        np.testing.assert_array_equal(missed.pull(960), pulled.pull(960))
+        assert missed.counters.missed_frames == 64
+        assert made_frames(missed.counters) == made_frames(pulled.counters)
+
+    def test_before_the_first_packet_a_miss_is_silence(self):
+        playout = Playout(PositionDecoder())
+        playout.miss(64)
+        assert playout.delay_frames is None
+        assert playout.counters.waiting_frames == 64
+
+    def test_what_no_delay_could_mend_asks_for_none(self):
+        card = self.stalled(miss=True)
+        assert card.counters.missed_frames >= self.STALL
+        assert card.playout._estimator.target_frames < self.STALL // 2
+        assert card.delays[-1] - card.playout._estimator.target_frames <= 48
+
+    def test_packets_due_after_the_miss_count_as_ever(self):
+        """Late for the first block the card did play: that a longer delay would have mended."""
+        playout = Playout(PositionDecoder(), estimator := Listening())
+        for k in range(4):
+            playout.receive(k, 120 * k, payload_at(120 * k, 120), 0.0)
+        playout.pull(64)
+        playout.miss(64)
+        line = playout._next - len(playout._ready)
+        estimator.heard.clear()
+        before, after = (line // 120 - 1) * 120, (line // 120 + 8) * 120
+        playout.receive(100, before, payload_at(before, 120), 0.0)
+        playout.receive(101, after, payload_at(after, 120), 0.0)
+        playout.pull(64)
+        assert estimator.heard == [128 - after]
+
+
+class Listening(FixedDelay):
+    """Remembers what it was told."""
+
+    def __init__(self):
+        super().__init__(480)
+        self.heard = []
+
+    def observe(self, now_frames, needed_frames):
+        self.heard.append(needed_frames)
+        super().observe(now_frames, needed_frames)
