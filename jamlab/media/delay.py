@@ -31,7 +31,7 @@ class DelayEstimator:
         Number of slots remembered.
     ignored : int
         Number of remembered slots whose spikes are accepted as lost sound, but no more than a fifth
-        of those seen so far. Two, for one stall often falls into two slots.
+        of those seen so far. One stall often falls into two slots.
     settling_slots : int
         Number of slots at the start, when the jitter is unknown, that get an allowance instead, and
         are then forgotten.
@@ -45,7 +45,7 @@ class DelayEstimator:
         self,
         *,
         slots: int = 100,
-        ignored: int = 2,
+        ignored: int = 5,
         settling_slots: int = 5,
         allowance_frames: int = SAMPLE_RATE // 100,
         margin_frames: int = 16,

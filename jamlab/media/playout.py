@@ -57,8 +57,8 @@ class PlayoutCounters:
     """What became of every packet and of every frame the card asked for.
 
     ``received = decoded + late + duplicated + corrupt + strayed`` once nothing is buffered, and
-    ``played + concealed + silent + waiting + inserted - removed`` frames are those pulled and those
-    ready to be pulled, exactly.
+    ``played + concealed + unheard + silent + waiting + inserted - removed`` frames are those pulled
+    and those ready to be pulled, exactly.
     """
 
     received: int = 0
@@ -91,6 +91,8 @@ class PlayoutCounters:
     """Frames taken out by splices, to lose delay."""
     missed_frames: int = 0
     """Frames pulled that the card played as silence, because it was called too late."""
+    unheard_frames: int = 0
+    """Frames invented for such blocks: nobody heard them, so they are not among the concealed."""
     skipped_frames: int = 0
     """Frames of the sender's time never played, to lose much delay at once."""
 
@@ -211,8 +213,13 @@ class Playout:
         frames : int
             Length of the card's block.
         """
+        counters = self.counters
+        concealed_before = counters.concealed_frames
         self.pull(frames)
-        self.counters.missed_frames += frames
+        unheard = min(counters.concealed_frames - concealed_before, frames)
+        counters.concealed_frames -= unheard
+        counters.unheard_frames += unheard
+        counters.missed_frames += frames
         if self._next is not None:
             self._excused = self._next - len(self._ready)
 

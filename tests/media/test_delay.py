@@ -23,7 +23,7 @@ PARAMETERS = st.fixed_dictionaries(
 )
 DEFAULTS = {
     "slots": 100,
-    "ignored": 2,
+    "ignored": 5,
     "settling_slots": 5,
     "allowance_frames": 480,
     "margin_frames": 16,
@@ -134,7 +134,7 @@ class TestJitter:
         assert fed((*self.CALM, *spike, *self.CALM[:400])).target_frames == 1016
 
     def test_frequent_spikes_are_not(self):
-        """Five a second is more than two slots in a hundred."""
+        """Five a second is more than five slots in a hundred."""
         assert fed(((1000,) * 79 + (1480,)) * 60).target_frames == 1496
 
     def test_a_step_is_followed_with_its_eighth_packet(self):

@@ -180,6 +180,7 @@ def made_frames(counters: PlayoutCounters):
     return (
         counters.played_frames
         + counters.concealed_frames
+        + counters.unheard_frames
         + counters.silent_frames
         + counters.waiting_frames
         + counters.inserted_frames
@@ -914,6 +915,13 @@ class TestMissedByTheCard:
         assert card.counters.missed_frames >= self.STALL
         assert card.playout._estimator.target_frames < self.STALL // 2
         assert card.delays[-1] - card.playout._estimator.target_frames <= 48
+
+    def test_what_was_invented_for_missed_blocks_is_not_heard(self):
+        missed, pulled = self.stalled(miss=True).counters, self.stalled(miss=False).counters
+        assert missed.unheard_frames > self.STALL // 2
+        assert pulled.unheard_frames == 0
+        assert missed.concealed_frames < pulled.concealed_frames
+        assert missed.unheard_frames <= missed.missed_frames
 
     def test_packets_due_after_the_miss_count_as_ever(self):
         """Late for the first block the card did play: that a longer delay would have mended."""
