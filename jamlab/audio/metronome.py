@@ -76,6 +76,11 @@ def _fade() -> NDArray[np.float64]:
     return np.concatenate([rise, np.ones(CLICK_FRAMES - 2 * _FADE_FRAMES), rise[::-1]])
 
 
+def _check_index(index: int) -> None:
+    if index < 0:
+        raise ValueError(f"click index is {index}: clicks are numbered from 0")
+
+
 @lru_cache(maxsize=VOICES)
 def _codebook(voice: int) -> NDArray[np.float64]:
     """Return a voice's clicks with their peaks at full scale, ``(IDENTITIES, CLICK_FRAMES)``."""
@@ -161,8 +166,7 @@ class Metronome:
         ValueError
             When the index is negative.
         """
-        if index < 0:
-            raise ValueError(f"click index is {index}: clicks are numbered from 0")
+        _check_index(index)
         numerator, denominator = self._beat
         return self._first + (2 * index * numerator + denominator) // (2 * denominator)
 
@@ -174,8 +178,7 @@ class Metronome:
         ValueError
             When the index is negative.
         """
-        if index < 0:
-            raise ValueError(f"click index is {index}: clicks are numbered from 0")
+        _check_index(index)
         return np.array(self._waveforms[index % IDENTITIES])
 
     def clicks_between(self, start: int, stop: int) -> range:
