@@ -33,7 +33,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import signal, stats
 
@@ -246,26 +245,6 @@ def _peak_offset(correlation: NDArray[np.float64], peak: int) -> float:
     before, at, after = fine[top - 1 : top + 2]
     vertex = 0.5 * (before - after) / (before - 2 * at + after)
     return float((top - centre + vertex) / _UPSAMPLING)
-
-
-def readings_table(readings: Sequence[ClickReading]) -> pd.DataFrame:
-    """Return the readings as a tidy table, a row per emitted click.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``index``, ``onset`` (frames), ``delay`` (frames, NaN when not heard),
-        ``confidence`` and ``heard``.
-    """
-    return pd.DataFrame(
-        {
-            "index": np.array([r.index for r in readings], dtype=np.int64),
-            "onset": np.array([r.onset for r in readings], dtype=np.int64),
-            "delay": np.array([r.delay for r in readings], dtype=np.float64),
-            "confidence": np.array([r.confidence for r in readings], dtype=np.float64),
-            "heard": np.array([r.heard for r in readings], dtype=np.bool_),
-        }
-    )
 
 
 def estimate_skew(readings: Sequence[ClickReading]) -> float:

@@ -18,7 +18,6 @@ from jamlab.measure.clicks import (
     detection_threshold,
     estimate_skew,
     read_clicks,
-    readings_table,
 )
 from jamlab.media.opus import OpusDecoder
 
@@ -440,23 +439,6 @@ class TestSkew:
     def test_is_unknown_from_fewer_than_three(self, heard):
         readings = [ClickReading(k, 100 * k, 5.0 if k < heard else math.nan, 1) for k in range(9)]
         assert math.isnan(estimate_skew(readings))
-
-
-class TestTable:
-    def test_has_a_row_per_emitted_click(self):
-        table = readings_table(
-            [ClickReading(3, 100, 5.5, 0.9), ClickReading(4, 200, math.nan, 0.1)]
-        )
-        assert list(table.columns) == ["index", "onset", "delay", "confidence", "heard"]
-        assert table["heard"].tolist() == [True, False]
-        assert table["delay"].isna().tolist() == [False, True]
-        assert table["onset"].dtype == np.int64
-
-    def test_keeps_its_types_when_empty(self):
-        table = readings_table([])
-        assert len(table) == 0
-        assert table["heard"].dtype == np.bool_
-        assert table["delay"].dtype == np.float64
 
 
 class TestBadInput:
