@@ -16,9 +16,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.counters import PlayoutCounters
 from jamlab.media.delay import DelayEstimator
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
-from jamlab.media.playout import FARTHEST, Playout, PlayoutCounters
+from jamlab.media.playout import FARTHEST, Playout
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
 
 SILENT, PLAYED, CONCEALED = 0, 1, 2
