@@ -13,6 +13,10 @@ Block *k* is captured until the callback at frame ``(k+1)·B``, and what that ca
 played from frame ``(k+periods)·B`` on, so a wire round the card alone takes ``periods·B`` frames,
 as on a JACK or ALSA device. A callback that comes after its block should have begun to sound is an
 *underrun*: the card has played silence, whatever is handed over now.
+
+A loop that stalled owes several callbacks. They are made one in each of its rounds, not in one go,
+so that what one card sent meanwhile can arrive before another card asks for it: two participants on
+two machines do not stall together, and two in one process must not lose sound for it.
 """
 
 import asyncio
@@ -207,8 +211,8 @@ class VirtualCard:
         return (self.counters.blocks + 1) * self.block_frames
 
     def _advance(self, now_s: float) -> None:
-        """Make every callback that is due."""
-        while self._callback is not None and self.time_of(self._due_frame) <= now_s:
+        """Make the next callback if it is due."""
+        if self._callback is not None and self.time_of(self._due_frame) <= now_s:
             self._exchange(self._callback, now_s)
 
     def _exchange(self, callback: DuplexCallback, now_s: float) -> None:

@@ -45,10 +45,10 @@ class DelayEstimator:
         self,
         *,
         slots: int = 100,
-        ignored: int = 5,
+        ignored: int = 3,
         settling_slots: int = 5,
         allowance_frames: int = SAMPLE_RATE // 100,
-        margin_frames: int = 16,
+        margin_frames: int = 32,
     ) -> None:
         self._ignored = ignored
         self._settling_slots = settling_slots

@@ -44,6 +44,8 @@ def play(card, callback, frames, hang=None):
             loop.call_at(card_free(hang[0]), setattr, loop, "now_s", card_free(hang[1]))
         card.start(callback)
         await asyncio.sleep(frames / SAMPLE_RATE + 1e-7)
+        for _ in range(2 * frames // card.block_frames):
+            await asyncio.sleep(0)  # if it hung to the end, the card catches up
         card.stop()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -176,6 +178,18 @@ class TestUnderrun:
         callback = Counting()
         play(VirtualCard(numbered), callback, 6400, hang=(1000, 3000))
         np.testing.assert_array_equal(np.concatenate(callback.captured), numbered(0, 6400))
+
+    def test_between_late_callbacks_the_loop_has_its_turn(self):
+        """What another card sent while all hung arrives before this one asks for the next block."""
+        order = []
+
+        def callback(captured):
+            order.append("card")
+            asyncio.get_running_loop().call_soon(order.append, "network")
+            return captured
+
+        play(VirtualCard(), callback, 640, hang=(100, 500))
+        assert order[:18] == ["card", "network"] * 9
 
     def test_share(self):
         assert CardCounters().underrun_share == 0
