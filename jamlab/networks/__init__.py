@@ -1,0 +1,1 @@
+"""Where peers live: networks made of values, run on a clock of their own."""
