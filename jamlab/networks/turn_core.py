@@ -1,0 +1,159 @@
+"""A TURN server without its sockets (RFC 8656): messages in, actions out.
+
+The core is told what came in, from whom and when, and returns what has to be done: send to a
+client, send from a relay to a peer, open a relay, close it. Requests are `TurnControl`'s; here is
+what carries data, and what tells one from the other.
+"""
+
+import random
+import struct
+from collections.abc import Mapping, Sequence
+
+from aioice import stun
+
+from jamlab.networks.packet import TCP, Address
+from jamlab.networks.stun_message import (
+    MalformedMessageError,
+    Received,
+    encode,
+    encode_binding_response,
+    error_response,
+    is_bare_binding_request,
+    parse,
+    unknown_attributes,
+    with_fingerprint,
+)
+from jamlab.networks.turn_actions import Action, Client, ToClient, ToPeer
+from jamlab.networks.turn_control import TurnControl
+from jamlab.networks.turn_stream import CHANNEL_HEADER_LENGTH
+
+
+class TurnCore(TurnControl):
+    """A TURN server without its sockets.
+
+    Parameters
+    ----------
+    users : mapping of str to str
+        Passwords by user names.
+    realm : str
+        Name of the domain they belong to.
+    rng : random.Random
+        Source of nonces and transaction IDs.
+    quota : int, optional
+        How many allocations a user may have at once; without it, any number.
+    nonce_lifetime_s : float
+        How long a client may go on with a nonce before it is told to take a new one.
+    """
+
+    def __init__(
+        self,
+        users: Mapping[str, str],
+        *,
+        realm: str,
+        rng: random.Random,
+        quota: int | None = None,
+        nonce_lifetime_s: float = 600.0,
+    ) -> None:
+        super().__init__(
+            users, realm=realm, rng=rng, quota=quota, nonce_lifetime_s=nonce_lifetime_s
+        )
+        self._rng = rng
+
+    def receive(self, data: bytes, client: Client, now_s: float) -> Sequence[Action]:
+        """Take one message from a client: a datagram, or what `TurnStream` cut from a stream.
+
+        Parameters
+        ----------
+        data : bytes
+            Anything.
+        client : Client
+            Who sent it.
+        now_s : float
+            The time, on a clock that never goes back.
+        """
+        if data and data[0] >> 6 == 1:  # the first two bits tell (RFC 8656, section 12.5)
+            return self._channel_data(data, client, now_s)
+        if is_bare_binding_request(data):
+            return [ToClient(client, encode_binding_response(data[8:], client.address))]
+        try:
+            received = parse(data)
+        except MalformedMessageError:
+            self.counters.malformed += 1
+            return ()
+        return self._message(received, client, now_s)
+
+    def receive_from_peer(
+        self, data: bytes, peer: Address, client: Client, now_s: float
+    ) -> ToClient | None:
+        """Take a datagram that came to a client's relay (RFC 8656, sections 11.3 and 12.7)."""
+        allocation = self.allocation(client, now_s)
+        if allocation is None or not allocation.permits(peer[0], now_s):
+            self.counters.rejected_from_peers += 1
+            return None
+        self.counters.relayed_to_clients += 1
+        channel = allocation.channel(peer, now_s)
+        if channel is None:
+            return ToClient(client, self._data_indication(data, peer))
+        padding = bytes(stun.padding_length(len(data))) if client.transport == TCP else b""
+        return ToClient(client, struct.pack("!HH", channel, len(data)) + data + padding)
+
+    def _message(self, received: Received, client: Client, now_s: float) -> Sequence[Action]:
+        match received.message.message_class, received.message.message_method:
+            case stun.Class.REQUEST, stun.Method.BINDING:
+                return [self._binding(received, client)]
+            case stun.Class.REQUEST, method if method in self.methods:
+                return self.answer(received, client, now_s)
+            case stun.Class.INDICATION, stun.Method.SEND:
+                return self._send_indication(received, client, now_s)
+        return self._discard()
+
+    def _binding(self, received: Received, client: Client) -> ToClient:
+        request = received.message
+        fingerprint = "FINGERPRINT" in request.attributes
+        if unknown := received.unknown():
+            self.counters.count_refusal(420)
+            extra = [unknown_attributes(unknown)]
+            error = error_response(request, 420)
+            return ToClient(client, encode(error, extra=extra, fingerprint=fingerprint))
+        payload = encode_binding_response(request.transaction_id, client.address)
+        return ToClient(client, with_fingerprint(payload) if fingerprint else payload)
+
+    def _channel_data(self, data: bytes, client: Client, now_s: float) -> Sequence[Action]:
+        if len(data) < CHANNEL_HEADER_LENGTH:
+            self.counters.malformed += 1
+            return ()
+        channel, length = struct.unpack_from("!HH", data)
+        payload = data[CHANNEL_HEADER_LENGTH : CHANNEL_HEADER_LENGTH + length]
+        if len(payload) < length:
+            self.counters.malformed += 1
+            return ()
+        allocation = self.allocation(client, now_s)
+        peer = allocation.peer(channel, now_s) if allocation is not None else None
+        return self._discard() if peer is None else self._to_peer(client, peer, payload)
+
+    def _send_indication(
+        self, received: Received, client: Client, now_s: float
+    ) -> Sequence[Action]:
+        allocation = self.allocation(client, now_s)
+        attributes = received.message.attributes
+        peer: Address | None = attributes.get("XOR-PEER-ADDRESS")
+        if allocation is None or peer is None or "DATA" not in attributes or received.unknown():
+            return self._discard()
+        if not allocation.permits(peer[0], now_s):
+            return self._discard()
+        return self._to_peer(client, peer, attributes["DATA"])
+
+    def _to_peer(self, client: Client, peer: Address, payload: bytes) -> Sequence[Action]:
+        self.counters.relayed_to_peers += 1
+        return [ToPeer(client, peer, payload)]
+
+    def _discard(self) -> Sequence[Action]:
+        self.counters.discarded += 1
+        return ()
+
+    def _data_indication(self, data: bytes, peer: Address) -> bytes:
+        attributes = {"XOR-PEER-ADDRESS": peer, "DATA": data}
+        transaction_id = self._rng.randbytes(12)
+        return encode(
+            stun.Message(stun.Method.DATA, stun.Class.INDICATION, transaction_id, attributes)
+        )
