@@ -1,0 +1,217 @@
+"""One machine on a simulated network: its addresses, its ports, and who runs on it.
+
+Code does not say which machine it runs on, so a task belongs to a host by context: what is started
+inside ``with host:`` opens its sockets there, and so do the tasks and callbacks that follow from
+it. A packet is delivered in the context its socket was opened in, never in the sender's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import errno
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from jamlab.networks.packet import TCP, UDP, Address, Packet
+from jamlab.networks.stream import reset_for
+
+EPHEMERAL_PORTS = range(49152, 65536)
+"""RFC 6335 §6."""
+
+_entered: contextvars.ContextVar[tuple[Host, ...]] = contextvars.ContextVar("hosts", default=())
+
+
+class Socket(Protocol):
+    """What is bound to a port of a host."""
+
+    def receive(self, packet: Packet) -> None:
+        """Take a packet for this port."""
+
+
+def current_host() -> Host:
+    """Return the host the running code belongs to.
+
+    Raises
+    ------
+    RuntimeError
+        Outside of ``with host:``.
+    """
+    entered = _entered.get()
+    if not entered:
+        raise RuntimeError(
+            "this code runs on no host of the simulated internet: start it inside `with host:`"
+        )
+    return entered[-1]
+
+
+class Host:
+    """A machine; made by `jamlab.networks.internet.Internet`.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    addresses : tuple of str
+        Its IPv4 addresses, the first being the one it uses by default.
+    send : callable
+        Who takes its packets.
+    names : mapping of str to str
+        What names resolve to, shared by the whole internet.
+    first_port : int
+        The first ephemeral port it gives out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        addresses: tuple[str, ...],
+        send: Callable[[Packet], None],
+        names: Mapping[str, str],
+        first_port: int = EPHEMERAL_PORTS.start,
+    ) -> None:
+        self.name = name
+        self.addresses = addresses
+        self.send = send
+        self.unclaimed = 0
+        """Packets that came for a port nobody has bound."""
+        self._names = names
+        self._sockets: dict[tuple[str, Address], Socket] = {}
+        self._next_port = first_port
+
+    def __enter__(self) -> Host:
+        _entered.set((*_entered.get(), self))
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        _entered.set(_entered.get()[:-1])
+
+    def resolve(self, name: str) -> str:
+        """Return the address of a name, or an address as it is.
+
+        Raises
+        ------
+        socket.gaierror
+            When nobody is called that; an OSError.
+        """
+        address = self._names.get(name, name)
+        try:
+            socket.inet_pton(socket.AF_INET, address)
+        except OSError:
+            raise socket.gaierror(
+                socket.EAI_NONAME, f"there is no host {name!r} on the simulated internet"
+            ) from None
+        return address
+
+    def open_udp(
+        self, protocol: Any, local: Address | None = None, remote: Address | None = None
+    ) -> UdpTransport:
+        """Bind a UDP port and connect `protocol` with it; raises OSError when it is taken."""
+        transport = UdpTransport(self, protocol, self.free_address(UDP, local), remote)
+        self.bind(UDP, transport.local, transport)
+        protocol.connection_made(transport)
+        return transport
+
+    # Ports
+
+    def free_address(self, transport: str, local: Address | None = None) -> Address:
+        """Return an address to bind: the one asked for, or with any free port in place of 0.
+
+        The unspecified address 0.0.0.0 stands for the host's first.
+
+        Raises
+        ------
+        OSError
+            When it is not the host's, or taken.
+        """
+        address, port = local or (self.addresses[0], 0)
+        if address in ("0.0.0.0", ""):
+            address = self.addresses[0]
+        elif address not in self.addresses:
+            address = self.resolve(address)
+        if address not in self.addresses:
+            raise OSError(errno.EADDRNOTAVAIL, f"{self.name} has no address {address}")
+        if port and (transport, (address, port)) in self._sockets:
+            raise OSError(errno.EADDRINUSE, f"{self.name} has {transport} port {port} in use")
+        return address, port or self._free_port(transport, address)
+
+    def _free_port(self, transport: str, address: str) -> int:
+        for _ in EPHEMERAL_PORTS:
+            port, self._next_port = self._next_port, self._next_port + 1
+            if self._next_port not in EPHEMERAL_PORTS:
+                self._next_port = EPHEMERAL_PORTS.start
+            if (transport, (address, port)) not in self._sockets:
+                return port
+        raise OSError(errno.EADDRINUSE, f"{self.name} has no {transport} port left")
+
+    def bind(self, transport: str, local: Address, bound: Socket) -> None:
+        """Give a port's packets to a socket."""
+        self._sockets[transport, local] = bound
+
+    def release(self, transport: str, local: Address) -> None:
+        """Free a port."""
+        self._sockets.pop((transport, local), None)
+
+    def receive(self, packet: Packet) -> None:
+        """Take a packet from the network."""
+        bound = self._sockets.get((packet.transport, packet.destination))
+        if bound is not None:
+            bound.receive(packet)
+            return
+        self.unclaimed += 1
+        if packet.transport == TCP and (refusal := reset_for(packet)) is not None:
+            self.send(refusal)
+
+
+class UdpTransport(asyncio.DatagramTransport):
+    """A bound UDP port, as asyncio shows it to a protocol."""
+
+    def __init__(self, host: Host, protocol: Any, local: Address, remote: Address | None) -> None:
+        super().__init__({"sockname": local, "peername": remote})
+        self.local = local
+        self._host = host
+        self._protocol = protocol
+        self._remote = remote
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._closing = False
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """Send a datagram to `addr`, or to whom the port is connected with.
+
+        Raises
+        ------
+        ValueError
+            When there is no such address, or two different ones.
+        """
+        remote = self._remote if addr is None else addr
+        if remote is None:
+            raise ValueError("this UDP port is connected with nobody: say where to send to")
+        destination = remote[0], remote[1]
+        if self._remote not in (None, destination):
+            raise ValueError(
+                f"this UDP port is connected with {self._remote}: it sends to no other"
+            )
+        if not self._closing:
+            self._host.send(Packet(self.local, destination, bytes(data)))
+
+    def receive(self, packet: Packet) -> None:
+        """Hand a datagram to the protocol, if it is from whom the port is connected with."""
+        if self._remote in (None, packet.source):
+            self._context.run(self._protocol.datagram_received, packet.payload, packet.source)
+
+    def is_closing(self) -> bool:
+        """Return whether `close` was called."""
+        return self._closing
+
+    def close(self) -> None:
+        """Free the port; the protocol is told soon."""
+        if not self._closing:
+            self._closing = True
+            self._host.release(UDP, self.local)
+            self._loop.call_soon(self._protocol.connection_lost, None, context=self._context)
+
+    def abort(self) -> None:
+        """Close."""
+        self.close()

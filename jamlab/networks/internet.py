@@ -1,0 +1,295 @@
+"""The simulated internet at work: packets on their way between hosts.
+
+A packet goes up from its host to the first network that knows its destination, and down from there.
+Links only say when it comes out at their other end; whatever has a state (a NAT, a firewall, a link
+with a queue) is asked when the packet is there, by a timer, and a host always by the loop, so that
+nobody is called from inside its own `sendto`. In between, links that only delay cost nothing.
+
+No address is there twice, not even behind different NATs: a packet for a private address outside
+reaches nobody, as it should, rather than somebody else by accident.
+
+DTLS handshakes are spared by lossy links on virtual time: OpenSSL's retransmission timer reads the
+machine's clock, on which no time passes, so one lost flight would be the end of the connection. And
+streams are spared always, see `jamlab.networks.stream`.
+"""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count, islice
+from typing import Protocol
+
+from jamlab.networks.clock import VirtualClock
+from jamlab.networks.firewall import Firewall, FirewallType
+from jamlab.networks.host import EPHEMERAL_PORTS, Host
+from jamlab.networks.link import Link, LinkConfig
+from jamlab.networks.loop import SimulatedLoop
+from jamlab.networks.middlebox import Middlebox
+from jamlab.networks.nat import Nat, NatType
+from jamlab.networks.packet import TCP, Packet
+from jamlab.networks.topology import DOMAIN, PERFECT, HostConfig, LanConfig, Topology
+
+IP_UDP_HEADER = 28
+"""Bytes a link carries beside the payload (IPv4 and UDP)."""
+
+_BACKBONE, _CARRIER, _HOME = 0xC6120000, 0x64400000, 0x0A000000
+"""198.18.0.0/15 for networks under test (RFC 2544), 100.64.0.0/10 for carriers' (RFC 6598), and
+10.0.0.0/8 (RFC 1918), of which every network behind a NAT has a /24."""
+
+
+class _Member(Protocol):
+    """What hangs on a segment by a link."""
+
+    def arrive(self, packet: Packet, at_s: float) -> None:
+        """Take a packet that is at the segment's end of the link."""
+
+
+class Segment:
+    """A network on which everybody reaches everybody."""
+
+    def __init__(self, addresses: Iterator[str], lost: Counter[str]) -> None:
+        self.addresses = addresses
+        self.members: dict[str, _Member] = {}
+        self.gateway: Router | None = None
+        self._lost = lost
+
+    def forward(self, packet: Packet, at_s: float) -> None:
+        """Pass a packet to who has its destination, or out."""
+        member = self.members.get(packet.destination[0])
+        if member is not None:
+            member.arrive(packet, at_s)
+        elif self.gateway is not None:
+            self.gateway.depart(packet, at_s)
+        else:
+            self._lost["no such address"] += 1
+
+    def deliver(self, packet: Packet, at_s: float) -> None:
+        """Pass a packet that came in from outside to who has its destination."""
+        member = self.members.get(packet.destination[0])
+        if member is not None:
+            member.arrive(packet, at_s)
+        else:
+            self._lost["no such address"] += 1
+
+
+class Line:
+    """Both directions of a link, and when what is sent into one comes out."""
+
+    def __init__(self, loop: SimulatedLoop, config: LinkConfig, lost: Counter[str]) -> None:
+        self._loop = loop
+        self._lost = lost
+        self._spares_dtls = isinstance(loop.clock, VirtualClock)
+        self.up = None if config == PERFECT else Link(config, loop.random)
+        self.down = self.up if not self.up or self.up.memoryless else Link(config, loop.random)
+
+    def carry(
+        self, link: Link | None, packet: Packet, at_s: float, then: Callable[[Packet, float], None]
+    ) -> None:
+        """Send a packet into one direction at a time to come."""
+        if link is None:
+            then(packet, at_s)
+        elif link.memoryless or at_s <= self._loop.time():
+            self._transit(link, packet, at_s, then)
+        else:
+            self._loop.call_at(at_s, self._transit, link, packet, at_s, then)
+
+    def _transit(
+        self, link: Link, packet: Packet, at_s: float, then: Callable[[Packet, float], None]
+    ) -> None:
+        spared = not link.memoryless and (
+            packet.transport == TCP or (self._spares_dtls and _is_handshake(packet.payload))
+        )
+        arrivals_s = link.transit(len(packet.payload) + IP_UDP_HEADER, at_s, spared)
+        if not arrivals_s:
+            self._lost["link"] += 1
+        for arrival_s in arrivals_s:
+            then(packet, arrival_s)
+
+
+def _is_handshake(payload: bytes) -> bool:
+    """Tell DTLS from STUN and RTP by the first byte (RFC 7983), also inside of ChannelData.
+
+    Application data is excepted: what is in it is sent again by those who sent it (SCTP).
+    """
+    in_channel = len(payload) > 4 and 0x40 <= payload[0] <= 0x4F
+    first = payload[4 if in_channel else 0] if payload else 0
+    return 20 <= first <= 63 and first != 23
+
+
+class Router:
+    """The way between a network and the one outside of it, through boxes."""
+
+    def __init__(
+        self,
+        loop: SimulatedLoop,
+        line: Line,
+        outside: Segment,
+        inside: Segment,
+        boxes: Sequence[Middlebox],
+        lost: Counter[str],
+    ) -> None:
+        self._loop = loop
+        self._line = line
+        self._outside = outside
+        self._inside = inside
+        self._boxes = boxes
+        self._lost = lost
+
+    def depart(self, packet: Packet, at_s: float) -> None:
+        """Take a packet for the outside."""
+        if at_s > self._loop.time():
+            self._loop.call_at(at_s, self._depart, packet)
+        else:
+            self._depart(packet)
+
+    def arrive(self, packet: Packet, at_s: float) -> None:
+        """Take a packet for the inside, still on the far end of the uplink."""
+        self._line.carry(self._line.down, packet, at_s, self._reach)
+
+    def _depart(self, packet: Packet) -> None:
+        now_s = self._loop.time()
+        for passed, box in enumerate(self._boxes, start=1):
+            leaving = box.outgoing(packet, now_s)
+            if leaving is None:
+                self._lost["box, outgoing"] += 1
+                return
+            packet = leaving
+            if isinstance(box, Nat) and packet.destination[0] in box.public_hosts:
+                self._turn_back(packet, box, passed)
+                return
+        self._line.carry(self._line.up, packet, now_s, self._outside.forward)
+
+    def _turn_back(self, packet: Packet, nat: Nat, passed: int) -> None:
+        if nat.hairpinning:
+            self._enter(packet, self._boxes[:passed])
+        else:
+            self._lost["no hairpinning"] += 1
+
+    def _reach(self, packet: Packet, at_s: float) -> None:
+        if at_s > self._loop.time():
+            self._loop.call_at(at_s, self._enter, packet, self._boxes)
+        else:
+            self._enter(packet, self._boxes)
+
+    def _enter(self, packet: Packet, boxes: Sequence[Middlebox]) -> None:
+        now_s = self._loop.time()
+        for box in reversed(boxes):
+            entering = box.incoming(packet, now_s)
+            if entering is None:
+                self._lost["box, incoming"] += 1
+                return
+            packet = entering
+        self._inside.deliver(packet, now_s)
+
+
+class Plug:
+    """Where a host's link ends in the host."""
+
+    def __init__(self, loop: SimulatedLoop, line: Line, segment: Segment) -> None:
+        self._loop = loop
+        self._line = line
+        self._segment = segment
+        self.host: Host
+
+    def send(self, packet: Packet) -> None:
+        """Take a packet from the host."""
+        now_s = self._loop.time()
+        if packet.destination[0] in self.host.addresses:
+            self._reach(packet, now_s)
+        else:
+            self._line.carry(self._line.up, packet, now_s, self._segment.forward)
+
+    def arrive(self, packet: Packet, at_s: float) -> None:
+        """Take a packet for the host."""
+        self._line.carry(self._line.down, packet, at_s, self._reach)
+
+    def _reach(self, packet: Packet, at_s: float) -> None:
+        if at_s > self._loop.time():
+            self._loop.call_at(at_s, self.host.receive, packet)
+        else:
+            self._loop.call_soon(self.host.receive, packet)
+
+
+class Internet:
+    """A topology come to life on the running loop.
+
+    Parameters
+    ----------
+    topology : Topology
+        Who is there.
+
+    Raises
+    ------
+    RuntimeError
+        When the running loop is not a `SimulatedLoop`.
+    """
+
+    def __init__(self, topology: Topology) -> None:
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, SimulatedLoop):
+            raise RuntimeError("a simulated internet needs a SimulatedLoop: use run_simulated")
+        self.lost: Counter[str] = Counter()
+        """Packets that did not arrive, by what became of them."""
+        self._loop = loop
+        self._hosts: dict[str, Host] = {}
+        self._names: dict[str, str] = {}
+        self._private = 0
+        backbone = Segment(_addresses(_BACKBONE), self.lost)
+        for member in topology.members:
+            self._attach(member, backbone)
+
+    def host(self, name: str) -> Host:
+        """Return a host; raises KeyError when nobody is called that."""
+        try:
+            return self._hosts[name]
+        except KeyError:
+            raise KeyError(f"no host is called {name!r}: give one of {[*self._hosts]}") from None
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Everybody, in the topology's order."""
+        return tuple(self._hosts.values())
+
+    def _attach(self, member: HostConfig | LanConfig, segment: Segment) -> None:
+        line = Line(self._loop, member.link, self.lost)
+        if isinstance(member, HostConfig):
+            self._attach_host(member, segment, line)
+        else:
+            self._attach_lan(member, segment, line)
+
+    def _attach_host(self, config: HostConfig, segment: Segment, line: Line) -> None:
+        addresses = tuple(islice(segment.addresses, config.addresses))
+        plug = Plug(self._loop, line, segment)
+        first_port = EPHEMERAL_PORTS[int(self._loop.random.random() * len(EPHEMERAL_PORTS))]
+        host = Host(config.name, addresses, plug.send, self._names, first_port)
+        plug.host = self._hosts[config.name] = host
+        self._names[config.name] = self._names[f"{config.name}.{DOMAIN}"] = addresses[0]
+        segment.members.update(dict.fromkeys(addresses, plug))
+
+    def _attach_lan(self, config: LanConfig, outside: Segment, line: Line) -> None:
+        public = tuple(islice(outside.addresses, config.addresses)) if config.translates else ()
+        addresses = self._private_addresses(config) if public else outside.addresses
+        inside = Segment(addresses, self.lost)
+        boxes = [self._box(box, public) for box in config.boxes]
+        inside.gateway = router = Router(self._loop, line, outside, inside, boxes, self.lost)
+        for member in config.members:
+            self._attach(member, inside)
+        outside.members.update(dict.fromkeys(public or inside.members, router))
+
+    def _private_addresses(self, config: LanConfig) -> Iterator[str]:
+        self._private += 1
+        carrier = any(isinstance(member, LanConfig) for member in config.members)
+        return _addresses((_CARRIER if carrier else _HOME) + 256 * self._private)
+
+    def _box(self, config: NatType | FirewallType, public: tuple[str, ...]) -> Middlebox:
+        if isinstance(config, NatType):
+            return Nat(config, public, self._loop.random)
+        return Firewall(config)
+
+
+def _addresses(start: int) -> Iterator[str]:
+    """Yield those that follow, without those that look like a network's own or its broadcast's."""
+    for number in count(start):
+        if 0 < number % 256 < 255:
+            yield socket.inet_ntoa(number.to_bytes(4, "big"))

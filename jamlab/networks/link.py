@@ -1,0 +1,200 @@
+"""One direction of a link: when what goes in comes out, if it does.
+
+::
+
+             queue, rate          loss         delay, jitter, order      duplication
+    in ──▶ tail drop ──▶ serialise ──▶ Gilbert ──▶ first in, first out ──▶ copies ──▶ out
+
+*Queue.* A packet takes ``8 size / rate`` to put on the wire, one after the other; one that would
+have to wait for longer than `LinkConfig.queue_s` is dropped (tail drop).
+
+*Loss* is independent, or Gilbert's chain of a good and a bad state, one step a packet, in which the
+bad state loses everything (E. N. Gilbert, "Capacity of a burst-noise channel", Bell System
+Technical Journal 39, 1960; that of E. O. Elliott, 1963, with its error rates at 0 and 1). With p
+the probability to turn bad and r to recover, bursts last 1/r packets and p/(p + r) of all are lost,
+so the share and the mean length of bursts say all there is to say.
+
+*Jitter* is packet delay variation as in RFC 5481 §4.2: what comes on top of the least delay, never
+below it. It is exponential: the tail of waiting times in a simple queue (M/M/1) and, of all
+distributions with that mean, the one that assumes nothing else (the largest entropy). Waiting does
+not reorder, so no packet leaves before an earlier one, and a late one holds up those close behind:
+of packets sent every T, each leaves the largest of X₀, X₁ - T, X₂ - 2T, … after the least delay. In
+the mean that is `jitter_s` where T is much longer, and more where it is not.
+
+*Reordering* is on request alone: a packet is held back, and those behind it do not wait for it.
+"""
+
+import math
+import random
+from dataclasses import dataclass, fields
+
+HOLD_BACK_S = 0.025
+"""How long a reordered packet is held back: the next of a stream every 20 ms overtakes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """What a link does to packets; without arguments, nothing.
+
+    Raises
+    ------
+    ValueError
+        When a value is out of its range; names field, value and range.
+    """
+
+    delay_s: float = 0.0
+    """Least time from end to end."""
+    jitter_s: float = 0.0
+    """Mean of what comes on top of it."""
+    loss: float = 0.0
+    """Share of packets lost, 0 to 1, beside those the queue drops."""
+    burst_packets: float = 1.0
+    """Mean length of a burst of losses; 1 stands for independent losses."""
+    reordering: float = 0.0
+    """Share of packets held back, so that the next can overtake."""
+    duplication: float = 0.0
+    """Share of packets that come out twice."""
+    rate_bit_s: float | None = None
+    """Bits a second; None is no limit."""
+    queue_s: float = 0.2
+    """With a rate, the longest a packet waits to be sent; beyond it is dropped."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name))
+        least = self.loss / (1 - self.loss) if self.loss < 1 else math.inf
+        if 1 < self.burst_packets < least * (1 - _ROUNDING):
+            wanted = f"1, or {least:g} or more" if self.loss < 1 else "1"
+            raise ValueError(
+                f"burst_packets of a link is {self.burst_packets!r} and loss {self.loss!r}: give "
+                f"{wanted}, for at least one packet arrives between two bursts"
+            )
+
+
+_SHARES = ("loss", "reordering", "duplication")
+_ROUNDING = 1e-9
+
+
+def _check(name: str, value: object) -> None:
+    """Check that one field is in its range."""
+    if name == "rate_bit_s" and value is None:
+        return
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if name in _SHARES:
+        good, wanted = 0 <= number <= 1, "a share from 0 to 1"
+    elif name == "burst_packets":
+        good, wanted = 1 <= number < math.inf, "packets, 1 or more"
+    elif name == "rate_bit_s":
+        good, wanted = 0 < number < math.inf, "bits a second, more than 0, or None"
+    else:
+        good, wanted = 0 <= number < math.inf, "seconds, 0 or more"
+    if not good:
+        raise ValueError(f"{name} of a link is {value!r}: give {wanted}")
+
+
+class Link:
+    """One direction of a link at work.
+
+    Parameters
+    ----------
+    config : LinkConfig
+        What it does.
+    rng : random.Random
+        Source of everything random.
+    """
+
+    def __init__(self, config: LinkConfig, rng: random.Random) -> None:
+        self.config = config
+        self.memoryless = config.rate_bit_s is None and not any(
+            (config.jitter_s, config.loss, config.reordering, config.duplication)
+        )
+        """Whether it does nothing but delay, all packets alike."""
+        self.sent = 0
+        """Packets that went in."""
+        self.lost = 0
+        """Of these, lost on the way."""
+        self.dropped = 0
+        """Of these, dropped by the queue."""
+        self.duplicated = 0
+        """Of these, come out twice."""
+        self.reordered = 0
+        """Of these, held back."""
+        self._rng = rng
+        self._delay_s = config.delay_s
+        self._idle_from_s = -math.inf
+        self._latest_s = -math.inf
+        self._fade, self._recovery = _transitions(config)
+        self._bad = config.loss > 0 and rng.random() < config.loss
+
+    def transit(self, size_bytes: int, now_s: float, spared: bool = False) -> tuple[float, ...]:
+        """Send a packet into the link.
+
+        Parameters
+        ----------
+        size_bytes : int
+            Its size, headers included.
+        now_s : float
+            When it enters; unless the link is `memoryless`, not before the one before.
+        spared : bool
+            It must not get lost, not even in a full queue.
+
+        Returns
+        -------
+        tuple of float
+            When it leaves the far end: empty is lost, two is duplicated.
+        """
+        self.sent += 1
+        if self.memoryless:
+            return (now_s + self._delay_s,)
+        on_wire_s = self._serialise(size_bytes, now_s, spared)
+        if on_wire_s is None:
+            self.dropped += 1
+            return ()
+        if self._loses() and not spared:
+            self.lost += 1
+            return ()
+        leaves_s = self._leave(on_wire_s)
+        if not self._happens(self.config.duplication):
+            return (leaves_s,)
+        self.duplicated += 1
+        return (leaves_s, leaves_s)
+
+    def _serialise(self, size_bytes: int, now_s: float, spared: bool) -> float | None:
+        """Return when the last bit is on the wire, None when there is no room in the queue."""
+        if self.config.rate_bit_s is None:
+            return now_s
+        start_s = max(now_s, self._idle_from_s)
+        if start_s - now_s > self.config.queue_s and not spared:
+            return None
+        self._idle_from_s = start_s + 8 * size_bytes / self.config.rate_bit_s
+        return self._idle_from_s
+
+    def _loses(self) -> bool:
+        """Step the chain, and say whether it is in the bad state, whoever is spared by it."""
+        lost = self._bad
+        if self.config.loss > 0:
+            stays_or_turns_bad = 1 - self._recovery if lost else self._fade
+            self._bad = self._rng.random() < stays_or_turns_bad
+        return lost
+
+    def _leave(self, on_wire_s: float) -> float:
+        """Return when a packet leaves: not before those before it, unless it is held back."""
+        jitter_s = self.config.jitter_s
+        extra_s = jitter_s * self._rng.expovariate(1.0) if jitter_s else 0.0
+        leaves_s = max(on_wire_s + self._delay_s + extra_s, self._latest_s)
+        if self._happens(self.config.reordering):
+            self.reordered += 1
+            return leaves_s + HOLD_BACK_S
+        self._latest_s = leaves_s
+        return leaves_s
+
+    def _happens(self, share: float) -> bool:
+        return share > 0 and self._rng.random() < share
+
+
+def _transitions(config: LinkConfig) -> tuple[float, float]:
+    """Return the chain's probabilities of going bad and of recovering, per packet."""
+    if config.burst_packets == 1:
+        return config.loss, 1 - config.loss
+    recovery = 1 / config.burst_packets
+    return min(1.0, recovery * config.loss / (1 - config.loss)), recovery

@@ -1,0 +1,47 @@
+"""Where a participant can be: at home behind a router, behind a carrier's NAT, in an office."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jamlab.networks.behaviour import NatType
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.topology import HostConfig, LanConfig
+
+Box: TypeAlias = NatType | FirewallType
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The boxes between a participant and the backbone.
+
+    Parameters
+    ----------
+    name : str
+        Short and stable, e.g. ``"EIM/APDF/preserve"``.
+    layers : tuple of tuples
+        Networks around the participant from the inside out, each as the boxes at its border from
+        the inside out; none is a participant with a public address.
+    """
+
+    name: str
+    layers: tuple[tuple[Box, ...], ...] = ()
+
+    def member(self, host: str, access: LinkConfig) -> HostConfig | LanConfig:
+        """Return a host of that name in this place, for a topology.
+
+        Parameters
+        ----------
+        host : str
+            The host's name; its networks are called after it.
+        access : LinkConfig
+            The link to the backbone; those inside take no time.
+        """
+        if not self.layers:
+            return HostConfig(host, access)
+        member: HostConfig | LanConfig = HostConfig(host)
+        for depth, boxes in enumerate(self.layers, start=1):
+            outermost = depth == len(self.layers)
+            link = access if outermost else LinkConfig()
+            member = LanConfig(f"{host}-network-{depth}", (member,), boxes, link)
+        return member

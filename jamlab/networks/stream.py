@@ -1,0 +1,242 @@
+"""Streams on a simulated network: TCP as far as TURN over TCP needs it.
+
+Segments travel as packets, so NATs, firewalls and links treat them as they do any. What comes out
+of order is put right. Links never lose a segment (`jamlab.networks.internet`), so there is nothing
+to send again, no window and no congestion control: a stream over a lossy or slow link looks better
+here than it is. A segment a NAT or a firewall drops is gone for good.
+
+A segment is one byte for its kind, eight for its number in the stream, and what was written. Both
+ends say when they close. Who does so first keeps the port until the other's word arrives, so that
+what is still under way finds no stranger there, whose answer would be a reset. An end that hears
+that the other has closed is closed, too: there are no half-closed streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import errno
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jamlab.networks.packet import TCP, Address, Packet
+
+if TYPE_CHECKING:
+    from jamlab.networks.host import Host
+
+CONNECT_TIMEOUT_S = 75.0
+"""How long a connection attempt without an answer lasts (RFC 9293 §3.8.3 asks for 60 s or more)."""
+
+_HEADER = struct.Struct("!BQ")
+_SYN, _SYN_ACK, _DATA, _FIN, _RESET = range(5)
+
+
+def reset_for(packet: Packet) -> Packet | None:
+    """Return what a host answers to a segment no stream of its own awaits (RFC 9293 §3.5.2).
+
+    Parameters
+    ----------
+    packet : Packet
+        The segment.
+    """
+    if packet.payload[0] == _RESET:
+        return None
+    return Packet(packet.destination, packet.source, _HEADER.pack(_RESET, 0), TCP)
+
+
+async def connect(
+    host: Host, protocol_factory: Callable[[], Any], remote: Address
+) -> tuple[StreamTransport, Any]:
+    """Open a stream.
+
+    Raises
+    ------
+    OSError
+        When nobody listens there (ECONNREFUSED), or no answer comes (ETIMEDOUT).
+    """
+    transport = StreamTransport(host, protocol_factory(), host.free_address(TCP), remote)
+    host.bind(TCP, transport.local, transport)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await transport.opened()
+    except TimeoutError as error:
+        raise OSError(errno.ETIMEDOUT, f"no answer from {remote[0]}:{remote[1]}") from error
+    return transport, transport.protocol
+
+
+class StreamTransport(asyncio.Transport):
+    """One end of a stream, as asyncio shows it to a protocol."""
+
+    def __init__(self, host: Host, protocol: Any, local: Address, remote: Address) -> None:
+        super().__init__({"sockname": local, "peername": remote})
+        self.local = local
+        self.remote = remote
+        self.protocol = protocol
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._answer: asyncio.Future[None] = self._loop.create_future()
+        self._open = False
+        self._closing = False
+        self._other_closed = False
+        self._sent = 0
+        self._expected = 0
+        self._early: dict[int, Packet] = {}
+        self._forget: Callable[[StreamTransport], None] = self._release
+
+    async def opened(self) -> None:
+        """Ask the other end, and wait for its answer; give up when cancelled."""
+        self._send(_SYN)
+        try:
+            await self._answer
+        except BaseException:
+            self.close()
+            raise
+
+    def accepted_by(self, server: StreamServer) -> None:
+        """Become the server's end, and say so to the client."""
+        self._forget = server.forget
+        self._send(_SYN_ACK)
+        self._established()
+
+    def write(self, data: Any) -> None:
+        """Send data; it arrives whole and in order."""
+        if data and not self._closing:
+            self._send(_DATA, self._sent, bytes(data))
+            self._sent += 1
+
+    def is_closing(self) -> bool:
+        """Return whether `close` was called, or the other end closed."""
+        return self._closing
+
+    def close(self) -> None:
+        """Close both directions; what was written still arrives."""
+        if not self._open:
+            self._forget(self)
+        elif not self._closing:
+            self._send(_FIN, self._sent)
+            self._end(None)
+
+    def abort(self) -> None:
+        """Close."""
+        self.close()
+
+    def receive(self, packet: Packet) -> None:
+        """Take a segment of this stream."""
+        kind, number = _HEADER.unpack_from(packet.payload)
+        self._other_closed = self._other_closed or kind in (_FIN, _RESET)
+        if self._closing:
+            if self._other_closed:
+                self._forget(self)
+        elif kind == _SYN_ACK and not self._answer.done():
+            self._answer.set_result(None)
+            self._established()
+        elif kind == _RESET:
+            self._reset()
+        elif kind in (_DATA, _FIN) and number >= self._expected:
+            self._early[number] = packet
+            self._deliver()
+
+    def _established(self) -> None:
+        self._open = True
+        self._context.run(self.protocol.connection_made, self)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while self._open and not self._closing and self._expected in self._early:
+            segment = self._early.pop(self._expected).payload
+            self._expected += 1
+            if segment[0] == _FIN:
+                self.close()
+            else:
+                self._hand_over(segment[_HEADER.size :])
+
+    def _hand_over(self, data: bytes) -> None:
+        try:
+            self._context.run(self.protocol.data_received, data)
+        except Exception as error:
+            message = "a protocol failed on data it received, so its stream is closed"
+            self._loop.call_exception_handler(
+                {"message": message, "exception": error, "protocol": self.protocol}
+            )
+            self.close()
+
+    def _reset(self) -> None:
+        if self._open:
+            self._end(ConnectionResetError(errno.ECONNRESET, f"{self.remote} knows no stream"))
+        elif not self._answer.done():
+            nobody = f"nobody listens at {self.remote[0]}:{self.remote[1]}"
+            self._answer.set_exception(ConnectionRefusedError(errno.ECONNREFUSED, nobody))
+
+    def _end(self, error: Exception | None) -> None:
+        self._closing = True
+        self._early.clear()
+        self._loop.call_soon(self.protocol.connection_lost, error, context=self._context)
+        if self._other_closed:
+            self._forget(self)
+
+    def _release(self, _transport: StreamTransport) -> None:
+        self._host.release(TCP, self.local)
+
+    def _send(self, kind: int, number: int = 0, data: bytes = b"") -> None:
+        segment = _HEADER.pack(kind, number) + data
+        self._host.send(Packet(self.local, self.remote, segment, TCP))
+
+
+class _Listening(NamedTuple):
+    """Stands for a listening socket."""
+
+    local: Address
+
+    def getsockname(self) -> Address:
+        return self.local
+
+
+class StreamServer:
+    """A port that accepts streams; has what is used of `asyncio.Server`."""
+
+    def __init__(self, host: Host, protocol_factory: Callable[[], Any], local: Address) -> None:
+        self.sockets = (_Listening(local),)
+        """Where it listens; as on a real server."""
+        self._host = host
+        self._protocol_factory = protocol_factory
+        self._local = local
+        self._context = contextvars.copy_context()
+        self._streams: dict[Address, StreamTransport] = {}
+        self._listening = True
+        host.bind(TCP, local, self)
+
+    def receive(self, packet: Packet) -> None:
+        """Take a segment of any stream of this port."""
+        stream = self._streams.get(packet.source)
+        if stream is not None:
+            stream.receive(packet)
+        elif packet.payload[0] == _SYN and self._listening:
+            self._context.run(self._accept, packet.source)
+        elif (refusal := reset_for(packet)) is not None:
+            self._host.send(refusal)
+
+    def _accept(self, client: Address) -> None:
+        stream = StreamTransport(self._host, self._protocol_factory(), self._local, client)
+        self._streams[client] = stream
+        stream.accepted_by(self)
+
+    def forget(self, stream: StreamTransport) -> None:
+        """Let a closed stream go, and the port with the last one of a closed server."""
+        self._streams.pop(stream.remote, None)
+        if not self._listening and not self._streams:
+            self._host.release(TCP, self._local)
+
+    def close(self) -> None:
+        """Accept no more; open streams go on, as on a real server."""
+        self._listening = False
+        if not self._streams:
+            self._host.release(TCP, self._local)
+
+    async def wait_closed(self) -> None:
+        """Return at once: closing takes no time."""
+
+    def is_serving(self) -> bool:
+        """Return whether new streams are accepted."""
+        return self._listening

@@ -1,0 +1,175 @@
+"""What aioice and aiortc see of the world beside asyncio, as long as they run on a simulated loop.
+
+They list the machine's interfaces, read its wall clock and draw from its entropy. Inside
+``with simulated_world():`` those few names ask the running loop first: on a `SimulatedLoop` the
+interfaces are the current host's, the wall clock is the loop's, and all randomness comes from its
+seed; on any other loop, and in other threads, everything is as it was. This is the only module that
+replaces anything of theirs, and `tests/networks/test_world.py` fails loudly when a name moves.
+
+Out of reach is what OpenSSL reads itself: DTLS cannot send a lost flight again on virtual time
+(see `jamlab.networks.internet` for what is done about it), and its keys are never the same twice,
+nor, by a byte or two, the lengths of its certificates and signatures. So packets of ICE, STUN and
+TURN are the same for the same seed, byte for byte; those inside of DTLS and SRTP are not.
+"""
+
+import asyncio
+import base64
+import contextlib
+import datetime
+import functools
+import ipaddress
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import aioice.ice
+import aioice.stun
+import aioice.turn
+import aiortc.clock
+import aiortc.mediastreams
+import aiortc.rtcrtpreceiver
+import aiortc.rtcrtpsender
+import aiortc.rtcsctptransport
+
+from jamlab.networks.host import current_host
+from jamlab.networks.loop import SimulatedLoop
+
+_EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def _simulated_loop() -> SimulatedLoop | None:
+    loop = asyncio._get_running_loop()  # documented, and does not raise
+    return loop if isinstance(loop, SimulatedLoop) else None
+
+
+class _Time:
+    """Stands for the module `time`."""
+
+    def time(self) -> float:
+        loop = _simulated_loop()
+        return _EPOCH.timestamp() + loop.time() if loop else time.time()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
+class _Random:
+    """Stands for the module `random`."""
+
+    def __getattr__(self, name: str) -> Any:
+        loop = _simulated_loop()
+        return getattr(loop.random if loop else random, name)
+
+
+class _Secrets:
+    """Stands for the module `secrets`."""
+
+    def randbits(self, k: int) -> int:
+        loop = _simulated_loop()
+        return loop.random.getrandbits(k) if loop else secrets.randbits(k)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(secrets, name)
+
+
+class _Addresses:
+    """Stands for the module `ipaddress`: each message parses the same few addresses anew."""
+
+    ip_address = staticmethod(functools.lru_cache(maxsize=4096)(ipaddress.ip_address))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(ipaddress, name)
+
+
+def _now(original: Callable[[], datetime.datetime]) -> Callable[[], datetime.datetime]:
+    def current_datetime() -> datetime.datetime:
+        loop = _simulated_loop()
+        return _EPOCH + datetime.timedelta(seconds=loop.time()) if loop else original()
+
+    return current_datetime
+
+
+def _addresses(original: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        if _simulated_loop() is None:
+            return original(use_ipv4, use_ipv6)
+        return list(current_host().addresses) if use_ipv4 else []
+
+    return get_host_addresses
+
+
+def _string(original: Callable[[int], str]) -> Callable[[int], str]:
+    def random_string(length: int) -> str:
+        loop = _simulated_loop()
+        if loop is None:
+            return original(length)
+        return base64.b64encode(loop.random.randbytes(length))[:length].decode()  # ice-chars
+
+    return random_string
+
+
+def _bytes(original: Callable[[], bytes]) -> Callable[[], bytes]:
+    def random_transaction_id() -> bytes:
+        loop = _simulated_loop()
+        return loop.random.getrandbits(96).to_bytes(12, "big") if loop else original()
+
+    return random_transaction_id
+
+
+def _integer(bits: int) -> Callable[[Callable[[], int]], Callable[[], int]]:
+    def replacing(original: Callable[[], int]) -> Callable[[], int]:
+        def draw() -> int:
+            loop = _simulated_loop()
+            return loop.random.getrandbits(bits) if loop else original()
+
+        return draw
+
+    return replacing
+
+
+def _constant(value: object) -> Callable[[Any], Any]:
+    return lambda _original: value
+
+
+_REPLACED: tuple[tuple[ModuleType, str, Callable[[Any], Any]], ...] = (
+    (aioice.ice, "get_host_addresses", _addresses),
+    (aioice.ice, "random_string", _string),
+    (aioice.ice, "random", _constant(_Random())),
+    (aioice.ice, "secrets", _constant(_Secrets())),
+    (aioice.stun, "ipaddress", _constant(_Addresses())),
+    (aioice.stun, "random_transaction_id", _bytes),
+    (aioice.turn, "random_transaction_id", _bytes),
+    (aioice.turn, "time", _constant(_Time())),
+    (aiortc.clock, "current_datetime", _now),
+    (aiortc.rtcrtpreceiver, "time", _constant(_Time())),
+    (aiortc.rtcrtpreceiver, "random", _constant(_Random())),
+    (aiortc.rtcrtpsender, "time", _constant(_Time())),
+    (aiortc.rtcrtpsender, "random", _constant(_Random())),
+    (aiortc.rtcrtpsender, "random16", _integer(16)),
+    (aiortc.rtcrtpsender, "random32", _integer(32)),
+    (aiortc.rtcsctptransport, "time", _constant(_Time())),
+    (aiortc.rtcsctptransport, "random32", _integer(32)),
+    (aiortc.mediastreams, "time", _constant(_Time())),
+)
+
+
+@contextlib.contextmanager
+def simulated_world() -> Iterator[None]:
+    """Let aioice and aiortc see the simulated world while a simulated loop runs.
+
+    Raises
+    ------
+    AttributeError
+        When a name is not where the pinned versions have it.
+    """
+    originals = [getattr(module, name) for module, name, _ in _REPLACED]
+    for (module, name, replacing), original in zip(_REPLACED, originals, strict=True):
+        setattr(module, name, replacing(original))
+    try:
+        yield
+    finally:
+        for (module, name, _), original in zip(_REPLACED, originals, strict=True):
+            setattr(module, name, original)

@@ -1,0 +1,259 @@
+"""Ports, names and contexts of a host."""
+
+import asyncio
+import contextvars
+import errno
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab.networks.host import EPHEMERAL_PORTS, Host, current_host
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.packet import TCP, UDP, Packet
+from tests.networks.simulated import Port, port, wired
+
+
+def host(*addresses, names=(), first_port=EPHEMERAL_PORTS.start):
+    return Host("alice", addresses or ("10.0.0.1",), print, dict(names), first_port)
+
+
+class Bound:
+    def __init__(self):
+        self.packets = []
+
+    def receive(self, packet):
+        self.packets.append(packet)
+
+
+# Who runs where
+
+
+def test_code_outside_of_a_host_is_told_so():
+    with pytest.raises(RuntimeError, match="start it inside `with host:`"):
+        current_host()
+
+
+def test_hosts_nest():
+    outer, inner = host(), host()
+    with outer:
+        with inner, inner:
+            assert current_host() is inner
+        assert current_host() is outer
+
+
+async def test_tasks_keep_the_host_they_were_started_on():
+    """Two tasks inside of one host, leaving in the order they entered."""
+    here, there = host(), host()
+
+    async def visit(rounds):
+        assert current_host() is here
+        with there:
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+                assert current_host() is there
+        assert current_host() is here
+
+    with here:
+        tasks = [asyncio.create_task(visit(rounds)) for rounds in (1, 3, 2)]
+    with pytest.raises(RuntimeError):
+        current_host()
+    await asyncio.gather(*tasks)
+
+
+def test_a_packet_is_handled_in_the_receivers_context():
+    said = contextvars.ContextVar("said", default="nothing")
+
+    class Listening(Port):
+        def datagram_received(self, data, addr):
+            self.heard = current_host().name, said.get()
+
+        def connection_lost(self, exc):
+            self.last = current_host().name
+
+    async def main():
+        (a, b), _ = wired()
+        said.set("by the receiver")
+        with b:
+            transport, listening = await asyncio.get_running_loop().create_datagram_endpoint(
+                Listening
+            )
+        said.set("by the sender")
+        sender = await port(a)
+        with a:
+            sender.send(b"x", listening.address)
+        await asyncio.sleep(1)
+        with a:
+            transport.close()
+        await asyncio.sleep(1)
+        assert listening.heard == ("h2", "by the receiver")
+        assert listening.last == "h2"
+
+    run_simulated(main())
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["10.0.0.7", "bob"])
+def test_names_and_addresses_resolve(name):
+    assert host(names={"bob": "10.0.0.7"}).resolve(name) == "10.0.0.7"
+
+
+@pytest.mark.parametrize(
+    "name", ["nobody", "1.2.3", "1.2.3.4.5", "256.1.1.1", "12", "", "²", "::1"]
+)
+def test_what_is_neither_is_an_error_of_the_kind_sockets_raise(name):
+    with pytest.raises(socket.gaierror, match="no host"):
+        host().resolve(name)
+
+
+# Ports
+
+
+@given(
+    st.integers(EPHEMERAL_PORTS.start, EPHEMERAL_PORTS.stop - 1),
+    st.sets(st.integers(EPHEMERAL_PORTS.start, EPHEMERAL_PORTS.stop - 1), max_size=50),
+)
+def test_free_ports_are_ephemeral_and_never_taken(first, taken):
+    machine = host(first_port=first)
+    for number in taken:
+        machine.bind(UDP, ("10.0.0.1", number), Bound())
+    given_out = set()
+    for _ in range(20):
+        address = machine.free_address(UDP)
+        machine.bind(UDP, address, Bound())
+        given_out.add(address[1])
+    assert len(given_out) == 20
+    assert not given_out & taken
+    assert given_out <= set(EPHEMERAL_PORTS)
+
+
+def test_the_last_port_is_found_and_then_there_is_none():
+    machine = host()
+    for number in EPHEMERAL_PORTS:
+        if number != 60_000:
+            machine.bind(UDP, ("10.0.0.1", number), Bound())
+    assert machine.free_address(UDP) == ("10.0.0.1", 60_000)
+    machine.bind(UDP, ("10.0.0.1", 60_000), Bound())
+    with pytest.raises(OSError, match="no udp port left") as error:
+        machine.free_address(UDP)
+    assert error.value.errno == errno.EADDRINUSE
+    assert machine.free_address(TCP)[1] in EPHEMERAL_PORTS
+
+
+def test_a_port_is_taken_per_address_and_transport():
+    machine = host("10.0.0.1", "10.0.0.2")
+    machine.bind(UDP, ("10.0.0.1", 3478), Bound())
+    with pytest.raises(OSError, match="alice has udp port 3478 in use") as error:
+        machine.free_address(UDP, ("10.0.0.1", 3478))
+    assert error.value.errno == errno.EADDRINUSE
+    assert machine.free_address(UDP, ("10.0.0.2", 3478)) == ("10.0.0.2", 3478)
+    assert machine.free_address(TCP, ("10.0.0.1", 3478)) == ("10.0.0.1", 3478)
+    machine.release(UDP, ("10.0.0.1", 3478))
+    assert machine.free_address(UDP, ("0.0.0.0", 3478)) == ("10.0.0.1", 3478)
+
+
+def test_a_foreign_address_cannot_be_bound():
+    with pytest.raises(OSError, match=r"alice has no address 9\.9\.9\.9") as error:
+        host().free_address(UDP, ("9.9.9.9", 0))
+    assert error.value.errno == errno.EADDRNOTAVAIL
+
+
+def test_packets_reach_the_socket_of_their_address_port_and_transport():
+    machine, bound = host("10.0.0.1", "10.0.0.2"), {}
+    keys = [
+        (transport, (address, number))
+        for transport in (UDP, TCP)
+        for address in machine.addresses
+        for number in (1, 2)
+    ]
+    for key in keys:
+        bound[key] = Bound()
+        machine.bind(*key, bound[key])
+    for transport, destination in keys:
+        machine.receive(Packet(("8.8.8.8", 1), destination, b"x", transport))
+        assert bound[transport, destination].packets[0].destination == destination
+    assert [len(one.packets) for one in bound.values()] == [1] * len(keys)
+    machine.receive(Packet(("8.8.8.8", 1), ("10.0.0.1", 3), b"x"))
+    assert machine.unclaimed == 1
+
+
+# UDP
+
+
+def test_a_connected_port_takes_and_sends_nothing_else():
+    async def main():
+        (a, b, c), carried = wired(3)
+        server, other = await port(b), await port(c)
+        client = await port(a, remote=server.address)
+        other.send(b"stranger", client.address)
+        server.send(b"friend", client.address)
+        client.send(b"by default", None)
+        client.send(b"the same", server.address)
+        with pytest.raises(ValueError, match="it sends to no other"):
+            client.send(b"x", other.address)
+        with pytest.raises(ValueError, match="say where"):
+            server.send(b"x", None)
+        await asyncio.sleep(1)
+        assert client.received == [(b"friend", server.address)]
+        assert [data for data, _ in server.received] == [b"by default", b"the same"]
+        assert client.transport.get_extra_info("peername") == server.address
+        assert len(carried) == 4
+
+    run_simulated(main())
+
+
+def test_a_closed_port_is_free_silent_and_told_once():
+    async def main():
+        (a, b), carried = wired()
+        here, there = await port(a, 5000), await port(b)
+        there.send(b"too late", here.address)
+        here.transport.close()
+        here.transport.abort()
+        here.send(b"nothing", there.address)
+        assert here.transport.is_closing()
+        assert here.lost == 0
+        again = await port(a, 5000)
+        await asyncio.sleep(1)
+        assert here.lost == 1
+        assert (here.received, there.received) == ([], [])
+        assert again.received == [(b"too late", there.address)]
+        assert len(carried) == 1
+
+    run_simulated(main())
+
+
+def test_what_a_protocol_raises_harms_nobody_else(caplog):
+    class Failing(Port):
+        def datagram_received(self, data, addr):
+            super().datagram_received(data, addr)
+            raise KeyError("in the protocol")
+
+    async def main():
+        (a, b), _ = wired()
+        sender = await port(a)
+        with b:
+            _, failing = await asyncio.get_running_loop().create_datagram_endpoint(Failing)
+        for data in (b"1", b"2"):
+            sender.send(data, failing.address)
+        await asyncio.sleep(1)
+        assert [data for data, _ in failing.received] == [b"1", b"2"]
+
+    run_simulated(main())
+    assert caplog.text.count("in the protocol") >= 2
+
+
+def test_what_was_sent_does_not_change_afterwards():
+    async def main():
+        (a, b), _ = wired()
+        sender, receiver = await port(a), await port(b)
+        data = bytearray(b"before")
+        sender.send(data, receiver.address)
+        data[:] = b"after."
+        sender.send(memoryview(data)[:2], receiver.address)
+        await asyncio.sleep(1)
+        assert [data for data, _ in receiver.received] == [b"before", b"af"]
+
+    run_simulated(main())

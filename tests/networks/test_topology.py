@@ -1,0 +1,101 @@
+"""What can be built, and in what words the rest is refused."""
+
+import pytest
+
+from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.topology import HostConfig, LanConfig, Topology, TopologyError
+
+ALICE, BOB = HostConfig("alice"), HostConfig("bob")
+
+
+def lan(*members, boxes=(PORT_RESTRICTED,), name="home", **options):
+    return LanConfig(name, members, boxes, **options)
+
+
+def test_equal_topologies_are_equal_and_can_be_keys():
+    assert len({Topology((lan(ALICE), BOB)), Topology((lan(ALICE), BOB))}) == 1
+
+
+def test_a_network_translates_when_a_nat_is_among_its_boxes():
+    assert lan(ALICE, boxes=(FirewallType(), FULL_CONE)).translates
+    assert not lan(ALICE, boxes=(FirewallType(), FirewallType())).translates
+
+
+def test_the_largest_that_can_be():
+    members = [HostConfig(f"h{n}", addresses=16) for n in range(15)]
+    assert lan(*members, HostConfig("last", addresses=14), addresses=16).translates
+
+
+def refused(build, *words):
+    with pytest.raises(TopologyError) as error:
+        build()
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("name", ["", "a.b", " a", "a\n", None, 7])
+def test_names(name):
+    refused(lambda: HostConfig(name), repr(name), "no name for a host")
+    refused(lambda: lan(ALICE, name=name), repr(name), "no name for a network")
+
+
+@pytest.mark.parametrize("addresses", [0, -1, 17, 1.0, "2", True, None])
+def test_numbers_of_addresses(addresses):
+    refused(lambda: HostConfig("alice", addresses=addresses), "'alice'", "1 to 16")
+    refused(lambda: lan(ALICE, addresses=addresses), "'home'", "1 to 16")
+
+
+@pytest.mark.parametrize("link", [0.01, None, LinkConfig])
+def test_links(link):
+    refused(lambda: HostConfig("alice", link), "link of host 'alice'", "LinkConfig")
+    refused(lambda: lan(ALICE, link=link), "link of network 'home'", "LinkConfig")
+
+
+@pytest.mark.parametrize("stranger", ["alice", None, PORT_RESTRICTED, Topology((ALICE,))])
+def test_strangers_among_the_members(stranger):
+    refused(lambda: Topology((ALICE, stranger)), "members of the internet", "HostConfig or Lan")
+    refused(lambda: lan(ALICE, stranger), "members of network 'home'", "HostConfig or LanConfig")
+
+
+@pytest.mark.parametrize("stranger", ["APDF", None, ALICE, PORT_RESTRICTED.mapping])
+def test_strangers_among_the_boxes(stranger):
+    refused(lambda: lan(ALICE, boxes=(stranger,)), "boxes of network 'home'", "NatType or Fire")
+
+
+@pytest.mark.parametrize("members", [ALICE, [ALICE], None])
+def test_members_that_are_no_tuple(members):
+    refused(lambda: Topology(members), "members of the internet", "tuple")
+    refused(lambda: LanConfig("home", members, (FULL_CONE,)), "members of network 'home'", "tuple")
+    refused(lambda: lan(ALICE, boxes=FULL_CONE), "boxes of network 'home'", "tuple")
+
+
+def test_nobody_there():
+    refused(lambda: Topology(()), "the internet has no members")
+    refused(lambda: lan(), "network 'home' has no members")
+    refused(lambda: lan(ALICE, boxes=()), "network 'home' has no boxes")
+
+
+def test_two_of_a_name_wherever_they_are():
+    refused(lambda: Topology((ALICE, lan(lan(ALICE, name="inner")))), "alice is there twice")
+    refused(lambda: Topology((lan(HostConfig("home")),)), "home is there twice")
+
+
+def test_two_nats_on_one_set_of_addresses():
+    boxes = (PORT_RESTRICTED, FirewallType(), FULL_CONE)
+    refused(lambda: lan(ALICE, boxes=boxes), "'home' has 2 NATs", "nest")
+
+
+def test_addresses_for_nobody():
+    refused(lambda: lan(ALICE, boxes=(FirewallType(),), addresses=2), "'home'", "no NAT to use")
+
+
+def test_more_inside_than_there_are_addresses():
+    hosts = [HostConfig(f"h{n}", addresses=16) for n in range(15)]
+    plain = lan(*hosts, boxes=(FirewallType(),), name="plain")
+    nat = lan(BOB, name="nat", addresses=14)
+    assert lan(plain, nat)
+    refused(lambda: lan(plain, nat, ALICE), "'home' needs 255 addresses", "254")
