@@ -22,7 +22,15 @@ from jamlab.measure.loop import LagProbe, collector_paused
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.reading import Path, click_table, waveform_table
 from jamlab.measure.record import LatencyRecord, provenance
-from jamlab.measure.rig import Participant, Rig, difference, stream_times, wait_until
+from jamlab.measure.rig import (
+    Participant,
+    Rig,
+    Where,
+    difference,
+    here,
+    stream_times,
+    wait_until,
+)
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"
 
@@ -41,8 +49,10 @@ class _Run:
     lag: dict[str, float]
 
 
-async def measure_latency(plan: LatencyPlan, progress: Progress = lambda *_: None) -> LatencyRecord:
-    """Run a mesh on real sockets and measure every path of it.
+async def measure_latency(
+    plan: LatencyPlan, progress: Progress = lambda *_: None, where: Where = here
+) -> LatencyRecord:
+    """Run a mesh and measure every path of it.
 
     Parameters
     ----------
@@ -50,6 +60,8 @@ async def measure_latency(plan: LatencyPlan, progress: Progress = lambda *_: Non
         What to do.
     progress : callable
         Told how far it is, several times a second.
+    where : callable
+        Makes the context each participant runs in; this machine, with real sockets, by default.
 
     Raises
     ------
@@ -58,7 +70,7 @@ async def measure_latency(plan: LatencyPlan, progress: Progress = lambda *_: Non
     """
     progress(0.0, "connecting")
     with collector_paused():
-        async with Rig.build(plan) as rig:
+        async with Rig.build(plan, where) as rig:
             reporter = asyncio.create_task(_report_progress(plan.total_s, progress))
             try:
                 run = await _run(plan, rig)

@@ -5,10 +5,10 @@ its metronome or an echo of what its card plays (a loudspeaker before a micropho
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
@@ -21,6 +21,14 @@ from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
 
 CONNECT_TIMEOUT_S = 20.0
+
+Where: TypeAlias = Callable[[str], AbstractContextManager[Any]]
+"""Makes the context a participant of that name runs in, e.g. its host's on a simulated network."""
+
+
+def here(name: str) -> AbstractContextManager[Any]:
+    """Let every participant run on this machine."""
+    return nullcontext()
 
 
 @dataclass
@@ -65,7 +73,7 @@ class Rig:
 
     @classmethod
     @asynccontextmanager
-    async def build(cls, plan: LatencyPlan) -> AsyncIterator["Rig"]:
+    async def build(cls, plan: LatencyPlan, where: Where = here) -> AsyncIterator["Rig"]:
         """Connect everybody with everybody; leave and close when the context ends.
 
         Raises
@@ -78,7 +86,8 @@ class Rig:
             participants = []
             for name, metronome in plan.metronomes().items():
                 participant = _participant(name, metronome, channel, plan)
-                await stack.enter_async_context(participant.session)
+                with where(name):
+                    await stack.enter_async_context(participant.session)
                 participants.append(participant)
             for participant in participants:
                 await participant.session.wait_connected(CONNECT_TIMEOUT_S)

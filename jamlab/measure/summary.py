@@ -121,21 +121,31 @@ def waterfall(record: LatencyRecord) -> pd.DataFrame:
 
 def verdicts(record: LatencyRecord) -> list[Verdict]:
     """Judge the 95th percentile of every path; each measurement's verdict is its worst path's."""
-    paths = paths_table(record)
     return [
-        _verdict(record, paths[paths["measurement"] == measurement], measurement, limit_ms)
-        for measurement, limit_ms in (
-            (ONE_WAY, ONE_WAY_TARGET_MS),
-            (ROUND_TRIP, ROUND_TRIP_TARGET_MS),
-        )
+        latency_verdict(record, ONE_WAY, ONE_WAY_TARGET_MS, "one-way latency"),
+        latency_verdict(record, ROUND_TRIP, ROUND_TRIP_TARGET_MS, "round-trip latency"),
     ]
 
 
-def _verdict(
-    record: LatencyRecord, paths: pd.DataFrame, measurement: str, limit_ms: float
+def latency_verdict(
+    record: LatencyRecord, measurement: str, limit_ms: float, called: str
 ) -> Verdict:
-    """Return the verdict no other path's is worse than, of the longest latency among equals."""
-    name = f"{measurement.replace(' ', '-')} latency, 95th percentile of the worst path"
+    """Return the verdict no other path's is worse than, of the longest latency among equals.
+
+    Parameters
+    ----------
+    record : LatencyRecord
+        The run.
+    measurement : str
+        Which of its measurements is judged.
+    limit_ms : float
+        The 95th percentile has to be below it.
+    called : str
+        What the reader calls it, e.g. ``"one-way latency"``.
+    """
+    paths = paths_table(record)
+    paths = paths[paths["measurement"] == measurement]
+    name = f"{called}, 95th percentile of the worst path"
     invalid = list(_invalid(record, paths))
     estimates = (
         Estimate(path["p95_ms"], path["p95_ms_low"], path["p95_ms_high"], CONFIDENCE)

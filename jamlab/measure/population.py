@@ -1,0 +1,203 @@
+"""Populations: how common the places are that participants call from.
+
+A population is a file of ``data/``, a row per place: the boxes around it, a share in percent, and
+the source; ``data/populations.csv`` says how each was derived. Shares are known no better than from
+counting some number of endpoints; how uncertain that leaves them is drawn from a Dirichlet
+distribution (Rubin, "The Bayesian bootstrap", Annals of Statistics 9, 1981). None of our sources
+states its number, so ``populations.csv`` assumes a small one.
+
+A place is named as it behaves, so the same place has the same name in every population, and what
+was found out about it in one holds in the others.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jamlab.data_files import data_path
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.nat import PORT_RESTRICTED, Filtering, PortAllocation, nat_named
+from jamlab.networks.place import Place
+
+ROUNDING_PERCENT = 0.5
+"""How far from 100 the shares of a study may sum to: they are rounded, and then normalised."""
+
+POPULATIONS_FILE = "populations.csv"
+
+_OPEN, _BLOCKED, _CGN = "open", "UDP blocked", "CGN "
+
+
+class PopulationError(ValueError):
+    """A population that cannot be used; says which file and row, and what to do."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Places and how common they are."""
+
+    name: str
+    places: tuple[Place, ...]
+    shares: tuple[float, ...]
+    """Share of each place, summing to 1."""
+    sample_size: int
+    """How many independently observed endpoints the shares are worth."""
+    source: str
+    """How the shares were derived, and from what."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Share of each place, shape (k,), summing to 1."""
+        return np.array(self.shares)
+
+    def draw(self, rng: np.random.Generator) -> Place:
+        """Draw a place."""
+        return self.places[int(rng.choice(len(self.places), p=self.weights))]
+
+    def resampled_weights(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+        """Return draws of the weights as uncertain as their source leaves them.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of the draws.
+        n : int
+            How many.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, k), each row summing to 1.
+        """
+        return rng.dirichlet(self.sample_size * self.weights, size=n)
+
+
+def load_population(name: str) -> Population:
+    """Return a population that comes with jamlab.
+
+    Raises
+    ------
+    PopulationError
+        When there is none of that name.
+    """
+    about = _about()
+    if name not in about:
+        raise PopulationError(f"there is no population {name!r}: choose {', '.join(about)}")
+    text = data_path(f"{name}.csv").read_text(encoding="utf-8")
+    row = about[name]
+    return parse_population(text, name, int(row["endpoints"]), row["derivation"])
+
+
+def population_names() -> tuple[str, ...]:
+    """Return the names of the populations that come with jamlab."""
+    return tuple(_about())
+
+
+@cache
+def _about() -> dict[str, dict[str, str]]:
+    text = data_path(POPULATIONS_FILE).read_text(encoding="utf-8")
+    return {row["population"]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+def parse_population(text: str, name: str, sample_size: int, source: str) -> Population:
+    """Read a population from CSV with the columns ``place``, ``percent`` and ``source``.
+
+    Instead of ``place``, the columns ``mapping``, ``filtering`` and ``port_allocation`` may stand.
+
+    Parameters
+    ----------
+    text : str
+        The CSV.
+    name : str
+        What to call it.
+    sample_size : int
+        How many independently observed endpoints the shares are worth, 1 or more.
+    source : str
+        Where the shares come from.
+
+    Raises
+    ------
+    PopulationError
+        Names row and column.
+    """
+    if sample_size < 1:
+        raise PopulationError(f"{name} has sample_size {sample_size}: give 1 or more")
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise PopulationError(f"{name} is no CSV: {error}") from None
+    if not rows:
+        raise PopulationError(f"{name} is empty: give it a row per place")
+    places = [_place(row, f"{name}, row {number}") for number, row in enumerate(rows, start=2)]
+    percents = [_percent(row, f"{name}, row {number}") for number, row in enumerate(rows, start=2)]
+    names = [place.name for place in places]
+    if len(set(names)) < len(names):
+        raise PopulationError(f"{name} has a place twice: add the shares up")
+    total = math.fsum(percents)
+    if abs(total - 100) > ROUNDING_PERCENT:
+        raise PopulationError(f"{name} sums to {total:g} %: make the shares add up to 100 %")
+    shares = tuple(percent / total for percent in percents)
+    return Population(name, tuple(places), shares, sample_size, source)
+
+
+def place_named(name: str) -> Place:
+    """Return a place from its name.
+
+    Parameters
+    ----------
+    name : str
+        ``"open"``, ``"UDP blocked"``, a NAT as `nat_named` knows it, or a carrier's and a home
+        router's NAT as ``"CGN APDM/APDF + EIM/APDF"``.
+
+    Returns
+    -------
+    Place
+        Its name is the same however it was spelled: a NAT's is `NatType.name`; in those with two
+        NATs, ports that are preserved are left out.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    if name == _OPEN:
+        return Place(name)
+    if name == _BLOCKED:
+        return Place(name, ((PORT_RESTRICTED, FirewallType(Filtering.APDF, udp_blocked=True)),))
+    if not name.startswith(_CGN):
+        nat = nat_named(name)
+        return Place(nat.name, ((nat,),))
+    carrier, plus, home = name.removeprefix(_CGN).partition(" + ")
+    if not plus:
+        raise ValueError(f'{name!r} names one NAT: write "{_CGN}APDM/APDF + EIM/APDF"')
+    nats = nat_named(home), nat_named(carrier)
+    inner, outer = (nat.name.removesuffix(f"/{PortAllocation.PRESERVE}") for nat in nats)
+    return Place(f"{_CGN}{outer} + {inner}", tuple((nat,) for nat in nats))
+
+
+def _place(row: Mapping[str, str | None], where: str) -> Place:
+    columns = ("place",) if row.get("place") else ("mapping", "filtering", "port_allocation")
+    words = [row.get(column) or "" for column in columns]
+    if not all(words):
+        raise PopulationError(f"{where} has no place: name one")
+    try:
+        return place_named("/".join(words))
+    except ValueError as error:
+        raise PopulationError(f"{where}: {error}") from None
+
+
+def _percent(row: Mapping[str, str | None], where: str) -> float:
+    try:
+        percent = float(row.get("percent") or "")
+    except ValueError:
+        percent = -1.0
+    if not 0 < percent <= 100:
+        raise PopulationError(
+            f"{where}: percent is {row.get('percent')!r}: give more than 0, up to 100"
+        )
+    return percent

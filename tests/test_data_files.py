@@ -1,0 +1,44 @@
+"""Data files, in a checkout and where a wheel puts them."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import jamlab
+from jamlab.data_files import data_path
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A package as a wheel leaves it: data inside, and another project's folder beside it."""
+    package = tmp_path / "jamlab"
+    for folder in (package / "data", tmp_path / "data"):
+        folder.mkdir(parents=True)
+        (folder / "both.csv").write_text(folder.parent.name)
+    monkeypatch.setattr(jamlab, "__file__", str(package / "__init__.py"))
+    return package
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data").iterdir()), ids=lambda path: path.name)
+def test_every_file_of_a_checkout_is_found_and_described(path):
+    assert data_path(path.name) == path
+    assert path.name == "README.md" or f"`{path.name}`" in (ROOT / "data/README.md").read_text()
+
+
+def test_an_installed_package_has_its_own(installed):
+    assert data_path("both.csv") == installed / "data" / "both.csv"
+
+
+@pytest.mark.parametrize("name", ["none.csv", "", "."])
+def test_what_is_not_there(name):
+    with pytest.raises(FileNotFoundError) as caught:
+        data_path(name)
+    assert str(caught.value) == f"jamlab has no data file {name!r}: reinstall jamlab"
+
+
+def test_the_wheel_puts_them_where_they_are_looked_for():
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert wheel["targets"]["wheel"]["force-include"]["data"] == "jamlab/data"
