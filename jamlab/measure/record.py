@@ -79,8 +79,8 @@ class LatencyRecord:
         RecordError
             Names the file that is missing or cannot be read.
         """
-        provenance = _read(folder / "provenance.json", _read_json)
-        tables = {name: _read(folder / f"{name}.parquet", pd.read_parquet) for name in _TABLES}
+        provenance = read_file(folder / "provenance.json", read_json)
+        tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _TABLES}
         missing = set(CLICK_COLUMNS) - set(tables["clicks"].columns)
         if missing:
             raise RecordError(
@@ -90,7 +90,8 @@ class LatencyRecord:
         return cls(**tables, provenance=provenance)
 
 
-def _read(path: Path, reader: Any) -> Any:
+def read_file(path: Path, reader: Any) -> Any:
+    """Read a file with a reader of its format; raises `RecordError`, naming the file."""
     if not path.is_file():
         raise RecordError(f"{path} is missing: name a folder that `jamlab verify` wrote")
     try:
@@ -99,7 +100,8 @@ def _read(path: Path, reader: Any) -> Any:
         raise RecordError(f"{path} cannot be read: {error}") from error
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -1,11 +1,18 @@
 """Verdicts: a measured interval against a target, in three values and one sentence."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from jamlab.measure.connectivity_record import STUN_ONLY, ConnectivityRecord
+from jamlab.measure.population import load_population
+from jamlab.measure.sensitivity import Population, ShareCurve, drawn_from, share_curve
 from jamlab.measure.statistics import Estimate
+from jamlab.measure.success import Figure, proportion, succeeded
+
+CONNECTIVITY_TARGET_PERCENT = 80.0
+"""Least share of a population's calls that connect."""
 
 
 class Outcome(StrEnum):
@@ -84,29 +91,138 @@ def judge_below(
     ValueError
         When the limit is not finite.
     """
+    _check_limit(name, limit, unit)
+    finding = _below(name, limit, estimate, unit)
+    return _verdict(name, f"< {limit:g}", estimate, unit, finding, invalid)
+
+
+def judge_at_least(
+    name: str, limit: float, estimate: Estimate, unit: str, invalid: Sequence[str] = ()
+) -> Verdict:
+    """Judge whether a figure reaches a limit.
+
+    Parameters and errors as in `judge_below`.
+
+    Returns
+    -------
+    Verdict
+        PASS when the whole interval is at or above the limit, FAIL when the whole interval is below
+        it, INCONCLUSIVE when it straddles the limit, is unknown, or the run was invalid.
+    """
+    _check_limit(name, limit, unit)
+    finding = _at_least(name, limit, estimate, unit)
+    return _verdict(name, f"≥ {limit:g}", estimate, unit, finding, invalid)
+
+
+def _check_limit(name: str, limit: float, unit: str) -> None:
     if not math.isfinite(limit):
         raise ValueError(f"limit of {name!r} is {limit}: give a finite number of {unit}")
-    outcome, reason = _below(name, limit, estimate, unit)
+
+
+def _verdict(
+    name: str,
+    target: str,
+    estimate: Estimate,
+    unit: str,
+    finding: tuple[Outcome, str],
+    invalid: Sequence[str],
+) -> Verdict:
+    outcome, reason = finding
     if invalid:
         outcome = Outcome.INCONCLUSIVE
         reason = f"The run does not count, because {' and '.join(invalid)}."
     interval = (estimate.low, estimate.high)
-    return Verdict(name, f"< {limit:g}", estimate.value, interval, unit, outcome, reason)
+    return Verdict(name, target, estimate.value, interval, unit, outcome, reason)
 
 
 def _below(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
+    target = f"the target of less than {limit:g} {unit}"
+    inside, outside = estimate.high < limit, estimate.low >= limit
+    return _finding(name, target, estimate, unit, (inside, outside))
+
+
+def _at_least(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
+    target = f"the target of at least {limit:g} {unit}"
+    inside, outside = estimate.low >= limit, estimate.high < limit
+    return _finding(name, target, estimate, unit, (inside, outside))
+
+
+def _finding(
+    name: str, target: str, estimate: Estimate, unit: str, lies: tuple[bool, bool]
+) -> tuple[Outcome, str]:
+    """Word an estimate whose whole interval lies inside its target, outside it, or neither."""
     if math.isnan(estimate.value):
         return Outcome.INCONCLUSIVE, f"There is no value of {name} to judge."
     measured = f"The {name} is {estimate.value:.4g} {unit}"
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return Outcome.INCONCLUSIVE, f"{measured}, but too few values were heard for an interval."
     interval = f"{100 * estimate.confidence:g}% interval {estimate.low:.4g} to {estimate.high:.4g}"
-    target = f"the target of less than {limit:g} {unit}"
-    if estimate.high < limit:
+    inside, outside = lies
+    if inside:
         return Outcome.PASS, f"{measured} ({interval}), wholly within {target}."
-    if estimate.low >= limit:
+    if outside:
         return Outcome.FAIL, f"{measured} ({interval}), wholly outside {target}."
     return Outcome.INCONCLUSIVE, f"{measured}, but its {interval} straddles {target}."
+
+
+def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
+    """Judge whether at least 80 % of the calls of a campaign's population connect.
+
+    First what a direct path is there for (`STUN_ONLY`), then what each configuration with TURN
+    selects a direct path for, then what each of those connects at all. The intervals are exact
+    (Clopper and Pearson), over calls drawn from the population; each reason says how large a share
+    of endpoints behind endpoint-dependent mapping the target bears.
+
+    Raises
+    ------
+    ValueError
+        When the population is not known.
+    """
+    population = load_population(record.provenance["population"])
+    may_be_direct = [name for name in record.with_turn if name not in record.relay_only]
+    judged: list[tuple[str, Figure, str]] = [
+        *(("direct-capable", "direct", n) for n in record.configurations if n == STUN_ONLY),
+        *(("selected direct", "direct", name) for name in may_be_direct),
+        *(("connected", "connected", name) for name in record.with_turn),
+    ]
+    return [_connectivity_verdict(record, population, *each) for each in judged]
+
+
+def _connectivity_verdict(
+    record: ConnectivityRecord, population: Population, what: str, figure: Figure, name: str
+) -> Verdict:
+    attempts = record.of(name)
+    share = proportion(int(succeeded(attempts, figure).sum()), len(attempts), "exact")
+    percent = Estimate(100 * share.value, 100 * share.low, 100 * share.high, share.confidence)
+    limit = CONNECTIVITY_TARGET_PERCENT
+    invalid = list(_invalid(record, population, name))
+    verdict = judge_at_least(f"share of {what} calls ({name})", limit, percent, "%", invalid)
+    if invalid:
+        return verdict
+    borne = _borne(share_curve(attempts, figure, population), population.name)
+    return replace(verdict, reason=f"{verdict.reason} {borne}")
+
+
+def _invalid(record: ConnectivityRecord, population: Population, name: str) -> Iterator[str]:
+    """Yield what spoils a campaign, in words that follow "because"."""
+    attempts, planned = record.of(name), record.provenance["calls"]
+    if len(attempts) < planned:
+        yield f"only {len(attempts)} of its {planned} calls were tried"
+    if not drawn_from(attempts, population):
+        yield f"its calls were not drawn from the population {population.name}"
+
+
+def _borne(curve: ShareCurve, population: str) -> str:
+    """Say how the target hangs on the population."""
+    borne = curve.tolerated(CONNECTIVITY_TARGET_PERCENT / 100)
+    here = f"the population {population} has {curve.share:.1%} of them"
+    if math.isnan(curve.neither + curve.one + curve.both):
+        return f"Too few pairs were tried to say how many symmetric NATs it bears; {here}."
+    if math.isnan(borne):
+        return f"Without any symmetric NAT it would be {curve.neither:.1%}; {here}."
+    if borne == 1:
+        return f"It would be reached with any share of symmetric NATs; {here}."
+    return f"It is reached with up to {borne:.1%} of symmetric NATs; {here}."
 
 
 def overall(verdicts: Iterable[Verdict]) -> Outcome:

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCRtpSender
+from aioice import Candidate, Connection
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
 from av.packet import Packet
@@ -111,6 +112,29 @@ def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
             "pyproject.toml"
         )
     setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))
+
+
+def ice_connection(peer: RTCPeerConnection) -> Connection:
+    """Return the ICE connection under a peer connection that has a data channel.
+
+    Raises
+    ------
+    ValueError
+        When it has none.
+    """
+    if peer.sctp is None:
+        raise ValueError("this peer connection has no data channel yet, so no ICE connection")
+    connection: Connection = peer.sctp.transport.transport._connection
+    return connection
+
+
+def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
+    """Return the local and the remote candidate an ICE connection selected; None while it has not.
+
+    aioice has no public way to ask (RFC 8445 §8.1 calls the pair selected once ICE concludes).
+    """
+    pair = connection._nominated.get(1)
+    return None if pair is None else (pair.local_candidate, pair.remote_candidate)
 
 
 def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:

@@ -2,14 +2,29 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.sensitivity import share_curve
 from jamlab.measure.statistics import Estimate, median
-from jamlab.measure.verdict import Outcome, Verdict, exit_status, judge_below, overall
+from jamlab.measure.success import proportion
+from jamlab.measure.verdict import (
+    Outcome,
+    Verdict,
+    connectivity_verdicts,
+    exit_status,
+    judge_at_least,
+    judge_below,
+    overall,
+)
+
+from . import attempts
+from .attempts import CONE, LADDER, TURN, Drawn, campaign, record_of, row, table
 
 PASS, FAIL, INCONCLUSIVE = Outcome
 FINITE = st.floats(-1e6, 1e6)
@@ -162,3 +177,147 @@ class TestOverall:
     @pytest.mark.parametrize(("outcome", "status"), [(PASS, 0), (FAIL, 1), (INCONCLUSIVE, 2)])
     def test_exit_status(self, outcome, status):
         assert exit_status(outcome) == status
+
+
+def share(low, value, high):
+    return judge_at_least("share", 80, Estimate(value, low, high, 0.95), "%")
+
+
+class TestJudgeAtLeast:
+    @pytest.mark.parametrize(
+        ("low", "value", "high", "outcome"),
+        [
+            (80, 90, 95, PASS),
+            (80, 80, 80, PASS),
+            (79.999, 90, 95, INCONCLUSIVE),
+            (70, 75, 80, INCONCLUSIVE),
+            (70, 75, 79.999, FAIL),
+            (0, math.nan, 100, INCONCLUSIVE),
+            (-math.inf, 90, math.inf, INCONCLUSIVE),
+        ],
+    )
+    def test_outcome(self, low, value, high, outcome):
+        assert share(low, value, high).verdict is outcome
+
+    @given(ends=st.tuples(FINITE, FINITE, FINITE).map(sorted), limit=FINITE)
+    def test_is_below_turned_round(self, ends, limit):
+        low, value, high = ends
+        estimate = Estimate(value, low, high, 0.95)
+        opposite = {PASS: FAIL, FAIL: PASS, INCONCLUSIVE: INCONCLUSIVE}
+        below = judge_below("x", limit, estimate, "%").verdict
+        assert judge_at_least("x", limit, estimate, "%").verdict is opposite[below]
+
+    def test_is_worded(self):
+        result = share(85, 90, 95)
+        assert (result.target, result.value, result.interval) == ("≥ 80", 90, (85, 95))
+        assert result.reason == (
+            "The share is 90 % (95% interval 85 to 95), wholly within the target of at least 80 %."
+        )
+
+    def test_an_invalid_run_is_inconclusive(self):
+        estimate = Estimate(90, 85, 95, 0.95)
+        result = judge_at_least("share", 80, estimate, "%", ["it rained"])
+        assert result.verdict is INCONCLUSIVE
+        assert result.reason == "The run does not count, because it rained."
+
+    def test_refuses_a_limit_that_is_none(self):
+        with pytest.raises(ValueError, match="limit of 'share' is nan: give a finite number of %"):
+            judge_at_least("share", math.nan, Estimate(1, 1, 1, 0.95), "%")
+
+
+ONE_PLACE = Drawn("one place", {CONE: 1.0}, endpoints=None)
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    populations = attempts.POPULATIONS | {ONE_PLACE.name: ONE_PLACE}
+    monkeypatch.setattr("jamlab.measure.verdict.load_population", populations.__getitem__)
+
+
+def calls_of(direct, calls, configuration=STUN_ONLY, otherwise="failed"):
+    results = ["direct"] * direct + [otherwise] * (calls - direct)
+    rows = [row(n, configuration, CONE, CONE, result) for n, result in enumerate(results)]
+    return record_of(table(rows), ONE_PLACE.name)
+
+
+class TestConnectivityVerdicts:
+    @pytest.mark.parametrize(
+        ("direct", "calls"),
+        [(46, 50), (89, 100), (172, 200), (418, 500), (825, 1000)],
+    )
+    def test_the_fewest_direct_calls_that_prove_80_percent(self, direct, calls):
+        """Of 100 it takes 89: 88 suffice for Wilson's interval, 0.8019, but not here, 0.7998."""
+        (proven,) = connectivity_verdicts(calls_of(direct, calls))
+        (short,) = connectivity_verdicts(calls_of(direct - 1, calls))
+        assert (proven.verdict, short.verdict) == (PASS, INCONCLUSIVE)
+
+    @pytest.mark.parametrize(
+        ("direct", "calls"), [(46, 50), (88, 100), (172, 200), (418, 500), (825, 1000)]
+    )
+    def test_wilson_s_fewest_are_those_one_finds_in_tables(self, direct, calls):
+        assert proportion(direct, calls).low >= 0.8 > proportion(direct - 1, calls).low
+
+    def test_what_misses_the_target_fails(self):
+        (result,) = connectivity_verdicts(calls_of(60, 100))
+        assert result.verdict is FAIL
+        assert (result.target, result.unit, result.value) == ("≥ 80", "%", 60)
+        assert result.interval == pytest.approx((49.72, 69.67), abs=5e-3)  # published tables
+
+    def test_what_may_not_be_direct_is_not_judged_by_it(self):
+        record = campaign(calls=100, configurations=(TURN, LADDER))
+        record.provenance["relay_only"] = [LADDER]
+        names = [result.name for result in connectivity_verdicts(record)]
+        assert names == [
+            "share of selected direct calls (STUN + TURN)",
+            "share of connected calls (STUN + TURN)",
+            "share of connected calls (STUN, then TURN)",
+        ]
+
+    def test_direct_capable_then_selected_then_connected(self):
+        record = campaign(calls=600, stolen=0.3)
+        judged = {result.name: result for result in connectivity_verdicts(record)}
+        assert [name.removeprefix("share of ") for name in judged] == [
+            "direct-capable calls (STUN)",
+            "selected direct calls (STUN + TURN)",
+            "selected direct calls (STUN, then TURN)",
+            "connected calls (STUN + TURN)",
+            "connected calls (STUN, then TURN)",
+        ]
+        capable, stolen, ladder, *connected = judged.values()
+        assert stolen.verdict is FAIL
+        assert capable.value == ladder.value
+        assert [each.verdict for each in connected] == [PASS, PASS]
+        assert [each.value for each in connected] == [100, 100]
+
+    def test_the_reason_says_how_it_hangs_on_the_population(self):
+        record = campaign(calls=900, configurations=(STUN_ONLY, LADDER))
+        capable, _, connected = (v.reason for v in connectivity_verdicts(record))
+        curve = share_curve(record.of(STUN_ONLY), "direct", attempts.HOME)
+        assert f"up to {curve.tolerated(0.8):.1%} of symmetric NATs" in capable
+        assert capable.endswith("the population home has 10.0% of them.")
+        assert "with any share of symmetric NATs" in connected
+
+    def test_a_target_missed_without_symmetric_nats_says_so(self):
+        record = campaign(calls=600, stolen=0.5, configurations=(STUN_ONLY, TURN))
+        selected = connectivity_verdicts(record)[1].reason
+        assert re.search(r"Without any symmetric NAT it would be [45]\d\.\d%", selected)
+
+    def test_too_few_pairs_are_said_to_be_too_few(self):
+        (result,) = connectivity_verdicts(calls_of(46, 50))
+        assert "Too few pairs were tried" in result.reason
+
+    def test_a_campaign_that_ended_early_does_not_count(self):
+        record = campaign(calls=50, configurations=(STUN_ONLY,))
+        record.provenance["calls"] = 60
+        (result,) = connectivity_verdicts(record)
+        assert result.verdict is INCONCLUSIVE
+        assert result.reason == (
+            "The run does not count, because only 50 of its 60 calls were tried."
+        )
+
+    def test_calls_that_were_not_drawn_from_the_population_do_not_count(self):
+        record = campaign(attempts.MOBILE, configurations=(STUN_ONLY,))
+        record.provenance["population"] = "home"
+        (result,) = connectivity_verdicts(record)
+        assert result.verdict is INCONCLUSIVE
+        assert "not drawn from the population home" in result.reason

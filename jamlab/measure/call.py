@@ -1,0 +1,165 @@
+"""A call: who calls whom from where, drawn from a population, and tried on the simulated internet.
+
+::
+
+    backbone ─┬─ stun      access links: each end draws its own delay, the servers have a fixed one
+              ├─ turn
+              ├─ (boxes of the caller's place) ── caller
+              └─ (boxes of the callee's place) ── callee
+
+A call depends on the campaign's seed and its own number alone, so it is the same in every order, on
+every worker and under every configuration.
+"""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from jamlab.measure.attempt import DEADLINE_S, Attempt, Level, attempt
+from jamlab.measure.population import Population
+from jamlab.mesh.ice import IceConfiguration
+from jamlab.networks.clock import Clock
+from jamlab.networks.internet import Internet
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.loop import SimulatedLoop, run_simulated
+from jamlab.networks.place import Place
+from jamlab.networks.stun_server import StunServer
+from jamlab.networks.topology import HostConfig, Topology
+from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.world import simulated_world
+
+ACCESS_DELAY_S = (0.005, 0.050)
+"""Range of the one-way delay between an end and the backbone, drawn evenly."""
+
+SIGNALLING_S = (0.02, 0.20)
+"""Range of the time an offer or an answer is on its way, drawn evenly."""
+
+SERVER_DELAY_S = 0.010
+SERVER_PORT = 3478
+DEMO_USER, DEMO_PASSWORD = "jam", "jam"
+"""What the simulated TURN server asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, before anything of it has happened."""
+
+    number: int
+    seed: int
+    caller: Place
+    callee: Place
+    caller_delay_s: float
+    """One way between the caller and the backbone."""
+    callee_delay_s: float
+    signalling_s: float
+    """How long an offer or an answer is on its way."""
+
+    @classmethod
+    def drawn(cls, population: Population, campaign_seed: int, number: int) -> "Call":
+        """Draw a call of a campaign.
+
+        Parameters
+        ----------
+        population : Population
+            Where people are; both ends are drawn from it independently.
+        campaign_seed : int
+            The campaign's seed.
+        number : int
+            The call's number.
+        """
+        rng = np.random.default_rng((campaign_seed, number))
+        return cls(
+            number,
+            int(rng.integers(2**31)),
+            population.draw(rng),
+            population.draw(rng),
+            float(rng.uniform(*ACCESS_DELAY_S)),
+            float(rng.uniform(*ACCESS_DELAY_S)),
+            float(rng.uniform(*SIGNALLING_S)),
+        )
+
+    @property
+    def topology(self) -> Topology:
+        """The internet on which it takes place."""
+        server = LinkConfig(delay_s=SERVER_DELAY_S)
+        return Topology(
+            (
+                HostConfig("stun", server),
+                HostConfig("turn", server),
+                self.caller.member("caller", LinkConfig(delay_s=self.caller_delay_s)),
+                self.callee.member("callee", LinkConfig(delay_s=self.callee_delay_s)),
+            )
+        )
+
+
+def simulate(
+    call: Call,
+    configuration: IceConfiguration,
+    level: Level = "ice",
+    deadline_s: float = DEADLINE_S,
+    clock: Clock | None = None,
+) -> Attempt:
+    """Try a call under a configuration on the simulated internet.
+
+    Parameters
+    ----------
+    call : Call
+        Who calls whom from where.
+    configuration : IceConfiguration
+        Servers and policy of both ends.
+    level : {"ice", "dtls"}
+        What has to come about.
+    deadline_s : float
+        When the attempt is given up, by the clock.
+    clock : Clock, optional
+        By default a virtual one; a `RealClock` shows the same call in real time.
+    """
+    with simulated_world():
+        trying = try_call(call, configuration, level, deadline_s)
+        return run_simulated(trying, seed=call.seed, clock=clock)
+
+
+async def try_call(
+    call: Call,
+    configuration: IceConfiguration,
+    level: Level = "ice",
+    deadline_s: float = DEADLINE_S,
+) -> Attempt:
+    """Try a call on a simulated loop that runs already; parameters as of `simulate`."""
+    internet = Internet(call.topology)
+    async with AsyncExitStack() as servers:
+        await _open_servers(internet, configuration, servers)
+        return await attempt(
+            configuration,
+            level=level,
+            signalling_s=call.signalling_s,
+            deadline_s=deadline_s,
+            caller_at=lambda: internet.host("caller"),
+            callee_at=lambda: internet.host("callee"),
+        )
+
+
+async def _open_servers(
+    internet: Internet, configuration: IceConfiguration, servers: AsyncExitStack
+) -> None:
+    """Open those servers that the configuration asks."""
+    arguments = configuration.connection_arguments()
+    if "stun_server" in arguments:
+        with internet.host("stun") as host:
+            await servers.enter_async_context(StunServer(host.addresses, SERVER_PORT))
+    if "turn_server" in arguments:
+        rng = _random()
+        with internet.host("turn") as host:
+            turn = TurnServer(
+                host.addresses[0], SERVER_PORT, users={DEMO_USER: DEMO_PASSWORD}, rng=rng
+            )
+            await servers.enter_async_context(turn)
+
+
+def _random() -> random.Random:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimulatedLoop)
+    return loop.random

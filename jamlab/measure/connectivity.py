@@ -1,0 +1,276 @@
+"""Campaigns: thousands of calls under several ICE configurations, and who got through.
+
+Calls are independent, so they are cut into chunks that any `concurrent.futures.Executor` may work
+on in any order: the table is put in order at the end. With a folder, every chunk is written to it
+when it is done, and a campaign that was interrupted goes on where it was. No more than a few chunks
+are under way at a time, so what is kept in memory does not grow with the number of calls.
+"""
+
+import gc
+import json
+import multiprocessing
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from jamlab.measure.attempt import DEADLINE_S, Level
+from jamlab.measure.call import Call, simulate
+from jamlab.measure.population import Population
+from jamlab.mesh.ice import IceConfiguration
+
+CHUNK_CALLS = 50
+_UNDER_WAY = 32
+_COLLECT_EVERY = 25
+
+Progress: TypeAlias = Callable[[float, str], None]
+"""Takes the share done, 0 to 1, and what is being done."""
+
+
+class CampaignError(RuntimeError):
+    """A campaign that cannot be run, or not to its end."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some calls of a campaign, all configurations; what a worker is given."""
+
+    population: Population
+    configurations: tuple[IceConfiguration, ...]
+    seed: int
+    first: int
+    count: int
+    level: Level
+    deadline_s: float
+
+
+def campaign(
+    population: Population,
+    configurations: Sequence[IceConfiguration],
+    calls: int,
+    seed: int,
+    executor: Executor | None = None,
+    *,
+    level: Level = "ice",
+    deadline_s: float = DEADLINE_S,
+    folder: Path | None = None,
+    progress: Progress = lambda *_: None,
+) -> pd.DataFrame:
+    """Try calls between people of a population under every configuration.
+
+    Parameters
+    ----------
+    population : Population
+        Where people are.
+    configurations : sequence of IceConfiguration
+        Each call is tried under each of them.
+    calls : int
+        How many calls.
+    seed : int
+        The same seed gives the same table, whatever the executor.
+    executor : concurrent.futures.Executor, optional
+        Who does the work; by default a process pool on all cores, which is closed at the end.
+    level : {"ice", "dtls"}
+        What has to come about.
+    deadline_s : float
+        When an attempt is given up, in virtual seconds.
+    folder : Path, optional
+        Where to keep what is done, so that the same campaign can be taken up again.
+    progress : callable
+        Told how far it is, whenever a chunk is done.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per attempt, in order of calls and configurations; columns as
+        `jamlab.measure.connectivity_record.ATTEMPT_COLUMNS`.
+
+    Raises
+    ------
+    CampaignError
+        When there is nothing to try, the folder holds another campaign, or a worker died.
+    """
+    _check(configurations, calls)
+    whole = Chunk(population, tuple(configurations), seed, 0, calls, level, deadline_s)
+    with ExitStack() as stack:
+        parts = _Parts(stack.enter_context(_folder(folder)), whole)
+        workers = executor or stack.enter_context(_process_pool())
+        missing = [chunk for chunk in _chunks(whole) if not parts.has(chunk)]
+        progress(1 - _calls_in(missing) / calls, "calling")
+        for done, (chunk, rows) in enumerate(_work(workers, missing), start=1):
+            parts.write(chunk, rows)
+            left = len(missing) - done
+            progress(1 - left * CHUNK_CALLS / max(calls, CHUNK_CALLS), "calling")
+        return parts.read_all(_chunks(whole))
+
+
+def run_chunk(chunk: Chunk) -> pd.DataFrame:
+    """Try the calls of a chunk; what a worker does."""
+    with _collecting_seldom() as attempted:
+        rows = []
+        for number in range(chunk.first, chunk.first + chunk.count):
+            call = Call.drawn(chunk.population, chunk.seed, number)
+            for configuration in chunk.configurations:
+                rows.append(_row(call, configuration, chunk))
+                attempted()
+    return pd.DataFrame(rows)
+
+
+def _row(call: Call, configuration: IceConfiguration, chunk: Chunk) -> dict[str, Any]:
+    attempt = simulate(call, configuration, chunk.level, chunk.deadline_s)
+    return {
+        "call": call.number,
+        "configuration": configuration.name,
+        "caller": call.caller.name,
+        "callee": call.callee.name,
+        "seed": call.seed,
+        "level": chunk.level,
+        **attempt.to_dict(),
+    }
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[Callable[[], None]]:
+    """Collect garbage every so many attempts: each leaves cycles, and none of it lives on."""
+    enabled = gc.isenabled()
+    gc.disable()
+    count = 0
+
+    def attempted() -> None:
+        nonlocal count
+        count += 1
+        if count % _COLLECT_EVERY == 0:
+            gc.collect(1)
+
+    try:
+        yield attempted
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _check(configurations: Sequence[IceConfiguration], calls: int) -> None:
+    if calls < 1:
+        raise CampaignError(f"a campaign of {calls} calls measures nothing: make at least 1")
+    names = [configuration.name for configuration in configurations]
+    if not names or len(set(names)) < len(names):
+        raise CampaignError(f"configurations are {names}: give at least one, each its own name")
+
+
+def _chunks(whole: Chunk) -> list[Chunk]:
+    return [
+        replace(whole, first=first, count=min(CHUNK_CALLS, whole.count - first))
+        for first in range(0, whole.count, CHUNK_CALLS)
+    ]
+
+
+def _calls_in(chunks: Iterable[Chunk]) -> int:
+    return sum(chunk.count for chunk in chunks)
+
+
+def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, pd.DataFrame]]:
+    """Yield chunks with their rows as they are done, a few under way at any time."""
+    waiting = iter(chunks)
+    under_way: dict[Future[pd.DataFrame], Chunk] = {}
+    try:
+        while True:
+            while len(under_way) < _UNDER_WAY and (chunk := next(waiting, None)) is not None:
+                under_way[executor.submit(run_chunk, chunk)] = chunk
+            if not under_way:
+                return
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                yield under_way.pop(future), future.result()
+    except BrokenExecutor as error:
+        raise CampaignError(
+            "a worker process died, perhaps for want of memory: run the same campaign again, with "
+            "a folder it goes on where it was"
+        ) from error
+    finally:
+        for future in under_way:
+            future.cancel()
+
+
+@contextmanager
+def _process_pool() -> Iterator[Executor]:
+    """Spawned, not forked: the parent may have threads, as a notebook's kernel has."""
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _folder(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="jamlab-campaign-") as name:
+        yield Path(name)
+
+
+class _Parts:
+    """The finished chunks of a campaign, a Parquet file each, beside what the campaign is."""
+
+    def __init__(self, folder: Path, whole: Chunk) -> None:
+        self._folder = folder / "parts"
+        self._folder.mkdir(exist_ok=True)
+        self._claim(self._folder / "campaign.json", _description(whole))
+
+    def has(self, chunk: Chunk) -> bool:
+        return self._path(chunk).exists()
+
+    def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
+        """Write a chunk so that it is there whole or not at all."""
+        path = self._path(chunk)
+        unfinished = path.with_suffix(".unfinished")
+        rows.to_parquet(unfinished, index=False)
+        unfinished.replace(path)
+
+    def read_all(self, chunks: Sequence[Chunk]) -> pd.DataFrame:
+        table = pd.concat([pd.read_parquet(self._path(c)) for c in chunks], ignore_index=True)
+        shutil.rmtree(self._folder)
+        return table
+
+    def _path(self, chunk: Chunk) -> Path:
+        return self._folder / f"{chunk.first:09d}.parquet"
+
+    @staticmethod
+    def _claim(path: Path, description: str) -> None:
+        if not path.exists():
+            path.write_text(description, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != description:
+            raise CampaignError(
+                f"{path.parent} holds an unfinished campaign with other parameters: finish it "
+                "first, delete it, or choose another folder"
+            )
+
+
+def _description(whole: Chunk) -> str:
+    """Say what a campaign is, without credentials."""
+    return json.dumps(
+        {
+            "population": repr(whole.population),
+            "configurations": [repr(configuration) for configuration in whole.configurations],
+            "seed": whole.seed,
+            "calls": whole.count,
+            "level": whole.level,
+            "deadline_s": whole.deadline_s,
+        },
+        indent=2,
+    )

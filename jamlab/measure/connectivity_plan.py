@@ -1,0 +1,123 @@
+"""What a connectivity campaign is asked to do, and the campaign made into a record."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jamlab.measure.attempt import DEADLINE_S, Level
+from jamlab.measure.connectivity import CampaignError, Progress, campaign
+from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.population import Population, load_population
+from jamlab.measure.record import provenance
+from jamlab.mesh.ice import IceConfiguration, embedded_configurations
+
+DEFAULT_POPULATION = "nat_population"
+
+
+@dataclass(frozen=True)
+class ConnectivityPlan:
+    """Parameters of a campaign.
+
+    Parameters
+    ----------
+    population : str
+        Name of the population both ends are drawn from.
+    calls : int
+        How many calls.
+    seed : int
+        Of everything that is drawn.
+    level : {"ice", "dtls"}
+        What has to come about: ICE alone, or a whole peer connection.
+    deadline_s : float
+        When an attempt is given up, in virtual seconds.
+
+    Raises
+    ------
+    CampaignError
+        Names the parameter and its range.
+    """
+
+    population: str = DEFAULT_POPULATION
+    calls: int = 2000
+    seed: int = 1
+    level: Level = "ice"
+    deadline_s: float = DEADLINE_S
+
+    def __post_init__(self) -> None:
+        _check("calls", self.calls, 1, 10_000_000)
+        _check("seed", self.seed, 0, 2**63 - 1)
+        _check("deadline_s", self.deadline_s, 1.0, 600.0)
+        if self.level not in ("ice", "dtls"):
+            raise CampaignError(f"level is {self.level!r}: choose ice or dtls")
+
+
+def measure_connectivity(
+    plan: ConnectivityPlan,
+    folder: Path,
+    configurations: Sequence[IceConfiguration] | None = None,
+    *,
+    executor: Executor | None = None,
+    progress: Progress = lambda *_: None,
+) -> ConnectivityRecord:
+    """Run a campaign and leave its record in a folder.
+
+    A campaign that was interrupted there goes on where it was.
+
+    Parameters
+    ----------
+    plan : ConnectivityPlan
+        What to do.
+    folder : Path
+        Where the record goes.
+    configurations : sequence of IceConfiguration, optional
+        What to try each call under; the embedded ones by default.
+    executor : concurrent.futures.Executor, optional
+        Who does the work; a process pool by default.
+    progress : callable
+        Told how far it is.
+
+    Raises
+    ------
+    CampaignError
+        As `jamlab.measure.connectivity.campaign`.
+    """
+    tried = list(embedded_configurations().values()) if configurations is None else configurations
+    population = load_population(plan.population)
+    attempts = campaign(
+        population,
+        tried,
+        plan.calls,
+        plan.seed,
+        executor,
+        level=plan.level,
+        deadline_s=plan.deadline_s,
+        folder=folder,
+        progress=progress,
+    )
+    record = ConnectivityRecord(attempts, _provenance(plan, population, tried))
+    record.save(folder)
+    return record
+
+
+def _provenance(
+    plan: ConnectivityPlan, population: Population, configurations: Sequence[IceConfiguration]
+) -> dict[str, Any]:
+    return provenance(
+        {},
+        population=population.name,
+        population_source=population.source,
+        configurations=[configuration.name for configuration in configurations],
+        with_turn=[each.name for each in configurations if each.has_turn],
+        relay_only=[each.name for each in configurations if each.policy == "relay"],
+        calls=plan.calls,
+        seed=plan.seed,
+        level=plan.level,
+        deadline_s=plan.deadline_s,
+    )
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise CampaignError(f"{name} is {value:g}: choose {low:g} to {high:g}")
