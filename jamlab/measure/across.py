@@ -1,0 +1,167 @@
+"""Latency across networks: the whole audio path on the simulated internet, a profile at a time.
+
+::
+
+    player 1 ── access ── backbone ── access ── player 2
+
+The mesh, its packets and the cards are the ones of `jamlab.measure.latency`; only the network and
+the time are simulated, so a run takes as long as its computing does, the loop never lags, and the
+figure is the path's own. Two access links together have the profile's delay, jitter and loss.
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from jamlab.measure.latency import ONE_WAY, measure_latency
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.record import LatencyRecord
+from jamlab.measure.summary import latency_verdict
+from jamlab.measure.verdict import Verdict
+from jamlab.networks.host import Host
+from jamlab.networks.internet import Internet
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.profile import NetworkProfile, profile_named, profile_names
+from jamlab.networks.topology import HostConfig, Topology
+from jamlab.networks.world import simulated_world
+
+ACROSS_TARGET_MS = 100.0
+"""One way, across networks."""
+
+Progress: TypeAlias = Callable[[float, str], None]
+"""Takes the share done, 0 to 1, and what is being done."""
+
+
+@dataclass(frozen=True)
+class AcrossPlan:
+    """Which profiles to measure, and how long each."""
+
+    profiles: tuple[str, ...]
+    plan: LatencyPlan
+    seed: int = 1
+
+
+def across_plan(
+    profiles: Sequence[str] = (), peers: int = 2, duration_s: float = 10.0, seed: int = 1
+) -> AcrossPlan:
+    """Return a plan; no profiles are all of them.
+
+    Raises
+    ------
+    jamlab.measure.plan.PlanError
+        When a parameter is out of its range.
+    jamlab.networks.profile.UnknownProfileError
+        When there is no such profile.
+    """
+    plan = LatencyPlan(peers=peers, duration_s=duration_s, round_trip_s=3.0)
+    names = tuple(profile_named(name).name for name in profiles or profile_names())
+    return AcrossPlan(names, plan, seed)
+
+
+def measure_across(
+    across: AcrossPlan,
+    folder: Path,
+    executor: Executor | None = None,
+    progress: Progress = lambda *_: None,
+) -> dict[str, LatencyRecord]:
+    """Measure every profile, and leave a record of each in a folder.
+
+    Parameters
+    ----------
+    across : AcrossPlan
+        What to do.
+    folder : Path
+        Each profile's record goes into a folder in it, called as the profile is.
+    executor : concurrent.futures.Executor, optional
+        Who does the work; a process pool by default.
+    progress : callable
+        Told how far it is.
+
+    Returns
+    -------
+    dict
+        Records by profile, in the plan's order.
+    """
+    if executor is None:
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+            return measure_across(across, folder, pool, progress)
+    runs = [
+        executor.submit(measure_on, name, across.plan, across.seed, folder / name)
+        for name in across.profiles
+    ]
+    for done, _ in enumerate(as_completed(runs), start=1):
+        progress(done / len(runs), "across networks")
+    for run in runs:
+        run.result()
+    return load_across(folder, across.profiles)
+
+
+def measure_on(
+    profile: str, plan: LatencyPlan, seed: int, folder: Path | None = None
+) -> LatencyRecord:
+    """Measure a mesh whose participants are apart as a profile says.
+
+    Parameters
+    ----------
+    profile : str
+        Name of the profile.
+    plan : LatencyPlan
+        What to measure, in virtual time.
+    seed : int
+        The same seed gives the same clicks at the same times.
+    folder : Path, optional
+        Where to leave the record.
+    """
+    with simulated_world():
+        record = run_simulated(_measure(profile_named(profile), plan), seed=seed)
+    record.provenance["network"] = profile
+    record.provenance["seed"] = seed
+    if folder is not None:
+        record.save(folder)
+    return record
+
+
+async def _measure(profile: NetworkProfile, plan: LatencyPlan) -> LatencyRecord:
+    internet = Internet(topology(profile, plan.names))
+
+    def where(name: str) -> AbstractContextManager[Host]:
+        return internet.host(host_name(name))
+
+    return await measure_latency(plan, where=where)
+
+
+def topology(profile: NetworkProfile, participants: Iterable[str]) -> Topology:
+    """Return the internet on which participants are apart as a profile says."""
+    access = profile.access()
+    return Topology(tuple(HostConfig(host_name(name), access) for name in participants))
+
+
+def host_name(participant: str) -> str:
+    """Return what a participant's host is called."""
+    return participant.replace(" ", "-")
+
+
+def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str, LatencyRecord]:
+    """Read the records a run across networks left, by profile.
+
+    Raises
+    ------
+    jamlab.measure.record.RecordError
+        When one cannot be read.
+    """
+    names = (
+        profiles if profiles is not None else sorted(p.name for p in folder.iterdir() if p.is_dir())
+    )
+    return {name: LatencyRecord.load(folder / name) for name in names}
+
+
+def across_verdicts(records: dict[str, LatencyRecord]) -> list[Verdict]:
+    """Judge the one-way latency over each profile, on its worst path's 95th percentile."""
+    return [
+        latency_verdict(record, ONE_WAY, ACROSS_TARGET_MS, f"one-way latency over {name}")
+        for name, record in records.items()
+    ]
