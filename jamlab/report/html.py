@@ -11,7 +11,18 @@ from typing import Any
 
 import jamlab
 
+CONNECTIVITY_FOLDER = "connectivity"
+"""Name of the folder, within a latency record's, that holds a connectivity record."""
+
+NETWORKS_FOLDER = "networks"
+"""Name of the folder, within a latency record's, that holds records across networks."""
+
+_FURTHER_PARTS = {
+    NETWORKS_FOLDER: "05_latency_across_networks",
+    CONNECTIVITY_FOLDER: "02_p2p_success_rate",
+}
 _TEMPLATE = Path(__file__).parent / "template"
+_HEAD = ("masthead", "verdicts")  # ids of the cells a page begins with
 
 
 class ReportError(RuntimeError):
@@ -40,22 +51,30 @@ def notebook_path(name: str) -> Path:
 
 
 def verification_report(record_folder: Path, html: Path) -> Path:
-    """Make the report of a latency record; the record is all it needs.
+    """Make the report of a verification; its records are all it needs.
 
     Parameters
     ----------
     record_folder : Path
-        Holds the record.
+        Holds the latency record and, in `NETWORKS_FOLDER` and `CONNECTIVITY_FOLDER`, the records
+        across networks and the connectivity record, if they are there. The page begins with the
+        verdicts of all.
     html : Path
         The page to be written, over any earlier one.
 
     Raises
     ------
     ReportError
-        When the record cannot be read or the page cannot be written.
+        When a record cannot be read or the page cannot be written.
     """
-    parameters = {"record": str(record_folder.resolve())}
-    return render(notebook_path("01_loopback_latency"), parameters, html)
+    parts = [("01_loopback_latency", record_folder)]
+    for folder, name in _FURTHER_PARTS.items():
+        if (record_folder / folder).is_dir():
+            parts.append((name, record_folder / folder))
+    executed = [
+        _execute(notebook_path(name), {"record": str(folder.resolve())}) for name, folder in parts
+    ]
+    return _write_page(_joined(executed), html)
 
 
 def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
@@ -82,12 +101,7 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
     ReportError
         When the notebook fails or the page cannot be written; an earlier page is left as it was.
     """
-    page = _export(_execute(notebook, parameters))
-    try:
-        _write_whole(html, page)
-    except OSError as error:
-        raise ReportError(f"{html} cannot be written: {error.strerror}") from error
-    return html
+    return _write_page(_execute(notebook, parameters), html)
 
 
 def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
@@ -124,6 +138,34 @@ def _sentence(error: Any) -> str:
     """Return what a cell complained about; an exception without words is named."""
     words = " ".join(str(error.evalue).split())
     return words or str(error.ename)
+
+
+def _joined(executed: list[Any]) -> Any:
+    """Return one notebook: every one's verdicts, then each one's other cells under its title."""
+    import nbformat
+
+    if len(executed) == 1:
+        return executed[0]
+    heads: list[Any] = []
+    bodies: list[Any] = []
+    for number, notebook in enumerate(executed):
+        title = nbformat.v4.new_markdown_cell(f"# {notebook.metadata.title}")  # type: ignore[no-untyped-call]
+        bodies.append(title)
+        for cell in notebook.cells:
+            (heads if cell.id in _HEAD else bodies).append(cell)
+            cell.id = f"{number}-{cell.id}"  # both have cells of the same name
+    joined = nbformat.v4.new_notebook(cells=heads + bodies)  # type: ignore[no-untyped-call]
+    joined.metadata["title"] = " · ".join(notebook.metadata.title for notebook in executed)
+    return joined
+
+
+def _write_page(executed: Any, html: Path) -> Path:
+    page = _export(executed)
+    try:
+        _write_whole(html, page)
+    except OSError as error:
+        raise ReportError(f"{html} cannot be written: {error.strerror}") from error
+    return html
 
 
 def _export(executed: Any) -> str:

@@ -5,7 +5,7 @@ says anything that a word does not say too.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -16,7 +16,7 @@ from pandas.io.formats.style import Styler
 
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import MAX_LAG_MS, paths_table, verdicts
-from jamlab.measure.verdict import Outcome, overall
+from jamlab.measure.verdict import Outcome, Verdict, overall
 
 _LOOKS = {
     Outcome.PASS: ("✓", "#e2f3ea", "#0b5b3c"),
@@ -33,17 +33,26 @@ _LAG_WORDS = {"median_ms": "median", "p95_ms": "95th percentile", "p99_ms": "99t
 
 def masthead(record: LatencyRecord, title: str) -> HTML:
     """Return the head of a page: title, what was measured and when, and the overall verdict."""
-    outcome = overall(verdicts(record))
+    return head(title, _subject(record.provenance), verdicts(record))
+
+
+def head(title: str, subject: str, judged: Iterable[Verdict]) -> HTML:
+    """Return the head of any page: title, what was measured, and the overall verdict."""
+    outcome = overall(judged)
     return HTML(  # type: ignore[no-untyped-call]
         f'<header class="masthead"><h1>{escape(title)}</h1>'
-        f"<p>{escape(_subject(record.provenance))}</p>"
+        f"<p>{escape(subject)}</p>"
         f'<p class="overall">{_badge(outcome)} {_SUMMARIES[outcome]}</p></header>'
     )
 
 
 def verdict_table(record: LatencyRecord) -> Styler:
     """Return a row per target: verdict, what was measured, target, value and the reason."""
-    judged = verdicts(record)
+    return judged_table(verdicts(record))
+
+
+def judged_table(judged: Iterable[Verdict]) -> Styler:
+    """Return a row per verdict."""
     rows = [
         {
             "Verdict": _badge(verdict.verdict),
@@ -54,7 +63,7 @@ def verdict_table(record: LatencyRecord) -> Styler:
         }
         for verdict in judged
     ]
-    return _styled(pd.DataFrame(rows), "verdicts")
+    return styled_table(pd.DataFrame(rows), "verdicts")
 
 
 def path_table(record: LatencyRecord) -> Styler:
@@ -75,17 +84,22 @@ def path_table(record: LatencyRecord) -> Styler:
             "Underruns": [f"{share:.2%}" for share in paths["underrun_share"]],
         }
     )
-    return _styled(shown.map(escape), "paths")
+    return styled_table(shown.map(escape), "paths")
 
 
 def provenance_table(record: LatencyRecord) -> Styler:
     """Return what the record says of its making: when, on what, with what, and the loop's lag."""
+    return facts_table(_provenance(record.provenance))
+
+
+def facts_table(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Styler:
+    """Return a row per fact; each group's name stands at its first."""
     rows = [
         {"": "" if number else group, "What": name, "Value": value}
-        for group, facts in _provenance(record.provenance)
+        for group, facts in groups
         for number, (name, value) in enumerate(facts)
     ]
-    return _styled(pd.DataFrame(rows).map(escape), "provenance")
+    return styled_table(pd.DataFrame(rows).map(escape), "provenance")
 
 
 def with_interval(value: float, low: float, high: float, unit: str) -> str:
@@ -97,7 +111,7 @@ def with_interval(value: float, low: float, high: float, unit: str) -> str:
     return f"{value:.1f} {unit} ({low:.1f}–{high:.1f})"
 
 
-def _styled(table: pd.DataFrame, name: str) -> Styler:
+def styled_table(table: pd.DataFrame, name: str) -> Styler:
     """Return a table without its index; the fixed name keeps the page the same each time."""
     styler = table.style.hide(axis="index").set_uuid(name)
     styler = styler.set_table_attributes(f'class="{name}"')
@@ -119,12 +133,13 @@ def _subject(provenance: dict[str, Any]) -> str:
     parameters = provenance["parameters"]
     return (
         f"{parameters['peers']} players, {parameters['quality']} quality, card blocks of "
-        f"{parameters['block_frames']} frames · measured {_date(provenance['created'])} · "
+        f"{parameters['block_frames']} frames · measured {date_of(provenance['created'])} · "
         f"jamlab {provenance['versions']['jamlab']}"
     )
 
 
-def _date(created: str) -> str:
+def date_of(created: str) -> str:
+    """Write when a record was made, e.g. "2026-11-22 23:05 UTC"."""
     return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
@@ -143,15 +158,15 @@ def _intervals(paths: pd.DataFrame, column: str) -> list[str]:
 
 def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
     """Yield each group of facts with its names and values."""
-    yield "created", [("date", _date(provenance["created"]))]
+    yield "created", [("date", date_of(provenance["created"]))]
     lag = provenance["loop_lag"]
     shown = [(words, f"{lag[key]:.2f} ms") for key, words in _LAG_WORDS.items()]
     yield "loop lag", [*shown, ("bound of a valid run", f"99th percentile ≤ {MAX_LAG_MS:g} ms")]
     for group in ("parameters", "machine", "versions"):
-        yield group, [_fact(name, value) for name, value in provenance[group].items()]
+        yield group, [fact(name, value) for name, value in provenance[group].items()]
 
 
-def _fact(name: str, value: Any) -> tuple[str, str]:
+def fact(name: str, value: Any) -> tuple[str, str]:
     """Write a fact for a reader: the unit that code has in a name stands behind the value."""
     bare, _, unit = name.rpartition("_")
     if bare and unit in ("s", "frames"):

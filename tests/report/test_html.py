@@ -10,7 +10,14 @@ import pytest
 import jamlab
 from jamlab.measure.summary import verdicts
 from jamlab.report import html
-from jamlab.report.html import ReportError, notebook_path, render, verification_report
+from jamlab.report.html import (
+    CONNECTIVITY_FOLDER,
+    ReportError,
+    notebook_path,
+    render,
+    verification_report,
+)
+from tests.measure.attempts import campaign, populations_in_kernels
 from tests.report.pages import Page
 from tests.report.records import drawn_record
 
@@ -107,6 +114,44 @@ def test_the_notebook_complains_of_nothing(reported):
     outputs = [output for cell in reported[3].cells for output in cell.get("outputs", [])]
     assert outputs
     assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The page of a verification that has a latency record and a connectivity record."""
+    folder = tmp_path_factory.mktemp("both")
+    drawn_record(2, clicks=90).save(folder / "record")
+    campaign(calls=60).save(folder / "record" / CONNECTIVITY_FOLDER)
+    with pytest.MonkeyPatch.context() as patch:
+        populations_in_kernels(patch, folder / "site")
+        made = verification_report(folder / "record", folder / "page.html")
+    return Page(made.read_text(encoding="utf-8"))
+
+
+def test_two_records_make_one_page_that_begins_with_both_verdicts(both):
+    tables = [value for tag, name, value in both.attributes if (tag, name) == ("table", "class")]
+    assert tables[:3] == ["verdicts", "verdicts", "paths"]
+    assert tables[3:] == ["provenance", "shares", "times", "states", "provenance"]
+    head = both.text.split("PASS and FAIL mean")[0]
+    for words in ("One-way latency", "Share of direct-capable calls", "Latency between players"):
+        assert words in head
+    assert both.tags.count("html") == both.tags.count("title") == 1
+
+
+def test_each_part_of_a_joined_page_stands_under_its_title(both):
+    _, latency, connections = both.text.split("PASS and FAIL mean")
+    assert "Where the time goes" in latency
+    assert latency.rstrip().endswith("Connections over the internet")
+    assert "What TURN buys" in connections
+    assert both.addresses == []
+
+
+def test_a_joined_page_complains_of_nothing(tmp_path, monkeypatch, capfd):
+    first, second = (notebook_of(tmp_path, "x = 1", "x") for _ in range(2))
+    executed = [html._execute(path, {}) for path in (first, second)]
+    made = html._write_page(html._joined(executed), tmp_path / "page.html")
+    assert Page(made.read_text()).text == "A title · A title A title 1 A title 1"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_nothing_but_the_page_is_left(reported):

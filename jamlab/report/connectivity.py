@@ -1,0 +1,117 @@
+"""Tables of a connectivity campaign: its verdicts, its shares, its times and where it came from."""
+
+import math
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+from pandas.io.formats.style import Styler
+
+from jamlab.measure import survival
+from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.success import success_table
+from jamlab.measure.verdict import connectivity_verdicts
+from jamlab.report.tables import (
+    date_of,
+    fact,
+    facts_table,
+    head,
+    judged_table,
+    styled_table,
+    with_interval,
+)
+
+_GROUPS = ("machine", "versions")
+_SHARES = {
+    "direct_capable": "Direct-capable",
+    "selected_direct": "Selected direct",
+    "connected": "Connected",
+    "relayed": "TURN buys",
+    "avoidable": "Relayed although direct-capable",
+}
+
+
+def masthead(record: ConnectivityRecord, title: str) -> HTML:
+    """Return the head of a page: title, what was measured and when, and the overall verdict."""
+    return head(title, _subject(record.provenance), connectivity_verdicts(record))
+
+
+def verdict_table(record: ConnectivityRecord) -> Styler:
+    """Return a row per target: verdict, what was measured, target, value and the reason."""
+    return judged_table(connectivity_verdicts(record))
+
+
+def shares_table(record: ConnectivityRecord) -> Styler:
+    """Return a row per configuration: what became of its calls, with Wilson's 95 % intervals."""
+    table = success_table(record.attempts)
+    shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["calls"]})
+    for column, heading in _SHARES.items():
+        ends = 100 * table[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
+        shown[heading] = [with_interval(value, low, high, "%") for value, low, high in ends]
+    return styled_table(shown.astype(str).map(escape), "shares")
+
+
+def times_table(record: ConnectivityRecord) -> Styler:
+    """Return a row per configuration: by when half, 90 % and 95 % of all its calls connected."""
+    table = survival.quantile_table(record.attempts)
+    shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["attempts"]})
+    shown["Not connected"] = table["censored"]
+    for quantile in survival.QUANTILES:
+        column = f"p{100 * quantile:.0f}_s"
+        ends = table[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
+        shown[f"{quantile:.0%} had connected"] = [_time(*times_s) for times_s in ends]
+    return styled_table(shown.astype(str).map(escape), "times")
+
+
+def _time(value_s: float, low_s: float, high_s: float) -> str:
+    """Write a time that may lie beyond what was observed."""
+    if math.isinf(value_s):
+        return "not reached"
+    high = "not reached" if math.isinf(high_s) else f"{high_s:.2f}"
+    return f"{value_s:.2f} s ({low_s:.2f}–{high})"
+
+
+def states_table(record: ConnectivityRecord) -> Styler:
+    """Return a row per configuration and ICE state: how long the sides stayed in it."""
+    stays = survival.state_durations(record.attempts)
+    stays = stays[(stays["kind"] == "ice") & stays["ended"]]
+    order = {name: number for number, name in enumerate(record.configurations)}
+    stays = stays.sort_values("configuration", key=lambda names: names.map(order), kind="stable")
+    rows = [
+        {
+            "Configuration": configuration,
+            "ICE state": state,
+            "Stays": len(stayed),
+            "Median": f"{stayed['duration_s'].median():.2f} s",
+            "95th percentile": f"{stayed['duration_s'].quantile(0.95):.2f} s",
+        }
+        for (configuration, state), stayed in stays.groupby(["configuration", "state"], sort=False)
+    ]
+    shown = pd.DataFrame(rows)
+    return styled_table(shown.astype(str).map(escape), "states")
+
+
+def provenance_table(record: ConnectivityRecord) -> Styler:
+    """Return what the record says of its making: when, what was asked, on what, with what."""
+    return facts_table(_provenance(record.provenance))
+
+
+def _subject(provenance: dict[str, Any]) -> str:
+    return (
+        f"{provenance['calls']} calls within the population {provenance['population']}, on the "
+        f"simulated internet · measured {date_of(provenance['created'])} · "
+        f"jamlab {provenance['versions']['jamlab']}"
+    )
+
+
+def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
+    """Yield each group of facts with its names and values."""
+    yield "created", [("date", date_of(provenance["created"]))]
+    others = {"created", "parameters", *_GROUPS}
+    asked = {name: value for name, value in provenance.items() if name not in others}
+    asked["configurations"] = ", ".join(asked["configurations"])
+    yield "campaign", [fact(name, value) for name, value in asked.items()]
+    for group in _GROUPS:
+        yield group, [fact(name, value) for name, value in provenance.get(group, {}).items()]

@@ -1,0 +1,51 @@
+"""The notebook across networks: stored thin and empty, and made into a page of a real short run."""
+
+import re
+
+import nbformat
+import pytest
+
+from jamlab.measure.across import measure_on
+from jamlab.measure.plan import LatencyPlan
+from jamlab.report.html import ReportError, notebook_path, render
+from tests.report.pages import Page
+
+NOTEBOOK = "05_latency_across_networks"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    plan = LatencyPlan(duration_s=3.0, round_trip_s=3.0, settle_s=1.0)
+    for name in ("LAN", "4G"):
+        measure_on(name, plan, 1, folder / "record" / name)
+    parameters = {"record": str(folder / "record")}
+    made = render(notebook_path(NOTEBOOK), parameters, folder / "page.html")
+    return Page(made.read_text(encoding="utf-8"))
+
+
+def test_it_is_stored_without_outputs_and_thin():
+    notebook = nbformat.read(notebook_path(NOTEBOOK), as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert all(len(cell.source.splitlines()) <= 15 for cell in code)
+    assert notebook.cells[1].metadata.tags == ["parameters"]
+
+
+def test_its_page_has_the_tables_and_the_figure_and_reaches_nowhere(page):
+    tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
+    assert tables == ["verdicts", "profiles"]
+    assert len(page.images) == 1
+    assert page.addresses == []
+    assert "script" not in page.tags
+    assert "4G" in page.text
+    assert not re.search(r"(?i)\bnan\b", page.text)
+
+
+def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "LAN").mkdir()
+    with pytest.raises(
+        ReportError, match=r"05_latency_across_networks\.ipynb failed: .*is missing"
+    ):
+        render(notebook_path(NOTEBOOK), {"record": str(tmp_path)}, tmp_path / "page.html")

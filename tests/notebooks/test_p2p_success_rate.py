@@ -1,0 +1,68 @@
+import re
+
+import nbformat
+import pytest
+
+from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.report.html import ReportError, notebook_path, render
+from tests.measure.attempts import LADDER, TURN, campaign, populations_in_kernels
+from tests.report.pages import Page
+
+NOTEBOOK = "02_p2p_success_rate"
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return nbformat.read(notebook_path(NOTEBOOK), as_version=4)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of a campaign, with a second population."""
+    folder = tmp_path_factory.mktemp("page")
+    campaign(calls=120).save(folder / "record")
+    parameters = {"record": str(folder / "record"), "other_populations": ["mobile"]}
+    with pytest.MonkeyPatch.context() as patch:
+        populations_in_kernels(patch, folder / "site")
+        made = render(notebook_path(NOTEBOOK), parameters, folder / "page.html")
+    return Page(made.read_text(encoding="utf-8"))
+
+
+def test_it_is_stored_without_outputs_for_any_python_kernel(notebook):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert notebook.metadata.kernelspec.name == "python3"
+    nbformat.validate(notebook)
+
+
+def test_it_begins_in_plain_words_and_takes_parameters(notebook):
+    words, parameters, *_ = notebook.cells
+    assert words.cell_type == "markdown"
+    assert parameters.metadata.tags == ["parameters"]
+    names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
+    assert names == ["record", "out", "population", "calls", "seed", "other_populations"]
+
+
+def test_its_cells_are_thin(notebook):
+    code = [cell.source.splitlines() for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(len(lines) <= 18 for lines in code)
+
+
+def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page):
+    tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
+    assert tables == ["verdicts", "shares", "times", "states", "provenance"]
+    alts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    assert len(set(alts)) == len(alts) == len(page.images) == 4 + len((STUN_ONLY, TURN, LADDER))
+    assert page.addresses == []
+    assert "script" not in page.tags
+
+
+def test_its_page_shows_no_code(page):
+    assert "jamlab.measure" not in page.text
+    assert not re.search(r"(?i)\bnan\b", page.text)
+
+
+def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
+    populations_in_kernels(monkeypatch, tmp_path / "site")
+    with pytest.raises(ReportError, match=r"02_p2p_success_rate\.ipynb failed: .*is missing"):
+        render(notebook_path(NOTEBOOK), {"record": str(tmp_path)}, tmp_path / "page.html")
