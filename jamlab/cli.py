@@ -6,9 +6,12 @@ What a program may want to read goes to standard output; progress and complaints
 import argparse
 import asyncio
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,13 +21,26 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from jamlab import doctor
+from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
+from jamlab.measure.connectivity import CampaignError
+from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
+from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
 from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.population import PopulationError, population_names
 from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.summary import floor_ms, paths_table, verdicts
-from jamlab.measure.verdict import Outcome, Verdict, exit_status, overall
+from jamlab.measure.verdict import Outcome, Verdict, connectivity_verdicts, exit_status, overall
 from jamlab.measure.worker import WorkerError, measure_in_worker
 from jamlab.media.quality import QUALITIES, UnsupportedQualityError
-from jamlab.report.html import ReportError, verification_report
+from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, load_configurations
+from jamlab.report.html import (
+    CONNECTIVITY_FOLDER,
+    NETWORKS_FOLDER,
+    ReportError,
+    notebook_path,
+    render,
+    verification_report,
+)
 
 INVALID = 2
 """Exit status of a run that came to no verdict."""
@@ -35,6 +51,16 @@ _STYLES = {
     Outcome.INCONCLUSIVE: "bold yellow",
 }
 _PATHS_SHOWN = 8
+_COMPLAINTS = (
+    CampaignError,
+    IceConfigurationError,
+    PlanError,
+    PopulationError,
+    RecordError,
+    ReportError,
+    UnsupportedQualityError,
+    WorkerError,
+)
 
 out = Console()
 err = Console(stderr=True)
@@ -46,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except (PlanError, UnsupportedQualityError, RecordError, ReportError, WorkerError) as error:
+    except _COMPLAINTS as error:
         err.print(f"jamlab: {error}", style="red", highlight=False, soft_wrap=True)
         return INVALID
     except KeyboardInterrupt:
@@ -61,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jamlab {version('jamlab')}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_verify(commands.add_parser("verify", help="measure a mesh, judge it, write the report"))
+    _add_connectivity(
+        commands.add_parser(
+            "connectivity", help="call over a simulated internet, count who connects"
+        )
+    )
     report = commands.add_parser("report", help="write the report of an earlier run again")
     report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
     report.add_argument("--out", type=Path, help="the page (default: beside the record)")
@@ -82,9 +113,35 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--block-frames", type=int, default=default["block_frames"], help="block of the cards"
     )
+    parser.add_argument("--calls", type=int, default=1000, help="calls over the simulated internet")
+    parser.add_argument("--here-only", action="store_true", help="leave the simulated internet out")
+    _add_output(parser)
+    parser.set_defaults(run=_verify)
+
+
+def _add_connectivity(parser: argparse.ArgumentParser) -> None:
+    default = ConnectivityPlan()
+    names = ", ".join(population_names())
+    parser.add_argument("--population", default=default.population, help=f"who calls: {names}")
+    parser.add_argument("--calls", type=int, default=default.calls, help="how many calls")
+    parser.add_argument(
+        "--seed", type=int, default=default.seed, help="the same seed, the same calls"
+    )
+    parser.add_argument(
+        "--level", default=default.level, help="ice alone, or dtls for whole connections"
+    )
+    parser.add_argument(
+        "--deadline", type=float, default=default.deadline_s, help="seconds an attempt has"
+    )
+    parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: embedded)")
+    parser.add_argument("--scheduler", help="a Dask scheduler, e.g. tcp://host:8786")
+    _add_output(parser)
+    parser.set_defaults(run=_connectivity)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for the report")
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
-    parser.set_defaults(run=_verify)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -94,29 +151,104 @@ def _verify(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         block_frames=options.block_frames,
     )
+    campaign = ConnectivityPlan(calls=options.calls)
     folder, page = options.out / "verification", options.out / "verification.html"
     with _progress_bar() as progress:
         record = asyncio.run(measure_in_worker(plan, folder, progress))
+        _forget(folder / NETWORKS_FOLDER, folder / CONNECTIVITY_FOLDER)
+        if not options.here_only:
+            measure_across(across_plan(), folder / NETWORKS_FOLDER, progress=progress)
+            measure_connectivity(campaign, folder / CONNECTIVITY_FOLDER, progress=progress)
         progress(1.0, "writing the report")
         verification_report(folder, page)
-    return _tell(record, page, as_json=options.json)
+    return _tell(record, _Further.beside(folder), page, as_json=options.json)
+
+
+def _forget(*folders: Path) -> None:
+    """Remove what an earlier verification left: a report holds one run."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connectivity(options: argparse.Namespace) -> int:
+    plan = ConnectivityPlan(
+        options.population, options.calls, options.seed, options.level, options.deadline
+    )
+    configurations = _configurations(options.ice)
+    folder, page = options.out / CONNECTIVITY_FOLDER, options.out / f"{CONNECTIVITY_FOLDER}.html"
+    with _progress_bar() as progress, _executor(options.scheduler) as executor:
+        record = measure_connectivity(
+            plan, folder, configurations, executor=executor, progress=progress
+        )
+        progress(1.0, "writing the report")
+        render(notebook_path("02_p2p_success_rate"), {"record": str(folder.resolve())}, page)
+    return _tell(None, _Further(campaign=record), page, as_json=options.json)
+
+
+def _configurations(path: Path | None) -> list[IceConfiguration] | None:
+    if path is None:
+        return None
+    configurations = list(load_configurations(path, os.environ).values())
+    for configuration in configurations:
+        for warning in configuration.warnings:
+            err.print(f"jamlab: {configuration.name}: {warning}", highlight=False, soft_wrap=True)
+    return configurations
+
+
+@contextmanager
+def _executor(scheduler: str | None) -> Iterator[Executor | None]:
+    """Yield a Dask cluster's executor, or None for this machine's own cores."""
+    if scheduler is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise CampaignError("--scheduler needs Dask: pip install 'jamlab[distributed]'") from None
+    try:
+        client = Client(scheduler)
+    except (OSError, ValueError) as error:
+        raise CampaignError(f"there is no Dask scheduler at {scheduler}: {error}") from error
+    with client:
+        yield client.get_executor()
 
 
 def _report(options: argparse.Namespace) -> int:
     record = LatencyRecord.load(options.record)
     page = options.out or options.record.with_suffix(".html")
     verification_report(options.record, page)
-    return _tell(record, page, as_json=options.json)
+    return _tell(record, _Further.beside(options.record), page, as_json=options.json)
 
 
-def _tell(record: LatencyRecord, page: Path, *, as_json: bool) -> int:
-    judged = verdicts(record)
+@dataclass
+class _Further:
+    """What a verification measured on the simulated internet."""
+
+    networks: dict[str, LatencyRecord] = field(default_factory=dict)
+    campaign: ConnectivityRecord | None = None
+
+    @classmethod
+    def beside(cls, folder: Path) -> "_Further":
+        networks, campaign = folder / NETWORKS_FOLDER, folder / CONNECTIVITY_FOLDER
+        return cls(
+            load_across(networks) if networks.is_dir() else {},
+            ConnectivityRecord.load(campaign) if campaign.is_dir() else None,
+        )
+
+
+def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_json: bool) -> int:
+    campaign = further.campaign
+    judged = [*(verdicts(latency) if latency else ()), *across_verdicts(further.networks)]
+    judged += connectivity_verdicts(campaign) if campaign else ()
     if as_json:
         print(json.dumps([verdict.to_dict() for verdict in judged], indent=2))
-    else:
-        out.print(*map(_verdict_line, judged), sep="\n", highlight=False)
-        out.print(_path_table(record))
-        out.print(f"Report: {page}", soft_wrap=True, highlight=False)
+        return exit_status(overall(judged))
+    out.print(_verdict_table(judged))
+    if latency:
+        out.print(_path_table(latency))
+    if campaign:
+        out.print(_success_table(campaign))
+    out.print(f"Report: {page}", soft_wrap=True, highlight=False)
     return exit_status(overall(judged))
 
 
@@ -132,9 +264,20 @@ def _progress_bar() -> Iterator[Callable[[float, str], None]]:
         yield tell
 
 
-def _verdict_line(verdict: Verdict) -> str:
-    style = _STYLES[verdict.verdict]
-    return f"[bold {style}]{verdict.verdict:<12}[/] {escape(verdict.reason)}"
+def _verdict_table(judged: Sequence[Verdict]) -> Table:
+    """Show every verdict in a line, and why where it is not PASS."""
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+    for verdict in judged:
+        style = _STYLES[verdict.verdict]
+        low, high = verdict.interval
+        name = verdict.name.replace(", 95th percentile of the worst path", ", p95")
+        measured = f"{verdict.value:.4g} ({low:.4g}–{high:.4g}) {verdict.unit}"
+        table.add_row(
+            f"[{style}]{verdict.verdict}[/]", escape(name), measured, f"target {verdict.target}"
+        )
+        if verdict.verdict is Outcome.INCONCLUSIVE:
+            table.add_row("", escape(verdict.reason), "", "")
+    return table
 
 
 def _path_table(record: LatencyRecord) -> Table:
@@ -152,6 +295,21 @@ def _path_table(record: LatencyRecord) -> Table:
         table.add_row(name, *times, *shares)
     if len(paths) > _PATHS_SHOWN:
         table.caption = f"{len(paths) - _PATHS_SHOWN} more paths are in the report"
+    return table
+
+
+def _success_table(record: ConnectivityRecord) -> Table:
+    """Show what became of the calls under each configuration, in percent."""
+    provenance = record.provenance
+    title = f"{provenance['calls']} calls within {provenance['population']}, simulated internet"
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    table.add_column("configuration", no_wrap=True)
+    for heading in ("direct", "relayed", "failed"):
+        table.add_column(heading, justify="right")
+    for name in record.configurations:
+        shares = record.of(name)["result"].value_counts(normalize=True)
+        cells = (f"{shares.get(result, 0.0):.1%}" for result in RESULTS)
+        table.add_row(escape(name), *cells)
     return table
 
 

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from jamlab import cli, doctor
+from jamlab.measure.across import across_plan
+from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError
 
@@ -24,6 +26,7 @@ def pages(monkeypatch):
     """Reports are written elsewhere tested: here only which were asked for."""
     asked = []
     monkeypatch.setattr(cli, "verification_report", lambda *paths: asked.append(paths))
+    monkeypatch.setattr(cli, "render", lambda _notebook, _parameters, page: asked.append(page))
     return asked
 
 
@@ -47,7 +50,66 @@ def run_of(monkeypatch, pages, tmp_path):
 
 
 def verify(tmp_path, *options):
-    return cli.main(["verify", "--out", str(tmp_path), *options])
+    return cli.main(["verify", "--here-only", "--out", str(tmp_path), *options])
+
+
+def connectivity(tmp_path, *options):
+    return cli.main(["connectivity", "--calls", "4", "--out", str(tmp_path), *options])
+
+
+class TestConnectivity:
+    def test_a_campaign_is_told_and_kept(self, pages, tmp_path, capsys):
+        assert connectivity(tmp_path, "--population", "mobile") == 2  # four calls prove nothing
+        assert "4 calls within mobile" in capsys.readouterr().out
+        assert pages == [tmp_path / "connectivity.html"]
+        record = ConnectivityRecord.load(tmp_path / "connectivity")
+        assert len(record.attempts) == 4 * len(record.configurations) == 20
+
+    def test_json_holds_every_verdict(self, pages, tmp_path, capsys):
+        connectivity(tmp_path, "--json")
+        judged = json.loads(capsys.readouterr().out)
+        assert [list(verdict) for verdict in judged] == [KEYS] * len(judged)
+        assert judged[0]["name"] == "share of direct-capable calls (STUN)"
+
+    def test_one_s_own_configurations(self, pages, tmp_path, capsys, monkeypatch):
+        monkeypatch.setenv("JAMLAB_TEST_PASSWORD", "a secret word")
+        path = tmp_path / "own.toml"
+        path.write_text(
+            '[mine]\npolicy = "relay"\n[[mine.servers]]\n'
+            'urls = ["turn:turn.jamlab.test", "turn:other.example.org"]\n'
+            'username = "jam"\ncredential_env = "JAMLAB_TEST_PASSWORD"\n'
+        )
+        connectivity(tmp_path, "--ice", str(path))
+        told = capsys.readouterr()
+        assert "uses the first TURN server only" in told.err
+        kept = [p.read_bytes() for p in (tmp_path / "connectivity").rglob("*") if p.is_file()]
+        assert not any(b"a secret word" in each for each in [*kept, told.out.encode()])
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (["--population", "mars"], "there is no population 'mars'"),
+            (["--calls", "0"], "calls is 0"),
+            (["--level", "ip"], "level is 'ip'"),
+            (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
+        ],
+    )
+    def test_complaints_are_one_sentence(self, pages, tmp_path, capsys, options, words):
+        assert connectivity(tmp_path, *options) == 2
+        complaint = capsys.readouterr().err
+        assert words in complaint
+        assert "Traceback" not in complaint
+
+    def test_verify_judges_everything(self, run_of, pages, tmp_path, capsys, monkeypatch):
+        run_of(record_of(steady(11), steady(24)))
+        monkeypatch.setattr(cli, "across_plan", lambda: across_plan(["LAN"], duration_s=3.0))
+        cli.main(["verify", "--calls", "3", "--json", "--out", str(tmp_path)])
+        judged = json.loads(capsys.readouterr().out)
+        units = [verdict["unit"] for verdict in judged]
+        assert units == ["ms"] * 3 + ["%"] * (len(units) - 3)
+        assert len(units) > 3
+        assert cli.main(["verify", "--here-only", "--json", "--out", str(tmp_path)]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 2  # nothing of the earlier run
 
 
 @pytest.mark.parametrize(
