@@ -37,7 +37,7 @@ ACCESS_DELAY_S = (0.005, 0.050)
 SIGNALLING_S = (0.02, 0.20)
 """Range of the time an offer or an answer is on its way, drawn evenly."""
 
-SERVER_DELAY_S = 0.010
+SERVER_LINK = LinkConfig(delay_s=0.010)
 SERVER_PORT = 3478
 DEMO_USER, DEMO_PASSWORD = "jam", "jam"
 """What the simulated TURN server asks for."""
@@ -70,25 +70,24 @@ class Call:
         number : int
             The call's number.
         """
-        rng = np.random.default_rng((campaign_seed, number))
+        drawn: list[float] = np.random.default_rng((campaign_seed, number)).random(6).tolist()
         return cls(
             number,
-            int(rng.integers(2**31)),
-            population.draw(rng),
-            population.draw(rng),
-            float(rng.uniform(*ACCESS_DELAY_S)),
-            float(rng.uniform(*ACCESS_DELAY_S)),
-            float(rng.uniform(*SIGNALLING_S)),
+            int(drawn[0] * 2**31),
+            population.place_at(drawn[1]),
+            population.place_at(drawn[2]),
+            _between(*ACCESS_DELAY_S, drawn[3]),
+            _between(*ACCESS_DELAY_S, drawn[4]),
+            _between(*SIGNALLING_S, drawn[5]),
         )
 
     @property
     def topology(self) -> Topology:
         """The internet on which it takes place."""
-        server = LinkConfig(delay_s=SERVER_DELAY_S)
         return Topology(
             (
-                HostConfig("stun", server),
-                HostConfig("turn", server),
+                HostConfig("stun", SERVER_LINK),
+                HostConfig("turn", SERVER_LINK),
                 self.caller.member("caller", LinkConfig(delay_s=self.caller_delay_s)),
                 self.callee.member("callee", LinkConfig(delay_s=self.callee_delay_s)),
             )
@@ -140,6 +139,10 @@ async def try_call(
             caller_at=lambda: internet.host("caller"),
             callee_at=lambda: internet.host("callee"),
         )
+
+
+def _between(low: float, high: float, share: float) -> float:
+    return low + share * (high - low)
 
 
 async def _open_servers(

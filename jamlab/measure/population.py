@@ -13,9 +13,11 @@ was found out about it in one holds in the others.
 import csv
 import io
 import math
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +59,15 @@ class Population:
 
     def draw(self, rng: np.random.Generator) -> Place:
         """Draw a place."""
-        return self.places[int(rng.choice(len(self.places), p=self.weights))]
+        return self.place_at(rng.random())
+
+    def place_at(self, quantile: float) -> Place:
+        """Return the place at which the shares, added up in order, exceed a number in [0, 1)."""
+        return self.places[min(bisect(self._added_up, quantile), len(self.places) - 1)]
+
+    @cached_property
+    def _added_up(self) -> list[float]:
+        return list(accumulate(self.shares))
 
     def resampled_weights(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
         """Return draws of the weights as uncertain as their source leaves them.

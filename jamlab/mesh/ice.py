@@ -19,6 +19,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -118,8 +119,7 @@ class IceConfiguration:
 
     def connection_arguments(self) -> dict[str, Any]:
         """Return the arguments of an `aioice.Connection` that does as aiortc would."""
-        policy = TransportPolicy.RELAY if self.policy == "relay" else TransportPolicy.ALL
-        return {**connection_kwargs(self.ice_servers), "transport_policy": policy}
+        return dict(_connection_arguments(self))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -152,6 +152,12 @@ def _unusable(server: IceServer) -> str | None:
     if (parsed["scheme"], transport) == ("turns", "udp"):
         return "aiortc has no TURN over DTLS, only over TLS"
     return None
+
+
+@cache
+def _connection_arguments(configuration: IceConfiguration) -> dict[str, Any]:
+    policy = TransportPolicy.RELAY if configuration.policy == "relay" else TransportPolicy.ALL
+    return {**connection_kwargs(configuration.ice_servers), "transport_policy": policy}
 
 
 def embedded_configurations() -> dict[str, IceConfiguration]:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from jamlab.networks.behaviour import NatType
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.link import LinkConfig
-from jamlab.networks.topology import HostConfig, LanConfig
+from jamlab.networks.topology import PERFECT, HostConfig, LanConfig
 
 Box: TypeAlias = NatType | FirewallType
 
@@ -42,6 +42,6 @@ class Place:
         member: HostConfig | LanConfig = HostConfig(host)
         for depth, boxes in enumerate(self.layers, start=1):
             outermost = depth == len(self.layers)
-            link = access if outermost else LinkConfig()
+            link = access if outermost else PERFECT
             member = LanConfig(f"{host}-network-{depth}", (member,), boxes, link)
         return member
