@@ -191,7 +191,8 @@ def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, 
                 under_way[executor.submit(run_chunk, chunk)] = chunk
             if not under_way:
                 return
-            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            done = wait(under_way, return_when=FIRST_COMPLETED).done
+            for future in sorted(done, key=_failed):  # what is done is kept before one fails
                 yield under_way.pop(future), future.result()
     except BrokenExecutor as error:
         raise CampaignError(
@@ -201,6 +202,10 @@ def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, 
     finally:
         for future in under_way:
             future.cancel()
+
+
+def _failed(future: Future[pd.DataFrame]) -> bool:
+    return future.exception() is not None
 
 
 @contextmanager

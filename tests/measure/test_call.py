@@ -1,0 +1,103 @@
+"""Calls on the simulated internet against the rule of who can reach whom, on both clocks."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jamlab.measure.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate
+from jamlab.measure.population import load_population
+from jamlab.mesh.ice import embedded_configurations
+from jamlab.networks.clock import RealClock
+from jamlab.networks.nat import Filtering, Mapping
+from jamlab.networks.oracle import ALL_TYPES, direct_possible
+from jamlab.networks.place import Place
+
+STUN = embedded_configurations()["STUN"]
+DEADLINE_S = 12.0  # the last check that can succeed is sent after 7.5 s
+
+
+def place(nat):
+    return Place("open") if nat is None else Place(nat.name, ((nat,),))
+
+
+def call(caller, callee, *, delays_s=(0.02, 0.02), signalling_s=0.05, seed=1):
+    return Call(0, seed, place(caller), place(callee), *delays_s, signalling_s)
+
+
+def never_ends(a, b):
+    """Each check comes from a new port that is let in: a pair more, for ever (quadratic work)."""
+    return all(n is not None and n.mapping is Mapping.APDM for n in (a, b)) and any(
+        n.filtering is Filtering.EIF for n in (a, b)
+    )
+
+
+@pytest.mark.parametrize("caller", ALL_TYPES, ids=lambda nat: nat.name if nat else "open")
+def test_agrees_with_the_oracle_on_all_types(caller):
+    for callee in ALL_TYPES:
+        deadline_s = 4.0 if never_ends(caller, callee) else DEADLINE_S
+        tried = simulate(call(caller, callee), STUN, deadline_s=deadline_s)
+        expected = "direct" if direct_possible(caller, callee) else "failed"
+        assert tried.result == expected, callee and callee.name
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(
+        [pair for pair in itertools.product(ALL_TYPES, ALL_TYPES) if not never_ends(*pair)]
+    ),
+    st.tuples(st.floats(0.001, 0.15), st.floats(0.001, 0.15)),
+    st.floats(0, 0.5),
+    st.integers(0, 2**31),
+)
+def test_the_rule_does_not_hang_on_delays(pair, delays_s, signalling_s, seed):
+    """Checks are sent again for seconds, so that neither who begins nor how far it is decides."""
+    tried = simulate(
+        call(*pair, delays_s=delays_s, signalling_s=signalling_s, seed=seed),
+        STUN,
+        deadline_s=DEADLINE_S,
+    )
+    assert tried.result == ("direct" if direct_possible(*pair) else "failed")
+
+
+class TestDrawn:
+    POPULATION = load_population("nat_population")
+
+    def test_a_call_is_a_function_of_seed_and_number(self):
+        assert Call.drawn(self.POPULATION, 5, 77) == Call.drawn(self.POPULATION, 5, 77)
+        different = {
+            Call.drawn(self.POPULATION, seed, number).seed
+            for seed, number in itertools.product(range(20), range(20))
+        }
+        assert len(different) == 400
+
+    def test_places_are_as_common_as_the_population_says(self):
+        calls = [Call.drawn(self.POPULATION, 3, number) for number in range(4000)]
+        names = [place.name for each in calls for place in (each.caller, each.callee)]
+        for known, share in zip(self.POPULATION.places, self.POPULATION.shares, strict=True):
+            error = np.sqrt(share * (1 - share) / len(names))
+            assert names.count(known.name) / len(names) == pytest.approx(share, abs=5 * error)
+
+    def test_times_lie_in_their_ranges(self):
+        for number in range(200):
+            drawn = Call.drawn(self.POPULATION, 1, number)
+            assert ACCESS_DELAY_S[0] <= drawn.caller_delay_s < ACCESS_DELAY_S[1]
+            assert ACCESS_DELAY_S[0] <= drawn.callee_delay_s < ACCESS_DELAY_S[1]
+            assert SIGNALLING_S[0] <= drawn.signalling_s < SIGNALLING_S[1]
+
+
+class TestClocks:
+    @pytest.mark.parametrize("level", ["ice", "dtls"])
+    def test_real_time_comes_to_the_same(self, level):
+        """On a busy machine real time is longer, but not other."""
+        quick = call(ALL_TYPES[1], None, delays_s=(0.005, 0.005), signalling_s=0.01)
+        virtual = simulate(quick, STUN, level)
+        real = simulate(quick, STUN, level, clock=RealClock())
+        for field in ("result", "caller_candidate", "callee_candidate", "stage"):
+            assert getattr(real, field) == getattr(virtual, field)
+        assert real.time_to_connect_s >= virtual.time_to_connect_s - 1e-6
+        seen = [[entry[1:] for entry in json.loads(each.states)] for each in (real, virtual)]
+        assert sorted(seen[0]) == sorted(seen[1])

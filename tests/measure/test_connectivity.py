@@ -1,0 +1,207 @@
+"""Campaigns: the same table from every executor, taken up again, and told in a sentence."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import pandas as pd
+import pytest
+
+from jamlab.measure import connectivity
+from jamlab.measure.connectivity import CampaignError, campaign
+from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, fault_of
+from jamlab.measure.population import load_population
+from jamlab.mesh.ice import IceConfiguration, IceServer, embedded_configurations
+
+POPULATION = load_population("mobile")
+CONFIGURATIONS = [embedded_configurations()[name] for name in ("STUN", "STUN+TURN/UDP")]
+CALLS, CHUNK = 14, 4
+CHUNKS = 4  # three whole ones and one of two calls
+
+
+class Serial(Executor):
+    """Work at once, in this process; fail when so many chunks are done."""
+
+    def __init__(self, breaks_after=None, error=None):
+        self.done = 0
+        self._breaks_after = breaks_after
+        self._error = error
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        if self.done == self._breaks_after:
+            future.set_exception(self._error)
+        else:
+            self.done += 1
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(connectivity, "CHUNK_CALLS", CHUNK)
+
+
+def run(executor=None, calls=CALLS, seed=3, **options):
+    return campaign(POPULATION, CONFIGURATIONS, calls, seed, executor, **options)
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return run(Serial())
+
+
+def same(one, other):
+    return one.to_csv() == other.to_csv()
+
+
+class TestTable:
+    def test_is_one_a_record_takes(self, serial):
+        assert fault_of(serial) == ""
+        assert set(serial.columns) == set(ATTEMPT_COLUMNS)
+
+    def test_has_a_row_per_call_and_configuration_in_order(self, serial):
+        names = [configuration.name for configuration in CONFIGURATIONS]
+        expected = [(call, name) for call in range(CALLS) for name in names]
+        assert list(zip(serial["call"], serial["configuration"], strict=True)) == expected
+
+    def test_a_call_is_the_same_under_every_configuration(self, serial):
+        calls = serial[["call", "caller", "callee", "seed"]].drop_duplicates()
+        assert len(calls) == CALLS
+
+    def test_another_seed_gives_other_calls(self, serial):
+        assert not same(run(Serial(), seed=4), serial)
+
+    def test_whole_connections(self):
+        table = run(Serial(), calls=2, level="dtls")
+        assert set(table["level"]) == {"dtls"}
+        kinds = {kind for states in table["states"] for _, _, kind, _ in json.loads(states)}
+        assert kinds == {"ice", "connection"}
+
+
+class TestExecutors:
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_processes(self, serial, workers):
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            assert same(run(pool), serial)
+
+    def test_a_pool_of_its_own(self, serial):
+        assert same(run(), serial)
+
+    def test_another_process_with_other_hashes(self, serial, tmp_path):
+        script = (
+            "from tests.measure.test_connectivity import Serial, campaign, connectivity\n"
+            "from tests.measure.test_connectivity import CALLS, CONFIGURATIONS, POPULATION\n"
+            f"connectivity.CHUNK_CALLS = {CHUNK + 1}\n"
+            "table = campaign(POPULATION, CONFIGURATIONS, CALLS, 3, Serial())\n"
+            f"table.to_csv({str(tmp_path / 't')!r})"
+        )
+        environment = os.environ | {"PYTHONHASHSEED": "11"}
+        subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+        assert (tmp_path / "t").read_text() == serial.to_csv()
+
+    def test_a_cluster_that_loses_a_worker(self, serial):
+        """Dask gives the dead worker's chunks to the other one, and nobody can tell."""
+        distributed = pytest.importorskip(
+            "distributed", reason="needs Dask: pip install 'jamlab[distributed]'"
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a dying worker leaves is Dask's business
+            cluster = distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            )
+            with cluster, distributed.Client(cluster) as client:
+                killing = Killing(client.get_executor(), _worker_processes(client))
+                assert same(run(killing), serial)
+        assert killing.killed
+
+    def test_a_dead_pool_is_told(self):
+        broken = Serial(breaks_after=1, error=BrokenProcessPool("gone"))
+        with pytest.raises(CampaignError, match="a worker process died"):
+            run(broken)
+
+
+class Killing(Executor):
+    """Pass work on, and kill a worker half-way."""
+
+    def __init__(self, executor, processes):
+        self._executor = executor
+        self._processes = processes
+        self._submitted = 0
+        self.killed = False
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = self._executor.submit(fn, *args, **kwargs)
+        self._submitted += 1
+        if self._submitted == CHUNKS // 2:
+            os.kill(self._processes[0], signal.SIGKILL)
+            self.killed = True
+        return future
+
+
+def _worker_processes(client):
+    return list(client.run(os.getpid).values())
+
+
+class TestTakenUpAgain:
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("no space left")])
+    def test_nothing_is_done_twice(self, serial, tmp_path, error):
+        with pytest.raises(type(error)):
+            run(Serial(2, error), folder=tmp_path)
+        rest = Serial()
+        assert same(run(rest, folder=tmp_path), serial)
+        assert rest.done <= CHUNKS - 1
+        assert list(tmp_path.iterdir()) == []
+
+    def test_half_a_chunk_counts_for_none(self, serial, tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            run(Serial(2, KeyboardInterrupt()), folder=tmp_path)
+        (tmp_path / "parts" / "000000012.unfinished").write_bytes(b"PAR1")
+        assert same(run(Serial(), folder=tmp_path), serial)
+
+    def test_another_campaign_is_not_mixed_in(self, tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            run(Serial(1, KeyboardInterrupt()), folder=tmp_path)
+        with pytest.raises(CampaignError, match="unfinished campaign with other parameters"):
+            run(Serial(), seed=9, folder=tmp_path)
+
+    def test_no_credential_is_written(self, tmp_path):
+        secret = IceConfiguration(
+            "mine", (IceServer("turn:turn.example.org", "jam", "a secret word"),), "relay"
+        )
+        with pytest.raises(KeyboardInterrupt):
+            campaign(POPULATION, [secret], 9, 1, Serial(1, KeyboardInterrupt()), folder=tmp_path)
+        kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+        assert kept
+        assert not any(b"a secret word" in each for each in kept)
+
+
+class TestProgress:
+    def test_rises_to_the_end(self):
+        told = []
+        run(Serial(), progress=lambda done, _words: told.append(done))
+        assert told == sorted(told)
+        assert told[0] == 0
+        assert told[-1] == 1
+
+
+class TestMistakes:
+    def test_no_calls(self):
+        with pytest.raises(CampaignError, match="0 calls measures nothing"):
+            run(Serial(), calls=0)
+
+    @pytest.mark.parametrize("configurations", [[], CONFIGURATIONS[:1] * 2])
+    def test_configurations_without_names_of_their_own(self, configurations):
+        with pytest.raises(CampaignError, match="each its own name"):
+            campaign(POPULATION, configurations, 3, 1, Serial())
+
+
+def test_the_table_reads_back_as_it_was(serial, tmp_path):
+    serial.to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), serial)
