@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -206,7 +207,7 @@ def _executor(scheduler: str | None) -> Iterator[Executor | None]:
     except ImportError:
         raise CampaignError("--scheduler needs Dask: pip install 'jamlab[distributed]'") from None
     try:
-        client = Client(scheduler)
+        client: Any = Client(scheduler)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise CampaignError(f"there is no Dask scheduler at {scheduler}: {error}") from error
     with client:
