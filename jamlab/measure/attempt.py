@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from aioice import Candidate, Connection
@@ -60,7 +60,7 @@ class Attempt:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as columns of a row."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass

@@ -16,8 +16,6 @@ import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-import numpy as np
-
 from jamlab.measure.attempt import DEADLINE_S, Attempt, Level, attempt
 from jamlab.measure.population import Population
 from jamlab.mesh.ice import IceConfiguration
@@ -70,15 +68,15 @@ class Call:
         number : int
             The call's number.
         """
-        drawn: list[float] = np.random.default_rng((campaign_seed, number)).random(6).tolist()
+        rng = random.Random(campaign_seed << 64 | number)
         return cls(
             number,
-            int(drawn[0] * 2**31),
-            population.place_at(drawn[1]),
-            population.place_at(drawn[2]),
-            _between(*ACCESS_DELAY_S, drawn[3]),
-            _between(*ACCESS_DELAY_S, drawn[4]),
-            _between(*SIGNALLING_S, drawn[5]),
+            rng.getrandbits(31),
+            population.place_at(rng.random()),
+            population.place_at(rng.random()),
+            rng.uniform(*ACCESS_DELAY_S),
+            rng.uniform(*ACCESS_DELAY_S),
+            rng.uniform(*SIGNALLING_S),
         )
 
     @property
@@ -139,10 +137,6 @@ async def try_call(
             caller_at=lambda: internet.host("caller"),
             callee_at=lambda: internet.host("callee"),
         )
-
-
-def _between(low: float, high: float, share: float) -> float:
-    return low + share * (high - low)
 
 
 async def _open_servers(

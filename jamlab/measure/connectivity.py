@@ -31,6 +31,7 @@ from jamlab.measure.attempt import DEADLINE_S, Level
 from jamlab.measure.call import Call, simulate
 from jamlab.measure.population import Population
 from jamlab.mesh.ice import IceConfiguration
+from jamlab.networks.world import simulated_world
 
 CHUNK_CALLS = 50
 _UNDER_WAY = 32
@@ -119,7 +120,7 @@ def campaign(
 
 def run_chunk(chunk: Chunk) -> pd.DataFrame:
     """Try the calls of a chunk; what a worker does."""
-    with _collecting_seldom() as attempted:
+    with simulated_world(), _collecting_seldom() as attempted:
         rows = []
         for number in range(chunk.first, chunk.first + chunk.count):
             call = Call.drawn(chunk.population, chunk.seed, number)

@@ -156,20 +156,31 @@ _REPLACED: tuple[tuple[ModuleType, str, Callable[[Any], Any]], ...] = (
 )
 
 
+_entered = False
+
+
 @contextlib.contextmanager
 def simulated_world() -> Iterator[None]:
     """Let aioice and aiortc see the simulated world while a simulated loop runs.
+
+    Entered again inside, it does nothing more.
 
     Raises
     ------
     AttributeError
         When a name is not where the pinned versions have it.
     """
+    global _entered
+    if _entered:
+        yield
+        return
     originals = [getattr(module, name) for module, name, _ in _REPLACED]
+    _entered = True
     for (module, name, replacing), original in zip(_REPLACED, originals, strict=True):
         setattr(module, name, replacing(original))
     try:
         yield
     finally:
+        _entered = False
         for (module, name, _), original in zip(_REPLACED, originals, strict=True):
             setattr(module, name, original)
