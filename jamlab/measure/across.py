@@ -153,9 +153,8 @@ def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str
     jamlab.measure.record.RecordError
         When one cannot be read.
     """
-    names = (
-        profiles if profiles is not None else sorted(p.name for p in folder.iterdir() if p.is_dir())
-    )
+    known = (name for name in profile_names() if (folder / name).is_dir())
+    names = known if profiles is None else profiles
     return {name: LatencyRecord.load(folder / name) for name in names}
 
 
