@@ -114,7 +114,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--block-frames", type=int, default=default["block_frames"], help="block of the cards"
     )
-    parser.add_argument("--calls", type=int, default=1000, help="calls over the simulated internet")
+    parser.add_argument("--calls", type=int, default=2000, help="calls over the simulated internet")
     parser.add_argument("--here-only", action="store_true", help="leave the simulated internet out")
     _add_output(parser)
     parser.set_defaults(run=_verify)
