@@ -8,24 +8,26 @@
               └─ (boxes of the callee's place) ── callee
 
 A call depends on the campaign's seed and its own number alone, so it is the same in every order, on
-every worker and under every configuration.
+every worker and under every configuration. Whatever servers a configuration names, those of the
+simulated internet stand in for them.
 """
 
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from jamlab.measure.attempt import DEADLINE_S, Attempt, Level, attempt
 from jamlab.measure.population import Population
-from jamlab.mesh.ice import IceConfiguration
+from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.clock import Clock
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import SimulatedLoop, run_simulated
 from jamlab.networks.place import Place
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig, Topology
+from jamlab.networks.topology import DOMAIN, HostConfig, Topology
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.world import simulated_world
 
@@ -106,7 +108,7 @@ def simulate(
     call : Call
         Who calls whom from where.
     configuration : IceConfiguration
-        Servers and policy of both ends.
+        Servers and policy of both ends; see `stand_in`.
     level : {"ice", "dtls"}
         What has to come about.
     deadline_s : float
@@ -126,6 +128,7 @@ async def try_call(
     deadline_s: float = DEADLINE_S,
 ) -> Attempt:
     """Try a call on a simulated loop that runs already; parameters as of `simulate`."""
+    configuration = stand_in(configuration)
     internet = Internet(call.topology)
     async with AsyncExitStack() as servers:
         await _open_servers(internet, configuration, servers)
@@ -137,6 +140,23 @@ async def try_call(
             caller_at=lambda: internet.host("caller"),
             callee_at=lambda: internet.host("callee"),
         )
+
+
+@cache
+def stand_in(configuration: IceConfiguration) -> IceConfiguration:
+    """Return a configuration with the simulated internet's servers in place of its own.
+
+    They are of the same kinds, as far as aiortc uses them. The simulated internet has no TLS, whose
+    place TCP takes: no box in it looks into a stream, so both get through the same ones.
+    """
+    arguments = configuration.connection_arguments()
+    servers = []
+    if "stun_server" in arguments:
+        servers.append(IceServer(f"stun:stun.{DOMAIN}:{SERVER_PORT}"))
+    if "turn_server" in arguments:
+        url = f"turn:turn.{DOMAIN}:{SERVER_PORT}?transport={arguments['turn_transport']}"
+        servers.append(IceServer(url, DEMO_USER, DEMO_PASSWORD))
+    return replace(configuration, servers=tuple(servers))
 
 
 async def _open_servers(

@@ -2,8 +2,11 @@
 
 Calls are independent, so they are cut into chunks that any `concurrent.futures.Executor` may work
 on in any order: the table is put in order at the end. With a folder, every chunk is written to it
-when it is done, and a campaign that was interrupted goes on where it was. No more than a few chunks
-are under way at a time, so what is kept in memory does not grow with the number of calls.
+when it is done, and a campaign that was interrupted goes on where it was. No more than so many
+chunks are under way at a time, so what is kept in memory does not grow with the number of calls.
+
+What aioice and aiortc see of the world is replaced for a whole process, so in a process one chunk
+runs at a time: threads are safe, such as a Dask worker's, but only processes share the work.
 """
 
 import gc
@@ -11,7 +14,8 @@ import json
 import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -22,20 +26,24 @@ from concurrent.futures import (
 )
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import pandas as pd
 
 from jamlab.measure.attempt import DEADLINE_S, Level
 from jamlab.measure.call import Call, simulate
+from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.population import Population
+from jamlab.measure.record import versions
 from jamlab.mesh.ice import IceConfiguration
 from jamlab.networks.world import simulated_world
 
 CHUNK_CALLS = 50
-_UNDER_WAY = 32
+_UNDER_WAY = 128
 _COLLECT_EVERY = 25
+_one_at_a_time = threading.Lock()
 
 Progress: TypeAlias = Callable[[float, str], None]
 """Takes the share done, 0 to 1, and what is being done."""
@@ -102,32 +110,57 @@ def campaign(
     Raises
     ------
     CampaignError
-        When there is nothing to try, the folder holds another campaign, or a worker died.
+        When a parameter is out of range, the folder holds another campaign, or a worker died.
     """
-    _check(configurations, calls)
-    whole = Chunk(population, tuple(configurations), seed, 0, calls, level, deadline_s)
+    check_parameters(calls, seed, level, deadline_s)
+    _check_names(configurations)
+    whole = Chunk(
+        population, tuple(configurations), int(seed), 0, int(calls), level, float(deadline_s)
+    )
     with ExitStack() as stack:
         parts = _Parts(stack.enter_context(_folder(folder)), whole)
-        workers = executor or stack.enter_context(_process_pool())
+        workers = stack.enter_context(_process_pool()) if executor is None else executor
         missing = [chunk for chunk in _chunks(whole) if not parts.has(chunk)]
-        progress(1 - _calls_in(missing) / calls, "calling")
-        for done, (chunk, rows) in enumerate(_work(workers, missing), start=1):
+        left = sum(chunk.count for chunk in missing)
+        progress(1 - left / calls, "calling")
+        for chunk, rows in _work(workers, missing):
             parts.write(chunk, rows)
-            left = len(missing) - done
-            progress(1 - left * CHUNK_CALLS / max(calls, CHUNK_CALLS), "calling")
+            left -= chunk.count
+            progress(1 - left / calls, "calling")
         return parts.read_all(_chunks(whole))
+
+
+def check_parameters(calls: int, seed: int, level: str, deadline_s: float) -> None:
+    """Refuse what no campaign can have.
+
+    Raises
+    ------
+    CampaignError
+        Names the parameter and its range.
+    """
+    _check("calls", calls, Integral, 1, 10_000_000)
+    _check("seed", seed, Integral, 0, 2**63 - 1)
+    _check("deadline_s", deadline_s, Real, 1, 600)
+    if level not in get_args(Level):
+        raise CampaignError(f"level is {level!r}: choose {' or '.join(get_args(Level))}")
+
+
+def _check(name: str, value: Any, kind: Any, low: int, high: int) -> None:
+    if not (isinstance(value, kind) and low <= value <= high):
+        number = "a whole number from" if kind is Integral else "a number from"
+        raise CampaignError(f"{name} is {value}: choose {number} {low} to {high}")
 
 
 def run_chunk(chunk: Chunk) -> pd.DataFrame:
     """Try the calls of a chunk; what a worker does."""
-    with simulated_world(), _collecting_seldom() as attempted:
+    with _one_at_a_time, simulated_world(), _collecting_seldom() as attempted:
         rows = []
         for number in range(chunk.first, chunk.first + chunk.count):
             call = Call.drawn(chunk.population, chunk.seed, number)
             for configuration in chunk.configurations:
                 rows.append(_row(call, configuration, chunk))
                 attempted()
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*ATTEMPT_COLUMNS])
 
 
 def _row(call: Call, configuration: IceConfiguration, chunk: Chunk) -> dict[str, Any]:
@@ -163,9 +196,7 @@ def _collecting_seldom() -> Iterator[Callable[[], None]]:
             gc.enable()
 
 
-def _check(configurations: Sequence[IceConfiguration], calls: int) -> None:
-    if calls < 1:
-        raise CampaignError(f"a campaign of {calls} calls measures nothing: make at least 1")
+def _check_names(configurations: Sequence[IceConfiguration]) -> None:
     names = [configuration.name for configuration in configurations]
     if not names or len(set(names)) < len(names):
         raise CampaignError(f"configurations are {names}: give at least one, each its own name")
@@ -178,23 +209,15 @@ def _chunks(whole: Chunk) -> list[Chunk]:
     ]
 
 
-def _calls_in(chunks: Iterable[Chunk]) -> int:
-    return sum(chunk.count for chunk in chunks)
-
-
 def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, pd.DataFrame]]:
     """Yield chunks with their rows as they are done, a few under way at any time."""
-    waiting = iter(chunks)
     under_way: dict[Future[pd.DataFrame], Chunk] = {}
     try:
-        while True:
-            while len(under_way) < _UNDER_WAY and (chunk := next(waiting, None)) is not None:
-                under_way[executor.submit(run_chunk, chunk)] = chunk
-            if not under_way:
-                return
-            done = wait(under_way, return_when=FIRST_COMPLETED).done
-            for future in sorted(done, key=_failed):  # what is done is kept before one fails
-                yield under_way.pop(future), future.result()
+        for chunk in chunks:
+            under_way[executor.submit(run_chunk, chunk)] = chunk
+            yield from _done(under_way, None if len(under_way) >= _UNDER_WAY else 0)
+        while under_way:
+            yield from _done(under_way, None)
     except BrokenExecutor as error:
         raise CampaignError(
             "a worker process died, perhaps for want of memory: run the same campaign again, with "
@@ -205,8 +228,17 @@ def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, 
             future.cancel()
 
 
+def _done(
+    under_way: dict[Future[pd.DataFrame], Chunk], timeout_s: float | None
+) -> Iterator[tuple[Chunk, pd.DataFrame]]:
+    """Yield and take out what is done; chunks that failed come last, so that others are kept."""
+    done = wait(under_way, timeout_s, return_when=FIRST_COMPLETED).done
+    for future in sorted(done, key=_failed):
+        yield under_way.pop(future), future.result()
+
+
 def _failed(future: Future[pd.DataFrame]) -> bool:
-    return future.exception() is not None
+    return future.cancelled() or future.exception() is not None
 
 
 @contextmanager
@@ -235,36 +267,45 @@ class _Parts:
 
     def __init__(self, folder: Path, whole: Chunk) -> None:
         self._folder = folder / "parts"
-        self._folder.mkdir(exist_ok=True)
-        self._claim(self._folder / "campaign.json", _description(whole))
+        self._about = self._folder / "campaign.json"
+        self._claim(_description(whole))
 
     def has(self, chunk: Chunk) -> bool:
         return self._path(chunk).exists()
 
     def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
-        """Write a chunk so that it is there whole or not at all."""
-        path = self._path(chunk)
-        unfinished = path.with_suffix(".unfinished")
-        rows.to_parquet(unfinished, index=False)
-        unfinished.replace(path)
+        with _whole_or_not_at_all(self._path(chunk)) as path:
+            rows.to_parquet(path, index=False)
 
     def read_all(self, chunks: Sequence[Chunk]) -> pd.DataFrame:
         table = pd.concat([pd.read_parquet(self._path(c)) for c in chunks], ignore_index=True)
+        self._about.unlink()  # first: what may be left of the rest is then nobody's
         shutil.rmtree(self._folder)
         return table
 
     def _path(self, chunk: Chunk) -> Path:
         return self._folder / f"{chunk.first:09d}.parquet"
 
-    @staticmethod
-    def _claim(path: Path, description: str) -> None:
-        if not path.exists():
-            path.write_text(description, encoding="utf-8")
-        elif path.read_text(encoding="utf-8") != description:
+    def _claim(self, description: str) -> None:
+        if not self._about.exists():
+            self._folder.mkdir(exist_ok=True)
+            for part in self._folder.glob("[0-9]*.parquet"):
+                part.unlink()  # of a campaign nobody knows any more
+            with _whole_or_not_at_all(self._about) as path:
+                path.write_text(description, encoding="utf-8")
+        elif self._about.read_text(encoding="utf-8") != description:
             raise CampaignError(
-                f"{path.parent} holds an unfinished campaign with other parameters: finish it "
-                "first, delete it, or choose another folder"
+                f"{self._folder} holds an unfinished campaign with other parameters or versions: "
+                "finish it first, delete it, or choose another folder"
             )
+
+
+@contextmanager
+def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
+    """Yield where to write a file, which is at its place when it is complete."""
+    unfinished = path.with_suffix(".unfinished")
+    yield unfinished
+    unfinished.replace(path)
 
 
 def _description(whole: Chunk) -> str:
@@ -277,6 +318,7 @@ def _description(whole: Chunk) -> str:
             "calls": whole.count,
             "level": whole.level,
             "deadline_s": whole.deadline_s,
+            "versions": versions(),
         },
         indent=2,
     )

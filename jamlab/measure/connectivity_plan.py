@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.measure.attempt import DEADLINE_S, Level
-from jamlab.measure.connectivity import CampaignError, Progress, campaign
+from jamlab.measure.connectivity import Progress, campaign, check_parameters
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.population import Population, load_population
 from jamlab.measure.record import provenance
@@ -46,11 +46,7 @@ class ConnectivityPlan:
     deadline_s: float = DEADLINE_S
 
     def __post_init__(self) -> None:
-        _check("calls", self.calls, 1, 10_000_000)
-        _check("seed", self.seed, 0, 2**63 - 1)
-        _check("deadline_s", self.deadline_s, 1.0, 600.0)
-        if self.level not in ("ice", "dtls"):
-            raise CampaignError(f"level is {self.level!r}: choose ice or dtls")
+        check_parameters(self.calls, self.seed, self.level, self.deadline_s)
 
 
 def measure_connectivity(
@@ -116,8 +112,3 @@ def _provenance(
         level=plan.level,
         deadline_s=plan.deadline_s,
     )
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise CampaignError(f"{name} is {value:g}: choose {low:g} to {high:g}")

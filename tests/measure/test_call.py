@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jamlab.measure.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate
+from jamlab.data_files import data_path
+from jamlab.measure.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate, stand_in
 from jamlab.measure.population import load_population
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice import (
+    IceConfiguration,
+    IceServer,
+    embedded_configurations,
+    load_configurations,
+)
 from jamlab.networks.clock import RealClock
 from jamlab.networks.nat import Filtering, Mapping
 from jamlab.networks.oracle import ALL_TYPES, direct_possible
@@ -101,3 +107,49 @@ class TestClocks:
         assert real.time_to_connect_s >= virtual.time_to_connect_s - 1e-6
         seen = [[entry[1:] for entry in json.loads(each.states)] for each in (real, virtual)]
         assert sorted(seen[0]) == sorted(seen[1])
+
+
+SECRET = "hunter-2-hunter-2"
+URLS = st.sampled_from(
+    [
+        "stun:stun.example.org",
+        "stun:192.0.2.1:19302",
+        "stuns:stun.example.org",
+        "turn:turn.example.org:80",
+        "turn:turn.example.org?transport=tcp",
+        "turns:turn.example.org:443?transport=tcp",
+        "turns:turn.example.org?transport=udp",
+    ]
+)
+
+
+class TestStandIns:
+    @pytest.mark.parametrize("configuration", embedded_configurations().values())
+    def test_of_the_embedded_are_themselves(self, configuration):
+        assert stand_in(configuration) == configuration
+
+    @given(st.lists(URLS, max_size=4), st.sampled_from(["all", "relay"]))
+    def test_are_of_the_same_kinds_and_know_no_secret(self, urls, policy):
+        servers = tuple(IceServer(url, "me", SECRET) for url in urls)
+        own = IceConfiguration("mine", servers, policy)
+        simulated = stand_in(own)
+        one, other = own.connection_arguments(), simulated.connection_arguments()
+        assert one.keys() == other.keys()
+        for key in ("turn_transport", "transport_policy"):
+            assert one.get(key) == other.get(key)
+        assert not other.get("turn_ssl")
+        assert (simulated.name, simulated.has_turn) == (own.name, own.has_turn)
+        assert simulated.warnings == tuple(w for w in own.warnings if "can never connect" in w)
+        assert SECRET not in {server.credential for server in simulated.servers}
+
+    @pytest.mark.parametrize("level", ["ice", "dtls"])
+    def test_let_an_engineers_own_configurations_connect_as_the_like_of_them(self, level):
+        path = data_path("ice_servers.example.toml")
+        first, relayed = load_configurations(path, {"TURN_PASSWORD": SECRET}).values()
+        over_tcp = IceServer("turn:turn.jamlab.test?transport=tcp", "jam", "jam")
+        alike = IceConfiguration("alike", (over_tcp,), "relay")
+        tried = call(ALL_TYPES[-1], ALL_TYPES[-1])
+        for own, like in ((first, embedded_configurations()["STUN+TURN/UDP"]), (relayed, alike)):
+            one, other = simulate(tried, own, level), simulate(tried, like, level)
+            assert (one.result, one.relay_transport) == ("relayed", other.relay_transport)
+            assert one.time_to_connect_s == other.time_to_connect_s

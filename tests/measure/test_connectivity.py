@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import warnings
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
+import aioice.ice
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -26,21 +28,48 @@ CHUNKS = 4  # three whole ones and one of two calls
 
 
 class Serial(Executor):
-    """Work at once, in this process; fail when so many chunks are done."""
+    """Work at once, in this process; fail when so many chunks are done, in the future or itself."""
 
-    def __init__(self, breaks_after=None, error=None):
+    def __init__(self, breaks_after=None, error=None, itself=False):
         self.done = 0
         self._breaks_after = breaks_after
         self._error = error
+        self._itself = itself
 
     def submit(self, fn, /, *args, **kwargs):
         future = Future()
         if self.done == self._breaks_after:
+            if self._itself:
+                raise self._error
             future.set_exception(self._error)
         else:
             self.done += 1
             future.set_result(fn(*args, **kwargs))
         return future
+
+
+class Backwards(Executor):
+    """Wait until so many chunks are there, then do the last first; the first one fails if told."""
+
+    def __init__(self, count, error=None):
+        self.done = 0
+        self._count = count
+        self._error = error
+        self._work = []
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        self._work.append((future, fn, args))
+        if len(self._work) == self._count:
+            self._do_all()
+        return future
+
+    def _do_all(self):
+        for future, fn, args in reversed(self._work[1 if self._error else 0 :]):
+            self.done += 1
+            future.set_result(fn(*args))
+        if self._error:
+            self._work[0][0].set_exception(self._error)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +93,7 @@ def same(one, other):
 class TestTable:
     def test_is_one_a_record_takes(self, serial):
         assert fault_of(serial) == ""
-        assert set(serial.columns) == set(ATTEMPT_COLUMNS)
+        assert list(serial.columns) == list(ATTEMPT_COLUMNS)
 
     def test_has_a_row_per_call_and_configuration_in_order(self, serial):
         names = [configuration.name for configuration in CONFIGURATIONS]
@@ -90,6 +119,23 @@ class TestExecutors:
     def test_processes(self, serial, workers):
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             assert same(run(pool), serial)
+
+    def test_in_any_order(self, serial):
+        assert same(run(Backwards(CHUNKS)), serial)
+
+    def test_threads_take_turns(self, serial):
+        """What aioice sees is replaced for the whole process, so two at a time would mix it up."""
+        original = aioice.ice.get_host_addresses
+        with ThreadPoolExecutor(CHUNKS) as threads:
+            assert same(run(threads), serial)
+        assert aioice.ice.get_host_addresses is original
+
+    def test_no_more_than_so_many_chunks_are_under_way(self, serial, monkeypatch):
+        monkeypatch.setattr(connectivity, "_UNDER_WAY", 2)
+        with Watched(1) as pool:
+            assert same(run(pool), serial)
+        assert len(pool.futures) == CHUNKS
+        assert pool.most <= 2
 
     def test_a_pool_of_its_own(self, serial):
         assert same(run(), serial)
@@ -127,6 +173,20 @@ class TestExecutors:
             run(broken)
 
 
+class Watched(ThreadPoolExecutor):
+    """Note how many chunks were under way at most: not taken back by the campaign yet."""
+
+    def __init__(self, workers):
+        super().__init__(workers)
+        self.futures = []
+        self.most = 0
+
+    def submit(self, fn, /, *args):
+        self.futures.append(super().submit(fn, *args))
+        self.most = max(self.most, sum(not future.done() for future in self.futures))
+        return self.futures[-1]
+
+
 class Killing(Executor):
     """Pass work on, and kill a worker half-way."""
 
@@ -150,14 +210,36 @@ def _worker_processes(client):
 
 
 class TestTakenUpAgain:
+    @pytest.mark.parametrize("itself", [False, True])
     @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("no space left")])
-    def test_nothing_is_done_twice(self, serial, tmp_path, error):
+    def test_nothing_is_done_twice(self, serial, tmp_path, error, itself):
         with pytest.raises(type(error)):
-            run(Serial(2, error), folder=tmp_path)
+            run(Serial(2, error, itself), folder=tmp_path)
         rest = Serial()
         assert same(run(rest, folder=tmp_path), serial)
-        assert rest.done <= CHUNKS - 1
+        assert rest.done == CHUNKS - 2
         assert list(tmp_path.iterdir()) == []
+
+    def test_what_is_done_when_another_fails_is_kept(self, serial, tmp_path):
+        some = Backwards(CHUNKS, BrokenProcessPool("gone"))
+        with pytest.raises(CampaignError, match="a worker process died"):
+            run(some, folder=tmp_path)
+        rest = Serial()
+        assert same(run(rest, folder=tmp_path), serial)
+        assert (some.done, rest.done) == (CHUNKS - 1, 1)
+
+    def test_chunks_of_who_knows_what_count_for_none(self, serial, tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            run(Serial(2, KeyboardInterrupt()), seed=9, folder=tmp_path)
+        (tmp_path / "parts" / "campaign.json").unlink()
+        assert same(run(Serial(), folder=tmp_path), serial)
+
+    def test_other_versions_are_another_campaign(self, tmp_path, monkeypatch):
+        with pytest.raises(KeyboardInterrupt):
+            run(Serial(1, KeyboardInterrupt()), folder=tmp_path)
+        monkeypatch.setattr(connectivity, "versions", lambda: {"aioice": "0.0"})
+        with pytest.raises(CampaignError, match="other parameters or versions"):
+            run(Serial(), folder=tmp_path)
 
     def test_half_a_chunk_counts_for_none(self, serial, tmp_path):
         with pytest.raises(KeyboardInterrupt):
@@ -183,18 +265,42 @@ class TestTakenUpAgain:
 
 
 class TestProgress:
-    def test_rises_to_the_end(self):
+    @pytest.mark.parametrize("calls", [1, CHUNK, CHUNK + 1, CALLS])
+    def test_is_the_share_of_calls_that_are_done(self, calls):
         told = []
-        run(Serial(), progress=lambda done, _words: told.append(done))
-        assert told == sorted(told)
-        assert told[0] == 0
+        run(Serial(), calls=calls, progress=lambda done, _words: told.append(done))
+        assert told == [pytest.approx(n / calls) for n in [*range(0, calls, CHUNK), calls]]
         assert told[-1] == 1
+
+    def test_goes_on_where_it_was(self, tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            run(Serial(2, KeyboardInterrupt()), folder=tmp_path)
+        told = []
+        run(Serial(), folder=tmp_path, progress=lambda done, _words: told.append(done))
+        assert told == [pytest.approx(n / CALLS) for n in (2 * CHUNK, 3 * CHUNK, CALLS)]
 
 
 class TestMistakes:
-    def test_no_calls(self):
-        with pytest.raises(CampaignError, match="0 calls measures nothing"):
-            run(Serial(), calls=0)
+    @pytest.mark.parametrize(
+        ("parameters", "words"),
+        [
+            ({"calls": 0}, "calls is 0: choose a whole number from 1 to 10000000"),
+            ({"calls": 2.5}, "calls is 2.5: choose a whole number"),
+            ({"calls": "many"}, "calls is many: choose a whole number"),
+            ({"seed": -1}, "seed is -1: choose a whole number from 0 to 9223372036854775807"),
+            ({"seed": 2**63}, "seed is 9223372036854775808: choose"),
+            ({"deadline_s": 0.5}, "deadline_s is 0.5: choose a number from 1 to 600"),
+            ({"deadline_s": float("nan")}, "deadline_s is nan: choose"),
+            ({"deadline_s": None}, "deadline_s is None: choose"),
+            ({"level": "tcp"}, "level is 'tcp': choose ice or dtls"),
+        ],
+    )
+    def test_parameters_out_of_range(self, parameters, words):
+        with pytest.raises(CampaignError, match=words):
+            run(Serial(), **parameters)
+
+    def test_numbers_as_a_table_has_them_are_numbers(self, serial):
+        assert same(run(Serial(), calls=np.int64(CALLS), seed=np.int64(3)), serial)
 
     @pytest.mark.parametrize("configurations", [[], CONFIGURATIONS[:1] * 2])
     def test_configurations_without_names_of_their_own(self, configurations):

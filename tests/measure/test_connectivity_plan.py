@@ -16,9 +16,9 @@ PLAN = ConnectivityPlan("corporate", calls=5, seed=2)
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"calls": 0}, "calls is 0: choose 1 to"),
-        ({"seed": -1}, "seed is -1: choose 0 to"),
-        ({"deadline_s": 0.5}, "deadline_s is 0.5: choose 1 to 600"),
+        ({"calls": 0}, "calls is 0: choose a whole number from 1 to 10000000"),
+        ({"seed": -1}, "seed is -1: choose a whole number from 0"),
+        ({"deadline_s": 0.5}, "deadline_s is 0.5: choose a number from 1 to 600"),
         ({"deadline_s": float("nan")}, "deadline_s is nan"),
         ({"level": "tcp"}, "level is 'tcp': choose ice or dtls"),
     ],
