@@ -9,8 +9,10 @@ No address is there twice, not even behind different NATs: a packet for a privat
 reaches nobody, as it should, rather than somebody else by accident.
 
 DTLS handshakes are spared by lossy links on virtual time: OpenSSL's retransmission timer reads the
-machine's clock, on which no time passes, so one lost flight would be the end of the connection. And
-streams are spared always, see `jamlab.networks.stream`.
+machine's clock, on which no time passes, so one lost flight would be the end of the connection. All
+their packets count as equally long there: OpenSSL's signatures and certificates are a byte or two
+longer or shorter from run to run, and the same seed must give the same times. Streams are always
+spared, see `jamlab.networks.stream`.
 """
 
 import asyncio
@@ -32,6 +34,9 @@ from jamlab.networks.topology import DOMAIN, PERFECT, HostConfig, LanConfig, Top
 
 IP_UDP_HEADER = 28
 """Bytes a link carries beside the payload (IPv4 and UDP)."""
+
+HANDSHAKE_BYTES = 512
+"""What a packet of a DTLS handshake counts as on virtual time; they have 40 to 800."""
 
 _BACKBONE, _CARRIER, _HOME = 0xC6120000, 0x64400000, 0x0A000000
 """198.18.0.0/15 for networks under test (RFC 2544), 100.64.0.0/10 for carriers' (RFC 6598), and
@@ -97,10 +102,10 @@ class Line:
     def _transit(
         self, link: Link, packet: Packet, at_s: float, then: Callable[[Packet, float], None]
     ) -> None:
-        spared = not link.memoryless and (
-            packet.transport == TCP or (self._spares_dtls and _is_handshake(packet.payload))
-        )
-        arrivals_s = link.transit(len(packet.payload) + IP_UDP_HEADER, at_s, spared)
+        size, spared = len(packet.payload), packet.transport == TCP
+        if self._spares_dtls and not link.memoryless and _is_handshake(packet.payload):
+            size, spared = HANDSHAKE_BYTES, True
+        arrivals_s = link.transit(size + IP_UDP_HEADER, at_s, spared)
         if not arrivals_s:
             self._lost["link"] += 1
         for arrival_s in arrivals_s:
