@@ -8,13 +8,18 @@ At the level ``"ice"`` two aioice connections do this, at the level ``"dtls"`` t
 `RTCPeerConnection`; an attempt has succeeded when both ends say so. ICE may select another pair at
 each end, and an end does not see that the other's address is a relay's; so what an end's candidate
 was is asked of both ends, and the path is relayed when either says ``relay``.
+
+Behind two NATs that open a new port for every destination and let everybody in (APDM/EIF), each
+check comes from a new port, is answered by a check to it, and so on without end. An agent must stop
+at a number of pairs (RFC 8445 §6.1.2.5 suggests 100), which aioice does not, so an attempt does.
 """
 
 import asyncio
 import contextlib
 import json
 import math
-from collections.abc import Awaitable, Callable
+from asyncio import FIRST_EXCEPTION
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
@@ -23,7 +28,7 @@ from aioice import Candidate, Connection
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
-from jamlab.media.rtc import ice_connection, selected_pair
+from jamlab.media.rtc import ice_connection, pair_count, selected_pair
 from jamlab.mesh.ice import IceConfiguration
 
 Level: TypeAlias = Literal["ice", "dtls"]
@@ -33,6 +38,10 @@ DEADLINE_S = 30.0
 DIRECT, RELAYED, FAILED = "direct", "relayed", "failed"
 GATHERING, CHECKS, DTLS, DEADLINE = "gathering", "checks", "DTLS", "deadline"
 CALLER, CALLEE = "caller", "callee"
+
+MOST_PAIRS = 100
+"""Candidate pairs at an end beyond which an attempt has failed in its checks."""
+_COUNT_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ class _End(Protocol):
     async def offer(self) -> Any: ...
     async def answer(self, offer: Any) -> Any: ...
     async def accept(self, answer: Any) -> None: ...
-    async def connected(self) -> None: ...
+    def connecting(self) -> "asyncio.Future[None]": ...
     async def close(self) -> None: ...
     @property
     def ice(self) -> Connection: ...
@@ -165,12 +174,24 @@ async def _call(
     answer = await _at(callee_at, callee.answer(offer))
     await asyncio.sleep(signalling_s)
     await _at(caller_at, caller.accept(answer))
-    waiting = [asyncio.ensure_future(end.connected()) for end in (caller, callee)]
+    await _both_connected((caller, callee))
+
+
+async def _both_connected(ends: Sequence[_End]) -> None:
+    waiting = [end.connecting() for end in ends]
     try:
-        await asyncio.gather(*waiting)
+        while not all(one.done() for one in waiting):
+            done, _ = await asyncio.wait(
+                waiting, timeout=_COUNT_EVERY_S, return_when=FIRST_EXCEPTION
+            )
+            for one in done:
+                one.result()
+            if len(done) < len(waiting) and any(pair_count(end.ice) > MOST_PAIRS for end in ends):
+                raise _AttemptError(CHECKS)
     finally:
-        for task in waiting:
-            task.cancel()
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def _at(where: Where, step: Awaitable[Any]) -> Any:
@@ -251,9 +272,9 @@ class _IceEnd:
             raise _AttemptError(CHECKS) from None
         self._log.note(self._side, "ice", "completed")
 
-    async def connected(self) -> None:
-        if self._connecting is not None:
-            await asyncio.shield(self._connecting)
+    def connecting(self) -> "asyncio.Future[None]":
+        assert self._connecting is not None
+        return self._connecting
 
     async def close(self) -> None:
         await self.ice.close()
@@ -300,7 +321,10 @@ class _PeerEnd:
         if not (self.ice.local_candidates and self.ice.remote_candidates):
             raise _AttemptError(GATHERING)
 
-    async def connected(self) -> None:
+    def connecting(self) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._connected())
+
+    async def _connected(self) -> None:
         while self._peer.connectionState != "connected":
             if self._peer.connectionState in ("failed", "closed"):
                 raise _AttemptError(CHECKS if self._peer.iceConnectionState == "failed" else DTLS)

@@ -137,6 +137,11 @@ def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
     return None if pair is None else (pair.local_candidate, pair.remote_candidate)
 
 
+def pair_count(connection: Connection) -> int:
+    """Return how many candidate pairs an ICE connection has in its checklist (RFC 8445 §6.1.2)."""
+    return len(connection._check_list)
+
+
 def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
     """Return the RTP timestamp of capture position 0 on this sender's stream, 32 bits.
 

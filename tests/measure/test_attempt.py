@@ -8,11 +8,11 @@ import pytest
 
 from jamlab.measure.attempt import DEADLINE_S, attempt
 from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering, Mapping, NatType
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.nat import PORT_RESTRICTED, SYMMETRIC, Filtering
 from jamlab.networks.place import Place
 from jamlab.networks.stun_server import StunServer
 from jamlab.networks.topology import HostConfig, Topology
@@ -125,6 +125,15 @@ class TestTimes:
         failed = tried(STUN_ONLY, CARRIER, CARRIER, deadline_s=600)
         assert (failed.result, failed.stage) == ("failed", "checks")
         assert 63.5 <= failed.observed_s < 66
+
+
+    @pytest.mark.parametrize("level", ["ice", "dtls"])
+    def test_pairs_without_end_are_given_up(self, level):
+        """Two APDM/EIF: aioice pairs on for ever, which RFC 8445 §6.1.2.5 forbids."""
+        endless = Place("APDM/EIF", ((NatType(Mapping.APDM, Filtering.EIF),),))
+        failed = tried(STUN_ONLY, endless, endless, level, deadline_s=600)
+        assert (failed.result, failed.stage) == ("failed", "checks")
+        assert failed.observed_s < 63.5  # when the first check would have been given up
 
 
 class TestStages:

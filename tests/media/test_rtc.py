@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aioice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
 from packaging.requirements import Requirement
@@ -25,7 +26,13 @@ from jamlab.media import rtc
 from jamlab.media.encoder import EncodedFrame, FrameEncoder
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
-from jamlab.media.rtc import EncodedTrack, divert_packets, timestamp_origin
+from jamlab.media.rtc import (
+    EncodedTrack,
+    divert_packets,
+    pair_count,
+    selected_pair,
+    timestamp_origin,
+)
 
 PATIENCE_S = 30
 QUEUED = 32
@@ -229,6 +236,27 @@ class TestEncodedTrack:
                 await asyncio.wait_for(track.recv(), PATIENCE_S)
 
 
+class TestIce:
+    async def test_pairs_and_the_selected_one(self):
+        """Each local candidate pairs with each remote one (RFC 8445 §6.1.2.2)."""
+        one, other = (Connection(controls, use_ipv6=False) for controls in (True, False))
+        try:
+            for end in one, other:
+                await end.gather_candidates()
+            assert (pair_count(one), selected_pair(one)) == (0, None)
+            hosts = [len(end.local_candidates) for end in (one, other)]
+            for end, far in ((one, other), (other, one)):
+                for candidate in (*far.local_candidates, None):
+                    await end.add_remote_candidate(candidate)
+                end.remote_username, end.remote_password = far.local_username, far.local_password
+            await asyncio.gather(one.connect(), other.connect())
+            assert pair_count(one) == hosts[0] * hosts[1]
+            local, remote = selected_pair(one)
+            assert (local.type, remote.type) == ("host", "host")
+        finally:
+            await asyncio.gather(one.close(), other.close())
+
+
 class TestAiortcsInsides:
     """When one of these fails, aiortc has moved what `jamlab.media.rtc` holds on to."""
 
@@ -242,6 +270,8 @@ class TestAiortcsInsides:
                 for owner, name in (
                     (receiver, rtc._JITTER_BUFFER),
                     (sender, rtc._LAST_TIMESTAMP),
+                    (Connection(ice_controlling=True), "_check_list"),
+                    (Connection(ice_controlling=True), "_nominated"),
                 )
                 if not hasattr(owner, name)
             ]
