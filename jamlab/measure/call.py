@@ -39,6 +39,7 @@ SIGNALLING_S = (0.02, 0.20)
 
 SERVER_LINK = LinkConfig(delay_s=0.010)
 SERVER_PORT = 3478
+_SERVERS = HostConfig("stun", SERVER_LINK), HostConfig("turn", SERVER_LINK)
 DEMO_USER, DEMO_PASSWORD = "jam", "jam"
 """What the simulated TURN server asks for."""
 
@@ -86,8 +87,7 @@ class Call:
         """The internet on which it takes place."""
         return Topology(
             (
-                HostConfig("stun", SERVER_LINK),
-                HostConfig("turn", SERVER_LINK),
+                *_SERVERS,
                 self.caller.member("caller", LinkConfig(delay_s=self.caller_delay_s)),
                 self.callee.member("callee", LinkConfig(delay_s=self.callee_delay_s)),
             )

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+import aioice.candidate
 import aioice.ice
 import aioice.stun
 import aioice.turn
@@ -135,7 +136,9 @@ def _constant(value: object) -> Callable[[Any], Any]:
 
 
 _REPLACED: tuple[tuple[ModuleType, str, Callable[[Any], Any]], ...] = (
+    (aioice.candidate, "ipaddress", _constant(_Addresses())),
     (aioice.ice, "get_host_addresses", _addresses),
+    (aioice.ice, "ipaddress", _constant(_Addresses())),
     (aioice.ice, "random_string", _string),
     (aioice.ice, "random", _constant(_Random())),
     (aioice.ice, "secrets", _constant(_Secrets())),

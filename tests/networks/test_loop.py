@@ -55,12 +55,14 @@ def test_what_a_callback_adds_waits_for_the_next_round():
     assert run_simulated(main()) == ["second", "added"]
 
 
-def test_a_closed_loop_takes_no_timers():
+def test_a_closed_loop_takes_nothing():
     loop = SimulatedLoop(VirtualClock())
     loop.close()
     loop.close()
     with pytest.raises(RuntimeError, match="closed"):
         loop.call_at(0, print)
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_soon(print)
 
 
 def test_stopping_before_the_start_does_not_wait():
