@@ -191,7 +191,9 @@ async def _both_connected(ends: Sequence[_End]) -> None:
     finally:
         for one in waiting:
             one.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.wait(waiting)
+        for one in waiting:
+            one.cancelled() or one.exception()
 
 
 async def _at(where: Where, step: Awaitable[Any]) -> Any:
@@ -278,9 +280,9 @@ class _IceEnd:
 
     async def close(self) -> None:
         await self.ice.close()
-        if self._connecting is not None:
+        if self._connecting is not None and not self._connecting.done():
             self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
+            await asyncio.wait((self._connecting,))
         self._log.note(self._side, "ice", "closed")
 
 

@@ -94,7 +94,9 @@ class Line:
         """Send a packet into one direction at a time to come."""
         if link is None:
             then(packet, at_s)
-        elif link.memoryless or at_s <= self._loop.time():
+        elif link.memoryless:
+            then(packet, link.delayed(at_s))
+        elif at_s <= self._loop.time():
             self._transit(link, packet, at_s, then)
         else:
             self._loop.call_at(at_s, self._transit, link, packet, at_s, then)
@@ -103,7 +105,7 @@ class Line:
         self, link: Link, packet: Packet, at_s: float, then: Callable[[Packet, float], None]
     ) -> None:
         size, spared = len(packet.payload), packet.transport == TCP
-        if self._spares_dtls and not link.memoryless and _is_handshake(packet.payload):
+        if self._spares_dtls and _is_handshake(packet.payload):
             size, spared = HANDSHAKE_BYTES, True
         arrivals_s = link.transit(size + IP_UDP_HEADER, at_s, spared)
         if not arrivals_s:

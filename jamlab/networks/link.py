@@ -26,7 +26,8 @@ the mean that is `jitter_s` where T is much longer, and more where it is not.
 
 import math
 import random
-from dataclasses import dataclass, fields
+import sys
+from dataclasses import dataclass
 
 HOLD_BACK_S = 0.025
 """How long a reordered packet is held back: the next of a stream every 20 ms overtakes it."""
@@ -60,8 +61,13 @@ class LinkConfig:
     """With a rate, the longest a packet waits to be sent; beyond it is dropped."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check(field.name, getattr(self, field.name))
+        for name, (low, high, wanted) in _RANGES.items():
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and value is not True and value is not False
+            if not (number and low <= value <= high):
+                if name == "rate_bit_s" and value is None:
+                    continue
+                raise ValueError(f"{name} of a link is {value!r}: give {wanted}")
         least = self.loss / (1 - self.loss) if self.loss < 1 else math.inf
         if 1 < self.burst_packets < least * (1 - _ROUNDING):
             wanted = f"1, or {least:g} or more" if self.loss < 1 else "1"
@@ -71,25 +77,21 @@ class LinkConfig:
             )
 
 
-_SHARES = ("loss", "reordering", "duplication")
 _ROUNDING = 1e-9
-
-
-def _check(name: str, value: object) -> None:
-    """Check that one field is in its range."""
-    if name == "rate_bit_s" and value is None:
-        return
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    if name in _SHARES:
-        good, wanted = 0 <= number <= 1, "a share from 0 to 1"
-    elif name == "burst_packets":
-        good, wanted = 1 <= number < math.inf, "packets, 1 or more"
-    elif name == "rate_bit_s":
-        good, wanted = 0 < number < math.inf, "bits a second, more than 0, or None"
-    else:
-        good, wanted = 0 <= number < math.inf, "seconds, 0 or more"
-    if not good:
-        raise ValueError(f"{name} of a link is {value!r}: give {wanted}")
+_MOST, _LEAST = sys.float_info.max, sys.float_info.min
+_SECONDS = 0, _MOST, "seconds, 0 or more"
+_SHARE = 0, 1, "a share from 0 to 1"
+_RANGES = {
+    "delay_s": _SECONDS,
+    "jitter_s": _SECONDS,
+    "loss": _SHARE,
+    "burst_packets": (1, _MOST, "packets, 1 or more"),
+    "reordering": _SHARE,
+    "duplication": _SHARE,
+    "rate_bit_s": (_LEAST, _MOST, "bits a second, more than 0, or None"),
+    "queue_s": _SECONDS,
+}
+"""What each field may be: no infinity, no NaN, no truth value."""
 
 
 class Link:
@@ -108,7 +110,7 @@ class Link:
         self.memoryless = config.rate_bit_s is None and not any(
             (config.jitter_s, config.loss, config.reordering, config.duplication)
         )
-        """Whether it does nothing but delay, all packets alike."""
+        """Whether it does nothing but delay, all packets alike: `delayed` says all then."""
         self.sent = 0
         """Packets that went in."""
         self.lost = 0
@@ -126,6 +128,11 @@ class Link:
         self._fade, self._recovery = _transitions(config)
         self._bad = config.loss > 0 and rng.random() < config.loss
 
+    def delayed(self, now_s: float) -> float:
+        """Send a packet into a link that is `memoryless`; returns when it leaves the far end."""
+        self.sent += 1
+        return now_s + self._delay_s
+
     def transit(self, size_bytes: int, now_s: float, spared: bool = False) -> tuple[float, ...]:
         """Send a packet into the link.
 
@@ -134,7 +141,7 @@ class Link:
         size_bytes : int
             Its size, headers included.
         now_s : float
-            When it enters; unless the link is `memoryless`, not before the one before.
+            When it enters, not before the one before.
         spared : bool
             It must not get lost, not even in a full queue.
 
@@ -144,8 +151,6 @@ class Link:
             When it leaves the far end: empty is lost, two is duplicated.
         """
         self.sent += 1
-        if self.memoryless:
-            return (now_s + self._delay_s,)
         on_wire_s = self._serialise(size_bytes, now_s, spared)
         if on_wire_s is None:
             self.dropped += 1

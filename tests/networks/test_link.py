@@ -93,11 +93,8 @@ class TestMemoryless:
     def test_only_delays(self, delay_s):
         link = Link(LinkConfig(delay_s=delay_s), Untouchable())
         assert link.memoryless
-        assert [link.transit(1500, now_s) for now_s in (3.0, 1.0, 2.0)] == [
-            (3.0 + delay_s,),
-            (1.0 + delay_s,),
-            (2.0 + delay_s,),
-        ]
+        sent_s = [3.0, 1.0, 2.0]
+        assert [link.delayed(now_s) for now_s in sent_s] == [now_s + delay_s for now_s in sent_s]
         assert link.sent == 3
 
     @pytest.mark.parametrize(
