@@ -51,6 +51,8 @@ class PeerConnection:
         The peer's name, for events and messages.
     connection : RTCPeerConnection
         A new connection; it is closed with this object.
+    number : int
+        Which connection of the service's it is, for events.
     quality : Quality
         What we ask the peer for in our description.
     connect_timeout_s : float
@@ -67,6 +69,7 @@ class PeerConnection:
         peer_id: str,
         connection: RTCPeerConnection,
         *,
+        number: int,
         quality: Quality,
         connect_timeout_s: float,
         flow_timeout_s: float,
@@ -74,6 +77,7 @@ class PeerConnection:
         on_state: Callable[[ConnectionStateChange], None],
     ) -> None:
         self.peer_id = peer_id
+        self.number = number
         self.state = ConnectionState.NEW
         self.playout: Playout | None = None
         self.prepared = True
@@ -86,6 +90,7 @@ class PeerConnection:
         self._on_state = on_state
         self._watchers: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
+        self._abandoning: asyncio.Task[None] | None = None
         self._track = EncodedTrack()
         self._sender = _add_opus_track(connection, self._track)
         connection.on("track", self._receive_track)
@@ -184,7 +189,7 @@ class PeerConnection:
         if state is self.state:
             return False
         now_s = asyncio.get_running_loop().time()
-        change = ConnectionStateChange(self.peer_id, state, self.state, now_s, reason)
+        change = ConnectionStateChange(self.peer_id, state, self.state, now_s, reason, self.number)
         self.state = state
         self._on_state(change)
         return True
@@ -212,10 +217,10 @@ class PeerConnection:
         """Begin to close, at once; returns the task that ends when everything is released."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._release(reason))
+            self._end_stream()
         return self._closing
 
     async def _release(self, reason: str) -> None:
-        self._end_stream()
         try:
             await self._negotiation.close()
             await self._stop_watching()
@@ -237,11 +242,17 @@ class PeerConnection:
         """If aiortc is at work on ICE and DTLS, end that and wait until it has noticed.
 
         It starts its sender, its receiver and the receiver's thread at the end of the handshake;
-        if it had been closed meanwhile, they would run for ever.
+        if it had been closed meanwhile, they would run for ever. Cancelled, this only stops
+        waiting: aiortc does not close a second time what it left half closed.
         """
-        dtls = self._sender.transport
-        if dtls.transport.state == "new":
+        if self._sender.transport.transport.state == "new":
             return
+        if self._abandoning is None or self._abandoning.done():
+            self._abandoning = asyncio.create_task(self._end_handshake())
+        await asyncio.shield(self._abandoning)
+
+    async def _end_handshake(self) -> None:
+        dtls = self._sender.transport
         settled = asyncio.Event()
         dtls.on("statechange", settled.set)
         with contextlib.suppress(TimeoutError):

@@ -153,6 +153,21 @@ async def test_a_connection_that_is_never_made_fails_in_time():
         assert ada.path("stranger") == [CONNECTING, FAILED, CLOSED]
 
 
+@pytest.mark.parametrize("delay_turns", range(8))
+async def test_closed_while_it_gives_up_it_leaves_nothing(delay_turns):
+    """Whatever part of aiortc is half closed at that moment is closed for good."""
+    async with ends("ada", connect_timeout_s=0.05) as (ada,), Stranger() as stranger:
+        failed = asyncio.Event()
+        ada.service.on_connection_state_change(
+            lambda change: failed.set() if change.state is FAILED else None
+        )
+        await stranger.offer_to(ada, lambda sdp: sdp.replace("a=ice-pwd:", "a=ice-pwd:x"))
+        await failed.wait()
+        await turns(delay_turns)
+        await ada.service.close_peer("stranger")
+        assert ada.path("stranger") == [CONNECTING, FAILED, CLOSED]
+
+
 async def test_what_the_peer_closed_is_released_here():
     async with ends("ada", "ben") as (ada, ben), Stranger() as stranger:
         await connect(ada, ben)
