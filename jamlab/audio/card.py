@@ -48,6 +48,10 @@ class CardCounters:
         return self.underruns / self.blocks if self.blocks else 0.0
 
 
+class MicrophoneUnavailableError(OSError):
+    """A card that can play but not capture: no microphone, or no permission to use it."""
+
+
 class SoundCard(Protocol):
     """What the mesh asks of a sound card."""
 
@@ -59,8 +63,21 @@ class SoundCard(Protocol):
     too_late: bool
     """During a callback: whether what it returns can no longer be heard."""
 
-    def start(self, callback: DuplexCallback) -> None:
-        """Begin to call back, once a block, on the running event loop."""
+    def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
+        """Begin to call back, once a block, on the running event loop.
+
+        Parameters
+        ----------
+        callback : callable
+            Who is called.
+        capture : bool
+            Without it the card only plays, and captures silence.
+
+        Raises
+        ------
+        MicrophoneUnavailableError
+            When it cannot capture; it has not begun then.
+        """
 
     def stop(self) -> None:
         """Call back no more. Stopping twice is harmless."""
@@ -133,6 +150,8 @@ class VirtualCard:
         Where to keep what is played.
     skew_ppm : float
         How much faster than nominal the card's own clock runs, in parts per million.
+    microphone : bool
+        Whether it has one.
 
     Raises
     ------
@@ -148,6 +167,7 @@ class VirtualCard:
         periods: int = 2,
         recording: Recording | None = None,
         skew_ppm: float = 0.0,
+        microphone: bool = True,
     ) -> None:
         if block_frames < 1 or periods < 2:
             raise ValueError(
@@ -162,20 +182,27 @@ class VirtualCard:
         self.started_s: float | None = None
         self._slack_frames = (periods - 1) * block_frames
         self._recording = recording
+        self._microphone = microphone
         self._frame_s = 1 / (SAMPLE_RATE * (1 + skew_ppm * 1e-6))
         self._callback: DuplexCallback | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, callback: DuplexCallback) -> None:
+    def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Begin to call back on the running event loop; frame 0 is now.
 
         Raises
         ------
+        MicrophoneUnavailableError
+            When it is to capture and has no microphone.
         RuntimeError
             When the card was started before: its timeline cannot begin twice.
         """
         if self.started_s is not None:
             raise RuntimeError("this virtual card was started before; make a new one")
+        if capture and not self._microphone:
+            raise MicrophoneUnavailableError("this virtual card has no microphone: only listen")
+        if not capture:
+            self.source = no_sound
         loop = asyncio.get_running_loop()
         self._begin(loop.time(), callback)
         self._schedule(loop)

@@ -108,7 +108,9 @@ def _participant(
 ) -> Participant:
     recording = Recording()
     card = VirtualCard(block_frames=plan.block_frames, recording=recording)
-    session = JamSession(name, channel, card, quality=quality_named(plan.quality))
+    session = JamSession(
+        "rig", name, signaling=lambda _: channel, card=card, quality=quality_named(plan.quality)
+    )
     participant = Participant(name, metronome, session, card, recording)
     session.service.on_remote_stream(participant.note_stream)
     return participant

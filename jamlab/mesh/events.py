@@ -37,6 +37,8 @@ class ConnectionStateChange:
     """When, by the event loop's clock."""
     reason: str = ""
     """Why, in words, where the state alone does not say."""
+    connection: int = 0
+    """Which of the service's connections: while one is replaced, there are two to a peer."""
 
 
 @dataclass(frozen=True, slots=True)

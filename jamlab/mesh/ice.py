@@ -18,7 +18,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -139,6 +139,18 @@ class IceConfiguration:
                 yield f"{server.urls} is ignored: {reason}."
         if self.policy == "relay" and not self.has_turn:
             yield f"{self.name} can never connect: it wants relayed paths and has no TURN server."
+
+    def without_relay(self) -> "IceConfiguration":
+        """Return a configuration that is after direct paths only."""
+        return replace(self, servers=tuple(s for s in self.servers if not s.is_turn))
+
+    def relayed(self) -> "IceConfiguration":
+        """Return a configuration that is after relayed paths only."""
+        return replace(self, policy="relay")
+
+
+HOST_ONLY = IceConfiguration("host only")
+"""No servers: for one network."""
 
 
 def _unusable(server: IceServer) -> str | None:

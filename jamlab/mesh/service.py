@@ -4,14 +4,19 @@ The service owns a sound card, one encoder and a connection per peer. It knows n
 signalling: descriptions and candidates go in and out as values, and `jamlab.mesh.session` carries
 them. Everything runs on one event loop; the card's callback is the only real-time part, and it does
 nothing but encode, queue, pull and add.
+
+aiortc has no ICE restart, so a connection that fails is replaced by another, which
+`create_peer_connection` prepares. Until that one stands, the old one plays what still comes.
 """
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from jamlab.audio.card import SoundCard
 from jamlab.audio.mixer import mix
@@ -20,14 +25,16 @@ from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.description import read_candidate, read_description
-from jamlab.mesh.errors import DuplicatePeerError, NoLocalAudioError, UnknownPeerError
+from jamlab.mesh.errors import DuplicatePeerError, NoLocalAudioError
 from jamlab.mesh.events import (
     ConnectionState,
     ConnectionStateChange,
     Listeners,
     RemoteStreamEvent,
 )
+from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.peer import PeerConnection
+from jamlab.mesh.peers import Peers
 
 _HISTORY = 16_384
 
@@ -42,8 +49,8 @@ class WebRTCAudioService:
     ----------
     quality : Quality
         How our sound is encoded.
-    ice_servers : sequence of RTCIceServer
-        STUN and TURN servers; none means host candidates only.
+    ice : IceConfiguration
+        STUN and TURN servers, and which paths are wanted; host candidates only by default.
     flow_timeout_s : float
         A connected peer whose packets stop for so long is reported as disconnected.
     connect_timeout_s : float
@@ -59,20 +66,21 @@ class WebRTCAudioService:
         self,
         *,
         quality: Quality = LOW_LATENCY,
-        ice_servers: Sequence[RTCIceServer] = (),
+        ice: IceConfiguration = HOST_ONLY,
         flow_timeout_s: float = 2.0,
         connect_timeout_s: float = 30.0,
     ) -> None:
         self._encoder = FrameEncoder(quality)
-        self._ice_servers = list(ice_servers)
+        self.ice = ice
         self._flow_timeout_s = flow_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self.sent_frames: deque[tuple[int, float]] = deque(maxlen=_HISTORY)
         """Capture position of each frame sent, and when, by the loop's clock in seconds."""
         self._card: SoundCard | None = None
-        self._peers: dict[str, PeerConnection] = {}
+        self._numbers = itertools.count(1)
         self._stream_listeners: Listeners[RemoteStreamEvent] = Listeners()
         self._state_listeners: Listeners[ConnectionStateChange] = Listeners()
+        self._peers = Peers(self._stream_listeners.emit)
 
     async def __aenter__(self) -> "WebRTCAudioService":
         return self
@@ -88,54 +96,68 @@ class WebRTCAudioService:
     @property
     def peers(self) -> frozenset[str]:
         """Peers there is a connection to, whatever its state."""
-        return frozenset(self._peers)
+        return self._peers.names
 
     def connection_state(self, peer_id: str) -> ConnectionState:
-        """Return the state of one connection; raises `UnknownPeerError`."""
-        return self._peer(peer_id).state
+        """Return the state of the connection that plays; raises `UnknownPeerError`."""
+        return self._peers[peer_id].state
 
     def timestamp_origin(self, peer_id: str) -> int | None:
         """Return the RTP timestamp a peer sees for our capture position 0; None before a packet."""
-        return self._peer(peer_id).timestamp_origin()
+        return self._peers[peer_id].timestamp_origin()
 
     def playout(self, peer_id: str) -> Playout | None:
         """Return a peer's playout buffer, None before its stream is there."""
-        return self._peer(peer_id).playout
+        return self._peers[peer_id].playout
 
     # The browser's methods
 
-    async def initialize_local_audio(self, card: SoundCard) -> None:
-        """Start capture and playback on a card; an earlier card is stopped first.
+    async def initialize_local_audio(self, card: SoundCard, *, capture: bool = True) -> None:
+        """Start playback and, if wanted, capture on a card; an earlier card is stopped first.
 
-        Raises whatever the card raises when it cannot start; there is no local audio then.
+        Without capture our peers get silence. Raises whatever the card raises when it cannot start;
+        there is no local audio then.
         """
         self._stop_card()
-        card.start(self._exchange)
+        card.start(self._exchange, capture=capture)
         self._card = card
 
-    async def create_peer_connection(self, peer_id: str) -> None:
-        """Prepare a connection that will carry our sound to a peer.
+    async def create_peer_connection(
+        self, peer_id: str, *, ice: IceConfiguration | None = None, replacing: bool = False
+    ) -> int:
+        """Prepare a connection that will carry our sound to a peer; returns its number.
 
         An offer made or taken later uses it. A connection that is just closing is waited for.
+
+        Parameters
+        ----------
+        peer_id : str
+            The peer's name.
+        ice : IceConfiguration, optional
+            Servers and paths of this connection, when they are not the service's.
+        replacing : bool
+            Take the place of the connection there is, if any, as soon as this one stands. An
+            earlier replacement that does not yet stand is given up.
 
         Raises
         ------
         NoLocalAudioError
             Before `initialize_local_audio`.
         DuplicatePeerError
-            When there is a connection to that peer.
+            When there is a connection to that peer, and none to be replaced.
         """
-        while (existing := self._peers.get(peer_id)) and existing.closing:
-            await existing.close()
+        await self._settle(peer_id, replacing)
         if self._card is None:
             raise NoLocalAudioError(
                 f"cannot connect to {peer_id!r} without a sound card: call "
                 "initialize_local_audio first"
             )
-        if existing is not None:
+        if self._peers.playing(peer_id) is not None and not replacing:
             raise DuplicatePeerError(f"there is a connection to {peer_id!r}: close it first")
-        self._peers[peer_id] = self._new_connection(peer_id)
+        made = self._new_connection(peer_id, ice or self.ice)
+        self._peers.add(made)
         self._encoder.serve(len(self._peers))
+        return made.number
 
     async def create_offer(self, peer_id: str) -> Description:
         """Open a connection to a peer and return the offer to send to it.
@@ -185,7 +207,7 @@ class WebRTCAudioService:
         PeerClosedError
             When the connection was closed meanwhile.
         """
-        peer = self._peer(peer_id)
+        peer = self._peers.newest(peer_id)
         await peer.accept_answer(read_description(answer, "answer", peer_id))
 
     async def handle_ice_candidate(self, peer_id: str, candidate: Mapping[str, Any]) -> None:
@@ -200,7 +222,7 @@ class WebRTCAudioService:
         PeerClosedError
             When the connection was closed meanwhile.
         """
-        peer = self._peer(peer_id)
+        peer = self._peers.newest(peer_id)
         await peer.add_candidate(read_candidate(candidate, peer_id))
 
     def on_remote_stream(self, listener: Callable[[RemoteStreamEvent], None]) -> Callable[[], None]:
@@ -221,9 +243,19 @@ class WebRTCAudioService:
 
     # Ends
 
-    async def close_peer(self, peer_id: str) -> None:
-        """Close one connection; raises `UnknownPeerError`."""
-        await self._peer(peer_id).close()
+    async def close_peer(self, peer_id: str, connection: int | None = None) -> None:
+        """Close what there is to a peer, or only the connection of a number, if it is still there.
+
+        Raises
+        ------
+        UnknownPeerError
+            When there is no connection to that peer.
+        """
+        both = self._peers[peer_id], self._peers.replacement(peer_id)
+        closings = [
+            peer.begin_closing() for peer in both if peer and connection in (None, peer.number)
+        ]
+        await asyncio.shield(asyncio.gather(*closings))
 
     async def close(self) -> None:
         """Stop the card and close every connection. Closing twice is harmless.
@@ -231,33 +263,39 @@ class WebRTCAudioService:
         Cancelled, it stops waiting; everything closes nevertheless.
         """
         self._stop_card()
-        closings = [peer.begin_closing() for peer in self._peers.values()]
+        closings = [peer.begin_closing() for peer in self._peers.everybody]
         await asyncio.shield(asyncio.gather(*closings))
 
     # Inside
 
-    def _peer(self, peer_id: str) -> PeerConnection:
-        peer = self._peers.get(peer_id)
-        if peer is None:
-            raise UnknownPeerError(
-                f"there is no connection to {peer_id!r}: make or accept an offer"
-            )
-        return peer
+    async def _settle(self, peer_id: str, replacing: bool) -> None:
+        """Wait until what is closing is closed, a replacement that is given up among it."""
+        while True:
+            pending = self._peers.replacement(peer_id)
+            given_up = pending is not None and replacing
+            pending = pending or self._peers.playing(peer_id)
+            if pending is None or not (given_up or pending.closing):
+                return
+            await pending.close()
 
     async def _prepared(self, peer_id: str) -> PeerConnection:
-        peer = self._peers.get(peer_id)
+        peer = self._peers.replacement(peer_id) or self._peers.playing(peer_id)
         if peer is None or peer.closing or not peer.prepared:
             await self.create_peer_connection(peer_id)
-        return self._peers[peer_id]
+        return self._peers.newest(peer_id)
 
-    def _new_connection(self, peer_id: str) -> PeerConnection:
+    def _new_connection(self, peer_id: str, ice: IceConfiguration) -> PeerConnection:
+        number = next(self._numbers)
+        policy = RTCIceTransportPolicy(ice.policy)
+        configuration = RTCConfiguration(iceServers=ice.ice_servers, iceTransportPolicy=policy)
         return PeerConnection(
             peer_id,
-            RTCPeerConnection(RTCConfiguration(iceServers=self._ice_servers)),
+            RTCPeerConnection(configuration),
+            number=number,
             quality=self.quality,
             connect_timeout_s=self._connect_timeout_s,
             flow_timeout_s=self._flow_timeout_s,
-            on_stream=self._stream_listeners.emit,
+            on_stream=lambda event: self._peers.note_stream(number, event),
             on_state=self._on_state,
         )
 
@@ -276,14 +314,13 @@ class WebRTCAudioService:
             self._card = None
 
     def _on_state(self, change: ConnectionStateChange) -> None:
-        if change.state is ConnectionState.CLOSED:
-            self._peers.pop(change.peer_id, None)
-            self._encoder.serve(len(self._peers))
+        self._peers.note_state(change)
+        self._encoder.serve(len(self._peers))
         self._state_listeners.emit(change)
 
     def _exchange(self, captured: Block) -> Block:
         """Send what the card captured, return what it plays: the card's callback."""
-        peers = self._peers.values()
+        peers = [*self._peers]
         for frame in self._encoder.push(captured):
             self.sent_frames.append((frame.position, asyncio.get_running_loop().time()))
             for peer in peers:

@@ -1,27 +1,30 @@
 """A jam session: one participant in a room, connected to everybody else in it.
 
-Those already there offer to the newcomer, the newcomer answers. A room that tells two who come at
-the same time of each other would have both offer; then the offer of the name that sorts first
-stands, and the other participant gives its own up.
+The session listens to its room and keeps a `jamlab.mesh.link.PeerLink` for everybody it has met
+there. Each of them finds its own way to its peer: what fails between two does not concern others.
 """
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Coroutine, Sequence
-from typing import Any
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeAlias
 
-from aiortc import RTCIceServer
-
-from jamlab.audio.card import SoundCard
+from jamlab.audio.card import MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.media.quality import LOW_LATENCY, Quality
-from jamlab.mesh.errors import MeshError
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange
-from jamlab.mesh.service import Description, WebRTCAudioService
+from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners
+from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
+from jamlab.mesh.link import PeerLink
+from jamlab.mesh.notices import Notice, NoticeKind
+from jamlab.mesh.reach import Patience
+from jamlab.mesh.service import WebRTCAudioService
 from jamlab.signaling.channel import Channel, Membership
 from jamlab.signaling.messages import ChannelEvent, PeerJoined, PeerLeft, Signal, SignalType
 
 log = logging.getLogger(__name__)
+
+Signaling: TypeAlias = Callable[[str], Channel]
+"""Makes the channel of a room of that name."""
 
 
 class JamSession:
@@ -29,47 +32,62 @@ class JamSession:
 
     Parameters
     ----------
+    room : str
+        The room's name.
     name : str
         The participant's name in the room.
-    channel : Channel
-        The room.
-    card : SoundCard
-        What it plays through.
+    signaling : callable
+        Makes the channel of a room of that name.
+    card : SoundCard, optional
+        What it plays through; a virtual card with nothing before its microphone by default.
     quality : Quality
         How its sound is encoded.
-    ice_servers : sequence of RTCIceServer
-        STUN and TURN servers; none means host candidates only.
+    ice : IceConfiguration
+        STUN and TURN servers; host candidates only by default.
+    patience : Patience, optional
+        How long to wait for what before trying something else.
+    rng : random.Random, optional
+        Source of the jitter between attempts.
     """
 
     def __init__(
         self,
+        room: str,
         name: str,
-        channel: Channel,
-        card: SoundCard,
         *,
+        signaling: Signaling,
+        card: SoundCard | None = None,
         quality: Quality = LOW_LATENCY,
-        ice_servers: Sequence[RTCIceServer] = (),
+        ice: IceConfiguration = HOST_ONLY,
+        patience: Patience | None = None,
+        rng: random.Random | None = None,
     ) -> None:
+        self.room = room
         self.name = name
-        self.card = card
-        self.service = WebRTCAudioService(quality=quality, ice_servers=ice_servers)
-        self._channel = channel
+        self.card = card or VirtualCard()
+        self.service = WebRTCAudioService(quality=quality, ice=ice)
+        self._channel = signaling(room)
         self._membership: Membership | None = None
-        self._waiting: dict[str, deque[ChannelEvent]] = {}
+        self._patience = patience
+        self._rng = rng or random.Random()
+        self._links: dict[str, PeerLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self.service.on_connection_state_change(self._note_change)
+        self._notice_listeners: Listeners[Notice] = Listeners()
+        self.service.on_connection_state_change(self._follow)
 
     async def __aenter__(self) -> "JamSession":
         if self._membership is not None or self._leaving is not None:
             raise RuntimeError(f"{self.name!r} has been in its session: make a new JamSession")
         try:
-            await self.service.initialize_local_audio(self.card)
+            await self._start_card()
             self._membership = await self._channel.join(self.name)
         except BaseException:
             await self.leave()
             raise
+        for peer_id in self._membership.peers:
+            self._link(peer_id).meet(ours=False)
         self._start(self._listen(self._membership))
         return self
 
@@ -104,6 +122,20 @@ class JamSession:
                 f"{self.name!r} has no connection to {missing} after {timeout_s:g} s"
             ) from None
 
+    def on_notice(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call `listener` with what a user should read; returns how to stop that."""
+        return self._notice_listeners.add(listener)
+
+    # Inside
+
+    async def _start_card(self) -> None:
+        try:
+            await self.service.initialize_local_audio(self.card)
+        except MicrophoneUnavailableError as error:
+            log.warning("%s only listens: %s", self.name, error)
+            await self.service.initialize_local_audio(self.card, capture=False)
+            self._tell(NoticeKind.MICROPHONE)
+
     def _missing(self) -> frozenset[str]:
         peers = self._membership.peers if self._membership else frozenset()
         connected = {
@@ -113,8 +145,14 @@ class JamSession:
         }
         return frozenset(peers - connected)
 
-    def _note_change(self, change: ConnectionStateChange) -> None:
+    def _tell(self, kind: NoticeKind, peer_id: str = "") -> None:
+        notice = Notice(kind, asyncio.get_running_loop().time(), peer_id)
+        self._notice_listeners.emit(notice)
+
+    def _follow(self, change: ConnectionStateChange) -> None:
         self._changed.set()
+        if change.peer_id in self._links:
+            self._links[change.peer_id].hear(change)
 
     async def _leave(self) -> None:
         try:
@@ -126,7 +164,7 @@ class JamSession:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.service.close()
 
-    # Signals: those of one peer in order, those of different peers side by side
+    # The room
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -142,65 +180,26 @@ class JamSession:
             log.exception("%s hears no more of its room", self.name)
 
     def _sort(self, membership: Membership, event: ChannelEvent) -> None:
-        peer_id = event.sender_peer_id if isinstance(event, Signal) else event.peer_id
-        if peer_id in self._waiting:
-            self._waiting[peer_id].append(event)
-        else:
-            self._waiting[peer_id] = deque([event])
-            self._start(self._attend(membership, peer_id))
-
-    async def _attend(self, membership: Membership, peer_id: str) -> None:
-        """Handle what waits from one peer, until nothing does."""
-        waiting = self._waiting[peer_id]
-        try:
-            while waiting:
-                await self._handle(membership, waiting.popleft())
-        finally:
-            del self._waiting[peer_id]
-
-    async def _handle(self, membership: Membership, event: ChannelEvent) -> None:
-        """Handle one event; whatever is wrong with it concerns one peer only."""
-        try:
-            await self._dispatch(membership, event)
-        except MeshError as error:
-            log.warning("%s: %s", self.name, error)
-        except Exception:
-            log.exception("%s could not handle %s", self.name, event)
-
-    async def _dispatch(self, membership: Membership, event: ChannelEvent) -> None:
         match event:
             case PeerJoined(peer_id):
-                offer = await self.service.create_offer(peer_id)
-                await self._send(membership, SignalType.OFFER, peer_id, offer)
-            case PeerLeft(peer_id):
-                await self._forget(peer_id)
-            case Signal(SignalType.OFFER, peer_id, _, data):
-                await self._give_way(peer_id)
-                answer = await self.service.handle_offer(peer_id, data)
-                await self._send(membership, SignalType.ANSWER, peer_id, answer)
-            case Signal(SignalType.ANSWER, peer_id, _, data):
-                await self.service.handle_answer(peer_id, data)
-            case Signal(SignalType.ICE_CANDIDATE, peer_id, _, data):
-                await self.service.handle_ice_candidate(peer_id, data)
+                self._link(peer_id).meet(ours=True)
+            case PeerLeft(peer_id) if peer_id in self._links:
+                self._links[peer_id].leave()
+            case Signal(_, peer_id) if peer_id in membership.peers:
+                self._link(peer_id).hear(event)
+            case Signal(kind, peer_id):
+                log.warning("%s ignores %s of %r, who is not there", self.name, kind, peer_id)
 
-    async def _send(
-        self, membership: Membership, kind: SignalType, peer_id: str, data: Description
-    ) -> None:
-        """Send a description; one that did not get out leaves no connection waiting for more."""
-        try:
-            await membership.send(Signal(kind, self.name, peer_id, data))
-        except BaseException:
-            await self._forget(peer_id)
-            raise
+    def _link(self, peer_id: str) -> PeerLink:
+        """Return the link to a peer; it stays when the peer goes, and is there when it returns."""
+        if peer_id not in self._links:
+            link = PeerLink(
+                self.name, peer_id, self.service, self._send, self._tell, self._rng, self._patience
+            )
+            self._links[peer_id] = link
+            self._start(link.run())
+        return self._links[peer_id]
 
-    async def _give_way(self, peer_id: str) -> None:
-        """Give up an unanswered offer of ours to a peer that offers too and sorts first."""
-        offered = peer_id in self.service.peers and (
-            self.service.connection_state(peer_id) is ConnectionState.NEW
-        )
-        if offered and peer_id < self.name:
-            await self._forget(peer_id)
-
-    async def _forget(self, peer_id: str) -> None:
-        if peer_id in self.service.peers:
-            await self.service.close_peer(peer_id)
+    async def _send(self, kind: SignalType, peer_id: str, data: Mapping[str, Any]) -> None:
+        assert self._membership is not None
+        await self._membership.send(Signal(kind, self.name, peer_id, data))

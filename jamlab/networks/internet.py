@@ -57,7 +57,7 @@ class Segment:
         self.addresses = addresses
         self.members: dict[str, _Member] = {}
         self.gateway: Router | None = None
-        self._lost = lost
+        self.lost = lost
 
     def forward(self, packet: Packet, at_s: float) -> None:
         """Pass a packet to who has its destination, or out."""
@@ -67,7 +67,7 @@ class Segment:
         elif self.gateway is not None:
             self.gateway.depart(packet, at_s)
         else:
-            self._lost["no such address"] += 1
+            self.lost["no such address"] += 1
 
     def deliver(self, packet: Packet, at_s: float) -> None:
         """Pass a packet that came in from outside to who has its destination."""
@@ -75,7 +75,7 @@ class Segment:
         if member is not None:
             member.arrive(packet, at_s)
         else:
-            self._lost["no such address"] += 1
+            self.lost["no such address"] += 1
 
 
 class Line:
@@ -85,6 +85,13 @@ class Line:
         self._loop = loop
         self._lost = lost
         self._spares_dtls = isinstance(loop.clock, VirtualClock)
+        self.cut = False
+        """While it is, nothing gets through."""
+        self.impair(config)
+
+    def impair(self, config: LinkConfig) -> None:
+        """Do to packets as `config` says from now on; those on their way are not concerned."""
+        loop = self._loop
         self.up = None if config == PERFECT else Link(config, loop.random)
         self.down = self.up if not self.up or self.up.memoryless else Link(config, loop.random)
 
@@ -92,7 +99,9 @@ class Line:
         self, link: Link | None, packet: Packet, at_s: float, then: Callable[[Packet, float], None]
     ) -> None:
         """Send a packet into one direction at a time to come."""
-        if link is None:
+        if self.cut:
+            self._lost["cut"] += 1
+        elif link is None:
             then(packet, at_s)
         elif link.memoryless:
             then(packet, link.delayed(at_s))
@@ -204,8 +213,18 @@ class Plug:
         now_s = self._loop.time()
         if packet.destination[0] in self.host.addresses:
             self._reach(packet, now_s)
+        elif packet.source[0] not in self.host.addresses:
+            self._segment.lost["no such address"] += 1
         else:
             self._line.carry(self._line.up, packet, now_s, self._segment.forward)
+
+    def readdress(self) -> None:
+        """Change the host's addresses for others that nobody has."""
+        members, host = self._segment.members, self.host
+        for address in host.addresses:
+            del members[address]
+        host.addresses = tuple(islice(self._segment.addresses, len(host.addresses)))
+        members.update(dict.fromkeys(host.addresses, self))
 
     def arrive(self, packet: Packet, at_s: float) -> None:
         """Take a packet for the host."""
@@ -238,8 +257,13 @@ class Internet:
             raise RuntimeError("a simulated internet needs a SimulatedLoop: use run_simulated")
         self.lost: Counter[str] = Counter()
         """Packets that did not arrive, by what became of them."""
+        self.lines: dict[str, Line] = {}
+        """The line each host and each network hangs on, by its name."""
+        self.boxes: dict[str, list[Middlebox]] = {}
+        """The boxes of each network, by its name."""
         self._loop = loop
         self._hosts: dict[str, Host] = {}
+        self._plugs: dict[str, Plug] = {}
         self._names: dict[str, str] = {}
         self._private = 0
         backbone = Segment(_addresses(_BACKBONE), self.lost)
@@ -258,8 +282,13 @@ class Internet:
         """Everybody, in the topology's order."""
         return tuple(self._hosts.values())
 
+    def readdress(self, name: str) -> None:
+        """Give a host another address, as when it changes networks; its sockets keep the old."""
+        self._plugs[name].readdress()
+        self._names[name] = self._names[f"{name}.{DOMAIN}"] = self.host(name).addresses[0]
+
     def _attach(self, member: HostConfig | LanConfig, segment: Segment) -> None:
-        line = Line(self._loop, member.link, self.lost)
+        line = self.lines[member.name] = Line(self._loop, member.link, self.lost)
         if isinstance(member, HostConfig):
             self._attach_host(member, segment, line)
         else:
@@ -267,7 +296,7 @@ class Internet:
 
     def _attach_host(self, config: HostConfig, segment: Segment, line: Line) -> None:
         addresses = tuple(islice(segment.addresses, config.addresses))
-        plug = Plug(self._loop, line, segment)
+        plug = self._plugs[config.name] = Plug(self._loop, line, segment)
         first_port = EPHEMERAL_PORTS[int(self._loop.random.random() * len(EPHEMERAL_PORTS))]
         host = Host(config.name, addresses, plug.send, self._names, first_port)
         plug.host = self._hosts[config.name] = host
@@ -278,7 +307,7 @@ class Internet:
         public = tuple(islice(outside.addresses, config.addresses)) if config.translates else ()
         addresses = self._private_addresses(config) if public else outside.addresses
         inside = Segment(addresses, self.lost)
-        boxes = [self._box(box, public) for box in config.boxes]
+        boxes = self.boxes[config.name] = [self._box(box, public) for box in config.boxes]
         inside.gateway = router = Router(self._loop, line, outside, inside, boxes, self.lost)
         for member in config.members:
             self._attach(member, inside)

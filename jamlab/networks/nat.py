@@ -140,6 +140,12 @@ class Nat:
             self._refresh(binding, remote, packet.transport, now_s)
         return Packet(packet.source, binding.inside, packet.payload, packet.transport)
 
+    def reboot(self) -> None:
+        """Forget everything, as a router does that loses its power."""
+        self._bindings.clear()
+        self._pools.clear()
+        self._pairs.clear()
+
     def _binding(self, packet: Packet, now_s: float) -> Binding | None:
         key = self._mapping_key(packet)
         binding = self._bindings.get(key)

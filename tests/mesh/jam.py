@@ -70,9 +70,11 @@ class Player:
 class Member(Player):
     """A participant of a session."""
 
-    def __init__(self, name, channel):
+    def __init__(self, name, channel, **options):
         super().__init__(name)
-        self.session = JamSession(name, channel, self.card, quality=CHEAP)
+        self.session = JamSession(
+            "room", name, signaling=lambda _: channel, card=self.card, quality=CHEAP, **options
+        )
         self.service = self.session.service
 
 

@@ -24,7 +24,7 @@ class HandCard:
         self.too_late = False
         self.callback = None
 
-    def start(self, callback):
+    def start(self, callback, *, capture=True):
         self.callback = callback
 
     def stop(self):
@@ -34,8 +34,8 @@ class HandCard:
 async def test_a_callback_that_is_too_late_is_missed_by_every_stream():
     room, card, ben = MemoryChannel(), HandCard(), Player("ben")
     async with (
-        JamSession("ada", room, card, quality=CHEAP) as ada,
-        JamSession("ben", room, ben.card, quality=CHEAP),
+        JamSession("room", "ada", signaling=lambda _: room, card=card, quality=CHEAP) as ada,
+        JamSession("room", "ben", signaling=lambda _: room, card=ben.card, quality=CHEAP),
     ):
         await ada.wait_connected(20)
         playout = ada.service.playout("ben")
@@ -50,7 +50,7 @@ async def test_a_callback_that_is_too_late_is_missed_by_every_stream():
 
 async def test_nobody_to_hear_is_silence_of_the_length_asked():
     room, card = MemoryChannel(), HandCard()
-    async with JamSession("ada", room, card, quality=CHEAP):
+    async with JamSession("room", "ada", signaling=lambda _: room, card=card, quality=CHEAP):
         for frames in (1, BLOCK, 4096):
             played = card.callback(silence(frames))
             assert played.shape == (frames, 2)

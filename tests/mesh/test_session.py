@@ -183,7 +183,7 @@ async def test_a_card_that_cannot_start_leaves_nobody_in_the_room():
     used.start(lambda block: block)
     used.stop()
     with pytest.raises(RuntimeError, match="started before"):
-        await JamSession("ada", channel, used).__aenter__()
+        await JamSession("room", "ada", signaling=lambda _: channel, card=used).__aenter__()
     assert channel.members == frozenset()
 
 
@@ -243,7 +243,8 @@ async def test_one_peers_signals_wait_for_each_other_and_for_nobody_else(monkeyp
     ada = Member("ada", channel)
 
     async def create_offer(peer_id):
-        await may_go_on.wait()
+        if peer_id == "slow":
+            await may_go_on.wait()
         handled.append((peer_id, "offer"))
         return {"type": "offer", "sdp": ""}
 
@@ -253,16 +254,18 @@ async def test_one_peers_signals_wait_for_each_other_and_for_nobody_else(monkeyp
     monkeypatch.setattr(ada.service, "create_offer", create_offer)
     monkeypatch.setattr(ada.service, "handle_ice_candidate", handle_ice_candidate)
     async with ada.session:
-        slow = await channel.join("slow")
-        for number in range(3):
-            for sender in ("slow", "quick"):
+        for sender in [await channel.join("slow"), await channel.join("quick")]:
+            for number in range(3):
                 data = {"candidate": str(number)}
-                await slow.send(Signal(SignalType.ICE_CANDIDATE, sender, "ada", data))
-        await until(lambda: len(handled) == 3)
+                signal = Signal(SignalType.ICE_CANDIDATE, sender.peer_id, "ada", data)
+                await sender.send(signal)
+        await until(lambda: len(handled) == 4)
         may_go_on.set()
-        await until(lambda: len(handled) == 7)
-    quick = [("quick", str(number)) for number in range(3)]
-    assert handled == [*quick, ("slow", "offer"), *(("slow", str(n)) for n in range(3))]
+        await until(lambda: len(handled) == 8)
+    slow, quick = (
+        [(name, "offer"), *((name, str(n)) for n in range(3))] for name in ("slow", "quick")
+    )
+    assert handled == [*quick, *slow]
 
 
 class BrokenMembership:
@@ -302,7 +305,7 @@ async def test_a_broken_line_is_told_and_everything_closed(caplog):
     with pytest.raises(ConnectionError):
         await session.leave()
     assert "ada hears no more of its room" in caplog.text
-    assert "ada could not handle PeerJoined(peer_id='ben')" in caplog.text
+    assert "about ben: the line is cut" in caplog.text
     with pytest.raises(NoLocalAudioError):
         await session.service.create_offer("ben")
 

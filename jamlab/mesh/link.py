@@ -1,0 +1,221 @@
+"""The way to one peer at work: one task that hears what happens and does what `Reach` decides.
+
+Inputs queue up and are handled one after the other, each to its end, with the peer's own clock of
+deadlines between them; links to different peers do not wait for each other.
+"""
+
+import asyncio
+import logging
+import math
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from jamlab.mesh.description import read_description
+from jamlab.mesh.errors import MeshError
+from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.ice import IceConfiguration
+from jamlab.mesh.notices import NoticeKind
+from jamlab.mesh.reach import (
+    Action,
+    Actions,
+    Close,
+    GiveUp,
+    Patience,
+    Reach,
+    Route,
+    SendAnswer,
+    SendOffer,
+    TakeAnswer,
+    Tell,
+)
+from jamlab.mesh.service import WebRTCAudioService
+from jamlab.signaling.messages import Signal, SignalType
+
+log = logging.getLogger(__name__)
+
+Send: TypeAlias = Callable[[SignalType, str, Mapping[str, Any]], Awaitable[None]]
+"""Sends a signal of a type to a peer."""
+
+Step: TypeAlias = Callable[[float], Actions]
+
+
+class PeerLink:
+    """The way to one peer.
+
+    Parameters
+    ----------
+    own, peer : str
+        Both names.
+    service : WebRTCAudioService
+        Who makes the connections.
+    send : callable
+        Who sends our signals.
+    tell : callable
+        Who tells the user.
+    rng : random.Random
+        Source of the jitter of rests.
+    patience : Patience
+        How long to wait for what.
+    """
+
+    def __init__(
+        self,
+        own: str,
+        peer: str,
+        service: WebRTCAudioService,
+        send: Send,
+        tell: Callable[[NoticeKind, str], None],
+        rng: random.Random,
+        patience: Patience | None = None,
+    ) -> None:
+        self.peer = peer
+        self.reach = Reach(own, peer, routes_of(service.ice), rng, patience)
+        self._service = service
+        self._send = send
+        self._tell = tell
+        self._queue: asyncio.Queue[Step | Signal | ConnectionStateChange] = asyncio.Queue()
+        self._under_way: int | None = None
+        self._playing: int | None = None
+
+    # What happens
+
+    def meet(self, ours: bool) -> None:
+        """Take note that the peer is in the room, and whether it is our turn to offer."""
+        self._queue.put_nowait(lambda now_s: self.reach.meet(ours, now_s))
+
+    def leave(self) -> None:
+        """Take note that the peer is no longer in the room."""
+        self._queue.put_nowait(self.reach.leave)
+
+    def hear(self, event: Signal | ConnectionStateChange) -> None:
+        """Take a signal of the peer's, or what became of a connection to it."""
+        self._queue.put_nowait(event)
+
+    # At work
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            step = await self._next_step()
+            try:
+                await self._take(step)
+            except MeshError as error:
+                log.warning("about %s: %s", self.peer, error)
+            except Exception:
+                log.exception("what %s sent could not be handled", self.peer)
+
+    async def _next_step(self) -> Step | Signal | ConnectionStateChange:
+        """Wait for what happens next; that nothing did until the deadline is a step, too."""
+        now_s = asyncio.get_running_loop().time()
+        within_s = self.reach.due_s - now_s
+        try:
+            async with asyncio.timeout(within_s if within_s < math.inf else None):
+                return await self._queue.get()
+        except TimeoutError:
+            return self.reach.tick
+
+    async def _take(self, event: Step | Signal | ConnectionStateChange) -> None:
+        if isinstance(event, Signal) and event.type is SignalType.ICE_CANDIDATE:
+            await self._service.handle_ice_candidate(self.peer, event.data)
+            return
+        actions = deque(self._actions(event, asyncio.get_running_loop().time()))
+        while actions:
+            actions.extend(await self._try_to_do(actions.popleft()))
+
+    def _actions(self, event: Step | Signal | ConnectionStateChange, now_s: float) -> Actions:
+        match event:
+            case Signal(SignalType.OFFER, _, _, data):
+                read_description(data, "offer", self.peer)  # bad ones must not count as attempts
+                return self.reach.hear_offer(data, now_s)
+            case Signal(_, _, _, data):
+                read_description(data, "answer", self.peer)
+                return self.reach.hear_answer(data, now_s)
+            case ConnectionStateChange():
+                return self._follow(event, now_s)
+            case _:
+                return event(now_s)
+
+    def _follow(self, change: ConnectionStateChange, now_s: float) -> Actions:
+        """Turn a change of a connection's state into what it means."""
+        if change.connection == self._under_way:
+            if change.state is ConnectionState.CONNECTED:
+                self._playing, self._under_way = change.connection, None
+                return self.reach.connected(now_s)
+            over = change.state in (ConnectionState.FAILED, ConnectionState.CLOSED)
+            return self.reach.failed(now_s) if over else []
+        if change.connection != self._playing:
+            return []
+        meanings: dict[ConnectionState, Step] = {
+            ConnectionState.CONNECTED: self.reach.resumed,
+            ConnectionState.DISCONNECTED: self.reach.silent,
+            ConnectionState.FAILED: self.reach.silent,
+            ConnectionState.CLOSED: self.reach.closed,
+        }
+        return meanings[change.state](now_s) if change.state in meanings else []
+
+    # What is to be done
+
+    async def _try_to_do(self, action: Action) -> Actions:
+        """Do something; a step of an attempt that cannot be done is the end of the attempt."""
+        try:
+            await self._do(action)
+        except (MeshError, OSError) as error:
+            log.warning("about %s: %s", self.peer, error)
+            return self.reach.failed(asyncio.get_running_loop().time())
+        return []
+
+    async def _do(self, action: Action) -> None:
+        match action:
+            case SendOffer(attempt, route):
+                await self._connect(offering(self._service.ice, route))
+                offer = await self._service.create_offer(self.peer)
+                about = {"attempt": attempt, "route": route.value}
+                await self._send(SignalType.OFFER, self.peer, {**offer, **about})
+            case SendAnswer(offer, route):
+                await self._connect(answering(self._service.ice, route))
+                answer = await self._service.handle_offer(self.peer, offer)
+                about = {"attempt": offer["attempt"]} if "attempt" in offer else {}
+                await self._send(SignalType.ANSWER, self.peer, {**answer, **about})
+            case TakeAnswer(answer):
+                await self._service.handle_answer(self.peer, answer)
+            case GiveUp():
+                await self._close(self._under_way)
+                self._under_way = None
+            case Close():
+                await self._close(None)
+                self._under_way = self._playing = None
+            case Tell(kind):
+                self._tell(kind, self.peer)
+
+    async def _connect(self, ice: IceConfiguration) -> None:
+        """Prepare a connection that takes the place of the one there is, if it comes about."""
+        self._under_way = await self._service.create_peer_connection(
+            self.peer, ice=ice, replacing=True
+        )
+
+    async def _close(self, connection: int | None) -> None:
+        if self.peer in self._service.peers:
+            await self._service.close_peer(self.peer, connection)
+
+
+def routes_of(ice: IceConfiguration) -> tuple[Route, ...]:
+    """Return the routes a configuration has."""
+    if ice.policy == "relay":
+        return (Route.RELAY,)
+    return (Route.DIRECT, Route.RELAY) if ice.has_turn else (Route.DIRECT,)
+
+
+def offering(ice: IceConfiguration, route: Route) -> IceConfiguration:
+    """Return what of a configuration an offer along a route uses."""
+    return ice.relayed() if route is Route.RELAY else answering(ice, route)
+
+
+def answering(ice: IceConfiguration, route: Route | None) -> IceConfiguration:
+    """Return what of a configuration the answer to an offer along a route uses.
+
+    Direct paths only where the offer is after those. Otherwise everything: a relayed offer has only
+    the peer's relay to be reached at, and a browser's says nothing of routes.
+    """
+    return ice.without_relay() if route is Route.DIRECT and ice.policy == "all" else ice

@@ -1,0 +1,43 @@
+"""What a session tells its user, in the product's words."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class NoticeKind(StrEnum):
+    """What there is to tell."""
+
+    RETRYING = "retrying"
+    RELAYING = "relaying"
+    NO_AUDIO = "no audio"
+    RESTORED = "restored"
+    MICROPHONE = "microphone"
+    SIGNALING_LOST = "signaling lost"
+    SIGNALING_RESTORED = "signaling restored"
+
+
+_TEXTS = {
+    NoticeKind.RETRYING: "Direct audio connection failed, retrying…",
+    NoticeKind.RELAYING: "Direct audio connection failed, using relay mode",
+    NoticeKind.NO_AUDIO: "No audio connection: the session goes on without it, and tries again",
+    NoticeKind.RESTORED: "Audio connection restored",
+    NoticeKind.MICROPHONE: "Microphone access is required for jamming",
+    NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",
+    NoticeKind.SIGNALING_RESTORED: "Connection to the session service restored",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a user should read."""
+
+    kind: NoticeKind
+    at_s: float
+    """When, by the event loop's clock."""
+    peer_id: str = ""
+    """Whom it is about, empty when it is about everybody."""
+
+    @property
+    def text(self) -> str:
+        """The sentence to show."""
+        return _TEXTS[self.kind]

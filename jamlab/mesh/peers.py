@@ -1,0 +1,114 @@
+"""The connections of a service: one to each peer that plays, and perhaps one that will replace it.
+
+A replacement plays from the moment it stands; its stream, which is there before, is told of then,
+so that whoever listens sees one stream of a peer end before the next begins. When the one that
+plays is closed first, its replacement takes its place as it is.
+"""
+
+from collections.abc import Callable, Iterator
+
+from jamlab.mesh.errors import UnknownPeerError
+from jamlab.mesh.events import (
+    ConnectionState,
+    ConnectionStateChange,
+    RemoteStreamAdded,
+    RemoteStreamEvent,
+)
+from jamlab.mesh.peer import PeerConnection
+
+
+class Peers:
+    """Who is connected, and by which connection.
+
+    Parameters
+    ----------
+    on_stream : callable
+        Takes the events of the streams that play.
+    """
+
+    def __init__(self, on_stream: Callable[[RemoteStreamEvent], None]) -> None:
+        self._playing: dict[str, PeerConnection] = {}
+        self._replacements: dict[str, PeerConnection] = {}
+        self._replaced: dict[int, PeerConnection] = {}
+        self._held_streams: dict[int, RemoteStreamEvent] = {}
+        self._on_stream = on_stream
+
+    def __len__(self) -> int:
+        return len(self._playing)
+
+    def __iter__(self) -> Iterator[PeerConnection]:
+        """Iterate over those that play."""
+        return iter(self._playing.values())
+
+    def __getitem__(self, peer_id: str) -> PeerConnection:
+        """Return the connection to a peer that plays; raises `UnknownPeerError`."""
+        try:
+            return self._playing[peer_id]
+        except KeyError:
+            raise UnknownPeerError(
+                f"there is no connection to {peer_id!r}: make or accept an offer"
+            ) from None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Peers there is a connection to."""
+        return frozenset(self._playing)
+
+    @property
+    def everybody(self) -> list[PeerConnection]:
+        """Every connection that is not closed yet, whatever it is for."""
+        parts = self._playing, self._replacements, self._replaced
+        return [connection for part in parts for connection in part.values()]
+
+    def playing(self, peer_id: str) -> PeerConnection | None:
+        """Return the connection to a peer that plays, if there is one."""
+        return self._playing.get(peer_id)
+
+    def replacement(self, peer_id: str) -> PeerConnection | None:
+        """Return the connection that will replace it, if there is one."""
+        return self._replacements.get(peer_id)
+
+    def newest(self, peer_id: str) -> PeerConnection:
+        """Return the connection that signals are about; raises `UnknownPeerError`."""
+        return self._replacements.get(peer_id) or self[peer_id]
+
+    def add(self, connection: PeerConnection) -> None:
+        """Add a connection: to play, or to replace the one that does."""
+        exists = connection.peer_id in self._playing
+        (self._replacements if exists else self._playing)[connection.peer_id] = connection
+
+    def note_stream(self, number: int, event: RemoteStreamEvent) -> None:
+        """Pass on what became of a connection's stream, once that plays."""
+        replacement = self._replacements.get(event.peer_id)
+        if replacement is None or replacement.number != number:
+            self._on_stream(event)
+        elif isinstance(event, RemoteStreamAdded):
+            self._held_streams[number] = event
+        else:
+            self._held_streams.pop(number, None)
+
+    def note_state(self, change: ConnectionStateChange) -> None:
+        """Let a replacement that stands play, and forget what is closed."""
+        replacement = self._replacements.get(change.peer_id)
+        replaces = replacement is not None and replacement.number == change.connection
+        if replaces and change.state is ConnectionState.CONNECTED:
+            replaced = self._playing[change.peer_id]
+            self._replaced[replaced.number] = replaced
+            replaced.begin_closing("replaced")
+            self._promote(change.peer_id)
+        elif change.state is ConnectionState.CLOSED:
+            self._drop(change.peer_id, change.connection)
+
+    def _promote(self, peer_id: str) -> None:
+        promoted = self._playing[peer_id] = self._replacements.pop(peer_id)
+        held = self._held_streams.pop(promoted.number, None)
+        if held is not None:
+            self._on_stream(held)
+
+    def _drop(self, peer_id: str, number: int) -> None:
+        self._replaced.pop(number, None)
+        for part in self._replacements, self._playing:
+            if peer_id in part and part[peer_id].number == number:
+                del part[peer_id]
+        if peer_id in self._replacements and peer_id not in self._playing:
+            self._promote(peer_id)

@@ -1,0 +1,14 @@
+"""Sessions to which everything happens: afterwards all hear all, and nothing is left."""
+
+import pytest
+
+from tests.mesh.chaos import chaos
+
+SEEDS, TOGETHER = 200, 10
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, TOGETHER))
+def test_everybody_hears_everybody_after_every_schedule(first, caplog):
+    for seed in range(first, first + TOGETHER):
+        chaos(seed)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
