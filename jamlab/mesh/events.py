@@ -41,6 +41,31 @@ class ConnectionStateChange:
     """Which of the service's connections: while one is replaced, there are two to a peer."""
 
 
+class IceConnectionState(StrEnum):
+    """State of a connection's ICE agent (W3C WebRTC §5.6.4)."""
+
+    NEW = "new"
+    CHECKING = "checking"
+    CONNECTED = "connected"
+    COMPLETED = "completed"
+    DISCONNECTED = "disconnected"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class IceConnectionStateChange:
+    """The ICE agent of a connection went from one state to another."""
+
+    peer_id: str
+    state: IceConnectionState
+    previous: IceConnectionState
+    at_s: float
+    """When, by the event loop's clock."""
+    connection: int
+    """Which of the service's connections."""
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteStreamAdded:
     """A peer's sound is there to be played."""

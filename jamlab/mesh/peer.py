@@ -8,6 +8,7 @@ says `CLOSED` when everything is released, never before.
 *Flow.* aiortc knows no state ``disconnected`` and notices a dead peer only when ICE consent has
 failed for half a minute (RFC 7675), so the packets received are watched here. Time is counted in
 slices in which our own loop ran, so that a loop that stood still does not look like a silent peer.
+The ICE agent's states are told with that one among them, as a browser tells them.
 A peer that ended its stream (RTCP BYE) owes us no packets: from then on only ICE tells.
 """
 
@@ -29,6 +30,8 @@ from jamlab.mesh.errors import MalformedDescriptionError
 from jamlab.mesh.events import (
     ConnectionState,
     ConnectionStateChange,
+    IceConnectionState,
+    IceConnectionStateChange,
     RemoteStreamAdded,
     RemoteStreamEnded,
     RemoteStreamEvent,
@@ -39,6 +42,7 @@ log = logging.getLogger(__name__)
 
 _FLOW_SLICES = 4
 _HANDSHAKE_END_S = 5.0
+_ICE_CLOSED = IceConnectionState.CLOSED
 _SENDING = (ConnectionState.CONNECTED, ConnectionState.DISCONNECTED)
 
 
@@ -60,7 +64,7 @@ class PeerConnection:
         peer that never says its candidates are complete.
     flow_timeout_s : float
         Silence on the wire after which the peer counts as disconnected.
-    on_stream, on_state : callable
+    on_stream, on_state, on_ice_state : callable
         Take the events.
     """
 
@@ -75,6 +79,7 @@ class PeerConnection:
         flow_timeout_s: float,
         on_stream: Callable[[RemoteStreamEvent], None],
         on_state: Callable[[ConnectionStateChange], None],
+        on_ice_state: Callable[[IceConnectionStateChange], None],
     ) -> None:
         self.peer_id = peer_id
         self.number = number
@@ -88,6 +93,8 @@ class PeerConnection:
         self._flow_timeout_s = flow_timeout_s
         self._on_stream = on_stream
         self._on_state = on_state
+        self._on_ice_state = on_ice_state
+        self._ice_state = IceConnectionState.NEW
         self._watchers: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._abandoning: asyncio.Task[None] | None = None
@@ -95,6 +102,7 @@ class PeerConnection:
         self._sender = _add_opus_track(connection, self._track)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
+        connection.on("iceconnectionstatechange", self._follow_ice)
 
     # Sound
 
@@ -166,10 +174,14 @@ class PeerConnection:
         elif state is ConnectionState.CONNECTED:
             self._watch(self._watch_flow())
 
+    def _follow_ice(self) -> None:
+        self._change_ice(IceConnectionState(self._connection.iceConnectionState))
+
     async def _fail_late(self) -> None:
         await asyncio.sleep(self._connect_timeout_s)
         if self.state is ConnectionState.CONNECTING:
             self._change(ConnectionState.FAILED, f"not made in {self._connect_timeout_s:g} s")
+            self._change_ice(IceConnectionState.FAILED)
             await self._abandon_handshake()
 
     async def _watch_flow(self) -> None:
@@ -178,11 +190,12 @@ class PeerConnection:
             received = self.playout.counters.received
             silent_slices = silent_slices + 1 if received == seen else 0
             seen = received
-            if silent_slices == 0:
-                self._change(ConnectionState.CONNECTED)
+            if silent_slices == 0 and self._change(ConnectionState.CONNECTED):
+                self._change_ice(IceConnectionState.CONNECTED)
             elif silent_slices >= _FLOW_SLICES:
                 reason = f"no packet for {self._flow_timeout_s:g} s"
                 self._change(ConnectionState.DISCONNECTED, reason)
+                self._change_ice(IceConnectionState.DISCONNECTED)
             await asyncio.sleep(self._flow_timeout_s / _FLOW_SLICES)
 
     def _change(self, state: ConnectionState, reason: str = "") -> bool:
@@ -193,6 +206,16 @@ class PeerConnection:
         self.state = state
         self._on_state(change)
         return True
+
+    def _change_ice(self, state: IceConnectionState) -> None:
+        """Note a state, but no return from a failure or to the beginning, which aiortc tells of."""
+        over = self._ice_state is IceConnectionState.FAILED and state is not _ICE_CLOSED
+        if over or state in (self._ice_state, IceConnectionState.NEW):
+            return
+        now_s = asyncio.get_running_loop().time()
+        change = IceConnectionStateChange(self.peer_id, state, self._ice_state, now_s, self.number)
+        self._ice_state = state
+        self._on_ice_state(change)
 
     def _watch(self, watching: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(watching)

@@ -29,6 +29,7 @@ from jamlab.mesh.errors import DuplicatePeerError, NoLocalAudioError
 from jamlab.mesh.events import (
     ConnectionState,
     ConnectionStateChange,
+    IceConnectionStateChange,
     Listeners,
     RemoteStreamEvent,
 )
@@ -80,6 +81,7 @@ class WebRTCAudioService:
         self._numbers = itertools.count(1)
         self._stream_listeners: Listeners[RemoteStreamEvent] = Listeners()
         self._state_listeners: Listeners[ConnectionStateChange] = Listeners()
+        self._ice_state_listeners: Listeners[IceConnectionStateChange] = Listeners()
         self._peers = Peers(self._stream_listeners.emit)
 
     async def __aenter__(self) -> "WebRTCAudioService":
@@ -241,6 +243,12 @@ class WebRTCAudioService:
         """Call `listener` when a connection changes its state; returns how to stop that."""
         return self._state_listeners.add(listener)
 
+    def on_ice_connection_state_change(
+        self, listener: Callable[[IceConnectionStateChange], None]
+    ) -> Callable[[], None]:
+        """Call `listener` when the ICE agent of a connection changes its state; as the others."""
+        return self._ice_state_listeners.add(listener)
+
     # Ends
 
     async def close_peer(self, peer_id: str, connection: int | None = None) -> None:
@@ -297,6 +305,7 @@ class WebRTCAudioService:
             flow_timeout_s=self._flow_timeout_s,
             on_stream=lambda event: self._peers.note_stream(number, event),
             on_state=self._on_state,
+            on_ice_state=self._ice_state_listeners.emit,
         )
 
     async def _closing_on_error(

@@ -83,14 +83,19 @@ class End(Player):
 
     def __init__(self, name, **options):
         super().__init__(name)
-        self.states, self.streams = [], []
+        self.states, self.ice_states, self.streams = [], [], []
         self.service = WebRTCAudioService(quality=CHEAP, **options)
         self.service.on_connection_state_change(self.states.append)
+        self.service.on_ice_connection_state_change(self.ice_states.append)
         self.service.on_remote_stream(self.streams.append)
 
     def path(self, peer):
         """The states a connection went through."""
         return [change.state for change in self.states if change.peer_id == peer]
+
+    def ice_path(self, peer):
+        """The states of a connection's ICE agent."""
+        return [change.state.value for change in self.ice_states if change.peer_id == peer]
 
     def state(self, peer):
         return self.service.connection_state(peer)

@@ -76,6 +76,12 @@ async def test_a_peer_whose_packets_stop_is_disconnected_until_they_resume():
         await until(lambda: ada.state("ben") is cleo.state("ben") is CONNECTED)
         await plays_on(ada, "ben")
     assert ada.path("ben")[:4] == [CONNECTING, CONNECTED, DISCONNECTED, CONNECTED]
+    assert ada.ice_path("ben")[:4] == ["checking", "completed", "disconnected", "connected"]
+    assert ada.ice_path("ben")[-1] == "closed"
+    changes = [change for change in ada.ice_states if change.peer_id == "ben"]
+    assert [change.previous for change in changes] == ["new", *ada.ice_path("ben")[:-1]]
+    times_s = [change.at_s for change in changes]
+    assert times_s == sorted(times_s)
 
 
 async def test_a_peer_that_vanishes_without_a_word_is_disconnected():
@@ -151,6 +157,7 @@ async def test_a_connection_that_is_never_made_fails_in_time():
         assert ada.states[-1].reason == "not made in 0.2 s"
         await ada.service.close_peer("stranger")
         assert ada.path("stranger") == [CONNECTING, FAILED, CLOSED]
+        assert ada.ice_path("stranger") == ["checking", "failed", "closed"]
 
 
 @pytest.mark.parametrize("delay_turns", range(8))
