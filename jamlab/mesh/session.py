@@ -19,7 +19,15 @@ from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.mesh.reach import Patience
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.signaling.channel import Channel, Membership
-from jamlab.signaling.messages import ChannelEvent, PeerJoined, PeerLeft, Signal, SignalType
+from jamlab.signaling.messages import (
+    ChannelEvent,
+    PeerJoined,
+    PeerLeft,
+    Signal,
+    SignalingLost,
+    SignalingRestored,
+    SignalType,
+)
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +195,10 @@ class JamSession:
                 self._links[peer_id].leave()
             case Signal(_, peer_id) if peer_id in membership.peers:
                 self._link(peer_id).hear(event)
+            case SignalingLost():
+                self._tell(NoticeKind.SIGNALING_LOST)
+            case SignalingRestored():
+                self._tell(NoticeKind.SIGNALING_RESTORED)
             case Signal(kind, peer_id):
                 log.warning("%s ignores %s of %r, who is not there", self.name, kind, peer_id)
 

@@ -10,6 +10,15 @@ class NameTakenError(ValueError):
     """Somebody in the room has that name already."""
 
 
+def name_taken(name: str) -> NameTakenError:
+    """Return the error that says whose name is taken."""
+    return NameTakenError(f"there is a {name!r} in the room: join under another name")
+
+
+class SignalingError(ConnectionError):
+    """The signalling service cannot be reached, does not answer, or refuses."""
+
+
 class Membership(Protocol):
     """One peer's place in a room."""
 
@@ -24,7 +33,11 @@ class Membership(Protocol):
         """Yield what happens, in order, until this member leaves; for one reader, once."""
 
     async def send(self, signal: Signal) -> None:
-        """Send a signal; one to oneself, or to somebody who is gone, is lost in silence."""
+        """Send a signal; one to oneself, or to somebody who is gone, is lost in silence.
+
+        Signals to one peer arrive in order. While signalling is lost they are kept for a while;
+        one that may have been on its way just then is sent again, so it may arrive twice.
+        """
 
     async def leave(self) -> None:
         """Go out of the room. Leaving twice is harmless."""
@@ -37,12 +50,15 @@ class Channel(Protocol):
         """Come into the room.
 
         Those who are in it hear `PeerJoined`, the newcomer does not hear of them: of any two
-        members exactly one is told to begin.
+        members one is told to begin. When two come at the same moment both may be told, never
+        neither.
 
         Raises
         ------
         NameTakenError
             When the name is taken.
+        SignalingError
+            When there is a service to be reached, and it cannot be.
 
         Notes
         -----

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from jamlab.signaling.channel import NameTakenError
+from jamlab.signaling.channel import name_taken
 from jamlab.signaling.messages import ChannelEvent, PeerJoined, PeerLeft, Signal
 
 
@@ -27,7 +27,7 @@ class MemoryChannel:
             When the name is taken.
         """
         if peer_id in self._members:
-            raise NameTakenError(f"there is a {peer_id!r} in the room: join under another name")
+            raise name_taken(peer_id)
         self._tell_all(PeerJoined(peer_id))
         member = MemoryMembership(peer_id, self)
         self._members[peer_id] = member

@@ -9,12 +9,24 @@ with a session description (``{"type", "sdp"}``) or an ICE candidate (``{"candid
 "sdpMLineIndex"}``, W3C WebRTC §4.8.1) as data.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+MAX_SIGNAL_BYTES = 64 * 1024
+"""Length of the longest signal as JSON; a description with every candidate has about 6 KB."""
+
+MAX_NAME = 128
+"""Characters in the longest name of a room or a member."""
+
 _JSON_NAMES: dict[type, str] = {str: "a string", Mapping: "an object"}
+
+
+def is_name(value: object) -> bool:
+    """Return whether this can be the name of a room or a member."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()
 
 
 class MalformedSignalError(ValueError):
@@ -54,7 +66,7 @@ class Signal:
         Raises
         ------
         MalformedSignalError
-            Names the field that is missing or wrong.
+            Names the field that is missing or wrong, or says that the signal is too long.
         """
         if not isinstance(payload, Mapping):
             raise MalformedSignalError(f"a signal is an object, not {type(payload).__name__}")
@@ -62,12 +74,32 @@ class Signal:
         if kind not in set(SignalType):
             known = ", ".join(SignalType)
             raise MalformedSignalError(f"signal field 'type' is one of {known}, not {kind!r}")
-        return cls(
+        signal = cls(
             SignalType(kind),
             _field(payload, "senderPeerId", str),
             _field(payload, "targetPeerId", str),
             _field(payload, "data", Mapping),
         )
+        signal.check_length()
+        return signal
+
+    def check_length(self) -> None:
+        """Check that the signal can be sent.
+
+        Raises
+        ------
+        MalformedSignalError
+            It is longer than `MAX_SIGNAL_BYTES`, or its data is not JSON.
+        """
+        try:
+            length = len(json.dumps(self.to_payload()))
+        except (TypeError, ValueError, RecursionError):
+            raise MalformedSignalError("signal field 'data' is not JSON") from None
+        if length > MAX_SIGNAL_BYTES:
+            raise MalformedSignalError(
+                f"a signal has at most {MAX_SIGNAL_BYTES} bytes, this one {length}: send fewer "
+                "candidates"
+            )
 
 
 def _field(payload: Mapping[str, Any], name: str, kind: type) -> Any:
@@ -93,5 +125,21 @@ class PeerLeft:
     peer_id: str
 
 
-ChannelEvent: TypeAlias = Signal | PeerJoined | PeerLeft
+@dataclass(frozen=True, slots=True)
+class SignalingLost:
+    """Nothing can be heard or said in the room for now; the member is on its way back."""
+
+    at_s: float
+    """When, by the event loop's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalingRestored:
+    """The member is in the room again; what it missed of who came and went is told next."""
+
+    at_s: float
+    """When, by the event loop's clock."""
+
+
+ChannelEvent: TypeAlias = Signal | PeerJoined | PeerLeft | SignalingLost | SignalingRestored
 """What a member of a room gets to hear."""

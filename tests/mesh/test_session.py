@@ -10,12 +10,20 @@ from hypothesis import given, settings
 from jamlab.audio.card import VirtualCard
 from jamlab.mesh.errors import NoLocalAudioError
 from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.channel import NameTakenError
 from jamlab.signaling.memory import MemoryChannel
-from jamlab.signaling.messages import PeerJoined, PeerLeft, Signal, SignalType
+from jamlab.signaling.messages import (
+    PeerJoined,
+    PeerLeft,
+    Signal,
+    SignalingLost,
+    SignalingRestored,
+    SignalType,
+)
 from tests.leaks import nothing_left, sockets, until
-from tests.mesh.jam import CHEAP, NAMES, Member, turns
+from tests.mesh.jam import CHEAP, NAMES, Member, tone, turns
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -308,6 +316,35 @@ async def test_a_broken_line_is_told_and_everything_closed(caplog):
     assert "about ben: the line is cut" in caplog.text
     with pytest.raises(NoLocalAudioError):
         await session.service.create_offer("ben")
+
+
+async def test_signalling_that_is_lost_is_told_and_nothing_else_happens():
+    channel, notices = MemoryChannel(), []
+    ada, ben = Member("ada", channel), Member("ben", channel)
+    ada.session.on_notice(notices.append)
+    async with ada.session, ben.session:
+        await is_full_mesh([ada, ben])
+        for event in SignalingLost(1.0), SignalingRestored(2.0):
+            channel._members["ada"].hear(event)
+        await until(lambda: len(notices) == 2)
+        await is_full_mesh([ada, ben])
+    assert [notice.kind for notice in notices] == [
+        NoticeKind.SIGNALING_LOST,
+        NoticeKind.SIGNALING_RESTORED,
+    ]
+
+
+async def test_without_a_microphone_it_only_listens():
+    channel, notices = MemoryChannel(), []
+    ada, ben = Member("ada", channel), Member("ben", channel)
+    ada.card = VirtualCard(tone("ada"), block_frames=480, recording=ada.recording, microphone=False)
+    ada.session.card = ada.card
+    ada.session.on_notice(notices.append)
+    async with ada.session, ben.session:
+        await until(lambda: ada.hears == {"ben"})
+        await ben.session.wait_connected(30)
+        assert ben.hears == frozenset()
+    assert [notice.text for notice in notices] == ["Microphone access is required for jamming"]
 
 
 def test_quality_is_the_services():

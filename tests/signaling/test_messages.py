@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from jamlab.signaling.messages import MalformedSignalError, Signal, SignalType
+from jamlab.signaling.messages import MAX_SIGNAL_BYTES, MalformedSignalError, Signal, SignalType
 
 names = st.text(min_size=1)
 values = st.recursive(
@@ -94,3 +94,32 @@ def test_an_unknown_type_lists_those_there_are(kind):
     payload = {"type": kind, "senderPeerId": "a", "targetPeerId": "b", "data": {"sdp": ""}}
     with pytest.raises(MalformedSignalError, match="one of offer, answer, ice-candidate, not"):
         Signal.from_payload(payload)
+
+
+@pytest.mark.parametrize("text", ["x", "é", "\U0001f3b8"], ids=["ascii", "latin", "astral"])
+def test_a_signal_is_as_long_as_its_json(text):
+    def signal(length):
+        return Signal(SignalType.OFFER, "a", "b", {"sdp": text * length})
+
+    def bytes_of(length):
+        return len(json.dumps(signal(length).to_payload()))
+
+    longest = (MAX_SIGNAL_BYTES - bytes_of(0)) // (bytes_of(1) - bytes_of(0))
+    Signal.from_payload(signal(longest).to_payload())
+    with pytest.raises(MalformedSignalError, match="at most 65536 bytes, this one 655"):
+        Signal.from_payload(signal(longest + 1).to_payload())
+
+
+@pytest.mark.parametrize("data", [b"v=0", {1, 2}, object()])
+def test_what_is_not_json_cannot_be_sent(data):
+    with pytest.raises(MalformedSignalError, match="'data' is not JSON"):
+        Signal(SignalType.OFFER, "a", "b", {"sdp": data}).check_length()
+
+
+def test_data_nested_without_end_is_malformed():
+    data = {}
+    data["sdp"] = data
+    with pytest.raises(MalformedSignalError, match="'data' is not JSON"):
+        Signal.from_payload(
+            {"type": "offer", "senderPeerId": "a", "targetPeerId": "b", "data": data}
+        )

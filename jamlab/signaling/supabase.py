@@ -1,0 +1,97 @@
+"""A signalling room on Supabase Realtime, hosted or the embedded hub."""
+
+import random
+from functools import partial
+
+from jamlab.signaling.endpoint import Endpoint
+from jamlab.signaling.membership import SupabaseMembership
+from jamlab.signaling.messages import MAX_NAME, is_name
+
+EVENTS_PER_S = 100.0
+"""The hosted service's limit for all members of all rooms together, on its smallest plan."""
+
+
+class SupabaseChannel:
+    """A room on a Realtime service.
+
+    Parameters
+    ----------
+    room : str
+        The room's name.
+    url : str, optional
+        ``https://PROJECT.supabase.co``, ``wss://…/realtime/v1`` or ``ws://HOST:PORT/…``; by default
+        what JAMLAB_SUPABASE_URL says.
+    key : str, optional
+        The project's anonymous key, or the hub's key; by default what JAMLAB_SUPABASE_KEY says. It
+        is shown nowhere.
+    grace_s : float
+        How long somebody who vanished without leaving stays a peer: its socket may be lost, or the
+        service restart, while its sound plays on.
+    patience_s : float
+        How long to wait for a name that is taken: its bearer may be a crashed one that the service
+        has not missed yet.
+    events_per_s : float
+        The service's limit on messages, in and out, of all members together.
+    randomness : random.Random, optional
+        Where instance tokens and jitter come from; by default the system's.
+
+    Raises
+    ------
+    ValueError
+        The room, URL or key is missing or cannot be one.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        grace_s: float = 20.0,
+        patience_s: float = 10.0,
+        events_per_s: float = EVENTS_PER_S,
+        randomness: random.Random | None = None,
+    ) -> None:
+        _check_name("a room", room)
+        self.room = room
+        self._endpoint = Endpoint.find(url, key)
+        self._patience_s = patience_s
+        self._new_member = partial(
+            SupabaseMembership,
+            self._endpoint,
+            room,
+            grace_s=grace_s,
+            events_per_s=events_per_s,
+            randomness=randomness or random.SystemRandom(),
+        )
+
+    def __repr__(self) -> str:
+        return f"SupabaseChannel({self.room!r}, {self._endpoint.url!r})"
+
+    async def join(self, peer_id: str) -> SupabaseMembership:
+        """Come into the room; the others hear of it.
+
+        Raises
+        ------
+        ValueError
+            The name cannot be one.
+        NameTakenError
+            The name is taken, and was for `patience_s`.
+        SignalingError
+            The service cannot be reached, does not answer, or refuses.
+        """
+        _check_name("a member", peer_id)
+        member = self._new_member(peer_id)
+        try:
+            await member.enter(self._patience_s)
+        except BaseException:
+            await member.leave()
+            raise
+        return member
+
+
+def _check_name(whose: str, name: str) -> None:
+    if not is_name(name):
+        raise ValueError(
+            f"the name of {whose} has 1 to {MAX_NAME} printable characters: choose another"
+        )
