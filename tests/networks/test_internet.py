@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, Filtering, NatType
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.host import EPHEMERAL_PORTS
-from jamlab.networks.internet import HANDSHAKE_BYTES, Internet, _is_handshake
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from tests.networks.simulated import delay, echo, internet, port
@@ -316,40 +315,6 @@ def test_first_ports_differ_by_host_and_seed():
     assert seen == [tuple(run_simulated(main(), seed=seed)) for seed in range(4)]
 
 
-# What links spare
-
-
-@pytest.mark.parametrize(
-    ("first", "spared"),
-    [(0, 0), (3, 0), (20, 1), (22, 1), (23, 0), (63, 1), (64, 0), (79, 0), (128, 0), (191, 0)],
-)
-def test_handshakes_are_told_by_their_first_byte(first, spared):
-    """RFC 7983's table; 23 is DTLS application data."""
-    spared = bool(spared)
-    assert _is_handshake(bytes([first]) + bytes(9)) is spared
-    assert _is_handshake(b"\x40\x01\x00\x0a" + bytes([first]) + bytes(9)) is spared
-    assert not _is_handshake(b"")
-    assert not _is_handshake(b"\x40\x01\x00\x00")
-
-
-@pytest.mark.parametrize(("first", "alike"), [(22, True), (128, False)], ids=["DTLS", "RTP"])
-def test_handshakes_take_equally_long_whatever_their_length(first, alike):
-    """Their lengths are OpenSSL's, and not the same for the same seed."""
-
-    async def main():
-        slow = HostConfig("alice", LinkConfig(rate_bit_s=100_000))
-        net = internet(slow, BOB)
-        here, there = await port(net.host("alice")), await port(net.host("bob"))
-        for at_s, length in enumerate((100, 700)):
-            await asyncio.sleep(at_s - asyncio.get_running_loop().time())
-            here.send(bytes([first]) + bytes(length - 1), there.address)
-        await asyncio.sleep(1)
-        return [arrived_s - sent_s for sent_s, arrived_s in enumerate(there.times_s)]
-
-    short_s, long_s = run_simulated(main())
-    assert (long_s == pytest.approx(short_s)) is alike
-
-
 # Random trees
 
 _BOXES = st.sampled_from([FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType()])
@@ -478,30 +443,45 @@ def test_the_same_seed_gives_the_same_packets_in_any_process():
     assert _trace(2, "1")[1] != first[1]
 
 
-def test_links_have_the_size_on_the_wire_and_are_told_what_to_spare(monkeypatch):
-    """IPv4 and UDP add 20 and 8 bytes (RFC 791, RFC 768)."""
-    told = []
+# What can happen to it
 
-    class Noting:
-        memoryless = False
 
-        def __init__(self, config, rng):
-            pass
-
-        def transit(self, size_bytes, now_s, spared=False):
-            told.append((size_bytes, now_s, spared))
-            return () if not spared else (now_s + 0.5, now_s + 0.25)
-
-    monkeypatch.setattr("jamlab.networks.internet.Link", Noting)
-
+def test_a_host_that_changes_its_address_is_reached_at_the_new_one_only():
     async def main():
-        net = internet(HostConfig("alice", LinkConfig(delay_s=1.0)), BOB)
-        here, there = await port(net.host("alice")), await port(net.host("bob"))
-        here.send(b"\x80" * 100, there.address)
-        here.send(b"\x16" * 50, there.address)
+        net = internet(home(ALICE), BOB)
+        bob = net.host("bob")
+        old, there = await port(bob), await port(bob, answer=echo)
+        before = bob.addresses
+        net.readdress("bob")
+        assert not set(bob.addresses) & set(before)
+        assert net.host("alice").resolve("bob") == bob.addresses[0]
+        here = await port(net.host("alice"))
+        old.send(b"from nowhere", here.address)
+        here.send(b"to nowhere", there.address)
+        new = await port(bob, answer=echo)
+        here.send(b"x", new.address)
         await asyncio.sleep(1)
-        assert told == [(128, 0.0, False), (HANDSHAKE_BYTES + 28, 0.0, True)]
-        assert net.lost == {"link": 1}
-        assert there.times_s == [0.25, 0.5]  # a link may deliver twice, and out of order
+        assert [data for data, _ in here.received] == [b"x"]
+        assert there.received == []
+        assert net.lost == {"no such address": 2}
+
+    run_simulated(main())
+
+
+def test_a_router_that_reboots_lets_nobody_in_until_somebody_went_out():
+    async def main():
+        net = internet(home(ALICE), BOB)
+        here, there = await port(net.host("alice")), await port(net.host("bob"), answer=echo)
+        here.send(b"1", there.address)
+        await asyncio.sleep(1)
+        (_, outside), *_ = there.received
+        for box in net.boxes["home"]:
+            box.reboot()
+        there.send(b"2", outside)
+        await asyncio.sleep(1)
+        here.send(b"3", there.address)
+        await asyncio.sleep(1)
+        assert [data for data, _ in here.received] == [b"1", b"3"]
+        assert net.lost == {"box, incoming": 1}
 
     run_simulated(main())
