@@ -88,11 +88,18 @@ class Recording:
 
     Kept in chunks of a second: one array that grows would be copied in the middle of a session, and
     copying ten seconds of sound takes longer than many blocks last.
+
+    Parameters
+    ----------
+    keep_s : int, optional
+        How many seconds to keep, the last ones; without it, all. What is no longer kept is silence.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_s: int | None = None) -> None:
         self._chunks: list[Block] = []
         self._frames = 0
+        self._forgotten = 0
+        self._keep = None if keep_s is None else keep_s + 1  # the last is not full
 
     def __len__(self) -> int:
         return self._frames
@@ -103,11 +110,17 @@ class Recording:
         while written < len(block):
             offset = self._frames % SAMPLE_RATE
             if offset == 0:
-                self._chunks.append(silence(SAMPLE_RATE))
+                self._begin_chunk()
             count = min(SAMPLE_RATE - offset, len(block) - written)
             self._chunks[-1][offset : offset + count] = block[written : written + count]
             self._frames += count
             written += count
+
+    def _begin_chunk(self) -> None:
+        self._chunks.append(silence(SAMPLE_RATE))
+        if self._keep is not None and len(self._chunks) > self._keep:
+            del self._chunks[0]
+            self._forgotten += 1
 
     def block(self, start: int, frames: int) -> Block:
         """Return a copy of a stretch; silence where nothing was recorded.
@@ -115,11 +128,11 @@ class Recording:
         A `Source`: what is played is captured again, as a microphone before a loudspeaker does.
         """
         stretch = silence(frames)
-        position, end = max(start, 0), min(start + frames, self._frames)
+        position, end = max(start, self._forgotten * SAMPLE_RATE), min(start + frames, self._frames)
         while position < end:
             offset = position % SAMPLE_RATE
             count = min(SAMPLE_RATE - offset, end - position)
-            chunk = self._chunks[position // SAMPLE_RATE]
+            chunk = self._chunks[position // SAMPLE_RATE - self._forgotten]
             stretch[position - start : position - start + count] = chunk[offset : offset + count]
             position += count
         return stretch

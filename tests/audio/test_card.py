@@ -312,6 +312,21 @@ class TestRecording:
         expected = np.where(inside[:, np.newaxis], numbered(start, frames), 0)
         np.testing.assert_array_equal(recording.block(start, frames), expected)
 
+    @settings(max_examples=20, deadline=None)
+    @given(st.lists(st.integers(0, 90_000), max_size=6), st.integers(1, 2))
+    def test_one_that_forgets_has_the_last_seconds(self, lengths, keep_s):
+        recording = Recording(keep_s)
+        ends = list(accumulate(lengths, initial=0))
+        for begin, end in pairwise(ends):
+            recording.write(numbered(begin, end - begin))
+        assert len(recording) == ends[-1]
+        kept = min(ends[-1], keep_s * SAMPLE_RATE)
+        np.testing.assert_array_equal(
+            recording.block(ends[-1] - kept, kept), numbered(ends[-1] - kept, kept)
+        )
+        forgotten = recording.block(0, max(0, ends[-1] - (keep_s + 1) * SAMPLE_RATE))
+        assert not forgotten.any()
+
     def test_copies_in_and_out(self):
         recording = Recording()
         block = numbered(0, 64)
