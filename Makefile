@@ -3,13 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test check format lab bench bench-latency bench-connectivity clean
+.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session clean
 
 report: $(READY)
 	$(BIN)/jamlab verify --out reports || [ $$? -eq 1 ]  # FAIL is a result, not an error of make's
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -23,13 +23,16 @@ format: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-bench: bench-latency bench-connectivity
+bench: bench-latency bench-connectivity bench-session
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
 
 bench-connectivity: $(READY)
 	$(BIN)/python -m bench.connectivity
+
+bench-session: $(READY)
+	$(BIN)/python -m bench.session
 
 clean:
 	rm -rf .venv reports .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab import doctor
+from jamlab import doctor, join
 from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
 from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
@@ -42,6 +43,8 @@ from jamlab.report.html import (
     render,
     verification_report,
 )
+from jamlab.signaling.handshake import DEFAULT_KEY, HubError
+from jamlab.signaling.hub import KEY_VARIABLE, run_hub
 
 INVALID = 2
 """Exit status of a run that came to no verdict."""
@@ -54,7 +57,9 @@ _STYLES = {
 _PATHS_SHOWN = 8
 _COMPLAINTS = (
     CampaignError,
+    HubError,
     IceConfigurationError,
+    join.JoinError,
     PlanError,
     PopulationError,
     RecordError,
@@ -98,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, help="the page (default: beside the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     report.set_defaults(run=_report)
+    join.add_arguments(commands.add_parser("join", help="take part in a session on this machine"))
+    _add_serve(commands.add_parser("serve", help="run a signalling hub, for others to meet at"))
     doctor_ = commands.add_parser("doctor", help="say what this machine has and lacks")
     doctor_.set_defaults(run=_doctor)
     return parser
@@ -138,6 +145,13 @@ def _add_connectivity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scheduler", help="a Dask scheduler, e.g. tcp://host:8786")
     _add_output(parser)
     parser.set_defaults(run=_connectivity)
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    parser.add_argument("--port", type=int, default=4000, help="port, 0 for any (default: 4000)")
+    parser.add_argument("--key", help=f"what clients have to show (default: ${KEY_VARIABLE})")
+    parser.set_defaults(run=_serve)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -312,6 +326,12 @@ def _success_table(record: ConnectivityRecord) -> Table:
         cells = (f"{shares.get(result, 0.0):.1%}" for result in RESULTS)
         table.add_row(escape(name), *cells)
     return table
+
+
+def _serve(options: argparse.Namespace) -> int:
+    key = options.key or os.environ.get(KEY_VARIABLE) or DEFAULT_KEY
+    asyncio.run(run_hub(options.host, options.port, key, partial(print, flush=True)))
+    return 0
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -143,7 +143,7 @@ def _path(measurement: str, a: Participant, b: Participant, start: int, stop: in
         measurement,
         emitter=a,
         listener=b if one_way else a,
-        peer=b,
+        peer=b.name,
         start=start,
         stop=stop,
         times=stream_times(a, b) if one_way else None,

@@ -27,8 +27,8 @@ class Path:
     emitter: Participant
     listener: Participant
     """Who heard the click: the peer, or the emitter itself in a round trip."""
-    peer: Participant
-    """Who is at the other end."""
+    peer: str
+    """Name of who is at the other end."""
     start: int
     """Emitter's frame from which clicks count."""
     stop: int
@@ -81,7 +81,7 @@ def _row(path: Path, reading: ClickReading) -> tuple[object, ...]:
     return (
         path.measurement,
         path.emitter.name,
-        path.peer.name,
+        path.peer,
         reading.index,
         (reading.onset - path.start) / SAMPLE_RATE,
         (reading.delay + path.rounding) / SAMPLE_RATE * 1000,
@@ -129,7 +129,7 @@ def _waveform(path: Path, reading: ClickReading) -> pd.DataFrame:
         {
             "measurement": path.measurement,
             "sender": path.emitter.name,
-            "receiver": path.peer.name,
+            "receiver": path.peer,
             "click": index,
             "time_ms": (np.arange(frames) - _SHOWN_BEFORE) / SAMPLE_RATE * 1000,
             "emitted": emitted,

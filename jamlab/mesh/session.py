@@ -7,7 +7,7 @@ there. Each of them finds its own way to its peer: what fails between two does n
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from jamlab.audio.card import MicrophoneUnavailableError, SoundCard, VirtualCard
@@ -111,8 +111,15 @@ class JamSession:
             self._leaving = asyncio.create_task(self._leave())
         await asyncio.shield(self._leaving)
 
-    async def wait_connected(self, timeout_s: float) -> None:
-        """Wait until there is a working connection to everybody in the room.
+    async def wait_connected(self, timeout_s: float, *peers: str) -> None:
+        """Wait until there is a working connection to everybody in the room, and to those named.
+
+        Parameters
+        ----------
+        timeout_s : float
+            How long to wait at most.
+        *peers : str
+            Who is to be there, beside those who are.
 
         Raises
         ------
@@ -121,11 +128,11 @@ class JamSession:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while self._missing():
+                while self._missing(peers):
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            missing = ", ".join(sorted(self._missing()))
+            missing = ", ".join(sorted(self._missing(peers)))
             raise TimeoutError(
                 f"{self.name!r} has no connection to {missing} after {timeout_s:g} s"
             ) from None
@@ -144,14 +151,14 @@ class JamSession:
             await self.service.initialize_local_audio(self.card, capture=False)
             self._tell(NoticeKind.MICROPHONE)
 
-    def _missing(self) -> frozenset[str]:
+    def _missing(self, named: Iterable[str]) -> frozenset[str]:
         peers = self._membership.peers if self._membership else frozenset()
         connected = {
             peer
             for peer in self.service.peers
             if self.service.connection_state(peer) is ConnectionState.CONNECTED
         }
-        return frozenset(peers - connected)
+        return frozenset(peers.union(named) - connected)
 
     def _tell(self, kind: NoticeKind, peer_id: str = "") -> None:
         notice = Notice(kind, asyncio.get_running_loop().time(), peer_id)

@@ -126,7 +126,6 @@ class TestTimes:
         assert (failed.result, failed.stage) == ("failed", "checks")
         assert 63.5 <= failed.observed_s < 66
 
-
     @pytest.mark.parametrize("level", ["ice", "dtls"])
     def test_pairs_without_end_are_given_up(self, level):
         """Two APDM/EIF: aioice pairs on for ever, which RFC 8445 §6.1.2.5 forbids."""

@@ -8,7 +8,7 @@ cut off from it wait, and the others hear after a while that it is gone.
 import asyncio
 import random
 from collections import deque
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import numpy as np
 
@@ -171,7 +171,7 @@ class Jam:
 
     async def signalling_restarts(self, _name):
         self.room.cut.update(PLAYERS)
-        await asyncio.sleep(self.rng.uniform(0.5, 15))
+        await asyncio.sleep(self.rng.uniform(0.5, 8))
         for name in self.rng.sample(PLAYERS, len(PLAYERS)):
             self.room.restore(name)
             await asyncio.sleep(self.rng.uniform(0, 0.5))
@@ -197,7 +197,7 @@ class Jam:
 
     async def turn_restarts(self, _name):
         await self.turn.__aexit__(None, None, None)
-        await asyncio.sleep(self.rng.uniform(1, 20))
+        await asyncio.sleep(self.rng.uniform(1, 10))
         await self.open_turn()
 
     async def nat_reboots(self, name):
@@ -210,7 +210,7 @@ class Jam:
     async def loses_a_fifth(self, name):
         line = self.net.lines[f"{name}-home"]
         line.impair(LinkConfig(delay_s=0.015, loss=0.2, burst_packets=2))
-        await asyncio.sleep(self.rng.uniform(2, 15))
+        await asyncio.sleep(self.rng.uniform(2, 8))
         line.impair(ACCESS)
 
     MISHAPS = (
@@ -250,9 +250,9 @@ class Jam:
         return loop.time() - began_s
 
 
-async def play(seed, mishaps=2, within_s=60.0):
-    """Play through a schedule; returns what happened and how long it took to hear all again."""
-    jam = Jam(seed)
+@asynccontextmanager
+async def open_world(jam):
+    """Open the servers and let everybody join."""
     async with AsyncExitStack() as stack:
         with jam.net.host("stun") as host:
             await stack.enter_async_context(StunServer(host.addresses, 3478))
@@ -261,6 +261,13 @@ async def play(seed, mishaps=2, within_s=60.0):
         for player in jam.players.values():
             await player.start()
             stack.push_async_callback(lambda p=player: p.session.leave())
+        yield
+
+
+async def play(seed, mishaps=2, within_s=60.0):
+    """Play through a schedule; returns what happened and how long it took to hear all again."""
+    jam = Jam(seed)
+    async with open_world(jam):
         await jam.all_hear_all(30)
         async with asyncio.TaskGroup() as schedule:
             names = jam.rng.sample(PLAYERS, mishaps)  # one each: who is dead cannot be cut off

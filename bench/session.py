@@ -1,0 +1,225 @@
+"""``make bench-session``: how soon one hears, how soon one hears again, and what does no harm."""
+
+import asyncio
+import json
+import os
+import random
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from bench.bars import bar, publish
+from jamlab.audio.card import VirtualCard
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.loop import collector_paused, run_precisely
+from jamlab.media.opus import OpusDecoder
+from jamlab.media.playout import Playout
+from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.mesh.description import read_candidate, read_description
+from jamlab.mesh.errors import MalformedCandidateError, MalformedDescriptionError
+from jamlab.mesh.service import WebRTCAudioService
+from jamlab.mesh.session import JamSession
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.world import simulated_world
+from jamlab.signaling.hub import DEFAULT_KEY, Hub
+from jamlab.signaling.messages import MalformedSignalError, Signal
+from jamlab.signaling.phoenix import MalformedFrameError, Version, decode
+from jamlab.signaling.supabase import SupabaseChannel
+from tests.mesh.chaos import PLAYERS, Jam, chaos, open_world
+
+RUNS = 3
+SEEDS = 200
+CUT_SEEDS = 10
+MUTATIONS = 100_000
+CALM = Quality("calm", 64_000, 960, "audio")
+"""Frames long enough for a busy machine: what is concealed is concealed for want of packets."""
+LISTEN_S = 8.0
+
+
+def session(hub, name, quality, block_frames=64):
+    signaling = partial(SupabaseChannel, url=hub.url, key=DEFAULT_KEY, events_per_s=1000)
+    card = VirtualCard(block_frames=block_frames)
+    return JamSession("room", name, signaling=signaling, card=card, quality=quality)
+
+
+def decoded(one):
+    """Return packets decoded so far, by peer."""
+    playouts = {peer: one.service.playout(peer) for peer in one.service.peers}
+    return {peer: playout.counters.decoded for peer, playout in playouts.items() if playout}
+
+
+async def join_to_first_audio(there):
+    """Return seconds from joining a room of so many to the first sound of one of them."""
+    async with AsyncExitStack() as stack:
+        hub = await stack.enter_async_context(Hub())
+        for number in range(there):
+            member = session(hub, f"player {number}", LOW_LATENCY)
+            await stack.enter_async_context(member)
+            await member.wait_connected(30)
+        loop, newcomer = asyncio.get_running_loop(), session(hub, "newcomer", LOW_LATENCY)
+        began_s = loop.time()
+        await stack.enter_async_context(newcomer)
+        while not any(decoded(newcomer).values()):
+            await asyncio.sleep(0.002)
+        return loop.time() - began_s
+
+
+async def concealed_because_of_a_restart():
+    """Return frames concealed while the hub was away, beyond those of as long before."""
+    async with AsyncExitStack() as stack:
+        hub = await Hub().__aenter__()
+        try:
+            members = [session(hub, f"player {number}", CALM, 480) for number in range(3)]
+            for member in members:
+                await stack.enter_async_context(member)
+            for member in members:
+                await member.wait_connected(30)
+            await asyncio.sleep(LISTEN_S)
+            start = concealed(members)
+            await asyncio.sleep(LISTEN_S)
+            before = concealed(members)
+        finally:
+            await hub.__aexit__(None, None, None)
+        await asyncio.sleep(LISTEN_S / 2)
+        async with Hub(port=hub.port):
+            await asyncio.sleep(LISTEN_S / 2)
+            return (concealed(members) - before) - (before - start)
+
+
+def concealed(members):
+    playouts = [m.service.playout(peer) for m in members for peer in m.service.peers]
+    return sum(playout.counters.concealed_frames for playout in playouts if playout)
+
+
+async def back_after_a_cut(seed):
+    """Return virtual seconds from the end of a cut of 5 s until everybody is heard again."""
+    jam = Jam(seed)
+    async with open_world(jam):
+        await jam.all_hear_all(30)
+        name = jam.rng.choice(PLAYERS)
+        loop, line = asyncio.get_running_loop(), jam.net.lines[f"{name}-home"]
+        line.cut = True
+        jam.room.cut.add(name)
+        await asyncio.sleep(5)
+        line.cut = False
+        jam.room.restore(name)
+        began_s, player = loop.time(), jam.players[name].session
+        before = decoded(player)
+        while any(
+            decoded(player).get(peer, 0) <= before.get(peer, 0) for peer in PLAYERS if peer != name
+        ):
+            await asyncio.sleep(0.01)
+        return loop.time() - began_s
+
+
+def cut(seed):
+    with simulated_world():
+        return run_simulated(back_after_a_cut(seed), seed=seed)
+
+
+def survives(seed):
+    try:
+        chaos(seed)
+    except Exception as error:
+        print(f"seed {seed}: {error!r}", file=sys.stderr)
+        return False
+    return True
+
+
+async def real_messages():
+    """Return an offer, as it goes over the wire."""
+    async with WebRTCAudioService() as service:
+        await service.initialize_local_audio(VirtualCard())
+        return await service.create_offer("ben")
+
+
+def mutated(data, rng):
+    """Damage bytes in one to four places."""
+    data = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at, length = rng.randrange(len(data) + 1), rng.choice((0, 1, 1, 2, 8, 64))
+        kind = rng.randrange(3)
+        piece = (
+            rng.randbytes(length) if kind else bytes(data[rng.randrange(len(data) + 1) :][:length])
+        )
+        data[at : at + (length if kind == 1 else 0)] = piece
+    return bytes(data)
+
+
+def harmed(offer, cases, seed=1):
+    """Return how many of so many damaged messages raised what is not theirs to raise."""
+    rng, playout, harm = random.Random(seed), Playout(OpusDecoder()), 0
+    candidate = {"candidate": "candidate:1 1 udp 2130706431 10.0.0.1 50000 typ host", "sdpMid": "0"}
+    payload = {"type": "offer", "targetPeerId": "ada", "senderPeerId": "ben", "data": offer}
+    frame = json.dumps(["1", "2", "realtime:room", "broadcast", {"payload": payload}])
+
+    def text(data):
+        return mutated(data.encode(), rng).decode(errors="replace")
+
+    def sdp():
+        read_description({**offer, "sdp": text(offer["sdp"])}, "offer", "ben")
+
+    def trickled():
+        read_candidate({**candidate, "candidate": text(candidate["candidate"])}, "ben")
+
+    def signalled():
+        Signal.from_payload(json.loads(text(json.dumps(payload))))
+
+    def framed():
+        decode(text(frame), rng.choice([*Version]))
+
+    def heard():
+        playout.receive(rng.getrandbits(16), rng.getrandbits(32), rng.randbytes(60), 0.0)
+        playout.pull(64)
+
+    kinds = (sdp, trickled, signalled, framed, heard)
+    expected = (
+        MalformedDescriptionError,
+        MalformedCandidateError,
+        MalformedSignalError,
+        MalformedFrameError,
+        json.JSONDecodeError,
+    )
+    for number in range(cases):
+        try:
+            kinds[number % len(kinds)]()
+        except expected:
+            pass
+        except Exception as error:
+            print(f"{kinds[number % len(kinds)].__name__}: {error!r}", file=sys.stderr)
+            harm += 1
+    return harm
+
+
+def run(coroutine):
+    with collector_paused():
+        return run_precisely(coroutine)
+
+
+def main():
+    first, sixth, restart = [], [], []
+    for number in range(RUNS):
+        print(f"run {number + 1} of {RUNS}", file=sys.stderr)
+        first.append(run(join_to_first_audio(1)))
+        sixth.append(run(join_to_first_audio(5)))
+        restart.append(run(concealed_because_of_a_restart()) / SAMPLE_RATE * 1000)
+    print("cuts, chaos, damage", file=sys.stderr)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        back = list(pool.map(cut, range(CUT_SEEDS)))
+        failures = [not survived for survived in pool.map(survives, range(SEEDS))]
+    harm = harmed(run(real_messages()), MUTATIONS)
+    bars = [
+        bar("join to first audio, 2 participants", first, "s", "≤", 1),
+        bar("join to first audio, 6 participants", sixth, "s", "≤", 2),
+        bar("audio back after a cut of 5 s", back, "s", "≤", 2),
+        bar("concealed because of a hub restart", restart, "ms", "≤", 0),
+        bar(f"failures in {SEEDS} schedules of mishaps", [sum(failures)], "", "≤", 0),
+        bar(f"harm done by {MUTATIONS} damaged messages", [harm], "", "≤", 0),
+    ]
+    publish(bars, Path("reports/bench-session.json"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""``jamlab join``: this machine as one participant of a session, until it is told to stop."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jamlab.audio.card import Recording, VirtualCard
+from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
+from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.ice import (
+    HOST_ONLY,
+    IceConfiguration,
+    IceConfigurationError,
+    load_configurations,
+)
+from jamlab.mesh.notices import Notice
+from jamlab.mesh.session import JamSession, Signaling
+from jamlab.signaling.channel import NameTakenError, SignalingError
+from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
+from jamlab.signaling.supabase import SupabaseChannel
+
+_ECHO_S = 2
+
+Say = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+class JoinError(RuntimeError):
+    """Nobody can take part so."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What part a participant takes.
+
+    Parameters
+    ----------
+    room, name : str
+        Which room, and who we are in it.
+    quality : Quality
+        How our sound is encoded.
+    ice : IceConfiguration
+        STUN and TURN servers.
+    echo : bool
+        Whether to play everything we hear into our microphone: the far end of a round trip. Two of
+        them in a room echo each other.
+    duration_s : float, optional
+        How long; without it, until stopped.
+    """
+
+    room: str
+    name: str
+    quality: Quality = LOW_LATENCY
+    ice: IceConfiguration = HOST_ONLY
+    echo: bool = False
+    duration_s: float | None = None
+
+
+async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
+    """Take part until the time is over, or the process is told to end (SIGINT, SIGTERM).
+
+    Parameters
+    ----------
+    part : Part
+        What part.
+    signaling : callable
+        Makes the room's channel.
+    say : callable
+        Told who comes, who goes, and what a user should know.
+    """
+    recording = Recording(_ECHO_S)
+    card = VirtualCard(recording=recording)
+    if part.echo:
+        card.source = recording.block
+    session = JamSession(
+        part.room, part.name, signaling=signaling, card=card, quality=part.quality, ice=part.ice
+    )
+    session.on_notice(lambda notice: say(_sentence(notice)))
+    session.service.on_connection_state_change(lambda change: _follow(change, say))
+    with _told_to_stop() as stopped:
+        async with session:
+            say(f"{part.name} is in {part.room}")
+            try:
+                async with asyncio.timeout(part.duration_s):
+                    await stopped.wait()
+            except TimeoutError:
+                pass
+    say(f"{part.name} has left {part.room}")
+
+
+def _sentence(notice: Notice) -> str:
+    return f"{notice.peer_id}: {notice.text}" if notice.peer_id else notice.text
+
+
+def _follow(change: ConnectionStateChange, say: Say) -> None:
+    if change.state is ConnectionState.CONNECTED:
+        say(f"{change.peer_id} is heard")
+    elif change.state is ConnectionState.CLOSED and change.reason != "replaced":
+        say(f"{change.peer_id} is gone")
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[asyncio.Event]:
+    """Yield an event that is set when the process is told to end."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    signals = signal.SIGINT, signal.SIGTERM
+    for number in signals:
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield stopped
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+# In a process of its own
+
+
+@asynccontextmanager
+async def companion(room: str, name: str, hub: str, key: str, *options: str) -> AsyncIterator[None]:
+    """Run ``jamlab join`` on this machine while the context lasts.
+
+    Parameters
+    ----------
+    room, name : str
+        Which room, and who it is there.
+    hub, key : str
+        The signalling service; the key goes by the environment, where the list of processes does
+        not show it.
+    *options : str
+        More of the command's options, e.g. ``--echo``.
+    """
+    command = (sys.executable, "-m", "jamlab", "join", room, "--name", name, "--hub", hub)
+    process = await asyncio.create_subprocess_exec(
+        *command, *options, env={**os.environ, KEY_VARIABLE: key}, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+# The command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``jamlab join`` takes."""
+    qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
+    parser.add_argument("room", help="name of the room")
+    parser.add_argument("--name", default=os.uname().nodename, help="our name in it")
+    parser.add_argument("--hub", help=f"URL of the hub or of Supabase (default: ${URL_VARIABLE})")
+    parser.add_argument("--key", help=f"its key (default: ${KEY_VARIABLE})")
+    parser.add_argument("--echo", action="store_true", help="play what we hear into our microphone")
+    parser.add_argument("--quality", default=LOW_LATENCY.name, help=qualities)
+    parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: no servers)")
+    parser.add_argument("--configuration", help="which of them (default: the first)")
+    parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run ``jamlab join``; returns its exit status.
+
+    Raises
+    ------
+    JoinError
+        Says why nobody can take part so, and what to do.
+    """
+    quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
+    part = Part(options.room, options.name, quality, ice, options.echo, options.duration)
+    signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
+    try:
+        asyncio.run(take_part(part, signaling, partial(print, flush=True)))
+    except (NameTakenError, SignalingError, ValueError) as error:
+        raise JoinError(str(error)) from error
+    return 0
+
+
+def _ice(path: Path | None, name: str | None) -> IceConfiguration:
+    if path is None:
+        return HOST_ONLY
+    configurations = load_configurations(path, os.environ)
+    chosen = name or next(iter(configurations))
+    if chosen not in configurations:
+        known = ", ".join(configurations)
+        raise IceConfigurationError(f"{path} has no configuration {chosen!r}: choose {known}")
+    return configurations[chosen]

@@ -1,0 +1,138 @@
+"""Round trips to participants on other machines, by clicks, in a session that is on.
+
+The far end plays what it hears into its microphone (``jamlab join --echo``), so a click comes back
+to who emitted it and only that one's clock is read: nothing has to be synchronised. One participant
+of a room may echo at a time, or they would echo each other.
+
+What the far end lost on its side is not known here; the sound it sent back is counted, and clicks
+that were lost either way are not heard.
+"""
+
+import asyncio
+from dataclasses import asdict
+
+import pandas as pd
+
+from jamlab.audio.card import Recording, VirtualCard
+from jamlab.audio.metronome import Metronome
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.latency import ROUND_TRIP
+from jamlab.measure.loop import LagProbe, collector_paused
+from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
+from jamlab.measure.reading import Path, click_table, waveform_table
+from jamlab.measure.record import LatencyRecord, provenance
+from jamlab.measure.rig import Participant, difference, wait_until
+from jamlab.media.quality import quality_named
+from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
+from jamlab.mesh.session import JamSession, Signaling
+
+LONGEST_S = 120.0
+"""How much of what was heard is kept, to be searched."""
+
+
+def measuring_participant(
+    room: str,
+    name: str,
+    signaling: Signaling,
+    *,
+    plan: LatencyPlan | None = None,
+    ice: IceConfiguration = HOST_ONLY,
+) -> Participant:
+    """Return a participant who can measure, with a virtual card; enter its session to take part.
+
+    Parameters
+    ----------
+    room, name : str
+        Which room, and who we are in it.
+    signaling : callable
+        Makes the room's channel.
+    plan : LatencyPlan, optional
+        Quality, block size and tempo; its duration and number of peers are of no matter here.
+    ice : IceConfiguration
+        STUN and TURN servers.
+    """
+    plan = plan or LatencyPlan()
+    recording = Recording(int(LONGEST_S + MAX_LATENCY_S) + 1)
+    card = VirtualCard(block_frames=plan.block_frames, recording=recording)
+    session = JamSession(
+        room,
+        name,
+        signaling=signaling,
+        card=card,
+        quality=quality_named(plan.quality),
+        ice=ice,
+    )
+    return Participant(name, Metronome(plan.bpm), session, card, recording)
+
+
+async def measure_round_trip(
+    me: Participant, peer: str, duration_s: float = 10.0, settle_s: float = 2.0
+) -> LatencyRecord:
+    """Measure the way to a peer that echoes, and back.
+
+    Parameters
+    ----------
+    me : Participant
+        Ours, whose session is connected to the peer.
+    peer : str
+        The peer's name.
+    duration_s : float
+        How long to click.
+    settle_s : float
+        How long to click before anything counts.
+
+    Raises
+    ------
+    jamlab.measure.plan.PlanError
+        When a parameter is out of its range.
+    jamlab.mesh.errors.UnknownPeerError
+        When there is no connection to that peer.
+
+    Notes
+    -----
+    It runs on the caller's loop: what a notebook does meanwhile is in the figure, and the record's
+    loop lag says so.
+    """
+    me.session.service.connection_state(peer)
+    if duration_s > LONGEST_S:
+        raise PlanError(f"duration_s is {duration_s:g}: choose 3 to {LONGEST_S:g}")
+    parameters = _parameters(me, duration_s, settle_s)
+    source = me.card.source
+    me.click()
+    try:
+        await asyncio.sleep(settle_s)
+        with collector_paused(), LagProbe() as probe:
+            path, stream = await _measure(me, peer, duration_s)
+            lag = probe.lag()
+    finally:
+        me.card.source = source
+    readings = [(path, path.readings())]
+    return LatencyRecord(
+        click_table(readings),
+        pd.DataFrame([stream]),
+        waveform_table(readings),
+        provenance(parameters, loop_lag=lag.to_dict()),
+    )
+
+
+async def _measure(me: Participant, peer: str, duration_s: float) -> tuple[Path, dict[str, object]]:
+    start = int(me.card.frame_at(asyncio.get_running_loop().time()))
+    stop = start + int(duration_s * SAMPLE_RATE)
+    before = me.counters(peer)
+    await wait_until(me.card, stop + int(MAX_LATENCY_S * SAMPLE_RATE))
+    gained = difference(me.counters(peer), before)
+    path = Path(ROUND_TRIP, emitter=me, listener=me, peer=peer, start=start, stop=stop, times=None)
+    return path, {"measurement": ROUND_TRIP, "sender": peer, "receiver": me.name} | gained
+
+
+def _parameters(me: Participant, duration_s: float, settle_s: float) -> dict[str, object]:
+    """Return the plan's parameters, as far as there is one."""
+    plan = LatencyPlan(
+        peers=max(2, len(me.session.service.peers) + 1),
+        quality=me.session.service.quality.name,
+        round_trip_s=duration_s,
+        settle_s=settle_s,
+        bpm=me.metronome.bpm,
+        block_frames=me.card.block_frames,
+    )
+    return asdict(plan)

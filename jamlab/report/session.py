@@ -1,0 +1,48 @@
+"""A session that is on: how to join it, and what became of every connection."""
+
+import shlex
+from html import escape
+
+import pandas as pd
+from IPython.display import HTML
+
+from jamlab.mesh.events import ConnectionStateChange
+from jamlab.mesh.notices import Notice
+from jamlab.signaling.endpoint import KEY_VARIABLE
+
+
+class Journal:
+    """What happened in a session; listen with `note`."""
+
+    def __init__(self) -> None:
+        self._entries: list[Notice | ConnectionStateChange] = []
+
+    def note(self, event: Notice | ConnectionStateChange) -> None:
+        """Write an event down."""
+        self._entries.append(event)
+
+    def table(self) -> pd.DataFrame:
+        """Return a row per event.
+
+        Returns
+        -------
+        DataFrame
+            ``at_s`` (seconds since the first), ``peer``, ``what`` (a connection's state, or
+            ``"notice"``) and ``words`` (the reason, or what a user was told).
+        """
+        began_s = self._entries[0].at_s if self._entries else 0.0
+        rows = [(round(entry.at_s - began_s, 3), *_words(entry)) for entry in self._entries]
+        return pd.DataFrame(rows, columns=["at_s", "peer", "what", "words"])
+
+
+def _words(entry: Notice | ConnectionStateChange) -> tuple[str, str, str]:
+    if isinstance(entry, Notice):
+        return entry.peer_id, "notice", entry.text
+    return entry.peer_id, entry.state.value, entry.reason
+
+
+def invitation(room: str, hub: str) -> HTML:
+    """Return the command line by which another machine joins a room and echoes, to copy."""
+    command = f"{KEY_VARIABLE}=… {shlex.join(['jamlab', 'join', room, '--hub', hub, '--echo'])}"
+    words = "To join from another machine, with the key in place of the dots:"
+    return HTML(f"<p>{words}</p><pre>{escape(command)}</pre>")  # type: ignore[no-untyped-call]

@@ -1,0 +1,287 @@
+"""The embedded hub: Supabase Realtime's protocol on a WebSocket server of this process.
+
+What is said to whom is decided in `rooms`; here are the sockets, the clock and the key. A message
+is written to all its sockets at once and waits for none of them: what a client does not read
+piles up in its own buffer, up to a limit, then the client is dropped.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import signal
+from collections.abc import Callable, Coroutine, Iterable, MutableMapping
+from contextlib import suppress
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
+
+from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
+from jamlab.signaling.handshake import (
+    DEFAULT_KEY,
+    PATH,
+    HubError,
+    check_key,
+    is_loopback,
+    refusal,
+    refuse,
+    version_of,
+)
+from jamlab.signaling.limits import Limits
+from jamlab.signaling.phoenix import Version, encode
+from jamlab.signaling.rooms import Rooms
+
+PING_INTERVAL_S, PING_TIMEOUT_S = 5.0, 5.0
+"""How often a client is asked for a sign of life, and how long it has to give one."""
+
+CLOSE_TIMEOUT_S = 1.0
+"""How long a client has to agree that its socket closes."""
+
+KEY_VARIABLE = "JAMLAB_HUB_KEY"
+"""Environment variable of the key for `jamlab serve`."""
+
+log = logging.getLogger(__name__)
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    """What the WebSocket library logs, without what may quote a request, which has the key."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (logging's own name)
+        """Return whether a level is logged."""
+        return level > logging.DEBUG and super().isEnabledFor(level)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, Any]:
+        """Take the exception out of a record."""
+        return msg, {**kwargs, "exc_info": None}
+
+
+class _Client(NamedTuple):
+    connection: ServerConnection
+    version: Version
+
+
+class Hub:
+    """Serve rooms while the context lasts; for one context.
+
+    Parameters
+    ----------
+    host : str
+        The address to listen at.
+    port : int
+        The port; 0 takes any free one.
+    key : str
+        What clients have to show.
+    limits : Limits
+        What it allows.
+    ping_interval_s, ping_timeout_s : float
+        How often a client is asked for a sign of life, and how long it has to give one; after that
+        it is gone, and the others are told.
+
+    Raises
+    ------
+    HubError
+        The default key is used where others can reach the hub, or there is no key. On entering the
+        context: the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        key: str = DEFAULT_KEY,
+        limits: Limits | None = None,
+        *,
+        ping_interval_s: float = PING_INTERVAL_S,
+        ping_timeout_s: float = PING_TIMEOUT_S,
+    ) -> None:
+        check_key(key, host)
+        self.host = host
+        self.port = port
+        """Where it listens, known once it does."""
+        self._key = key
+        self._rooms = Rooms(limits or Limits(), random.SystemRandom())
+        self._pings_s = ping_interval_s, ping_timeout_s
+        self._clients: dict[int, _Client] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._server: Server | None = None
+
+    def __repr__(self) -> str:
+        return f"Hub({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """What to give to Realtime clients of this machine, which append ``/websocket``."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{PATH}"
+
+    @property
+    def counters(self) -> HubCounters:
+        """What it has done."""
+        return self._rooms.counters
+
+    async def __aenter__(self) -> Self:
+        limits = self._rooms.limits
+        try:
+            self._server = await serve(
+                self._attend,
+                self.host,
+                self.port,
+                process_request=self._check_request,
+                logger=_Log(logging.getLogger(__name__)),
+                compression=None,  # it costs memory for each client, signals are short
+                max_size=2 * limits.message_bytes,
+                open_timeout=PING_TIMEOUT_S,
+                close_timeout=CLOSE_TIMEOUT_S,
+                ping_interval=self._pings_s[0],
+                ping_timeout=self._pings_s[1],
+            )
+        except (OSError, OverflowError) as error:
+            raise HubError(
+                f"the hub cannot listen at {self.host}, port {self.port} ({error}): choose another"
+            ) from None
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every socket and end. Twice is harmless."""
+        if self._server is None:
+            return
+        self._server.close()
+        await self._server.wait_closed()
+        await asyncio.gather(*self._tasks)
+
+    # Letting in
+
+    def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse a client before its socket opens."""
+        refused = refusal(connection, request, self._key)
+        if refused is None and self._rooms.is_full:
+            return refuse(connection, HTTPStatus.TOO_MANY_REQUESTS, "Too many connected users")
+        return refused
+
+    async def _attend(self, connection: ServerConnection) -> None:
+        """Serve one client until its socket closes."""
+        assert connection.request is not None  # there is one once the socket is open
+        client = _Client(connection, version_of(connection.request))
+        number = self._rooms.connect(client.version)
+        self._clients[number] = client
+        try:
+            async for frame in connection:
+                self._do(self._rooms.receive(number, frame, self._now_s()))
+                await asyncio.sleep(0)  # who sends much does not keep the others waiting
+        except ConnectionClosed:
+            pass
+        except Exception:
+            log.exception("the hub failed a client, which is dropped")
+            await connection.close(CloseCode.INTERNAL_ERROR)
+        finally:
+            del self._clients[number]
+            self._do(self._rooms.disconnect(number, self._now_s()))
+
+    # Doing
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send():
+                    self._send(action)
+                case Close(number, code, reason) if number in self._clients:
+                    connection = self._clients[number].connection
+                    self._start(connection.close(code, reason))
+                case Ping(number) if number in self._clients:
+                    self._start(self._ping(number, self._clients[number].connection))
+        self._set_timer(self._rooms.next_at_s())
+
+    def _send(self, action: Send) -> None:
+        most = self._rooms.limits.unsent_bytes
+        clients = [self._clients[n] for n in action.sockets if n in self._clients]
+        for version in {client.version for client in clients}:
+            frame = encode(action.message, version)
+            if frame is not None:
+                broadcast((c.connection for c in clients if c.version is version), frame)
+        for client in clients:
+            transport = client.connection.transport
+            if transport.get_write_buffer_size() > most and not transport.is_closing():
+                self.counters.slow += 1
+                transport.abort()
+
+    async def _ping(self, number: int, connection: ServerConnection) -> None:
+        try:
+            await (await connection.ping())
+        except ConnectionClosed:
+            return
+        self._do(self._rooms.answer(number))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _set_timer(self, at_s: float) -> None:
+        """Have the rooms advance at some time, and no longer at another."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if math.isfinite(at_s):
+            self._timer = asyncio.get_running_loop().call_at(at_s, self._advance)
+
+    def _advance(self) -> None:
+        self._do(self._rooms.advance(self._now_s()))
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def run_hub(host: str, port: int, key: str, tell: Callable[[str], None]) -> None:
+    """Run a hub until the process is told to stop (SIGINT, SIGTERM).
+
+    Parameters
+    ----------
+    host, port, key
+        See `Hub`.
+    tell : callable
+        Called with a line for the user, when there is one.
+
+    Raises
+    ------
+    HubError
+        The hub cannot be there.
+    """
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    async with Hub(host, port, key) as hub:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # Windows: SIGINT cancels this task
+                loop.add_signal_handler(number, stop.set)
+        tell(f"Listening at {hub.url}")
+        tell(_invitation(hub, is_default=key == DEFAULT_KEY))
+        try:
+            await stop.wait()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
+
+
+def _invitation(hub: Hub, *, is_default: bool) -> str:
+    key = f"the key {DEFAULT_KEY!r}" if is_default else "the key you gave it"
+    if is_loopback(hub.host):
+        return f"Clients on this machine need this URL and {key}. Ctrl-C ends it."
+    return (
+        f"Clients need this URL, on other machines with this one's name or address, and {key}. "
+        "Ctrl-C ends it."
+    )

@@ -1,0 +1,169 @@
+"""Frames of Phoenix channels as Supabase Realtime speaks them, decoded and encoded.
+
+A message has a topic, an event and a payload; `ref` numbers what a client asked, and the reply has
+the same; `join_ref` is the `ref` of the join it belongs to. On the wire it is one of ::
+
+    vsn 1.0.0  {"topic": …, "event": …, "payload": {…}, "ref": …, "join_ref": …}      text
+    vsn 2.0.0  [join_ref, ref, topic, event, payload]                                 text
+               03 |join_ref| |ref| |topic| |event| |meta| encoding, these, payload    to the server
+               04 |topic| |event| |meta| encoding, these, payload                     to the client
+
+where ``|x|`` is the length of x in UTF-8 in one byte, `encoding` is 0 for bytes and 1 for JSON, and
+the event is the broadcast's own: the message's is ``broadcast``. Clients understand a broadcast of
+JSON as text, too, so only bytes are sent to them in binary. A server of vsn 1 says no ``join_ref``.
+
+Sources: `RealtimeWeb.Socket.V2Serializer` and Phoenix's `V1.JSONSerializer`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeGuard
+
+BROADCAST = "broadcast"
+"""The event of a message from a member to the others."""
+
+MAX_DEPTH = 64
+"""Levels of objects and lists in a message; at some depth every parser gives up."""
+
+_PUSH_KIND, _BROADCAST_KIND = 3, 4
+_BYTES, _JSON = 0, 1
+
+
+class Version(StrEnum):
+    """A version of the serializer, `vsn` in the URL a client opens."""
+
+    V1 = "1.0.0"
+    V2 = "2.0.0"
+
+
+class MalformedFrameError(ValueError):
+    """A frame that is not a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, in either direction."""
+
+    topic: str
+    event: str
+    payload: Mapping[str, Any] = field(repr=False)
+    """May hold a key: a join has an access token."""
+    ref: str | None = None
+    join_ref: str | None = None
+
+
+def broadcast(topic: str, event: str, payload: object) -> Message:
+    """Return a broadcast; its payload is JSON or bytes."""
+    return Message(topic, BROADCAST, {"type": BROADCAST, "event": event, "payload": payload})
+
+
+def reply(to: Message, status: str, response: Mapping[str, Any]) -> Message:
+    """Return the reply to what a client asked; the status is ``ok`` or ``error``."""
+    payload = {"status": status, "response": response}
+    return Message(to.topic, "phx_reply", payload, to.ref, to.join_ref)
+
+
+def decode(frame: str | bytes, version: Version) -> Message:
+    """Read a frame from a client.
+
+    Parameters
+    ----------
+    frame : str or bytes
+        A text or a binary frame: anything.
+    version : Version
+        What the client speaks.
+
+    Raises
+    ------
+    MalformedFrameError
+        It is not a message, or one that could not be passed on as JSON in UTF-8.
+    """
+    if isinstance(frame, bytes):
+        if version is not Version.V2:
+            raise MalformedFrameError(f"there are no binary frames in vsn {version}")
+        return _decode_push(frame)
+    value = _parse(frame)
+    if version is Version.V2:
+        if not isinstance(value, list) or len(value) != 5:
+            raise MalformedFrameError("a message is [join_ref, ref, topic, event, payload]")
+        join_ref, ref, topic, event, payload = value
+    else:
+        if not isinstance(value, dict):
+            raise MalformedFrameError("a message is an object of topic, event, payload and ref")
+        topic, event, payload = (value.get(name) for name in ("topic", "event", "payload"))
+        ref, join_ref = value.get("ref"), value.get("join_ref")
+    if not (isinstance(topic, str) and isinstance(event, str) and isinstance(payload, dict)):
+        raise MalformedFrameError("topic and event are strings, the payload is an object")
+    if not (_is_ref(ref) and _is_ref(join_ref)):
+        raise MalformedFrameError("ref and join_ref are strings or null")
+    return Message(topic, event, payload, ref, join_ref)
+
+
+def encode(message: Message, version: Version) -> str | bytes | None:
+    """Return the frame for a client, or None where its version cannot say it: bytes in vsn 1."""
+    if isinstance(message.payload.get("payload"), bytes):
+        return _encode_broadcast(message) if version is Version.V2 else None
+    topic, event, payload, ref = message.topic, message.event, message.payload, message.ref
+    if version is Version.V2:
+        return _dump([message.join_ref, ref, topic, event, payload])
+    return _dump({"topic": topic, "event": event, "payload": payload, "ref": ref})
+
+
+def _is_ref(value: object) -> TypeGuard[str | None]:
+    return value is None or isinstance(value, str)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _parse(text: str) -> Any:
+    try:
+        value = json.loads(text)
+        # refuses what Python reads and others do not: halves of surrogate pairs, NaN, infinities
+        _dump(value).encode()
+    except (ValueError, RecursionError):
+        raise MalformedFrameError("a message is JSON in UTF-8") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(value):
+        raise MalformedFrameError(f"a message has at most {MAX_DEPTH} levels of objects and lists")
+    return value
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        nested = [v.values() if isinstance(v, dict) else v for v in level if _is_nesting(v)]
+        level = [child for children in nested for child in children]
+    return bool(level)
+
+
+def _is_nesting(value: object) -> TypeGuard[dict[str, Any] | list[Any]]:
+    return isinstance(value, dict | list)
+
+
+def _decode_push(frame: bytes) -> Message:
+    """Read a broadcast in binary."""
+    if len(frame) < 7 or frame[0] != _PUSH_KIND or frame[6] not in (_BYTES, _JSON):
+        raise MalformedFrameError("a binary frame is a broadcast of JSON or bytes")
+    fields, start = [], 7
+    for length in frame[1:6]:
+        fields.append(frame[start : start + length])
+        start += length
+    if start > len(frame):
+        raise MalformedFrameError("a binary frame is shorter than it says")
+    try:
+        join_ref, ref, topic, event, _meta = (part.decode() for part in fields)
+        payload = frame[start:] if frame[6] == _BYTES else _parse(frame[start:].decode())
+    except UnicodeDecodeError:
+        raise MalformedFrameError("a binary frame has names and JSON in UTF-8") from None
+    body = {"type": BROADCAST, "event": event, "payload": payload}
+    return Message(topic, BROADCAST, body, ref or None, join_ref or None)
+
+
+def _encode_broadcast(message: Message) -> bytes:
+    """Write a broadcast of bytes; topic and event came in binary, so their lengths fit a byte."""
+    topic, event = message.topic.encode(), str(message.payload["event"]).encode()
+    head = bytes((_BROADCAST_KIND, len(topic), len(event), 0, _BYTES))
+    return b"".join((head, topic, event, message.payload["payload"]))

@@ -1,0 +1,303 @@
+"""A hub without its sockets: who is in which room, and who is to be told what.
+
+Frames come in with the time, and what is to be done comes out: messages to send, sockets to close,
+sockets to ping. It never waits: what has a deadline is done by `advance`, which is to be called at
+`next_at_s`. What cannot be granted is answered with Phoenix's error reply and changes nothing; what
+is not a message closes the socket it came from.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from random import Random
+from typing import Any
+
+from websockets.frames import CloseCode
+
+from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
+from jamlab.signaling.challenge import Applicant, Challenges
+from jamlab.signaling.limits import Limits, RefusedError
+from jamlab.signaling.pace import TokenBucket
+from jamlab.signaling.phoenix import (
+    MalformedFrameError,
+    Message,
+    Version,
+    broadcast,
+    decode,
+    reply,
+)
+from jamlab.signaling.presence import Diff, Presences, read_presence
+from jamlab.signaling.room import BURST_S, Member, Room, Socket
+from jamlab.signaling.subscription import Subscription, check_topic
+
+
+class Rooms:
+    """All rooms of a hub, and the sockets in them.
+
+    Parameters
+    ----------
+    limits : Limits
+        What it allows.
+    randomness : Random
+        Where the keys of those who gave none come from, and what tells this hub's `phx_ref`s from
+        those before a restart, which clients remember.
+    """
+
+    def __init__(self, limits: Limits, randomness: Random) -> None:
+        self.limits = limits
+        self.counters = HubCounters()
+        """What it has done."""
+        self._random = randomness
+        self._ref_prefix = f"{randomness.getrandbits(48):012x}-"
+        self._last_ref = 0
+        self._last_socket = 0
+        self._sockets: dict[int, Socket] = {}
+        self._rooms: dict[str, Room] = {}
+        self._challenges = Challenges(limits.challenge_s)
+        self._events = TokenBucket(limits.events_per_s, BURST_S * limits.events_per_s)
+        self._actions: list[Action] = []
+
+    # What happens
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many sockets as there may be."""
+        return len(self._sockets) >= self.limits.sockets
+
+    def connect(self, version: Version) -> int:
+        """Take a new socket; returns its number."""
+        self._last_socket += 1
+        self._sockets[self._last_socket] = Socket.new(self._last_socket, version, self.limits)
+        return self._last_socket
+
+    def receive(self, number: int, frame: str | bytes, now_s: float) -> list[Action]:
+        """Take a frame, whatever is in it, and return what is to be done."""
+        socket = self._sockets.get(number)
+        if socket is None:
+            return []  # it was told to go, and this was on its way
+        if not socket.messages.take(1, now_s):
+            self.counters.floods += 1
+            self._close(socket, CloseCode.POLICY_VIOLATION, "too many messages per second", now_s)
+            return self._done()
+        try:
+            message = decode(frame, socket.version)
+        except MalformedFrameError as error:
+            self.counters.malformed += 1
+            self._close(socket, CloseCode.INVALID_DATA, str(error), now_s)
+        else:
+            length = len(frame if isinstance(frame, bytes) else frame.encode())
+            handle = partial(self._handle, socket, message, length, now_s)
+            self._try(socket, message, handle)
+        return self._done()
+
+    def disconnect(self, number: int, now_s: float) -> list[Action]:
+        """Note that a socket is gone; the others are told."""
+        if number in self._sockets:
+            self._forget(self._sockets[number], now_s)
+        return self._done()
+
+    def answer(self, number: int) -> list[Action]:
+        """Note that a socket answered the ping: those who wait for a name of its are refused."""
+        if number in self._sockets:
+            for applicant in self._challenges.answer(self._sockets[number]):
+                reason = "the name is taken: somebody in the room has it"
+                self._refuse(applicant.socket, applicant.join, reason)
+        return self._done()
+
+    def advance(self, now_s: float) -> list[Action]:
+        """Do what is due: sockets that did not answer the ping in time are closed."""
+        while (socket := self._challenges.overdue(now_s)) is not None:
+            self.counters.evicted += 1
+            reason = "no answer to a ping while somebody else asked for the name"
+            self._close(socket, CloseCode.POLICY_VIOLATION, reason, now_s)
+        return self._done()
+
+    def next_at_s(self) -> float:
+        """Return when to `advance`, infinity for not before something else happens."""
+        return self._challenges.next_at_s()
+
+    # Messages
+
+    def _handle(self, socket: Socket, message: Message, length: int, now_s: float) -> None:
+        if (message.topic, message.event) == ("phoenix", "heartbeat"):
+            self._reply(socket, message)
+        elif message.event == "phx_leave":
+            self._leave(socket, message, now_s)
+        elif length > self.limits.message_bytes:
+            raise RefusedError(f"a message has at most {self.limits.message_bytes} bytes")
+        elif message.event == "phx_join":
+            self._join(socket, message, now_s)
+        else:
+            self._handle_members(socket.member(message), message, now_s)
+
+    def _handle_members(self, member: Member | None, message: Message, now_s: float) -> None:
+        if member is None:
+            raise RefusedError("unmatched topic")
+        match message.event:
+            case "broadcast":
+                self._broadcast(member, message, now_s)
+            case "presence":
+                self._update_presence(member, message, now_s)
+            case "access_token":
+                return  # the key was checked when the socket opened, and there is no reply
+            case _:
+                raise RefusedError("unknown event")
+
+    def _join(self, socket: Socket, message: Message, now_s: float) -> None:
+        topic = message.topic
+        check_topic(topic, self.limits)
+        asked = Subscription.from_payload(message.payload, self.limits)
+        key = asked.key or f"{self._random.getrandbits(128):032x}"
+        room = self._rooms.get(topic)
+        self._spend(socket, 1 + (len(room.members) if room else 0), now_s)
+        self._challenges.withdraw(socket, topic)
+        former = socket.members.get(topic)
+        if former is not None:
+            self._remove(former)
+            if socket.version is Version.V2:  # vsn 1 could not tell which of the two is closed
+                self._send_close(former)
+        try:
+            self._admit(Applicant(socket, message, asked, key), now_s)
+        finally:
+            self._admit_applicants(socket, now_s)
+
+    def _leave(self, socket: Socket, message: Message, now_s: float) -> None:
+        self._reply(socket, message)
+        member = socket.member(message)
+        if member is not None:
+            self._remove(member)
+            self._send_close(member)
+            self._admit_applicants(socket, now_s)
+        elif message.topic not in socket.members:
+            self._challenges.withdraw(socket, message.topic)
+
+    def _broadcast(self, member: Member, message: Message, now_s: float) -> None:
+        event, content = message.payload.get("event"), message.payload.get("payload", {})
+        if not isinstance(event, str):
+            raise RefusedError("a broadcast has an event, which is a string")
+        try:
+            member.check_signal(event, content)
+        except RefusedError:
+            self.counters.forged += 1
+            raise
+        hearers = self._rooms[member.topic].hearers(member)
+        self._spend(member.socket, 1 + len(hearers), now_s)
+        self.counters.broadcasts += 1
+        self._send(hearers, broadcast(member.topic, event, content))
+        if member.asked.wants_ack:
+            self._reply(member.socket, message)
+
+    def _update_presence(self, member: Member, message: Message, now_s: float) -> None:
+        room = self._rooms[member.topic]
+        member.socket.count_presence_call(now_s)
+        said = read_presence(message.payload, self.limits.presence_bytes)
+        self._spend(member.socket, 1 + len(room.members), now_s)
+        if said is None:
+            diff = room.presences.untrack(member.key)
+        else:
+            if not member.has_presence:
+                member.has_presence = True
+                self._send_state(member)
+            diff = room.presences.track(member.key, said)
+        self._reply(member.socket, message)
+        self._send_diff(member.topic, diff)
+
+    # Rooms and names
+
+    def _admit(self, applicant: Applicant, now_s: float) -> None:
+        """Let somebody in, or have it wait for its name."""
+        socket, join = applicant.socket, applicant.join
+        room = self._rooms.get(join.topic)
+        bearer = room.members.get(applicant.key) if room else None
+        self._check_capacity(socket, room, is_more=bearer is None)
+        if bearer is not None:
+            if self._challenges.add(bearer.socket, applicant, now_s):
+                self._actions.append(Ping(bearer.socket.number))
+            return
+        if room is None:
+            room = self._rooms[join.topic] = Room(Presences(self._new_ref))
+        member = Member(socket, join.topic, applicant.key, join.join_ref, applicant.asked)
+        room.members[member.key] = socket.members[member.topic] = member
+        self.counters.joins += 1
+        self._reply(socket, join, {"postgres_changes": []})
+        if member.has_presence:
+            self._send_state(member)
+
+    def _check_capacity(self, socket: Socket, room: Room | None, *, is_more: bool) -> None:
+        limits = self.limits
+        if len(socket.members) + self._challenges.waiting(socket) >= limits.rooms_per_socket:
+            raise RefusedError("ChannelRateLimitReached: Too many channels")
+        if room is None and len(self._rooms) >= limits.rooms:
+            raise RefusedError("ChannelRateLimitReached: Too many rooms")
+        if room is not None and is_more and len(room.members) >= limits.members_per_room:
+            raise RefusedError("ConnectionRateLimitReached: Too many connected users")
+
+    def _admit_applicants(self, bearer: Socket, now_s: float) -> None:
+        """Let those in who waited for a name that this socket bears no longer."""
+        for applicant in self._challenges.release(bearer):
+            admit = partial(self._admit, applicant, now_s)
+            self._try(applicant.socket, applicant.join, admit)
+
+    def _remove(self, member: Member) -> None:
+        """Take a member out of its room; the others are told."""
+        room = self._rooms[member.topic]
+        del room.members[member.key], member.socket.members[member.topic]
+        self._send_diff(member.topic, room.presences.untrack(member.key))
+        if not room.members:
+            del self._rooms[member.topic]
+
+    def _forget(self, socket: Socket, now_s: float) -> None:
+        del self._sockets[socket.number]
+        self._challenges.withdraw(socket)
+        for member in list(socket.members.values()):
+            self._remove(member)
+        self._admit_applicants(socket, now_s)
+
+    def _close(self, socket: Socket, code: CloseCode, reason: str, now_s: float) -> None:
+        self._actions.append(Close(socket.number, code, reason))
+        self._forget(socket, now_s)
+
+    def _spend(self, socket: Socket, events: int, now_s: float) -> None:
+        if not (socket.events.take(events, now_s) and self._events.take(events, now_s)):
+            raise RefusedError("too many events per second: try again later")
+
+    def _new_ref(self) -> str:
+        self._last_ref += 1
+        return f"{self._ref_prefix}{self._last_ref:x}"
+
+    # Saying
+
+    def _try(self, socket: Socket, message: Message, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except RefusedError as error:
+            self._refuse(socket, message, str(error))
+
+    def _refuse(self, socket: Socket, message: Message, reason: str) -> None:
+        self.counters.refused += 1
+        self._send([socket], reply(message, "error", {"reason": reason}))
+
+    def _reply(
+        self, socket: Socket, message: Message, response: Mapping[str, Any] | None = None
+    ) -> None:
+        self._send([socket], reply(message, "ok", response or {}))
+
+    def _send_close(self, member: Member) -> None:
+        ref = member.join_ref
+        self._send([member.socket], Message(member.topic, "phx_close", {}, ref, ref))
+
+    def _send_state(self, member: Member) -> None:
+        state = self._rooms[member.topic].presences.state()
+        self._send([member.socket], Message(member.topic, "presence_state", state))
+
+    def _send_diff(self, topic: str, diff: Diff | None) -> None:
+        if diff is not None:
+            self._send(self._rooms[topic].watchers(), Message(topic, "presence_diff", diff))
+
+    def _send(self, sockets: Iterable[Socket], message: Message) -> None:
+        numbers = tuple(socket.number for socket in sockets)
+        if numbers:
+            self._actions.append(Send(numbers, message))
+
+    def _done(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions

@@ -1,0 +1,36 @@
+"""The session's notebook: stored thin and empty, and run with a participant in another process."""
+
+import nbformat
+import pytest
+
+from jamlab.report.html import notebook_path, render
+from tests.report.pages import Page
+
+NOTEBOOK = "03_jam_session"
+
+
+def test_it_is_stored_without_outputs_and_thin():
+    notebook = nbformat.read(notebook_path(NOTEBOOK), as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert all(len(cell.source.splitlines()) <= 15 for cell in code)
+    assert notebook.cells[1].metadata.tags == ["parameters"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    made = render(
+        notebook_path(NOTEBOOK), {"duration_s": 3.0}, tmp_path_factory.mktemp("page") / "page.html"
+    )
+    return Page(made.read_text(encoding="utf-8"))
+
+
+def test_clicks_come_back_from_another_process(page):
+    for word in ("connected", "round trip", "companion", "jamlab join jam --hub ws://127.0.0.1:"):
+        assert word in page.text
+
+
+def test_its_page_reaches_nowhere_and_keeps_the_key(page):
+    assert page.addresses == []
+    assert "JAMLAB_SUPABASE_KEY=…" in page.text

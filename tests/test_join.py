@@ -1,0 +1,129 @@
+"""Participants in processes of their own, who meet at a hub."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+
+from jamlab.cli import main
+from jamlab.mesh.notices import NoticeKind
+from jamlab.signaling.hub import DEFAULT_KEY, Hub
+from jamlab.signaling.supabase import SupabaseChannel
+from tests.leaks import until
+from tests.mesh.jam import Member
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+class Process:
+    """``jamlab join`` at work."""
+
+    def __init__(self, process):
+        self._process = process
+        self.lines = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self):
+        async for line in self._process.stdout:
+            self.lines.append(line.decode().strip())
+
+    async def says(self, line):
+        await until(lambda: line in self.lines, f"for {line!r}")
+
+    async def end(self, number):
+        """Send a signal; returns the exit status and what was written to standard error."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        errors = (await self._process.stderr.read()).decode()
+        await self._reading
+        return await self._process.wait(), errors
+
+
+@asynccontextmanager
+async def joined(hub, name, *options):
+    command = [sys.executable, "-m", "jamlab", "join", "room", "--name", name, "--hub", hub.url]
+    process = Process(
+        await asyncio.create_subprocess_exec(
+            *command,
+            *options,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "JAMLAB_SUPABASE_KEY": DEFAULT_KEY},
+        )
+    )
+    try:
+        await process.says(f"{name} is in room")
+        yield process
+    finally:
+        await process.end(signal.SIGKILL)
+
+
+def member(hub, name):
+    """A participant in this process."""
+    player = Member(name, None)
+    player.session._channel = SupabaseChannel("room", hub.url, DEFAULT_KEY)
+    return player
+
+
+async def test_who_echoes_lets_us_hear_ourselves():
+    async with Hub() as hub, joined(hub, "ben", "--echo") as ben:
+        ada = member(hub, "ada")
+        async with ada.session:
+            await ben.says("ada is heard")
+            await until(lambda: ada.hears == {"ada"}, "to hear the echo")
+        await ben.says("ada is gone")
+        assert await ben.end(signal.SIGTERM) == (0, "")
+        assert ben.lines[-1] == "ben has left room"
+
+
+async def test_a_time_to_leave():
+    async with Hub() as hub, joined(hub, "ben", "--duration", "0.5") as ben:
+        await ben.says("ben has left room")
+        assert await ben.end(0) == (0, "")
+
+
+async def test_who_is_killed_comes_back_under_the_same_name():
+    async with Hub() as hub:
+        ada, notices = member(hub, "ada"), []
+        ada.session.on_notice(notices.append)
+        async with ada.session:
+            async with joined(hub, "ben", "--echo"):
+                await until(lambda: ada.hears == {"ada"}, "to hear the echo")
+            await until(lambda: ada.hears == frozenset(), "for the echo to end")
+            async with joined(hub, "ben", "--echo"):
+                await until(lambda: ada.hears == {"ada"}, "to hear the echo again")
+        assert {notice.kind for notice in notices} <= {
+            NoticeKind.RETRYING,
+            NoticeKind.NO_AUDIO,
+            NoticeKind.RESTORED,
+        }
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--hub", "nonsense", "--key", "x"], "a signalling URL is"),
+        (["--hub", "ws://127.0.0.1:1", "--key", "x"], "cannot be reached"),
+        (["--hub", "ws://127.0.0.1:1"], "has no key"),
+        (["--hub", "ws://127.0.0.1:1", "--key", "x", "--name", ""], "1 to"),
+        (["--quality", "best"], "best"),
+        (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(options, complaint, capsys, monkeypatch):
+    monkeypatch.delenv("JAMLAB_SUPABASE_KEY", raising=False)
+    assert main(["join", "room", *options]) == 2
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert told.count("\n") == 1
+    assert "Traceback" not in told
+
+
+def test_an_unknown_configuration_names_those_there_are(tmp_path, capsys):
+    path = tmp_path / "ice.toml"
+    path.write_text("[mine]\n[other]\n")
+    assert main(["join", "room", "--ice", str(path), "--configuration", "theirs"]) == 2
+    assert "choose mine, other" in capsys.readouterr().err
