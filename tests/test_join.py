@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -65,7 +65,16 @@ def member(hub, name):
     """A participant in this process."""
     player = Member(name, None)
     player.session._channel = SupabaseChannel("room", hub.url, DEFAULT_KEY)
+    player.changes = []
+    player.service.on_connection_state_change(player.changes.append)
     return player
+
+
+async def plays_on(hearer, peer, sounding):
+    """Wait until more of a peer's packets have been decoded, and a tone is heard."""
+    before = hearer.service.playout(peer).counters.decoded
+    await until(lambda: hearer.service.playout(peer).counters.decoded >= before + 3)
+    await until(lambda: hearer.hears == {sounding}, f"to hear {sounding}")
 
 
 async def test_who_echoes_lets_us_hear_ourselves():
@@ -100,6 +109,27 @@ async def test_who_is_killed_comes_back_under_the_same_name():
             NoticeKind.NO_AUDIO,
             NoticeKind.RESTORED,
         }
+
+
+async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
+    async with AsyncExitStack() as stack:
+        hub = Hub()
+        async with hub:
+            await stack.enter_async_context(joined(hub, "ben", "--echo"))
+            ada, notices = member(hub, "ada"), []
+            ada.session.on_notice(notices.append)
+            await stack.enter_async_context(ada.session)
+            await until(lambda: ada.hears == {"ada"}, "to hear the echo")
+        await until(lambda: notices, "for the notice")
+        await plays_on(ada, "ben", "ada")
+        await stack.enter_async_context(Hub(port=hub.port))
+        await until(lambda: len(notices) == 2, "for the second notice")
+        await plays_on(ada, "ben", "ada")
+        await stack.enter_async_context(joined(hub, "cleo"))
+        await ada.session.wait_connected(30, "ben", "cleo")
+    lost_and_restored = [NoticeKind.SIGNALING_LOST, NoticeKind.SIGNALING_RESTORED]
+    assert [notice.kind for notice in notices[:2]] == lost_and_restored
+    assert {change.connection for change in ada.changes if change.peer_id == "ben"} == {1}
 
 
 @pytest.mark.parametrize(
