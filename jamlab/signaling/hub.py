@@ -237,9 +237,11 @@ class Hub:
             self._timer.cancel()
             self._timer = None
         if math.isfinite(at_s):
-            self._timer = asyncio.get_running_loop().call_at(at_s, self._advance)
+            # in a task, so that answers read in the same turn of the loop are heard first
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(at_s, lambda: self._start(self._advance()))
 
-    def _advance(self) -> None:
+    async def _advance(self) -> None:
         self._do(self._rooms.advance(self._now_s()))
 
     @staticmethod

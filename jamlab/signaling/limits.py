@@ -45,7 +45,8 @@ class Limits:
     events_per_s: float = 1000.0
     """Events caused by all clients together."""
     socket_events_per_s: float = 250.0
-    """Events caused by one client; one that sends four times as many messages is dropped."""
+    """Events caused by one client; one that sends four times as many messages is dropped, and each
+    4 KiB of a message count as one."""
     unsent_bytes: int = 1024 * 1024
     """What waits for one client to read; one with more is dropped."""
     challenge_s: float = 2.0

@@ -134,13 +134,11 @@ def _parse(text: str) -> Any:
 def _is_too_deep(value: object) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH + 1):
-        nested = [v.values() if isinstance(v, dict) else v for v in level if _is_nesting(v)]
-        level = [child for children in nested for child in children]
+        nested = [item for item in level if isinstance(item, dict | list)]
+        if not nested:
+            return False
+        level = [i for n in nested for i in (n.values() if isinstance(n, dict) else n)]
     return bool(level)
-
-
-def _is_nesting(value: object) -> TypeGuard[dict[str, Any] | list[Any]]:
-    return isinstance(value, dict | list)
 
 
 def _decode_push(frame: bytes) -> Message:

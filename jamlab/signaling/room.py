@@ -16,6 +16,9 @@ SIGNAL_EVENT = "webrtc-signal"
 BURST_S = 2.0
 """How many seconds' worth of events may come at once."""
 
+PAGE_BYTES = 4096
+"""How much of a message counts as another one: what is long costs time and room."""
+
 _FLOOD = 4
 
 

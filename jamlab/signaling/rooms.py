@@ -26,7 +26,7 @@ from jamlab.signaling.phoenix import (
     reply,
 )
 from jamlab.signaling.presence import Diff, Presences, read_presence
-from jamlab.signaling.room import BURST_S, Member, Room, Socket
+from jamlab.signaling.room import BURST_S, PAGE_BYTES, Member, Room, Socket
 from jamlab.signaling.subscription import Subscription, check_topic
 
 
@@ -74,7 +74,7 @@ class Rooms:
         socket = self._sockets.get(number)
         if socket is None:
             return []  # it was told to go, and this was on its way
-        if not socket.messages.take(1, now_s):
+        if not socket.messages.take(1 + len(frame) // PAGE_BYTES, now_s):
             self.counters.floods += 1
             self._close(socket, CloseCode.POLICY_VIOLATION, "too many messages per second", now_s)
             return self._done()

@@ -433,6 +433,17 @@ class TestLimits:
         assert ada.closed == (1008, "too many messages per second")
         assert ben.broadcast("hi", {}) == OK
 
+    def test_what_is_long_is_a_flood_sooner(self):
+        lobby = Lobby(socket_events_per_s=10)
+        ada, ben = lobby.members("ada", "ben")
+        lobby.pass_time(10)
+        # 80 messages or 320 KiB at once, so of 70 KB each, which are 18 messages long, 4
+        results = [ada.broadcast("hi", {"a": "x" * 70_000})[0] for _ in range(4)]
+        assert results == ["ok"] * 4
+        ada.say("broadcast", {"event": "hi", "payload": {"a": "x" * 70_000}})
+        assert ada.closed == (1008, "too many messages per second")
+        assert len(ben.events()) == 4
+
 
 malformed = st.binary() | st.text()
 event_names = st.sampled_from(
