@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bench.bars import bar, publish
 from jamlab.measure.call import Call, try_call
-from jamlab.measure.connectivity import CHUNK_CALLS, Chunk, campaign, run_chunk
+from jamlab.measure.chunks import Chunk
+from jamlab.measure.connectivity import CHUNK_CALLS, campaign, run_chunk
 from jamlab.measure.population import load_population
 from jamlab.mesh.ice import embedded_configurations
 from jamlab.networks.clock import RealClock, VirtualClock

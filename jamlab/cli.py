@@ -24,7 +24,7 @@ from rich.table import Table
 
 from jamlab import doctor, join
 from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
-from jamlab.measure.connectivity import CampaignError
+from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
 from jamlab.measure.plan import LatencyPlan, PlanError

@@ -9,19 +9,18 @@ the time are simulated, so a run takes as long as its computing does, the loop n
 figure is the path's own. Two access links together have the profile's delay, jitter and loss.
 """
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from jamlab.measure.latency import ONE_WAY, measure_latency
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import latency_verdict
 from jamlab.measure.verdict import Verdict
+from jamlab.measure.workers import Progress, process_pool
 from jamlab.networks.host import Host
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
@@ -31,9 +30,6 @@ from jamlab.networks.world import simulated_world
 
 ACROSS_TARGET_MS = 100.0
 """One way, across networks."""
-
-Progress: TypeAlias = Callable[[float, str], None]
-"""Takes the share done, 0 to 1, and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def measure_across(
         Records by profile, in the plan's order.
     """
     if executor is None:
-        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        with process_pool() as pool:
             return measure_across(across, folder, pool, progress)
     runs = [
         executor.submit(measure_on, name, across.plan, across.seed, folder / name)

@@ -10,9 +10,6 @@ runs at a time: threads are safe, such as a Dask worker's, but only processes sh
 """
 
 import gc
-import json
-import multiprocessing
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,22 +18,22 @@ from concurrent.futures import (
     BrokenExecutor,
     Executor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, get_args
 
 import pandas as pd
 
 from jamlab.measure.attempt import DEADLINE_S, Level
 from jamlab.measure.call import Call, simulate
+from jamlab.measure.chunks import CampaignError, Chunk, Parts
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.population import Population
-from jamlab.measure.record import versions
+from jamlab.measure.workers import Progress, process_pool
 from jamlab.mesh.ice import IceConfiguration
 from jamlab.networks.world import simulated_world
 
@@ -44,26 +41,6 @@ CHUNK_CALLS = 50
 _UNDER_WAY = 128
 _COLLECT_EVERY = 25
 _one_at_a_time = threading.Lock()
-
-Progress: TypeAlias = Callable[[float, str], None]
-"""Takes the share done, 0 to 1, and what is being done."""
-
-
-class CampaignError(RuntimeError):
-    """A campaign that cannot be run, or not to its end."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some calls of a campaign, all configurations; what a worker is given."""
-
-    population: Population
-    configurations: tuple[IceConfiguration, ...]
-    seed: int
-    first: int
-    count: int
-    level: Level
-    deadline_s: float
 
 
 def campaign(
@@ -118,8 +95,8 @@ def campaign(
         population, tuple(configurations), int(seed), 0, int(calls), level, float(deadline_s)
     )
     with ExitStack() as stack:
-        parts = _Parts(stack.enter_context(_folder(folder)), whole)
-        workers = stack.enter_context(_process_pool()) if executor is None else executor
+        parts = Parts(stack.enter_context(_folder(folder)), whole)
+        workers = stack.enter_context(process_pool()) if executor is None else executor
         missing = [chunk for chunk in _chunks(whole) if not parts.has(chunk)]
         left = sum(chunk.count for chunk in missing)
         progress(1 - left / calls, "calling")
@@ -242,17 +219,6 @@ def _failed(future: Future[pd.DataFrame]) -> bool:
 
 
 @contextmanager
-def _process_pool() -> Iterator[Executor]:
-    """Spawned, not forked: the parent may have threads, as a notebook's kernel has."""
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-@contextmanager
 def _folder(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -260,65 +226,3 @@ def _folder(folder: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="jamlab-campaign-") as name:
         yield Path(name)
-
-
-class _Parts:
-    """The finished chunks of a campaign, a Parquet file each, beside what the campaign is."""
-
-    def __init__(self, folder: Path, whole: Chunk) -> None:
-        self._folder = folder / "parts"
-        self._about = self._folder / "campaign.json"
-        self._claim(_description(whole))
-
-    def has(self, chunk: Chunk) -> bool:
-        return self._path(chunk).exists()
-
-    def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
-        with _whole_or_not_at_all(self._path(chunk)) as path:
-            rows.to_parquet(path, index=False)
-
-    def read_all(self, chunks: Sequence[Chunk]) -> pd.DataFrame:
-        table = pd.concat([pd.read_parquet(self._path(c)) for c in chunks], ignore_index=True)
-        self._about.unlink()  # first: what may be left of the rest is then nobody's
-        shutil.rmtree(self._folder)
-        return table
-
-    def _path(self, chunk: Chunk) -> Path:
-        return self._folder / f"{chunk.first:09d}.parquet"
-
-    def _claim(self, description: str) -> None:
-        if not self._about.exists():
-            self._folder.mkdir(exist_ok=True)
-            for part in self._folder.glob("[0-9]*.parquet"):
-                part.unlink()  # of a campaign nobody knows any more
-            with _whole_or_not_at_all(self._about) as path:
-                path.write_text(description, encoding="utf-8")
-        elif self._about.read_text(encoding="utf-8") != description:
-            raise CampaignError(
-                f"{self._folder} holds an unfinished campaign with other parameters or versions: "
-                "finish it first, delete it, or choose another folder"
-            )
-
-
-@contextmanager
-def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
-    """Yield where to write a file, which is at its place when it is complete."""
-    unfinished = path.with_suffix(".unfinished")
-    yield unfinished
-    unfinished.replace(path)
-
-
-def _description(whole: Chunk) -> str:
-    """Say what a campaign is, without credentials."""
-    return json.dumps(
-        {
-            "population": repr(whole.population),
-            "configurations": [repr(configuration) for configuration in whole.configurations],
-            "seed": whole.seed,
-            "calls": whole.count,
-            "level": whole.level,
-            "deadline_s": whole.deadline_s,
-            "versions": versions(),
-        },
-        indent=2,
-    )

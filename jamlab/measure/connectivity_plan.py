@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.measure.attempt import DEADLINE_S, Level
-from jamlab.measure.connectivity import Progress, campaign, check_parameters
+from jamlab.measure.connectivity import campaign, check_parameters
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.population import Population, load_population
 from jamlab.measure.record import provenance
+from jamlab.measure.workers import Progress
 from jamlab.mesh.ice import IceConfiguration, embedded_configurations
 
 DEFAULT_POPULATION = "nat_population"

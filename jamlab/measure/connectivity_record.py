@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
 from jamlab.measure.record import RecordError, read_file, read_json
 
 ATTEMPT_COLUMNS = {
@@ -42,7 +43,7 @@ ATTEMPT_COLUMNS = {
 STUN_ONLY = "STUN"
 """The configuration without a relay; what is direct under it is *direct-capable*."""
 
-DIRECT, RELAYED, FAILED = RESULTS = ("direct", "relayed", "failed")
+RESULTS = DIRECT, RELAYED, FAILED
 """What can become of an attempt; it is relayed when either end's candidate is a relay."""
 
 _CANDIDATES = ("host", "srflx", "prflx", "relay", "")

@@ -11,9 +11,8 @@ for it would keep the cards from their deadlines.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 
@@ -31,11 +30,9 @@ from jamlab.measure.rig import (
     stream_times,
     wait_until,
 )
+from jamlab.measure.workers import Progress
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"
-
-Progress: TypeAlias = Callable[[float, str], None]
-"""Takes the share done, 0 to 1, and what is being done."""
 
 _GAP_FRAMES = SAMPLE_RATE // 4  # between measurements: what was under way may arrive
 

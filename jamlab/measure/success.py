@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jamlab.measure.connectivity_record import DIRECT, FAILED, RELAYED, STUN_ONLY
+from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
+from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 
 Figure = Literal["direct", "connected"]

@@ -11,10 +11,11 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
-from jamlab.measure.latency import Progress, measure_latency
+from jamlab.measure.latency import measure_latency
 from jamlab.measure.loop import run_precisely
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
+from jamlab.measure.workers import Progress
 
 
 class WorkerError(RuntimeError):

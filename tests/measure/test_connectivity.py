@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jamlab.measure import connectivity
-from jamlab.measure.connectivity import CampaignError, campaign
+from jamlab.measure import chunks, connectivity
+from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity import campaign
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, fault_of
 from jamlab.measure.population import load_population
 from jamlab.mesh.ice import IceConfiguration, IceServer, embedded_configurations
@@ -237,7 +238,7 @@ class TestTakenUpAgain:
     def test_other_versions_are_another_campaign(self, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             run(Serial(1, KeyboardInterrupt()), folder=tmp_path)
-        monkeypatch.setattr(connectivity, "versions", lambda: {"aioice": "0.0"})
+        monkeypatch.setattr(chunks, "versions", lambda: {"aioice": "0.0"})
         with pytest.raises(CampaignError, match="other parameters or versions"):
             run(Serial(), folder=tmp_path)
 
