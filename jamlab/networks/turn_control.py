@@ -114,6 +114,7 @@ class TurnControl:
         """What became of what came in."""
         self.allocations: dict[Client, Allocation] = {}
         """Allocations by client; those that expired stay until `expire` is called."""
+        self._rng = rng
         self._credentials = Credentials(users, realm, rng, nonce_lifetime_s)
         self._quota = quota
         self._opening: dict[Client, _Request] = {}

@@ -5,9 +5,8 @@ client, send from a relay to a peer, open a relay, close it. Requests are `TurnC
 what carries data, and what tells one from the other.
 """
 
-import random
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aioice import stun
 
@@ -29,35 +28,7 @@ from jamlab.networks.turn_stream import CHANNEL_HEADER_LENGTH
 
 
 class TurnCore(TurnControl):
-    """A TURN server without its sockets.
-
-    Parameters
-    ----------
-    users : mapping of str to str
-        Passwords by user names.
-    realm : str
-        Name of the domain they belong to.
-    rng : random.Random
-        Source of nonces and transaction IDs.
-    quota : int, optional
-        How many allocations a user may have at once; without it, any number.
-    nonce_lifetime_s : float
-        How long a client may go on with a nonce before it is told to take a new one.
-    """
-
-    def __init__(
-        self,
-        users: Mapping[str, str],
-        *,
-        realm: str,
-        rng: random.Random,
-        quota: int | None = None,
-        nonce_lifetime_s: float = 600.0,
-    ) -> None:
-        super().__init__(
-            users, realm=realm, rng=rng, quota=quota, nonce_lifetime_s=nonce_lifetime_s
-        )
-        self._rng = rng
+    """A TURN server without its sockets; parameters as of `TurnControl`."""
 
     def receive(self, data: bytes, client: Client, now_s: float) -> Sequence[Action]:
         """Take one message from a client: a datagram, or what `TurnStream` cut from a stream.
