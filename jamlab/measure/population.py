@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jamlab.data_files import data_path
+from jamlab.networks.behaviour import PORT_RESTRICTED, Filtering, PortAllocation, nat_named
 from jamlab.networks.firewall import FirewallType
-from jamlab.networks.nat import PORT_RESTRICTED, Filtering, PortAllocation, nat_named
 from jamlab.networks.place import Place
 
 ROUNDING_PERCENT = 0.5

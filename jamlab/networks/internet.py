@@ -16,12 +16,13 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import Protocol
 
+from jamlab.networks.behaviour import NatType
 from jamlab.networks.firewall import Firewall, FirewallType
 from jamlab.networks.host import EPHEMERAL_PORTS, Host
 from jamlab.networks.line import Line
 from jamlab.networks.loop import SimulatedLoop
 from jamlab.networks.middlebox import Middlebox
-from jamlab.networks.nat import Nat, NatType
+from jamlab.networks.nat import Nat
 from jamlab.networks.packet import Packet
 from jamlab.networks.topology import DOMAIN, HostConfig, LanConfig, Topology
 

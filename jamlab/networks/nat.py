@@ -20,38 +20,13 @@ import random
 from collections.abc import Callable, Hashable, Sequence
 
 from jamlab.networks.behaviour import (
-    ADDRESS_RESTRICTED,
-    FULL_CONE,
-    PORT_RESTRICTED,
-    PRESETS,
-    SYMMETRIC,
-    Filtering,
     Mapping,
     NatType,
     Pooling,
-    PortAllocation,
-    UnknownNatError,
-    nat_named,
     remote_key,
 )
 from jamlab.networks.packet import TCP, UDP, Address, Packet
 from jamlab.networks.ports import Binding, PortPool
-
-__all__ = [
-    "ADDRESS_RESTRICTED",
-    "FULL_CONE",
-    "PORT_RESTRICTED",
-    "PRESETS",
-    "SYMMETRIC",
-    "Filtering",
-    "Mapping",
-    "Nat",
-    "NatType",
-    "Pooling",
-    "PortAllocation",
-    "UnknownNatError",
-    "nat_named",
-]
 
 _MAPPING_KEYS: dict[Mapping, Callable[[Packet], Hashable]] = {
     Mapping.EIM: lambda packet: (packet.transport, packet.source),

@@ -17,8 +17,8 @@ from jamlab.mesh.ice import (
     embedded_configurations,
     load_configurations,
 )
+from jamlab.networks.behaviour import Filtering, Mapping
 from jamlab.networks.clock import RealClock
-from jamlab.networks.nat import Filtering, Mapping
 from jamlab.networks.oracle import ALL_TYPES, direct_possible
 from jamlab.networks.place import Place
 

@@ -6,7 +6,7 @@
 
 from dataclasses import dataclass
 
-from jamlab.networks.nat import Filtering, Mapping, Pooling, PortAllocation
+from jamlab.networks.behaviour import Filtering, Mapping, Pooling, PortAllocation
 from jamlab.networks.packet import UDP, Packet
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.networks.behaviour import Filtering, Mapping, NatType
 from jamlab.networks.firewall import Firewall, FirewallType
 from jamlab.networks.middlebox import Middlebox
-from jamlab.networks.nat import Filtering, Mapping, Nat, NatType
+from jamlab.networks.nat import Nat
 from jamlab.networks.packet import TCP, UDP, Packet
 
 SERVER = ("192.0.2.1", 3478)

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from jamlab.networks import ports
-from jamlab.networks.nat import (
+from jamlab.networks.behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
     SYMMETRIC,
     Filtering,
     Mapping,
-    Nat,
     NatType,
     Pooling,
     PortAllocation,
 )
+from jamlab.networks.nat import Nat
 from jamlab.networks.packet import TCP, UDP, Packet
 from tests.networks.naive import NaiveNat
 

@@ -15,17 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks import oracle
-from jamlab.networks.nat import (
+from jamlab.networks.behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
     PORT_RESTRICTED,
     SYMMETRIC,
     Filtering,
     Mapping,
-    Nat,
     NatType,
     PortAllocation,
 )
+from jamlab.networks.nat import Nat
 from jamlab.networks.oracle import ALL_TYPES, direct_possible
 from tests.networks.naive import NaiveNat, hole_punching
 

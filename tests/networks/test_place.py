@@ -2,9 +2,9 @@
 
 import pytest
 
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.link import LinkConfig
-from jamlab.networks.nat import PORT_RESTRICTED, SYMMETRIC, Filtering
 from jamlab.networks.place import Place
 from jamlab.networks.topology import PERFECT, HostConfig, LanConfig, Topology
 
