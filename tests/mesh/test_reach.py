@@ -1,0 +1,296 @@
+"""The way to a peer: the ladder, the turns, and two ends that find each other over bad lines."""
+
+import heapq
+import itertools
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab.mesh.notices import Notice, NoticeKind
+from jamlab.mesh.reach import (
+    Close,
+    GiveUp,
+    Patience,
+    Phase,
+    Reach,
+    Route,
+    SendAnswer,
+    SendOffer,
+    TakeAnswer,
+    Tell,
+    number_of,
+    route_of,
+)
+
+BOTH = (Route.DIRECT, Route.RELAY)
+PATIENCE = Patience()
+
+
+def reach(own="ada", peer="ben", routes=BOTH):
+    return Reach(own, peer, routes, random.Random(1))
+
+
+def fail(one, now_s):
+    """Let the attempt under way fail and the next one begin; returns what was done, and when."""
+    failing = one.failed(now_s)
+    assert one.tick(math.nextafter(one.due_s, 0)) == []
+    due_s = one.due_s
+    return failing, one.tick(due_s), due_s
+
+
+def tells(actions):
+    return [action.kind for action in actions if isinstance(action, Tell)]
+
+
+class TestLadder:
+    def test_direct_twice_then_relayed_then_both_in_turn(self):
+        one = reach()
+        routes, told, now_s = [one.meet(True, 0.0)[0].route], [], 0.0
+        for _ in range(5):
+            failing, trying, now_s = fail(one, now_s)
+            told += tells(failing)
+            assert isinstance(failing[0], GiveUp)
+            routes.append(trying[0].route)
+        direct, relay = BOTH
+        assert routes == [direct, direct, relay, direct, relay, direct]
+        assert told == [NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO]
+
+    @pytest.mark.parametrize("only", BOTH)
+    def test_with_one_route_only_that_is_tried(self, only):
+        one = reach(routes=(only,))
+        assert one.meet(True, 0.0) == [SendOffer(1, only)]
+        told, now_s = [], 0.0
+        for attempt in range(2, 6):
+            failing, trying, now_s = fail(one, now_s)
+            told += tells(failing)
+            assert trying == [SendOffer(attempt, only)]
+        assert told == [NoticeKind.RETRYING, NoticeKind.NO_AUDIO]
+
+    def test_rests_double_with_jitter_up_to_the_longest(self):
+        one, now_s = reach(), 0.0
+        one.meet(True, now_s)
+        for failures in range(1, 12):
+            one.failed(now_s)
+            most_s = min(PATIENCE.rest_s * 2 ** (failures - 1), PATIENCE.longest_rest_s)
+            assert most_s / 2 <= one.due_s - now_s <= most_s
+            now_s = one.due_s
+            one.tick(now_s)
+
+    def test_a_connection_begins_the_ladder_anew_and_is_told_when_trouble_was(self):
+        one = reach()
+        one.meet(True, 0.0)
+        assert one.connected(0.1) == []
+        one.silent(5.0)
+        one.tick(one.due_s)
+        assert one.connected(6.0) == [Tell(NoticeKind.RESTORED)]
+        assert one.due_s == math.inf
+        assert one.silent(10.0) == [Tell(NoticeKind.RETRYING)]
+        assert one.tick(one.due_s)[0].route is Route.DIRECT
+
+
+class TestTurns:
+    def test_the_newcomer_waits_for_an_offer_but_not_for_ever(self):
+        one = reach()
+        assert one.meet(False, 0.0) == []
+        assert one.phase is Phase.AWAITING
+        assert one.tick(PATIENCE.offer_s) == [SendOffer(1, Route.DIRECT)]
+
+    def test_whose_name_sorts_first_offers_at_once_when_it_is_silent(self):
+        first, second = reach("ada", "ben"), reach("ben", "ada")
+        for one in first, second:
+            one.meet(True, 0.0)
+            one.connected(1.0)
+            one.silent(5.0)
+        assert first.due_s == 5.0
+        assert second.due_s == 5.0 + PATIENCE.offer_s
+
+    def test_of_two_offers_that_of_the_name_that_sorts_first_stands(self):
+        first, second = reach("ada", "ben"), reach("ben", "ada")
+        offers = [one.meet(True, 0.0)[0] for one in (first, second)]
+        said = [{"attempt": offer.attempt, "route": offer.route.value} for offer in offers]
+        assert first.hear_offer(said[1], 0.1) == []
+        assert second.hear_offer(said[0], 0.1) == [SendAnswer(said[0], Route.DIRECT)]
+
+    def test_an_offer_is_answered_once(self):
+        one, offer = reach(), {"attempt": 3, "route": "relay"}
+        one.meet(False, 0.0)
+        assert one.hear_offer(offer, 0.1) == [SendAnswer(offer, Route.RELAY)]
+        assert one.hear_offer(offer, 0.2) == []
+        assert one.hear_offer({"attempt": 2}, 0.3) == []
+
+    def test_a_browsers_offers_have_no_number_and_are_taken(self):
+        one = reach()
+        one.meet(False, 0.0)
+        assert one.hear_offer({}, 0.1) == [SendAnswer({}, None)]
+        assert one.hear_offer({}, 0.2) == [SendAnswer({}, None)]
+
+    def test_only_the_answer_to_the_attempt_under_way_is_taken(self):
+        one = reach()
+        assert one.hear_answer({"attempt": 1}, 0.0) == []
+        one.meet(True, 0.0)
+        fail(one, 1.0)
+        assert one.hear_answer({"attempt": 1}, 2.0) == []
+        assert one.hear_answer({"attempt": 2}, 2.0) == [TakeAnswer({"attempt": 2})]
+        assert one.due_s == 2.0 + PATIENCE.direct_s
+
+    def test_an_attempt_has_a_deadline(self):
+        one = reach()
+        one.meet(True, 0.0)
+        assert one.due_s == PATIENCE.answer_s
+        assert one.tick(PATIENCE.answer_s)[0] == GiveUp()
+
+
+class TestMakeBeforeBreak:
+    def test_what_is_heard_again_ends_the_attempt_under_way(self):
+        one = reach()
+        one.meet(True, 0.0)
+        one.connected(1.0)
+        one.silent(5.0)
+        assert one.tick(one.due_s) == [SendOffer(2, Route.DIRECT)]
+        assert one.resumed(7.0) == [GiveUp(), Tell(NoticeKind.RESTORED)]
+        assert (one.phase, one.due_s) == (Phase.CONNECTED, math.inf)
+
+    def test_what_is_heard_again_while_it_rests_ends_the_rest(self):
+        one = reach("ben", "ada")
+        one.meet(True, 0.0)
+        one.connected(1.0)
+        one.silent(5.0)
+        assert one.resumed(5.5) == [Tell(NoticeKind.RESTORED)]
+
+
+class TestParting:
+    def test_who_leaves_and_is_heard_is_dropped_when_it_is_silent(self):
+        one = reach()
+        one.meet(True, 0.0)
+        one.connected(1.0)
+        assert one.leave(2.0) == []
+        assert one.silent(4.0) == [Close()]
+        assert one.phase is Phase.GONE
+
+    def test_who_had_only_lost_its_signalling_plays_on(self):
+        one = reach()
+        one.meet(True, 0.0)
+        one.connected(1.0)
+        one.leave(2.0)
+        assert one.meet(True, 3.0) == []
+        assert one.phase is Phase.CONNECTED
+
+    def test_who_restarted_is_heard_though_its_numbers_begin_again(self):
+        one = reach("ben", "ada")
+        one.meet(False, 0.0)
+        one.hear_offer({"attempt": 7}, 0.1)
+        one.connected(1.0)
+        one.leave(2.0)
+        one.meet(True, 3.0)
+        assert one.hear_offer({"attempt": 1}, 3.1) == [SendAnswer({"attempt": 1}, None)]
+
+    @pytest.mark.parametrize("connected", [True, False])
+    def test_a_closed_connection_is_nobodys_failure_until_the_farewell_is_due(self, connected):
+        one = reach()
+        one.meet(True, 0.0)
+        one.connected(1.0)
+        assert one.closed(5.0) == []
+        assert one.due_s == 5.0 + PATIENCE.farewell_s
+        if connected:
+            assert one.leave(5.5) == [Close()]
+        else:
+            assert one.tick(one.due_s) == [SendOffer(2, Route.DIRECT)]
+
+    def test_nothing_is_done_about_who_is_gone(self):
+        one = reach()
+        one.meet(True, 0.0)
+        assert one.leave(1.0) == [Close()]
+        happenings = (one.connected, one.resumed, one.silent, one.closed, one.failed, one.tick)
+        assert [happening(2.0) for happening in happenings] == [[]] * 6
+        assert one.hear_offer({}, 2.0) == one.hear_answer({}, 2.0) == []
+
+
+@given(
+    st.dictionaries(st.sampled_from(["attempt", "route"]), st.none() | st.booleans() | st.text())
+)
+def test_what_a_description_says_besides_may_be_anything(description):
+    assert number_of(description) is None
+    assert route_of(description) in (None, *Route)
+
+
+def test_every_notice_has_its_words():
+    assert all(Notice(kind, 0.0).text for kind in NoticeKind)
+
+
+# Two ends
+
+
+class World:
+    """Two ends, the line their signals take, and paths that work or not."""
+
+    def __init__(self, seed, lossy_until_s, routes):
+        self.rng = random.Random(seed)
+        self.lossy_until_s = lossy_until_s
+        self.routes = routes
+        self.now_s = 0.0
+        self._numbers = itertools.count()
+        self._queue = []
+        self.ends = {name: reach(*pair) for name, pair in (("a", ("a", "b")), ("b", ("b", "a")))}
+        self.sides = {"a": None, "b": None}
+
+    def at(self, delay_s, name, happening):
+        entry = (self.now_s + delay_s, next(self._numbers), name, happening)
+        heapq.heappush(self._queue, entry)
+
+    def do(self, name, actions):
+        other = "b" if name == "a" else "a"
+        for action in actions:
+            match action:
+                case SendOffer(attempt, route):
+                    self.sides[name] = ("offered", attempt)
+                    said = {"attempt": attempt, "route": route.value}
+                    self.say(other, lambda end, now_s, said=said: end.hear_offer(said, now_s))
+                case SendAnswer(offer, route):
+                    self.sides[name] = ("answered", offer["attempt"])
+                    self.say(other, lambda end, now_s, said=offer: end.hear_answer(said, now_s))
+                case TakeAnswer(answer) if route_of(answer) in self.routes(self.now_s):
+                    attempt = answer["attempt"]
+                    if self.sides[other] == ("answered", attempt):
+                        for each in "ab":
+                            self.at(0.2, each, lambda end, now_s: end.connected(now_s))
+
+    def say(self, to, happening):
+        """Lose, repeat and delay signals for as long as the line is bad."""
+        bad = self.now_s < self.lossy_until_s
+        for _ in range(self.rng.choice((0, 1, 1, 2)) if bad else 1):
+            self.at(self.rng.uniform(0.01, 2.0 if bad else 0.2), to, happening)
+
+    def run(self, until_s):
+        while True:
+            timers = [(end.due_s, name) for name, end in self.ends.items()]
+            due_s, name = min(timers)
+            if self._queue and self._queue[0][0] <= due_s:
+                self.now_s, _, name, happening = heapq.heappop(self._queue)
+            else:
+                self.now_s, happening = max(due_s, self.now_s), lambda end, now_s: end.tick(now_s)
+            if self.now_s > until_s:
+                return
+            end = self.ends[name]
+            self.do(name, happening(end, self.now_s))
+            assert end.due_s > self.now_s or end.phase is Phase.RESTING
+
+
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([{Route.DIRECT}, {Route.RELAY}, set(Route)]),
+    st.sampled_from([(True, False), (False, True), (True, True), (False, False)]),
+)
+def test_two_ends_meet_once_a_path_and_the_line_are_good(seed, works, whose_turn):
+    good_s = 60.0
+    world = World(seed, good_s, lambda now_s: works if now_s > good_s else set())
+    for (name, end), ours in zip(world.ends.items(), whose_turn, strict=True):
+        world.do(name, end.meet(ours, 0.0))
+    world.run(good_s + 120)
+    assert {end.phase for end in world.ends.values()} == {Phase.CONNECTED}
+    for name, end in world.ends.items():
+        end.leave(world.now_s)
+        world.do(name, end.silent(world.now_s))
+        assert end.phase is Phase.GONE
