@@ -181,21 +181,23 @@ class PeerLink:
             case TakeAnswer(answer):
                 await self._service.handle_answer(self.peer, answer)
             case GiveUp():
-                await self._close(self._under_way)
+                if self._under_way is not None:
+                    await self._close(self._under_way)
                 self._under_way = None
             case Close():
-                await self._close(None)
+                await self._close()
                 self._under_way = self._playing = None
             case Tell(kind):
                 self._tell(kind, self.peer)
 
     async def _connect(self, ice: IceConfiguration) -> None:
         """Prepare a connection that takes the place of the one there is, if it comes about."""
+        self._under_way = None
         self._under_way = await self._service.create_peer_connection(
             self.peer, ice=ice, replacing=True
         )
 
-    async def _close(self, connection: int | None) -> None:
+    async def _close(self, connection: int | None = None) -> None:
         if self.peer in self._service.peers:
             await self._service.close_peer(self.peer, connection)
 

@@ -42,10 +42,12 @@ class Service:
     def __init__(self, sdp, ice=BOTH):
         self.ice, self.sdp = ice, sdp
         self.asked, self.peers = [], set()
-        self.fails = None
+        self.fails = self.refuses = None
 
     async def create_peer_connection(self, peer, *, ice, replacing):
         assert replacing
+        if self.refuses:
+            raise self.refuses
         self.peers.add(peer)
         self.asked.append(("connection", ice))
         return len(self.asked)
@@ -208,6 +210,21 @@ async def test_who_falls_silent_is_tried_again_and_heard_again(sdp):
         await asyncio.sleep(0.1)
         assert link.service.asked[-1] == ("close", 2)  # the second connection it asked for
         assert link.told[-1] == (NoticeKind.RESTORED, "ben")
+
+
+@simulated
+async def test_an_attempt_that_cannot_begin_leaves_what_plays(sdp):
+    async with working(Service(sdp)) as link:
+        link.at_work.meet(ours=True)
+        await asyncio.sleep(0.1)
+        link.sees(1, ConnectionState.CONNECTED)
+        link.service.refuses = PeerClosedError("no connection can be made")
+        link.sees(1, ConnectionState.DISCONNECTED)
+        await asyncio.sleep(PATIENCE.offer_s)
+        assert [what for what, _ in link.service.asked] == ["connection"]
+        link.sees(1, ConnectionState.CONNECTED)
+        await asyncio.sleep(0.1)
+        assert link.phase is Phase.CONNECTED
 
 
 @simulated
