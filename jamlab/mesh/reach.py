@@ -151,6 +151,7 @@ class Reach:
         self._rng = rng
         self._patience = patience or Patience()
         self._ours = False
+        self._answered = False
         self._failures = 0
         self._heard_attempt = 0
         self._told: NoticeKind | None = None
@@ -191,9 +192,10 @@ class Reach:
 
     def hear_answer(self, answer: Mapping[str, Any], now_s: float) -> Actions:
         """Take an answer of the peer's."""
-        expected = self.phase is Phase.TRYING and self._ours
+        expected = self.phase is Phase.TRYING and self._ours and not self._answered
         if not expected or number_of(answer) not in (None, self.attempt):
             return []
+        self._answered = True
         self._wait(Phase.TRYING, self._checks_s, now_s)
         return [TakeAnswer(answer)]
 
@@ -254,7 +256,7 @@ class Reach:
 
     def _try(self, now_s: float) -> Actions:
         self.attempt += 1
-        self._ours, self.route = True, self._next_route()
+        self._ours, self._answered, self.route = True, False, self._next_route()
         self._wait(Phase.TRYING, self._patience.answer_s, now_s)
         return [SendOffer(self.attempt, self.route)]
 

@@ -136,6 +136,16 @@ class TestTurns:
         assert one.hear_answer({"attempt": 2}, 2.0) == [TakeAnswer({"attempt": 2})]
         assert one.due_s == 2.0 + PATIENCE.direct_s
 
+    @pytest.mark.parametrize("answer", [{"attempt": 1}, {}])
+    def test_an_answer_that_is_repeated_changes_nothing(self, answer):
+        one = reach()
+        one.meet(True, 0.0)
+        assert one.hear_answer(answer, 1.0) == [TakeAnswer(answer)]
+        assert one.hear_answer(answer, 2.0) == []
+        assert (one.phase, one.due_s) == (Phase.TRYING, 1.0 + PATIENCE.direct_s)
+        fail(one, 3.0)
+        assert one.hear_answer({**answer, "attempt": 2}, 4.0) == [TakeAnswer({"attempt": 2})]
+
     def test_an_attempt_has_a_deadline(self):
         one = reach()
         one.meet(True, 0.0)
