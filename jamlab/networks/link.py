@@ -31,6 +31,8 @@ from dataclasses import dataclass
 
 HOLD_BACK_S = 0.025
 """How long a reordered packet is held back: the next of a stream every 20 ms overtakes it."""
+LEAST_RATE_BIT_S = 1.0
+"""The slowest a link can be: below it, times of sending grow beyond what a float holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class LinkConfig:
 
 
 _ROUNDING = 1e-9
-_MOST, _LEAST = sys.float_info.max, sys.float_info.min
+_MOST = sys.float_info.max
 _SECONDS = 0, _MOST, "seconds, 0 or more"
 _SHARE = 0, 1, "a share from 0 to 1"
 _RANGES = {
@@ -88,7 +90,7 @@ _RANGES = {
     "burst_packets": (1, _MOST, "packets, 1 or more"),
     "reordering": _SHARE,
     "duplication": _SHARE,
-    "rate_bit_s": (_LEAST, _MOST, "bits a second, more than 0, or None"),
+    "rate_bit_s": (LEAST_RATE_BIT_S, _MOST, "bits a second, 1 or more, or None"),
     "queue_s": _SECONDS,
 }
 """What each field may be: no infinity, no NaN, no truth value."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from jamlab.data_files import data_path
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.link import LEAST_RATE_BIT_S, LinkConfig
 
 PROFILES_FILE = "network_profiles.csv"
 
@@ -80,7 +80,8 @@ class NetworkProfile:
         for name in ("delay_s", "jitter_s"):
             _check(self, name, 0 <= getattr(self, name) < math.inf, "seconds, 0 or more")
         for name in ("up_bit_s", "down_bit_s"):
-            _check(self, name, 0 < getattr(self, name) < math.inf, "bits a second, more than 0")
+            good = LEAST_RATE_BIT_S <= getattr(self, name) < math.inf
+            _check(self, name, good, f"bits a second, {LEAST_RATE_BIT_S:g} or more")
         _check(self, "loss", 0 <= self.loss < 1, "a share, 0 or more and less than 1")
         least = 1 / (1 - self.loss)
         bursts = self.burst_packets == 1 or least < self.burst_packets < math.inf
@@ -97,12 +98,12 @@ class NetworkProfile:
         )
 
     def _link_burst_packets(self) -> float:
-        """Return l / (p (1 - l)), in a form that neither divides by 0 nor cancels."""
+        """Return l / (p (1 - l)), in a form that neither divides by 0, cancels nor overflows."""
         if self.burst_packets == 1:
             return 1.0
         passes = math.sqrt(1 - self.loss)
         begins = self.loss / (self.burst_packets * (1 - self.loss))
-        return self.burst_packets * passes * (1 + math.sqrt(1 - begins)) / (1 + passes)
+        return self.burst_packets * (passes * (1 + math.sqrt(1 - begins)) / (1 + passes))
 
 
 def _check(profile: NetworkProfile, name: str, good: bool, wanted: str) -> None:
@@ -180,8 +181,8 @@ def _profile(row: Mapping[str, str | None], where: str) -> NetworkProfile:
     delay_s = _number(row, "delay_ms", where, 1e-3)
     jitter_s = _number(row, "jitter_ms", where, 1e-3)
     loss = _number(row, "loss_percent", where, 1e-2, below=1)
-    up_bit_s = _number(row, "up_mbit_s", where, 1e6, above=True)
-    down_bit_s = _number(row, "down_mbit_s", where, 1e6, above=True)
+    up_bit_s = _number(row, "up_mbit_s", where, 1e6, least=LEAST_RATE_BIT_S)
+    down_bit_s = _number(row, "down_mbit_s", where, 1e6, least=LEAST_RATE_BIT_S)
     burst_packets = _number(row, "burst_packets", where, 1)
     source, assumed = (_text(row, column, where) for column in ("source", "assumed"))
     try:
@@ -205,17 +206,18 @@ def _number(
     where: str,
     unit: float,
     *,
-    above: bool = False,
+    least: float = 0.0,
     below: float = math.inf,
 ) -> float:
-    """Return a value times its unit: 0 or more, or above 0, and below a limit."""
+    """Return a value times its unit, within its limits."""
     text = _text(row, column, where)
     try:
         number = float(text) * unit
     except ValueError:
         number = math.nan
-    if (number > 0 if above else number >= 0) and number < below:
+    if least <= number < below:
         return number
-    least = "more than 0" if above else "0 or more"
     limit = f", less than {below / unit:g}" if below < math.inf else ""
-    raise ProfileError(f"{where}, column {column} is {text!r}: give a number, {least}{limit}")
+    raise ProfileError(
+        f"{where}, column {column} is {text!r}: give a number, {least / unit:g} or more{limit}"
+    )
