@@ -1,0 +1,58 @@
+"""What users read, against the product's own list of failures and their words."""
+
+import dataclasses
+import re
+
+import pytest
+
+from jamlab.mesh.notices import Notice, NoticeKind
+
+PRODUCTS_WORDS = {
+    NoticeKind.RETRYING: "Direct audio connection failed, retrying",
+    NoticeKind.RELAYING: "Direct audio connection failed, using relay mode",
+    NoticeKind.MICROPHONE: "Microphone access is required for jamming",
+}
+
+
+@pytest.mark.parametrize(("kind", "words"), PRODUCTS_WORDS.items())
+def test_the_products_words_are_used(kind, words):
+    assert Notice(kind, 0.0).text.rstrip("…") == words
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_every_kind_is_one_sentence_of_its_own(kind):
+    text = Notice(kind, 0.0).text
+    assert re.fullmatch(r"[A-Z][^.!?\n]+[a-z…]", text)
+    others = [Notice(other, 0.0).text for other in NoticeKind if other is not kind]
+    assert text not in others
+
+
+def test_only_what_goes_on_ends_in_dots():
+    going_on = [kind for kind in NoticeKind if Notice(kind, 0.0).text.endswith("…")]
+    assert going_on == [NoticeKind.RETRYING]
+
+
+def test_what_is_lost_and_what_is_back_are_told_of_the_same_thing():
+    for subject in "Audio connection", "Connection to the session service":
+        texts = [Notice(kind, 0.0).text for kind in NoticeKind]
+        assert f"{subject} restored" in texts
+
+
+def test_it_is_about_everybody_unless_it_names_somebody():
+    assert Notice(NoticeKind.SIGNALING_LOST, 1.5).peer_id == ""
+    assert Notice(NoticeKind.RETRYING, 1.5, "ben").peer_id == "ben"
+
+
+def test_notices_are_values():
+    notice = Notice(NoticeKind.RETRYING, 1.5, "ben")
+    assert notice == Notice(NoticeKind.RETRYING, 1.5, "ben")
+    assert len({notice, Notice(NoticeKind.RETRYING, 1.5, "ben")}) == 1
+    assert notice != Notice(NoticeKind.RETRYING, 1.5, "cleo")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        notice.kind = NoticeKind.RESTORED
+
+
+def test_a_kinds_name_can_be_looked_up_again():
+    """A journal keeps the name of the kind, and is read later."""
+    for kind in NoticeKind:
+        assert NoticeKind(str(kind)) is kind
