@@ -55,6 +55,36 @@ def test_what_a_callback_adds_waits_for_the_next_round():
     assert run_simulated(main()) == ["second", "added"]
 
 
+def test_who_spins_does_not_keep_due_timers_from_their_turn():
+    """Rounds that take no time follow each other, and timers set for now come in between."""
+
+    async def main():
+        loop, rung = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_later(0, rung.set)
+        spins = 0
+        while not rung.is_set():
+            await asyncio.sleep(0)
+            spins += 1
+        return spins, loop.time()
+
+    spins, now_s = run_simulated(main())
+    assert spins < 5
+    assert now_s == 0.0
+
+
+def test_it_stops_though_somebody_spins():
+    async def spin():
+        while True:  # noqa: ASYNC110 - who spins is what is tested
+            await asyncio.sleep(0)
+
+    async def main():
+        asyncio.create_task(spin())  # noqa: RUF006 - cancelled when main has ended
+        await asyncio.sleep(0)
+        return "done"
+
+    assert run_simulated(main()) == "done"
+
+
 def test_a_closed_loop_takes_nothing():
     loop = SimulatedLoop(VirtualClock())
     loop.close()
