@@ -96,7 +96,8 @@ async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
 
 
 def _sentence(notice: Notice) -> str:
-    return f"{notice.peer_id}: {notice.text}" if notice.peer_id else notice.text
+    words = f"{notice.text}: {notice.hint}" if notice.hint else notice.text
+    return f"{notice.peer_id}: {words}" if notice.peer_id else words
 
 
 def _follow(change: ConnectionStateChange, say: Say) -> None:

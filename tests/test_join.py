@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from jamlab.cli import main
-from jamlab.mesh.notices import NoticeKind
+from jamlab.join import _sentence
+from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.signaling.hub import DEFAULT_KEY, Hub
 from jamlab.signaling.supabase import SupabaseChannel
 from tests.leaks import until
@@ -75,6 +76,16 @@ async def plays_on(hearer, peer, sounding):
     before = hearer.service.playout(peer).counters.decoded
     await until(lambda: hearer.service.playout(peer).counters.decoded >= before + 3)
     await until(lambda: hearer.hears == {sounding}, f"to hear {sounding}")
+
+
+def test_what_a_user_can_do_is_said_with_what_is_wrong():
+    high = _sentence(Notice(NoticeKind.HIGH_LATENCY, 0.0, "ben"))
+    assert high.startswith("ben: High latency detected, audio may be delayed: use a wired network")
+    assert _sentence(Notice(NoticeKind.NORMAL_LATENCY, 0.0, "ben")) == (
+        "ben: Latency is back to normal"
+    )
+    microphone = Notice(NoticeKind.MICROPHONE, 0.0)
+    assert _sentence(microphone) == "Microphone access is required for jamming"
 
 
 async def test_who_echoes_lets_us_hear_ourselves():

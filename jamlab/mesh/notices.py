@@ -14,6 +14,8 @@ class NoticeKind(StrEnum):
     MICROPHONE = "microphone"
     SIGNALING_LOST = "signaling lost"
     SIGNALING_RESTORED = "signaling restored"
+    HIGH_LATENCY = "high latency"
+    NORMAL_LATENCY = "normal latency"
 
 
 _TEXTS = {
@@ -24,6 +26,12 @@ _TEXTS = {
     NoticeKind.MICROPHONE: "Microphone access is required for jamming",
     NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",
     NoticeKind.SIGNALING_RESTORED: "Connection to the session service restored",
+    NoticeKind.HIGH_LATENCY: "High latency detected, audio may be delayed",
+    NoticeKind.NORMAL_LATENCY: "Latency is back to normal",
+}
+
+_HINTS = {
+    NoticeKind.HIGH_LATENCY: "use a wired network, or move nearer to the Wi-Fi access point",
 }
 
 
@@ -41,3 +49,8 @@ class Notice:
     def text(self) -> str:
         """The sentence to show."""
         return _TEXTS[self.kind]
+
+    @property
+    def hint(self) -> str:
+        """What the user can do about it, empty when there is nothing."""
+        return _HINTS.get(self.kind, "")

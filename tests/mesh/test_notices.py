@@ -11,6 +11,7 @@ PRODUCTS_WORDS = {
     NoticeKind.RETRYING: "Direct audio connection failed, retrying",
     NoticeKind.RELAYING: "Direct audio connection failed, using relay mode",
     NoticeKind.MICROPHONE: "Microphone access is required for jamming",
+    NoticeKind.HIGH_LATENCY: "High latency detected, audio may be delayed",
 }
 
 
@@ -36,6 +37,15 @@ def test_what_is_lost_and_what_is_back_are_told_of_the_same_thing():
     for subject in "Audio connection", "Connection to the session service":
         texts = [Notice(kind, 0.0).text for kind in NoticeKind]
         assert f"{subject} restored" in texts
+
+
+def test_what_a_user_can_do_about_it_is_a_half_sentence():
+    hints = {kind: hint for kind in NoticeKind if (hint := Notice(kind, 0.0).hint)}
+    assert set(hints) == {NoticeKind.HIGH_LATENCY}
+    for hint in hints.values():
+        assert re.fullmatch(r"[a-z][^.!?\n]+[a-z]", hint)
+    assert "wired" in hints[NoticeKind.HIGH_LATENCY]
+    assert "Wi-Fi" in hints[NoticeKind.HIGH_LATENCY]
 
 
 def test_it_is_about_everybody_unless_it_names_somebody():
