@@ -51,6 +51,11 @@ class FrameEncoder:
         """Length of the frame being filled now."""
         return len(self._frame)
 
+    @property
+    def captured_frames(self) -> int:
+        """Frames taken so far: the capture position of the next."""
+        return self._position + self._filled
+
     def serve(self, peers: int) -> None:
         """Choose the frame length for a number of peers, from the next frame on."""
         self._peers = peers

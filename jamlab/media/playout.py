@@ -101,6 +101,16 @@ class Playout:
             return None
         return self._pulled - (self._next - len(self._ready))
 
+    @property
+    def pulled_frames(self) -> int:
+        """Frames the card has taken so far, or missed: its clock."""
+        return self._pulled
+
+    @property
+    def frame_frames(self) -> int | None:
+        """Length of the sender's frames, that of the last one decoded; None before the first."""
+        return self._frame_frames if self.counters.decoded else None
+
     def receive(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
         """Take one packet from the network.
 

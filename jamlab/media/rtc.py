@@ -137,6 +137,11 @@ def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
     return None if pair is None else (pair.local_candidate, pair.remote_candidate)
 
 
+def candidate_pair(sender: RTCRtpSender) -> tuple[Candidate, Candidate] | None:
+    """Return the candidates a sender's packets go between; None while no pair is selected."""
+    return selected_pair(sender.transport.transport._connection)
+
+
 def pair_count(connection: Connection) -> int:
     """Return how many candidate pairs an ICE connection has in its checklist (RFC 8445 §6.1.2)."""
     return len(connection._check_list)

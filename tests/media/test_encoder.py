@@ -109,6 +109,15 @@ def test_positions_are_contiguous_through_a_change():
     assert set(sizes) == {120, 480}
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 700), max_size=8))
+def test_knows_how_much_it_was_given(sizes):
+    encoder = FrameEncoder(LOW_LATENCY)
+    for size in sizes:
+        push_all(encoder, [SOUND[:size]])
+    assert encoder.captured_frames == sum(sizes)
+
+
 @given(QUALITIES)
 def test_knows_its_quality(quality):
     encoder = FrameEncoder(quality)

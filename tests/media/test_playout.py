@@ -806,6 +806,17 @@ def test_history_tells_where_each_packet_went():
         assert np.rint(output[packet.output_frame, 1]) == PLAYED
 
 
+@pytest.mark.parametrize("frame", [120, 480, 960])
+def test_knows_the_senders_frames_and_its_own_clock(frame):
+    card = Card.of(Stream(frame).send_all(1))
+    assert card.playout.frame_frames is None
+    card.run(SECOND)
+    assert card.playout.frame_frames == frame
+    assert card.playout.pulled_frames == card.now
+    card.playout.miss(64)
+    assert card.playout.pulled_frames == card.now + 64
+
+
 # With the codec
 
 

@@ -28,6 +28,7 @@ from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.media.rtc import (
     EncodedTrack,
+    candidate_pair,
     divert_packets,
     pair_count,
     selected_pair,
@@ -237,6 +238,22 @@ class TestEncodedTrack:
 
 
 class TestIce:
+    async def test_the_candidates_sound_goes_between(self):
+        async with linked() as link:
+            local, remote = candidate_pair(link.sender)
+            assert (local.type, remote.type) == ("host", "host")
+            described = link.near.localDescription.sdp, link.far.localDescription.sdp
+            for candidate, sdp in zip((local, remote), described, strict=True):
+                assert f" {candidate.host} {candidate.port} typ host" in sdp
+        assert candidate_pair(link.sender) is None
+
+    async def test_before_a_connection_is_made_there_are_none(self):
+        peer = connection()
+        try:
+            assert candidate_pair(peer.addTrack(EncodedTrack())) is None
+        finally:
+            await peer.close()
+
     async def test_pairs_and_the_selected_one(self):
         """Each local candidate pairs with each remote one (RFC 8445 §6.1.2.2)."""
         one, other = (Connection(controls, use_ipv6=False) for controls in (True, False))
