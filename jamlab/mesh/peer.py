@@ -18,14 +18,21 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiortc import RTCIceCandidate, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import (
+    RTCIceCandidate,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+    RTCStatsReport,
+)
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import Quality
-from jamlab.media.rtc import EncodedTrack, divert_packets, timestamp_origin
+from jamlab.media.rtc import EncodedTrack, candidate_pair, divert_packets, timestamp_origin
+from jamlab.mesh.capture import Capture
 from jamlab.mesh.errors import MalformedDescriptionError
 from jamlab.mesh.events import (
     ConnectionState,
@@ -87,6 +94,8 @@ class PeerConnection:
         self.playout: Playout | None = None
         self.prepared = True
         """Whether no offer has been made or taken yet."""
+        self.capture: Capture | None = None
+        """What the peer's description says of its sound."""
         self._connection = connection
         self._negotiation = Negotiation(peer_id, connection, quality)
         self._connect_timeout_s = connect_timeout_s
@@ -114,6 +123,18 @@ class PeerConnection:
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""
         return timestamp_origin(self._sender, self._track)
+
+    # Figures
+
+    async def statistics(self) -> RTCStatsReport:
+        """Return what aiortc has counted (W3C webrtc-stats)."""
+        return await self._connection.getStats()
+
+    @property
+    def candidates(self) -> tuple[str, str] | None:
+        """Types of the local and the remote candidate our packets go between, when there are."""
+        pair = candidate_pair(self._sender)
+        return None if pair is None else (pair[0].type, pair[1].type)
 
     # Signalling
 

@@ -24,6 +24,7 @@ from jamlab.audio.pcm import Block, silence
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.mesh.capture import capture_of
 from jamlab.mesh.description import read_candidate, read_description
 from jamlab.mesh.errors import DuplicatePeerError, NoLocalAudioError
 from jamlab.mesh.events import (
@@ -36,11 +37,15 @@ from jamlab.mesh.events import (
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.peer import PeerConnection
 from jamlab.mesh.peers import Peers
+from jamlab.mesh.reading import Reader, Reading
 
 _HISTORY = 16_384
 
 Description = Mapping[str, Any]
-"""A session description as on the wire: ``{"type": "offer" | "answer", "sdp": str}``."""
+"""A session description as on the wire: ``{"type": "offer" | "answer", "sdp": str}``.
+
+A peer's may also have what `jamlab.mesh.capture` is about.
+"""
 
 
 class WebRTCAudioService:
@@ -111,6 +116,19 @@ class WebRTCAudioService:
     def playout(self, peer_id: str) -> Playout | None:
         """Return a peer's playout buffer, None before its stream is there."""
         return self._peers[peer_id].playout
+
+    async def read(self, within_s: float) -> list[Reading]:
+        """Return what there is to read off every connection that plays; nothing without a card.
+
+        Parameters
+        ----------
+        within_s : float
+            Packets that came earlier than that are not looked at.
+        """
+        if self._card is None:
+            return []
+        reader = Reader(self._card, self._encoder, self.sent_frames)
+        return await reader.read([*self._peers], within_s)
 
     # The browser's methods
 
@@ -192,6 +210,7 @@ class WebRTCAudioService:
         """
         description = read_description(offer, "offer", peer_id)
         peer = await self._prepared(peer_id)
+        peer.capture = capture_of(offer)
         return await self._closing_on_error(peer, peer.accept_offer(description))
 
     async def handle_answer(self, peer_id: str, answer: Description) -> None:
@@ -210,7 +229,9 @@ class WebRTCAudioService:
             When the connection was closed meanwhile.
         """
         peer = self._peers.newest(peer_id)
-        await peer.accept_answer(read_description(answer, "answer", peer_id))
+        description = read_description(answer, "answer", peer_id)
+        await peer.accept_answer(description)
+        peer.capture = capture_of(answer)
 
     async def handle_ice_candidate(self, peer_id: str, candidate: Mapping[str, Any]) -> None:
         """Take a candidate of a peer's; one that comes before its description is kept for it.

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from jamlab.audio.card import MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.mesh.capture import Capture
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.link import PeerLink
@@ -221,4 +222,6 @@ class JamSession:
 
     async def _send(self, kind: SignalType, peer_id: str, data: Mapping[str, Any]) -> None:
         assert self._membership is not None
+        if kind is not SignalType.ICE_CANDIDATE:
+            data = {**data, "capture": Capture.of(self.card, self.service.quality).to_dict()}
         await self._membership.send(Signal(kind, self.name, peer_id, data))
