@@ -14,11 +14,13 @@ from jamlab.audio.card import MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.capture import Capture
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners
+from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.link import PeerLink
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.mesh.reach import Patience
 from jamlab.mesh.service import WebRTCAudioService
+from jamlab.mesh.watch import FiguresWatch
 from jamlab.signaling.channel import Channel, Membership
 from jamlab.signaling.messages import (
     ChannelEvent,
@@ -57,6 +59,8 @@ class JamSession:
         How long to wait for what before trying something else.
     rng : random.Random, optional
         Source of the jitter between attempts.
+    figures_every_s : float
+        Time between two takings of everybody's live figures.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class JamSession:
         ice: IceConfiguration = HOST_ONLY,
         patience: Patience | None = None,
         rng: random.Random | None = None,
+        figures_every_s: float = 1.0,
     ) -> None:
         self.room = room
         self.name = name
@@ -84,6 +89,7 @@ class JamSession:
         self._leaving: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._notice_listeners: Listeners[Notice] = Listeners()
+        self._watch = FiguresWatch(self.service, self._tell, figures_every_s)
         self.service.on_connection_state_change(self._follow)
 
     async def __aenter__(self) -> "JamSession":
@@ -98,6 +104,7 @@ class JamSession:
         for peer_id in self._membership.peers:
             self._link(peer_id).meet(ours=False)
         self._start(self._listen(self._membership))
+        self._start(self._watch.run())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -141,6 +148,15 @@ class JamSession:
     def on_notice(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
         """Call `listener` with what a user should read; returns how to stop that."""
         return self._notice_listeners.add(listener)
+
+    def on_figures(self, listener: Callable[[PeerFigures], None]) -> Callable[[], None]:
+        """Call `listener` with the live figures of each peer; returns how to stop that."""
+        return self._watch.listeners.add(listener)
+
+    @property
+    def figures(self) -> tuple[PeerFigures, ...]:
+        """The live figures taken so far, of everybody, in order; of long sessions the latest."""
+        return tuple(self._watch.history)
 
     # Inside
 

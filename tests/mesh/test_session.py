@@ -320,7 +320,7 @@ async def test_a_broken_line_is_told_and_everything_closed(caplog):
 
 async def test_signalling_that_is_lost_is_told_and_nothing_else_happens():
     channel, notices = MemoryChannel(), []
-    ada, ben = Member("ada", channel), Member("ben", channel)
+    ada, ben = Member("ada", channel, figures_every_s=3600.0), Member("ben", channel)
     ada.session.on_notice(notices.append)
     async with ada.session, ben.session:
         await is_full_mesh([ada, ben])
@@ -336,7 +336,7 @@ async def test_signalling_that_is_lost_is_told_and_nothing_else_happens():
 
 async def test_without_a_microphone_it_only_listens():
     channel, notices = MemoryChannel(), []
-    ada, ben = Member("ada", channel), Member("ben", channel)
+    ada, ben = Member("ada", channel, figures_every_s=3600.0), Member("ben", channel)
     ada.card = VirtualCard(tone("ada"), block_frames=480, recording=ada.recording, microphone=False)
     ada.session.card = ada.card
     ada.session.on_notice(notices.append)
