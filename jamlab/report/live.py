@@ -1,0 +1,92 @@
+"""The live figures of a session, for people: a table of what was taken, and one that follows."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+from IPython.display import display
+
+from jamlab.mesh.figures import STAGES, PeerFigures
+from jamlab.mesh.session import JamSession
+
+
+def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
+    """Return a row per peer and interval; what was not known is missing.
+
+    Parameters
+    ----------
+    figures : iterable of PeerFigures
+        As of `JamSession.figures`.
+
+    Returns
+    -------
+    DataFrame
+        ``at_s`` (seconds since the first), ``peer``, ``one_way_ms`` (estimated), a column in
+        milliseconds for each of its stages, ``loss_percent``, ``concealed_percent``,
+        ``sent_kbit_s``, ``received_kbit_s``, ``route`` and its ends ``local`` and ``remote``.
+    """
+    taken = [*figures]
+    began_s = taken[0].at_s if taken else 0.0
+    rows = [_row(entry, began_s) for entry in taken]
+    texts = dict.fromkeys(("peer", "route", "local", "remote"), "object")
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return table.astype(dict.fromkeys(_COLUMNS, "float64") | texts)
+
+
+def latest_table(session: JamSession) -> pd.DataFrame:
+    """Return the latest figures of everybody who is connected, a row per peer."""
+    there = (entry for entry in session.figures if entry.peer_id in session.service.peers)
+    table = figures_table(there).drop(columns="at_s")
+    return table.groupby("peer").tail(1).set_index("peer").sort_index()
+
+
+def watch(session: JamSession) -> Callable[[], None]:
+    """Show the latest figures below a notebook's cell, and keep them up to date.
+
+    Parameters
+    ----------
+    session : JamSession
+        Whose figures.
+
+    Returns
+    -------
+    callable
+        Call it to watch no more; the table stays as it is.
+    """
+    shown: Any = display(latest_table(session), display_id=True)  # type: ignore[no-untyped-call]
+    return session.on_figures(lambda _: shown.update(latest_table(session)))
+
+
+_COLUMNS = (
+    "at_s",
+    "peer",
+    "one_way_ms",
+    *(f"{stage}_ms" for stage in STAGES),
+    "loss_percent",
+    "concealed_percent",
+    "sent_kbit_s",
+    "received_kbit_s",
+    "route",
+    "local",
+    "remote",
+)
+
+
+def _row(entry: PeerFigures, began_s: float) -> tuple[object, ...]:
+    return (
+        round(entry.at_s - began_s, 3),
+        entry.peer_id,
+        _times(entry.one_way_s, 1e3),
+        *(_times(getattr(entry, f"{stage}_s"), 1e3) for stage in STAGES),
+        _times(entry.loss_share, 1e2),
+        _times(entry.concealed_share, 1e2),
+        _times(entry.sent_bit_s, 1e-3),
+        _times(entry.received_bit_s, 1e-3),
+        entry.route,
+        entry.local_candidate,
+        entry.remote_candidate,
+    )
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor

@@ -1,0 +1,130 @@
+"""Live figures as a notebook shows them."""
+
+import numpy as np
+import pytest
+
+from jamlab.mesh.events import Listeners
+from jamlab.mesh.figures import PeerFigures
+from jamlab.report import live
+from jamlab.report.live import figures_table, latest_table, watch
+
+KNOWN = PeerFigures(
+    101.5,
+    "ben",
+    1,
+    frame_s=0.0025,
+    capture_s=0.0005,
+    network_s=0.010,
+    playout_s=0.004,
+    card_s=0.002,
+    lookahead_s=0.0025,
+    local_candidate="host",
+    remote_candidate="srflx",
+    loss_share=0.01,
+    concealed_share=0.02,
+    sent_bit_s=243_000.0,
+    received_bit_s=244_000.0,
+)
+UNKNOWN = PeerFigures(100.0, "cleo", 2, None, None, None, None, None, 0.0065, None, None)
+COLUMNS = [
+    "at_s",
+    "peer",
+    "one_way_ms",
+    "frame_ms",
+    "capture_ms",
+    "network_ms",
+    "playout_ms",
+    "card_ms",
+    "lookahead_ms",
+    "loss_percent",
+    "concealed_percent",
+    "sent_kbit_s",
+    "received_kbit_s",
+    "route",
+    "local",
+    "remote",
+]
+WORDS = ["peer", "route", "local", "remote"]
+
+
+class TestTable:
+    def test_a_row_per_peer_and_interval_in_the_units_of_people(self):
+        table = figures_table([UNKNOWN, KNOWN])
+        assert list(table.columns) == COLUMNS
+        row = table.iloc[1]
+        assert row[["peer", "route", "local", "remote"]].tolist() == [
+            "ben",
+            "srflx",
+            "host",
+            "srflx",
+        ]
+        numbers = [1.5, 21.5, 2.5, 0.5, 10, 4, 2, 2.5, 1, 2, 243, 244]
+        shown = row.drop(["peer", "route", "local", "remote"]).astype(float)
+        np.testing.assert_allclose(shown, numbers)
+
+    def test_what_is_not_known_is_missing(self):
+        row = figures_table([UNKNOWN]).iloc[0]
+        known = {"at_s": 0.0, "peer": "cleo", "lookahead_ms": 6.5}
+        assert row.dropna().to_dict() == known
+
+    def test_types_hang_on_nothing_that_happened(self):
+        for figures in [], [UNKNOWN], [KNOWN], [UNKNOWN, KNOWN]:
+            table = figures_table(figures)
+            numbers = [column for column in COLUMNS if column not in WORDS]
+            assert (table[numbers].dtypes == "float64").all()
+            assert list(table.columns) == COLUMNS
+
+
+class Session:
+    """Has figures and peers, and tells who listens."""
+
+    def __init__(self, *figures, peers):
+        self.figures, self.peers = figures, frozenset(peers)
+        self.listeners = Listeners()
+        self.service = self
+
+    def on_figures(self, listener):
+        return self.listeners.add(listener)
+
+    def take(self, figures):
+        self.figures += (figures,)
+        self.listeners.emit(figures)
+
+
+class TestLatest:
+    def test_the_last_of_everybody_who_is_there(self):
+        table = latest_table(Session(UNKNOWN, UNKNOWN, KNOWN, peers=["ben", "cleo"]))
+        assert table.index.tolist() == ["ben", "cleo"]
+        assert table.loc["ben", "one_way_ms"] == pytest.approx(21.5)
+        assert np.isnan(table.loc["cleo", "one_way_ms"])
+
+    def test_who_has_gone_is_not_shown(self):
+        assert latest_table(Session(UNKNOWN, KNOWN, peers=["cleo"])).index.tolist() == ["cleo"]
+
+    def test_nobody_is_an_empty_table(self):
+        assert latest_table(Session(peers=[])).empty
+
+
+class Screen:
+    """Stands for the notebook's output."""
+
+    def __init__(self):
+        self.shown = []
+
+    def display(self, table, *, display_id):
+        assert display_id is True
+        self.shown.append(table)
+        return self
+
+    def update(self, table):
+        self.shown.append(table)
+
+
+def test_a_watched_table_follows_until_it_is_stopped(monkeypatch):
+    screen, session = Screen(), Session(peers=["ben"])
+    monkeypatch.setattr(live, "display", screen.display)
+    stop = watch(session)
+    session.take(KNOWN)
+    stop()
+    session.take(KNOWN)
+    assert [len(table) for table in screen.shown] == [0, 1]
