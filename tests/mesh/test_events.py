@@ -1,8 +1,15 @@
 import asyncio
+import re
 
 import pytest
 
-from jamlab.mesh.events import ConnectionState, Listeners, RemoteStreamAdded, RemoteStreamEnded
+from jamlab.mesh.events import (
+    ConnectionState,
+    IceConnectionState,
+    Listeners,
+    RemoteStreamAdded,
+    RemoteStreamEnded,
+)
 from tests.leaks import until
 from tests.mesh.jam import connect, ends, plays_on
 
@@ -30,6 +37,47 @@ async def test_a_connection_goes_through_its_states_in_order():
         assert [began_s, *times, ended_s] == sorted([began_s, *times, ended_s])
     assert [change.reason for change in ada.states] == ["", "", ""]
     assert ben.states[-1].reason == "closed by the peer, or lost"
+
+
+def without_candidates(description):
+    sdp = re.sub(r"a=(candidate|end-of-candidates).*\r\n", "", description["sdp"])
+    return {**description, "sdp": sdp}
+
+
+async def fail(a, b):
+    """Exchange descriptions nobody can be reached by."""
+    answer = await b.service.handle_offer(
+        a.name, without_candidates(await a.service.create_offer(b.name))
+    )
+    for end, peer in (a, b), (b, a):
+        await end.service.handle_ice_candidate(peer.name, {"candidate": "", "sdpMid": "0"})
+    await a.service.handle_answer(b.name, without_candidates(answer))
+    await until(lambda: ConnectionState.FAILED in a.path(b.name))
+
+
+async def test_every_state_of_the_w3c_is_reported_with_its_time():
+    """W3C WebRTC §4.3.3 and §5.6.4; "new" is where each begins."""
+    began_s = asyncio.get_running_loop().time()
+    async with ends("ada", "ben", "cleo", flow_timeout_s=0.4) as (ada, ben, cleo):
+        await connect(ada, ben)
+        ben.card.stop()
+        await until(lambda: ada.state("ben") is ConnectionState.DISCONNECTED)
+        await ben.service.initialize_local_audio(ben.new_card())
+        await until(lambda: ada.state("ben") is CONNECTED)
+        await fail(ada, cleo)
+    ended_s = asyncio.get_running_loop().time()
+    for changes, states in (
+        (ada.states, ConnectionState),
+        (ada.ice_states, IceConnectionState),
+    ):
+        assert {c.previous for c in changes} | {c.state for c in changes} == set(states)
+        times_s = [began_s, *(change.at_s for change in changes), ended_s]
+        assert times_s == sorted(times_s)
+        for peer in "ben", "cleo":
+            of_peer = [change for change in changes if change.peer_id == peer]
+            assert of_peer[0].previous == "new"
+            assert of_peer[-1].state == "closed"
+            assert [c.previous for c in of_peer[1:]] == [c.state for c in of_peer[:-1]]
 
 
 async def test_a_stream_is_added_and_ended_once():
