@@ -1,5 +1,6 @@
 """The live figures of a session, for people: a table of what was taken, and one that follows."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -34,27 +35,42 @@ def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
 
 
 def latest_table(session: JamSession) -> pd.DataFrame:
-    """Return the latest figures of everybody who is connected, a row per peer."""
-    there = (entry for entry in session.figures if entry.peer_id in session.service.peers)
-    table = figures_table(there).drop(columns="at_s")
-    return table.groupby("peer").tail(1).set_index("peer").sort_index()
+    """Return the latest figures of everybody who is connected, a row per peer, to a tenth."""
+    there, latest = session.service.peers, {entry.peer_id: entry for entry in session.figures}
+    table = figures_table(latest[name] for name in sorted(there & latest.keys()))
+    return table.drop(columns="at_s").set_index("peer").round(1)
 
 
-def watch(session: JamSession) -> Callable[[], None]:
+def watch(session: JamSession, every_s: float = 2.0) -> Callable[[], None]:
     """Show the latest figures below a notebook's cell, and keep them up to date.
 
     Parameters
     ----------
     session : JamSession
         Whose figures.
+    every_s : float
+        Least time between two updates.
 
     Returns
     -------
     callable
         Call it to watch no more; the table stays as it is.
+
+    Notes
+    -----
+    Making a table takes some five milliseconds. A session in the same kernel cannot call its card
+    meanwhile, so watch no longer than you look, and not while you measure.
     """
     shown: Any = display(latest_table(session), display_id=True)  # type: ignore[no-untyped-call]
-    return session.on_figures(lambda _: shown.update(latest_table(session)))
+    due_s = -math.inf
+
+    def follow(entry: PeerFigures) -> None:
+        nonlocal due_s
+        if entry.at_s >= due_s:
+            due_s = entry.at_s + every_s
+            shown.update(latest_table(session))
+
+    return session.on_figures(follow)
 
 
 _COLUMNS = (

@@ -1,5 +1,7 @@
 """Live figures as a notebook shows them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -120,11 +122,35 @@ class Screen:
         self.shown.append(table)
 
 
-def test_a_watched_table_follows_until_it_is_stopped(monkeypatch):
-    screen, session = Screen(), Session(peers=["ben"])
-    monkeypatch.setattr(live, "display", screen.display)
+@pytest.fixture
+def screen(monkeypatch):
+    shown = Screen()
+    monkeypatch.setattr(live, "display", shown.display)
+    return shown
+
+
+def later(figures, by_s):
+    return dataclasses.replace(figures, at_s=figures.at_s + by_s)
+
+
+def test_a_watched_table_follows_until_it_is_stopped(screen):
+    session = Session(peers=["ben"])
     stop = watch(session)
     session.take(KNOWN)
     stop()
-    session.take(KNOWN)
+    session.take(later(KNOWN, 60))
     assert [len(table) for table in screen.shown] == [0, 1]
+
+
+def test_it_follows_no_more_often_than_asked(screen):
+    session = Session(peers=["ben", "cleo"])
+    watch(session, every_s=2.0)
+    for second in range(6):
+        for figures in KNOWN, dataclasses.replace(UNKNOWN, at_s=KNOWN.at_s):
+            session.take(later(figures, second))
+    assert [len(table) for table in screen.shown] == [0, 1, 2, 2]
+
+
+def test_a_table_to_look_at_is_rounded():
+    table = latest_table(Session(dataclasses.replace(KNOWN, network_s=0.01234), peers=["ben"]))
+    assert table.loc["ben", ["network_ms", "one_way_ms"]].tolist() == [12.3, 23.8]
