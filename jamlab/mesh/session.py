@@ -238,6 +238,6 @@ class JamSession:
 
     async def _send(self, kind: SignalType, peer_id: str, data: Mapping[str, Any]) -> None:
         assert self._membership is not None
-        if kind is not SignalType.ICE_CANDIDATE:
+        if kind in (SignalType.OFFER, SignalType.ANSWER):
             data = {**data, "capture": Capture.of(self.card, self.service.quality).to_dict()}
         await self._membership.send(Signal(kind, self.name, peer_id, data))
