@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jamlab.media.playout import Playout
 
@@ -85,6 +85,15 @@ class RemoteStreamEnded:
 
 
 RemoteStreamEvent = RemoteStreamAdded | RemoteStreamEnded
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReport:
+    """Somebody in the room told us something that is not about a connection."""
+
+    peer_id: str
+    data: Mapping[str, Any]
+    """Unchecked: an object of at most `jamlab.signaling.messages.MAX_SIGNAL_BYTES` as JSON."""
 
 
 class Listeners(list[Callable[[Event], None]]):

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from jamlab.audio.card import MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.capture import Capture
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners
+from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
 from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.link import PeerLink
@@ -90,6 +90,7 @@ class JamSession:
         self._changed = asyncio.Event()
         self._notice_listeners: Listeners[Notice] = Listeners()
         self._watch = FiguresWatch(self.service, self._tell, figures_every_s)
+        self._report_listeners: Listeners[PeerReport] = Listeners()
         self.service.on_connection_state_change(self._follow)
 
     async def __aenter__(self) -> "JamSession":
@@ -118,6 +119,11 @@ class JamSession:
         if self._leaving is None:
             self._leaving = asyncio.create_task(self._leave())
         await asyncio.shield(self._leaving)
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Everybody else in the room now, connected or not; nobody before we are in it."""
+        return self._membership.peers if self._membership else frozenset()
 
     async def wait_connected(self, timeout_s: float, *peers: str) -> None:
         """Wait until there is a working connection to everybody in the room, and to those named.
@@ -158,6 +164,25 @@ class JamSession:
         """The live figures taken so far, of everybody, in order; of long sessions the latest."""
         return tuple(self._watch.history)
 
+    def on_report(self, listener: Callable[[PeerReport], None]) -> Callable[[], None]:
+        """Call `listener` with what members report to us; returns how to stop that."""
+        return self._report_listeners.add(listener)
+
+    async def report(self, peer_id: str, data: Mapping[str, Any]) -> None:
+        """Report something to a member; to somebody who is gone it is lost in silence.
+
+        Raises
+        ------
+        jamlab.signaling.messages.MalformedSignalError
+            When it is too long for a signal, or not JSON.
+        RuntimeError
+            Outside of the session.
+        """
+        if self._membership is None:
+            raise RuntimeError(f"{self.name!r} is not in its session, so nobody can be told")
+        Signal(SignalType.REPORT, self.name, peer_id, data).check_length()
+        await self._send(SignalType.REPORT, peer_id, data)
+
     # Inside
 
     async def _start_card(self) -> None:
@@ -169,13 +194,12 @@ class JamSession:
             self._tell(NoticeKind.MICROPHONE)
 
     def _missing(self, named: Iterable[str]) -> frozenset[str]:
-        peers = self._membership.peers if self._membership else frozenset()
         connected = {
             peer
             for peer in self.service.peers
             if self.service.connection_state(peer) is ConnectionState.CONNECTED
         }
-        return frozenset(peers.union(named) - connected)
+        return self.members.union(named) - connected
 
     def _tell(self, kind: NoticeKind, peer_id: str = "") -> None:
         notice = Notice(kind, asyncio.get_running_loop().time(), peer_id)
@@ -217,6 +241,8 @@ class JamSession:
                 self._link(peer_id).meet(ours=True)
             case PeerLeft(peer_id) if peer_id in self._links:
                 self._links[peer_id].leave()
+            case Signal(SignalType.REPORT, peer_id, _, data) if peer_id in membership.peers:
+                self._report_listeners.emit(PeerReport(peer_id, data))
             case Signal(_, peer_id) if peer_id in membership.peers:
                 self._link(peer_id).hear(event)
             case SignalingLost():

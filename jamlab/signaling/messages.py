@@ -1,12 +1,13 @@
-"""What peers tell each other to connect: the product's signal, and who came and went.
+"""What peers tell each other: the product's signal, and who came and went.
 
 On the wire a signal is the broadcast payload of the browser's service::
 
-    {"type": "offer" | "answer" | "ice-candidate",
+    {"type": "offer" | "answer" | "ice-candidate" | "report",
      "targetPeerId": str, "senderPeerId": str, "data": {…}}
 
 with a session description (``{"type", "sdp"}``) or an ICE candidate (``{"candidate", "sdpMid",
-"sdpMLineIndex"}``, W3C WebRTC §4.8.1) as data.
+"sdpMLineIndex"}``, W3C WebRTC §4.8.1) as data. A report is any object, between
+participants that measure; browsers ignore the type.
 """
 
 import json
@@ -39,6 +40,7 @@ class SignalType(StrEnum):
     OFFER = "offer"
     ANSWER = "answer"
     ICE_CANDIDATE = "ice-candidate"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,7 @@ class Signal:
             raise MalformedSignalError("signal field 'data' is not JSON") from None
         if length > MAX_SIGNAL_BYTES:
             raise MalformedSignalError(
-                f"a signal has at most {MAX_SIGNAL_BYTES} bytes, this one {length}: send fewer "
-                "candidates"
+                f"a signal has at most {MAX_SIGNAL_BYTES} bytes, this one {length}: say less in it"
             )
 
 
