@@ -1,0 +1,167 @@
+"""How far one machine's clock is ahead of another's, as an interval that contains the truth.
+
+Theory
+------
+Let φ(h) be by how much the receiver's clock is ahead of the sender's when the receiver's reads h.
+A packet that was sent when the sender's clock read *s* and had come when the receiver's read *r*
+took no less than no time. So at the moment of its arrival the sender's clock read *s* or more::
+
+    φ(r) = r - (sender's reading then) ≤ r - s
+
+and one that went the other way, sent at *r'* by the receiver's clock and come at *s'* by the
+sender's, gives ``φ(r') ≥ r' - s'``. Nothing is assumed of how long the packets took, or that they
+took as long one way as the other: half of a round trip is never taken for a way.
+
+Over a short time clocks drift evenly, ``φ(h) = φ₀ + skew·h``, and no clock of a computer is further
+off than `MAX_SKEW` (MAXFREQ of RFC 5905, appendix A). Each packet then forbids a half-plane of
+(offset, skew), and what all of them leave is a convex polygon; the lowest and the highest offset at
+any time, and the lowest and the highest skew, are at its corners. This is the linear programme of
+Moon, Skelly and Towsley (INFOCOM 1999) with both directions in it, solved for all it allows instead
+of one best line, as Marzullo and Owicki (1983) intersect what several clocks can be.
+
+The interval is as wide as the quickest packet there and the quickest one back together, less what
+the skew can hide between them. It is empty when a clock was set in the meantime or did not run
+evenly, or when one of the two has made its readings up: that is an error, not an interval.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MAX_SKEW = 500e-6
+"""How fast one clock may gain on another, seconds per second."""
+
+RESOLUTION_S = 1e-6
+"""How far a reading may be from the clock: floats and rounding, generously."""
+
+_SKEW, _OFFSET = 1, 0
+
+
+class NoOffsetError(ValueError):
+    """The readings say nothing of the offset, or contradict each other."""
+
+
+@dataclass(frozen=True)
+class OffsetBounds:
+    """Everything two clocks can be to each other.
+
+    Parameters
+    ----------
+    origin_s : float
+        Reading of the receiver's clock at which the corners' offsets count.
+    corners : ndarray, shape (n, 2)
+        Corners of the polygon: offset at `origin_s`, in seconds, and skew.
+    """
+
+    origin_s: float
+    corners: NDArray[np.float64]
+
+    def offset_s(self, at_s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the least and the greatest offset at readings of the receiver's clock.
+
+        Parameters
+        ----------
+        at_s : array_like, shape (n,)
+            Readings of the receiver's clock, in seconds.
+
+        Returns
+        -------
+        least, greatest : ndarray, shape (n,)
+            Seconds the receiver's clock is ahead of the sender's then.
+        """
+        since_s = np.asarray(at_s, np.float64)[..., np.newaxis] - self.origin_s
+        offsets_s = self.corners[:, _OFFSET] + self.corners[:, _SKEW] * since_s
+        return offsets_s.min(axis=-1), offsets_s.max(axis=-1)
+
+    @property
+    def skew(self) -> tuple[float, float]:
+        """Least and greatest skew: seconds the receiver's clock gains in each of its seconds."""
+        skews = self.corners[:, _SKEW]
+        return float(skews.min()), float(skews.max())
+
+
+def offset_bounds(there: ArrayLike, back: ArrayLike, max_skew: float = MAX_SKEW) -> OffsetBounds:
+    """Return what packets both ways leave possible.
+
+    Parameters
+    ----------
+    there : array_like, shape (n, 2)
+        A row per packet from the sender to the receiver: reading of the sender's clock when or
+        before it was sent, and of the receiver's when or after it came. In seconds.
+    back : array_like, shape (m, 2)
+        A row per packet from the receiver to the sender: reading of the receiver's clock when or
+        before it was sent, and of the sender's when or after it came.
+    max_skew : float
+        Largest skew thought possible.
+
+    Raises
+    ------
+    NoOffsetError
+        When there are no packets one way, or no two clocks can have read this.
+    """
+    most, least = _readings(there, "there"), _readings(back, "back")
+    at_s = np.concatenate([most[:, 1], least[:, 0]])
+    limits_s = np.concatenate([most[:, 1] - most[:, 0], least[:, 0] - least[:, 1]])
+    signs = np.repeat([1.0, -1.0], [len(most), len(least)])
+    origin_s = float((at_s.min() + at_s.max()) / 2)
+    corners = _box(at_s - origin_s, limits_s, signs, max_skew)
+    for since_s, limit_s, sign in zip(at_s - origin_s, limits_s, signs, strict=True):
+        normal = sign * np.array([1.0, since_s])
+        corners = _clip(corners, normal, sign * limit_s + RESOLUTION_S)
+    return OffsetBounds(origin_s, corners)
+
+
+def _readings(packets: ArrayLike, way: str) -> NDArray[np.float64]:
+    readings = np.asarray(packets, np.float64).reshape(-1, 2)
+    if not len(readings):
+        raise NoOffsetError(f"no packet {way} was noted at both ends")
+    if not np.isfinite(readings).all():
+        raise NoOffsetError(f"a packet {way} has no time")
+    return readings
+
+
+def _box(
+    since_s: NDArray[np.float64],
+    limits_s: NDArray[np.float64],
+    signs: NDArray[np.float64],
+    max_skew: float,
+) -> NDArray[np.float64]:
+    """Return the corners of a rectangle that has every possible offset and skew in it."""
+    drift_s = max_skew * np.abs(since_s) + 2 * RESOLUTION_S
+    above, below = signs > 0, signs < 0
+    most_s = (limits_s + drift_s)[above].min()
+    least_s = (limits_s - drift_s)[below].max()
+    if least_s > most_s:
+        raise _contradiction()
+    ends_s, skews = (least_s, most_s, most_s, least_s), (-max_skew, -max_skew, max_skew, max_skew)
+    return np.column_stack([ends_s, skews])
+
+
+def _clip(
+    corners: NDArray[np.float64], normal: NDArray[np.float64], limit_s: float
+) -> NDArray[np.float64]:
+    """Return the part of a convex polygon where ``normal · corner ≤ limit``.
+
+    I. E. Sutherland and G. W. Hodgman, "Reentrant polygon clipping", CACM 17(1), 1974.
+    """
+    beyond_s = corners @ normal - limit_s
+    if (beyond_s <= 0).all():
+        return corners
+    kept: list[NDArray[np.float64]] = []
+    for here in range(len(corners)):
+        before = here - 1
+        if (beyond_s[before] <= 0) != (beyond_s[here] <= 0):
+            share = beyond_s[before] / (beyond_s[before] - beyond_s[here])
+            kept.append(corners[before] + share * (corners[here] - corners[before]))
+        if beyond_s[here] <= 0:
+            kept.append(corners[here])
+    if not kept:
+        raise _contradiction()
+    return np.array(kept)
+
+
+def _contradiction() -> NoOffsetError:
+    return NoOffsetError(
+        "the readings contradict each other: a clock was set while they were taken, or ran unevenly"
+    )
