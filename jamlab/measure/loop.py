@@ -31,14 +31,20 @@ def run_precisely(main: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def collector_paused() -> Iterator[None]:
+def collector_paused(collect: bool = True) -> Iterator[None]:
     """Keep Python's garbage collector from running, then leave it as it was.
 
     It stops everything for milliseconds, and for a tenth of a second when it looks at all there is.
     Those pauses are this interpreter's; no path has them.
+
+    Parameters
+    ----------
+    collect : bool
+        Whether to look at all there is first: not when sound is on that is about to be measured.
     """
     enabled = gc.isenabled()
-    gc.collect()
+    if collect:
+        gc.collect()
     gc.disable()
     try:
         yield

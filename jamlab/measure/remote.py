@@ -37,6 +37,7 @@ def measuring_participant(
     *,
     plan: LatencyPlan | None = None,
     ice: IceConfiguration = HOST_ONLY,
+    keep_s: int = int(LONGEST_S + MAX_LATENCY_S) + 1,
 ) -> Participant:
     """Return a participant who can measure, with a virtual card; enter its session to take part.
 
@@ -50,9 +51,12 @@ def measuring_participant(
         Quality, block size and tempo; its duration and number of peers are of no matter here.
     ice : IceConfiguration
         STUN and TURN servers.
+    keep_s : int
+        How many seconds of what was heard to keep, to be searched: by default, enough for the
+        longest round trip measurement.
     """
     plan = plan or LatencyPlan()
-    recording = Recording(int(LONGEST_S + MAX_LATENCY_S) + 1)
+    recording = Recording(keep_s)
     card = VirtualCard(block_frames=plan.block_frames, recording=recording)
     session = JamSession(
         room,
@@ -87,6 +91,8 @@ async def measure_round_trip(
         When a parameter is out of its range.
     jamlab.mesh.errors.UnknownPeerError
         When there is no connection to that peer.
+    jamlab.measure.rig.BusyError
+        When something is measured already.
 
     Notes
     -----
@@ -97,15 +103,11 @@ async def measure_round_trip(
     if duration_s > LONGEST_S:
         raise PlanError(f"duration_s is {duration_s:g}: choose 3 to {LONGEST_S:g}")
     parameters = _parameters(me, duration_s, settle_s)
-    source = me.card.source
-    me.click()
-    try:
+    with me.playing(me.metronome.block):
         await asyncio.sleep(settle_s)
         with collector_paused(), LagProbe() as probe:
             path, stream = await _measure(me, peer, duration_s)
             lag = probe.lag()
-    finally:
-        me.card.source = source
     readings = [(path, path.readings())]
     return LatencyRecord(
         click_table(readings),

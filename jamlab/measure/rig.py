@@ -5,12 +5,18 @@ its metronome or an echo of what its card plays (a loudspeaker before a micropho
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
-from jamlab.audio.card import Recording, VirtualCard
+from jamlab.audio.card import Recording, Source, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.plan import LatencyPlan
@@ -31,6 +37,10 @@ def here(name: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
+class BusyError(RuntimeError):
+    """A participant that is measuring already."""
+
+
 @dataclass
 class Participant:
     """One participant on the rig."""
@@ -41,6 +51,8 @@ class Participant:
     card: VirtualCard
     recording: Recording
     playout_origins: dict[str, int] = field(default_factory=dict)
+    busy: bool = False
+    """Whether a measurement plays into its microphone."""
 
     def click(self) -> None:
         """Play the metronome into the microphone."""
@@ -49,6 +61,23 @@ class Participant:
     def echo(self) -> None:
         """Play what the card plays into the microphone."""
         self.card.source = self.recording.block
+
+    @contextmanager
+    def playing(self, source: Source) -> Iterator[None]:
+        """Play something into the microphone while the context lasts, then what was there before.
+
+        Raises
+        ------
+        BusyError
+            When another measurement does.
+        """
+        if self.busy:
+            raise BusyError(f"{self.name!r} is measuring already: wait until that is over")
+        before, self.card.source, self.busy = self.card.source, source, True
+        try:
+            yield
+        finally:
+            self.card.source, self.busy = before, False
 
     def note_stream(self, event: RemoteStreamEvent) -> None:
         """Remember at which frame of the card a peer's playout began."""

@@ -92,6 +92,14 @@ def test_errors_come_through():
         run_precisely(fail())
 
 
+@pytest.mark.parametrize("collect", [True, False])
+def test_the_collector_looks_first_unless_sound_is_on(collect, monkeypatch):
+    looks = []
+    monkeypatch.setattr(gc, "collect", lambda: looks.append(1))
+    with collector_paused(collect=collect):
+        assert len(looks) == collect
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_is_left_as_it_was(enabled):
     before = gc.isenabled()

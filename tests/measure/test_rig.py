@@ -1,11 +1,13 @@
 import asyncio
+import contextlib
 
 import numpy as np
 import pytest
 
-from jamlab.audio.card import no_sound
+from jamlab.audio.card import Recording, VirtualCard, no_sound
+from jamlab.audio.metronome import Metronome
 from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.rig import Rig, difference, stream_times, wait_until
+from jamlab.measure.rig import BusyError, Participant, Rig, difference, stream_times, wait_until
 from jamlab.mesh.events import ConnectionState
 
 
@@ -71,3 +73,17 @@ async def test_waiting_for_a_frame_that_has_passed_returns_at_once():
 )
 def test_difference_of_counters(after, before, gained):
     assert difference(after, before) == gained
+
+
+def test_a_microphone_is_played_into_by_one_at_a_time_and_left_as_it_was():
+    metronome, recording = Metronome(), Recording()
+    card = VirtualCard(recording.block)
+    participant = Participant("ada", metronome, None, card, recording)
+    with contextlib.suppress(KeyError), participant.playing(metronome.block):
+        assert card.source == metronome.block
+        with pytest.raises(BusyError, match="'ada' is measuring already"):
+            participant.playing(no_sound).__enter__()
+        assert card.source == metronome.block
+        raise KeyError
+    assert card.source == recording.block
+    assert not participant.busy

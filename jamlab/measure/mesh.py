@@ -1,0 +1,139 @@
+"""To measure a mesh that is on: ask every member to take part, and collect what each reports.
+
+Every ordered pair is measured at once, by clicks: everybody plays its own, and everybody looks for
+everybody's in what its card played. Members that do not answer (browsers, earlier versions, those
+whose connection is lost) are listed as such. What the reports say together is the business of
+`jamlab.measure.pairs`.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+from jamlab.measure.mesh_messages import (
+    BUSY,
+    REPORT,
+    MalformedReportError,
+    MeshReport,
+    MeshRequest,
+)
+from jamlab.measure.mesh_record import Answer, MeshRecord, record_of
+from jamlab.measure.performance import SPREAD_S, perform
+from jamlab.measure.plan import MAX_LATENCY_S, PlanError
+from jamlab.measure.rig import Participant
+from jamlab.measure.wall_clock import WallClock
+from jamlab.mesh.events import PeerReport
+
+log = logging.getLogger(__name__)
+
+SEARCH_S_PER_CLICK = 0.05
+"""How long a slow machine may take to look for one click."""
+
+
+async def measure_mesh(
+    me: Participant,
+    duration_s: float = 10.0,
+    *,
+    bpm: float | None = None,
+    clock: WallClock | None = None,
+    patience_s: float | None = None,
+) -> MeshRecord:
+    """Measure every ordered pair of those in the room who take part.
+
+    Parameters
+    ----------
+    me : Participant
+        Ours, in its session.
+    duration_s : float
+        How long to click.
+    bpm : float, optional
+        Tempo of the clicks; our metronome's by default.
+    clock : WallClock, optional
+        Ours; read now by default.
+    patience_s : float, optional
+        How long to wait for reports once our own is made; by default as long as it takes to search
+        on a slow machine.
+
+    Raises
+    ------
+    jamlab.measure.plan.PlanError
+        When a parameter is out of its range, or nobody else is in the room.
+    jamlab.measure.rig.BusyError
+        When something is measured already.
+
+    Notes
+    -----
+    Our part runs on the caller's loop: what a notebook does meanwhile is in our figures, and its
+    lag, as everybody's, is in the record.
+    """
+    others = sorted(me.session.members)
+    request = _request(me, others, duration_s, bpm or me.metronome.bpm)
+    if patience_s is None:
+        patience_s = (
+            2 * SPREAD_S + MAX_LATENCY_S + SEARCH_S_PER_CLICK * request.clicks * len(others)
+        )
+    async with _answers(me, request, others) as answers:
+        for name in others:
+            await me.session.report(name, request.to_data())
+        ours = await perform(me, request, clock or WallClock.read())
+        await answers.wait(patience_s)
+    return record_of(request, {me.name: ours, **answers.given})
+
+
+def _request(me: Participant, others: list[str], duration_s: float, bpm: float) -> MeshRequest:
+    if not others:
+        raise PlanError(f"nobody is in the room but {me.name!r}: have somebody join it")
+    voices = {name: voice for voice, name in enumerate([me.name, *others])}
+    return MeshRequest(secrets.token_hex(8), bpm, round(duration_s * bpm / 60), voices)
+
+
+class _Answers:
+    """What those who were asked have answered."""
+
+    def __init__(self, request: MeshRequest, asked: Collection[str]) -> None:
+        self.given: dict[str, Answer] = dict.fromkeys(asked)
+        self._request = request
+        self._awaited = set(asked)
+        self._complete = asyncio.Event()
+
+    def hear(self, report: PeerReport) -> None:
+        """Take an answer, if it is one to our request."""
+        peer, data = report.peer_id, report.data
+        if peer not in self._awaited or data.get("token") != self._request.token:
+            return
+        if data.get("kind") == BUSY:
+            self._note(peer, "busy")
+        elif data.get("kind") == REPORT:
+            try:
+                self._note(peer, MeshReport.from_data(data, self._request))
+            except MalformedReportError as error:
+                log.warning("the report of %r cannot be used: %s", peer, error)
+                self._note(peer, "not understood")
+
+    def _note(self, peer: str, answer: Answer) -> None:
+        self.given[peer] = answer
+        self._awaited.discard(peer)
+        if not self._awaited:
+            self._complete.set()
+
+    async def wait(self, patience_s: float) -> None:
+        """Wait until everybody has answered, or the time is over."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._complete.wait()
+        except TimeoutError:
+            log.info("no answer of %s", ", ".join(sorted(self._awaited)))
+
+
+@asynccontextmanager
+async def _answers(
+    me: Participant, request: MeshRequest, asked: Collection[str]
+) -> AsyncIterator[_Answers]:
+    answers = _Answers(request, asked)
+    listen_no_more = me.session.on_report(answers.hear)
+    try:
+        yield answers
+    finally:
+        listen_no_more()

@@ -1,0 +1,178 @@
+"""Records of a mesh's measurement: what everybody reported, side by side, and nothing concluded.
+
+Clocks are not reconciled here: each time is a reading of the clock of the one named with it.
+
+========================  ===========================================================
+``participants.parquet``  a row per member of the room: whether it took part, and how
+``streams.parquet``       a row per ordered pair: what became of the sound
+``clicks.parquet``        a row per ordered pair and click: emitted, heard
+``packets.parquet``       a row per ordered pair and packet told of: sent, came
+``provenance.json``       versions, machine of the one who asked, parameters
+========================  ===========================================================
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.mesh_messages import MeshReport, MeshRequest
+from jamlab.measure.record import RecordError, provenance, read_file, read_json
+
+Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
+"""What a member answered; None for nothing."""
+
+PARTICIPANT_COLUMNS = {
+    "name": "object",
+    "answer": "object",  # "report", "busy", "not understood" or "none"
+    "clock_error_s": "float64",
+    "lag_p99_ms": "float64",
+    "underrun_share": "float64",
+}
+STREAM_COLUMNS = {
+    "sender": "object",
+    "receiver": "object",
+    "floor_ms": "float64",  # packet, look-ahead and the receiver's block: the least there can be
+    "played_frames": "int64",
+    "concealed_frames": "int64",
+}
+CLICK_COLUMNS = {
+    "sender": "object",
+    "receiver": "object",
+    "click": "int64",
+    "emitted_s": "float64",  # by the sender's clock
+    "heard_s": "float64",  # by the receiver's clock; NaN when it was not heard
+    "confidence": "float64",
+}
+PACKET_COLUMNS = {
+    "sender": "object",
+    "receiver": "object",
+    "sent_s": "float64",  # by the sender's clock: when its last sample was captured
+    "came_s": "float64",  # by the receiver's clock
+}
+_COLUMNS = {
+    "participants": PARTICIPANT_COLUMNS,
+    "streams": STREAM_COLUMNS,
+    "clicks": CLICK_COLUMNS,
+    "packets": PACKET_COLUMNS,
+}
+_TIMESTAMPS = 1 << 32
+_LONGEST = 300 * SAMPLE_RATE  # packets of a stream that was replaced are anywhere in 2^32 frames
+
+
+@dataclass(frozen=True)
+class MeshRecord:
+    """One measurement of a mesh."""
+
+    participants: pd.DataFrame
+    streams: pd.DataFrame
+    clicks: pd.DataFrame
+    packets: pd.DataFrame
+    provenance: dict[str, Any]
+
+    def save(self, folder: Path) -> Path:
+        """Write the record into a folder, made if it is not there; returns the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _COLUMNS:
+            table: pd.DataFrame = getattr(self, name)
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        text = json.dumps(self.provenance, indent=2, sort_keys=True)
+        (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path) -> "MeshRecord":
+        """Read a record.
+
+        Raises
+        ------
+        jamlab.measure.record.RecordError
+            Names the file that is missing or cannot be read.
+        """
+        told = read_file(folder / "provenance.json", read_json)
+        tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _COLUMNS}
+        for name, columns in _COLUMNS.items():
+            missing = set(columns) - set(tables[name].columns)
+            if missing:
+                raise RecordError(
+                    f"{folder / name}.parquet lacks the columns {sorted(missing)}: measure again "
+                    "with this version of jamlab"
+                )
+        return cls(**tables, provenance=told)
+
+
+def record_of(request: MeshRequest, answers: Mapping[str, Answer]) -> MeshRecord:
+    """Make a record of what everybody answered.
+
+    Parameters
+    ----------
+    request : MeshRequest
+        What was asked.
+    answers : mapping
+        By name, our own report among them.
+    """
+    reports = {name: each for name, each in answers.items() if isinstance(each, MeshReport)}
+    pairs = [
+        (sender, receiver)
+        for sender, receiver in permutations(sorted(reports), 2)
+        if sender in reports[receiver].hearings
+    ]
+    parameters = {"bpm": request.bpm, "clicks": request.clicks, "asked": sorted(request.voices)}
+    return MeshRecord(
+        _table("participants", [_participant(name, answers[name]) for name in sorted(answers)]),
+        _table("streams", [_stream(reports, *pair) for pair in pairs]),
+        _table("clicks", [row for pair in pairs for row in _clicks(request, reports, *pair)]),
+        _table("packets", [row for pair in pairs for row in _packets(reports, *pair)]),
+        provenance(parameters),
+    )
+
+
+def _table(name: str, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    columns = _COLUMNS[name]
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def _participant(name: str, answer: Answer) -> tuple[Any, ...]:
+    if not isinstance(answer, MeshReport):
+        return name, answer or "none", math.nan, math.nan, math.nan
+    underruns = answer.card_underruns / max(answer.card_blocks, 1)
+    return name, "report", answer.clock_error_s, answer.lag_p99_ms, underruns
+
+
+def _stream(reports: Mapping[str, MeshReport], sender: str, receiver: str) -> tuple[Any, ...]:
+    frames = reports[sender].sending_frames + reports[receiver].playing_frames
+    hearing = reports[receiver].hearings[sender]
+    floor_ms = frames / SAMPLE_RATE * 1000
+    return sender, receiver, floor_ms, hearing.played_frames, hearing.concealed_frames
+
+
+def _clicks(
+    request: MeshRequest, reports: Mapping[str, MeshReport], sender: str, receiver: str
+) -> Iterator[tuple[Any, ...]]:
+    metronome, emitter = request.metronome(sender), reports[sender]
+    hearing = reports[receiver].hearings[sender]
+    heard = zip(hearing.heard_s, hearing.confidences, strict=True)
+    for click, (heard_s, confidence) in enumerate(heard):
+        emitted_s = emitter.began_s + metronome.onset(click) * emitter.frame_s
+        yield sender, receiver, click, emitted_s, heard_s, confidence
+
+
+def _packets(
+    reports: Mapping[str, MeshReport], sender: str, receiver: str
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the packets both ends know of, of those sent since the sender's performance began."""
+    emitter = reports[sender]
+    stream = emitter.hearings.get(receiver)
+    if stream is None or stream.origin is None:
+        return
+    for timestamp, came_s in reports[receiver].hearings[sender].arrivals:
+        frame = (timestamp - stream.origin + _TIMESTAMPS // 2) % _TIMESTAMPS - _TIMESTAMPS // 2
+        if 0 <= frame <= _LONGEST:
+            sent_s = emitter.began_s + (frame + emitter.packet_frames) * emitter.frame_s
+            yield sender, receiver, sent_s, came_s

@@ -1,0 +1,271 @@
+"""One participant's part in the measurement of a mesh: to click, to listen, and to report.
+
+::
+
+    start         lead          clicks                  spread + latency
+      |------------|-- | -- | -- | -- | -- |--------------------------------|  search, report
+                                  heard: the others' clicks, begun up to `SPREAD_S` earlier or later
+
+Everybody starts when the request comes, so nobody knows when the others did. Each click says whose
+it is and which one, though: a few are sought in all the time they can have been heard in, and say
+where the rest must be. The search runs on a thread when all has been heard; sound goes on.
+
+Times are told by this machine's own clock. What another machine needs to compare its own with it
+are packets' times: when they came here, and what the RTP timestamps of our own stand for. Of those
+that came within `WINDOW_S` only the quickest is told, for no other says more.
+"""
+
+import asyncio
+import math
+import statistics
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jamlab.audio.metronome import Metronome
+from jamlab.audio.pcm import SAMPLE_RATE, Block
+from jamlab.measure.clicks import ClickReading, read_clicks
+from jamlab.measure.loop import LagProbe, collector_paused
+from jamlab.measure.mesh_messages import (
+    MAX_ARRIVALS,
+    MAX_CLICKING_S,
+    Hearing,
+    MeshReport,
+    MeshRequest,
+)
+from jamlab.measure.plan import MAX_LATENCY_S
+from jamlab.measure.rig import Participant, difference, wait_until
+from jamlab.measure.wall_clock import WallClock
+from jamlab.media.counters import PlayedPacket
+from jamlab.mesh.errors import UnknownPeerError
+
+SPREAD_S = 3.0
+"""How much earlier or later than us the others may start: what signalling takes."""
+
+WINDOW_S = 0.5
+"""One packet of each stream is told for so long."""
+
+KEEP_S = int(MAX_CLICKING_S + 2 * SPREAD_S + MAX_LATENCY_S) + 4
+"""How much of what its card plays a participant has to keep."""
+
+_NEAR_S = 0.25  # latency of one path varies by less than this
+_GAP_FRAMES = SAMPLE_RATE // 10
+_TIMESTAMPS = 1 << 32
+
+
+@dataclass(frozen=True)
+class _Performance:
+    """What a participant did, and what is left of it to be searched."""
+
+    me: Participant
+    start: int
+    """Frame of the card that is frame 0 of the performance."""
+    lag_p99_ms: float
+    counted: dict[str, dict[str, int]]
+    """What counters gained while clicks were played, by peer."""
+
+    @property
+    def began_s(self) -> float:
+        """When frame 0 was, by the loop's clock."""
+        return self.me.card.time_of(self.start)
+
+
+async def perform(me: Participant, request: MeshRequest, clock: WallClock) -> MeshReport:
+    """Take part in a measurement of the mesh.
+
+    Parameters
+    ----------
+    me : Participant
+        Who we are; its recording keeps `KEEP_S`.
+    request : MeshRequest
+        What to do.
+    clock : WallClock
+        Ours, by which times are told.
+
+    Raises
+    ------
+    jamlab.measure.rig.BusyError
+        When something is measured already.
+    """
+    start = int(me.card.frame_at(asyncio.get_running_loop().time())) + _GAP_FRAMES
+    metronome = request.metronome(me.name)
+
+    def source(at: int, frames: int) -> Block:
+        return metronome.block(at - start, frames)
+
+    with me.playing(source), collector_paused(collect=False), LagProbe() as probe:
+        before = _counters(me, request)
+        await wait_until(me.card, start + int(request.lasts_s * SAMPLE_RATE))
+        counted = _gained(_counters(me, request), before)
+        lag_p99_ms = probe.lag().p99_s * 1000
+    done = _Performance(me, start, lag_p99_ms, counted)
+    last_s = request.lasts_s + SPREAD_S + MAX_LATENCY_S
+    await wait_until(me.card, start + int(last_s * SAMPLE_RATE))
+    readings = await _search(done, request)
+    return _report(done, request, readings, clock)
+
+
+def _counters(me: Participant, request: MeshRequest) -> dict[str, dict[str, int]]:
+    """Return the counters of everybody's stream that there is, and under our name the card's."""
+    counters = {"": {"blocks": me.card.counters.blocks, "underruns": me.card.counters.underruns}}
+    for peer in set(request.voices) & me.session.service.peers:
+        counters[peer] = me.counters(peer)
+    return counters
+
+
+def _gained(
+    after: dict[str, dict[str, int]], before: dict[str, dict[str, int]]
+) -> dict[str, dict[str, int]]:
+    """Return what was counted; a stream that began anew has counted from nothing."""
+    gained = {name: difference(after[name], before.get(name, {})) for name in after}
+    return {
+        name: counts if min(counts.values()) >= 0 else after[name]
+        for name, counts in gained.items()
+    }
+
+
+# The search
+
+
+async def _search(done: _Performance, request: MeshRequest) -> dict[str, list[ClickReading]]:
+    """Find the others' clicks, on a thread that ends soon after nobody waits for it any more."""
+    first = done.start - int(SPREAD_S * SAMPLE_RATE)
+    heard = done.me.recording.block(first, len(done.me.recording) - first)[:, 0]
+    over = threading.Event()
+
+    def search() -> dict[str, list[ClickReading]]:
+        others = (name for name in request.voices if name != done.me.name and not over.is_set())
+        return {
+            name: find_clicks(heard, request.metronome(name), request.clicks) for name in others
+        }
+
+    searcher = ThreadPoolExecutor(1)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(searcher, search)
+    finally:
+        over.set()
+        searcher.shutdown(wait=False)
+
+
+def find_clicks(
+    heard: NDArray[np.float32], metronome: Metronome, clicks: int
+) -> list[ClickReading]:
+    """Find the clicks of somebody who started at about the same time.
+
+    Parameters
+    ----------
+    heard : ndarray, shape (frames,)
+        What was heard from `SPREAD_S` before our own start on.
+    metronome : Metronome
+        The other's.
+    clicks : int
+        How many it played.
+
+    Returns
+    -------
+    list of ClickReading
+        One per click; ``onset + delay`` is where it was heard, in frames from our own start.
+    """
+    origin = -int(SPREAD_S * SAMPLE_RATE)
+    some = sorted({clicks // 4, clicks // 2, 3 * clicks // 4})
+    widely = {"min_delay_s": -SPREAD_S, "max_delay_s": SPREAD_S + MAX_LATENCY_S}
+    found = read_clicks(heard, metronome, some, origin=origin, **widely)
+    delays = [reading.delay for reading in found if reading.heard]
+    if not delays:
+        return [ClickReading(k, metronome.onset(k), math.nan, 0.0) for k in range(clicks)]
+    about_s = statistics.median(delays) / SAMPLE_RATE
+    return read_clicks(
+        heard,
+        metronome,
+        range(clicks),
+        min_delay_s=about_s - _NEAR_S,
+        max_delay_s=about_s + _NEAR_S,
+        origin=origin,
+    )
+
+
+# The report
+
+
+def _report(
+    done: _Performance,
+    request: MeshRequest,
+    readings: dict[str, list[ClickReading]],
+    clock: WallClock,
+) -> MeshReport:
+    me, began_s = done.me, clock.at(done.began_s)
+    a_minute = 60 * SAMPLE_RATE
+    packet_frames = _packet_frames(me, done.began_s)
+    return MeshReport(
+        token=request.token,
+        began_s=began_s,
+        frame_s=(clock.at(me.card.time_of(done.start + a_minute)) - began_s) / a_minute,
+        clock_error_s=clock.error_s,
+        packet_frames=packet_frames,
+        sending_frames=packet_frames + me.session.service.quality.lookahead_frames,
+        playing_frames=me.card.round_trip_frames - me.card.block_frames,
+        card_blocks=done.counted[""]["blocks"],
+        card_underruns=done.counted[""]["underruns"],
+        lag_p99_ms=done.lag_p99_ms,
+        hearings={
+            name: _hearing(done, name, found, clock)
+            for name, found in readings.items()
+            if name in me.session.service.peers
+        },
+    )
+
+
+def _packet_frames(me: Participant, since_s: float) -> int:
+    """Return the length of the shortest packet sent since a time."""
+    positions = [
+        position for position, sent_s in me.session.service.sent_frames if sent_s > since_s
+    ]
+    lengths = np.diff(positions)
+    return int(lengths.min()) if len(lengths) else 0
+
+
+def _hearing(
+    done: _Performance, peer: str, found: Sequence[ClickReading], clock: WallClock
+) -> Hearing:
+    me, counted = done.me, done.counted.get(peer, {})
+    playout = me.session.service.playout(peer)
+    came = [(p.timestamp, p.arrival_s) for p in quickest(playout.history if playout else ())]
+    return Hearing(
+        heard_s=tuple(
+            clock.at(me.card.time_of(done.start + each.onset + each.delay)) for each in found
+        ),
+        confidences=tuple(each.confidence for each in found),
+        arrivals=tuple(
+            (when, clock.at(at_s)) for when, at_s in came if at_s >= done.began_s - SPREAD_S
+        )[-MAX_ARRIVALS:],
+        origin=_origin(done, peer),
+        played_frames=counted.get("played_frames", 0),
+        concealed_frames=counted.get("concealed_frames", 0),
+    )
+
+
+def quickest(packets: Iterable[PlayedPacket]) -> list[PlayedPacket]:
+    """Return, for every `WINDOW_S`, the packet that came soonest after its RTP timestamp."""
+    best: dict[int, tuple[float, PlayedPacket]] = {}
+    first: int | None = None
+    for packet in packets:
+        first = packet.timestamp if first is None else first
+        since = (packet.timestamp - first + _TIMESTAMPS // 2) % _TIMESTAMPS - _TIMESTAMPS // 2
+        late_s = packet.arrival_s - since / SAMPLE_RATE
+        window = int(packet.arrival_s // WINDOW_S)
+        if window not in best or late_s < best[window][0]:
+            best[window] = late_s, packet
+    return [packet for _, packet in best.values()]
+
+
+def _origin(done: _Performance, peer: str) -> int | None:
+    """Return the RTP timestamp, on our stream to a peer, of the performance's frame 0."""
+    try:
+        origin = done.me.session.service.timestamp_origin(peer)
+    except UnknownPeerError:
+        return None
+    return None if origin is None else (origin + done.start) % _TIMESTAMPS
