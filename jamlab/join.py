@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jamlab.audio.card import Recording, VirtualCard
+from jamlab.measure.performance import KEEP_S
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.remote import measuring_participant
+from jamlab.measure.respondent import answering
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.ice import (
@@ -21,12 +24,10 @@ from jamlab.mesh.ice import (
     load_configurations,
 )
 from jamlab.mesh.notices import Notice
-from jamlab.mesh.session import JamSession, Signaling
+from jamlab.mesh.session import Signaling
 from jamlab.signaling.channel import NameTakenError, SignalingError
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
 from jamlab.signaling.supabase import SupabaseChannel
-
-_ECHO_S = 2
 
 Say = Callable[[str], None]
 """Takes a line for the user."""
@@ -73,19 +74,18 @@ async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
     signaling : callable
         Makes the room's channel.
     say : callable
-        Told who comes, who goes, and what a user should know.
+        Told who comes, who goes, which measurements we take part in, and what a user should know.
     """
-    recording = Recording(_ECHO_S)
-    card = VirtualCard(recording=recording)
-    if part.echo:
-        card.source = recording.block
-    session = JamSession(
-        part.room, part.name, signaling=signaling, card=card, quality=part.quality, ice=part.ice
+    plan = LatencyPlan(quality=part.quality.name)
+    me = measuring_participant(
+        part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S
     )
-    session.on_notice(lambda notice: say(_sentence(notice)))
-    session.service.on_connection_state_change(lambda change: _follow(change, say))
+    if part.echo:
+        me.echo()
+    me.session.on_notice(lambda notice: say(_sentence(notice)))
+    me.session.service.on_connection_state_change(lambda change: _follow(change, say))
     with _told_to_stop() as stopped:
-        async with session:
+        async with me.session, answering(me, say):
             say(f"{part.name} is in {part.room}")
             try:
                 async with asyncio.timeout(part.duration_s):

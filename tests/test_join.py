@@ -5,11 +5,16 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from itertools import permutations
 
 import pytest
 
 from jamlab.cli import main
 from jamlab.join import _sentence
+from jamlab.measure.mesh import measure_mesh
+from jamlab.measure.pairs import absent, pairs_table
+from jamlab.measure.remote import measuring_participant
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.signaling.hub import DEFAULT_KEY, Hub
 from jamlab.signaling.supabase import SupabaseChannel
@@ -168,3 +173,34 @@ def test_an_unknown_configuration_names_those_there_are(tmp_path, capsys):
     path.write_text("[mine]\n[other]\n")
     assert main(["join", "room", "--ice", str(path), "--configuration", "theirs"]) == 2
     assert "choose mine, other" in capsys.readouterr().err
+
+
+async def test_participants_in_processes_of_their_own_are_measured_pair_by_pair():
+    """On one machine all clocks are one, so what they read without an offset is the truth."""
+    async with Hub() as hub, joined(hub, "ben", "--echo") as ben, joined(hub, "cleo") as cleo:
+        signaling = partial(SupabaseChannel, url=hub.url, key=DEFAULT_KEY)
+        ada = measuring_participant("room", "ada", signaling)
+        async with ada.session:
+            await ada.session.wait_connected(30, "ben", "cleo")
+            record = await measure_mesh(ada, 3.0, patience_s=60.0)
+        for process, name in (ben, "ben"), (cleo, "cleo"):
+            await process.says(f"ada measures the mesh: {name} clicks for 4 s")
+            await process.says(f"{name} has told ada what it heard")
+            assert await process.end(signal.SIGTERM) == (0, "")
+    assert list(absent(record)) == []
+    pairs = pairs_table(record)
+    names = ("ada", "ben", "cleo")
+    assert set(zip(pairs["sender"], pairs["receiver"], strict=True)) == set(permutations(names, 2))
+    apart_ms = (record.clicks["heard_s"] - record.clicks["emitted_s"]) * 1000
+    true_ms = apart_ms.groupby([record.clicks["sender"], record.clicks["receiver"]])
+    least_ms, median_ms, most_ms = true_ms.min(), true_ms.median(), true_ms.max()
+    for row in pairs.itertuples():
+        assert row.clicks == 24
+        assert row.heard_share >= 0.5  # machines that are busy lose some
+        assert row.why == ""
+        assert row.offset_min_s <= 0 <= row.offset_max_s
+        assert row.skew_min_ppm <= 0 <= row.skew_max_ppm
+        there, back = (row.sender, row.receiver), (row.receiver, row.sender)
+        assert row.one_way_min_ms <= median_ms[there] <= row.one_way_max_ms
+        assert least_ms[there] + least_ms[back] <= row.both_ways_ms
+        assert row.both_ways_ms <= most_ms[there] + most_ms[back]
