@@ -1,5 +1,7 @@
 """The session's notebook: stored thin and empty, and run with a participant in another process."""
 
+from itertools import permutations
+
 import nbformat
 import pytest
 
@@ -29,6 +31,15 @@ def page(tmp_path_factory):
 def test_clicks_come_back_from_another_process(page):
     for word in ("connected", "round trip", "companion", "jamlab join jam --hub ws://127.0.0.1:"):
         assert word in page.text
+
+
+def test_every_pair_of_three_processes_is_on_its_page(page):
+    names = ("host", "companion", "second companion")
+    for path in permutations(names, 2):
+        assert " → ".join(path) in page.text
+    for word in ("One way", "Both ways", "Worst partner", "Took part"):
+        assert word in page.text
+    assert len(page.images) == 1  # the map
 
 
 def test_its_page_reaches_nowhere_and_keeps_the_key(page):
