@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from jamlab.measure.mesh_messages import MeshReport
 from jamlab.measure.mesh_record import record_of
 from jamlab.measure.pairs import PAIR_COLUMNS, absent, pairs_table, worst_partners
 from tests.measure.mesh_reports import FLOOR_MS, TRUE_START_S, Mesh, a_request, even_mesh
@@ -175,3 +176,39 @@ def test_jitter_and_lost_clicks_move_no_interval_off_the_truth(seed, bpm):
     for row in pairs_table(mesh.record()).itertuples():
         true_ms = latencies_s[row.sender, row.receiver] * 1000
         assert row.one_way_min_ms - 0.1 <= true_ms <= row.one_way_max_ms + 0.1
+
+
+times = st.floats(-300, 300)
+claims = st.fixed_dictionaries(
+    {},
+    optional={
+        "began_s": st.floats(-1e11, 1e11),
+        "frame_s": st.floats(0.99 / 48_000, 1.01 / 48_000),
+        "packet_frames": st.integers(0, 48_000),
+        "playing_frames": st.integers(0, 48_000),
+    },
+)
+heard = st.fixed_dictionaries(
+    {},
+    optional={
+        "heard": st.lists(st.none() | times, min_size=24, max_size=24),
+        "arrivals": st.lists(st.tuples(st.integers(0, 2**32 - 1), times).map(list), max_size=5),
+        "origin": st.none() | st.integers(0, 2**32 - 1),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(claims, heard)
+def test_whatever_somebody_claims_the_others_figures_stand(claimed, heard_of_ada):
+    """A report that is well formed can still be made up."""
+    mesh = even_mesh()
+    made_up = mesh.report("cleo").to_data() | claimed
+    made_up["hearings"]["ada"] |= heard_of_ada
+    reports = {name: mesh.report(name) for name in ("ada", "ben")}
+    reports["cleo"] = MeshReport.from_data(made_up, mesh.request)
+    pairs = pairs_table(record_of(mesh.request, reports))
+    assert len(pairs) == 6
+    row = row_of(pairs, "ada", "ben")
+    assert row["one_way_min_ms"] <= 30 <= row["one_way_max_ms"]
+    assert row["both_ways_ms"] == pytest.approx(60.0, abs=ROUNDING_MS)
