@@ -15,7 +15,8 @@ seconds ends by itself when the path returns, and then the attempt under way is 
 whose name sorts first offers at once and the other one only when it has waited in vain, for it may
 be the only one who noticed. If both offer all the same, the offer of the name that sorts first
 stands. Attempts are numbered, so that answers and repeated offers that come late are known as such;
-a browser's have no number and are taken as they come.
+a browser's have no number and are taken as they come. An offer that follows another says that the
+earlier attempt failed: both ends count it, and both users are told.
 
 *Parting.* Who is said to have left but is still heard has only lost its signalling: it is dropped
 when it falls silent, not before.
@@ -186,9 +187,10 @@ class Reach:
         if self.phase is Phase.GONE or stale or ours_stands:
             return []
         self._heard_attempt = attempt or self._heard_attempt
+        told = [] if attempt is None else self._give_up_theirs()
         self._ours, self.route = False, route_of(offer)
         self._wait(Phase.TRYING, self._patience.answer_s + self._checks_s, now_s)
-        return [SendAnswer(offer, self.route)]
+        return [*told, SendAnswer(offer, self.route)]
 
     def hear_answer(self, answer: Mapping[str, Any], now_s: float) -> Actions:
         """Take an answer of the peer's."""
@@ -259,6 +261,13 @@ class Reach:
         self._ours, self._answered, self.route = True, False, self._next_route()
         self._wait(Phase.TRYING, self._patience.answer_s, now_s)
         return [SendOffer(self.attempt, self.route)]
+
+    def _give_up_theirs(self) -> Actions:
+        """Count an attempt of the peer's that it follows with another: to us it failed as well."""
+        if self.phase is not Phase.TRYING or self._ours:
+            return []
+        self._failures += 1
+        return self._tell(self._trouble())
 
     def _next_route(self) -> Route:
         relay = self._failures >= 2 and self._failures % 2 == 0

@@ -90,6 +90,25 @@ class TestLadder:
         assert one.silent(10.0) == [Tell(NoticeKind.RETRYING)]
         assert one.tick(one.due_s)[0].route is Route.DIRECT
 
+    def test_who_only_answers_counts_and_tells_the_same(self):
+        """The peer offers again before our own deadline: without that we would never know."""
+        one, told = reach("ben", "ada"), []
+        one.meet(False, 0.0)
+        for attempt, route in enumerate((*BOTH[:1] * 2, *BOTH[::-1]), start=1):
+            offer = {"attempt": attempt, "route": route.value}
+            *telling, answering = one.hear_offer(offer, 10.0 * attempt)
+            assert answering == SendAnswer(offer, route)
+            told += tells(telling)
+        assert told == [NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO]
+        assert one.connected(50.0) == [Tell(NoticeKind.RESTORED)]
+
+    def test_an_attempt_that_had_failed_here_is_not_counted_again(self):
+        one = reach("ben", "ada")
+        one.meet(False, 0.0)
+        one.hear_offer({"attempt": 1, "route": "direct"}, 0.1)
+        assert tells(one.failed(1.0)) == [NoticeKind.RETRYING]
+        assert tells(one.hear_offer({"attempt": 2, "route": "direct"}, 2.0)) == []
+
 
 class TestTurns:
     def test_the_newcomer_waits_for_an_offer_but_not_for_ever(self):
