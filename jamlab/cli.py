@@ -22,16 +22,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab import doctor, join
+from jamlab import doctor, join, screen
 from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
-from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
+from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.population import PopulationError, population_names
 from jamlab.measure.record import LatencyRecord, RecordError
-from jamlab.measure.summary import floor_ms, paths_table, verdicts
-from jamlab.measure.verdict import Outcome, Verdict, connectivity_verdicts, exit_status, overall
+from jamlab.measure.summary import verdicts
+from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
 from jamlab.measure.worker import WorkerError, measure_in_worker
 from jamlab.media.quality import QUALITIES, UnsupportedQualityError
 from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, load_configurations
@@ -49,12 +49,6 @@ from jamlab.signaling.hub import KEY_VARIABLE, run_hub
 INVALID = 2
 """Exit status of a run that came to no verdict."""
 
-_STYLES = {
-    Outcome.PASS: "bold green",
-    Outcome.FAIL: "bold red",
-    Outcome.INCONCLUSIVE: "bold yellow",
-}
-_PATHS_SHOWN = 8
 _COMPLAINTS = (
     CampaignError,
     HubError,
@@ -258,11 +252,11 @@ def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_js
     if as_json:
         print(json.dumps([verdict.to_dict() for verdict in judged], indent=2))
         return exit_status(overall(judged))
-    out.print(_verdict_table(judged))
+    out.print(screen.verdict_table(judged))
     if latency:
-        out.print(_path_table(latency))
+        out.print(screen.path_table(latency))
     if campaign:
-        out.print(_success_table(campaign))
+        out.print(screen.success_table(campaign))
     out.print(f"Report: {page}", soft_wrap=True, highlight=False)
     return exit_status(overall(judged))
 
@@ -277,55 +271,6 @@ def _progress_bar() -> Iterator[Callable[[float, str], None]]:
             bar.update(task, completed=done, description=doing)
 
         yield tell
-
-
-def _verdict_table(judged: Sequence[Verdict]) -> Table:
-    """Show every verdict in a line, and why where it is not PASS."""
-    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
-    for verdict in judged:
-        style = _STYLES[verdict.verdict]
-        low, high = verdict.interval
-        name = verdict.name.replace(", 95th percentile of the worst path", ", p95")
-        measured = f"{verdict.value:.4g} ({low:.4g}–{high:.4g}) {verdict.unit}"
-        table.add_row(
-            f"[{style}]{verdict.verdict}[/]", escape(name), measured, f"target {verdict.target}"
-        )
-        if verdict.verdict is Outcome.INCONCLUSIVE:
-            table.add_row("", escape(verdict.reason), "", "")
-    return table
-
-
-def _path_table(record: LatencyRecord) -> Table:
-    """Show the slowest paths, as many as fit on a screen; times in milliseconds."""
-    paths = paths_table(record).sort_values("p95_ms", ascending=False)
-    title = f"Slowest paths, ms; physical floor one way {floor_ms(record):.1f} ms"
-    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
-    table.add_column("path", no_wrap=True)
-    for heading in ("median", "p95", "jitter", "heard", "concealed", "underruns"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for path in paths.head(_PATHS_SHOWN).to_dict("records"):
-        name = f"{path['measurement']}, {path['sender']} → {path['receiver']}"
-        times = (f"{path[column]:.1f}" for column in ("median_ms", "p95_ms", "jitter_ms"))
-        shares = (f"{path[f'{what}_share']:.1%}" for what in ("heard", "concealed", "underrun"))
-        table.add_row(name, *times, *shares)
-    if len(paths) > _PATHS_SHOWN:
-        table.caption = f"{len(paths) - _PATHS_SHOWN} more paths are in the report"
-    return table
-
-
-def _success_table(record: ConnectivityRecord) -> Table:
-    """Show what became of the calls under each configuration, in percent."""
-    provenance = record.provenance
-    title = f"{provenance['calls']} calls within {provenance['population']}, simulated internet"
-    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
-    table.add_column("configuration", no_wrap=True)
-    for heading in ("direct", "relayed", "failed"):
-        table.add_column(heading, justify="right")
-    for name in record.configurations:
-        shares = record.of(name)["result"].value_counts(normalize=True)
-        cells = (f"{shares.get(result, 0.0):.1%}" for result in RESULTS)
-        table.add_row(escape(name), *cells)
-    return table
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.stages import STAGES
 from jamlab.measure.statistics import CONFIDENCE, Estimate, heard_share, jitter, median, p95
-from jamlab.measure.verdict import Outcome, Verdict, judge_below
+from jamlab.measure.verdict import GRAVITY, Verdict, judge_below
 from jamlab.media.quality import quality_named
 
 ONE_WAY_TARGET_MS = 50.0
@@ -33,7 +33,6 @@ MAX_DROPOUT_SHARE = 0.02
 
 _PATH = ["measurement", "sender", "receiver"]
 _COUNTERS = ["concealed_frames", "played_frames", "card_underruns", "card_blocks"]
-_GRAVITY = {Outcome.PASS: 0, Outcome.INCONCLUSIVE: 1, Outcome.FAIL: 2}
 _SEED = 20  # of the bootstrap: the same record gives the same report
 
 
@@ -152,7 +151,7 @@ def latency_verdict(
         for path in paths.to_dict("records")
     )
     judged = [judge_below(name, limit_ms, estimate, "ms", invalid) for estimate in estimates]
-    return max(judged, key=lambda each: (_GRAVITY[each.verdict], np.nan_to_num(each.value)))
+    return max(judged, key=lambda each: (GRAVITY[each.verdict], np.nan_to_num(each.value)))
 
 
 def _invalid(record: LatencyRecord, paths: pd.DataFrame) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Verdicts: a measured interval against a target, in three values and one sentence."""
+"""Verdicts: a measured interval against a target, in one word and one sentence."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +24,12 @@ class Outcome(StrEnum):
     """The whole interval misses the target."""
     INCONCLUSIVE = "INCONCLUSIVE"
     """The interval straddles the target, or the run was invalid."""
+    NOT_RUN = "NOT RUN"
+    """Nothing was measured, and the reason says why."""
+
+
+GRAVITY = {Outcome.PASS: 0, Outcome.NOT_RUN: 1, Outcome.INCONCLUSIVE: 2, Outcome.FAIL: 3}
+"""Which of several verdicts to look at first: the one of the highest number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Verdict:
     unit: str
     """Unit of target, value and interval."""
     verdict: Outcome
-    """PASS, FAIL or INCONCLUSIVE."""
+    """PASS, FAIL, INCONCLUSIVE or NOT RUN."""
     reason: str
     """Why, in one sentence."""
 
@@ -114,6 +120,11 @@ def judge_at_least(
     return _verdict(name, f"≥ {limit:g}", estimate, unit, finding, invalid)
 
 
+def unmeasured(name: str, outcome: Outcome, reason: str) -> Verdict:
+    """Return the verdict on what has no figure, with the reason in one sentence."""
+    return Verdict(name, "", math.nan, (math.nan, math.nan), "", outcome, reason)
+
+
 def _check_limit(name: str, limit: float, unit: str) -> None:
     if not math.isfinite(limit):
         raise ValueError(f"limit of {name!r} is {limit}: give a finite number of {unit}")
@@ -158,6 +169,9 @@ def _finding(
         return Outcome.INCONCLUSIVE, f"{measured}, but too few values were heard for an interval."
     interval = f"{100 * estimate.confidence:g}% interval {estimate.low:.4g} to {estimate.high:.4g}"
     inside, outside = lies
+    if estimate.low == estimate.high:
+        words = "within" if inside else "outside"
+        return Outcome.PASS if inside else Outcome.FAIL, f"{measured}, {words} {target}."
     if inside:
         return Outcome.PASS, f"{measured} ({interval}), wholly within {target}."
     if outside:
@@ -226,16 +240,22 @@ def _borne(curve: ShareCurve, population: str) -> str:
 
 
 def overall(verdicts: Iterable[Verdict]) -> Outcome:
-    """Return FAIL if any verdict is, else INCONCLUSIVE if any is or there is none, else PASS."""
+    """Return FAIL if any verdict is, else INCONCLUSIVE if any is or there is none, else PASS.
+
+    What was not run does not count beside what was; with nothing else, it is NOT RUN.
+    """
     outcomes = {verdict.verdict for verdict in verdicts}
+    if outcomes == {Outcome.NOT_RUN}:
+        return Outcome.NOT_RUN
     if Outcome.FAIL in outcomes:
         return Outcome.FAIL
-    return Outcome.PASS if outcomes == {Outcome.PASS} else Outcome.INCONCLUSIVE
+    passed = outcomes - {Outcome.NOT_RUN} == {Outcome.PASS}
+    return Outcome.PASS if passed else Outcome.INCONCLUSIVE
 
 
-_EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 2}
+_EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 2, Outcome.NOT_RUN: 2}
 
 
 def exit_status(outcome: Outcome) -> int:
-    """Return a process exit status: 0 for PASS, 1 for FAIL, 2 for INCONCLUSIVE."""
+    """Return a process exit status: 0 for PASS, 1 for FAIL, 2 for INCONCLUSIVE and NOT RUN."""
     return _EXIT_STATUS[outcome]

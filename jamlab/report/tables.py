@@ -22,11 +22,13 @@ _LOOKS = {
     Outcome.PASS: ("✓", "#e2f3ea", "#0b5b3c"),
     Outcome.FAIL: ("✗", "#fbe3dc", "#962700"),
     Outcome.INCONCLUSIVE: ("?", "#fdf0cd", "#6b4a00"),
+    Outcome.NOT_RUN: ("–", "#eceef1", "#3f4754"),
 }
 _SUMMARIES = {
     Outcome.PASS: "Every target is met.",
     Outcome.FAIL: "A target is missed.",
     Outcome.INCONCLUSIVE: "This run does not settle every target.",
+    Outcome.NOT_RUN: "Nothing was run.",
 }
 _LAG_WORDS = {"median_ms": "median", "p95_ms": "95th percentile", "p99_ms": "99th percentile"}
 
@@ -38,11 +40,15 @@ def masthead(record: LatencyRecord, title: str) -> HTML:
 
 def head(title: str, subject: str, judged: Iterable[Verdict]) -> HTML:
     """Return the head of any page: title, what was measured, and the overall verdict."""
-    outcome = overall(judged)
+    found = list(judged)
+    outcome, summary = overall(found), _SUMMARIES[overall(found)]
+    left_out = sum(verdict.verdict is Outcome.NOT_RUN for verdict in found)
+    if 0 < left_out < len(found):
+        summary = f"{summary} Not run: {left_out} of {len(found)}."
     return HTML(  # type: ignore[no-untyped-call]
         f'<header class="masthead"><h1>{escape(title)}</h1>'
         f"<p>{escape(subject)}</p>"
-        f'<p class="overall">{_badge(outcome)} {_SUMMARIES[outcome]}</p></header>'
+        f'<p class="overall">{_badge(outcome)} {summary}</p></header>'
     )
 
 
@@ -103,9 +109,11 @@ def facts_table(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Styl
 
 
 def with_interval(value: float, low: float, high: float, unit: str) -> str:
-    """Write a value and its interval, e.g. "11.5 ms (11.3–11.7)"."""
+    """Write a value and its interval, e.g. "11.5 ms (11.3–11.7)"; one that is exact has none."""
     if math.isnan(value):
         return "not measured"
+    if low == value == high:
+        return f"{value:.4g} {unit}"
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{value:.1f} {unit} (no interval)"
     return f"{value:.1f} {unit} ({low:.1f}–{high:.1f})"

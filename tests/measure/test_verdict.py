@@ -1,5 +1,6 @@
 """Verdicts over every order of interval and limit, and their JSON."""
 
+import itertools
 import json
 import math
 import re
@@ -14,6 +15,7 @@ from jamlab.measure.sensitivity import share_curve
 from jamlab.measure.statistics import Estimate, median
 from jamlab.measure.success import proportion
 from jamlab.measure.verdict import (
+    GRAVITY,
     Outcome,
     Verdict,
     connectivity_verdicts,
@@ -21,12 +23,13 @@ from jamlab.measure.verdict import (
     judge_at_least,
     judge_below,
     overall,
+    unmeasured,
 )
 
 from . import attempts
 from .attempts import CONE, LADDER, TURN, Drawn, campaign, record_of, row, table
 
-PASS, FAIL, INCONCLUSIVE = Outcome
+PASS, FAIL, INCONCLUSIVE, NOT_RUN = Outcome
 FINITE = st.floats(-1e6, 1e6)
 
 
@@ -123,6 +126,14 @@ class TestReason:
                 "The median latency is 49 ms, but too few values were heard for an interval.",
             ),
             ((-math.inf, math.nan, math.inf), "There is no value of median latency to judge."),
+            (
+                (21, 21, 21),
+                "The median latency is 21 ms, within the target of less than 50 ms.",
+            ),
+            (
+                (50, 50, 50),
+                "The median latency is 50 ms, outside the target of less than 50 ms.",
+            ),
         ],
     )
     def test_is_a_sentence(self, measured, sentence):
@@ -169,14 +180,35 @@ class TestOverall:
             ([PASS, INCONCLUSIVE], INCONCLUSIVE),
             ([INCONCLUSIVE, FAIL, PASS], FAIL),
             ([FAIL], FAIL),
+            ([NOT_RUN], NOT_RUN),
+            ([NOT_RUN, PASS], PASS),
+            ([NOT_RUN, INCONCLUSIVE, PASS], INCONCLUSIVE),
+            ([NOT_RUN, FAIL], FAIL),
         ],
     )
     def test_the_worst_news_wins(self, outcomes, expected):
         assert overall(map(verdict, outcomes)) is expected
 
-    @pytest.mark.parametrize(("outcome", "status"), [(PASS, 0), (FAIL, 1), (INCONCLUSIVE, 2)])
+    @pytest.mark.parametrize(
+        ("outcome", "status"), [(PASS, 0), (FAIL, 1), (INCONCLUSIVE, 2), (NOT_RUN, 2)]
+    )
     def test_exit_status(self, outcome, status):
         assert exit_status(outcome) == status
+
+    def test_gravity_agrees_with_the_overall_verdict(self):
+        for one, other in itertools.combinations(set(Outcome) - {NOT_RUN}, 2):
+            assert overall([verdict(one), verdict(other)]) is max(one, other, key=GRAVITY.get)
+        assert GRAVITY[PASS] < GRAVITY[NOT_RUN] < GRAVITY[INCONCLUSIVE]
+
+
+class TestUnmeasured:
+    def test_it_has_a_reason_and_no_figure(self):
+        told = unmeasured("local capture", NOT_RUN, "There is no card.").to_dict()
+        assert told["verdict"] == "NOT RUN"
+        assert told["reason"] == "There is no card."
+        assert told["value"] is None
+        assert told["interval"] == [None, None]
+        json.dumps(told, allow_nan=False)
 
 
 def share(low, value, high):

@@ -4,7 +4,7 @@ import pytest
 
 from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.summary import paths_table, verdicts
-from jamlab.measure.verdict import Outcome
+from jamlab.measure.verdict import Outcome, unmeasured
 from jamlab.report import tables
 from tests.measure.records import LAG, record_of
 from tests.report.pages import Page
@@ -26,14 +26,31 @@ RECORDS = {
 }
 
 
-@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("outcome", RECORDS)
 def test_the_masthead_words_the_overall_verdict(outcome):
     text = words(tables.masthead(RECORDS[outcome], "A <title>"))
-    others = set(Outcome) - {outcome}
+    others = set(RECORDS) - {outcome}
     assert text.startswith("A <title>")
     assert outcome in text
     assert not any(other in text for other in others)
     assert "2 players, low latency quality" in text
+
+
+def judged(*outcomes):
+    return [unmeasured(f"test {number}", outcome, "") for number, outcome in enumerate(outcomes)]
+
+
+def test_the_head_says_how_much_was_not_run():
+    passed, not_run = Outcome.PASS, Outcome.NOT_RUN
+    text = words(tables.head("T", "s", judged(passed, not_run, not_run)))
+    assert text.endswith("PASS Every target is met. Not run: 2 of 3.")
+    assert words(tables.head("T", "s", judged(not_run))).endswith("NOT RUN Nothing was run.")
+
+
+def test_what_was_not_run_is_a_row_with_its_reason():
+    verdict = unmeasured("local capture", Outcome.NOT_RUN, "There is no card.")
+    text = words(tables.judged_table([verdict]))
+    assert "NOT RUN Local capture not measured There is no card." in text
 
 
 def test_a_verdict_is_worded_and_coloured():
@@ -91,6 +108,7 @@ def test_a_value_is_written_with_its_interval():
     assert tables.with_interval(11.52, 11.349, 11.66, "ms") == "11.5 ms (11.3–11.7)"
     assert tables.with_interval(11.52, -math.inf, math.inf, "ms") == "11.5 ms (no interval)"
     assert tables.with_interval(math.nan, -math.inf, math.inf, "ms") == "not measured"
+    assert tables.with_interval(0.00375, 0.00375, 0.00375, "dB") == "0.00375 dB"
 
 
 def test_provenance_says_versions_machine_parameters_and_lag():

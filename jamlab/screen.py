@@ -1,0 +1,75 @@
+"""What the ``jamlab`` command shows of a run: tables that fit a terminal."""
+
+import math
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
+from jamlab.measure.record import LatencyRecord
+from jamlab.measure.summary import floor_ms, paths_table
+from jamlab.measure.verdict import Outcome, Verdict
+
+_STYLES = {
+    Outcome.PASS: "bold green",
+    Outcome.FAIL: "bold red",
+    Outcome.INCONCLUSIVE: "bold yellow",
+    Outcome.NOT_RUN: "bold cyan",
+}
+_PATHS_SHOWN = 8
+
+
+def verdict_table(judged: Sequence[Verdict]) -> Table:
+    """Show every verdict in a line, and why where it is neither PASS nor FAIL."""
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+    for verdict in judged:
+        style = _STYLES[verdict.verdict]
+        name = verdict.name.replace(", 95th percentile of the worst path", ", p95")
+        measured = _measured(verdict)
+        target = f"target {verdict.target}" if verdict.target else ""
+        table.add_row(f"[{style}]{verdict.verdict}[/]", escape(name), measured, target)
+        if verdict.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN):
+            table.add_row("", escape(verdict.reason), "", "")
+    return table
+
+
+def _measured(verdict: Verdict) -> str:
+    low, high = verdict.interval
+    if math.isnan(verdict.value):
+        return "not measured"
+    interval = "" if low == high else f" ({low:.4g}–{high:.4g})"
+    return f"{verdict.value:.4g}{interval} {verdict.unit}"
+
+
+def path_table(record: LatencyRecord) -> Table:
+    """Show the slowest paths, as many as fit on a screen; times in milliseconds."""
+    paths = paths_table(record).sort_values("p95_ms", ascending=False)
+    title = f"Slowest paths, ms; physical floor one way {floor_ms(record):.1f} ms"
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    table.add_column("path", no_wrap=True)
+    for heading in ("median", "p95", "jitter", "heard", "concealed", "underruns"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for path in paths.head(_PATHS_SHOWN).to_dict("records"):
+        name = f"{path['measurement']}, {path['sender']} → {path['receiver']}"
+        times = (f"{path[column]:.1f}" for column in ("median_ms", "p95_ms", "jitter_ms"))
+        shares = (f"{path[f'{what}_share']:.1%}" for what in ("heard", "concealed", "underrun"))
+        table.add_row(name, *times, *shares)
+    if len(paths) > _PATHS_SHOWN:
+        table.caption = f"{len(paths) - _PATHS_SHOWN} more paths are in the report"
+    return table
+
+
+def success_table(record: ConnectivityRecord) -> Table:
+    """Show what became of the calls under each configuration, in percent."""
+    provenance = record.provenance
+    title = f"{provenance['calls']} calls within {provenance['population']}, simulated internet"
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    table.add_column("configuration", no_wrap=True)
+    for heading in ("direct", "relayed", "failed"):
+        table.add_column(heading, justify="right")
+    for name in record.configurations:
+        shares = record.of(name)["result"].value_counts(normalize=True)
+        cells = (f"{shares.get(result, 0.0):.1%}" for result in RESULTS)
+        table.add_row(escape(name), *cells)
+    return table

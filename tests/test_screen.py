@@ -1,0 +1,60 @@
+"""What a terminal shows, read off the tables that are drawn on it."""
+
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from jamlab import screen
+from jamlab.measure.statistics import Estimate
+from jamlab.measure.verdict import Outcome, judge_below, unmeasured
+
+from .measure.records import record_of
+
+
+def shown(table):
+    written = io.StringIO()
+    Console(file=written, width=120).print(table)
+    return written.getvalue()
+
+
+def lines(table):
+    return [" ".join(line.split()) for line in shown(table).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("estimate", "line"),
+    [
+        ((12.345, 12.0, 13.0), "PASS latency 12.35 (12–13) ms target < 50"),
+        ((12.345, 12.345, 12.345), "PASS latency 12.35 ms target < 50"),
+        ((60.0, 59.0, 61.0), "FAIL latency 60 (59–61) ms target < 50"),
+    ],
+)
+def test_a_verdict_is_one_line(estimate, line):
+    verdict = judge_below("latency", 50, Estimate(*estimate, 0.95), "ms")
+    assert lines(screen.verdict_table([verdict])) == [line]
+
+
+def test_what_settles_nothing_says_why_on_a_second_line():
+    straddling = judge_below("latency", 50, Estimate(49, 48, 51, 0.95), "ms")
+    not_run = unmeasured("local [capture]", Outcome.NOT_RUN, "There is no card.")
+    told = lines(screen.verdict_table([straddling, not_run]))
+    assert told[0].startswith("INCONCLUSIVE latency")
+    at = told.index("NOT RUN local [capture] not measured")
+    assert at >= 2
+    assert told[at + 1] == "There is no card."
+
+
+def test_paths_are_those_that_take_longest():
+    slow = record_of(lambda a, b: [11.0 if a == "player 1" else 22.0] * 90, lambda *_: [30.0] * 90)
+    told = lines(screen.path_table(slow))
+    assert "floor one way" in told[0]
+    assert told[2].startswith("round trip")
+    assert "22.0" in told[4]
+    assert "11.0" in told[5]
+
+
+def test_clicks_nobody_heard_are_shown_too():
+    silent = record_of(lambda *_: [math.nan] * 90, lambda *_: [30.0] * 90)
+    assert any("0.0%" in line for line in lines(screen.path_table(silent)))
