@@ -1,8 +1,8 @@
-"""A latency run in a process of its own, so that nothing a notebook does can make it late.
+"""A run in a process of its own, so that nothing a notebook does can make it late.
 
-The parent starts ``python -m jamlab.measure.worker FOLDER`` with the plan as JSON on standard
-input. The worker says how far it is in lines of JSON on standard output and leaves a record in the
-folder.
+The parent starts ``python -m jamlab.measure.worker FOLDER``, or another module of its kind, with
+what to do as JSON on standard input. The worker says how far it is in lines of JSON on standard
+output and leaves a record in the folder.
 """
 
 import asyncio
@@ -41,11 +41,34 @@ async def measure_in_worker(
     WorkerError
         When the worker fails; with the last line it wrote.
     """
+    await run_worker(__name__, plan.to_dict(), folder, progress)
+    return LatencyRecord.load(folder)
+
+
+async def run_worker(module: str, task: object, folder: Path, progress: Progress) -> None:
+    """Run a module as a worker process, to its end.
+
+    Parameters
+    ----------
+    module : str
+        Its name.
+    task : object
+        What to do, for JSON.
+    folder : Path
+        Where the worker leaves its record.
+    progress : callable
+        Told how far it is, whenever the worker says so.
+
+    Raises
+    ------
+    WorkerError
+        When the worker fails; with the last line it wrote.
+    """
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, str(folder), stdin=PIPE, stdout=PIPE, stderr=PIPE
+        sys.executable, "-m", module, str(folder), stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
     try:
-        errors = await _attend(worker, plan, progress)
+        errors = await _attend(worker, task, progress)
     finally:
         if worker.returncode is None:
             worker.kill()
@@ -53,17 +76,16 @@ async def measure_in_worker(
     if worker.returncode != 0:
         last = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise WorkerError(f"the measuring process ended with {worker.returncode}: {last}")
-    return LatencyRecord.load(folder)
 
 
-async def _attend(worker: Process, plan: LatencyPlan, progress: Progress) -> bytes:
-    """Give the worker its plan, pass its progress on; returns what it wrote to standard error."""
+async def _attend(worker: Process, task: object, progress: Progress) -> bytes:
+    """Give the worker its task, pass its progress on; returns what it wrote to standard error."""
     assert worker.stdin
     assert worker.stdout
     assert worker.stderr
     reading_errors = asyncio.create_task(worker.stderr.read())
     try:
-        worker.stdin.write(json.dumps(plan.to_dict()).encode())
+        worker.stdin.write(json.dumps(task).encode())
         worker.stdin.close()
         async for line in worker.stdout:
             progress(*json.loads(line))
@@ -73,14 +95,15 @@ async def _attend(worker: Process, plan: LatencyPlan, progress: Progress) -> byt
         reading_errors.cancel()
 
 
-def _report(done: float, doing: str) -> None:
+def report(done: float, doing: str) -> None:
+    """Tell the parent how far this worker is."""
     print(json.dumps([done, doing]), flush=True)
 
 
 def main() -> None:
     """Run the plan on standard input; the worker process' entry."""
     plan = LatencyPlan(**json.load(sys.stdin))
-    record = run_precisely(measure_latency(plan, _report))
+    record = run_precisely(measure_latency(plan, report))
     record.save(Path(sys.argv[1]))
 
 

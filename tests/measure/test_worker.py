@@ -9,7 +9,7 @@ import pytest
 from jamlab.measure import worker
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
-from jamlab.measure.worker import WorkerError, measure_in_worker
+from jamlab.measure.worker import WorkerError, measure_in_worker, run_worker
 
 
 def test_the_record_is_what_is_on_the_disk(real_run):
@@ -31,6 +31,20 @@ async def test_a_failure_is_one_sentence(tmp_path):
     with pytest.raises(WorkerError, match=r"the measuring process ended with 1: .*file") as caught:
         await measure_in_worker(plan, blocked)
     assert "\n" not in str(caught.value)
+
+
+async def test_any_module_can_be_a_worker(tmp_path, monkeypatch):
+    (tmp_path / "echoing.py").write_text(
+        "import json, sys\n"
+        "task = json.load(sys.stdin)\n"
+        "print(json.dumps([0.5, task['say']]), flush=True)\n"
+        "open(sys.argv[1], 'w').write(task['say'])\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    told = []
+    await run_worker("echoing", {"say": "hé"}, tmp_path / "out", lambda *said: told.append(said))
+    assert told == [(0.5, "hé")]
+    assert (tmp_path / "out").read_text() == "hé"
 
 
 async def test_cancelling_kills_the_worker(tmp_path):
