@@ -39,7 +39,7 @@ SIGNALLING_S = (0.02, 0.20)
 
 SERVER_LINK = LinkConfig(delay_s=0.010)
 SERVER_PORT = 3478
-_SERVERS = HostConfig("stun", SERVER_LINK), HostConfig("turn", SERVER_LINK)
+SERVERS = HostConfig("stun", SERVER_LINK), HostConfig("turn", SERVER_LINK)
 DEMO_USER, DEMO_PASSWORD = "jam", "jam"
 """What the simulated TURN server asks for."""
 
@@ -87,7 +87,7 @@ class Call:
         """The internet on which it takes place."""
         return Topology(
             (
-                *_SERVERS,
+                *SERVERS,
                 self.caller.member("caller", LinkConfig(delay_s=self.caller_delay_s)),
                 self.callee.member("callee", LinkConfig(delay_s=self.callee_delay_s)),
             )
@@ -131,7 +131,7 @@ async def try_call(
     configuration = stand_in(configuration)
     internet = Internet(call.topology)
     async with AsyncExitStack() as servers:
-        await _open_servers(internet, configuration, servers)
+        await open_servers(internet, configuration, servers)
         return await attempt(
             configuration,
             level=level,
@@ -159,21 +159,21 @@ def stand_in(configuration: IceConfiguration) -> IceConfiguration:
     return replace(configuration, servers=tuple(servers))
 
 
-async def _open_servers(
+async def open_servers(
     internet: Internet, configuration: IceConfiguration, servers: AsyncExitStack
-) -> None:
-    """Open those servers that the configuration asks."""
+) -> TurnServer | None:
+    """Open those of `SERVERS` that the configuration asks; returns the TURN server, if it does."""
     arguments = configuration.connection_arguments()
     if "stun_server" in arguments:
         with internet.host("stun") as host:
             await servers.enter_async_context(StunServer(host.addresses, SERVER_PORT))
-    if "turn_server" in arguments:
-        rng = _random()
-        with internet.host("turn") as host:
-            turn = TurnServer(
-                host.addresses[0], SERVER_PORT, users={DEMO_USER: DEMO_PASSWORD}, rng=rng
-            )
-            await servers.enter_async_context(turn)
+    if "turn_server" not in arguments:
+        return None
+    with internet.host("turn") as host:
+        turn = TurnServer(
+            host.addresses[0], SERVER_PORT, users={DEMO_USER: DEMO_PASSWORD}, rng=_random()
+        )
+        return await servers.enter_async_context(turn)
 
 
 def _random() -> random.Random:

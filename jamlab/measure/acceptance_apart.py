@@ -1,0 +1,158 @@
+"""Acceptance test of different networks: players at home behind NATs, on the simulated internet.
+
+Each case is two places and what has to come about between them. A session tries direct paths first,
+so what it selected follows from the network alone; it is read off the network, not off the session:
+the share of packets that the TURN server passed on.
+
+*The control.* That STUN connected two homes means something only where they do not reach each other
+without it, and that TURN did, only where STUN would not have. So the same two places are also tried
+with the next weaker configuration, by ICE alone, and it has to fail.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.attempt import FAILED
+from jamlab.measure.call import Call, simulate
+from jamlab.measure.findings import Finding
+from jamlab.measure.homes import World, at_home
+from jamlab.measure.latency import ONE_WAY
+from jamlab.measure.plan import MAX_LATENCY_S
+from jamlab.measure.players import Player, all_connected, in_session, note_notices
+from jamlab.measure.reading import Path, click_table
+from jamlab.measure.rig import wait_until
+from jamlab.measure.statistics import heard_share, p95
+from jamlab.mesh.ice import embedded_configurations
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.place import Place
+from jamlab.networks.profile import profile_named
+from jamlab.networks.world import simulated_world
+
+DIFFERENT_NETWORKS = "different-networks"
+
+CONNECTED_AFTER = "time until both are connected"
+LATENCY = "one-way latency across networks, 95th percentile"
+HEARD = "share of clicks heard"
+RELAYED = "share of packets through TURN where a relay is needed"
+AVOIDABLE = "share of packets through TURN where a direct path exists"
+CONTROL = "connects without it"
+"""1 where the control connected, which is to fail."""
+
+PROFILE = "same country"
+"""How far apart they are: 16 ms one way, and what belongs to that."""
+DEADLINE_S = 60.0
+"""When connecting is given up; two direct attempts and a relayed one may take half of that."""
+SETTLE_S = 1.5
+_PLAYERS = "player 1", "player 2"
+_SEED = 20  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two places, and what has to come about between them."""
+
+    name: str
+    places: tuple[Place, Place]
+    needs_relay: bool
+    configuration: str
+    """What both have, of the embedded ICE configurations."""
+    without: str
+    """What does not connect them."""
+
+
+_HOME = Place("home", ((PORT_RESTRICTED,),))
+_CARRIER = Place("symmetric", ((SYMMETRIC,),))
+_OFFICE = Place("office", ((FirewallType(udp_blocked=True), PORT_RESTRICTED),))
+CASES = (
+    Case("home to home", (_HOME, _HOME), False, "STUN+TURN/UDP", "host only"),
+    Case("symmetric NATs", (_CARRIER, _CARRIER), True, "STUN+TURN/UDP", "STUN"),
+    Case("UDP blocked at one end", (_HOME, _OFFICE), True, "STUN+TURN/TCP", "STUN+TURN/UDP"),
+)
+"""Most homes; two phones on carriers whose NATs nobody can punch; an office that lets TCP out."""
+
+
+def different_networks(case: Case, duration_s: float = 10.0, seed: int = 1) -> Finding:
+    """Connect two players in the places of a case, and measure their clicks both ways.
+
+    Parameters
+    ----------
+    case : Case
+        Where they are.
+    duration_s : float
+        Length of the measurement, in virtual seconds; 10 give clicks enough for a 95th percentile.
+    seed : int
+        The same seed gives the same finding.
+    """
+    finding = Finding(DIFFERENT_NETWORKS)
+    with simulated_world():
+        run_simulated(_connect(finding, case, duration_s, seed), seed=seed)
+    finding.note(CONTROL, case.name, float(_control_connects(case, seed)))
+    return finding
+
+
+def _control_connects(case: Case, seed: int) -> bool:
+    delay_s = profile_named(PROFILE).delay_s / 2
+    call = Call(0, seed, *case.places, delay_s, delay_s, signalling_s=0.05)
+    return simulate(call, embedded_configurations()[case.without]).result != FAILED
+
+
+async def _connect(finding: Finding, case: Case, duration_s: float, seed: int) -> None:
+    ice = embedded_configurations()[case.configuration]
+    homes = dict(zip(_PLAYERS, case.places, strict=True))
+    async with at_home(homes, profile_named(PROFILE).access(), ice) as world:
+        began_s = asyncio.get_running_loop().time()
+        async with in_session(_PLAYERS, ice=ice, where=world.where, seed=seed) as players:
+            try:
+                await all_connected(players, DEADLINE_S)
+                after_s = asyncio.get_running_loop().time() - began_s
+                finding.tell(case.name, after_s, "both are connected")
+                await _measure(finding, case, world, players, duration_s)
+            except TimeoutError:
+                after_s = DEADLINE_S
+            finding.note(CONNECTED_AFTER, case.name, after_s)
+            note_notices(finding, case.name, players, began_s)
+
+
+async def _measure(
+    finding: Finding, case: Case, world: World, players: list[Player], duration_s: float
+) -> None:
+    """Let both click, and find out how long the clicks took and which way the packets went."""
+    for player in players:
+        player.click()
+    await asyncio.sleep(SETTLE_S)
+    a, b = players
+    relayed, received = world.relayed_packets, _received(a, b)
+    spans = {player.name: _span(player, duration_s) for player in players}
+    for player in players:
+        await wait_until(player.card, spans[player.name][1] + int(MAX_LATENCY_S * SAMPLE_RATE))
+    relayed, received = world.relayed_packets - relayed, _received(a, b) - received
+    share = 100 * min(relayed / max(received, 1), 1.0)  # two relays in a row pass a packet twice
+    finding.note(RELAYED if case.needs_relay else AVOIDABLE, case.name, share)
+    for sender, listener in ((a, b), (b, a)):
+        path = Path(ONE_WAY, sender, listener, listener.name, *spans[sender.name], times=None)
+        _note_latency(finding, case, path)
+
+
+def _received(a: Player, b: Player) -> int:
+    return a.counters(b.name)["received"] + b.counters(a.name)["received"]
+
+
+def _span(player: Player, duration_s: float) -> tuple[int, int]:
+    start = len(player.recording)
+    return start, start + int(duration_s * SAMPLE_RATE)
+
+
+def _note_latency(finding: Finding, case: Case, path: Path) -> None:
+    clicks = click_table([(path, path.readings())])
+    heard_ms = clicks["latency_ms"].dropna().to_numpy()
+    name = f"{case.name}, {path.emitter.name} → {path.listener.name}"
+    finding.note(LATENCY, name, p95(heard_ms, np.random.default_rng(_SEED)))
+    share = heard_share(len(heard_ms), len(clicks)).value
+    finding.note(HEARD, name, 100 * (0.0 if math.isnan(share) else share))
+    finding.draw("latency", name, clicks["emitted_s"], clicks["latency_ms"])

@@ -1,0 +1,234 @@
+"""Acceptance test of a blocked connection: what its user is told, and that all else goes on.
+
+Three players on the simulated internet. Player 3 sits in an office whose firewall drops UDP, so
+neither a direct path nor the relay over UDP can be reached; the other two are at home. When all
+four ways have been given up, the two have to hear each other as if nothing were amiss, the third
+has to be in the session without audio, and nothing may have gone wrong that nobody foresaw. Then
+the firewall opens, and the session has to find that out by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import permutations
+
+from jamlab.audio.levels import peak_dbfs
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.findings import Finding
+from jamlab.measure.hearing import exactly_heard_share, tones_over_time
+from jamlab.measure.homes import World, at_home
+from jamlab.measure.players import Player, all_connected, in_session, note_notices
+from jamlab.measure.rig import wait_until
+from jamlab.measure.sine import tone
+from jamlab.media.quality import Quality
+from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.notices import NoticeKind
+from jamlab.networks.behaviour import PORT_RESTRICTED
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.place import Place
+from jamlab.networks.world import simulated_world
+
+CONNECTION_BLOCKED = "connection-blocked"
+
+WARNED = "time until the first warning"
+WITHOUT_AUDIO = "time until users are told that the session goes on without audio"
+OTHERS_HEAR = "share of the time the others hear exactly each other"
+BLOCKED_HEARS = "peak of what the blocked one plays"
+PLAYS_ON = "share of its card's blocks that the blocked one served"
+UNFORESEEN = "errors nobody foresaw, and tasks left behind"
+RECOVERED = "time from the opening of the network to audio everywhere"
+HEARD_AGAIN = "share of the time everybody hears everybody after that"
+
+TONES_HZ = {"player 1": 997.0, "player 2": 1499.0, "player 3": 2503.0}
+BLOCKED = "player 3"
+LEVEL_DBFS = -20.0
+SPARING = Quality("sparing", 48_000, 2880, "restricted_lowdelay")
+"""Sixty milliseconds a packet: what matters here is who hears whom, not when."""
+BLOCK_FRAMES = 2880
+STRETCH_S = 5.0
+"""How long is listened, while it is blocked and again when it is not."""
+DEADLINE_S = 120.0
+"""When what has to come about is given up."""
+_WINDOW_FRAMES = SAMPLE_RATE // 4
+_DRAWN_FRAMES = SAMPLE_RATE // 2
+_SETTLE_S = 1.0
+_HOME = Place("home", ((PORT_RESTRICTED,),))
+_OFFICE = Place("office", ((FirewallType(udp_blocked=True), PORT_RESTRICTED),))
+_ACCESS = LinkConfig(delay_s=0.015)
+_GONE_S = 1.0  # aiortc's last tasks end a moment after what they belong to
+
+
+def connection_blocked(seed: int = 1) -> Finding:
+    """Play with one of three behind a firewall that drops UDP, then open it.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed gives the same finding.
+    """
+    finding = Finding(CONNECTION_BLOCKED)
+    with simulated_world():
+        run_simulated(_play(finding, seed), seed=seed)
+    return finding
+
+
+async def _play(finding: Finding, seed: int) -> None:
+    ice = embedded_configurations()["STUN+TURN/UDP"]
+    homes = {name: _OFFICE if name == BLOCKED else _HOME for name in TONES_HZ}
+    async with at_home(homes, _ACCESS, ice) as world:
+        before = asyncio.all_tasks()
+        with _unforeseen() as errors:
+            async with in_session(
+                TONES_HZ,
+                quality=SPARING,
+                block_frames=BLOCK_FRAMES,
+                ice=ice,
+                where=world.where,
+                seed=seed,
+            ) as players:
+                await _session(finding, world, players)
+            await asyncio.sleep(_GONE_S)
+        errors += [f"task left: {task.get_name()}" for task in asyncio.all_tasks() - before]
+        finding.note(UNFORESEEN, "", len(errors))
+        for words in errors:
+            finding.tell("errors", 0.0, words)
+
+
+async def _session(finding: Finding, world: World, players: list[Player]) -> None:
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    for player in players:
+        hz = TONES_HZ[player.name]
+        player.card.source = tone((hz, hz), LEVEL_DBFS)
+    await _all_told(players, NoticeKind.NO_AUDIO)
+    for figure, kind in ((WARNED, NoticeKind.RETRYING), (WITHOUT_AUDIO, NoticeKind.NO_AUDIO)):
+        _note_told(finding, figure, kind, players, began_s)
+    await _listen_blocked(finding, players)
+    opened_s = loop.time()
+    finding.tell("notices", opened_s - began_s, "the firewall opens")
+    world.open_firewalls(BLOCKED)
+    finding.note(RECOVERED, "", await _recovery_s(players))
+    await asyncio.sleep(_SETTLE_S)
+    starts = await _listen(players)
+    for player in players:
+        _note_share(finding, HEARD_AGAIN, player, starts, set(TONES_HZ) - {player.name})
+        _draw_tones(finding, player, began_s)
+    note_notices(finding, "notices", players, began_s)
+
+
+async def _listen_blocked(finding: Finding, players: list[Player]) -> None:
+    *others, blocked = players
+    blocks = blocked.card.counters.blocks
+    starts = await _listen(players)
+    for player in others:
+        expected = {other.name for other in others} - {player.name}
+        _note_share(finding, OTHERS_HEAR, player, starts, expected)
+    heard = blocked.recording.block(starts[blocked.name], int(STRETCH_S * SAMPLE_RATE))
+    finding.note(BLOCKED_HEARS, blocked.name, peak_dbfs(heard).max())
+    served = (blocked.card.counters.blocks - blocks) * BLOCK_FRAMES / SAMPLE_RATE
+    finding.note(PLAYS_ON, blocked.name, 100 * min(served / STRETCH_S, 1.0))
+
+
+async def _listen(players: Iterable[Player]) -> dict[str, int]:
+    """Let a stretch pass; returns at which frame of each player's card it began."""
+    starts = {player.name: len(player.recording) for player in players}
+    for player in players:
+        end = starts[player.name] + int(STRETCH_S * SAMPLE_RATE)
+        await wait_until(player.card, end + player.card.round_trip_frames)
+    return starts
+
+
+def _note_share(
+    finding: Finding, figure: str, player: Player, starts: dict[str, int], expected: set[str]
+) -> None:
+    heard = player.recording.block(starts[player.name], int(STRETCH_S * SAMPLE_RATE))
+    share = exactly_heard_share(heard, TONES_HZ, LEVEL_DBFS, _WINDOW_FRAMES, expected)
+    finding.note(figure, player.name, 100 * share)
+
+
+async def _all_told(players: list[Player], kind: NoticeKind) -> None:
+    """Wait until everybody concerned was told something, or never will be."""
+    told = asyncio.Event()
+    removals = [player.session.on_notice(lambda _: told.set()) for player in players]
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while any(_told_s(*pair, kind) is None for pair in _concerned(players)):
+                told.clear()
+                await told.wait()
+    except TimeoutError:
+        return  # who was not told is noted as such
+    finally:
+        for remove in removals:
+            remove()
+
+
+def _concerned(players: list[Player]) -> list[tuple[Player, str]]:
+    """Return who has to be told about whom: both ends of each blocked connection."""
+    pairs = permutations(players, 2)
+    return [(player, other.name) for player, other in pairs if BLOCKED in (player.name, other.name)]
+
+
+def _told_s(player: Player, peer: str, kind: NoticeKind) -> float | None:
+    """Return when a player was first told something about a peer, None if it was not."""
+    wanted = kind, peer
+    told = (notice for notice in player.notices if (notice.kind, notice.peer_id) == wanted)
+    return next((notice.at_s for notice in told), None)
+
+
+def _note_told(
+    finding: Finding, figure: str, kind: NoticeKind, players: list[Player], began_s: float
+) -> None:
+    for player, peer in _concerned(players):
+        told_s = _told_s(player, peer, kind)
+        after_s = DEADLINE_S if told_s is None else told_s - began_s
+        finding.note(figure, f"{player.name} about {peer}", after_s)
+
+
+async def _recovery_s(players: list[Player]) -> float:
+    """Return how long it takes from now until everybody is connected with everybody."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    try:
+        await all_connected(players, DEADLINE_S)
+    except TimeoutError:
+        return DEADLINE_S
+    return loop.time() - began_s
+
+
+def _draw_tones(finding: Finding, player: Player, began_s: float) -> None:
+    """Draw the level of everybody's tone in all that a player's card played."""
+    times_s, levels_dbfs = tones_over_time(player.recording.pcm, TONES_HZ, _DRAWN_FRAMES)
+    times_s += player.card.time_of(0) - began_s
+    for name, drawn_dbfs in levels_dbfs.items():
+        finding.draw(player.name, name, times_s, drawn_dbfs)
+
+
+@contextmanager
+def _unforeseen() -> Iterator[list[str]]:
+    """Collect what the event loop and the loggers of this process report as an error."""
+    found: list[str] = []
+    handler = _Collector(found)
+    loop = asyncio.get_running_loop()
+    earlier = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: found.append(str(context.get("message"))))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield found
+    finally:
+        logging.getLogger().removeHandler(handler)
+        loop.set_exception_handler(earlier)
+
+
+class _Collector(logging.Handler):
+    """Keeps the words of every record of an error."""
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._found = found
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's words."""
+        self._found.append(record.getMessage())

@@ -1,0 +1,189 @@
+"""What acceptance tests' findings say: each figure against its bound, then a verdict for each test.
+
+A figure is that of its worst subject. A test's verdict is the gravest of its figures', the first
+of them among equals, so the first is the one the test is known by. Why each bound is what it is,
+`docs/method.md` says.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from jamlab.measure import acceptance_apart as apart
+from jamlab.measure import acceptance_blocked as blocked
+from jamlab.measure import acceptance_sound as sound
+from jamlab.measure.acceptance import LOOPBACK
+from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
+from jamlab.measure.acceptance_blocked import CONNECTION_BLOCKED
+from jamlab.measure.acceptance_record import AcceptanceRecord
+from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
+from jamlab.measure.across import ACROSS_TARGET_MS
+from jamlab.measure.findings import LOOP_LAG
+from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
+from jamlab.measure.statistics import CONFIDENCE, Estimate
+from jamlab.measure.summary import (
+    MAX_DROPOUT_SHARE,
+    MAX_LAG_MS,
+    MIN_HEARD_SHARE,
+    ONE_WAY_TARGET_MS,
+    ROUND_TRIP_TARGET_MS,
+    latency_verdict,
+)
+from jamlab.measure.verdict import (
+    GRAVITY,
+    Outcome,
+    Verdict,
+    judge_at_least,
+    judge_below,
+    unmeasured,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a figure has to keep to."""
+
+    figure: str
+    limit: float
+    unit: str
+    at_least: bool = False
+    """Whether it has to reach the limit; otherwise it has to stay below."""
+
+    def judge(self, row: dict[str, Any], invalid: list[str]) -> Verdict:
+        """Judge one subject's figure."""
+        judge = judge_at_least if self.at_least else judge_below
+        name = f"{self.figure} ({row['subject']})" if row["subject"] else self.figure
+        estimate = Estimate(row["value"], row["low"], row["high"], CONFIDENCE)
+        return judge(name, self.limit, estimate, self.unit, invalid)
+
+    def short_of(self, verdict: Verdict) -> float:
+        """Return how far a figure is on the wrong side of the limit."""
+        beyond = verdict.value - self.limit
+        return -beyond if self.at_least else beyond
+
+
+_DROPOUTS = Bound(sound.CONCEALED, 100 * MAX_DROPOUT_SHARE, "%")
+
+BOUNDS: dict[str, tuple[Bound, ...]] = {
+    LOCAL_CAPTURE: (
+        Bound(sound.CAPTURED_ERROR, 0.1, "dB"),
+        Bound(sound.CAPTURED_SEPARATION, 60.0, "dB", at_least=True),
+        Bound(sound.HEARD_SEPARATION, 40.0, "dB", at_least=True),
+        Bound(sound.OWN_PLAYBACK, -60.0, "dBFS"),
+    ),
+    TWO_USERS: (
+        Bound(sound.SINAD, 30.0, "dB", at_least=True),
+        Bound(sound.SINAD_LOSS, 3.0, "dB"),
+        Bound(sound.LEVEL_ERROR, 0.5, "dB"),
+        _DROPOUTS,
+    ),
+    THREE_USERS: (
+        Bound(sound.HEARD_BOTH, 100.0, "%", at_least=True),
+        Bound(sound.LEVEL_ERROR, 0.5, "dB"),
+        _DROPOUTS,
+    ),
+    CONNECTION_BLOCKED: (
+        Bound(blocked.WARNED, 15.0, "s"),
+        Bound(blocked.WITHOUT_AUDIO, 60.0, "s"),
+        Bound(blocked.OTHERS_HEAR, 100.0, "%", at_least=True),
+        Bound(blocked.BLOCKED_HEARS, -60.0, "dBFS"),
+        Bound(blocked.PLAYS_ON, 99.0, "%", at_least=True),
+        Bound(blocked.UNFORESEEN, 1.0, "errors"),
+        Bound(blocked.RECOVERED, 30.0, "s"),
+        Bound(blocked.HEARD_AGAIN, 100.0, "%", at_least=True),
+    ),
+    LOOPBACK: (),
+    DIFFERENT_NETWORKS: (
+        Bound(apart.LATENCY, ACROSS_TARGET_MS, "ms"),
+        Bound(apart.CONNECTED_AFTER, 30.0, "s"),
+        Bound(apart.RELAYED, 99.0, "%", at_least=True),
+        Bound(apart.AVOIDABLE, 1.0, "%"),
+        Bound(apart.HEARD, 100 * MIN_HEARD_SHARE, "%", at_least=True),
+    ),
+}
+"""The figures of each test, and what they have to keep to; latencies of a latency record aside."""
+
+_LATENCIES = {
+    TWO_USERS: (ONE_WAY, ONE_WAY_TARGET_MS, "one-way latency"),
+    LOOPBACK: (ROUND_TRIP, ROUND_TRIP_TARGET_MS, "round-trip latency"),
+}
+
+
+def acceptance_verdicts(record: AcceptanceRecord) -> list[Verdict]:
+    """Return the verdict of each test that was asked for, named after the test."""
+    return [verdict_of(record, test) for test in record.tests]
+
+
+def verdict_of(record: AcceptanceRecord, test: str) -> Verdict:
+    """Return a test's verdict: the gravest of its figures', and how many are as grave."""
+    called = test.replace("-", " ")
+    if test in record.not_run:
+        why, remedy = record.not_run[test]
+        return unmeasured(called, Outcome.NOT_RUN, f"It was not run, because {why}: {remedy}.")
+    judged = figure_verdicts(record, test)
+    gravest = max(judged, key=lambda each: GRAVITY[each.verdict])
+    alike = sum(each.verdict is gravest.verdict for each in judged)
+    reason = gravest.reason
+    if len(judged) > 1:
+        reason = f"{reason} {_count(gravest.verdict, alike, len(judged))}"
+    name = called if gravest.name == called else f"{called}: {gravest.name}"
+    return replace(gravest, name=name, reason=reason)
+
+
+def _count(outcome: Outcome, alike: int, judged: int) -> str:
+    if outcome is Outcome.PASS:
+        return f"All {judged} figures of this test are within their targets."
+    return f"Of {judged} figures of this test, {alike} {'is' if alike == 1 else 'are'} {outcome}."
+
+
+def figure_verdicts(record: AcceptanceRecord, test: str) -> list[Verdict]:
+    """Return the verdict of each of a test's figures; what kept it from its end comes first."""
+    return list(_figure_verdicts(record, test))
+
+
+def _figure_verdicts(record: AcceptanceRecord, test: str) -> Iterator[Verdict]:
+    if test in record.failed:
+        reason = f"The test did not come to its end: {record.failed[test]}."
+        yield unmeasured(test.replace("-", " "), Outcome.INCONCLUSIVE, reason)
+    if test in _LATENCIES:
+        yield from _latency_verdict(record, test)
+    figures = record.of(test)
+    invalid = list(_invalid(figures))
+    for bound in BOUNDS[test]:
+        rows = figures[figures["figure"] == bound.figure]
+        if len(rows):
+            yield _worst(bound, rows, invalid)
+        elif test not in record.failed:
+            yield _lacking(bound.figure)
+
+
+def _latency_verdict(record: AcceptanceRecord, test: str) -> Iterator[Verdict]:
+    measurement, limit_ms, called = _LATENCIES[test]
+    if record.latency is not None:
+        yield latency_verdict(record.latency, measurement, limit_ms, called)
+    elif test not in record.failed:
+        yield _lacking(called)
+
+
+def _lacking(figure: str) -> Verdict:
+    return unmeasured(figure, Outcome.INCONCLUSIVE, f"There is no value of {figure} to judge.")
+
+
+def _worst(bound: Bound, rows: pd.DataFrame, invalid: list[str]) -> Verdict:
+    judged = [bound.judge(row, invalid) for row in rows.to_dict("records")]  # type: ignore[arg-type]
+    return max(judged, key=lambda each: (GRAVITY[each.verdict], bound.short_of(each)))
+
+
+def _invalid(figures: pd.DataFrame) -> Iterator[str]:
+    """Yield what spoils a test, in words that follow "because"."""
+    lag_ms = figures.loc[figures["figure"] == LOOP_LAG, "value"].max()
+    if lag_ms > MAX_LAG_MS:
+        yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile, over {MAX_LAG_MS:g} ms"
+    late = figures.loc[figures["figure"] == sound.UNDERRUN, "value"].max()
+    if late > 100 * MAX_DROPOUT_SHARE:
+        yield f"{late:.1f} % of a card's blocks came too late, over {100 * MAX_DROPOUT_SHARE:g} %"
+    controls = figures[(figures["figure"] == apart.CONTROL) & (figures["value"] > 0)]
+    for case in controls["subject"]:
+        yield f"the two of {case} reach each other without what is tested"

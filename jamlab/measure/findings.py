@@ -1,0 +1,89 @@
+"""What acceptance tests found, before anybody judges it: figures, curves and events as tables.
+
+A finding is plain data, so that it comes out of a worker process as it is, into a record and out of
+it again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from jamlab.measure.statistics import CONFIDENCE, Estimate
+
+LOOP_LAG = "loop lag, 99th percentile"
+"""Figure of every test in real time, in milliseconds."""
+
+TABLES: dict[str, dict[str, str]] = {
+    "figures": {
+        "test": "object",
+        "figure": "object",  # what was measured, as `jamlab.measure.acceptance_verdicts` knows it
+        "subject": "object",  # of whom or of what
+        "value": "float64",
+        "low": "float64",  # ends of the 95 % interval; the value itself where it is exact
+        "high": "float64",
+    },
+    "curves": {
+        "test": "object",
+        "panel": "object",
+        "series": "object",
+        "x": "float64",
+        "y": "float64",
+    },
+    "events": {
+        "test": "object",
+        "panel": "object",
+        "at_s": "float64",
+        "who": "object",  # who was told; empty when the test itself did something
+        "peer": "object",
+        "kind": "object",
+        "words": "object",
+    },
+}
+"""The tables of an acceptance record and their columns."""
+
+
+@dataclass
+class Finding:
+    """What one acceptance test found.
+
+    Parameters
+    ----------
+    test : str
+        The test's name.
+    """
+
+    test: str
+    figures: list[tuple[object, ...]] = field(default_factory=list)
+    curves: list[tuple[object, ...]] = field(default_factory=list)
+    events: list[tuple[object, ...]] = field(default_factory=list)
+
+    def note(self, figure: str, subject: str, value: float | Estimate) -> None:
+        """Note a figure of a subject; a bare number is exact."""
+        known = value
+        if not isinstance(known, Estimate):
+            known = Estimate(float(known), float(known), float(known), CONFIDENCE)
+        self.figures.append((self.test, figure, subject, known.value, known.low, known.high))
+
+    def draw(self, panel: str, series: str, x: ArrayLike, y: ArrayLike) -> None:
+        """Note a curve; both arrays have one dimension."""
+        points = pd.DataFrame({"x": x, "y": y}).itertuples(index=False)
+        self.curves += [(self.test, panel, series, point.x, point.y) for point in points]
+
+    def tell(
+        self, panel: str, at_s: float, words: str, *, who: str = "", peer: str = "", kind: str = ""
+    ) -> None:
+        """Note something that happened."""
+        self.events.append((self.test, panel, at_s, who, peer, kind, words))
+
+
+def tables_of(findings: Iterable[Finding]) -> dict[str, pd.DataFrame]:
+    """Return the tables of several tests in one, by their names in `TABLES`."""
+    found = list(findings)
+    return {
+        name: pd.DataFrame(
+            [row for each in found for row in getattr(each, name)], columns=list(columns)
+        ).astype(columns)
+        for name, columns in TABLES.items()
+    }

@@ -1,0 +1,96 @@
+"""Who hears whom: everybody plays a tone of their own, and the tones in a recording are named."""
+
+from collections.abc import Mapping, Sequence, Set
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jamlab.audio.pcm import SAMPLE_RATE, Block
+from jamlab.measure.sine import fit_sines, windows
+
+_PIECE_FRAMES = SAMPLE_RATE // 20
+
+
+def tone_levels(stretch: Block, frequencies_hz: Sequence[float]) -> NDArray[np.float64]:
+    """Return the levels of tones in a stretch of a recording, in dBFS, averaged by power.
+
+    Pieces of 50 ms are fitted each by itself: where the delay moves by half a period, the two
+    halves of a tone would cancel each other in one fit.
+
+    Returns
+    -------
+    ndarray, shape (channels, tones)
+    """
+    pieces = windows(stretch, _PIECE_FRAMES)
+    levels_dbfs = [
+        [fit_sines(channel, frequencies_hz).levels_dbfs for channel in piece.T] for piece in pieces
+    ]
+    power = np.mean(10 ** (np.asarray(levels_dbfs) / 10), axis=0)
+    return np.asarray(10 * np.log10(power), dtype=np.float64)
+
+
+def tones_heard(
+    block: Block, tones_hz: Mapping[str, float], level_dbfs: float, frames: int
+) -> list[set[str]]:
+    """Say whose tones are in each stretch of a recording, in both channels.
+
+    A tone is there when it is at most 6 dB below the level it was played at.
+
+    Parameters
+    ----------
+    block : Block
+        The recording.
+    tones_hz : mapping
+        Everybody's tone.
+    level_dbfs : float
+        At which they were played.
+    frames : int
+        Length of a stretch, 50 ms or more.
+    """
+    heard = []
+    for stretch in windows(block, frames):
+        quieter_dbfs = tone_levels(stretch, [*tones_hz.values()]).min(axis=0)
+        there = quieter_dbfs > level_dbfs - 6
+        heard.append({name for name, is_there in zip(tones_hz, there, strict=True) if is_there})
+    return heard
+
+
+def exactly_heard_share(
+    block: Block,
+    tones_hz: Mapping[str, float],
+    level_dbfs: float,
+    frames: int,
+    expected: Set[str],
+) -> float:
+    """Return the share of the stretches of a recording in which exactly the expected are heard.
+
+    Parameters
+    ----------
+    block, tones_hz, level_dbfs, frames
+        As of `tones_heard`.
+    expected : set of str
+        Whose tones have to be there, and nobody else's.
+    """
+    heard = tones_heard(block, tones_hz, level_dbfs, frames)
+    return sum(found == expected for found in heard) / max(len(heard), 1)
+
+
+def tones_over_time(
+    block: Block, tones_hz: Mapping[str, float], step_frames: int
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Return the level of everybody's tone at regular times, for a figure.
+
+    Of each step its first 50 ms are looked at, and the quieter of both channels.
+
+    Returns
+    -------
+    times_s : ndarray
+        Since the recording began.
+    levels_dbfs : dict
+        Levels at those times, by name.
+    """
+    stretches = [stretch[:_PIECE_FRAMES] for stretch in windows(block, step_frames)]
+    levels = np.array([tone_levels(each, [*tones_hz.values()]).min(axis=0) for each in stretches])
+    levels = levels.reshape(len(stretches), len(tones_hz))
+    times_s = np.arange(len(stretches)) * step_frames / SAMPLE_RATE
+    return times_s, dict(zip(tones_hz, levels.T, strict=True))

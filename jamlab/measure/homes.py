@@ -1,0 +1,78 @@
+"""Players in places of their own on the simulated internet, with a STUN and a TURN server.
+
+::
+
+    backbone ─┬─ stun
+              ├─ turn
+              ├─ (boxes of player 1's place) ── player 1
+              └─ (boxes of player 2's place) ── player 2   and so on
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from jamlab.measure.across import host_name
+from jamlab.measure.call import SERVERS, open_servers
+from jamlab.mesh.ice import IceConfiguration
+from jamlab.networks.firewall import Firewall, FirewallType
+from jamlab.networks.host import Host
+from jamlab.networks.internet import Internet
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.place import Place
+from jamlab.networks.topology import Topology
+from jamlab.networks.turn_server import TurnServer
+
+
+@dataclass(frozen=True)
+class World:
+    """An internet with players' homes on it, and its servers."""
+
+    internet: Internet
+    turn: TurnServer | None
+
+    def where(self, player: str) -> AbstractContextManager[Host]:
+        """Return the context a player runs in."""
+        return self.internet.host(host_name(player))
+
+    def open_firewalls(self, player: str) -> None:
+        """Put firewalls that block nothing in place of those around a player."""
+        home = f"{host_name(player)}-network-"
+        for boxes in (
+            boxes for name, boxes in self.internet.boxes.items() if name.startswith(home)
+        ):
+            boxes[:] = [Firewall(FirewallType()) if isinstance(b, Firewall) else b for b in boxes]
+
+    @property
+    def relayed_packets(self) -> int:
+        """How many packets the TURN server has passed on, in either direction."""
+        if self.turn is None:
+            return 0
+        counters = self.turn.counters
+        return counters.relayed_to_peers + counters.relayed_to_clients
+
+
+@asynccontextmanager
+async def at_home(
+    homes: Mapping[str, Place], access: LinkConfig, ice: IceConfiguration
+) -> AsyncIterator[World]:
+    """Open a world on the running simulated loop; its servers close when the context ends.
+
+    Parameters
+    ----------
+    homes : mapping
+        Where each player is, by name.
+    access : LinkConfig
+        Everybody's link to the backbone.
+    ice : IceConfiguration
+        Those servers of the simulated internet that it asks are open.
+
+    Raises
+    ------
+    RuntimeError
+        When the running loop is not a simulated one.
+    """
+    members = (place.member(host_name(name), access) for name, place in homes.items())
+    internet = Internet(Topology((*SERVERS, *members)))
+    async with AsyncExitStack() as stack:
+        yield World(internet, await open_servers(internet, ice, stack))

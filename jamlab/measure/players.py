@@ -1,0 +1,167 @@
+"""Players of an acceptance test: sessions whose capture and playback are both recorded.
+
+They are the participants of `jamlab.measure.rig`, but in a session with any ICE configuration, on
+any network, that need not connect. What the session was handed as captured is recorded between its
+card and itself, as a level meter would see it.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from jamlab.audio.card import DuplexCallback, Recording, VirtualCard
+from jamlab.audio.metronome import Metronome
+from jamlab.audio.pcm import Block
+from jamlab.measure.findings import Finding
+from jamlab.measure.loop import LagProbe
+from jamlab.measure.rig import Participant, Where, difference, here, wait_until
+from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
+from jamlab.mesh.notices import Notice
+from jamlab.mesh.session import JamSession
+from jamlab.signaling.memory import MemoryChannel
+
+CONNECT_TIMEOUT_S = 20.0
+
+
+class MeteredCard(VirtualCard):
+    """A virtual card that also records what it captured.
+
+    Parameters
+    ----------
+    captured, played : Recording
+        Where to keep what it captures, and what it plays.
+    block_frames : int
+        Length of a block.
+    """
+
+    def __init__(self, captured: Recording, played: Recording, block_frames: int) -> None:
+        super().__init__(block_frames=block_frames, recording=played)
+        self._captured = captured
+
+    def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
+        """Begin to call back; raises as a `VirtualCard` does."""
+
+        def metered(block: Block) -> Block:
+            self._captured.write(block)
+            return callback(block)
+
+        super().start(metered, capture=capture)
+
+
+@dataclass
+class Player(Participant):
+    """A participant whose captured sound and whose notices are kept, too."""
+
+    captured: Recording = field(default_factory=Recording)
+    notices: list[Notice] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def in_session(
+    names: Iterable[str],
+    *,
+    quality: Quality = LOW_LATENCY,
+    block_frames: int = 64,
+    ice: IceConfiguration = HOST_ONLY,
+    where: Where = here,
+    seed: int | None = None,
+) -> AsyncIterator[list[Player]]:
+    """Bring players into one session, connected or not; they leave when the context ends.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Who plays.
+    quality : Quality
+        How everybody's sound is encoded.
+    block_frames : int
+        Block size of the virtual cards.
+    ice : IceConfiguration
+        Everybody's servers.
+    where : callable
+        Makes the context each of them runs in; this machine by default.
+    seed : int, optional
+        Of the jitter between attempts to connect; without it, any.
+    """
+    channel, players = MemoryChannel(), []
+    async with AsyncExitStack() as stack:
+        for voice, name in enumerate(names):
+            played, captured = Recording(), Recording()
+            card = MeteredCard(captured, played, block_frames)
+            session = JamSession(
+                "acceptance",
+                name,
+                signaling=lambda _: channel,
+                card=card,
+                quality=quality,
+                ice=ice,
+                rng=None if seed is None else random.Random(f"{seed} {name}"),
+            )
+            player = Player(name, Metronome(480, voice), session, card, played, captured=captured)
+            session.on_notice(player.notices.append)
+            with where(name):
+                await stack.enter_async_context(session)
+            players.append(player)
+        yield players
+
+
+async def all_connected(players: Iterable[Player], within_s: float = CONNECT_TIMEOUT_S) -> None:
+    """Wait until everybody is connected with everybody; raises TimeoutError, naming who is not."""
+    deadline_s = asyncio.get_running_loop().time() + within_s
+    for player in players:
+        left_s = deadline_s - asyncio.get_running_loop().time()
+        await player.session.wait_connected(max(left_s, 0.0))
+
+
+def note_notices(finding: Finding, panel: str, players: Iterable[Player], began_s: float) -> None:
+    """Note what users were told, in seconds since `began_s` by the loop's clock."""
+    told = [(notice.at_s, player.name, notice) for player in players for notice in player.notices]
+    for at_s, name, notice in sorted(told, key=lambda each: each[:2]):
+        peer, kind = notice.peer_id, notice.kind.value
+        finding.tell(panel, at_s - began_s, notice.text, who=name, peer=peer, kind=kind)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What was counted while somebody listened."""
+
+    start: dict[str, int]
+    """Frame of each player's card at which it began."""
+    frames: int
+    counted: dict[tuple[str, str], dict[str, int]]
+    """What the counters of each stream gained, by sender and listener."""
+    lag_ms: float
+    """99th percentile of the loop's lag meanwhile."""
+
+    def heard(self, player: Player) -> Block:
+        """Return what a player's card played meanwhile."""
+        return player.recording.block(self.start[player.name], self.frames)
+
+    def concealed_share(self, sender: str, listener: str) -> float:
+        """Return the share of a stream that had to be invented."""
+        counted = self.counted[sender, listener]
+        due = counted["concealed_frames"] + counted["played_frames"]
+        return counted["concealed_frames"] / max(due, 1)
+
+    def underrun_share(self, sender: str, listener: str) -> float:
+        """Return the share of the listener's blocks that its card played as silence."""
+        counted = self.counted[sender, listener]
+        return counted["card_underruns"] / max(counted["card_blocks"], 1)
+
+
+async def listen(players: list[Player], frames: int) -> Listening:
+    """Let everybody's card play so many frames, beginning with the next that none has played."""
+    pairs = [(a, b) for a in players for b in players if a is not b]
+    before = {(a.name, b.name): b.counters(a.name) for a, b in pairs}
+    start = {player.name: len(player.recording) for player in players}
+    with LagProbe() as probe:
+        for player in players:
+            ahead = player.card.round_trip_frames  # recorded before it sounds
+            await wait_until(player.card, start[player.name] + frames + ahead)
+        lag_ms = probe.lag().p99_s * 1000
+    after = {(a.name, b.name): b.counters(a.name) for a, b in pairs}
+    counted = {pair: difference(after[pair], before[pair]) for pair in after}
+    return Listening(start, frames, counted, lag_ms)

@@ -1,0 +1,99 @@
+"""The test of different networks: its cases as they are, and cases nothing connects."""
+
+from dataclasses import replace
+
+import pytest
+
+from jamlab.measure import acceptance_apart as apart
+from jamlab.measure.acceptance_apart import CASES, DEADLINE_S, different_networks
+from jamlab.measure.findings import tables_of
+from jamlab.measure.summary import MIN_HEARD_SHARE
+from jamlab.networks.oracle import direct_possible
+from jamlab.networks.profile import profile_named
+from tests.measure.acceptance_runs import judged, values
+
+HOME, SYMMETRIC, OFFICE = CASES
+BY_NAME = {"home": HOME, "symmetric": SYMMETRIC, "office": OFFICE}
+
+
+@pytest.fixture(scope="module")
+def findings():
+    """A finding of each case, of clicks for long enough to be judged."""
+    return {name: different_networks(case) for name, case in BY_NAME.items()}
+
+
+class TestAsItIs:
+    def test_every_figure_of_every_case_passes(self, findings):
+        outcomes = judged(*findings.values())
+        assert set(outcomes.values()) == {"PASS"}
+        assert len(outcomes) == 5
+
+    def test_a_direct_path_is_taken_where_there_is_one(self, findings):
+        assert values(findings["home"], apart.AVOIDABLE) == {"home to home": 0.0}
+        assert values(findings["home"], apart.RELAYED) == {}
+
+    @pytest.mark.parametrize("name", ["symmetric", "office"])
+    def test_everything_goes_through_turn_where_there_is_none(self, findings, name):
+        assert [*values(findings[name], apart.RELAYED).values()] == [100.0]
+
+    def test_latencies_are_above_what_the_network_takes(self, findings):
+        delay_ms = profile_named(apart.PROFILE).delay_s * 1000
+        detour_ms = 20.0  # to the TURN server and back
+        for name, least_ms in (("home", delay_ms), ("symmetric", delay_ms + detour_ms)):
+            found_ms = values(findings[name], apart.LATENCY).values()
+            assert len(found_ms) == 2
+            assert all(least_ms + 5 < latency_ms < least_ms + 20 for latency_ms in found_ms)
+
+    def test_users_are_told_only_where_direct_paths_fail(self, findings):
+        told = {name: [e for e in f.events if e[3]] for name, f in findings.items()}
+        assert told["home"] == []
+        for name in ("symmetric", "office"):
+            assert {event[5] for event in told[name]} == {"retrying", "relaying", "restored"}
+
+    def test_the_curves_are_the_clicks(self, findings):
+        curves = tables_of([findings["home"]])["curves"]
+        assert set(curves["series"]) == set(values(findings["home"], apart.LATENCY))
+        assert len(curves) == 160
+
+    def test_the_same_seed_finds_the_same(self, findings):
+        assert different_networks(HOME) == findings["home"]
+
+
+class TestControls:
+    def test_they_fail_in_every_case(self, findings):
+        for finding in findings.values():
+            assert [*values(finding, apart.CONTROL).values()] == [0.0]
+
+    def test_the_rule_of_who_reaches_whom_says_the_same(self):
+        """`jamlab.networks.oracle` never sees the simulator."""
+        for case in (HOME, SYMMETRIC):
+            (first,), (second,) = ((place.layers[0][0],) for place in case.places)
+            assert direct_possible(first, second) is not case.needs_relay
+
+    def test_one_that_connects_spoils_the_run(self):
+        easy = replace(HOME, without="STUN")
+        outcomes = judged(different_networks(easy, duration_s=1.0))
+        assert outcomes.pop(apart.RELAYED) == "INCONCLUSIVE"
+        assert set(outcomes.values()) == {"INCONCLUSIVE"}
+
+
+class TestFaults:
+    def test_two_whom_nothing_connects(self):
+        lost = replace(OFFICE, configuration="STUN+TURN/UDP")
+        finding = different_networks(lost)
+        outcomes = judged(finding)
+        assert values(finding, apart.CONNECTED_AFTER) == {lost.name: DEADLINE_S}
+        assert outcomes[apart.CONNECTED_AFTER] == "FAIL"
+        assert "no audio" in {event[5] for event in finding.events}
+
+    def test_a_relay_nobody_needs(self):
+        detour = replace(HOME, configuration="relay only")
+        outcomes = judged(different_networks(detour, duration_s=1.0))
+        assert outcomes[apart.AVOIDABLE] == "FAIL"
+
+    def test_a_network_that_loses_too_much(self, monkeypatch):
+        lossy = replace(profile_named(apart.PROFILE), loss=0.6, burst_packets=40.0)
+        monkeypatch.setattr(apart, "profile_named", lambda _name: lossy)
+        finding = different_networks(HOME, duration_s=3.0)
+        assert min(values(finding, apart.HEARD).values()) < 100 * MIN_HEARD_SHARE
+        assert judged(finding)[apart.HEARD] == "FAIL"

@@ -1,0 +1,64 @@
+"""The worker of acceptance tests: one that fails keeps no other from running."""
+
+import io
+import json
+
+import pytest
+
+from jamlab.measure import acceptance_here
+from jamlab.measure.acceptance_here import failure_of, run_here
+from jamlab.measure.acceptance_record import AcceptanceRecord
+from jamlab.measure.findings import Finding
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Three tests: one finds something, one raises, one says what loop it ran on."""
+    loops = []
+
+    async def finds():
+        finding = Finding("finds")
+        finding.note("f", "s", 1.0)
+        return finding
+
+    async def fails():
+        raise TimeoutError("'player 1' has no\nconnection")
+
+    async def notes():
+        import asyncio
+
+        loops.append(type(asyncio.get_running_loop()).__name__)
+        return Finding("notes")
+
+    tests = {"finds": finds, "fails": fails, "notes": notes}
+    monkeypatch.setattr(acceptance_here, "REAL_TIME", tests)
+    return loops
+
+
+def test_a_failure_is_noted_and_the_others_go_on(chosen):
+    record = run_here(["finds", "fails", "notes", "elsewhere"], lambda *_: None)
+    assert record.tests == ["finds", "fails", "notes", "elsewhere"]
+    assert record.figures["test"].tolist() == ["finds"]
+    assert record.failed == {"fails": "TimeoutError: 'player 1' has no connection"}
+    assert chosen == ["_UnixSelectorEventLoop"]
+
+
+def test_progress_tells_which_one_begins(chosen):
+    told = []
+    run_here(["fails", "elsewhere", "finds"], lambda *said: told.append(said))
+    assert told == [(0.0, "fails"), (0.5, "finds")]
+
+
+def test_the_tests_go_by_standard_input_and_the_record_into_the_folder(
+    chosen, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(["finds"])))
+    monkeypatch.setattr("sys.argv", ["worker", str(tmp_path)])
+    acceptance_here.main()
+    assert AcceptanceRecord.load(tmp_path).figures["value"].tolist() == [1.0]
+    assert json.loads(capsys.readouterr().out) == [0.0, "finds"]
+
+
+def test_an_error_without_words_is_named():
+    assert failure_of(KeyError()) == "KeyError"
+    assert failure_of(ValueError("two\nlines")) == "ValueError: two lines"

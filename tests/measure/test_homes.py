@@ -1,0 +1,73 @@
+"""Homes on the simulated internet: who is behind what, and what the relay passes on."""
+
+import pytest
+
+from jamlab.measure.homes import at_home
+from jamlab.mesh.ice import embedded_configurations
+from jamlab.networks.behaviour import PORT_RESTRICTED
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.place import Place
+from jamlab.networks.world import simulated_world
+
+HOME = Place("home", ((PORT_RESTRICTED,),))
+OFFICE = Place("office", ((FirewallType(udp_blocked=True), PORT_RESTRICTED),))
+HOMES = {"player 1": HOME, "player 2": OFFICE}
+
+
+def in_world(use, configuration="STUN+TURN/UDP", homes=HOMES):
+    """Return what `use` returns of a world."""
+
+    async def main():
+        ice = embedded_configurations()[configuration]
+        async with at_home(homes, LinkConfig(delay_s=0.01), ice) as world:
+            return use(world)
+
+    with simulated_world():
+        return run_simulated(main(), seed=1)
+
+
+def test_players_have_private_addresses_behind_their_routers():
+    addresses = in_world(lambda world: [world.where(name).addresses[0] for name in HOMES])
+    assert all(address.startswith("10.") for address in addresses)
+
+
+def test_there_is_a_relay_where_the_configuration_asks_for_one():
+    assert in_world(lambda world: world.relayed_packets) == 0
+    assert in_world(lambda world: world.turn, "STUN") is None
+    assert in_world(lambda world: world.relayed_packets, "STUN") == 0
+
+
+def test_firewalls_open_and_routers_stay():
+    def use(world):
+        boxes = world.internet.boxes["player-2-network-1"]
+        before = [type(box).__name__ for box in boxes]
+        blocked = boxes[0].firewall_type.udp_blocked
+        world.open_firewalls("player 2")
+        after = world.internet.boxes["player-2-network-1"]
+        return (
+            before,
+            blocked,
+            [type(b).__name__ for b in after],
+            after[0].firewall_type.udp_blocked,
+        )
+
+    before, blocked, after, still_blocked = in_world(use)
+    assert before == after == ["Firewall", "Nat"]
+    assert blocked
+    assert not still_blocked
+
+
+def test_opening_concerns_one_player_alone():
+    def use(world):
+        world.open_firewalls("player 1")
+        return world.internet.boxes["player-2-network-1"][0].firewall_type.udp_blocked
+
+    assert in_world(use)
+
+
+async def test_it_needs_a_simulated_loop():
+    with pytest.raises(RuntimeError, match="SimulatedLoop"):
+        async with at_home(HOMES, LinkConfig(), embedded_configurations()["STUN"]):
+            pass
