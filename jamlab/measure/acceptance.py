@@ -17,6 +17,7 @@ verification has anyway, when it was measured as these tests have it, and a shor
 test that cannot be brought to its end is noted as such, and the others go on.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -125,7 +126,10 @@ async def measure_acceptance(
         return finished(here, None, folder)
     progress(0.5, "acceptance tests")
     with process_pool() as pool:
-        return finished(here, begin_simulated(tests, pool), folder)
+        runs = begin_simulated(tests, pool)
+        futures = (asyncio.wrap_future(run.future) for run in runs)
+        await asyncio.gather(*futures, return_exceptions=True)
+        return finished(here, runs, folder)
 
 
 async def measure_here(

@@ -38,7 +38,7 @@ WITHOUT_AUDIO = "time until users are told that the session goes on without audi
 OTHERS_HEAR = "share of the time the others hear exactly each other"
 BLOCKED_HEARS = "peak of what the blocked one plays"
 PLAYS_ON = "share of its card's blocks that the blocked one served"
-UNFORESEEN = "errors nobody foresaw, and tasks left behind"
+UNFORESEEN = "number of errors nobody foresaw, tasks left behind among them"
 RECOVERED = "time from the opening of the network to audio everywhere"
 HEARD_AGAIN = "share of the time everybody hears everybody after that"
 

@@ -142,6 +142,11 @@ class AcceptanceRecord:
         )
 
 
+def is_acceptance_record(folder: Path) -> bool:
+    """Tell a record of acceptance tests from one of another kind."""
+    return (folder / "figures.parquet").is_file()
+
+
 def _read_table(path: Path, name: str) -> pd.DataFrame:
     table: pd.DataFrame = read_file(path, pd.read_parquet)
     missing = sorted(set(TABLES[name]) - set(table.columns))

@@ -128,7 +128,8 @@ def verdict_of(record: AcceptanceRecord, test: str) -> Verdict:
     reason = gravest.reason
     if len(judged) > 1:
         reason = f"{reason} {_count(gravest.verdict, alike, len(judged))}"
-    name = called if gravest.name == called else f"{called}: {gravest.name}"
+    figure = gravest.name.partition(" (")[0]  # whose it is, the reason says
+    name = called if figure == called else f"{called}: {figure}"
     return replace(gravest, name=name, reason=reason)
 
 

@@ -17,7 +17,11 @@ CONNECTIVITY_FOLDER = "connectivity"
 NETWORKS_FOLDER = "networks"
 """Name of the folder, within a latency record's, that holds records across networks."""
 
+ACCEPTANCE_FOLDER = "acceptance"
+"""Name of the folder, within a latency record's, that holds a record of acceptance tests."""
+
 _FURTHER_PARTS = {
+    ACCEPTANCE_FOLDER: "06_acceptance_tests",
     NETWORKS_FOLDER: "05_latency_across_networks",
     CONNECTIVITY_FOLDER: "02_p2p_success_rate",
 }
@@ -56,9 +60,9 @@ def verification_report(record_folder: Path, html: Path) -> Path:
     Parameters
     ----------
     record_folder : Path
-        Holds the latency record and, in `NETWORKS_FOLDER` and `CONNECTIVITY_FOLDER`, the records
-        across networks and the connectivity record, if they are there. The page begins with the
-        verdicts of all.
+        Holds the latency record and, in `ACCEPTANCE_FOLDER`, `NETWORKS_FOLDER` and
+        `CONNECTIVITY_FOLDER`, the record of acceptance tests, the records across networks and the
+        connectivity record, if they are there. The page begins with the verdicts of all.
     html : Path
         The page to be written, over any earlier one.
 

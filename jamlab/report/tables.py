@@ -57,8 +57,8 @@ def verdict_table(record: LatencyRecord) -> Styler:
     return judged_table(verdicts(record))
 
 
-def judged_table(judged: Iterable[Verdict]) -> Styler:
-    """Return a row per verdict."""
+def judged_table(judged: Iterable[Verdict], name: str = "verdicts") -> Styler:
+    """Return a row per verdict; the name tells the tables of a page apart."""
     rows = [
         {
             "Verdict": _badge(verdict.verdict),
@@ -69,7 +69,7 @@ def judged_table(judged: Iterable[Verdict]) -> Styler:
         }
         for verdict in judged
     ]
-    return styled_table(pd.DataFrame(rows), "verdicts")
+    return styled_table(pd.DataFrame(rows), name)
 
 
 def path_table(record: LatencyRecord) -> Styler:

@@ -72,7 +72,8 @@ def whole_record(tests, **replaced):
 
 def drawn(finding):
     """Add what a figure of the test is drawn from."""
-    seconds = [number / 4 for number in range(8)]
+    scale = 1000.0 if finding.test == "two-users-on-one-network" else 0.25  # Hz, or seconds
+    places = [scale * number for number in range(8)]
     panels = {
         "local-capture": {"levels": ("captured, left", "played by itself, left")},
         "two-users-on-one-network": {
@@ -87,7 +88,7 @@ def drawn(finding):
     }
     for panel, series in panels.get(finding.test, {}).items():
         for number, name in enumerate(series):
-            finding.draw(panel, name, seconds, [-20.0 - number] * len(seconds))
+            finding.draw(panel, name, places, [-20.0 - number] * len(places))
     finding.tell("notices", 1.5, "retrying <b>", who="player 1", peer="player 3", kind="retrying")
     finding.tell("notices", 0.5, "the firewall opens")
     return finding

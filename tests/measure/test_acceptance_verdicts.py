@@ -54,7 +54,8 @@ class TestBounds:
         record = record_with(with_figure(test, bound.figure, beyond))
         verdict = verdict_of(record, test)
         assert verdict.verdict is Outcome.FAIL
-        assert "somebody else" in verdict.name
+        assert verdict.name == f"{test.replace('-', ' ')}: {bound.figure}"
+        assert "somebody else" in verdict.reason
         assert verdict.value == pytest.approx(beyond)
         outcomes = [each.verdict for each in figure_verdicts(record, test)]
         assert outcomes.count(Outcome.FAIL) == 1

@@ -11,6 +11,7 @@ import jamlab
 from jamlab.measure.summary import verdicts
 from jamlab.report import html
 from jamlab.report.html import (
+    ACCEPTANCE_FOLDER,
     CONNECTIVITY_FOLDER,
     ReportError,
     notebook_path,
@@ -144,6 +145,17 @@ def test_each_part_of_a_joined_page_stands_under_its_title(both):
     assert latency.rstrip().endswith("Connections over the internet")
     assert "What TURN buys" in connections
     assert both.addresses == []
+
+
+def test_the_parts_of_a_page_are_those_there_are_records_of(tmp_path, monkeypatch):
+    executed = []
+    monkeypatch.setattr(html, "_execute", lambda path, _: executed.append(path.stem))
+    monkeypatch.setattr(html, "_joined", lambda parts: parts)
+    monkeypatch.setattr(html, "_write_page", lambda _, page: page)
+    for folder in (CONNECTIVITY_FOLDER, ACCEPTANCE_FOLDER):
+        (tmp_path / folder).mkdir()
+    verification_report(tmp_path, tmp_path / "page.html")
+    assert executed == [NOTEBOOK, "06_acceptance_tests", "02_p2p_success_rate"]
 
 
 def test_a_joined_page_complains_of_nothing(tmp_path, monkeypatch, capfd):

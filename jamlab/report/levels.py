@@ -1,0 +1,170 @@
+"""Figures of the acceptance tests: levels over time, spectra, and who is heard where, and when."""
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from jamlab.measure.acceptance import LOOPBACK
+from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
+from jamlab.measure.acceptance_record import AcceptanceRecord
+from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, SIGNAL_DBFS, STEPS_DBFS, TWO_USERS
+from jamlab.measure.across import ACROSS_TARGET_MS
+from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
+from jamlab.report import paths
+from jamlab.report.style import (
+    BLUE,
+    FAINT,
+    INK,
+    ORANGE,
+    PLAYER_COLOURS,
+    PLAYER_MARKERS,
+    VERMILLION,
+    ReportFigure,
+    legend,
+    styled,
+)
+
+SILENCE_DBFS = -120.0
+"""What is below it is drawn at it."""
+_MEASUREMENTS = {TWO_USERS: ONE_WAY, LOOPBACK: ROUND_TRIP}
+_TOLD_DBFS = -6.0
+_AUDIBLE_HZ = 20.0, 20_000.0
+
+
+@styled()
+def captured(record: AcceptanceRecord) -> ReportFigure | None:
+    """Draw the level before a microphone as it was captured, and what its owner's card played.
+
+    Returns
+    -------
+    ReportFigure or None
+        None where the record has nothing of the test, as of every figure here.
+    """
+    curves = record.of(LOCAL_CAPTURE, "curves")
+    if curves.empty:
+        return None
+    figure = ReportFigure(3.2, "Level captured over time, and what the same card played meanwhile")
+    panels = figure.panels(1, 2, sharey=True)
+    for side, axes in zip(("left", "right"), panels, strict=True):
+        for what, colour in (("captured", BLUE), ("played by itself", VERMILLION)):
+            _draw(axes, curves[curves["series"] == f"{what}, {side}"], what, colour)
+        axes.set_title(f"{side} channel")
+        axes.set_xlabel("time (s)")
+        for level_dbfs, _ in STEPS_DBFS:
+            axes.axhline(level_dbfs, color=FAINT, linestyle=":", label="levels played in")
+    _level_axis(panels[0])
+    legend(figure)
+    return figure
+
+
+@styled()
+def spectra(record: AcceptanceRecord) -> ReportFigure | None:
+    """Draw the spectrum of a sine after the round, over that of the codec alone, both ways."""
+    curves = record.of(TWO_USERS, "curves")
+    if curves.empty:
+        return None
+    paths = [*curves["panel"].unique()]
+    figure = ReportFigure(3.4, "Spectrum of a sine as it was heard, and after the codec alone")
+    panels = figure.panels(1, len(paths), sharey=True)
+    for path, axes in zip(paths, panels, strict=True):
+        here = curves[(curves["panel"] == path) & curves["x"].between(*_AUDIBLE_HZ)]
+        for series, colour in (("codec alone", ORANGE), ("heard", BLUE)):
+            _draw(axes, here[here["series"] == series], series, colour)
+        axes.axhline(SIGNAL_DBFS, color=FAINT, linestyle=":", label="level played")
+        axes.set_xscale("log")
+        axes.set_title(path)
+        axes.set_xlabel("frequency (Hz)")
+    _level_axis(panels[0])
+    legend(figure)
+    return figure
+
+
+@styled()
+def tones(record: AcceptanceRecord, test: str) -> ReportFigure | None:
+    """Draw how loud everybody's tone was over time, a panel per listener.
+
+    What the test itself did is a line, and what a listener was told a triangle along the top.
+    """
+    curves = record.of(test, "curves")
+    if curves.empty:
+        return None
+    listeners = sorted(curves["panel"].unique())
+    figure = ReportFigure(0.9 + 1.7 * len(listeners), "Whose tone each player heard, over time")
+    panels = figure.panels(len(listeners), 1, sharex=True, sharey=True)
+    for listener, axes in zip(listeners, panels, strict=True):
+        for number, sender in enumerate(listeners):
+            here = curves[(curves["panel"] == listener) & (curves["series"] == sender)]
+            _draw_tone(axes, here, f"from {sender}", number)
+        _draw_events(axes, record.of(test, "events"), listener)
+        axes.set_title(f"heard by {listener}")
+        _level_axis(axes)
+    panels[-1].set_xlabel("time (s)")
+    legend(figure)
+    return figure
+
+
+def _draw_tone(axes: Axes, curve: pd.DataFrame, label: str, number: int) -> None:
+    axes.plot(
+        curve["x"],
+        curve["y"].clip(lower=SILENCE_DBFS),
+        color=PLAYER_COLOURS[number],
+        marker=PLAYER_MARKERS[number],
+        markevery=(number, 8),  # side by side where curves lie on each other
+        markersize=4,
+        label=label,
+    )
+
+
+def _draw_events(axes: Axes, events: pd.DataFrame, listener: str) -> None:
+    told = events[events["who"] == listener]
+    if len(told):
+        axes.plot(told["at_s"], [_TOLD_DBFS] * len(told), "v", color=INK, label="user is told")
+    done = events[(events["who"] == "") & (events["panel"] == "notices")]
+    for at_s, words in zip(done["at_s"], done["words"], strict=True):
+        axes.axvline(at_s, color=INK, linestyle="--", label=words)
+
+
+@styled()
+def apart(record: AcceptanceRecord) -> ReportFigure | None:
+    """Draw the latency of every click between different networks, a panel per pair of them."""
+    curves = record.of(DIFFERENT_NETWORKS, "curves")
+    if curves.empty:
+        return None
+    cases = [*dict.fromkeys(series.split(", ")[0] for series in curves["series"])]
+    figure = ReportFigure(3.2, "Latency of every click between players on different networks")
+    panels = figure.panels(1, len(cases), sharey=True)
+    for case, axes in zip(cases, panels, strict=True):
+        of_case = curves[curves["series"].str.startswith(f"{case}, ")]
+        for number, (series, clicks) in enumerate(of_case.groupby("series")):
+            path = str(series).removeprefix(f"{case}, ")
+            colour = PLAYER_COLOURS[number]
+            axes.plot(clicks["x"], clicks["y"], ".", markersize=3, color=colour, label=path)
+        axes.axhline(ACROSS_TARGET_MS, color=INK, linestyle="--", label="target")
+        axes.set_title(case)
+        axes.set_xlabel("time (s)")
+    panels[0].set_ylabel("one-way latency (ms)")
+    panels[0].set_ylim(0, 1.15 * _highest(curves["y"]))
+    legend(figure)
+    return figure
+
+
+def clicks(record: AcceptanceRecord, test: str) -> ReportFigure | None:
+    """Draw the latency of every click that a test's latency was read off."""
+    if record.latency is None or test not in record.tests:
+        return None
+    return paths.over_time(record.latency, _MEASUREMENTS[test])
+
+
+def _highest(latencies_ms: "pd.Series[float]") -> float:
+    highest_ms = float(latencies_ms.max())
+    return ACROSS_TARGET_MS if math.isnan(highest_ms) else max(highest_ms, ACROSS_TARGET_MS)
+
+
+def _draw(axes: Axes, curve: pd.DataFrame, label: str, colour: str) -> None:
+    axes.plot(curve["x"], curve["y"].clip(lower=SILENCE_DBFS), color=colour, label=label)
+
+
+def _level_axis(axes: Axes) -> None:
+    axes.set_ylabel("level (dBFS)")
+    axes.set_ylim(SILENCE_DBFS - 5, 0)
