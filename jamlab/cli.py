@@ -23,6 +23,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from jamlab import doctor, join, screen
+from jamlab.measure.acceptance import (
+    TESTS,
+    AcceptanceError,
+    acceptance_tests,
+    begin_simulated,
+    finished,
+    measure_acceptance,
+    measure_here,
+)
+from jamlab.measure.acceptance_record import AcceptanceRecord, is_acceptance_record
+from jamlab.measure.acceptance_verdicts import acceptance_verdicts
 from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
@@ -33,9 +44,12 @@ from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
 from jamlab.measure.worker import WorkerError, measure_in_worker
+from jamlab.measure.workers import Progress as Told
+from jamlab.measure.workers import process_pool
 from jamlab.media.quality import QUALITIES, UnsupportedQualityError
 from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, load_configurations
 from jamlab.report.html import (
+    ACCEPTANCE_FOLDER,
     CONNECTIVITY_FOLDER,
     NETWORKS_FOLDER,
     ReportError,
@@ -49,7 +63,9 @@ from jamlab.signaling.hub import KEY_VARIABLE, run_hub
 INVALID = 2
 """Exit status of a run that came to no verdict."""
 
+_PARTS = ACCEPTANCE_FOLDER, NETWORKS_FOLDER, CONNECTIVITY_FOLDER
 _COMPLAINTS = (
+    AcceptanceError,
     CampaignError,
     HubError,
     IceConfigurationError,
@@ -117,6 +133,12 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--calls", type=int, default=2000, help="calls over the simulated internet")
     parser.add_argument("--here-only", action="store_true", help="leave the simulated internet out")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="NAME",
+        help=f"an acceptance test and nothing else; repeatable: {', '.join(TESTS)}",
+    )
     _add_output(parser)
     parser.set_defaults(run=_verify)
 
@@ -161,16 +183,55 @@ def _verify(options: argparse.Namespace) -> int:
         block_frames=options.block_frames,
     )
     campaign = ConnectivityPlan(calls=options.calls)
+    if options.only:
+        return _accept(options, as_default=(plan, campaign) == (LatencyPlan(), ConnectivityPlan()))
     folder, page = options.out / "verification", options.out / "verification.html"
     with _progress_bar() as progress:
         record = asyncio.run(measure_in_worker(plan, folder, progress))
-        _forget(folder / NETWORKS_FOLDER, folder / CONNECTIVITY_FOLDER)
-        if not options.here_only:
-            measure_across(across_plan(), folder / NETWORKS_FOLDER, progress=progress)
-            measure_connectivity(campaign, folder / CONNECTIVITY_FOLDER, progress=progress)
+        _forget(*(folder / name for name in _PARTS))
+        here = asyncio.run(measure_here(folder / ACCEPTANCE_FOLDER, TESTS, record, progress))
+        if options.here_only:
+            finished(here, None, folder / ACCEPTANCE_FOLDER)
+        else:
+            _verify_networks(here, folder, campaign, progress)
         progress(1.0, "writing the report")
         verification_report(folder, page)
     return _tell(record, _Further.beside(folder), page, as_json=options.json)
+
+
+def _verify_networks(
+    here: AcceptanceRecord, folder: Path, campaign: ConnectivityPlan, progress: Told
+) -> None:
+    """Measure all that runs on the simulated internet, on all cores."""
+    with process_pool() as pool:
+        runs = begin_simulated(TESTS, pool)
+        measure_across(across_plan(), folder / NETWORKS_FOLDER, pool, progress)
+        measure_connectivity(
+            campaign, folder / CONNECTIVITY_FOLDER, executor=pool, progress=progress
+        )
+        finished(here, runs, folder / ACCEPTANCE_FOLDER)
+
+
+def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
+    """Run some acceptance tests and nothing else."""
+    tests = acceptance_tests(options.only)
+    if not as_default:
+        raise AcceptanceError(
+            "acceptance tests have parameters of their own: leave out --peers, --quality, "
+            "--duration, --block-frames and --calls, or --only"
+        )
+    folder, page = options.out / ACCEPTANCE_FOLDER, options.out / f"{ACCEPTANCE_FOLDER}.html"
+    with _progress_bar() as progress:
+        simulated = not options.here_only
+        running = measure_acceptance(folder, tests, simulated=simulated, progress=progress)
+        record = asyncio.run(running)
+        progress(1.0, "writing the report")
+        _acceptance_page(folder, page)
+    return _tell(None, _Further(acceptance=record), page, as_json=options.json)
+
+
+def _acceptance_page(folder: Path, page: Path) -> None:
+    render(notebook_path("06_acceptance_tests"), {"record": str(folder.resolve())}, page)
 
 
 def _forget(*folders: Path) -> None:
@@ -223,23 +284,29 @@ def _executor(scheduler: str | None) -> Iterator[Executor | None]:
 
 
 def _report(options: argparse.Namespace) -> int:
-    record = LatencyRecord.load(options.record)
     page = options.out or options.record.with_suffix(".html")
+    if is_acceptance_record(options.record):
+        accepted = AcceptanceRecord.load(options.record)
+        _acceptance_page(options.record, page)
+        return _tell(None, _Further(acceptance=accepted), page, as_json=options.json)
+    record = LatencyRecord.load(options.record)
     verification_report(options.record, page)
     return _tell(record, _Further.beside(options.record), page, as_json=options.json)
 
 
 @dataclass
 class _Further:
-    """What a verification measured on the simulated internet."""
+    """What a verification measured beside the latency."""
 
+    acceptance: AcceptanceRecord | None = None
     networks: dict[str, LatencyRecord] = field(default_factory=dict)
     campaign: ConnectivityRecord | None = None
 
     @classmethod
     def beside(cls, folder: Path) -> "_Further":
-        networks, campaign = folder / NETWORKS_FOLDER, folder / CONNECTIVITY_FOLDER
+        acceptance, networks, campaign = (folder / name for name in _PARTS)
         return cls(
+            AcceptanceRecord.load(acceptance) if acceptance.is_dir() else None,
             load_across(networks) if networks.is_dir() else {},
             ConnectivityRecord.load(campaign) if campaign.is_dir() else None,
         )
@@ -247,7 +314,9 @@ class _Further:
 
 def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_json: bool) -> int:
     campaign = further.campaign
-    judged = [*(verdicts(latency) if latency else ()), *across_verdicts(further.networks)]
+    judged = verdicts(latency) if latency else []
+    judged += acceptance_verdicts(further.acceptance) if further.acceptance else []
+    judged += across_verdicts(further.networks)
     judged += connectivity_verdicts(campaign) if campaign else ()
     if as_json:
         print(json.dumps([verdict.to_dict() for verdict in judged], indent=2))

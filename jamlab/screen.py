@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
 from jamlab.measure.record import LatencyRecord
@@ -17,7 +18,7 @@ _STYLES = {
     Outcome.INCONCLUSIVE: "bold yellow",
     Outcome.NOT_RUN: "bold cyan",
 }
-_PATHS_SHOWN = 8
+_PATHS_SHOWN = 6
 
 
 def verdict_table(judged: Sequence[Verdict]) -> Table:
@@ -28,7 +29,8 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
         name = verdict.name.replace(", 95th percentile of the worst path", ", p95")
         measured = _measured(verdict)
         target = f"target {verdict.target}" if verdict.target else ""
-        table.add_row(f"[{style}]{verdict.verdict}[/]", escape(name), measured, target)
+        called = Text(name, no_wrap=True, overflow="ellipsis")
+        table.add_row(f"[{style}]{verdict.verdict}[/]", called, measured, target)
         if verdict.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN):
             table.add_row("", escape(verdict.reason), "", "")
     return table

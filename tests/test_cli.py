@@ -7,11 +7,15 @@ import sys
 import pytest
 
 from jamlab import cli, doctor
+from jamlab.measure.acceptance import TESTS
+from jamlab.measure.acceptance_here import REAL_TIME
+from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.across import across_plan
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError
 
+from .measure.acceptance_runs import good_finding, whole_record
 from .measure.records import LAG, record_of
 
 KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason"]
@@ -43,7 +47,14 @@ def run_of(monkeypatch, pages, tmp_path):
             record.save(folder)
             return record
 
+        async def accepted(folder, tests, latency, progress):
+            assert latency is record
+            findings = [good_finding(test) for test in tests if test in REAL_TIME]
+            here = AcceptanceRecord.of_findings(tests, findings, failed={})
+            return here.joined([], {}, latency=latency)
+
         monkeypatch.setattr(cli, "measure_in_worker", measured)
+        monkeypatch.setattr(cli, "measure_here", accepted)
         return plans
 
     return choose
@@ -102,14 +113,23 @@ class TestConnectivity:
 
     def test_verify_judges_everything(self, run_of, pages, tmp_path, capsys, monkeypatch):
         run_of(record_of(steady(11), steady(24)))
-        monkeypatch.setattr(cli, "across_plan", lambda: across_plan(["LAN"], duration_s=3.0))
+        monkeypatch.setattr(cli, "across_plan", lambda: across_plan(["LAN"], duration_s=10.0))
         cli.main(["verify", "--calls", "3", "--json", "--out", str(tmp_path)])
         judged = json.loads(capsys.readouterr().out)
-        units = [verdict["unit"] for verdict in judged]
-        assert units == ["ms"] * 3 + ["%"] * (len(units) - 3)
-        assert len(units) > 3
+        names = [verdict["name"] for verdict in judged]
+        assert [name.split(":")[0].replace(" ", "-") for name in names[2:8]] == [*TESTS]
+        assert [verdict["verdict"] for verdict in judged[:9]] == ["PASS"] * 9
+        assert "over LAN" in names[8]
+        assert {verdict["unit"] for verdict in judged[9:]} == {"%"}
         assert cli.main(["verify", "--here-only", "--json", "--out", str(tmp_path)]) == 0
-        assert len(json.loads(capsys.readouterr().out)) == 2  # nothing of the earlier run
+        left = json.loads(capsys.readouterr().out)
+        assert len(left) == 8  # nothing of the earlier run
+        not_run = [verdict for verdict in left if verdict["verdict"] == "NOT RUN"]
+        assert [verdict["name"] for verdict in not_run] == [
+            "connection blocked",
+            "different networks",
+        ]
+        assert all("--here-only" in verdict["reason"] for verdict in not_run)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +145,73 @@ def test_exit_status_is_the_verdict(run_of, tmp_path, capsys, record, status):
     run_of(record)
     assert verify(tmp_path, "--json") == status
     judged = json.loads(capsys.readouterr().out)
-    assert [list(verdict) for verdict in judged] == [KEYS, KEYS]
+    assert [list(verdict) for verdict in judged] == [KEYS] * 8
+
+
+class TestOnly:
+    @pytest.fixture
+    def accepted(self, monkeypatch, pages):
+        """Acceptance tests find what is chosen; returns what they were asked."""
+        asked = []
+
+        async def measured(folder, tests, *, simulated, progress):
+            asked.append((tests, simulated))
+            progress(0.5, "measuring")
+            record = whole_record(tests)
+            record.save(folder)
+            return record
+
+        monkeypatch.setattr(cli, "measure_acceptance", measured)
+        return asked
+
+    def only(self, tmp_path, *options):
+        return cli.main(["verify", "--out", str(tmp_path), *options])
+
+    def test_some_tests_and_nothing_else(self, accepted, pages, tmp_path, capsys):
+        names = ["--only", "loopback-round-trip", "--only", "local-capture"]
+        assert self.only(tmp_path, *names, "--json") == 0
+        assert accepted == [(("local-capture", "loopback-round-trip"), True)]
+        judged = json.loads(capsys.readouterr().out)
+        assert [list(verdict) for verdict in judged] == [KEYS] * 2
+        assert pages == [tmp_path / "acceptance.html"]
+        assert AcceptanceRecord.load(tmp_path / "acceptance").tests == [
+            "local-capture",
+            "loopback-round-trip",
+        ]
+
+    def test_what_is_not_run_alone_is_no_pass(self, pages, tmp_path, capsys):
+        """Nothing is faked here: there is nothing to measure."""
+        options = ["--only", "connection-blocked", "--here-only"]
+        assert self.only(tmp_path, *options) == 2
+        shown = capsys.readouterr().out
+        assert "NOT RUN connection blocked" in " ".join(shown.split())
+        assert "--here-only" in shown
+
+    def test_an_unknown_name_is_one_sentence_with_the_names(self, accepted, tmp_path, capsys):
+        assert self.only(tmp_path, "--only", "karaoke") == 2
+        complaint = capsys.readouterr().err
+        assert "there is no acceptance test karaoke" in complaint
+        assert all(test in complaint for test in TESTS)
+        assert complaint.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("option", [("--peers", "3"), ("--calls", "5"), ("--duration", "9")])
+    def test_an_option_that_would_do_nothing_is_refused(self, accepted, tmp_path, capsys, option):
+        assert self.only(tmp_path, "--only", "local-capture", *option) == 2
+        assert "leave out" in capsys.readouterr().err
+        assert accepted == []
+
+    def test_its_page_can_be_made_again(self, pages, tmp_path, capsys):
+        folder = whole_record(TESTS).save(tmp_path / "earlier")
+        assert cli.main(["report", str(folder), "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 6
+        assert pages == [tmp_path / "earlier.html"]
 
 
 def test_json_values(run_of, tmp_path, capsys):
     run_of(record_of(steady(11), steady(24)))
     verify(tmp_path, "--json")
-    one_way, round_trip = json.loads(capsys.readouterr().out)
+    one_way, round_trip, *_ = json.loads(capsys.readouterr().out)
     assert one_way["verdict"] == round_trip["verdict"] == "PASS"
     assert one_way["target"] == "< 50"
     assert one_way["unit"] == "ms"
@@ -158,7 +238,7 @@ def test_the_summary_fits_a_screen_even_for_six(run_of, tmp_path, capsys):
     verify(tmp_path)
     shown = capsys.readouterr().out
     assert "PASS" in shown
-    assert "52 more paths" in shown
+    assert "54 more paths" in shown
     assert "verification.html" in shown
     assert len(shown.splitlines()) <= 24
 
