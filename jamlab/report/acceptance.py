@@ -54,8 +54,8 @@ def figure_table(record: AcceptanceRecord, test: str) -> Styler | HTML:
 
 
 def event_table(record: AcceptanceRecord, test: str) -> Styler | None:
-    """Return a row per thing that happened in a test, in order of time; None when nothing did."""
-    events = record.of(test, "events").sort_values("at_s", kind="stable")
+    """Return a row per thing that happened, place by place, in order of time; None when nothing."""
+    events = record.of(test, "events").sort_values(["panel", "at_s"], kind="stable")
     if events.empty:
         return None
     shown = pd.DataFrame(
