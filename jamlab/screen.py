@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
 from jamlab.measure.record import LatencyRecord
@@ -29,8 +28,7 @@ def verdict_table(judged: Sequence[Verdict]) -> Table:
         name = verdict.name.replace(", 95th percentile of the worst path", ", p95")
         measured = _measured(verdict)
         target = f"target {verdict.target}" if verdict.target else ""
-        called = Text(name, no_wrap=True, overflow="ellipsis")
-        table.add_row(f"[{style}]{verdict.verdict}[/]", called, measured, target)
+        table.add_row(f"[{style}]{verdict.verdict}[/]", escape(name), measured, target)
         if verdict.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN):
             table.add_row("", escape(verdict.reason), "", "")
     return table

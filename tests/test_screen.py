@@ -36,6 +36,16 @@ def test_a_verdict_is_one_line(estimate, line):
     assert lines(screen.verdict_table([verdict])) == [line]
 
 
+def test_a_long_name_is_wrapped_and_never_cut():
+    """Configurations differ in the last words of their verdicts' names."""
+    name = "share of selected direct calls among many (STUN+TURN/UDP) and so on, to the very end"
+    verdict = judge_below(name, 50, Estimate(12.0, 11.0, 13.0, 0.95), "ms")
+    written = io.StringIO()
+    Console(file=written, width=80).print(screen.verdict_table([verdict]))
+    words = written.getvalue().split()
+    assert [word for word in name.split() if word not in words] == []
+
+
 def test_what_settles_nothing_says_why_on_a_second_line():
     straddling = judge_below("latency", 50, Estimate(49, 48, 51, 0.95), "ms")
     not_run = unmeasured("local [capture]", Outcome.NOT_RUN, "There is no card.")
