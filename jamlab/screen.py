@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,18 +21,22 @@ _STYLES = {
 _PATHS_SHOWN = 6
 
 
-def verdict_table(judged: Sequence[Verdict]) -> Table:
-    """Show every verdict in a line, and why where it is neither PASS nor FAIL."""
-    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+def verdict_table(judged: Sequence[Verdict]) -> Group:
+    """Show every verdict in a line, and below why some are neither PASS nor FAIL."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for heading in ("", "what", "measured", "target"):
+        table.add_column(heading)
     for verdict in judged:
-        style = _STYLES[verdict.verdict]
-        name = verdict.name.replace(", 95th percentile of the worst path", ", p95")
-        measured = _measured(verdict)
-        target = f"target {verdict.target}" if verdict.target else ""
-        table.add_row(f"[{style}]{verdict.verdict}[/]", escape(name), measured, target)
-        if verdict.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN):
-            table.add_row("", escape(verdict.reason), "", "")
-    return table
+        outcome = f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]"
+        table.add_row(outcome, escape(_short(verdict.name)), _measured(verdict), verdict.target)
+    unsettled = [v for v in judged if v.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN)]
+    reasons = (f"{verdict.verdict}: {verdict.reason}" for verdict in unsettled)
+    return Group(table, *(escape(reason) for reason in reasons))
+
+
+def _short(name: str) -> str:
+    """Return a verdict's name for a line of 80 characters."""
+    return name.replace(", 95th percentile of the worst path", ", p95").removeprefix("share of ")
 
 
 def _measured(verdict: Verdict) -> str:

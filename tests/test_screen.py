@@ -12,6 +12,8 @@ from jamlab.measure.verdict import Outcome, judge_below, unmeasured
 
 from .measure.records import record_of
 
+ESTIMATE = Estimate(47.55, 45.34, 49.77, 0.95)
+
 
 def shown(table):
     written = io.StringIO()
@@ -26,19 +28,19 @@ def lines(table):
 @pytest.mark.parametrize(
     ("estimate", "line"),
     [
-        ((12.345, 12.0, 13.0), "PASS latency 12.35 (12–13) ms target < 50"),
-        ((12.345, 12.345, 12.345), "PASS latency 12.35 ms target < 50"),
-        ((60.0, 59.0, 61.0), "FAIL latency 60 (59–61) ms target < 50"),
+        ((12.345, 12.0, 13.0), "PASS latency 12.35 (12–13) ms < 50"),
+        ((12.345, 12.345, 12.345), "PASS latency 12.35 ms < 50"),
+        ((60.0, 59.0, 61.0), "FAIL latency 60 (59–61) ms < 50"),
     ],
 )
 def test_a_verdict_is_one_line(estimate, line):
     verdict = judge_below("latency", 50, Estimate(*estimate, 0.95), "ms")
-    assert lines(screen.verdict_table([verdict])) == [line]
+    assert lines(screen.verdict_table([verdict])) == ["what measured target", line]
 
 
 def test_a_long_name_is_wrapped_and_never_cut():
     """Configurations differ in the last words of their verdicts' names."""
-    name = "share of selected direct calls among many (STUN+TURN/UDP) and so on, to the very end"
+    name = "selected direct calls among many (STUN+TURN/UDP) and so on, to the very end"
     verdict = judge_below(name, 50, Estimate(12.0, 11.0, 13.0, 0.95), "ms")
     written = io.StringIO()
     Console(file=written, width=80).print(screen.verdict_table([verdict]))
@@ -46,14 +48,25 @@ def test_a_long_name_is_wrapped_and_never_cut():
     assert [word for word in name.split() if word not in words] == []
 
 
-def test_what_settles_nothing_says_why_on_a_second_line():
+def test_what_settles_nothing_says_why_below():
     straddling = judge_below("latency", 50, Estimate(49, 48, 51, 0.95), "ms")
-    not_run = unmeasured("local [capture]", Outcome.NOT_RUN, "There is no card.")
-    told = lines(screen.verdict_table([straddling, not_run]))
-    assert told[0].startswith("INCONCLUSIVE latency")
-    at = told.index("NOT RUN local [capture] not measured")
-    assert at >= 2
-    assert told[at + 1] == "There is no card."
+    not_run = unmeasured("local [capture]", Outcome.NOT_RUN, "There is no [card].")
+    passed = judge_below("level", 50, Estimate(12, 11, 13, 0.95), "ms")
+    told = lines(screen.verdict_table([straddling, not_run, passed]))
+    assert told[1].startswith("INCONCLUSIVE latency")
+    assert told[2] == "NOT RUN local [capture] not measured"
+    assert told[3].startswith("PASS level")
+    assert told[4].startswith("INCONCLUSIVE: The latency is 49 ms, but")
+    assert told[-1] == "NOT RUN: There is no [card]."
+
+
+def test_shares_and_percentiles_fit_a_line_of_80_characters():
+    share = judge_below("share of selected direct calls (STUN+TURN/UDP)", 80, ESTIMATE, "%")
+    latency = "one-way latency over same country, 95th percentile of the worst path"
+    written = io.StringIO()
+    judged = [share, judge_below(latency, 100, ESTIMATE, "ms")]
+    Console(file=written, width=80).print(screen.verdict_table(judged))
+    assert len(written.getvalue().splitlines()) == 1 + len(judged)
 
 
 def test_paths_are_those_that_take_longest():
