@@ -47,6 +47,8 @@ BLOCKED = "player 3"
 LEVEL_DBFS = -20.0
 SPARING = Quality("sparing", 48_000, 2880, "restricted_lowdelay")
 """Sixty milliseconds a packet: what matters here is who hears whom, not when."""
+ABOUT_CONNECTIONS = frozenset(NoticeKind) - {NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY}
+"""Notices that count: such packets make the latency high, and that is told, too."""
 BLOCK_FRAMES = 2880
 STRETCH_S = 5.0
 """How long is listened, while it is blocked and again when it is not."""
@@ -116,7 +118,7 @@ async def _session(finding: Finding, world: World, players: list[Player]) -> Non
     for player in players:
         _note_share(finding, HEARD_AGAIN, player, starts, set(TONES_HZ) - {player.name})
         _draw_tones(finding, player, began_s)
-    note_notices(finding, "notices", players, began_s)
+    note_notices(finding, "notices", players, began_s, ABOUT_CONNECTIONS)
 
 
 async def _listen_blocked(finding: Finding, players: list[Player]) -> None:

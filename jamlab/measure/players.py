@@ -7,7 +7,7 @@ card and itself, as a level meter would see it.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from jamlab.measure.loop import LagProbe
 from jamlab.measure.rig import Participant, Where, difference, here, wait_until
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
-from jamlab.mesh.notices import Notice
+from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
 
@@ -116,9 +116,20 @@ async def all_connected(players: Iterable[Player], within_s: float = CONNECT_TIM
         await player.session.wait_connected(max(left_s, 0.0))
 
 
-def note_notices(finding: Finding, panel: str, players: Iterable[Player], began_s: float) -> None:
-    """Note what users were told, in seconds since `began_s` by the loop's clock."""
-    told = [(notice.at_s, player.name, notice) for player in players for notice in player.notices]
+def note_notices(
+    finding: Finding,
+    panel: str,
+    players: Iterable[Player],
+    began_s: float,
+    kinds: Container[NoticeKind] = tuple(NoticeKind),
+) -> None:
+    """Note what users were told of some kinds, in seconds since `began_s` by the loop's clock."""
+    told = [
+        (notice.at_s, player.name, notice)
+        for player in players
+        for notice in player.notices
+        if notice.kind in kinds
+    ]
     for at_s, name, notice in sorted(told, key=lambda each: each[:2]):
         peer, kind = notice.peer_id, notice.kind.value
         finding.tell(panel, at_s - began_s, notice.text, who=name, peer=peer, kind=kind)

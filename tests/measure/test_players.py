@@ -95,3 +95,13 @@ async def test_notices_are_noted_in_the_order_they_came():
     assert events["at_s"].is_monotonic_increasing
     assert events["words"].tolist() == [players[0].notices[0].text] * 2
     assert events["kind"].tolist() == ["retrying"] * 2
+
+
+async def test_notices_of_other_kinds_are_left_out():
+    async with in_session(["ada", "ben"]) as players:
+        for kind in NoticeKind.HIGH_LATENCY, NoticeKind.RETRYING:
+            players[0].session._tell(kind, "ben")
+        finding = Finding("connection-blocked")
+        note_notices(finding, "notices", players, 0.0, {NoticeKind.RETRYING})
+    events = AcceptanceRecord.of_findings(["connection-blocked"], [finding], failed={}).events
+    assert events["kind"].tolist() == ["retrying"]
