@@ -9,17 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
 from jamlab.measure.loop import LagProbe, LoopLag, run_precisely
 from jamlab.measure.record import machine, versions
 
 LAG_WATCHED_S = 1.0
 BUSY_LAG_MS = 2.0
 """Above this 99th percentile of lag, cards with short blocks will have underruns."""
-
-PORTAUDIO_REMEDY = (
-    "only real sound cards need it: apt-get install libportaudio2 (Debian, Ubuntu), "
-    "dnf install portaudio (Fedora), brew install portaudio (macOS)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +68,12 @@ def _sockets() -> Finding:
 
 
 def _portaudio() -> Iterator[Finding]:
-    """Name PortAudio and its devices; imported here, for the import is what fails without it."""
+    """Name PortAudio and its devices."""
     try:
-        import sounddevice
-    except OSError as error:
-        yield Finding("PortAudio", False, str(error), PORTAUDIO_REMEDY, essential=False)
+        sounddevice = portaudio()
+    except DeviceError as error:
+        remedy = f"only real sound cards need it: {PORTAUDIO_REMEDY}"
+        yield Finding("PortAudio", False, str(error.__cause__), remedy, essential=False)
         return
     yield Finding("PortAudio", True, sounddevice.get_portaudio_version()[1])
     devices = list(sounddevice.query_devices())

@@ -2,15 +2,22 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from jamlab.audio.device import DeviceCard
 from jamlab.measure.performance import KEEP_S
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.remote import measuring_participant
@@ -24,7 +31,7 @@ from jamlab.mesh.ice import (
     load_configurations,
 )
 from jamlab.mesh.notices import Notice
-from jamlab.mesh.session import Signaling
+from jamlab.mesh.session import JamSession, Signaling
 from jamlab.signaling.channel import NameTakenError, SignalingError
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
 from jamlab.signaling.supabase import SupabaseChannel
@@ -35,6 +42,15 @@ Say = Callable[[str], None]
 
 class JoinError(RuntimeError):
     """Nobody can take part so."""
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """A sound card of this machine, as `jamlab.audio.device.DeviceCard` takes it."""
+
+    input_device: str | None = None
+    output_device: str | None = None
+    block_frames: int = 128
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,8 @@ class Part:
     ice: IceConfiguration = HOST_ONLY
     echo: bool = False
     duration_s: float | None = None
+    card: DeviceChoice | None = None
+    """The sound card to play through; without one, a virtual one."""
 
 
 async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
@@ -76,23 +94,70 @@ async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
     say : callable
         Told who comes, who goes, which measurements we take part in, and what a user should know.
     """
+    async with AsyncExitStack() as stack:
+        stopped = stack.enter_context(_told_to_stop())
+        await stack.enter_async_context(_in_session(part, signaling, say))
+        say(f"{part.name} is in {part.room}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(part.duration_s):
+                await stopped.wait()
+    say(f"{part.name} has left {part.room}")
+
+
+def _in_session(part: Part, signaling: Signaling, say: Say) -> AbstractAsyncContextManager[None]:
+    if part.card is None:
+        return _measured(part, signaling, say)
+    return _heard(part, part.card, signaling, say)
+
+
+@asynccontextmanager
+async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator[None]:
+    """Be in the session with a virtual card, and answer who measures."""
     plan = LatencyPlan(quality=part.quality.name)
     me = measuring_participant(
         part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S
     )
     if part.echo:
         me.echo()
-    me.session.on_notice(lambda notice: say(_sentence(notice)))
-    me.session.service.on_connection_state_change(lambda change: _follow(change, say))
-    with _told_to_stop() as stopped:
-        async with me.session, answering(me, say):
-            say(f"{part.name} is in {part.room}")
-            try:
-                async with asyncio.timeout(part.duration_s):
-                    await stopped.wait()
-            except TimeoutError:
-                pass
-    say(f"{part.name} has left {part.room}")
+    _tell(me.session, say)
+    async with me.session, answering(me, say):
+        yield
+
+
+@asynccontextmanager
+async def _heard(
+    part: Part, choice: DeviceChoice, signaling: Signaling, say: Say
+) -> AsyncIterator[None]:
+    """Be in the session with a real card; its frames have no known times, so nobody measures."""
+    card = DeviceCard(
+        choice.input_device,
+        choice.output_device,
+        block_frames=choice.block_frames,
+        on_change=lambda change: say(change.reason),
+    )
+    session = JamSession(
+        part.room,
+        part.name,
+        signaling=signaling,
+        card=card,
+        quality=part.quality,
+        ice=part.ice,
+    )
+    _tell(session, say)
+    try:
+        async with session:
+            yield
+    finally:
+        lost = card.counters
+        say(
+            f"the sound card: {lost.underruns} underruns, {lost.overruns} overruns, "
+            f"{lost.xruns} of its driver, in {lost.blocks} blocks"
+        )
+
+
+def _tell(session: JamSession, say: Say) -> None:
+    session.on_notice(lambda notice: say(_sentence(notice)))
+    session.service.on_connection_state_change(lambda change: _follow(change, say))
 
 
 def _sentence(notice: Notice) -> str:
@@ -161,6 +226,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hub", help=f"URL of the hub or of Supabase (default: ${URL_VARIABLE})")
     parser.add_argument("--key", help=f"its key (default: ${KEY_VARIABLE})")
     parser.add_argument("--echo", action="store_true", help="play what we hear into our microphone")
+    parser.add_argument(
+        "--sound-card", action="store_true", help="play through this machine's sound card"
+    )
+    parser.add_argument("--input", help="its input, index or name (default: the system's)")
+    parser.add_argument("--output", help="its output, index or name (default: the system's)")
+    parser.add_argument("--block-frames", type=int, help="its block (default: 128)")
     parser.add_argument("--quality", default=LOW_LATENCY.name, help=qualities)
     parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: no servers)")
     parser.add_argument("--configuration", help="which of them (default: the first)")
@@ -177,13 +248,29 @@ def run(options: argparse.Namespace) -> int:
         Says why nobody can take part so, and what to do.
     """
     quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
-    part = Part(options.room, options.name, quality, ice, options.echo, options.duration)
+    part = Part(
+        options.room, options.name, quality, ice, options.echo, options.duration, _card(options)
+    )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
     try:
         asyncio.run(take_part(part, signaling, partial(print, flush=True)))
     except (NameTakenError, SignalingError, ValueError) as error:
         raise JoinError(str(error)) from error
     return 0
+
+
+def _card(options: argparse.Namespace) -> DeviceChoice | None:
+    """Return the sound card that is wanted; an option about one asks for it."""
+    about_it = options.input, options.output, options.block_frames
+    if not options.sound_card and about_it == (None, None, None):
+        return None
+    if options.echo:
+        raise JoinError("--echo needs the virtual card: leave --sound-card and its options out")
+    given = options.block_frames
+    block_frames = DeviceChoice.block_frames if given is None else given
+    if not 16 <= block_frames <= 4096:
+        raise JoinError(f"--block-frames is {given}: choose 16 to 4096")
+    return DeviceChoice(options.input, options.output, block_frames)
 
 
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:

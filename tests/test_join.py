@@ -18,6 +18,7 @@ from jamlab.measure.remote import measuring_participant
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.signaling.hub import DEFAULT_KEY, Hub
 from jamlab.signaling.supabase import SupabaseChannel
+from tests.audio.jack import jack, needs_jack
 from tests.leaks import until
 from tests.mesh.jam import Member
 
@@ -49,7 +50,7 @@ class Process:
 
 
 @asynccontextmanager
-async def joined(hub, name, *options):
+async def joined(hub, name, *options, **environment):
     command = [sys.executable, "-m", "jamlab", "join", "room", "--name", name, "--hub", hub.url]
     process = Process(
         await asyncio.create_subprocess_exec(
@@ -57,7 +58,7 @@ async def joined(hub, name, *options):
             *options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "JAMLAB_SUPABASE_KEY": DEFAULT_KEY},
+            env={**os.environ, "JAMLAB_SUPABASE_KEY": DEFAULT_KEY, **environment},
         )
     )
     try:
@@ -78,8 +79,7 @@ def member(hub, name):
 
 async def plays_on(hearer, peer, sounding):
     """Wait until more of a peer's packets have been decoded, and a tone is heard."""
-    before = hearer.service.playout(peer).counters.decoded
-    await until(lambda: hearer.service.playout(peer).counters.decoded >= before + 3)
+    await goes_on_playing(hearer, peer)
     await until(lambda: hearer.hears == {sounding}, f"to hear {sounding}")
 
 
@@ -93,6 +93,12 @@ def test_what_a_user_can_do_is_said_with_what_is_wrong():
     assert _sentence(microphone) == "Microphone access is required for jamming"
 
 
+async def goes_on_playing(hearer, peer):
+    """Wait until more of a peer's packets have been decoded."""
+    before = hearer.service.playout(peer).counters.decoded
+    await until(lambda: hearer.service.playout(peer).counters.decoded >= before + 3)
+
+
 async def test_who_echoes_lets_us_hear_ourselves():
     async with Hub() as hub, joined(hub, "ben", "--echo") as ben:
         ada = member(hub, "ada")
@@ -102,6 +108,38 @@ async def test_who_echoes_lets_us_hear_ourselves():
         await ben.says("ada is gone")
         assert await ben.end(signal.SIGTERM) == (0, "")
         assert ben.lines[-1] == "ben has left room"
+
+
+@needs_jack
+async def test_a_real_sound_card_is_played_through():
+    """A cable from the card's output to its input: what ada plays comes back to her."""
+    with jack(256) as server:
+        names = "JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"
+        jacks = {name: server.env[name] for name in names}
+        async with Hub() as hub, joined(hub, "ben", "--sound-card", **jacks) as ben:
+            for number in (0, 1):
+                ports = server.port("PortAudio", f"out_{number}"), f"PortAudio:in_{number}"
+                server.connect(*ports)
+            ada = member(hub, "ada")
+            async with ada.session:
+                await until(lambda: ada.hears == {"ada"}, "to hear what went through the card")
+            await ben.says("ada is gone")
+            await ben.end(signal.SIGTERM)
+            assert "the sound card: " in ben.lines[-2]
+
+
+async def test_without_a_sound_card_the_session_goes_on():
+    """Nothing to capture and nothing to play through; the peer is met all the same."""
+    nowhere = "--input", "nowhere", "--output", "nowhere"
+    async with Hub() as hub, joined(hub, "ben", *nowhere, JACK_NO_START_SERVER="1") as ben:
+        ada = member(hub, "ada")
+        async with ada.session:
+            await ben.says("ada is heard")
+            await goes_on_playing(ada, "ben")
+        await ben.end(signal.SIGTERM)
+        assert "Microphone access is required for jamming" in ben.lines
+        [why] = [line for line in ben.lines if "output device" in line]
+        assert "choose one of" in why or "plug a sound card in" in why
 
 
 async def test_a_time_to_leave():
@@ -156,6 +194,8 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
         (["--hub", "ws://127.0.0.1:1"], "has no key"),
         (["--hub", "ws://127.0.0.1:1", "--key", "x", "--name", ""], "1 to"),
         (["--quality", "best"], "best"),
+        (["--sound-card", "--echo"], "--echo needs the virtual card"),
+        (["--block-frames", "0"], "--block-frames is 0: choose 16 to 4096"),
         (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
 )

@@ -41,6 +41,10 @@ class CardCounters:
     """Callbacks made."""
     underruns: int = 0
     """Blocks played as silence because the callback came too late."""
+    overruns: int = 0
+    """Captured blocks that were lost because no callback came for too long."""
+    xruns: int = 0
+    """Times a real card's driver said that it lost sound itself."""
 
     @property
     def underrun_share(self) -> float:
@@ -60,8 +64,10 @@ class SoundCard(Protocol):
     round_trip_frames: int
     """From captured to played through the card alone: its blocks, in frames."""
     counters: CardCounters
-    too_late: bool
-    """During a callback: whether what it returns can no longer be heard."""
+
+    @property
+    def too_late(self) -> bool:
+        """During a callback: whether what it returns can no longer be heard."""
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Begin to call back, once a block, on the running event loop.

@@ -1,0 +1,293 @@
+"""A real sound card behind the mesh's interface, which goes on when the card does not.
+
+PortAudio calls back on a thread of its own, where nothing is done but copying
+(`jamlab.audio.relay`); the mesh's callback runs on the event loop, as it does for a virtual card.
+
+A session outlives its sound card. One that is unplugged, or was never there, is stood in for by a
+virtual card with nothing before its microphone and nobody listening, so that peers go on getting
+packets and their sound is taken from its buffers; every second the real one is looked for again.
+What has become of it is told to `on_change`. Only JACK's server, once it has ended, cannot be
+reached again by the same process: PortAudio crashes on the attempt.
+
+The signal is raw: PortAudio adds no echo cancellation, noise suppression or gain control. Systems
+do: PulseAudio and PipeWire where their echo-cancel module is loaded, macOS in the microphone mode
+"Voice Isolation", Windows under "audio enhancements" of the device. Turn it off there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jamlab.audio.card import (
+    CardCounters,
+    DuplexCallback,
+    MicrophoneUnavailableError,
+    VirtualCard,
+)
+from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
+from jamlab.audio.portaudio import (
+    JACK,
+    DeviceError,
+    abandon,
+    device_named,
+    explained,
+    portaudio,
+    refresh,
+)
+from jamlab.audio.relay import Relay
+
+SILENT_FOR_S = 0.5
+"""A card that has not called back for so long is gone."""
+LOOK_AGAIN_S = 1.0
+CLOSES_IN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChange:
+    """A sound card went, or came back."""
+
+    there: bool
+    reason: str
+    """What happened, in words a user can read."""
+    at_s: float
+    """When, by the event loop's clock."""
+
+
+class DeviceCard:
+    """A sound card of this machine; a `jamlab.audio.card.SoundCard`.
+
+    Parameters
+    ----------
+    input_device, output_device : str or int, optional
+        Index or name, as `jamlab.audio.portaudio.device_named` takes it; the system's default.
+    block_frames : int
+        Length of a block.
+    latency : str or float
+        PortAudio's *suggested latency*: ``"low"``, ``"high"``, or seconds.
+    slack : int
+        Blocks the event loop has for a callback.
+    on_change : callable, optional
+        Told on the event loop when the card goes, and when it is back.
+    """
+
+    def __init__(
+        self,
+        input_device: str | int | None = None,
+        output_device: str | int | None = None,
+        *,
+        block_frames: int = 128,
+        latency: str | float = "low",
+        slack: int = 1,
+        on_change: Callable[[DeviceChange], None] = lambda _: None,
+    ) -> None:
+        self.block_frames = block_frames
+        self.round_trip_frames = (1 + slack) * block_frames
+        """From captured to played, in blocks; what the card adds is measured, not known."""
+        self.counters = CardCounters()
+        self._wanted = input_device, output_device
+        self._latency = latency
+        self._slack = slack
+        self._on_change = on_change
+        self._callback: DuplexCallback | None = None
+        self._capture = True
+        self._relay = self._new_relay()
+        self._stream: Any = None
+        self._host = ""
+        self._stand_in: VirtualCard | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def too_late(self) -> bool:
+        """During a callback: whether what it returns can no longer be heard."""
+        return self._relay.too_late if self._stand_in is None else True
+
+    def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
+        """Begin to call back on the running event loop, with the card or without.
+
+        Raises
+        ------
+        MicrophoneUnavailableError
+            When it is to capture and cannot; it has not begun then.
+        RuntimeError
+            When it has been started and not stopped.
+        """
+        if self._callback is not None:
+            raise RuntimeError("this sound card is started already: stop it first")
+        if capture:
+            _check_microphone(self._wanted[0])
+        self._callback, self._capture = callback, capture
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._open()
+        except DeviceError as error:
+            self._go_without(str(error))
+        self._watching = asyncio.create_task(self._watch())
+
+    def stop(self) -> None:
+        """Call back no more. Stopping twice is harmless."""
+        self._callback = None
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+        self._close()
+        self._dismiss()
+
+    # The card
+
+    def _new_relay(self) -> Relay:
+        return Relay(self.block_frames, self._slack, counters=self.counters)
+
+    def _open(self) -> None:
+        """Open and start the card; raises `DeviceError`."""
+        sounddevice = portaudio()
+        output = device_named(self._wanted[1], "output")
+        self._host = output.host
+        relay = self._relay = self._new_relay()
+        common = {
+            "samplerate": SAMPLE_RATE,
+            "blocksize": self.block_frames,
+            "dtype": "float32",
+            "latency": self._latency,
+        }
+        try:
+            if self._capture:
+                source = device_named(self._wanted[0], "input")
+                what = f"the pair {source.name!r} and {output.name!r}"
+                self._stream = sounddevice.Stream(
+                    device=(source.index, output.index),
+                    channels=(source.used_channels, output.used_channels),
+                    callback=lambda *block: self._swap(relay, *block),
+                    **common,
+                )
+            else:
+                what = f"the output device {output.name!r}"
+                self._stream = sounddevice.OutputStream(
+                    device=output.index,
+                    channels=output.used_channels,
+                    callback=lambda *block: self._swap(relay, None, *block),
+                    **common,
+                )
+            self._stream.start()
+        except sounddevice.PortAudioError as error:
+            self._close()
+            raise explained(error, what) from error
+
+    def _swap(
+        self, relay: Relay, captured: Any, played: Any, frames: int, _time: Any, status: Any
+    ) -> None:
+        """Copy both ways: PortAudio's callback, on its thread."""
+        if status:
+            self.counters.xruns += 1
+        played[:] = fitted(relay.swap(stereo(captured, frames)), played.shape[1])
+        with contextlib.suppress(RuntimeError):  # the loop may just be closed
+            self._loop.call_soon_threadsafe(self._run, relay)
+
+    def _run(self, relay: Relay) -> None:
+        if self._callback is not None and relay is self._relay:
+            relay.run(self._callback)
+
+    def _close(self) -> None:
+        """Close the card; a driver whose card has just gone may never come back from that."""
+        if self._stream is None:
+            return
+        stream, self._stream = self._stream, None
+        closing = threading.Thread(target=_close_stream, args=(stream,), daemon=True)
+        closing.start()
+        closing.join(CLOSES_IN_S)
+        if closing.is_alive():
+            abandon()
+
+    # Without it
+
+    async def _watch(self) -> None:
+        """Notice that the card is gone, and look for it again; until cancelled."""
+        while True:
+            if self._stream is not None:
+                relay, before = self._relay, self._relay.swapped
+                await asyncio.sleep(SILENT_FOR_S)
+                if relay.swapped == before and self._lose():
+                    return
+            else:
+                await asyncio.sleep(LOOK_AGAIN_S)
+                await self._look_again()
+
+    def _lose(self) -> bool:
+        """Go on without a card that has stopped; returns whether for good."""
+        if self._host == JACK:
+            self._stream = None  # not closed: that waits for the server, which has ended
+            abandon()
+            self._go_without("the JACK server has ended: start it again, and then this program")
+            return True
+        self._close()
+        self._go_without("the sound card has stopped: it was unplugged or switched off")
+        return False
+
+    async def _look_again(self) -> None:
+        try:
+            with ThreadPoolExecutor(1) as thread:  # PortAudio takes its time to look
+                await self._loop.run_in_executor(thread, refresh)
+            self._open()
+        except DeviceError:
+            return
+        self._dismiss()
+        self._on_change(DeviceChange(True, "the sound card is back", self._loop.time()))
+
+    def _go_without(self, reason: str) -> None:
+        assert self._callback is not None
+        self._stand_in = VirtualCard(block_frames=self.block_frames)
+        self._stand_in.start(self._callback)
+        self._on_change(DeviceChange(False, reason, self._loop.time()))
+
+    def _dismiss(self) -> None:
+        if self._stand_in is not None:
+            self._stand_in.stop()
+            self._stand_in = None
+
+
+def _check_microphone(wanted: str | int | None) -> None:
+    """Check that there is an input, and that it opens; raises `MicrophoneUnavailableError`."""
+    try:
+        device = device_named(wanted, "input")
+        sounddevice = portaudio()
+        try:
+            sounddevice.check_input_settings(
+                device.index, device.used_channels, "float32", samplerate=SAMPLE_RATE
+            )
+        except sounddevice.PortAudioError as error:
+            raise explained(error, f"the input device {device.name!r}") from error
+    except DeviceError as error:
+        raise MicrophoneUnavailableError(str(error)) from error
+
+
+def _close_stream(stream: Any) -> None:
+    with contextlib.suppress(portaudio().PortAudioError):  # it may be gone
+        stream.close()
+
+
+def stereo(captured: Any, frames: int) -> Block:
+    """Return a copy of what was captured as two channels; silence where nothing was.
+
+    Parameters
+    ----------
+    captured : ndarray, shape (frames, channels), or None
+        One channel is used for both; of more than two, the first two.
+    frames : int
+        Length of the block.
+    """
+    block: Block = np.zeros((frames, CHANNELS), dtype=np.float32)
+    if captured is not None:
+        block[:] = captured[:, :CHANNELS]
+    return block
+
+
+def fitted(block: Block, channels: int) -> Block:
+    """Return a stereo block for a card of one channel, the mean of both, or of two, as it is."""
+    return block if channels == CHANNELS else block.mean(axis=1, keepdims=True)

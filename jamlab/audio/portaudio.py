@@ -1,0 +1,163 @@
+"""Which sound cards there are, by PortAudio, and why one cannot be used, in words.
+
+PortAudio is loaded when it is first asked for: nothing else in jamlab needs it. What it says when
+it cannot open a card is for programmers; `explained` turns it into a sentence for who owns the
+card.
+"""
+
+from __future__ import annotations
+
+import atexit
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, TypeAlias
+
+from jamlab.audio.pcm import SAMPLE_RATE
+
+Direction: TypeAlias = Literal["input", "output"]
+
+JACK = "JACK Audio Connection Kit"
+"""The `Device.host` of JACK's."""
+
+PORTAUDIO_REMEDY = (
+    "apt-get install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora), "
+    "brew install portaudio (macOS)"
+)
+
+_INVALID_RATE, _INVALID_DEVICE, _UNAVAILABLE = -9997, -9996, -9985
+_EXPLANATIONS = {
+    _INVALID_RATE: f"does not run at {SAMPLE_RATE} Hz: set it to 48 kHz in the system's settings",
+    _INVALID_DEVICE: "is no longer there: plug it in, or choose another",
+    _UNAVAILABLE: "is in use by another program: close that one, or choose another device",
+}
+
+
+class DeviceError(OSError):
+    """A sound card that cannot be used; says which, why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A sound card in one direction."""
+
+    index: int
+    """By which PortAudio knows it, until devices come or go."""
+    name: str
+    direction: Direction
+    channels: int
+    """How many it has; of more than two the first two are used, a single one is both."""
+    host: str
+    """The system's interface it is reached by, e.g. ``"ALSA"`` or ``"Core Audio"``."""
+
+    @property
+    def used_channels(self) -> int:
+        """Channels that are opened: 1 or 2."""
+        return min(self.channels, 2)
+
+
+def portaudio() -> ModuleType:
+    """Return `sounddevice`.
+
+    Raises
+    ------
+    DeviceError
+        When PortAudio is not installed.
+    """
+    try:
+        import sounddevice
+    except OSError as error:
+        raise DeviceError(f"PortAudio is not installed: {PORTAUDIO_REMEDY}") from error
+    module: ModuleType = sounddevice
+    return module
+
+
+def devices(direction: Direction) -> list[Device]:
+    """Return every device of a direction, in PortAudio's order; raises as `portaudio` does."""
+    sounddevice = portaudio()
+    hosts = sounddevice.query_hostapis()
+    return [
+        Device(
+            found["index"],
+            found["name"],
+            direction,
+            found[f"max_{direction}_channels"],
+            hosts[found["hostapi"]]["name"],
+        )
+        for found in sounddevice.query_devices()
+        if found[f"max_{direction}_channels"] > 0
+    ]
+
+
+def device_named(wanted: str | int | None, direction: Direction) -> Device:
+    """Return a device by its index or by a part of its name, the system's default without either.
+
+    Parameters
+    ----------
+    wanted : str or int, optional
+        An index, as a number or in digits, or a part of a name; upper and lower case are alike. A
+        whole name wins over parts of others.
+    direction : {"input", "output"}
+        What it is for.
+
+    Raises
+    ------
+    DeviceError
+        When there is none, or several fit; names those there are.
+    """
+    known = devices(direction)
+    if not known:
+        raise DeviceError(f"this machine has no {direction} device: plug a sound card in")
+    fitting = _default(known, direction) if wanted is None else _fitting(known, str(wanted))
+    if len(fitting) == 1:
+        return fitting[0]
+    choice = "; ".join(f"{device.index} {device.name}" for device in fitting or known)
+    problem = "several are called" if fitting else "there is none called"
+    raise DeviceError(f"as {direction} device {problem} {wanted!r}: choose one of {choice}")
+
+
+def _default(known: list[Device], direction: Direction) -> list[Device]:
+    """Return the system's default, or the first where it has none."""
+    index = portaudio().default.device[direction]
+    return [device for device in known if device.index == index] or known[:1]
+
+
+def _fitting(known: list[Device], wanted: str) -> list[Device]:
+    if wanted.isdecimal():
+        return [device for device in known if device.index == int(wanted)]
+    name = wanted.casefold()
+    same = [device for device in known if device.name.casefold() == name]
+    return same or [device for device in known if name in device.name.casefold()]
+
+
+def explained(error: Exception, what: str) -> DeviceError:
+    """Return what PortAudio said, in words.
+
+    Parameters
+    ----------
+    error : Exception
+        A ``PortAudioError``.
+    what : str
+        Which device, as in ``"the input device 'USB Audio'"``.
+    """
+    text, code, *_ = (*error.args, "", 0)
+    why = _EXPLANATIONS.get(int(code or 0), f"cannot be opened: {text}")
+    return DeviceError(f"{what} {why}")
+
+
+def abandon() -> None:
+    """Do not end PortAudio when the process ends.
+
+    Where the JACK server has gone, PortAudio's own check of that ends the process with a crash.
+    """
+    sounddevice: Any = portaudio()
+    atexit.unregister(sounddevice._exit_handler)
+
+
+def refresh() -> None:
+    """Let PortAudio look for devices anew; it does so only when it starts.
+
+    Open streams end. That is what `sounddevice` offers for it, under private names.
+    """
+    sounddevice: Any = portaudio()
+    sounddevice._terminate()
+    sounddevice._initialize()

@@ -1,0 +1,184 @@
+"""A sound card's own round trip: clicks out of its output, and in again at its input.
+
+By a cable, or by a loudspeaker before a microphone. Only the card's frames are counted, from those
+handed over to be played to those handed over as captured, so no clock takes part. The figure is
+what the card and its driver add to everything jamlab measures with virtual cards; with a
+loudspeaker, the air is in it (2.9 ms a metre).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jamlab.audio.metronome import CLICK_FRAMES, Metronome
+from jamlab.audio.pcm import SAMPLE_RATE, Block
+from jamlab.audio.portaudio import Device, DeviceError, device_named, explained, portaudio
+from jamlab.measure.clicks import read_clicks
+from jamlab.measure.plan import PlanError
+from jamlab.measure.statistics import heard_share, jitter, median
+
+MAX_ROUND_TRIP_S = 1.0
+MIN_HEARD_SHARE = 0.95
+_SEED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackPlan:
+    """What to play, and how.
+
+    Raises
+    ------
+    PlanError
+        When a value is out of its range.
+    """
+
+    block_frames: tuple[int, ...] = (64, 128, 256)
+    """Block sizes to measure, one after the other."""
+    clicks: int = 40
+    bpm: float = 480.0
+    level_dbfs: float = -12.0
+    latency: str | float = "low"
+    """PortAudio's suggested latency: ``"low"``, ``"high"``, or seconds."""
+
+    def __post_init__(self) -> None:
+        if not self.block_frames or not all(16 <= frames <= 4096 for frames in self.block_frames):
+            raise PlanError(f"block_frames is {self.block_frames}: choose 16 to 4096, one or more")
+        if not 3 <= self.clicks <= 1000:
+            raise PlanError(f"clicks is {self.clicks}: choose 3 to 1000")
+
+    @property
+    def metronome(self) -> Metronome:
+        """What is played."""
+        return Metronome(self.bpm, level_dbfs=self.level_dbfs)
+
+    @property
+    def frames(self) -> int:
+        """How much is played and recorded for a block size."""
+        last = self.metronome.onset(self.clicks - 1)
+        return last + CLICK_FRAMES + int(MAX_ROUND_TRIP_S * SAMPLE_RATE)
+
+
+def measure_loopback(
+    plan: LoopbackPlan,
+    input_device: str | int | None = None,
+    output_device: str | int | None = None,
+) -> pd.DataFrame:
+    """Play clicks and listen, for every block size.
+
+    Parameters
+    ----------
+    plan : LoopbackPlan
+        What to play, and how.
+    input_device, output_device : str or int, optional
+        Index or name, as `jamlab.audio.portaudio.device_named` takes it; the system's default.
+
+    Returns
+    -------
+    DataFrame
+        A row per click: ``block_frames``, ``click``, ``round_trip_frames`` (NaN when it was not
+        heard) and ``confidence``, see `jamlab.measure.clicks`.
+
+    Raises
+    ------
+    jamlab.audio.portaudio.DeviceError
+        When a device cannot be used.
+    """
+    pair = device_named(input_device, "input"), device_named(output_device, "output")
+    sound = plan.metronome.block(0, plan.frames)
+    return read_loopbacks(
+        plan,
+        ((frames, _play_and_record(sound, pair, frames, plan)) for frames in plan.block_frames),
+    )
+
+
+def _play_and_record(
+    sound: Block, pair: tuple[Device, Device], block_frames: int, plan: LoopbackPlan
+) -> NDArray[np.float32]:
+    sounddevice = portaudio()
+    source, output = pair
+    try:
+        recorded: NDArray[np.float32] = sounddevice.playrec(
+            sound[:, : output.used_channels],
+            SAMPLE_RATE,
+            channels=source.used_channels,
+            dtype="float32",
+            device=(source.index, output.index),
+            blocksize=block_frames,
+            latency=plan.latency,
+            blocking=True,
+        )
+    except sounddevice.PortAudioError as error:
+        raise explained(error, f"the pair {source.name!r} and {output.name!r}") from error
+    return recorded[:, 0]
+
+
+def read_loopbacks(
+    plan: LoopbackPlan, recordings: Iterable[tuple[int, NDArray[np.float32]]]
+) -> pd.DataFrame:
+    """Find the clicks in what was recorded; returns as `measure_loopback` does.
+
+    Parameters
+    ----------
+    plan : LoopbackPlan
+        What was played.
+    recordings : iterable of (int, ndarray)
+        Block size and the recording, one channel, which began with the playback.
+    """
+    rows = [
+        (block_frames, reading.index, reading.delay, reading.confidence)
+        for block_frames, recording in recordings
+        for reading in read_clicks(
+            recording, plan.metronome, range(plan.clicks), max_delay_s=MAX_ROUND_TRIP_S
+        )
+    ]
+    columns = ["block_frames", "click", "round_trip_frames", "confidence"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def loopback_table(clicks: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per block size.
+
+    Returns
+    -------
+    DataFrame
+        ``block_frames``, ``clicks``, ``heard_share``, ``round_trip_frames`` and ``round_trip_ms``
+        (median), ``spread_frames`` (95th percentile above the least), ``confidence`` (median).
+    """
+    return pd.DataFrame(
+        [_row(int(str(frames)), group) for frames, group in clicks.groupby("block_frames")]
+    )
+
+
+def _row(block_frames: int, clicks: pd.DataFrame) -> dict[str, float]:
+    heard = clicks["round_trip_frames"].dropna().to_numpy()
+    rng = np.random.default_rng(_SEED)
+    middle = median(heard, rng).value
+    return {
+        "block_frames": block_frames,
+        "clicks": len(clicks),
+        "heard_share": heard_share(len(heard), len(clicks)).value,
+        "round_trip_frames": middle,
+        "round_trip_ms": middle / SAMPLE_RATE * 1000,
+        "spread_frames": jitter(heard, rng).value,
+        "confidence": float(clicks["confidence"].median()),
+    }
+
+
+def check_heard(table: pd.DataFrame) -> None:
+    """Check that a loop was there to be measured.
+
+    Raises
+    ------
+    jamlab.audio.portaudio.DeviceError
+        Names the block size of which too few clicks came back, and says what to do.
+    """
+    for row in table.to_dict("records"):
+        if row["heard_share"] < MIN_HEARD_SHARE:
+            raise DeviceError(
+                f"only {row['heard_share']:.0%} of the clicks came back at {row['block_frames']:g} "
+                "frames a block: connect output and input by a cable, or turn the loudspeaker up "
+                "and bring the microphone near"
+            )

@@ -1,0 +1,91 @@
+"""A JACK server without hardware, and what others say of it."""
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+
+needs_jack = pytest.mark.skipif(
+    not all(shutil.which(name) for name in ("jackd", "jack_iodelay", "stdbuf")),
+    reason="JACK is not installed: apt-get install jackd2",
+)
+
+
+NAME = f"jamlab-test-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+"""Of the server: JACK remembers eight that were killed, by their names, and takes no more."""
+
+
+class Jack:
+    """A server at work."""
+
+    def __init__(self, period, name=NAME):
+        self.env = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+        command = f"jackd -n {name} -r --no-mlock -d dummy -r 48000 -p {period}"
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._server = subprocess.Popen(command.split(), **quiet)
+        self.run("jack_wait", "-w", "-t", "10")
+        assert self._server.poll() is None, "jackd did not start: is /dev/shm writable?"
+
+    def run(self, *command):
+        """Run a client of the server; returns what it prints."""
+        return subprocess.run(
+            command, env=self.env, capture_output=True, text=True, timeout=30
+        ).stdout
+
+    def port(self, client, port):
+        """Wait for a port, and return its whole name."""
+        deadline_s = time.monotonic() + 20
+        while time.monotonic() < deadline_s:
+            for name in self.run("jack_lsp").split():
+                if name.startswith(client) and name.endswith(port):
+                    return name
+            time.sleep(0.02)
+        raise AssertionError(f"JACK has no port {port} of {client}")
+
+    def connect(self, source, sink):
+        self.run("jack_connect", source, sink)
+
+    def end(self):
+        self._server.terminate()
+        try:
+            self._server.wait(10)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+
+@contextmanager
+def jack(period):
+    server = Jack(period)
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+@contextmanager
+def iodelay(server, source, sink):
+    """Run ``jack_iodelay`` from its output to `sink`, and from `source` back to it.
+
+    Yields a function that waits for its next reading, in frames.
+    """
+    command = "stdbuf", "-oL", "jack_iodelay"
+    process = subprocess.Popen(command, env=server.env, stdout=subprocess.PIPE, text=True)
+    try:
+        server.connect(server.port("jack_delay", ":out"), sink)
+        server.connect(source, server.port("jack_delay", ":in"))
+
+        def reading():
+            for line in process.stdout:
+                if "total roundtrip latency" in line:
+                    return float(line.split()[0])
+            raise AssertionError("jack_iodelay has ended")
+
+        yield reading
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

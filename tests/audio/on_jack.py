@@ -1,0 +1,76 @@
+"""What the tests of real sound cards do with PortAudio, in a process of its own.
+
+PortAudio finds JACK when it is loaded, and crashes when JACK ends: neither is for the process that
+runs the tests. What was found is the last line written, as JSON.
+"""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+
+from jamlab.audio.device import DeviceCard
+from jamlab.audio.portaudio import devices, portaudio
+from jamlab.measure.loopback import LoopbackPlan, loopback_table, measure_loopback
+
+
+def listing():
+    return [asdict(device) for direction in ("input", "output") for device in devices(direction)]
+
+
+def loopback(block_frames, clicks):
+    table = loopback_table(measure_loopback(LoopbackPlan((int(block_frames),), int(clicks))))
+    return table.to_dict("records")
+
+
+def wire(block_frames):
+    """Pass on what comes in until standard input ends: as little as PortAudio can do."""
+
+    def copy(captured, played, *_):
+        played[:] = captured
+
+    frames, options = int(block_frames), {"samplerate": 48000, "channels": 1, "dtype": "float32"}
+    with portaudio().Stream(blocksize=frames, latency="low", callback=copy, **options):
+        sys.stdin.read()
+
+
+def card(block_frames, capture="capture"):
+    """Play what is captured through a card, until a line is read or the card goes."""
+    changes, frames, loudest = [], 0, 0.0
+
+    async def main():
+        gone, goes_on = asyncio.Event(), asyncio.Event()
+
+        def note(change):
+            changes.append([change.there, change.reason])
+            print("gone", flush=True)
+            gone.set()
+
+        def callback(block):
+            nonlocal frames, loudest
+            frames += len(block)
+            loudest = max(loudest, float(abs(block).max()))
+            if gone.is_set():
+                goes_on.set()
+            return block
+
+        sound_card = DeviceCard(block_frames=int(block_frames), on_change=note)
+        sound_card.start(callback, capture=capture == "capture")
+        print("started", flush=True)
+        reading = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
+        waiting = asyncio.create_task(gone.wait())
+        await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.is_set():
+            await goes_on.wait()
+        waiting.cancel()
+        sound_card.stop()
+        sound_card.stop()
+        await reading
+        return sound_card
+
+    counters = asdict(asyncio.run(main()).counters)
+    return {"changes": changes, "frames": frames, "loudest": loudest, **counters}
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

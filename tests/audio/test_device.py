@@ -1,0 +1,245 @@
+"""Real PortAudio on a JACK server without hardware, and what becomes of a card that goes."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from jamlab.audio import device as module
+from jamlab.audio.card import MicrophoneUnavailableError
+from jamlab.audio.device import DeviceCard, fitted, stereo
+from jamlab.audio.pcm import silence
+from jamlab.audio.portaudio import DeviceError
+from tests.audio.jack import iodelay, jack, needs_jack
+
+
+class Process:
+    """`tests.audio.on_jack` at work."""
+
+    def __init__(self, server, *what):
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.audio.on_jack", *map(str, what)],
+            env=server.env,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def line(self):
+        return self._process.stdout.readline().strip()
+
+    def end(self):
+        """Let it end; returns what it found."""
+        told, _ = self._process.communicate("\n", timeout=60)
+        assert self._process.returncode == 0
+        return json.loads(told.splitlines()[-1])
+
+    def kill(self):
+        self._process.kill()
+        self._process.communicate()
+
+
+@contextmanager
+def running(server, *what):
+    process = Process(server, *what)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@needs_jack
+class TestOnJack:
+    def test_both_directions_are_listed(self):
+        with jack(128) as server, running(server, "listing") as process:
+            found = process.end()
+        assert [(one["direction"], one["channels"], one["name"]) for one in found] == [
+            ("input", 2, "system"),
+            ("output", 2, "system"),
+        ]
+
+    def test_what_is_captured_is_called_back_with_and_what_comes_back_is_played(self):
+        """A signal through the card and back to who sent it, in JACK's own reading."""
+        with jack(256) as server, running(server, "card", 256) as process:
+            assert process.line() == "started"
+            ports = server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0")
+            with iodelay(server, *ports) as reading:
+                periods = reading() / 256
+            found = process.end()
+        assert periods == pytest.approx(round(periods), abs=1e-4)
+        assert round(periods) >= 3  # JACK's own for a loop, PortAudio's, and the relay's slack
+        assert found["changes"] == []
+        assert found["loudest"] > 0
+        assert found["frames"] == found["blocks"] * 256
+
+    def test_without_capture_it_has_no_input_port(self):
+        with jack(256) as server, running(server, "card", 256, "play") as process:
+            assert process.line() == "started"
+            server.port("PortAudio", "out_0")
+            inputs = [p for p in server.run("jack_lsp").split() if "PortAudio:in" in p]
+            found = process.end()
+        assert inputs == []
+        assert found["loudest"] == 0
+        assert found["blocks"] > 0
+
+    def test_the_session_goes_on_without_the_server(self):
+        with jack(256) as server, running(server, "card", 256) as process:
+            assert process.line() == "started"
+            server.port("PortAudio", "out_0")
+            server.end()
+            assert process.line() == "gone"
+            found = process.end()
+        [[there, reason]] = found["changes"]
+        assert not there
+        assert "JACK server has ended" in reason
+
+
+@needs_jack
+def test_it_can_be_stopped_though_the_server_has_just_ended():
+    with jack(256) as server, running(server, "card", 256) as process:
+        assert process.line() == "started"
+        server.port("PortAudio", "out_0")
+        server.end()
+        process.end()
+
+
+class Absent(DeviceCard):
+    """A card that is not there until it is plugged in, and works as long as it is."""
+
+    plugged = False
+
+    def _open(self):
+        if not self.plugged:
+            raise DeviceError("there is none")
+        self._relay = self._new_relay()
+        self._stream = self
+
+    def close(self):
+        """Nothing is open."""
+
+    def call_back(self):
+        """One block, as PortAudio's thread brings it."""
+        played = np.empty((self.block_frames, 2), dtype=np.float32)
+        loud = np.ones((self.block_frames, 2), dtype=np.float32)
+        self._swap(self._relay, loud, played, self.block_frames, None, None)
+        return played
+
+
+class PortAudioStandIn:
+    class PortAudioError(Exception):
+        pass
+
+
+@pytest.fixture(name="absent")
+def make_absent(monkeypatch):
+    monkeypatch.setattr(module, "portaudio", lambda: PortAudioStandIn)
+    monkeypatch.setattr(module, "refresh", lambda: None)
+    monkeypatch.setattr(module, "_check_microphone", lambda wanted: None)
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(module, "SILENT_FOR_S", 0.05)
+    changes = asyncio.Queue()
+    card = Absent(block_frames=480, on_change=changes.put_nowait)
+    card.changes = changes
+    return card
+
+
+@pytest.mark.usefixtures("nothing_left")
+class TestWithoutACard:
+    async def test_it_calls_back_with_silence_and_says_why(self, absent):
+        called = asyncio.Event()
+
+        def callback(block):
+            assert not block.any()
+            assert absent.too_late
+            called.set()
+            return block
+
+        absent.start(callback)
+        change = await absent.changes.get()
+        assert (change.there, change.reason) == (False, "there is none")
+        await called.wait()
+        absent.stop()
+
+    async def test_it_is_picked_up_when_it_comes(self, absent):
+        heard = asyncio.Event()
+
+        def callback(block):
+            if block.any():
+                assert not absent.too_late
+                heard.set()
+            return block
+
+        absent.start(callback)
+        assert not (await absent.changes.get()).there
+        absent.plugged = True
+        assert (await absent.changes.get()).there
+        absent.call_back()
+        await heard.wait()
+        absent.stop()
+
+    async def test_one_that_stops_is_noticed_and_picked_up_again(self, absent):
+        absent.plugged = True
+        absent.start(lambda block: block)
+        gone = await absent.changes.get()
+        assert not gone.there
+        assert "unplugged" in gone.reason
+        assert (await absent.changes.get()).there
+        absent.stop()
+
+    async def test_it_cannot_be_started_twice_but_again(self, absent):
+        absent.plugged = True
+        absent.start(lambda block: block)
+        with pytest.raises(RuntimeError, match="stop it first"):
+            absent.start(lambda block: block)
+        absent.stop()
+        absent.start(lambda block: block)
+        absent.stop()
+
+    async def test_what_the_driver_lost_is_counted(self, absent):
+        absent.plugged = True
+        absent.start(lambda block: block)
+        played = np.empty((480, 2), dtype=np.float32)
+        absent._swap(absent._relay, None, played, 480, None, "output underflow")
+        assert absent.counters.xruns == 1
+        absent.stop()
+
+
+async def test_without_a_microphone_it_has_not_begun(monkeypatch):
+    def none(wanted, direction):
+        raise DeviceError("this machine has no input device: plug a sound card in")
+
+    monkeypatch.setattr(module, "device_named", none)
+    card = DeviceCard()
+    with pytest.raises(MicrophoneUnavailableError, match="no input device: plug"):
+        card.start(lambda block: block)
+    assert card.counters.blocks == 0
+
+
+class TestChannels:
+    def test_one_is_heard_in_both(self):
+        captured = np.array([[0.5], [-0.25]], dtype=np.float32)
+        assert stereo(captured, 2).tolist() == [[0.5, 0.5], [-0.25, -0.25]]
+
+    def test_of_many_the_first_two_count(self):
+        captured = np.arange(12, dtype=np.float32).reshape(2, 6)
+        assert stereo(captured, 2).tolist() == [[0, 1], [6, 7]]
+
+    def test_none_is_silence(self):
+        np.testing.assert_array_equal(stereo(None, 3), silence(3))
+
+    def test_it_is_a_copy(self):
+        captured = np.zeros((2, 2), dtype=np.float32)
+        block = stereo(captured, 2)
+        captured[:] = 1
+        assert not block.any()
+
+    def test_a_card_of_one_plays_the_mean(self):
+        block = np.array([[1.0, 0.0], [0.5, 0.5]], dtype=np.float32)
+        assert fitted(block, 1).tolist() == [[0.5], [0.5]]
+        assert fitted(block, 2) is block

@@ -1,0 +1,133 @@
+"""Finding devices among those a machine might have, and words for what PortAudio says."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab.audio import portaudio as module
+from jamlab.audio.portaudio import DeviceError, device_named, devices, explained, portaudio
+
+MACHINE = [
+    ("HDA Intel: ALC255", 2, 2),
+    ("USB Audio", 1, 2),
+    ("USB Audio Pro", 8, 8),
+    ("HDMI 0", 0, 8),
+]
+
+
+def machine(found, default=(0, 0)):
+    """Return `sounddevice`, as a machine with these devices has it."""
+    rows = [
+        {
+            "index": index,
+            "name": name,
+            "hostapi": 0,
+            "max_input_channels": inputs,
+            "max_output_channels": outputs,
+        }
+        for index, (name, inputs, outputs) in enumerate(found)
+    ]
+    return SimpleNamespace(
+        query_devices=lambda: rows,
+        query_hostapis=lambda: ({"name": "ALSA"},),
+        default=SimpleNamespace(device=dict(zip(("input", "output"), default, strict=True))),
+    )
+
+
+def fits(device, wanted):
+    """Say whether a wish is about a device, for wishes no name is the whole of."""
+    words = str(wanted)
+    if words.isdecimal():
+        return device.index == int(words)
+    return words.casefold() in device.name.casefold()
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch):
+    monkeypatch.setattr(module, "portaudio", lambda: machine(MACHINE, default=(1, -1)))
+
+
+class TestDevices:
+    def test_are_those_with_channels_of_that_direction(self):
+        assert [device.index for device in devices("input")] == [0, 1, 2]
+        assert [device.index for device in devices("output")] == [0, 1, 2, 3]
+
+    def test_at_most_two_channels_are_used(self):
+        assert [device.used_channels for device in devices("input")] == [2, 1, 2]
+
+    def test_know_the_systems_interface(self):
+        assert {device.host for device in devices("input")} == {"ALSA"}
+
+
+class TestChoice:
+    @pytest.mark.parametrize(
+        ("wanted", "index"),
+        [(2, 2), ("2", 2), ("alc255", 0), ("USB Audio", 1), ("usb audio pro", 2), ("Pro", 2)],
+    )
+    def test_by_index_or_name(self, wanted, index):
+        assert device_named(wanted, "input").index == index
+
+    def test_the_systems_default(self):
+        assert device_named(None, "input").index == 1
+
+    def test_the_first_where_there_is_no_default(self):
+        assert device_named(None, "output").index == 0
+
+    @pytest.mark.parametrize("wanted", ["HDMI", 3, "9", "microphone"])
+    def test_none_is_called_so(self, wanted):
+        with pytest.raises(DeviceError, match=r"as input device there is none called .*; 1 USB"):
+            device_named(wanted, "input")
+
+    def test_several_are_called_so(self):
+        with pytest.raises(DeviceError, match=r"several are called 'usb': choose one of 1 .*; 2 "):
+            device_named("usb", "input")
+
+    def test_a_machine_without_any(self, monkeypatch):
+        monkeypatch.setattr(module, "portaudio", lambda: machine([("HDMI 0", 0, 8)]))
+        with pytest.raises(DeviceError, match="no input device: plug a sound card in"):
+            device_named(None, "input")
+
+    @given(st.one_of(st.none(), st.integers(), st.text(max_size=8)))
+    def test_any_wish_is_fulfilled_or_refused(self, wanted):
+        fulfilled = [device for device in devices("output") if fits(device, wanted)]
+        if wanted is None or len(fulfilled) == 1:
+            assert device_named(wanted, "output") in devices("output")
+        else:
+            with pytest.raises(DeviceError, match="choose one of"):
+                device_named(wanted, "output")
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            (-9997, "does not run at 48000 Hz"),
+            (-9996, "is no longer there"),
+            (-9985, "is in use by another program"),
+            (-9999, "cannot be opened: it says so"),
+        ],
+    )
+    def test_say_what_and_what_to_do(self, code, words):
+        said = str(explained(OSError("it says so", code), "the input device 'x'"))
+        assert said.startswith(f"the input device 'x' {words}")
+
+    def test_an_error_without_a_code(self):
+        assert "cannot be opened" in str(explained(OSError("broken"), "the card"))
+
+
+def test_without_portaudio_it_says_how_to_install_it(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+
+    class Missing:
+        def find_spec(self, name, *_):
+            if name == "sounddevice":
+                raise OSError("PortAudio library not found")
+
+    monkeypatch.delitem(sys.modules, "sounddevice")
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    with pytest.raises(DeviceError, match="apt-get install libportaudio2"):
+        portaudio()

@@ -1,0 +1,143 @@
+"""The relay against a model of its card: what is played when, whatever the two sides do."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab.audio.card import CardCounters
+from jamlab.audio.pcm import CHANNELS
+from jamlab.audio.relay import Relay
+
+BLOCK = 4
+
+
+def numbered(number):
+    return np.full((BLOCK, CHANNELS), number, dtype=np.float32)
+
+
+def echo(block):
+    return block
+
+
+def swapped(relay, number):
+    return int(relay.swap(numbered(number))[0, 0])
+
+
+def played_by(slack, runs, longest=256):
+    """Let a card go on while the loop comes to it only sometimes; returns what it played.
+
+    Blocks are numbered from 1, for 0 is silence.
+    """
+    relay = Relay(BLOCK, slack, longest)
+    played = []
+    for number, runs_now in enumerate(runs, start=1):
+        played.append(swapped(relay, number))
+        if runs_now:
+            relay.run(echo)
+    return relay, played
+
+
+@given(st.integers(1, 5), st.integers(0, 50))
+def test_a_loop_in_time_plays_every_block_so_much_later(slack, blocks):
+    relay, played = played_by(slack, [True] * blocks)
+    assert played == [max(0, number - slack) for number in range(1, blocks + 1)]
+    assert relay.counters == CardCounters(blocks=blocks)
+
+
+@given(st.integers(1, 5), st.lists(st.booleans(), max_size=80))
+def test_a_block_is_played_at_its_time_or_not_at_all(slack, runs):
+    _, played = played_by(slack, runs)
+    for number, block in enumerate(played, start=1):
+        assert block in (0, number - slack)
+
+
+@given(st.integers(1, 5), st.lists(st.booleans(), max_size=80))
+def test_whoever_was_late_is_in_time_again(slack, runs):
+    _, played = played_by(slack, [*runs, *[True] * (slack + 1)])
+    assert played[-1] == max(0, len(played) - slack)
+
+
+@given(st.integers(1, 5), st.lists(st.booleans(), max_size=80))
+def test_every_block_is_counted_and_what_was_silent_is_an_underrun(slack, runs):
+    relay, played = played_by(slack, [*runs, True])
+    counters = relay.counters
+    assert counters.blocks == len(played)
+    silent = sum(block == 0 for block in played[slack:])
+    assert silent == counters.underruns
+
+
+@given(st.integers(1, 3), st.integers(4, 8), st.lists(st.booleans(), max_size=120))
+def test_a_loop_that_stalls_for_long_loses_the_oldest(slack, longest, runs):
+    relay, played = played_by(slack, [*runs, True], longest)
+    counters = relay.counters
+    assert counters.blocks + counters.overruns == len(played)
+    for number, block in enumerate(played, start=1):
+        assert block in (0, number - slack)
+
+
+def test_a_callback_is_told_that_it_is_too_late():
+    relay, told = Relay(BLOCK), []
+    for number in range(1, 4):
+        relay.swap(numbered(number))  # the second and the third find nothing to play
+    relay.run(lambda block: told.append(relay.too_late) or block)
+    assert told == [True, True, False]
+    assert relay.counters.underruns == 2
+
+
+def test_what_becomes_late_during_its_callback_is_not_played():
+    relay = Relay(BLOCK)
+    relay.swap(numbered(1))
+
+    def slow(block):
+        assert not relay.too_late
+        if block[0, 0] == 1:
+            assert swapped(relay, 2) == 0
+        return block
+
+    relay.run(slow)
+    assert relay.counters.underruns == 1
+    assert swapped(relay, 3) == 2
+
+
+def test_a_callback_that_returns_something_else_is_told():
+    relay = Relay(BLOCK)
+    relay.swap(numbered(1))
+    with pytest.raises(ValueError, match=r"the card asked for \(4, 2\), got \(3, 2\)"):
+        relay.run(lambda block: block[1:])
+
+
+@pytest.mark.parametrize("values", [(0, 1, 8), (4, 0, 8), (4, 2, 2)])
+def test_refuses_what_cannot_work(values):
+    with pytest.raises(ValueError, match="a relay needs"):
+        Relay(*values)
+
+
+def test_goes_on_counting_where_another_stopped():
+    counters = CardCounters(blocks=7, underruns=2)
+    relay = Relay(BLOCK, counters=counters)
+    relay.swap(numbered(1))
+    relay.run(echo)
+    assert counters == CardCounters(blocks=8, underruns=2)
+
+
+def test_two_threads_lose_nothing():
+    """A card's thread as fast as it can, a loop that spins: every block is counted once."""
+    relay, blocks = Relay(BLOCK, longest=100_000), 20_000
+    played = []
+
+    def card():
+        for number in range(1, blocks + 1):
+            played.append(swapped(relay, number))
+
+    thread = threading.Thread(target=card)
+    thread.start()
+    while thread.is_alive():
+        relay.run(echo)
+    thread.join()
+    relay.run(echo)
+    assert relay.swapped == relay.counters.blocks == blocks
+    heard = [block for block in played if block]
+    assert heard == sorted(set(heard))

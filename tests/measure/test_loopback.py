@@ -1,0 +1,98 @@
+"""A card's loopback: recordings of known delay, and JACK's own reading of the same loop."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jamlab.audio.portaudio import DeviceError
+from jamlab.measure.loopback import (
+    LoopbackPlan,
+    check_heard,
+    loopback_table,
+    read_loopbacks,
+)
+from jamlab.measure.plan import PlanError
+from tests.audio.jack import iodelay, jack, needs_jack
+from tests.audio.test_device import running
+
+PLAN = LoopbackPlan((64,), clicks=12)
+
+
+def delayed(frames, gain=1.0, noise=0.0):
+    """Return what comes back of the plan's clicks so many frames later."""
+    sound = PLAN.metronome.block(0, PLAN.frames)[:, 0]
+    recording = np.zeros_like(sound)
+    recording[frames:] = gain * sound[: len(sound) - frames]
+    return recording + noise * np.random.default_rng(1).standard_normal(len(sound))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 20_000), st.sampled_from([1.0, 0.05, -0.5]))
+def test_finds_the_delay_whatever_the_gain(frames, gain):
+    table = loopback_table(read_loopbacks(PLAN, [(64, delayed(frames, gain))]))
+    [row] = table.to_dict("records")
+    assert row["round_trip_frames"] == pytest.approx(frames, abs=0.02)
+    assert row["round_trip_ms"] == pytest.approx(frames / 48, abs=0.001)
+    assert row["heard_share"] == 1
+    assert row["confidence"] > 0.99
+
+
+def test_a_row_per_block_size():
+    recordings = [(64, delayed(192)), (256, delayed(640))]
+    table = loopback_table(read_loopbacks(PLAN, recordings))
+    assert table["block_frames"].tolist() == [64, 256]
+    assert table["round_trip_frames"].tolist() == pytest.approx([192, 640], abs=0.02)
+    assert table["spread_frames"].max() < 0.05
+
+
+def test_a_noisy_loop_says_so_in_its_confidence():
+    table = loopback_table(read_loopbacks(PLAN, [(64, delayed(300, 0.1, noise=0.01))]))
+    [row] = table.to_dict("records")
+    assert row["round_trip_frames"] == pytest.approx(300, abs=1)
+    assert row["confidence"] < 0.95
+
+
+def test_without_a_loop_there_is_no_figure_but_advice():
+    noise = 0.01 * np.random.default_rng(2).standard_normal(PLAN.frames)
+    table = loopback_table(read_loopbacks(PLAN, [(64, noise)]))
+    assert table["round_trip_frames"].isna().all()
+    with pytest.raises(DeviceError, match=r"only 0% .* at 64 frames a block: connect output"):
+        check_heard(table)
+
+
+def test_a_loop_that_is_there_needs_no_advice():
+    check_heard(loopback_table(read_loopbacks(PLAN, [(64, delayed(192))])))
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"block_frames": ()}, "block_frames"),
+        ({"block_frames": (8,)}, "block_frames"),
+        ({"block_frames": (64, 5000)}, "block_frames"),
+        ({"clicks": 2}, "clicks"),
+        ({"clicks": 1001}, "clicks"),
+    ],
+)
+def test_refuses_what_cannot_be_measured(values, field):
+    with pytest.raises(PlanError, match=f"^{field} is"):
+        LoopbackPlan(**values)
+
+
+@needs_jack
+@pytest.mark.parametrize("period", [64, 128, 256])
+def test_reads_what_jack_iodelay_reads(period):
+    """The same loop: from PortAudio's output to its input, through a wire, or past our clicks."""
+    with jack(period) as server:
+        with running(server, "loopback", period, 40) as process:
+            ports = server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0")
+            server.connect(*ports)
+            [ours] = process.end()
+        with running(server, "wire", period):
+            ports = server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0")
+            with iodelay(server, *ports) as reading:
+                theirs = reading()
+    assert ours["heard_share"] >= 0.8  # the first are played before the ports are connected
+    assert ours["round_trip_frames"] == pytest.approx(theirs, abs=1)
+    assert ours["spread_frames"] < 0.05
