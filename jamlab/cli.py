@@ -22,7 +22,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab import doctor, join, screen
+from jamlab import card_latency, doctor, join, screen
+from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.acceptance import (
     TESTS,
     AcceptanceError,
@@ -67,6 +68,7 @@ _PARTS = ACCEPTANCE_FOLDER, NETWORKS_FOLDER, CONNECTIVITY_FOLDER
 _COMPLAINTS = (
     AcceptanceError,
     CampaignError,
+    DeviceError,
     HubError,
     IceConfigurationError,
     join.JoinError,
@@ -113,6 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, help="the page (default: beside the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     report.set_defaults(run=_report)
+    card_latency.add_arguments(
+        commands.add_parser("latency", help="measure a sound card's own round trip")
+    )
     join.add_arguments(commands.add_parser("join", help="take part in a session on this machine"))
     _add_serve(commands.add_parser("serve", help="run a signalling hub, for others to meet at"))
     doctor_ = commands.add_parser("doctor", help="say what this machine has and lacks")

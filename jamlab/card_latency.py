@@ -1,0 +1,67 @@
+"""``jamlab latency --device``: the round trip of this machine's own sound card, by clicks."""
+
+import argparse
+import json
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from jamlab.audio.portaudio import device_named
+from jamlab.measure.loopback import LoopbackPlan, check_heard, loopback_table, measure_loopback
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``jamlab latency`` takes."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--device",
+        action="store_true",
+        help="the sound card's own: its output has to reach its input, by a cable or the air",
+    )
+    parser.add_argument("--input", help="its input, index or name (default: the system's)")
+    parser.add_argument("--output", help="its output, index or name (default: the system's)")
+    default = LoopbackPlan()
+    parser.add_argument(
+        "--block-frames", type=int, nargs="+", default=default.block_frames, help="blocks to try"
+    )
+    parser.add_argument("--clicks", type=int, default=default.clicks, help="clicks for each")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run ``jamlab latency``; returns its exit status.
+
+    Raises
+    ------
+    jamlab.audio.portaudio.DeviceError
+        When a card cannot be used, or nothing of what it plays comes back.
+    jamlab.measure.plan.PlanError
+        When a parameter is out of its range.
+    """
+    plan = LoopbackPlan(tuple(options.block_frames), options.clicks)
+    output, source = device_named(options.output, "output"), device_named(options.input, "input")
+    table = loopback_table(measure_loopback(plan, options.input, options.output))
+    check_heard(table)
+    if options.json:
+        print(json.dumps(table.to_dict("records"), indent=2))
+        return 0
+    Console().print(_shown(table, [output.name, source.name]))
+    return 0
+
+
+def _shown(table: pd.DataFrame, names: list[str]) -> Table:
+    shown = Table(title=f"Clicks from {names[0]!r} to {names[1]!r}", box=None)
+    for heading in ("block", "round trip", "", "spread", "heard", "confidence"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in table.to_dict("records"):
+        shown.add_row(
+            f"{row['block_frames']:g} frames",
+            f"{row['round_trip_ms']:.2f} ms",
+            f"{row['round_trip_frames']:.1f} frames",
+            f"{row['spread_frames']:.2f} frames",
+            f"{row['heard_share']:.0%}",
+            f"{row['confidence']:.2f}",
+        )
+    return shown

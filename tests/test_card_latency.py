@@ -1,0 +1,105 @@
+"""``jamlab latency --device``: what it prints of a loop, and what it says where there is none."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jamlab import card_latency
+from jamlab.audio.portaudio import Device, DeviceError
+from jamlab.cli import main
+from jamlab.measure.loopback import read_loopbacks
+from tests.audio.jack import jack, needs_jack
+
+
+@pytest.fixture(name="card")
+def make_card(monkeypatch):
+    """A card that delays everything by two blocks and 100 frames, at the gain that is set."""
+    card = {"gain": 0.5, "wanted": []}
+
+    def named(wanted, direction):
+        card["wanted"].append((direction, wanted))
+        return Device(0, f"the {direction}", direction, 2, "ALSA")
+
+    def measure(plan, *_):
+        sound = plan.metronome.block(0, plan.frames)[:, 0]
+        recordings = []
+        for frames in plan.block_frames:
+            delay = 2 * frames + 100
+            recording = np.zeros_like(sound)
+            recording[delay:] = card["gain"] * sound[:-delay]
+            recordings.append((frames, recording))
+        return read_loopbacks(plan, recordings)
+
+    monkeypatch.setattr(card_latency, "device_named", named)
+    monkeypatch.setattr(card_latency, "measure_loopback", measure)
+    return card
+
+
+@pytest.mark.usefixtures("card")
+class TestFigures:
+    def test_are_in_a_table_a_row_per_block(self, capsys):
+        assert main(["latency", "--device", "--clicks", "5"]) == 0
+        told = capsys.readouterr().out
+        assert "from 'the output' to 'the input'" in told
+        rows = re.findall(r"(\d+) frames +([\d.]+) ms +([\d.]+) frames", told)
+        assert rows == [
+            ("64", "4.75", "228.0"),
+            ("128", "7.42", "356.0"),
+            ("256", "12.75", "612.0"),
+        ]
+
+    def test_are_json_for_programs(self, capsys):
+        assert main(["latency", "--device", "--block-frames", "32", "--clicks", "5", "--json"]) == 0
+        [row] = json.loads(capsys.readouterr().out)
+        assert row["round_trip_frames"] == pytest.approx(164, abs=0.05)
+        assert row["round_trip_ms"] == pytest.approx(164 / 48, abs=0.001)
+        assert row["heard_share"] == 1
+
+
+def test_devices_are_the_ones_that_were_named(card):
+    assert main(["latency", "--device", "--input", "3", "--output", "USB", "--clicks", "3"]) == 0
+    assert sorted(card["wanted"]) == [("input", "3"), ("output", "USB")]
+
+
+class TestComplaints:
+    def test_nothing_came_back(self, card, capsys):
+        card["gain"] = 0
+        assert main(["latency", "--device", "--clicks", "5"]) == 2
+        told = capsys.readouterr().err
+        assert "0% of the clicks came back at 64 frames a block: connect output and input" in told
+        assert told.count("\n") == 1
+
+    def test_no_card(self, monkeypatch, capsys):
+        def none(*_):
+            raise DeviceError("this machine has no output device: plug a sound card in")
+
+        monkeypatch.setattr(card_latency, "device_named", none)
+        assert main(["latency", "--device"]) == 2
+        assert "no output device: plug a sound card in" in capsys.readouterr().err
+
+    @pytest.mark.usefixtures("card")
+    def test_a_block_nobody_has(self, capsys):
+        assert main(["latency", "--device", "--block-frames", "8"]) == 2
+        assert "block_frames is (8,): choose 16 to 4096" in capsys.readouterr().err
+
+    def test_of_what(self, capsys):
+        with pytest.raises(SystemExit):
+            main(["latency"])
+        assert "--device is required" in capsys.readouterr().err
+
+
+@needs_jack
+def test_on_a_real_card_that_is_a_loop():
+    command = [sys.executable, "-m", "jamlab", "latency", "--device", "--block-frames", "128"]
+    with jack(128) as server:
+        process = subprocess.Popen(
+            [*command, "--json"], env=server.env, stdout=subprocess.PIPE, text=True
+        )
+        server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0"))
+        told, _ = process.communicate(timeout=60)
+    [row] = json.loads(told)
+    assert row["round_trip_frames"] == pytest.approx(256, abs=0.05)
