@@ -70,7 +70,8 @@ def jack(period):
 def iodelay(server, source, sink):
     """Run ``jack_iodelay`` from its output to `sink`, and from `source` back to it.
 
-    Yields a function that waits for its next reading, in frames.
+    Yields a function that waits for a reading that comes three times in a row, in frames: one of
+    them can be of a period in which somebody was late.
     """
     command = "stdbuf", "-oL", "jack_iodelay"
     process = subprocess.Popen(command, env=server.env, stdout=subprocess.PIPE, text=True)
@@ -79,9 +80,12 @@ def iodelay(server, source, sink):
         server.connect(source, server.port("jack_delay", ":in"))
 
         def reading():
+            last = []
             for line in process.stdout:
                 if "total roundtrip latency" in line:
-                    return float(line.split()[0])
+                    last = [*last[-2:], round(float(line.split()[0]), 1)]
+                if len(last) == 3 and len(set(last)) == 1:
+                    return last[0]
             raise AssertionError("jack_iodelay has ended")
 
         yield reading
