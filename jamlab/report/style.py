@@ -5,6 +5,7 @@ the user. They go onto a page as SVG, sharp on screen and on paper.
 """
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,11 +102,31 @@ class ReportFigure(Figure):
         with mpl.rc_context(_SAVED_WITH):
             self.savefig(written, format="svg", dpi=200, metadata=_NO_METADATA)
         drawn = written.getvalue()
-        return drawn[drawn.index("<svg") :]  # without the prologue, which names addresses too
+        return compact(drawn[drawn.index("<svg") :])  # without the prologue, which has addresses
 
     def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, str], dict[str, Any]]:
         kind = "image/svg+xml"
         return {kind: self.svg(), "text/plain": self.alt}, {kind: {"alt": self.alt}}
+
+
+def compact(svg: str) -> str:
+    """Return an SVG of matplotlib's that looks the same and is shorter by a quarter.
+
+    What is for its reader's eyes only goes, and every place is rounded to a hundredth of a point.
+    It has no text: letters are drawn (``svg.fonttype``).
+    """
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' id="[^"]*_\d+"', "", svg)  # nobody refers to those
+    svg = re.sub(r'(?: d| x| y|transform)="[^"]*"', _rounded, svg)
+    svg = re.sub(r"\s+", " ", svg).replace("> <", "><")
+    return svg.replace("DejaVuSans-", "c")
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    """Round the places in an attribute; what scales (letters) is left as it is."""
+    parts = re.split(r"(scale\([^)]*\))", attribute[0])
+    parts[::2] = [re.sub(r"\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", p) for p in parts[::2]]
+    return "".join(parts)
 
 
 def legend(figure: Figure) -> None:

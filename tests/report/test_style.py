@@ -6,8 +6,8 @@ import matplotlib as mpl
 import pytest
 
 from jamlab.measure.plan import MAX_PEERS
-from jamlab.report import breakdown, click, paths
-from jamlab.report.style import PLAYER_COLOURS, PLAYER_MARKERS, WIDTH_IN
+from jamlab.report import breakdown, click, paths, style
+from jamlab.report.style import PLAYER_COLOURS, PLAYER_MARKERS, WIDTH_IN, compact
 from tests.report.records import drawn_record
 
 FIGURES = {
@@ -64,3 +64,37 @@ def test_a_figure_shows_itself_and_says_what_it_shows(make):
 
 def test_players_differ_in_colour_and_shape():
     assert len(set(PLAYER_COLOURS)) == len(set(PLAYER_MARKERS)) == MAX_PEERS
+
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def shapes(svg):
+    """Every element's name, and its attributes without numbers and ids; and the numbers."""
+    words, numbers = [], []
+    for element in ElementTree.fromstring(svg).iter():
+        for name, value in sorted(element.attrib.items()):
+            if name.rpartition("}")[2] not in ("id", "href"):
+                words.append((element.tag, name, "".join(NUMBER.sub("0", value).split())))
+                numbers += map(float, NUMBER.findall(value))
+    return words, numbers
+
+
+def references(svg):
+    """How many elements are referred to, and whether each of them is there."""
+    ids = {element.get("id") for element in ElementTree.fromstring(svg).iter()} - {None}
+    wanted = re.findall(r"(?:href=\"|url\()#([\w-]+)", svg)
+    return len(wanted), set(wanted) <= ids
+
+
+def test_a_compact_picture_is_the_same_picture(make, monkeypatch):
+    """Element by element: the same shapes at the same places, to half a hundredth of a point."""
+    monkeypatch.setattr(style, "compact", lambda svg: svg)
+    long = make(drawn_record(3, missed=0.05)).svg()
+    short = compact(long)
+    assert len(short) < 0.85 * len(long)
+    (words, numbers), (short_words, short_numbers) = shapes(long), shapes(short)
+    assert short_words == words
+    assert short_numbers == pytest.approx(numbers, abs=0.00501)
+    assert references(short) == references(long)
+    assert references(short)[1]
