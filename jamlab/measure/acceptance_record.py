@@ -9,7 +9,6 @@
 ======================  =============================================================
 """
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,14 @@ from typing import Any
 import pandas as pd
 
 from jamlab.measure.findings import TABLES, Finding, tables_of
-from jamlab.measure.record import LatencyRecord, RecordError, provenance, read_file, read_json
+from jamlab.measure.record import (
+    LatencyRecord,
+    RecordError,
+    provenance,
+    read_file,
+    read_json,
+    write_record,
+)
 
 LATENCY_FOLDER = "latency"
 _PROVENANCE = ("tests", "not_run", "failed", "versions", "machine", "created")
@@ -106,16 +112,10 @@ class AcceptanceRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in TABLES:
-            table: pd.DataFrame = getattr(self, name)
-            table.to_parquet(folder / f"{name}.parquet", index=False)
         shutil.rmtree(folder / LATENCY_FOLDER, ignore_errors=True)  # that of an earlier run
         if self.latency is not None:
             self.latency.save(folder / LATENCY_FOLDER)
-        text = json.dumps(self.provenance, indent=2, sort_keys=True)
-        (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
-        return folder
+        return write_record(folder, {n: getattr(self, n) for n in TABLES}, self.provenance)
 
     @classmethod
     def load(cls, folder: Path) -> "AcceptanceRecord":

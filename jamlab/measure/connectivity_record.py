@@ -19,7 +19,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
-from jamlab.measure.record import RecordError, read_file, read_json
+from jamlab.measure.record import RecordError, read_file, read_json, write_record
 
 ATTEMPT_COLUMNS = {
     "call": "int64",  # the same number is the same call under every configuration
@@ -95,11 +95,7 @@ class ConnectivityRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.attempts.to_parquet(folder / "attempts.parquet", index=False)
-        text = json.dumps(self.provenance, indent=2, sort_keys=True)
-        (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
-        return folder
+        return write_record(folder, {"attempts": self.attempts}, self.provenance)
 
     @classmethod
     def load(cls, folder: Path) -> "ConnectivityRecord":

@@ -11,7 +11,6 @@ Clocks are not reconciled here: each time is a reading of the clock of the one n
 ========================  ===========================================================
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.mesh_messages import MeshReport, MeshRequest
-from jamlab.measure.record import RecordError, provenance, read_file, read_json
+from jamlab.measure.record import RecordError, provenance, read_file, read_json, write_record
 
 Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
 """What a member answered; None for nothing."""
@@ -78,13 +77,7 @@ class MeshRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _COLUMNS:
-            table: pd.DataFrame = getattr(self, name)
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-        text = json.dumps(self.provenance, indent=2, sort_keys=True)
-        (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
-        return folder
+        return write_record(folder, {n: getattr(self, n) for n in _COLUMNS}, self.provenance)
 
     @classmethod
     def load(cls, folder: Path) -> "MeshRecord":

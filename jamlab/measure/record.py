@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -62,13 +63,7 @@ class LatencyRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _TABLES:
-            table: pd.DataFrame = getattr(self, name)
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-        text = json.dumps(self.provenance, indent=2, sort_keys=True)
-        (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
-        return folder
+        return write_record(folder, {n: getattr(self, n) for n in _TABLES}, self.provenance)
 
     @classmethod
     def load(cls, folder: Path) -> "LatencyRecord":
@@ -88,6 +83,28 @@ class LatencyRecord:
                 "measure again with this version of jamlab"
             )
         return cls(**tables, provenance=provenance)
+
+
+def write_record(
+    folder: Path, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]
+) -> Path:
+    """Write a record's tables, a file each, and its provenance; returns the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    tables : mapping
+        By name.
+    provenance : mapping
+        For JSON.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    text = json.dumps(provenance, indent=2, sort_keys=True)
+    (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
+    return folder
 
 
 def read_file(path: Path, reader: Any) -> Any:
