@@ -35,6 +35,7 @@ from jamlab.audio.card import (
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
 from jamlab.audio.portaudio import (
     JACK,
+    Device,
     DeviceError,
     abandon,
     device_named,
@@ -147,38 +148,40 @@ class DeviceCard:
 
     def _open(self) -> None:
         """Open and start the card; raises `DeviceError`."""
-        sounddevice = portaudio()
         output = device_named(self._wanted[1], "output")
+        source = device_named(self._wanted[0], "input") if self._capture else None
         self._host = output.host
-        relay = self._relay = self._new_relay()
+        self._relay = self._new_relay()
+        try:
+            self._stream = self._new_stream(source, output, self._relay)
+            self._stream.start()
+        except portaudio().PortAudioError as error:
+            self._close()
+            which = f"the output device {output.name!r}"
+            if source is not None:
+                which = f"the pair of {source.name!r} and {output.name!r}"
+            raise explained(error, which) from error
+
+    def _new_stream(self, source: Device | None, output: Device, relay: Relay) -> Any:
         common = {
             "samplerate": SAMPLE_RATE,
             "blocksize": self.block_frames,
             "dtype": "float32",
             "latency": self._latency,
         }
-        try:
-            if self._capture:
-                source = device_named(self._wanted[0], "input")
-                what = f"the pair {source.name!r} and {output.name!r}"
-                self._stream = sounddevice.Stream(
-                    device=(source.index, output.index),
-                    channels=(source.used_channels, output.used_channels),
-                    callback=lambda *block: self._swap(relay, *block),
-                    **common,
-                )
-            else:
-                what = f"the output device {output.name!r}"
-                self._stream = sounddevice.OutputStream(
-                    device=output.index,
-                    channels=output.used_channels,
-                    callback=lambda *block: self._swap(relay, None, *block),
-                    **common,
-                )
-            self._stream.start()
-        except sounddevice.PortAudioError as error:
-            self._close()
-            raise explained(error, what) from error
+        if source is None:
+            return portaudio().OutputStream(
+                device=output.index,
+                channels=output.used_channels,
+                callback=lambda *block: self._swap(relay, None, *block),
+                **common,
+            )
+        return portaudio().Stream(
+            device=(source.index, output.index),
+            channels=(source.used_channels, output.used_channels),
+            callback=lambda *block: self._swap(relay, *block),
+            **common,
+        )
 
     def _swap(
         self, relay: Relay, captured: Any, played: Any, frames: int, _time: Any, status: Any
