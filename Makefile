@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session clean
+.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices clean
 
 report: $(READY)
 	$(BIN)/jamlab verify --out reports || [ $$? -eq 1 ]  # FAIL is a result, not an error of make's
@@ -23,7 +23,7 @@ format: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-bench: bench-latency bench-connectivity bench-session
+bench: bench-latency bench-connectivity bench-session bench-devices
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
@@ -33,6 +33,9 @@ bench-connectivity: $(READY)
 
 bench-session: $(READY)
 	$(BIN)/python -m bench.session
+
+bench-devices: $(READY)
+	$(BIN)/python -m bench.devices
 
 clean:
 	rm -rf .venv reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
