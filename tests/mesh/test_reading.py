@@ -17,7 +17,7 @@ from hypothesis import given, settings
 
 from jamlab.media.playout import Playout
 from jamlab.mesh.reading import RtcpReading, StreamReading, latest
-from tests.leaks import until
+from tests.leaks import DEADLINE_S, until
 from tests.mesh.jam import BLOCK, CHEAP, connect, ends, plays_on
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -153,9 +153,10 @@ class TestConnections:
             await connect(ada, ben)
             (reading,) = await ada.service.read(1.0)
             assert reading.rtcp.round_trip_s is None
-            while reading.rtcp.round_trip_s is None:
-                await asyncio.sleep(0.05)
-                (reading,) = await ada.service.read(1.0)
+            async with asyncio.timeout(DEADLINE_S):
+                while reading.rtcp.round_trip_s is None:
+                    await asyncio.sleep(0.05)
+                    (reading,) = await ada.service.read(1.0)
         assert reading.rtcp.round_trip_s > -1e-3
 
     async def test_a_stream_that_has_ended_leaves_the_rest(self):
