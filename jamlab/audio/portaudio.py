@@ -157,7 +157,15 @@ def refresh() -> None:
     """Let PortAudio look for devices anew; it does so only when it starts.
 
     Open streams end. That is what `sounddevice` offers for it, under private names.
+
+    Raises
+    ------
+    DeviceError
+        When PortAudio is not installed, or does not start again.
     """
     sounddevice: Any = portaudio()
-    sounddevice._terminate()
-    sounddevice._initialize()
+    try:
+        sounddevice._terminate()
+        sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        raise DeviceError(f"PortAudio does not start again: {error}") from error

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio import portaudio as module
-from jamlab.audio.portaudio import DeviceError, device_named, devices, explained, portaudio
+from jamlab.audio.portaudio import DeviceError, device_named, devices, explained, portaudio, refresh
 
 MACHINE = [
     ("HDA Intel: ALC255", 2, 2),
@@ -116,6 +116,32 @@ class TestWords:
 
     def test_an_error_without_a_code(self):
         assert "cannot be opened" in str(explained(OSError("broken"), "the card"))
+
+
+class TestRefresh:
+    def test_ends_portaudio_and_starts_it_again(self, monkeypatch):
+        done = []
+        stands_in = SimpleNamespace(
+            _terminate=lambda: done.append("ended"),
+            _initialize=lambda: done.append("started"),
+            PortAudioError=RuntimeError,
+        )
+        monkeypatch.setattr(module, "portaudio", lambda: stands_in)
+        refresh()
+        assert done == ["ended", "started"]
+
+    def test_what_keeps_it_from_that_is_a_device_s_error(self, monkeypatch):
+        """Whoever looks for a card every second goes on looking."""
+
+        def broken():
+            raise RuntimeError("no host API")
+
+        stands_in = SimpleNamespace(
+            _terminate=lambda: None, _initialize=broken, PortAudioError=RuntimeError
+        )
+        monkeypatch.setattr(module, "portaudio", lambda: stands_in)
+        with pytest.raises(DeviceError, match="does not start again: no host API"):
+            refresh()
 
 
 def test_without_portaudio_it_says_how_to_install_it(monkeypatch):
