@@ -5,11 +5,13 @@ Run it first when something does not work, and put what it prints into a bug rep
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
+from jamlab.audio.realtime import ALLOWANCE, RealTime
 from jamlab.measure.loop import LagProbe, LoopLag, run_precisely
 from jamlab.measure.record import machine, versions
 
@@ -33,7 +35,8 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything; takes about a second, for the loop's lag."""
-    return [*_software(), _kernel(), _sockets(), *_portaudio(), _loop(run_precisely(_watch_lag()))]
+    lag = run_precisely(_watch_lag())
+    return [*_software(), _kernel(), _sockets(), *_portaudio(), *_realtime(), _loop(lag)]
 
 
 def _software() -> Iterator[Finding]:
@@ -83,6 +86,17 @@ def _portaudio() -> Iterator[Finding]:
     if not devices:
         remedy = "plug a sound card in, or use the virtual one, which is the default"
         yield Finding("sound card", False, "PortAudio sees none", remedy, essential=False)
+
+
+def _realtime() -> Iterator[Finding]:
+    """Ask for what a session with a real sound card asks for."""
+    if sys.platform != "linux":
+        return
+    realtime = RealTime()
+    allowed = realtime.ask()
+    realtime.give_back()
+    detail = "allowed" if allowed else "not allowed: a real sound card will have more underruns"
+    yield Finding("real-time priority", allowed, detail, ALLOWANCE, essential=False)
 
 
 async def _watch_lag() -> LoopLag:

@@ -67,6 +67,35 @@ def test_a_missing_package_is_essential_and_named(monkeypatch):
     assert finding.remedy == "pip install aiortc"
 
 
+@pytest.mark.parametrize(("allowed", "word"), [(True, "allowed"), (False, "more underruns")])
+def test_real_time_priority_is_asked_for_and_given_back(monkeypatch, allowed, word):
+    class System:
+        def __init__(self):
+            self.asked = []
+
+        def ask(self):
+            self.asked.append("asked")
+            return allowed
+
+        def give_back(self):
+            self.asked.append("given back")
+
+    system = System()
+    monkeypatch.setattr(doctor, "RealTime", lambda: system)
+    monkeypatch.setattr(sys, "platform", "linux")
+    (finding,) = found("real-time priority")
+    assert system.asked == ["asked", "given back"]
+    assert finding.fine is allowed
+    assert not finding.essential
+    assert word in finding.detail
+    assert "audio" in finding.remedy
+
+
+def test_other_systems_have_no_real_time_priority_to_ask_for(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert found("real-time priority") == []
+
+
 def test_lag_is_read_on_the_measuring_loop():
     (finding,) = found("event loop lag")
     assert "median" in finding.detail

@@ -1,0 +1,50 @@
+"""Real-time scheduling of the thread that feeds a sound card, as audio programs ask for it.
+
+A thread of the usual class that is woken may wait until another one's time slice is over, which
+takes milliseconds on a machine with anything else to do; a card's block lasts one or three. One of
+the class SCHED_FIFO runs at once (sched(7)). Systems allow it to root and to those they name:
+Debian's and Fedora's JACK packages name the group *audio*, up to the priority 95.
+
+What is asked for lies below the priorities of sound cards' own threads (JACK runs its clients at 5
+by default), which must not wait for us. Processes that are started meanwhile do not inherit it.
+"""
+
+import contextlib
+import os
+import sys
+
+PRIORITY = 2
+
+ALLOWANCE = (
+    "let your user have real-time priority: dpkg-reconfigure jackd2 and then "
+    "adduser $USER audio (Debian, Ubuntu), usermod -aG realtime $USER (Fedora, Arch); log in again"
+)
+"""How to be allowed to."""
+
+
+class RealTime:
+    """The calling thread's class, changed and changed back; on Linux alone."""
+
+    def __init__(self) -> None:
+        self._before: tuple[int, os.sched_param] | None = None
+
+    def ask(self) -> bool:
+        """Run this thread at once whenever it is woken; returns whether the system lets us."""
+        if sys.platform != "linux":
+            return False
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
+        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        try:
+            os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
+        except PermissionError:
+            return False
+        self._before = before
+        return True
+
+    def give_back(self) -> None:
+        """Go back to what this thread was before. Doing so twice is harmless."""
+        if sys.platform != "linux" or self._before is None:
+            return
+        (policy, parameter), self._before = self._before, None
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, policy, parameter)
