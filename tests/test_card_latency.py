@@ -12,7 +12,7 @@ from jamlab import card_latency
 from jamlab.audio.portaudio import Device, DeviceError
 from jamlab.cli import main
 from jamlab.measure.loopback import read_loopbacks
-from tests.audio.jack import jack, needs_jack
+from tests.audio.jack import DEVICE, jack, needs_jack
 
 
 @pytest.fixture(name="card")
@@ -95,6 +95,7 @@ class TestComplaints:
 @needs_jack
 def test_on_a_real_card_that_is_a_loop():
     command = [sys.executable, "-m", "jamlab", "latency", "--device", "--block-frames", "128"]
+    command += ["--input", DEVICE, "--output", DEVICE]
     with jack(128) as server:
         process = subprocess.Popen(
             [*command, "--json"], env=server.env, stdout=subprocess.PIPE, text=True

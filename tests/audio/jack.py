@@ -18,6 +18,10 @@ NAME = f"jamlab-test-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 """Of the server: JACK remembers eight that were killed, by their names, and takes no more."""
 
 
+DEVICE = "system"
+"""What PortAudio calls the server. Where ALSA has its JACK plug-in, that is the default instead."""
+
+
 class Jack:
     """A server at work."""
 

@@ -10,17 +10,19 @@ import sys
 from dataclasses import asdict
 
 from jamlab.audio.device import DeviceCard
-from jamlab.audio.portaudio import devices, portaudio
+from jamlab.audio.portaudio import JACK, devices, portaudio
 from jamlab.measure.loopback import LoopbackPlan, loopback_table, measure_loopback
+from tests.audio.jack import DEVICE
 
 
 def listing():
-    return [asdict(device) for direction in ("input", "output") for device in devices(direction)]
+    both = [device for direction in ("input", "output") for device in devices(direction)]
+    return [asdict(device) for device in both if device.host == JACK]
 
 
 def loopback(block_frames, clicks):
-    table = loopback_table(measure_loopback(LoopbackPlan((int(block_frames),), int(clicks))))
-    return table.to_dict("records")
+    plan = LoopbackPlan((int(block_frames),), int(clicks))
+    return loopback_table(measure_loopback(plan, DEVICE, DEVICE)).to_dict("records")
 
 
 def wire(block_frames):
@@ -30,7 +32,8 @@ def wire(block_frames):
         played[:] = captured
 
     frames, options = int(block_frames), {"samplerate": 48000, "channels": 1, "dtype": "float32"}
-    with portaudio().Stream(blocksize=frames, latency="low", callback=copy, **options):
+    options |= {"latency": "low", "device": DEVICE}
+    with portaudio().Stream(blocksize=frames, callback=copy, **options):
         sys.stdin.read()
 
 
@@ -54,7 +57,8 @@ def card(block_frames, capture="capture"):
                 goes_on.set()
             return block
 
-        sound_card = DeviceCard(block_frames=int(block_frames), on_change=note)
+        sound_card = DeviceCard(DEVICE, DEVICE, block_frames=int(block_frames))
+        sound_card.on_change = note
         sound_card.start(callback, capture=capture == "capture")
         print("started", flush=True)
         reading = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
