@@ -133,7 +133,6 @@ async def _heard(
         choice.input_device,
         choice.output_device,
         block_frames=choice.block_frames,
-        on_change=lambda change: say(change.reason),
     )
     session = JamSession(
         part.room,

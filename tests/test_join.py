@@ -18,7 +18,7 @@ from jamlab.measure.remote import measuring_participant
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.signaling.hub import DEFAULT_KEY, Hub
 from jamlab.signaling.supabase import SupabaseChannel
-from tests.audio.jack import jack, needs_jack
+from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.leaks import until
 from tests.mesh.jam import Member
 
@@ -116,7 +116,8 @@ async def test_a_real_sound_card_is_played_through():
     with jack(256) as server:
         names = "JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"
         jacks = {name: server.env[name] for name in names}
-        async with Hub() as hub, joined(hub, "ben", "--sound-card", **jacks) as ben:
+        card = "--input", DEVICE, "--output", DEVICE
+        async with Hub() as hub, joined(hub, "ben", *card, **jacks) as ben:
             for number in (0, 1):
                 ports = server.port("PortAudio", f"out_{number}"), f"PortAudio:in_{number}"
                 server.connect(*ports)
@@ -137,9 +138,15 @@ async def test_without_a_sound_card_the_session_goes_on():
             await ben.says("ada is heard")
             await goes_on_playing(ada, "ben")
         await ben.end(signal.SIGTERM)
-        assert "Microphone access is required for jamming" in ben.lines
-        [why] = [line for line in ben.lines if "output device" in line]
-        assert "choose one of" in why or "plug a sound card in" in why
+        lost, microphone = (
+            line for line in ben.lines if "required" in line or "Sound card" in line
+        )
+        for line, words in (
+            (lost, "Sound card lost: the session goes on without it: "),
+            (microphone, "Microphone access is required for jamming: "),
+        ):
+            assert line.startswith(words)
+            assert "choose one of" in line or "plug a sound card in" in line
 
 
 async def test_a_time_to_leave():

@@ -52,6 +52,21 @@ class CardCounters:
         return self.underruns / self.blocks if self.blocks else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class CardChange:
+    """A sound card went, or came back."""
+
+    there: bool
+    reason: str
+    """What happened, in words a user can read."""
+    at_s: float
+    """When, by the event loop's clock."""
+
+
+def tell_nobody(change: CardChange) -> None:
+    """Take a change, and leave it at that."""
+
+
 class MicrophoneUnavailableError(OSError):
     """A card that can play but not capture: no microphone, or no permission to use it."""
 
@@ -64,6 +79,8 @@ class SoundCard(Protocol):
     round_trip_frames: int
     """From captured to played through the card alone: its blocks, in frames."""
     counters: CardCounters
+    on_change: Callable[[CardChange], None]
+    """Told on the event loop when the card goes, and when it is back; a virtual one never does."""
 
     @property
     def too_late(self) -> bool:
@@ -196,6 +213,7 @@ class VirtualCard:
         self.block_frames = block_frames
         self.round_trip_frames = periods * block_frames
         self.counters = CardCounters()
+        self.on_change: Callable[[CardChange], None] = tell_nobody
         self.too_late = False
         self.source = source
         self.started_s: float | None = None

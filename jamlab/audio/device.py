@@ -3,11 +3,13 @@
 PortAudio calls back on a thread of its own, where nothing is done but copying
 (`jamlab.audio.relay`); the mesh's callback runs on the event loop, as it does for a virtual card.
 
-A session outlives its sound card. One that is unplugged, or was never there, is stood in for by a
-virtual card with nothing before its microphone and nobody listening, so that peers go on getting
-packets and their sound is taken from its buffers; every second the real one is looked for again.
-What has become of it is told to `on_change`. Only JACK's server, once it has ended, cannot be
-reached again by the same process: PortAudio crashes on the attempt.
+A session outlives its sound card. One that is unplugged, was never there, or is slow to start, is
+stood in for by a virtual card with nothing before its microphone and nobody listening, so that
+peers go on getting packets and their sound is taken from its buffers; every second the real one is
+looked for again. What has become of it is told to `on_change`. Only JACK's server, once it has
+ended, cannot be reached again by the same process: PortAudio crashes on the attempt.
+
+The loop's thread runs in real time meanwhile, where the system allows it (`audio/realtime`).
 
 The signal is raw: PortAudio adds no echo cancellation, noise suppression or gain control. Systems
 do: PulseAudio and PipeWire where their echo-cancel module is loaded, macOS in the microphone mode
@@ -21,16 +23,17 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jamlab.audio.card import (
+    CardChange,
     CardCounters,
     DuplexCallback,
     MicrophoneUnavailableError,
     VirtualCard,
+    tell_nobody,
 )
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
 from jamlab.audio.portaudio import (
@@ -43,23 +46,15 @@ from jamlab.audio.portaudio import (
     portaudio,
     refresh,
 )
+from jamlab.audio.realtime import RealTime
 from jamlab.audio.relay import Relay
 
 SILENT_FOR_S = 0.5
-"""A card that has not called back for so long is gone."""
+"""A card that has called back, and then not for so long, is gone."""
+STARTS_IN_S = 5.0
+"""One that has not called back at all so long after it was opened; PulseAudio's take two."""
 LOOK_AGAIN_S = 1.0
 CLOSES_IN_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceChange:
-    """A sound card went, or came back."""
-
-    there: bool
-    reason: str
-    """What happened, in words a user can read."""
-    at_s: float
-    """When, by the event loop's clock."""
 
 
 class DeviceCard:
@@ -75,8 +70,6 @@ class DeviceCard:
         PortAudio's *suggested latency*: ``"low"``, ``"high"``, or seconds.
     slack : int
         Blocks the event loop has for a callback.
-    on_change : callable, optional
-        Told on the event loop when the card goes, and when it is back.
     """
 
     def __init__(
@@ -87,22 +80,24 @@ class DeviceCard:
         block_frames: int = 128,
         latency: str | float = "low",
         slack: int = 1,
-        on_change: Callable[[DeviceChange], None] = lambda _: None,
     ) -> None:
         self.block_frames = block_frames
         self.round_trip_frames = (1 + slack) * block_frames
         """From captured to played, in blocks; what the card adds is measured, not known."""
         self.counters = CardCounters()
+        self.on_change: Callable[[CardChange], None] = tell_nobody
         self._wanted = input_device, output_device
         self._latency = latency
         self._slack = slack
-        self._on_change = on_change
         self._callback: DuplexCallback | None = None
         self._capture = True
         self._relay = self._new_relay()
         self._stream: Any = None
         self._host = ""
+        self._opened_s = 0.0
         self._stand_in: VirtualCard | None = None
+        self._gone = False
+        self._realtime = RealTime()
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -124,8 +119,10 @@ class DeviceCard:
             raise RuntimeError("this sound card is started already: stop it first")
         if capture:
             _check_microphone(self._wanted[0])
-        self._callback, self._capture = callback, capture
+        self._callback, self._capture, self._gone = callback, capture, False
         self._loop = asyncio.get_running_loop()
+        self._stand_in = self._new_stand_in()
+        self._realtime.ask()
         try:
             self._open()
         except DeviceError as error:
@@ -140,6 +137,7 @@ class DeviceCard:
             self._watching = None
         self._close()
         self._dismiss()
+        self._realtime.give_back()
 
     # The card
 
@@ -150,7 +148,7 @@ class DeviceCard:
         """Open and start the card; raises `DeviceError`."""
         output = device_named(self._wanted[1], "output")
         source = device_named(self._wanted[0], "input") if self._capture else None
-        self._host = output.host
+        self._host, self._opened_s = output.host, self._loop.time()
         self._relay = self._new_relay()
         try:
             self._stream = self._new_stream(source, output, self._relay)
@@ -194,8 +192,11 @@ class DeviceCard:
             self._loop.call_soon_threadsafe(self._run, relay)
 
     def _run(self, relay: Relay) -> None:
-        if self._callback is not None and relay is self._relay:
-            relay.run(self._callback)
+        if self._callback is None or relay is not self._relay or self._stream is None:
+            return
+        if self._stand_in is not None:
+            self._take_over()
+        relay.run(self._callback)
 
     def _close(self) -> None:
         """Close the card; a driver whose card has just gone may never come back from that."""
@@ -213,14 +214,18 @@ class DeviceCard:
     async def _watch(self) -> None:
         """Notice that the card is gone, and look for it again; until cancelled."""
         while True:
-            if self._stream is not None:
-                relay, before = self._relay, self._relay.swapped
-                await asyncio.sleep(SILENT_FOR_S)
-                if relay.swapped == before and self._lose():
-                    return
-            else:
+            if self._stream is None:
                 await asyncio.sleep(LOOK_AGAIN_S)
                 await self._look_again()
+            elif await self._is_silent() and self._lose():
+                return
+
+    async def _is_silent(self) -> bool:
+        relay, before = self._relay, self._relay.swapped
+        await asyncio.sleep(SILENT_FOR_S)
+        if relay.swapped > before:
+            return False
+        return before > 0 or self._loop.time() - self._opened_s > STARTS_IN_S
 
     def _lose(self) -> bool:
         """Go on without a card that has stopped; returns whether for good."""
@@ -234,20 +239,30 @@ class DeviceCard:
         return False
 
     async def _look_again(self) -> None:
-        try:
+        with contextlib.suppress(DeviceError):
             with ThreadPoolExecutor(1) as thread:  # PortAudio takes its time to look
                 await self._loop.run_in_executor(thread, refresh)
             self._open()
-        except DeviceError:
-            return
-        self._dismiss()
-        self._on_change(DeviceChange(True, "the sound card is back", self._loop.time()))
 
     def _go_without(self, reason: str) -> None:
+        if self._stand_in is None:
+            self._stand_in = self._new_stand_in()
+        if not self._gone:
+            self._gone = True
+            self.on_change(CardChange(False, reason, self._loop.time()))
+
+    def _take_over(self) -> None:
+        """Let the card do what was done for it: it calls back."""
+        self._dismiss()
+        if self._gone:
+            self._gone = False
+            self.on_change(CardChange(True, "the sound card is back", self._loop.time()))
+
+    def _new_stand_in(self) -> VirtualCard:
         assert self._callback is not None
-        self._stand_in = VirtualCard(block_frames=self.block_frames)
-        self._stand_in.start(self._callback)
-        self._on_change(DeviceChange(False, reason, self._loop.time()))
+        stand_in = VirtualCard(block_frames=self.block_frames)
+        stand_in.start(self._callback)
+        return stand_in
 
     def _dismiss(self) -> None:
         if self._stand_in is not None:

@@ -12,6 +12,8 @@ class NoticeKind(StrEnum):
     NO_AUDIO = "no audio"
     RESTORED = "restored"
     MICROPHONE = "microphone"
+    CARD_LOST = "card lost"
+    CARD_BACK = "card back"
     SIGNALING_LOST = "signaling lost"
     SIGNALING_RESTORED = "signaling restored"
     HIGH_LATENCY = "high latency"
@@ -24,6 +26,8 @@ _TEXTS = {
     NoticeKind.NO_AUDIO: "No audio connection: the session goes on without it, and tries again",
     NoticeKind.RESTORED: "Audio connection restored",
     NoticeKind.MICROPHONE: "Microphone access is required for jamming",
+    NoticeKind.CARD_LOST: "Sound card lost: the session goes on without it",
+    NoticeKind.CARD_BACK: "Sound card is back",
     NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",
     NoticeKind.SIGNALING_RESTORED: "Connection to the session service restored",
     NoticeKind.HIGH_LATENCY: "High latency detected, audio may be delayed",
@@ -44,6 +48,8 @@ class Notice:
     """When, by the event loop's clock."""
     peer_id: str = ""
     """Whom it is about, empty when it is about everybody."""
+    reason: str = ""
+    """What has happened, and often what to do, where the kind alone does not say."""
 
     @property
     def text(self) -> str:
@@ -52,5 +58,5 @@ class Notice:
 
     @property
     def hint(self) -> str:
-        """What the user can do about it, empty when there is nothing."""
-        return _HINTS.get(self.kind, "")
+        """What the user can do about it, or why it is so; empty when there is nothing to say."""
+        return self.reason or _HINTS.get(self.kind, "")

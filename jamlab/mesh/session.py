@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from jamlab.audio.card import MicrophoneUnavailableError, SoundCard, VirtualCard
+from jamlab.audio.card import CardChange, MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.capture import Capture
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
@@ -186,12 +186,19 @@ class JamSession:
     # Inside
 
     async def _start_card(self) -> None:
+        self.card.on_change = self._note_card
         try:
             await self.service.initialize_local_audio(self.card)
         except MicrophoneUnavailableError as error:
             log.warning("%s only listens: %s", self.name, error)
             await self.service.initialize_local_audio(self.card, capture=False)
-            self._tell(NoticeKind.MICROPHONE)
+            self._tell(NoticeKind.MICROPHONE, reason=str(error))
+
+    def _note_card(self, change: CardChange) -> None:
+        if change.there:
+            self._tell(NoticeKind.CARD_BACK)
+        else:
+            self._tell(NoticeKind.CARD_LOST, reason=change.reason)
 
     def _missing(self, named: Iterable[str]) -> frozenset[str]:
         connected = {
@@ -201,8 +208,8 @@ class JamSession:
         }
         return self.members.union(named) - connected
 
-    def _tell(self, kind: NoticeKind, peer_id: str = "") -> None:
-        notice = Notice(kind, asyncio.get_running_loop().time(), peer_id)
+    def _tell(self, kind: NoticeKind, peer_id: str = "", reason: str = "") -> None:
+        notice = Notice(kind, asyncio.get_running_loop().time(), peer_id, reason)
         self._notice_listeners.emit(notice)
 
     def _follow(self, change: ConnectionStateChange) -> None:

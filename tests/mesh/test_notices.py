@@ -48,6 +48,11 @@ def test_what_a_user_can_do_about_it_is_a_half_sentence():
     assert "Wi-Fi" in hints[NoticeKind.HIGH_LATENCY]
 
 
+def test_a_reason_is_told_in_place_of_the_hint():
+    assert Notice(NoticeKind.CARD_LOST, 0.0, reason="it was unplugged").hint == "it was unplugged"
+    assert Notice(NoticeKind.CARD_LOST, 0.0).hint == ""
+
+
 def test_it_is_about_everybody_unless_it_names_somebody():
     assert Notice(NoticeKind.SIGNALING_LOST, 1.5).peer_id == ""
     assert Notice(NoticeKind.RETRYING, 1.5, "ben").peer_id == "ben"

@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from jamlab.audio.card import VirtualCard
+from jamlab.audio.card import CardChange, VirtualCard
 from jamlab.mesh.errors import NoLocalAudioError
 from jamlab.mesh.events import ConnectionState
 from jamlab.mesh.notices import NoticeKind
@@ -344,7 +344,21 @@ async def test_without_a_microphone_it_only_listens():
         await until(lambda: ada.hears == {"ben"})
         await ben.session.wait_connected(30)
         assert ben.hears == frozenset()
-    assert [notice.text for notice in notices] == ["Microphone access is required for jamming"]
+    [notice] = notices
+    assert notice.text == "Microphone access is required for jamming"
+    assert notice.hint == "this virtual card has no microphone: only listen"
+
+
+async def test_what_becomes_of_the_sound_card_is_told():
+    notices, ada = [], Member("ada", MemoryChannel())
+    ada.session.on_notice(notices.append)
+    async with ada.session:
+        ada.card.on_change(CardChange(False, "it was unplugged", 1.0))
+        ada.card.on_change(CardChange(True, "it is back", 2.0))
+    assert [(notice.kind, notice.hint) for notice in notices] == [
+        (NoticeKind.CARD_LOST, "it was unplugged"),
+        (NoticeKind.CARD_BACK, ""),
+    ]
 
 
 def test_quality_is_the_services():
