@@ -13,6 +13,8 @@ from jamlab.audio.portaudio import Device, DeviceError
 from jamlab.cli import main
 from jamlab.measure.loopback import read_loopbacks
 from tests.audio.jack import DEVICE, jack, needs_jack
+from tests.audio.pulse import DEVICE as PULSE
+from tests.audio.pulse import needs_pulse, pulse
 
 
 @pytest.fixture(name="card")
@@ -104,3 +106,17 @@ def test_on_a_real_card_that_is_a_loop():
         told, _ = process.communicate(timeout=60)
     [row] = json.loads(told)
     assert row["round_trip_frames"] == pytest.approx(256, abs=0.05)
+
+
+@needs_pulse
+def test_on_pulseaudio_whose_null_sink_is_a_loop(tmp_path):
+    """Its server's buffers are no fixed delay; but no card hands a block back before it has it."""
+    command = [sys.executable, "-m", "jamlab", "latency", "--device", "--block-frames", "1024"]
+    command += ["--input", PULSE, "--output", PULSE, "--clicks", "12", "--json"]
+    with pulse(tmp_path) as server:
+        process = subprocess.run(
+            command, env=server.env, stdout=subprocess.PIPE, text=True, timeout=60, check=True
+        )
+    [row] = json.loads(process.stdout)
+    assert 1024 < row["round_trip_frames"] < 48_000
+    assert row["heard_share"] >= 0.95

@@ -15,15 +15,16 @@ from jamlab.audio.device import DeviceCard, fitted, stereo
 from jamlab.audio.pcm import silence
 from jamlab.audio.portaudio import DeviceError
 from tests.audio.jack import iodelay, jack, needs_jack
+from tests.audio.pulse import needs_pulse, pulse
 
 
 class Process:
-    """`tests.audio.on_jack` at work."""
+    """A module at work on a card of its own."""
 
-    def __init__(self, server, *what):
+    def __init__(self, server, *what, module="tests.audio.on_jack"):
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.audio.on_jack", *map(str, what)],
+            [sys.executable, "-m", module, *map(str, what)],
             env=server.env,
             stdin=pipe,
             stdout=pipe,
@@ -46,8 +47,8 @@ class Process:
 
 
 @contextmanager
-def running(server, *what):
-    process = Process(server, *what)
+def running(server, *what, **options):
+    process = Process(server, *what, **options)
     try:
         yield process
     finally:
@@ -108,6 +109,21 @@ def test_it_can_be_stopped_though_the_server_has_just_ended():
         server.port("PortAudio", "out_0")
         server.end()
         process.end()
+
+
+@needs_pulse
+def test_one_that_goes_is_heard_again_when_it_is_back(tmp_path):
+    """A PulseAudio server that is killed and begun anew: nothing here is a stand-in."""
+    on_pulse = {"module": "tests.audio.on_pulse"}
+    with pulse(tmp_path) as server, running(server, **on_pulse) as process:
+        assert process.line() == "heard"
+        server.end()
+        assert (
+            process.line() == "gone: the sound card has stopped: it was unplugged or switched off"
+        )
+        server.begin()
+        assert process.line() == "back"
+        assert process.line() == "heard"
 
 
 class Absent(DeviceCard):
