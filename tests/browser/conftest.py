@@ -1,0 +1,42 @@
+"""One server and one browser for each module of tests; plain functions, no coroutines.
+
+Playwright's synchronous interface keeps a loop running in this thread while it is open, so
+modules that use these fixtures have no ``async def`` tests.
+"""
+
+import importlib.util
+from contextlib import contextmanager
+
+import pytest
+
+from tests.browser import notebook as nb
+from tests.browser.lab import lab_server
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    with lab_server(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if nb.CHROMIUM is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("there is no Playwright: pip install playwright")
+    with nb.chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def opened(browser, lab, request):
+    """Return a context manager that opens a notebook under the test's own name."""
+
+    @contextmanager
+    def open_(source, **options):
+        name = f"{request.node.name}.ipynb"
+        with nb.open_notebook(browser, lab, source, name, **options) as shown:
+            yield shown
+
+    return open_

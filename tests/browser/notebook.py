@@ -1,0 +1,156 @@
+"""A notebook in JupyterLab in Chromium: what a user does with it, and what they would see."""
+
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+
+SCREENSHOTS = Path(os.environ.get("JAMLAB_SCREENSHOTS", "reports/screenshots"))
+"""Where screenshots go; CI keeps them."""
+
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+CHROMIUM = shutil.which("chromium")
+
+RUN_TIMEOUT_MS = 240_000
+TIMEOUT_MS = 30_000
+
+_READY = """() => {
+    const app = window.jupyterapp, shown = app && app.shell.currentWidget;
+    const session = shown && shown.sessionContext && shown.sessionContext.session;
+    return Boolean(session && session.kernel && session.kernel.connectionStatus === 'connected'
+        && session.kernel.status === 'idle' && shown.context.isReady);
+}"""
+_ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .filter(cell => cell.model.type === 'code')
+    .flatMap(cell => cell.model.sharedModel.outputs)
+    .filter(output => output.output_type === 'error')
+    .map(output => output.ename + ': ' + output.evalue + '\\n' + output.traceback.join('\\n'))"""
+
+
+class OpenNotebook:
+    """A notebook that is open in a page.
+
+    Attributes
+    ----------
+    page : playwright.sync_api.Page
+        Everything Playwright can do: ``page.get_by_role(...)``, ``page.wait_for_function(...)``.
+    complaints : list of str
+        What the page's scripts threw and nobody caught.
+    """
+
+    def __init__(self, page):
+        self.page = page
+        self.complaints = []
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, url):
+        """Show a notebook, and wait for its kernel to be idle."""
+        self.page.goto(url)
+        self.page.wait_for_function(_READY, timeout=2 * TIMEOUT_MS)
+        self._without_splash()
+        self.command("application:toggle-left-area")  # the file browser takes a third of the page
+        self.page.wait_for_function("() => window.jupyterapp.shell.leftCollapsed")
+
+    def command(self, name, **arguments):
+        """Execute one of JupyterLab's commands; returns what it resolves to, if that is plain."""
+        return self.page.evaluate(
+            "async ([name, args]) => {"
+            " const done = await window.jupyterapp.commands.execute(name, args);"
+            " return typeof done === 'object' ? null : done; }",
+            [name, arguments],
+        )
+
+    def run_all(self):
+        """Run every cell and wait for the last; fails with the first error's text."""
+        self.page.set_default_timeout(RUN_TIMEOUT_MS)
+        ran = self.command("notebook:run-all-cells")
+        self.page.set_default_timeout(TIMEOUT_MS)
+        self.check(ran)
+
+    def run_cell(self, index):
+        """Run one cell and wait for it; fails with its error's text."""
+        self.page.evaluate(
+            "i => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index
+        )
+        self.check(self.command("notebook:run-cell"))
+
+    def check(self, ran=True):
+        """Fail with the text of the first cell's error, if there is one."""
+        errors = [re.sub(r"\x1b\[[\d;]*m", "", error) for error in self.page.evaluate(_ERRORS)]
+        assert not errors, errors[0]
+        assert ran is not False, "JupyterLab did not run the cells"
+
+    def theme(self, name):
+        """Switch JupyterLab to ``"light"`` or ``"dark"``, and wait for it."""
+        self.command("apputils:change-theme", theme=THEMES[name])
+        light = "true" if name == "light" else "false"
+        there = f'body[data-jp-theme-light="{light}"]'
+        self.page.wait_for_selector(there, state="attached")
+        self._without_splash()
+
+    def reduce_motion(self, reduce=True):
+        """Set the user's preference for less motion (CSS Media Queries 5 §11.1)."""
+        self.page.emulate_media(reduced_motion="reduce" if reduce else "no-preference")
+
+    def resize(self, width, height=800):
+        """Give the page a size in CSS pixels."""
+        self.page.set_viewport_size({"width": width, "height": height})
+
+    def _without_splash(self):
+        """Wait for what JupyterLab shows while it loads to fade: it would be in the pictures."""
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+    def screenshot(self, name, locator=None):
+        """Keep a picture of the page, or of one element; returns its path."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        (locator or self.page).screenshot(path=path)
+        return path
+
+
+@contextmanager
+def chromium():
+    """Start Debian's Chromium, which can reach this machine alone."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def open_notebook(browser, lab, source, name="notebook.ipynb", *, width=1280, height=800):
+    """Open a notebook: a stored one's path, or the sources of code cells.
+
+    Yields an `OpenNotebook`. Its kernel is shut down at the end.
+    """
+    if isinstance(source, Path):
+        notebook = nbformat.read(source, as_version=4)
+    else:
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in source],
+        )
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, lab.folder / name)
+    viewport = {"width": width, "height": height}
+    context = browser.new_context(viewport=viewport)
+    context.set_default_timeout(TIMEOUT_MS)
+    try:
+        opened = OpenNotebook(context.new_page())
+        opened.open(lab.notebook_url(name))
+        yield opened
+        opened.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
+        )
+    finally:
+        context.close()
