@@ -1,0 +1,77 @@
+"""A spectrum as the browser's analyser node gives it (Web Audio API, *FFT Windowing and Smoothing*).
+
+The last `fft_frames` frames, mixed down to mono, are weighted by a Blackman window (α = 0.16) and
+transformed; magnitudes are divided by the number of frames, smoothed over time and given in
+decibels. Nothing is corrected for: a sine of full scale in the middle of a bin has half its
+amplitude at the positive frequency, and the window's coherent gain is 0.42, so it reads
+20·lg(0.5 · 0.42) = −13.6 dB. Smoothing is per reading, so it depends on how often one reads, in the
+browser as well.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.signal import windows
+
+from jamlab.audio.levels import dbfs_of
+from jamlab.audio.pcm import SAMPLE_RATE, Block
+
+FFT_FRAMES = 2048
+"""The node's default ``fftSize``."""
+
+SMOOTHING = 0.8
+"""The node's default ``smoothingTimeConstant``."""
+
+
+class Analyser:
+    """The spectrum of what went past last.
+
+    Parameters
+    ----------
+    fft_frames : int
+        A power of two.
+    smoothing : float
+        Share of the reading before in each reading, 0 to below 1.
+
+    Raises
+    ------
+    ValueError
+        When a parameter is out of its range.
+    """
+
+    def __init__(self, fft_frames: int = FFT_FRAMES, smoothing: float = SMOOTHING) -> None:
+        if fft_frames < 32 or fft_frames & (fft_frames - 1) or not 0 <= smoothing < 1:
+            raise ValueError(
+                "an analyser needs a power of two from 32 on as fft_frames and 0 ≤ smoothing < 1, "
+                f"not {fft_frames} and {smoothing:g}"
+            )
+        self._smoothing = smoothing
+        self._window = windows.general_cosine(fft_frames, [0.42, 0.5, 0.08], sym=False)
+        self._last = np.zeros(fft_frames, dtype=np.float32)
+        self._smoothed = np.zeros(fft_frames // 2)
+
+    @property
+    def frequencies_hz(self) -> NDArray[np.float64]:
+        """The middle of each bin."""
+        bins = np.arange(len(self._smoothed), dtype=np.float64)
+        return bins * (SAMPLE_RATE / len(self._last))
+
+    def read(self, block: Block) -> NDArray[np.float64]:
+        """Let a block go past and return the spectrum at its end.
+
+        Parameters
+        ----------
+        block : Block
+            Of any length; samples that are no numbers count as silence.
+
+        Returns
+        -------
+        ndarray, shape (fft_frames / 2,)
+            In decibels, never below `jamlab.audio.levels.SILENT_DBFS`.
+        """
+        frames = len(self._last)
+        mono = np.nan_to_num(block[-frames:].mean(axis=1), nan=0.0, posinf=0.0, neginf=0.0)
+        self._last = np.concatenate((self._last, mono.astype(np.float32)))[-frames:]
+        magnitude = np.abs(fft.rfft(self._last * self._window)[:-1]) / frames
+        self._smoothed = self._smoothing * self._smoothed + (1 - self._smoothing) * magnitude
+        return dbfs_of(self._smoothed)
