@@ -1,4 +1,4 @@
-"""A spectrum as the browser's analyser node gives it (Web Audio API, *FFT Windowing and Smoothing*).
+"""A spectrum as the browser's analyser node gives it: Web Audio, *FFT Windowing and Smoothing*.
 
 The last `fft_frames` frames, mixed down to mono, are weighted by a Blackman window (α = 0.16) and
 transformed; magnitudes are divided by the number of frames, smoothed over time and given in

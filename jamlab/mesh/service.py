@@ -20,7 +20,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from jamlab.audio.card import SoundCard
 from jamlab.audio.mixer import mix
-from jamlab.audio.pcm import Block, silence
+from jamlab.audio.pcm import Block
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
@@ -38,6 +38,7 @@ from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.peer import PeerConnection
 from jamlab.mesh.peers import Peers
 from jamlab.mesh.reading import Reader, Reading
+from jamlab.mesh.tap import Exchange, Tap
 
 _HISTORY = 16_384
 
@@ -88,6 +89,7 @@ class WebRTCAudioService:
         self._state_listeners: Listeners[ConnectionStateChange] = Listeners()
         self._ice_state_listeners: Listeners[IceConnectionStateChange] = Listeners()
         self._peers = Peers(self._stream_listeners.emit)
+        self._taps: set[Tap] = set()
 
     async def __aenter__(self) -> "WebRTCAudioService":
         return self
@@ -129,6 +131,12 @@ class WebRTCAudioService:
             return []
         reader = Reader(self._card, self._encoder, self.sent_frames)
         return await reader.read([*self._peers], within_s)
+
+    def tap(self) -> Tap:
+        """Keep what is sent and heard from now on for whoever takes it; close it when done."""
+        tap = Tap(self._taps.discard)
+        self._taps.add(tap)
+        return tap
 
     # The browser's methods
 
@@ -356,9 +364,13 @@ class WebRTCAudioService:
             for peer in peers:
                 peer.send(frame)
         frames = len(captured)
-        playing = [peer.playout for peer in peers if peer.playout is not None]
+        playing = {peer.peer_id: peer.playout for peer in peers if peer.playout is not None}
+        heard: dict[str, Block] = {}
         if self._card is not None and self._card.too_late:
-            for playout in playing:
+            for playout in playing.values():
                 playout.miss(frames)
-            return silence(frames)
-        return mix((playout.pull(frames) for playout in playing), frames)
+        else:
+            heard = {peer_id: playout.pull(frames) for peer_id, playout in playing.items()}
+        for tap in self._taps:
+            tap.note(Exchange(captured, heard))
+        return mix(heard.values(), frames)

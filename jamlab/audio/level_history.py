@@ -1,0 +1,81 @@
+"""What the levels were: a line a second for everybody, so that a session can be looked at later."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jamlab.audio.ballistics import Sound
+from jamlab.audio.levels import dbfs_of
+from jamlab.audio.pcm import SAMPLE_RATE
+
+INTERVAL_S = 1.0
+"""Time a line is of, at least: it ends with the sound that completes it."""
+
+KEPT = 4 * 3600
+"""Lines kept, the last ones: four hours of one participant, half an hour of eight."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastLevel:
+    """The levels of one participant over one interval, of the louder channel each."""
+
+    at_s: float
+    """End of the interval, in seconds of sound since the history began."""
+    name: str
+    peak_dbfs: float
+    """The highest sample."""
+    rms_dbfs: float
+    """Over the interval, unweighted (AES17)."""
+
+
+@dataclass
+class _Sum:
+    frames: int = 0
+    peak: float = 0.0
+    squares: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+
+
+class LevelHistory:
+    """Keeps the levels of a session."""
+
+    def __init__(self) -> None:
+        self.lines: deque[PastLevel] = deque(maxlen=KEPT)
+        self._sums: dict[str, _Sum] = {}
+        self._frames = 0
+        self._began = 0
+
+    def note(self, names: tuple[str, ...], sound: Sound) -> None:
+        """Take sound into account.
+
+        Parameters
+        ----------
+        names : tuple of str
+            Whose.
+        sound : ndarray, shape (participants, frames, CHANNELS)
+            A row per name, all values finite.
+        """
+        frames = sound.shape[1]
+        if not frames:
+            return
+        peaks = np.abs(sound).reshape(len(names), -1).max(axis=1)
+        squares = np.einsum("pfc,pfc->pc", sound, sound)
+        for name, peak, square in zip(names, peaks, squares, strict=True):
+            total = self._sums.setdefault(name, _Sum())
+            total.frames += frames
+            total.peak = max(total.peak, float(peak))
+            total.squares += square
+        self._frames += frames
+        if self._frames - self._began >= INTERVAL_S * SAMPLE_RATE:
+            self._end()
+
+    def _end(self) -> None:
+        for name, total in self._sums.items():
+            rms = np.sqrt(2 * total.squares.max() / total.frames)
+            line = PastLevel(
+                self._frames / SAMPLE_RATE, name, float(dbfs_of(total.peak)), float(dbfs_of(rms))
+            )
+            self.lines.append(line)
+        self._sums.clear()
+        self._began = self._frames

@@ -1,0 +1,179 @@
+"""Where meters get their sound from: a session, or test signals; who is there, and what is heard.
+
+A *feed* gives a row for everybody and, whenever it is asked, the sound since it was asked last. All
+rows are of one card, so they have the same number of frames; who was not heard was silent.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from jamlab.audio.ballistics import Sound
+from jamlab.audio.card import Source, VirtualCard
+from jamlab.audio.pcm import CHANNELS, Block, silence
+from jamlab.mesh.figures import PeerFigures
+from jamlab.mesh.session import JamSession
+from jamlab.mesh.tap import Exchange, Tap
+
+INPUT = "input"
+"""State of our own row: what we send."""
+
+NO_CONNECTION = "no connection"
+"""State of who is in the room, but has no connection to us."""
+
+SIGNAL = "test signal"
+
+_BLOCK_FRAMES = 480  # a test signal is in no hurry
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRow:
+    """One participant, as a row of meters says it."""
+
+    name: str
+    state: str
+    """A `jamlab.mesh.events.ConnectionState`, or one of this module's words."""
+    route: str | None = None
+    """As of `jamlab.mesh.figures.PeerFigures.route`."""
+    latency_ms: int | None = None
+    """Estimated, from their microphone to our loudspeaker."""
+
+
+class Feed(Protocol):
+    """What meters ask of where their sound comes from."""
+
+    def start(self) -> None:
+        """Listen from now on."""
+
+    def stop(self) -> None:
+        """Listen no more. Stopping twice is harmless."""
+
+    def rows(self) -> list[MeterRow]:
+        """Return who is there now, everybody once."""
+
+    def take(self, names: Sequence[str]) -> Sound:
+        """Return the sound of these since it was taken last."""
+
+
+class SessionFeed:
+    """A session: our own row first, then everybody's in the order in which they came.
+
+    Parameters
+    ----------
+    session : JamSession
+        Entered or not; it is only listened to.
+    """
+
+    def __init__(self, session: JamSession) -> None:
+        self._session = session
+        self._order: list[str] = []
+        self._figures: dict[str, PeerFigures] = {}
+        self._tap: Tap | None = None
+        self._stop_figures: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Listen from now on."""
+        self._tap = self._session.service.tap()
+        self._stop_figures = self._session.on_figures(self._note)
+
+    def stop(self) -> None:
+        """Listen no more. Stopping twice is harmless."""
+        if self._tap is not None:
+            self._tap.close()
+            self._tap = None
+        if self._stop_figures is not None:
+            self._stop_figures()
+
+    def rows(self) -> list[MeterRow]:
+        """Return who is there now: in the room, or still heard."""
+        there = self._session.members | self._session.service.peers
+        self._order = [name for name in self._order if name in there]
+        self._order += sorted(there - {*self._order})
+        return [MeterRow(self._session.name, INPUT), *map(self._row, self._order)]
+
+    def take(self, names: Sequence[str]) -> Sound:
+        """Return the sound of these since it was taken last."""
+        taken = self._tap.take() if self._tap is not None else []
+        own = self._session.name
+        return _together(names, [_by_name(own, exchange) for exchange in taken])
+
+    def _note(self, figures: PeerFigures) -> None:
+        self._figures[figures.peer_id] = figures
+
+    def _row(self, name: str) -> MeterRow:
+        service = self._session.service
+        if name not in service.peers:
+            self._figures.pop(name, None)
+            return MeterRow(name, NO_CONNECTION)
+        state, figures = service.connection_state(name), self._figures.get(name)
+        if state != "connected" or figures is None:
+            return MeterRow(name, state.value)
+        latency_s = figures.one_way_s
+        latency_ms = None if latency_s is None else round(1000 * latency_s)
+        return MeterRow(name, state.value, figures.route, latency_ms)
+
+
+class SignalFeed:
+    """Named test signals, played by a virtual card.
+
+    Parameters
+    ----------
+    signals : mapping of str to Source
+        Looked at in every block: who is put in appears, who is taken out goes.
+    """
+
+    def __init__(self, signals: Mapping[str, Source]) -> None:
+        self._signals = signals
+        self._blocks: list[dict[str, Block]] = []
+        self._frame = 0
+        self._card: VirtualCard | None = None
+
+    def start(self) -> None:
+        """Play from now on; a signal goes on where it was stopped."""
+        self._card = VirtualCard(block_frames=_BLOCK_FRAMES)
+        self._card.start(self._play)
+
+    def stop(self) -> None:
+        """Play no more. Stopping twice is harmless."""
+        if self._card is not None:
+            self._card.stop()
+            self._card = None
+
+    def rows(self) -> list[MeterRow]:
+        """Return a row for every signal there is now."""
+        return [MeterRow(name, SIGNAL) for name in self._signals]
+
+    def take(self, names: Sequence[str]) -> Sound:
+        """Return the sound of these since it was taken last."""
+        blocks, self._blocks = self._blocks, []
+        return _together(names, blocks)
+
+    def _play(self, captured: Block) -> Block:
+        frames = len(captured)
+        signals = self._signals.items()
+        self._blocks.append({name: source(self._frame, frames) for name, source in signals})
+        self._frame += frames
+        return silence(frames)
+
+
+def _by_name(own: str, exchange: Exchange) -> dict[str, Block]:
+    return {**exchange.heard, own: exchange.sent}
+
+
+def _together(names: Sequence[str], blocks: Sequence[Mapping[str, Block]]) -> Sound:
+    """Return blocks one after the other, a row per name; who has none was silent."""
+    lengths = [max((len(block) for block in part.values()), default=0) for part in blocks]
+    sound = np.zeros((len(names), sum(lengths), CHANNELS), dtype=np.float32)
+    for row, name in enumerate(names):
+        parts = [part.get(name) for part in blocks]
+        if all(part is not None for part in parts) and parts:
+            np.concatenate([part for part in parts if part is not None], out=sound[row])
+            continue
+        end = 0
+        for part, length in zip(parts, lengths, strict=True):
+            if part is not None:
+                sound[row, end : end + length] = part
+            end += length
+    return sound
