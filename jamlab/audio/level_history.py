@@ -59,7 +59,7 @@ class LevelHistory:
         frames = sound.shape[1]
         if not frames:
             return
-        peaks = np.abs(sound).reshape(len(names), -1).max(axis=1)
+        peaks = np.abs(sound).max(axis=(1, 2))
         squares = np.einsum("pfc,pfc->pc", sound, sound)
         for name, peak, square in zip(names, peaks, squares, strict=True):
             total = self._sums.setdefault(name, _Sum())

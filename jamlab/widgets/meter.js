@@ -6,7 +6,7 @@
 
 const FIELDS = 4; // peak, RMS, hold, clip
 const CHANNELS = ["left", "right"];
-const TICKS_DBFS = [0, -3, -6, -12, -18, -24, -30, -40, -50, -60];
+const TICKS_DBFS = [0, -3, -6, -12, -18, -24, -30, -40, -60];
 const SILENT_DBFS = -120;
 const WARM_DBFS = -18;
 const HOT_DBFS = -6;
@@ -406,7 +406,7 @@ class Meters {
     if (!this.bins) return;
     const hz = (bin) => (bin * SAMPLE_RATE) / (2 * this.bins.length);
     context.beginPath();
-    context.moveTo(0, height);
+    context.moveTo(x(hz(1)), height);
     this.bins.forEach((db, bin) => bin && context.lineTo(x(hz(bin)), y(db)));
     context.lineTo(width, height);
     context.globalAlpha = colours.pale;
