@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices clean
+.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters clean
 
 report: $(READY)
 	$(BIN)/jamlab verify --out reports || [ $$? -eq 1 ]  # FAIL is a result, not an error of make's
@@ -23,7 +23,7 @@ format: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-bench: bench-latency bench-connectivity bench-session bench-devices
+bench: bench-latency bench-connectivity bench-session bench-devices bench-meters
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
@@ -36,6 +36,9 @@ bench-session: $(READY)
 
 bench-devices: $(READY)
 	$(BIN)/python -m bench.devices
+
+bench-meters: $(READY)
+	$(BIN)/python -m bench.meters
 
 clean:
 	rm -rf .venv reports .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -67,6 +67,17 @@ class Levels:
     clipped: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """The sound read last, unweighted; arrays of shape ``(participants, CHANNELS)``."""
+
+    frames: int
+    peaks: NDArray[np.float32]
+    """Highest magnitude of a sample."""
+    squares: NDArray[np.float32]
+    """Sum of the squares of all samples."""
+
+
 class Ballistics:
     """The meters of several participants, who hear or are heard on one card.
 
@@ -74,10 +85,13 @@ class Ballistics:
     ----------
     names : tuple of str
         Whose, in the order of rows.
+    last : Gauge
+        The sound read last.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.names: tuple[str, ...] = ()
+        self.last: Gauge
         self._allot(0)
         self.follow(names)
 
@@ -103,7 +117,9 @@ class Ballistics:
             silence.
         """
         if sound.shape[1]:
-            self._move(np.ascontiguousarray(np.abs(sound).transpose(0, 2, 1)))
+            self._move(np.abs(np.ascontiguousarray(sound.transpose(0, 2, 1))))
+        else:
+            self.last = Gauge(0, self.last.peaks, self.last.squares)
         return Levels(
             dbfs_of(self._peak),
             dbfs_of(np.sqrt(2 * self._square)),
@@ -127,6 +143,8 @@ class Ballistics:
         self._held = np.zeros(shape, dtype=np.int64)  # frames since the held peak
         self._run = np.zeros(shape, dtype=np.int64)  # samples at full scale up to now
         self._clipped = np.zeros(shape, dtype=np.bool_)
+        nothing = np.zeros(shape, dtype=np.float32)
+        self.last = Gauge(0, nothing, nothing)
 
     def _move(self, magnitude: Sound) -> None:
         frames = magnitude.shape[2]
@@ -136,7 +154,9 @@ class Ballistics:
             highest = magnitude.max(axis=2)
         returned, weights = _weights(frames)
         self._peak = np.maximum(self._peak * _RETURN**frames, (magnitude * returned).max(axis=2))
-        self._square = self._square * _FORGET**frames + np.square(magnitude) @ weights
+        sums = (np.square(magnitude).reshape(-1, frames) @ weights).reshape(*highest.shape, 2)
+        self._square = self._square * _FORGET**frames + sums[..., 0]
+        self.last = Gauge(frames, highest, sums[..., 1])
         self._move_hold(highest, frames - 1 - magnitude.argmax(axis=2), frames)
         self._note_clips(magnitude, highest >= FULL_SCALE)
 
@@ -160,10 +180,13 @@ class Ballistics:
 
 @lru_cache(maxsize=64)
 def _weights(frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what is left of each sample of a block at its end: of a peak, and of a square."""
+    """Return what is left of each sample of a block at its end: of a peak, and of a square.
+
+    The squares' weights have a second column of ones, for the sum without forgetting.
+    """
     ages = np.arange(frames - 1, -1, -1)
-    left = _RETURN**ages, (1 - _FORGET) * _FORGET**ages
-    return left[0].astype(np.float32), left[1].astype(np.float32)
+    squares = np.stack([(1 - _FORGET) * _FORGET**ages, np.ones(frames)], axis=1)
+    return (_RETURN**ages).astype(np.float32), squares.astype(np.float32)
 
 
 def _runs(full: NDArray[np.bool_], before: int) -> tuple[int, int]:

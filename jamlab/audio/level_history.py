@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from jamlab.audio.ballistics import Sound
+from jamlab.audio.ballistics import Gauge
 from jamlab.audio.levels import dbfs_of
 from jamlab.audio.pcm import SAMPLE_RATE
 
@@ -46,27 +46,25 @@ class LevelHistory:
         self._frames = 0
         self._began = 0
 
-    def note(self, names: tuple[str, ...], sound: Sound) -> None:
+    def note(self, names: tuple[str, ...], gauge: Gauge) -> None:
         """Take sound into account.
 
         Parameters
         ----------
         names : tuple of str
             Whose.
-        sound : ndarray, shape (participants, frames, CHANNELS)
-            A row per name, all values finite.
+        gauge : Gauge
+            Of the sound, a row per name.
         """
-        frames = sound.shape[1]
-        if not frames:
+        if not gauge.frames:
             return
-        peaks = np.abs(sound).max(axis=(1, 2))
-        squares = np.einsum("pfc,pfc->pc", sound, sound)
-        for name, peak, square in zip(names, peaks, squares, strict=True):
+        peaks = gauge.peaks.max(axis=1).tolist() if names else []
+        for name, peak, squares in zip(names, peaks, gauge.squares, strict=True):
             total = self._sums.setdefault(name, _Sum())
-            total.frames += frames
-            total.peak = max(total.peak, float(peak))
-            total.squares += square
-        self._frames += frames
+            total.frames += gauge.frames
+            total.peak = max(total.peak, peak)
+            total.squares += squares
+        self._frames += gauge.frames
         if self._frames - self._began >= INTERVAL_S * SAMPLE_RATE:
             self._end()
 

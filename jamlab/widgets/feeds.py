@@ -140,6 +140,7 @@ class SignalFeed:
         if self._card is not None:
             self._card.stop()
             self._card = None
+            self._blocks.clear()
 
     def rows(self) -> list[MeterRow]:
         """Return a row for every signal there is now."""

@@ -9,7 +9,7 @@ which changes about once a second.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from jamlab.audio.card import Source
 from jamlab.audio.level_history import LevelHistory
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE
 from jamlab.mesh.session import JamSession
-from jamlab.widgets.feeds import Feed, SessionFeed, SignalFeed
+from jamlab.widgets.feeds import Feed, MeterRow, SessionFeed, SignalFeed
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,10 @@ BALLISTICS = (
 
 _UNHEARD_UPDATES = 10
 """So many updates without a block mean that the card has stopped, and silence is what is heard."""
+
+
+_BETWEEN_STEPS_S = 0.002
+"""Time left to the loop between two steps: a block of 64 frames lasts 1.3 ms."""
 
 
 class LevelMeters(anywidget.AnyWidget):
@@ -84,6 +88,7 @@ class LevelMeters(anywidget.AnyWidget):
         self._feed = _feed_of(session, signals)
         self._meters = Ballistics()
         self._analyser = Analyser()
+        self._known: list[MeterRow] | None = None
         self._unheard = 0
         self._shown: tuple[object, ...] = ()
         self.history = LevelHistory()
@@ -128,32 +133,41 @@ class LevelMeters(anywidget.AnyWidget):
 
     def update(self) -> None:
         """Show what was heard since the last update; after `start` this happens by itself."""
-        self._note_rows()
-        sound = self._heard()
-        self.levels = self._meters.read(sound)
-        self.history.note(self.names, sound)
-        self._show(sound)
+        for _ in self._steps():
+            pass
 
     # Inside
+
+    def _steps(self) -> Iterator[None]:
+        """Update in steps, between which a card can be served: each takes a fraction of a block."""
+        self._note_rows()
+        yield
+        sound = self._heard()
+        yield
+        self.levels = self._meters.read(sound)
+        yield
+        self.history.note(self.names, self._meters.last)
+        self._show(sound)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         try:
             while True:
-                self.update()
+                for _ in self._steps():
+                    await asyncio.sleep(_BETWEEN_STEPS_S)
                 due_s = max(due_s + 1 / UPDATE_HZ, loop.time())
                 await asyncio.sleep(due_s - loop.time())
         except Exception:
             log.exception("the meters stop")
 
     def _note_rows(self) -> None:
-        rows = [asdict(row) for row in self._feed.rows()]
-        names = tuple(row["name"] for row in rows)
-        if names != self._meters.names:
-            self._meters.follow(names)
-        if rows != self.rows:
-            self.rows = rows
+        rows = self._feed.rows()
+        if rows == self._known:
+            return
+        self._known = rows
+        self._meters.follow([row.name for row in rows])
+        self.rows = [asdict(row) for row in rows]
 
     def _heard(self) -> Sound:
         """Return the sound since the last update; silence when there has been none for a while."""

@@ -15,7 +15,7 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 CHROMIUM = shutil.which("chromium")
 
-RUN_TIMEOUT_MS = 240_000
+COMMAND_TIMEOUT_MS = 300_000
 TIMEOUT_MS = 30_000
 
 _READY = """() => {
@@ -58,18 +58,17 @@ class OpenNotebook:
     def command(self, name, **arguments):
         """Execute one of JupyterLab's commands; returns what it resolves to, if that is plain."""
         return self.page.evaluate(
-            "async ([name, args]) => {"
-            " const done = await window.jupyterapp.commands.execute(name, args);"
-            " return typeof done === 'object' ? null : done; }",
-            [name, arguments],
+            """([name, args, ms]) => Promise.race([
+                window.jupyterapp.commands.execute(name, args)
+                    .then(done => typeof done === 'object' ? null : done),
+                new Promise((_, fail) => setTimeout(() => fail(`${name} does not end`), ms)),
+            ])""",
+            [name, arguments, COMMAND_TIMEOUT_MS],
         )
 
     def run_all(self):
         """Run every cell and wait for the last; fails with the first error's text."""
-        self.page.set_default_timeout(RUN_TIMEOUT_MS)
-        ran = self.command("notebook:run-all-cells")
-        self.page.set_default_timeout(TIMEOUT_MS)
-        self.check(ran)
+        self.check(self.command("notebook:run-all-cells"))
 
     def run_cell(self, index):
         """Run one cell and wait for it; fails with its error's text."""
