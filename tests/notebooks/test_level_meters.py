@@ -1,0 +1,44 @@
+"""The meters' notebook: stored thin and empty, and on a page with a picture and no dead widget."""
+
+import nbformat
+import pytest
+
+from jamlab.report.html import notebook_path, render
+from tests.report.pages import Page
+
+NOTEBOOK = "04_level_meters"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    made = render(notebook_path(NOTEBOOK), {"duration_s": 2.0}, folder / "page.html")
+    return Page(made.read_text(encoding="utf-8"))
+
+
+def test_it_is_stored_without_outputs_and_thin():
+    notebook = nbformat.read(notebook_path(NOTEBOOK), as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert all(len(cell.source.splitlines()) <= 15 for cell in code)
+    parameters = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    assert [cell.id for cell in parameters] == ["parameters"]
+
+
+def test_its_page_has_a_picture_for_the_widget_and_reaches_nowhere(page):
+    assert len(page.images) == 1
+    assert page.addresses == []
+    assert "script" not in page.tags
+    assert "LevelMeters" not in page.text.replace("LevelMeters(session)", "")
+    assert "widget" not in page.text
+
+
+def test_its_table_reads_what_was_played(page):
+    words = page.text[page.text.index("clip right") :].split()
+    assert words[words.index("sine") + 1 :][:6] == ["-6.0"] * 4 + ["False"] * 2
+    left = words[words.index("only") + 1 :][:6]
+    assert left == ["-18.0", "-144.0", "-18.0", "-144.0", "False", "False"]
+    loud = words[words.index("loud") + 1 :][:6]
+    assert loud[:2] == ["0.0", "0.0"]
+    assert loud[4:] == ["True", "True"]
