@@ -5,6 +5,8 @@ import logging
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jamlab.audio.card import no_sound
 from jamlab.audio.signals import clipped
@@ -101,6 +103,22 @@ def test_a_front_end_resets_one_or_all_and_nonsense_does_nothing(made):
     meters._hear(None, {"kind": "reset", "name": ""}, [])
     meters.update()
     assert not meters.levels.clipped.any()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["kind", "name", "other"]), ANYTHING) | ANYTHING)
+def test_no_message_does_harm(content):
+    meters = LevelMeters(signals={"silence": no_sound})
+    meters._hear(None, content, [])
+    meters.update()
+    assert meters.names == ("silence",)
+    meters.close()
 
 
 def test_a_spectrum_goes_along_while_it_is_wanted(made):
