@@ -5,6 +5,8 @@ added to the mix, after its gain. Who looks takes everything since it looked las
 costs no more than the last `KEPT` blocks.
 """
 
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -34,17 +36,29 @@ class Tap:
 
     def __init__(self, on_close: Callable[["Tap"], None]) -> None:
         self._exchanges: deque[Exchange] = deque(maxlen=KEPT)
+        self._passed = asyncio.Event()
         self._on_close = on_close
 
     def note(self, exchange: Exchange) -> None:
         """Keep an exchange; the oldest goes when there are too many."""
         self._exchanges.append(exchange)
+        self._passed.set()
 
     def take(self) -> list[Exchange]:
         """Return what was kept, and keep it no longer."""
         taken = [*self._exchanges]
         self._exchanges.clear()
         return taken
+
+    async def passed(self, within_s: float) -> None:
+        """Wait for the next exchange, at most so long.
+
+        Right after one, the card leaves the loop alone for a block.
+        """
+        self._passed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._passed.wait()
 
     def close(self) -> None:
         """Keep nothing any more. Closing twice is harmless."""

@@ -4,6 +4,7 @@ A *feed* gives a row for everybody and, whenever it is asked, the sound since it
 rows are of one card, so they have the same number of frames; who was not heard was silent.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +26,7 @@ NO_CONNECTION = "no connection"
 
 SIGNAL = "test signal"
 
+_PAUSE_S = 0.003  # several blocks of a quick card, and short beside an update of 33 ms
 _BLOCK_FRAMES = 480  # a test signal is in no hurry
 
 
@@ -55,6 +57,9 @@ class Feed(Protocol):
 
     def take(self, names: Sequence[str]) -> Sound:
         """Return the sound of these since it was taken last."""
+
+    async def pause(self) -> None:
+        """Leave the loop to the card, until it can best be without."""
 
 
 class SessionFeed:
@@ -98,6 +103,11 @@ class SessionFeed:
         taken = self._tap.take() if self._tap is not None else []
         own = self._session.name
         return _together(names, [_by_name(own, exchange) for exchange in taken])
+
+    async def pause(self) -> None:
+        """Wait until the card has just been served, but not long."""
+        if self._tap is not None:
+            await self._tap.passed(_PAUSE_S)
 
     def _note(self, figures: PeerFigures) -> None:
         self._figures[figures.peer_id] = figures
@@ -150,6 +160,10 @@ class SignalFeed:
         """Return the sound of these since it was taken last."""
         blocks, self._blocks = self._blocks, []
         return _together(names, blocks)
+
+    async def pause(self) -> None:
+        """Wait a little."""
+        await asyncio.sleep(_PAUSE_S)
 
     def _play(self, captured: Block) -> Block:
         frames = len(captured)

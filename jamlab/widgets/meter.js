@@ -146,7 +146,8 @@ class Row {
       const { line, ...shown } = this.channels[number];
       shown.peak.textContent = spelled(hold);
       shown.rms.textContent = spelled(rms);
-      line.setAttribute("aria-valuenow", Math.max(-70, Math.min(0, peak)).toFixed(1));
+      const now = Math.max(-70, Math.min(0, peak)).toFixed(1);
+      line.setAttribute("aria-valuenow", String(Number(now)));
       const clip = this.levels[number * FIELDS + 3] ? ", clipped" : "";
       const silent = hold > SILENT_DBFS ? "" : "silent";
       const words = `peak ${spelled(hold)} dBFS, RMS ${spelled(rms)} dBFS`;
@@ -283,6 +284,7 @@ class Meters {
       this.disconnect();
       for (const row of this.rows.values()) row.disconnect();
       cancelAnimationFrame(this.frame);
+      clearTimeout(this.later);
     };
     this.tell();
     this.model.send({ kind: "ready" });
@@ -390,6 +392,7 @@ class Meters {
     const y = (db) => height * (1 - Math.max(0, Math.min(1, (db - lowDb) / (highDb - lowDb))));
     context.fillStyle = colours.track;
     context.fillRect(0, 0, width, height);
+    if (this.bins) this.drawCurve(context, colours, x, y);
     context.font = `${10 * scale}px ${getComputedStyle(this.element).fontFamily}`;
     for (const hz of SPECTRUM_TICKS_HZ) {
       context.fillStyle = colours.grid;
@@ -403,7 +406,10 @@ class Meters {
       context.fillStyle = colours.ink;
       context.fillText(`−${-db}`, 3 * scale, y(db) - 2 * scale);
     }
-    if (!this.bins) return;
+  }
+
+  drawCurve(context, colours, x, y) {
+    const { width, height } = this.spectrum;
     const hz = (bin) => (bin * SAMPLE_RATE) / (2 * this.bins.length);
     context.beginPath();
     context.moveTo(x(hz(1)), height);
@@ -414,7 +420,7 @@ class Meters {
     context.fill();
     context.globalAlpha = 1;
     context.strokeStyle = colours.low;
-    context.lineWidth = 1.25 * scale;
+    context.lineWidth = 1.25 * (devicePixelRatio || 1);
     context.stroke();
   }
 }

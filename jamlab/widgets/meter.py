@@ -41,10 +41,6 @@ _UNHEARD_UPDATES = 10
 """So many updates without a block mean that the card has stopped, and silence is what is heard."""
 
 
-_BETWEEN_STEPS_S = 0.002
-"""Time left to the loop between two steps: a block of 64 frames lasts 1.3 ms."""
-
-
 class LevelMeters(anywidget.AnyWidget):
     """Level meters of everybody in a session, or of test signals.
 
@@ -139,7 +135,8 @@ class LevelMeters(anywidget.AnyWidget):
     # Inside
 
     def _steps(self) -> Iterator[None]:
-        """Update in steps, between which a card can be served: each takes a fraction of a block."""
+        """Update in steps, between which the card is served: each takes a fraction of a block."""
+        yield  # so that the first, too, begins right after a callback
         self._note_rows()
         yield
         sound = self._heard()
@@ -155,7 +152,7 @@ class LevelMeters(anywidget.AnyWidget):
         try:
             while True:
                 for _ in self._steps():
-                    await asyncio.sleep(_BETWEEN_STEPS_S)
+                    await self._feed.pause()
                 due_s = max(due_s + 1 / UPDATE_HZ, loop.time())
                 await asyncio.sleep(due_s - loop.time())
         except Exception:

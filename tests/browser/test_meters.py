@@ -36,6 +36,8 @@ meters = LevelMeters(ada)
 meters.start()
 meters
 """
+SCALE = {0: 100, -3: 92.5, -6: 85, -12: 70, -18: 55, -24: 42, -30: 30, -40: 15, -60: 2.5}
+"""Where a level stands on IEC 60268-18's scale, in per cent of its length."""
 METERS = "document.querySelector('.jamlab-meters').meters"
 
 
@@ -106,6 +108,10 @@ def test_the_notebook_shows_known_levels_in_both_themes_and_widths(opened):
         assert "RMS −6.0" in reading(notebook, "sine")[1]
         assert row(notebook, "sine").locator(".peak").first.text_content() == "−6.0"
         assert row(notebook, "guest").count() == 0
+        ticks = meters.locator(".tick").evaluate_all(
+            "ticks => ticks.map(tick => [Number(tick.dataset.dbfs), parseFloat(tick.style.left)])"
+        )
+        assert dict(ticks) == pytest.approx(SCALE)
         for theme in ("light", "dark"):
             notebook.theme(theme)
             for width in (1100, 520):

@@ -1,5 +1,6 @@
 """The tap: everything that went past, once, and no more than it keeps."""
 
+import asyncio
 import gc
 import sys
 
@@ -69,6 +70,18 @@ async def test_a_closed_tap_is_forgotten_by_its_service():
         assert len(other.take()) == 1
         gc.collect()
         assert sys.getrefcount(tap) == 2
+
+
+async def test_who_waits_is_woken_by_the_next_exchange_and_not_for_ever():
+    tap = Tap(lambda _: None)
+    tap.note(Exchange(silence(1), {}))
+    waiting = asyncio.create_task(tap.passed(60))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    tap.note(Exchange(silence(1), {}))
+    await waiting
+    await tap.passed(0.001)
+    assert len(tap.take()) == 2
 
 
 @pytest.mark.parametrize("field", ["sent", "heard"])
