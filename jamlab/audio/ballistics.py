@@ -120,12 +120,9 @@ class Ballistics:
             self._move(np.abs(np.ascontiguousarray(sound.transpose(0, 2, 1))))
         else:
             self.last = Gauge(0, self.last.peaks, self.last.squares)
-        return Levels(
-            dbfs_of(self._peak),
-            dbfs_of(np.sqrt(2 * self._square)),
-            dbfs_of(self._hold),
-            self._clipped.copy(),
-        )
+        amplitudes = np.stack((self._peak, np.sqrt(2 * self._square), self._hold))
+        peak_dbfs, rms_dbfs, hold_dbfs = dbfs_of(amplitudes)
+        return Levels(peak_dbfs, rms_dbfs, hold_dbfs, self._clipped.copy())
 
     def reset(self, name: str | None = None) -> None:
         """Forget the held peaks and clips, of one participant or of all."""
