@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters clean
+.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew clean
 
 report: $(READY)
 	$(BIN)/jamlab verify --out reports || [ $$? -eq 1 ]  # FAIL is a result, not an error of make's
@@ -23,7 +23,7 @@ format: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-bench: bench-latency bench-connectivity bench-session bench-devices bench-meters
+bench: bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
@@ -39,6 +39,9 @@ bench-devices: $(READY)
 
 bench-meters: $(READY)
 	$(BIN)/python -m bench.meters
+
+bench-skew: $(READY)
+	$(BIN)/python -m bench.skew
 
 clean:
 	rm -rf .venv reports .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -54,7 +54,9 @@ class Decoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Packet:
+class Packet:
+    """A packet whose numbers do not wrap around."""
+
     position: int
     sequence: int
     payload: bytes
@@ -77,13 +79,13 @@ class Playout:
         self.history: deque[PlayedPacket] = deque(maxlen=_HISTORY)
         self._decoder = decoder
         self._estimator = estimator or DelayEstimator()
-        self._packets: dict[int, _Packet] = {}
-        self._arrived: deque[int] = deque(maxlen=_BUFFERED)
+        self._packets: dict[int, Packet] = {}
+        self._arrived: deque[Packet] = deque(maxlen=_BUFFERED)
         self._played: deque[int] = deque(maxlen=_BUFFERED)
         self._stray_sequence: int | None = None  # of the packet before this one, if it strayed
         self._next: int | None = None  # position of the next sample to decode
         self._excused: int | None = None  # what is due before it was missed by the card
-        self._newest: _Packet | None = None
+        self._newest: Packet | None = None
         self._last_sequence: int | None = None
         self._ready: Block = silence(0)
         self._frame_frames = 240
@@ -173,14 +175,14 @@ class Playout:
 
     # Packets
 
-    def _unwrap(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> _Packet:
+    def _unwrap(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> Packet:
         """Continue the newest packet's numbers past the wrap-around, to the nearest that fits."""
         newest = self._newest
         if newest is None:
-            return _Packet(timestamp, sequence, payload, arrival_s)
+            return Packet(timestamp, sequence, payload, arrival_s)
         position = newest.position + _signed(timestamp - newest.position, 32)
         extended = newest.sequence + _signed(sequence - newest.sequence, 16)
-        return _Packet(position, extended, payload, arrival_s)
+        return Packet(position, extended, payload, arrival_s)
 
     @property
     def _line(self) -> int:
@@ -189,12 +191,12 @@ class Playout:
             return self._next
         return self._newest.position if self._newest else 0
 
-    def _admit(self, packet: _Packet) -> None:
+    def _admit(self, packet: Packet) -> None:
         overdue = self._next is not None and packet.position < self._next
         if packet.position in self._packets or (overdue and packet.position in self._played):
             self.counters.duplicated += 1
             return
-        self._arrived.append(packet.position)
+        self._arrived.append(packet)
         if self._newest is None or packet.position > self._newest.position:
             self._newest = packet
         else:
@@ -207,7 +209,7 @@ class Playout:
             self.counters.late += 1
             del self._packets[min(self._packets)]
 
-    def _stray(self, packet: _Packet) -> None:
+    def _stray(self, packet: Packet) -> None:
         """Two strays that follow each other are a sender that started anew (RFC 3550 A.1)."""
         if self._stray_sequence is not None and packet.sequence == self._stray_sequence + 1:
             self._restart(packet)
@@ -215,7 +217,7 @@ class Playout:
             self.counters.strayed += 1
             self._stray_sequence = packet.sequence
 
-    def _restart(self, packet: _Packet) -> None:
+    def _restart(self, packet: Packet) -> None:
         self.counters.restarted += 1
         self.counters.strayed += len(self._packets)
         self._packets.clear()
@@ -230,16 +232,20 @@ class Playout:
 
     def _observe_arrivals(self) -> None:
         if self._next is None and self._arrived:
-            self._begin(max(self._arrived))
-        for position in self._arrived:
-            if self._excused is None or position >= self._excused:
-                self._estimator.observe(self._pulled, self._pulled - position)
+            self._begin(max(self._arrived, key=lambda packet: packet.position))
+        for packet in self._arrived:
+            if self._excused is None or packet.position >= self._excused:
+                self._estimator.observe(self._pulled, self._needed(packet))
         self._arrived.clear()
 
-    def _begin(self, newest: int) -> None:
+    def _needed(self, packet: Packet) -> int:
+        """Return the delay a packet needed that came since the last pull."""
+        return self._pulled - packet.position
+
+    def _begin(self, newest: Packet) -> None:
         """Begin a line of play; what waited longer than the newest packet waited for the card."""
         self._arrived.clear()
-        self._estimator.observe(self._pulled, self._pulled - newest)
+        self._estimator.observe(self._pulled, self._needed(newest))
         self._next = self._pulled + len(self._ready) - self._estimator.target_frames
         self._advance(0)
 
@@ -267,7 +273,7 @@ class Playout:
             self.counters.skipped_frames += surplus
             self._advance(surplus)
 
-    def _play(self, packet: _Packet, block: Block) -> Block:
+    def _play(self, packet: Packet, block: Block) -> Block:
         self.counters.decoded += 1
         self.counters.played_frames += len(block)
         self._frame_frames = len(block)
@@ -275,13 +281,15 @@ class Playout:
         self._last_sequence = packet.sequence
         self._played.append(packet.position)
         self.history.append(
-            PlayedPacket(
-                packet.position % (1 << 32), packet.arrival_s, self._pulled + len(self._ready)
-            )
+            PlayedPacket(packet.position % (1 << 32), packet.arrival_s, self._output_frame())
         )
         spliced = self._spliced(block)
         self._advance(len(block))
         return spliced
+
+    def _output_frame(self) -> int:
+        """Return the frame of the card at which what is produced next begins to be played."""
+        return self._pulled + len(self._ready)
 
     def _advance(self, frames: int) -> None:
         assert self._next is not None
@@ -331,10 +339,8 @@ class Playout:
 
     def _spliced(self, block: Block) -> Block:
         """Move the delay towards its target, as far as one frame allows."""
-        assert self.delay_frames is not None
         limit = longest_splice(len(block))
-        wanted = self._estimator.correction(self._pulled, self.delay_frames)
-        change = max(-limit, min(limit, wanted))
+        change = max(-limit, min(limit, self._correction()))
         if change > 0:
             self.counters.inserted_frames += change
             return lengthen(block, change)
@@ -342,6 +348,11 @@ class Playout:
             self.counters.removed_frames -= change
             return shorten(block, -change)
         return block
+
+    def _correction(self) -> int:
+        """Return by how many frames the delay should change now."""
+        assert self.delay_frames is not None
+        return self._estimator.correction(self._pulled, self.delay_frames)
 
 
 def _signed(difference: int, bits: int) -> int:

@@ -62,6 +62,8 @@ class PeerFigures:
     sent_bit_s: float | None = None
     """Bits a second, as of `RtcpReading.bytes_sent`."""
     received_bit_s: float | None = None
+    drift_ppm: float | None = None
+    """How much faster the peer's sound card runs than ours, in parts per million."""
 
     @property
     def one_way_s(self) -> float | None:
@@ -126,6 +128,7 @@ def _at(now: Reading) -> PeerFigures:
         lookahead_s=now.capture.lookahead_frames / SAMPLE_RATE,
         local_candidate=local,
         remote_candidate=remote,
+        drift_ppm=None if now.stream.drift is None else now.stream.drift * 1e6,
     )
 
 

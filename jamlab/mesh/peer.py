@@ -28,8 +28,8 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from jamlab.media.encoder import EncodedFrame
+from jamlab.media.follower import FollowingPlayout
 from jamlab.media.opus import OpusDecoder
-from jamlab.media.playout import Playout
 from jamlab.media.quality import Quality
 from jamlab.media.rtc import EncodedTrack, candidate_pair, divert_packets, timestamp_origin
 from jamlab.mesh.capture import Capture
@@ -91,7 +91,7 @@ class PeerConnection:
         self.peer_id = peer_id
         self.number = number
         self.state = ConnectionState.NEW
-        self.playout: Playout | None = None
+        self.playout: FollowingPlayout | None = None
         self.prepared = True
         """Whether no offer has been made or taken yet."""
         self.capture: Capture | None = None
@@ -167,7 +167,7 @@ class PeerConnection:
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
-        playout = Playout(OpusDecoder())
+        playout = FollowingPlayout(OpusDecoder(), asyncio.get_running_loop().time)
         divert_packets(receiver, playout.receive)
         self.playout = playout
         self._watch(self._await_end(track))

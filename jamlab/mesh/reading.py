@@ -21,7 +21,7 @@ from aiortc import (
 
 from jamlab.audio.card import SoundCard
 from jamlab.media.encoder import FrameEncoder
-from jamlab.media.playout import Playout
+from jamlab.media.follower import FollowingPlayout
 from jamlab.mesh.capture import Capture
 from jamlab.mesh.peer import PeerConnection
 from jamlab.mesh.timeline import CardTimeline, Waits
@@ -43,16 +43,22 @@ class StreamReading:
     """Length of the peer's Opus frames; None before one was decoded."""
     waits: Waits | None
     """Of the packets that came lately; None when none did."""
+    drift: float | None = None
+    """As of `FollowingPlayout.drift`."""
 
     @classmethod
     def of(
-        cls, playout: Playout, timeline: CardTimeline | None, captured_frames: int, since_s: float
+        cls,
+        playout: FollowingPlayout,
+        timeline: CardTimeline | None,
+        captured_frames: int,
+        since_s: float,
     ) -> "StreamReading":
         """Read a playout buffer.
 
         Parameters
         ----------
-        playout : Playout
+        playout : FollowingPlayout
             The buffer, between two callbacks of its card.
         timeline : CardTimeline or None
             The card's.
@@ -65,7 +71,13 @@ class StreamReading:
         lately = latest(playout.history, since_s, lambda packet: packet.arrival_s)
         origin = captured_frames - playout.pulled_frames
         waits = None if timeline is None else timeline.waits(lately, origin)
-        return cls(counters.played_frames, counters.concealed_frames, playout.frame_frames, waits)
+        return cls(
+            counters.played_frames,
+            counters.concealed_frames,
+            playout.frame_frames,
+            waits,
+            playout.drift,
+        )
 
 
 NO_STREAM = StreamReading(0, 0, None, None)

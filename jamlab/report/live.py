@@ -24,7 +24,8 @@ def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
     DataFrame
         ``at_s`` (seconds since the first), ``peer``, ``one_way_ms`` (estimated), a column in
         milliseconds for each of its stages, ``loss_percent``, ``concealed_percent``,
-        ``sent_kbit_s``, ``received_kbit_s``, ``route`` and its ends ``local`` and ``remote``.
+        ``sent_kbit_s``, ``received_kbit_s``, ``drift_ppm`` (of the peer's card against ours),
+        ``route`` and its ends ``local`` and ``remote``.
     """
     taken = [*figures]
     began_s = taken[0].at_s if taken else 0.0
@@ -82,6 +83,7 @@ _COLUMNS = (
     "concealed_percent",
     "sent_kbit_s",
     "received_kbit_s",
+    "drift_ppm",
     "route",
     "local",
     "remote",
@@ -98,6 +100,7 @@ def _row(entry: PeerFigures, began_s: float) -> tuple[object, ...]:
         _times(entry.concealed_share, 1e2),
         _times(entry.sent_bit_s, 1e-3),
         _times(entry.received_bit_s, 1e-3),
+        entry.drift_ppm,
         entry.route,
         entry.local_candidate,
         entry.remote_candidate,

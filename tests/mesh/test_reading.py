@@ -15,7 +15,7 @@ from aiortc import (
 )
 from hypothesis import given, settings
 
-from jamlab.media.playout import Playout
+from jamlab.media.follower import FollowingPlayout
 from jamlab.mesh.reading import RtcpReading, StreamReading, latest
 from tests.leaks import DEADLINE_S, until
 from tests.mesh.jam import BLOCK, CHEAP, connect, ends, plays_on
@@ -92,7 +92,8 @@ class Codec:
 
 
 def test_a_stream_without_packets():
-    assert StreamReading.of(Playout(Codec()), None, 480, 0.0) == StreamReading(0, 0, None, None)
+    playout = FollowingPlayout(Codec(), lambda: 0.0)
+    assert StreamReading.of(playout, None, 480, 0.0) == StreamReading(0, 0, None, None)
 
 
 @pytest.mark.usefixtures("nothing_left")

@@ -26,6 +26,7 @@ KNOWN = PeerFigures(
     concealed_share=0.02,
     sent_bit_s=243_000.0,
     received_bit_s=244_000.0,
+    drift_ppm=-31.4,
 )
 UNKNOWN = PeerFigures(100.0, "cleo", 2, None, None, None, None, None, 0.0065, None, None)
 COLUMNS = [
@@ -42,6 +43,7 @@ COLUMNS = [
     "concealed_percent",
     "sent_kbit_s",
     "received_kbit_s",
+    "drift_ppm",
     "route",
     "local",
     "remote",
@@ -60,7 +62,7 @@ class TestTable:
             "host",
             "srflx",
         ]
-        numbers = [1.5, 21.5, 2.5, 0.5, 10, 4, 2, 2.5, 1, 2, 243, 244]
+        numbers = [1.5, 21.5, 2.5, 0.5, 10, 4, 2, 2.5, 1, 2, 243, 244, -31.4]
         shown = row.drop(["peer", "route", "local", "remote"]).astype(float)
         np.testing.assert_allclose(shown, numbers)
 

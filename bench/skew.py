@@ -1,0 +1,61 @@
+"""``make bench-skew``: what following another card's clock costs in the card's callback.
+
+A stream of 2.5 ms Opus frames is pulled in blocks of 64 frames, decoding included: by a playout
+that knows one clock, by one that watches for another, and by one that resamples to it.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bench.bars import bar, publish
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.follower import FollowingPlayout
+from jamlab.media.opus import OpusDecoder, OpusEncoder
+from jamlab.media.playout import Playout
+from jamlab.media.quality import LOW_LATENCY
+
+RUNS = 3
+BLOCK, FRAME = 64, LOW_LATENCY.frame_frames
+SECONDS, SETTLING_S = 30, 10
+
+
+def packets():
+    rng, encoder = np.random.default_rng(1), OpusEncoder(LOW_LATENCY)
+    return [encoder.encode(rng.normal(0, 0.1, (FRAME, 2)).astype(np.float32)) for _ in range(400)]
+
+
+def microseconds(payloads, drift=None):
+    """Return what a pull takes on average, from a sender of that drift; None is a plain playout."""
+    clock_s = [0.0]
+    decoder = OpusDecoder()
+    playout = Playout(decoder) if drift is None else FollowingPlayout(decoder, lambda: clock_s[0])
+    rate, sent, spent_s = SAMPLE_RATE * (1 + (drift or 0.0)), 0, 0.0
+    for block in range(SECONDS * SAMPLE_RATE // BLOCK):
+        clock_s[0] = block * BLOCK / SAMPLE_RATE
+        while (sent + 1) * FRAME / rate + 0.01 <= clock_s[0]:
+            arrival_s = (sent + 1) * FRAME / rate + 0.01
+            playout.receive(sent % 2**16, sent * FRAME, payloads[sent % len(payloads)], arrival_s)
+            sent += 1
+        began_s = time.perf_counter()
+        playout.pull(BLOCK)
+        spent_s += time.perf_counter() - began_s if clock_s[0] >= SETTLING_S else 0.0
+    return spent_s / ((SECONDS - SETTLING_S) * SAMPLE_RATE / BLOCK) * 1e6
+
+
+def main():
+    payloads = packets()
+    ways = {"one clock": None, "equal clocks watched": 0.0, "200 ppm followed": 200e-6}
+    took = {name: [] for name in ways}
+    for _ in range(RUNS):
+        for name, drift in ways.items():
+            took[name].append(microseconds(payloads, drift))
+    publish(
+        [bar(f"a block of 64 frames, {name}", runs, "µs", "<", 50) for name, runs in took.items()],
+        Path("reports/bench-skew.json"),
+    )
+
+
+if __name__ == "__main__":
+    main()

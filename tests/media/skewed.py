@@ -1,0 +1,166 @@
+"""Two cards at rates of their own and a network between them, in virtual time, with a tone in it.
+
+The tone is ``exp(jωp)`` at position *p*, real part left and imaginary part right, so the phase of
+what is played says which position it is, to a fraction of a frame. Its period is 48 frames and the
+golden section, so no slip by whole frames looks like none.
+"""
+
+import heapq
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.follower import FollowingPlayout
+
+PERIOD = 48 + (5**0.5 - 1) / 2
+OMEGA = 2 * np.pi / PERIOD
+
+
+class ToneDecoder:
+    """Decodes a position into the tone there; invents silence."""
+
+    def __init__(self):
+        self._tables = {}
+
+    def decode(self, payload):
+        position, frames = struct.unpack(">qH", payload)
+        table = self._tables.get(frames)
+        if table is None:
+            table = self._tables[frames] = np.exp(1j * OMEGA * np.arange(frames))
+        tone = table * np.exp(1j * (OMEGA * position % (2 * np.pi)))
+        return tone.view(np.float64).reshape(-1, 2).astype(np.float32)
+
+    def conceal(self, frames):
+        return np.zeros((frames, 2), np.float32)
+
+
+def no_delay(k):
+    return 0.020
+
+
+@dataclass
+class Path:
+    """A sender with a card of nominal rate, a network, and our card, `ppm` slower than it.
+
+    Time is the sender's: packet *k* is complete after ``(k + 1) · frame`` of its frames.
+    """
+
+    ppm: float = 0.0
+    block: int = 64
+    frame: int = 120
+    delay_s: object = no_delay
+    """Of packet *k*, in seconds; None when it is lost."""
+    lag_s: object = None
+    """How much later than due the loop is at a time, in seconds."""
+    decoder: object = None
+    payload: object = None
+    """Of packet *k*, when not for a `ToneDecoder`."""
+    played: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.rate = SAMPLE_RATE / (1 + self.ppm * 1e-6)
+        self.now_s = 0.0
+        self.playout = FollowingPlayout(self.decoder or ToneDecoder(), lambda: self.now_s)
+        self.frames = 0
+        self._sent = 0
+        self._flying = []
+
+    @property
+    def due_s(self):
+        return self.frames / self.rate
+
+    def run(self, seconds, keep=None):
+        """Play on; `keep(block)` is told every block, or all are kept in `played`."""
+        keep = keep or self.played.append
+        until = self.frames + seconds * self.rate
+        while self.frames < until:
+            self.frames += self.block
+            self.deliver()
+            block = self.playout.pull(self.block)
+            assert block.shape == (self.block, 2)
+            keep(block)
+        return self
+
+    def deliver(self):
+        """Let the time of our card's callback come, and all packets until then."""
+        called_s = self.due_s + (self.lag_s(self.due_s) if self.lag_s else 0.0)
+        self._send(called_s)
+        self._deliver(called_s)
+        self.now_s = max(self.now_s, called_s)
+
+    def _send(self, until_s):
+        while (self._sent + 1) * self.frame / SAMPLE_RATE <= until_s:
+            k = self._sent
+            self._sent += 1
+            delay_s = self.delay_s(k)
+            if delay_s is not None:
+                complete_s = (k + 1) * self.frame / SAMPLE_RATE
+                heapq.heappush(self._flying, (complete_s + delay_s, k))
+
+    def _deliver(self, until_s):
+        while self._flying and self._flying[0][0] <= until_s:
+            self.now_s, k = heapq.heappop(self._flying)
+            position = k * self.frame
+            payload = self.payload(k) if self.payload else struct.pack(">qH", position, self.frame)
+            timestamp = position % 2**32
+            self.playout.receive(k % 2**16, timestamp, payload, self.now_s)
+
+    @property
+    def sound(self):
+        return np.concatenate(self.played)
+
+    @property
+    def counters(self):
+        return self.playout.counters
+
+
+def latency_s(frame, sample, path):
+    """How long ago what is played as a frame of the card was captured, to whole periods.
+
+    Parameters
+    ----------
+    frame : int
+        Frame of our card.
+    sample : array, shape (2,)
+        What is played then.
+    """
+    position = np.angle(complex(*sample)) / OMEGA
+    return (frame / path.rate * SAMPLE_RATE - position) % PERIOD / SAMPLE_RATE
+
+
+class Slips:
+    """Watches a tone sample by sample for anything that is no even tone.
+
+    ``x[n-1] + x[n+1] - 2 cos(ω) x[n]`` of a sine is 0; a step of its phase by δ leaves some δ.
+    """
+
+    def __init__(self, omega=OMEGA):
+        self.worst = 0.0
+        self._kept = np.zeros((0, 2), np.float32)
+        self._factor = np.float32(2 * np.cos(omega))
+
+    def __call__(self, blocks):
+        sound = np.concatenate([self._kept, *blocks])
+        left = sound[:, 0]
+        rest = np.abs(left[2:] + left[:-2] - self._factor * left[1:-1])
+        if len(rest):
+            self.worst = max(self.worst, float(rest.max()))
+        self._kept = sound[-2:]
+
+
+def spectral_purity_db(sound, guard_hz=25.0):
+    """Energy outside the main lobe of the strongest line, below the line's, in dBc.
+
+    A window of seven terms (Albrecht, ICASSP 2001) has side lobes far below what is looked for.
+    """
+    terms = (0.27122036, 0.43344461, 0.21800412, 0.06578534, 0.0107618673, 7.700127e-4, 1.368e-5)
+    n = 2 * np.pi * np.arange(len(sound)) / len(sound)
+    window = sum((-1) ** k * a * np.cos(k * n) for k, a in enumerate(terms))
+    power = np.abs(np.fft.rfft(sound * window)) ** 2
+    peak = int(power.argmax())
+    guard = int(np.ceil(guard_hz * len(sound) / SAMPLE_RATE))
+    lobe = slice(max(peak - guard, 0), peak + guard + 1)
+    inside = power[lobe].sum()
+    return 10 * np.log10((power.sum() - inside) / inside)

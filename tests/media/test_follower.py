@@ -1,0 +1,345 @@
+"""Two cards that run apart: hours of virtual time, heard sample by sample.
+
+What is played is a tone that says which position it is (`tests.media.skewed`), so latency, slips
+and purity are read off the sound, not off what the playout says of itself.
+"""
+
+import gc
+import random
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.follower import NOTICEABLE, FollowingPlayout
+from jamlab.media.opus import OpusDecoder, OpusEncoder
+from jamlab.media.playout import Playout
+from jamlab.media.quality import LOW_LATENCY
+from jamlab.networks.link import Link
+from jamlab.networks.profile import profile_named, profile_names
+from tests.media.skewed import (
+    OMEGA,
+    PERIOD,
+    Path,
+    Slips,
+    ToneDecoder,
+    latency_s,
+    spectral_purity_db,
+)
+
+SETTLED_S = 15  # the first drift, and the settling of the delay
+HOUR_S = 3600
+SLIP = 5e-5  # of full scale; the tone's own rate, 500 ppm off, leaves 2e-5
+PURE_DBC = -90.0
+
+
+def jitter(mean_s, seed=1, delay_s=0.020):
+    rng = random.Random(seed)
+    return lambda k: delay_s + rng.expovariate(1 / mean_s)
+
+
+def up_to(most_s, seed=1, delay_s=0.020):
+    rng = random.Random(seed)
+    return lambda k: delay_s + most_s * rng.random()
+
+
+def network(name, seed=1):
+    """Two access links of a profile; what they hold up is not lost."""
+    links = [Link(profile_named(name).access(), random.Random(seed + n)) for n in range(2)]
+    frame_s = [0.0]
+
+    def delay_s(k):
+        came_s = sent_s = k * frame_s[0]
+        for link in links:
+            out = link.transit(120, came_s)
+            if not out:
+                return None
+            came_s = out[0]
+        return came_s - sent_s
+
+    def of(frame):
+        frame_s[0] = frame / SAMPLE_RATE
+        return delay_s
+
+    return of
+
+
+def disturbed(path):
+    """Frames that were not what was sent, or not as long as it was."""
+    counters = path.counters
+    return (
+        counters.concealed_frames,
+        counters.silent_frames,
+        counters.skipped_frames,
+        counters.inserted_frames + counters.removed_frames,
+        counters.late,
+    )
+
+
+class Listener:
+    """Listens to a path for hours, in stretches of many blocks, and keeps what it found."""
+
+    def __init__(self, path, together=32, every=10):
+        self.path = path
+        self.slips = Slips()
+        self.latencies_s = [latency_s(path.frames - 1, path.played[-1][-1], path)]
+        self.purities = []
+        self._blocks = []
+        self._together, self._every = together, every
+
+    def __call__(self, block):
+        self._blocks.append(block)
+        if len(self._blocks) == self._together:
+            self.slips(self._blocks)
+            self.latencies_s.append(latency_s(self.path.frames - 1, block[-1], self.path))
+            if len(self.latencies_s) % self._every == 0:
+                self._analyse(np.concatenate(self._blocks)[: SAMPLE_RATE // 2, 0])
+            self._blocks.clear()
+
+    def _analyse(self, sound):
+        self.purities.append(spectral_purity_db(sound.astype(np.float64)))
+
+    @property
+    def moved_ms(self):
+        """Latency less that at the beginning; slower than half a period between two readings."""
+        latencies = np.unwrap(self.latencies_s, period=PERIOD / SAMPLE_RATE)
+        return 1000 * (latencies - latencies[0])
+
+
+class TestFourHours:
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_the_latency_stays_and_nothing_clicks(self, ppm):
+        """Within 3 ms of its start, never dry, no slip, no line but the tone's, for four hours."""
+        path = Path(ppm, block=4096, frame=2880, delay_s=up_to(0.001)).run(2 * SETTLED_S)
+        before, listener = disturbed(path), Listener(path)
+        path.run(4 * HOUR_S, listener)
+        assert disturbed(path) == before
+        assert np.abs(listener.moved_ms).max() < 0.5
+        assert len(listener.purities) > 4 * 60
+        assert max(listener.purities) < PURE_DBC
+        assert listener.slips.worst < SLIP
+        assert path.playout.drift == pytest.approx(ppm * 1e-6, abs=0.5e-6)
+
+
+class TestSteady:
+    """Minutes with short blocks: every figure of the four hours, on more kinds of cards."""
+
+    @pytest.mark.parametrize("ppm", [-300, -20, 20, 300])
+    @pytest.mark.parametrize(("block", "frame"), [(64, 120), (128, 480), (256, 240), (480, 480)])
+    def test_no_slip_and_no_delay(self, ppm, block, frame):
+        path = Path(ppm, block=block, frame=frame).run(2 * SETTLED_S)
+        before, listener = disturbed(path), Listener(path, together=24_000 // block + 1, every=30)
+        path.run(60, listener)
+        assert disturbed(path) == before
+        assert np.abs(listener.moved_ms).max() < 0.25
+        assert listener.slips.worst < SLIP
+        assert max(listener.purities) < PURE_DBC
+
+    @settings(max_examples=15, deadline=None)
+    @given(
+        ppm=st.floats(-300, 300),
+        block=st.sampled_from([32, 64, 100, 128, 256, 441, 1024]),
+        frame=st.sampled_from([120, 240, 480, 960]),
+        delay_ms=st.floats(0, 80),
+    )
+    def test_any_cards(self, ppm, block, frame, delay_ms):
+        path = Path(ppm, block=block, frame=frame, delay_s=lambda k: delay_ms / 1000)
+        path.run(2 * SETTLED_S)
+        before, listener = disturbed(path), Listener(path, together=24_000 // block + 1)
+        path.run(20, listener)
+        # cards that differ by less than is noticeable may still be spliced, rarely
+        if path.playout.resampling or abs(ppm) < 0.5:
+            assert disturbed(path)[:3] == before[:3]
+            assert listener.slips.worst < SLIP
+        assert np.abs(listener.moved_ms).max() < 0.5
+
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_on_a_network_that_jitters(self, ppm):
+        """Spikes are lost and the delay follows them as ever, but it does not go away."""
+        quiet, skewed = (
+            Path(each, frame=240, delay_s=network("same country")(240)).run(240)
+            for each in (0.0, ppm)
+        )
+        assert skewed.playout.drift == pytest.approx(ppm * 1e-6, abs=3e-6)
+        share = [path.counters.concealed_share for path in (quiet, skewed)]
+        assert share[1] < share[0] + 0.003
+        beyond = skewed.playout.delay_frames - skewed.playout._estimator.target_frames
+        assert abs(beyond) < 240
+
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_loss_is_concealed_and_nothing_else(self, ppm):
+        rng = random.Random(4)
+        path = Path(ppm, delay_s=lambda k: None if rng.random() < 0.01 else 0.020).run(SETTLED_S)
+        before = path.counters.concealed_frames
+        path.run(60)
+        lost = path.counters.concealed_frames - before
+        assert 0.005 < lost / (60 * SAMPLE_RATE) < 0.015
+        assert path.counters.late == 0
+        assert path.counters.silent_frames == 0
+
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_with_opus(self, ppm):
+        """The latency of a real stream, by the phase of its tone, over a minute."""
+        encoder, packets = OpusEncoder(LOW_LATENCY), []
+
+        def payload(k):
+            while len(packets) <= k:
+                phases = OMEGA * (np.arange(120) + 120 * len(packets))
+                tone = 0.5 * np.column_stack((np.cos(phases), np.cos(phases)))
+                packets.append(encoder.encode(tone.astype(np.float32)))
+            return packets[k]
+
+        path = Path(ppm, decoder=OpusDecoder(), payload=payload, delay_s=jitter(2e-4))
+        path.run(SETTLED_S)
+        before, begin = disturbed(path), len(path.played)
+        path.run(60)
+        after = disturbed(path)
+        assert after[1:4] == before[1:4]
+        assert after[0] - before[0] <= 600  # a spike of the jitter or two
+        sound = np.concatenate(path.played[begin:])[:, 0].astype(float)
+        windows = sound[: len(sound) // 4800 * 4800].reshape(-1, 4800)
+        n = np.arange(windows.size).reshape(windows.shape)
+        card_omega = OMEGA * (1 + ppm * 1e-6)  # the tone by our card's clock
+        phases = np.angle((windows * np.exp(-1j * card_omega * n)).sum(axis=1))
+        moved_ms = np.unwrap(phases) / OMEGA / SAMPLE_RATE * 1000
+        assert np.abs(moved_ms - moved_ms[0]).max() < 0.5
+
+
+class TestEqualClocks:
+    @pytest.mark.parametrize("name", profile_names())
+    def test_an_hour_on_any_network_is_not_resampled(self, name):
+        path = Path(0.0, block=480, frame=480, delay_s=network(name)(480))
+        path.run(HOUR_S, lambda block: None)
+        assert not path.playout.resampling
+        assert abs(path.playout.drift) < NOTICEABLE / 2
+
+    def test_a_loop_that_lags_is_not_resampled(self):
+        """A millisecond on average, and 40 ms at a stretch once in ten seconds."""
+        rng = random.Random(8)
+        path = Path(
+            0.0,
+            block=128,
+            frame=240,
+            lag_s=lambda due: rng.expovariate(1000) + (0.040 if due % 10 < 0.2 else 0.0),
+        )
+        path.run(600, lambda block: None)
+        assert not path.playout.resampling
+
+    @settings(max_examples=20, deadline=None)
+    @given(
+        block=st.integers(16, 1024),
+        frame=st.sampled_from([120, 240, 480, 960]),
+        mean_ms=st.floats(0, 10),
+        seed=st.integers(0, 99),
+    )
+    def test_is_a_plain_playout_to_the_last_bit(self, block, frame, mean_ms, seed):
+        delay_s = jitter(mean_ms / 1000, seed) if mean_ms else None
+        one, other = (Path(0.0, block, frame, delay_s or (lambda k: 0.020)) for _ in range(2))
+        if delay_s:
+            other.delay_s = jitter(mean_ms / 1000, seed)
+        plain = other.playout = PlainPlayout(ToneDecoder())
+        assert np.array_equal(one.run(10).sound, other.run(10).sound)
+        assert list(one.playout.history) == list(plain.history)
+        assert one.counters == plain.counters
+        assert one.playout.pulled_frames == plain.pulled_frames
+
+    def test_a_drift_too_small_to_notice_is_left_to_splices(self):
+        path = Path(1.0).run(120)
+        assert 0 < path.playout.drift < NOTICEABLE
+        assert not path.playout.resampling
+
+
+class PlainPlayout(Playout):
+    """The playout as it is without a card of its own."""
+
+
+class TestSwitchOver:
+    def test_nothing_is_heard_of_it(self):
+        """From before the drift is known to long after, the tone goes on without a step."""
+        path = Path(-200.0, frame=120)
+        while not path.playout.resampling:
+            path.run(0.1)
+        blocks = len(path.played)
+        assert 0.8 < path.due_s < 2
+        path.run(3)
+        slips = Slips()
+        slips(path.played[blocks - 90 : blocks + 1000])
+        assert slips.worst < SLIP
+
+    def test_the_look_ahead_is_gained_by_rate(self):
+        path = Path(200.0)
+        while not path.playout.resampling:
+            path.run(0.1)
+        spliced = disturbed(path)
+        path.run(5)
+        assert disturbed(path) == spliced
+        target = path.playout._estimator.target_frames
+        assert path.playout.delay_frames == pytest.approx(target, abs=8)
+
+    def test_cards_that_come_to_agree_are_resampled_by_one(self):
+        path = Path(100.0).run(60)
+        offset_s = path.now_s - path.frames / SAMPLE_RATE
+        path.rate, path.lag_s = SAMPLE_RATE, lambda due_s: offset_s
+        path.run(300, lambda block: None)
+        assert abs(path.playout.drift) < 2e-6
+        assert path.playout.resampling
+
+
+class TestPositions:
+    @pytest.mark.parametrize("ppm", [-200, 0, 200])
+    def test_the_history_says_where_each_packet_went(self, ppm):
+        """The sample at the frame it names has the phase of the packet's first position."""
+        path = Path(ppm).run(60)
+        sound = path.sound
+        for packet in [*path.playout.history][2000::500]:
+            played = complex(*sound[packet.output_frame])
+            expected = np.exp(1j * OMEGA * packet.timestamp)
+            assert abs(np.angle(played / expected)) / OMEGA < 0.75  # rounded to a frame
+
+    def test_pulled_frames_are_the_cards(self):
+        path = Path(300.0).run(30)
+        assert path.playout.pulled_frames == path.frames
+        assert path.playout._pulled != path.frames
+
+    def test_what_the_card_missed_is_counted_in_its_frames(self):
+        path = Path(200.0).run(SETTLED_S)
+        late = path.counters.concealed_frames
+        for _ in range(20):
+            path.frames += path.block
+            path.deliver()
+            path.playout.miss(path.block)
+        assert path.counters.missed_frames == 20 * path.block
+        assert path.playout.pulled_frames == path.frames
+        path.run(SETTLED_S)
+        assert path.counters.concealed_frames == late
+
+    def test_a_sender_that_begins_anew_is_measured_anew(self):
+        path = Path(200.0).run(30)
+        assert path.playout.drift == pytest.approx(200e-6, abs=3e-6)
+        restarted = path.counters.restarted
+        begun = path.counters.received
+        for k in range(2):
+            position = 10**9 + k * path.frame
+            payload = position.to_bytes(8, "big") + path.frame.to_bytes(2, "big")
+            path.playout.receive((k + 40_000) % 2**16, position, payload, path.now_s)
+        assert path.counters.received == begun + 2
+        assert path.counters.restarted == restarted + 1
+        assert path.playout.drift is None
+
+
+class TestWithoutAStream:
+    def test_before_the_first_packet_there_is_silence_and_no_drift(self):
+        playout = FollowingPlayout(ToneDecoder(), lambda: 0.0)
+        assert not playout.pull(64).any()
+        assert (playout.drift, playout.resampling, playout.delay_frames) == (None, False, None)
+
+    def test_it_is_freed_once_nobody_uses_it(self):
+        path = Path(200.0).run(10)
+        assert path.playout.resampling
+        gone = weakref.ref(path.playout)
+        del path
+        gc.collect()
+        assert gone() is None
