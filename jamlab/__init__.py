@@ -2,6 +2,7 @@
 
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
+from jamlab.measure.card_record import CardRecord
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import paths_table, verdicts, waterfall
@@ -14,6 +15,7 @@ from jamlab.signaling.memory import MemoryChannel
 __all__ = [
     "HIGH_QUALITY",
     "LOW_LATENCY",
+    "CardRecord",
     "JamSession",
     "LatencyPlan",
     "LatencyRecord",

@@ -2,13 +2,14 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from jamlab.audio.portaudio import device_named
-from jamlab.measure.loopback import LoopbackPlan, check_heard, loopback_table, measure_loopback
+from jamlab.measure.card_record import measure_card
+from jamlab.measure.loopback import LoopbackPlan, loopback_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--block-frames", type=int, nargs="+", default=default.block_frames, help="blocks to try"
     )
     parser.add_argument("--clicks", type=int, default=default.clicks, help="clicks for each")
+    parser.add_argument("--out", type=Path, help="leave a record there, for `verify --card`")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run)
 
@@ -41,13 +43,15 @@ def run(options: argparse.Namespace) -> int:
         When a parameter is out of its range.
     """
     plan = LoopbackPlan(tuple(options.block_frames), options.clicks)
-    output, source = device_named(options.output, "output"), device_named(options.input, "input")
-    table = loopback_table(measure_loopback(plan, options.input, options.output))
-    check_heard(table)
+    record = measure_card(plan, options.input, options.output)
+    table = loopback_table(record.clicks)
     if options.json:
         print(json.dumps(table.to_dict("records"), indent=2))
-        return 0
-    Console().print(_shown(table, [output.name, source.name]))
+    else:
+        devices = record.provenance["devices"]
+        Console().print(_shown(table, [devices[way]["name"] for way in ("output", "input")]))
+    if options.out is not None:
+        record.save(options.out)
     return 0
 
 

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from jamlab import card_latency
 from jamlab.audio.portaudio import Device, DeviceError
 from jamlab.cli import main
+from jamlab.measure import card_record
+from jamlab.measure.card_record import CardRecord
 from jamlab.measure.loopback import read_loopbacks
 from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.audio.pulse import DEVICE as PULSE
@@ -36,8 +37,8 @@ def make_card(monkeypatch):
             recordings.append((frames, recording))
         return read_loopbacks(plan, recordings)
 
-    monkeypatch.setattr(card_latency, "device_named", named)
-    monkeypatch.setattr(card_latency, "measure_loopback", measure)
+    monkeypatch.setattr(card_record, "device_named", named)
+    monkeypatch.setattr(card_record, "measure_clicks", measure)
     return card
 
 
@@ -62,6 +63,25 @@ class TestFigures:
         assert row["heard_share"] == 1
 
 
+@pytest.mark.usefixtures("card")
+class TestRecord:
+    def test_is_left_where_it_is_wanted(self, tmp_path, capsys):
+        command = ["latency", "--device", "--block-frames", "64", "128", "--out", str(tmp_path)]
+        assert main([*command, "--json"]) == 0
+        rows = json.loads(capsys.readouterr().out)
+        record = CardRecord.load(tmp_path)
+        assert record.block_sizes == (64, 128)
+        for row in rows:
+            figure = record.round_trip_frames(row["block_frames"])
+            assert figure.value == row["round_trip_frames"]
+        assert record.name == "the output → the input"
+
+    def test_without_a_figure_there_is_none(self, card, tmp_path):
+        card["gain"] = 0
+        assert main(["latency", "--device", "--clicks", "5", "--out", str(tmp_path / "x")]) == 2
+        assert not (tmp_path / "x").exists()
+
+
 def test_devices_are_the_ones_that_were_named(card):
     assert main(["latency", "--device", "--input", "3", "--output", "USB", "--clicks", "3"]) == 0
     assert sorted(card["wanted"]) == [("input", "3"), ("output", "USB")]
@@ -79,7 +99,7 @@ class TestComplaints:
         def none(*_):
             raise DeviceError("this machine has no output device: plug a sound card in")
 
-        monkeypatch.setattr(card_latency, "device_named", none)
+        monkeypatch.setattr(card_record, "device_named", none)
         assert main(["latency", "--device"]) == 2
         assert "no output device: plug a sound card in" in capsys.readouterr().err
 

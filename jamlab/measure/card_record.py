@@ -1,0 +1,114 @@
+"""The record of a sound card's loopback: a figure of the card that outlives the run that made it.
+
+======================  =============================================================
+``loopback.parquet``    a row per click and block size, see `CARD_COLUMNS`
+``provenance.json``     versions, machine, parameters, which devices
+======================  =============================================================
+
+A figure is of one block size: at another, the driver keeps other buffers.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jamlab.audio.portaudio import Device, device_named
+from jamlab.measure.loopback import MIN_HEARD_SHARE, LoopbackPlan, check_heard, loopback_table
+from jamlab.measure.loopback import measure_loopback as measure_clicks
+from jamlab.measure.record import RecordError, provenance, read_file, read_json, write_record
+from jamlab.measure.statistics import Estimate, median
+
+CARD_COLUMNS = ("block_frames", "click", "round_trip_frames", "confidence")
+"""Columns of the table, as `jamlab.measure.loopback.measure_loopback` returns them."""
+
+_TABLE = "loopback"
+_SEED = 20
+
+
+@dataclass(frozen=True)
+class CardRecord:
+    """One sound card's round trip, at one or several block sizes."""
+
+    clicks: pd.DataFrame
+    provenance: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, clicks: pd.DataFrame, plan: LoopbackPlan, output: Device, source: Device
+    ) -> "CardRecord":
+        """Make the record of a measurement that ends now.
+
+        Raises
+        ------
+        jamlab.audio.portaudio.DeviceError
+            When too few clicks came back for a figure.
+        """
+        check_heard(loopback_table(clicks))
+        parameters = asdict(plan) | {"block_frames": list(plan.block_frames)}
+        devices = {"output": _described(output), "input": _described(source)}
+        return cls(clicks, provenance(parameters, devices=devices))
+
+    def save(self, folder: Path) -> Path:
+        """Write the record into a folder, made if it is not there; returns the folder."""
+        return write_record(folder, {_TABLE: self.clicks}, self.provenance)
+
+    @classmethod
+    def load(cls, folder: Path) -> "CardRecord":
+        """Read a record.
+
+        Raises
+        ------
+        jamlab.measure.record.RecordError
+            Names the file that is missing or cannot be read.
+        """
+        path = folder / f"{_TABLE}.parquet"
+        if not path.is_file():
+            raise RecordError(
+                f"{folder} holds no record of a sound card: name a folder that "
+                "`jamlab latency --device --out FOLDER` wrote"
+            )
+        clicks = read_file(path, pd.read_parquet)
+        missing = set(CARD_COLUMNS) - set(clicks.columns)
+        if missing:
+            raise RecordError(f"{path} lacks the columns {sorted(missing)}: measure again")
+        return cls(clicks, read_file(folder / "provenance.json", read_json))
+
+    @property
+    def block_sizes(self) -> tuple[int, ...]:
+        """Block sizes there is a figure of, in order."""
+        sizes = sorted({int(frames) for frames in self.clicks["block_frames"]})
+        return tuple(frames for frames in sizes if self.round_trip_frames(frames) is not None)
+
+    def round_trip_frames(self, block_frames: int) -> Estimate | None:
+        """Return the median round trip at a block size; None when it was not measured.
+
+        It was not where fewer than 95 % of the clicks came back, either.
+        """
+        clicks = self.clicks.loc[self.clicks["block_frames"] == block_frames, "round_trip_frames"]
+        heard = clicks.dropna().to_numpy()
+        if not len(clicks) or len(heard) < MIN_HEARD_SHARE * len(clicks):
+            return None
+        return median(heard, np.random.default_rng(_SEED))
+
+    @property
+    def name(self) -> str:
+        """What the devices are called."""
+        devices = self.provenance["devices"]
+        return f"{devices['output']['name']} → {devices['input']['name']}"
+
+
+def measure_card(
+    plan: LoopbackPlan,
+    input_device: str | int | None = None,
+    output_device: str | int | None = None,
+) -> CardRecord:
+    """Measure a card's loopback; raises as `jamlab.measure.loopback` does."""
+    output, source = device_named(output_device, "output"), device_named(input_device, "input")
+    return CardRecord.of(measure_clicks(plan, input_device, output_device), plan, output, source)
+
+
+def _described(device: Device) -> dict[str, str]:
+    return {"name": device.name, "host": device.host}
