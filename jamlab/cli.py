@@ -36,6 +36,7 @@ from jamlab.measure.acceptance import (
 from jamlab.measure.acceptance_record import AcceptanceRecord, is_acceptance_record
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts
 from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
+from jamlab.measure.card_record import CardRecord
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord
@@ -51,6 +52,7 @@ from jamlab.media.quality import QUALITIES, UnsupportedQualityError
 from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, load_configurations
 from jamlab.report.html import (
     ACCEPTANCE_FOLDER,
+    CARD_FOLDER,
     CONNECTIVITY_FOLDER,
     NETWORKS_FOLDER,
     ReportError,
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
     report.add_argument("--out", type=Path, help="the page (default: beside the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    _add_card(report)
     report.set_defaults(run=_report)
     card_latency.add_arguments(
         commands.add_parser("latency", help="measure a sound card's own round trip")
@@ -144,6 +147,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"an acceptance test and nothing else; repeatable: {', '.join(TESTS)}",
     )
+    _add_card(parser)
     _add_output(parser)
     parser.set_defaults(run=_verify)
 
@@ -175,6 +179,15 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_serve)
 
 
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="FOLDER",
+        help="a sound card's record, of `latency --device --out`, for the mouth-to-ear latency",
+    )
+
+
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for the report")
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
@@ -189,11 +202,15 @@ def _verify(options: argparse.Namespace) -> int:
     )
     campaign = ConnectivityPlan(calls=options.calls)
     if options.only:
-        return _accept(options, as_default=(plan, campaign) == (LatencyPlan(), ConnectivityPlan()))
+        as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
+        return _accept(options, as_default=as_default and options.card is None)
     folder, page = options.out / "verification", options.out / "verification.html"
+    card = None if options.card is None else CardRecord.load(options.card)
     with _progress_bar() as progress:
         record = asyncio.run(measure_in_worker(plan, folder, progress))
-        _forget(*(folder / name for name in _PARTS))
+        _forget(*(folder / name for name in (*_PARTS, CARD_FOLDER)))
+        if card is not None:
+            card.save(folder / CARD_FOLDER)
         here = asyncio.run(measure_here(folder / ACCEPTANCE_FOLDER, TESTS, record, progress))
         if options.here_only:
             finished(here, None, folder / ACCEPTANCE_FOLDER)
@@ -223,7 +240,7 @@ def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
     if not as_default:
         raise AcceptanceError(
             "acceptance tests have parameters of their own: leave out --peers, --quality, "
-            "--duration, --block-frames and --calls, or --only"
+            "--duration, --block-frames, --calls and --card, or --only"
         )
     folder, page = options.out / ACCEPTANCE_FOLDER, options.out / f"{ACCEPTANCE_FOLDER}.html"
     with _progress_bar() as progress:
@@ -291,10 +308,14 @@ def _executor(scheduler: str | None) -> Iterator[Executor | None]:
 def _report(options: argparse.Namespace) -> int:
     page = options.out or options.record.with_suffix(".html")
     if is_acceptance_record(options.record):
+        if options.card is not None:
+            raise AcceptanceError(f"{options.record} has no latency of players: leave out --card")
         accepted = AcceptanceRecord.load(options.record)
         _acceptance_page(options.record, page)
         return _tell(None, _Further(acceptance=accepted), page, as_json=options.json)
     record = LatencyRecord.load(options.record)
+    if options.card is not None:
+        CardRecord.load(options.card).save(options.record / CARD_FOLDER)
     verification_report(options.record, page)
     return _tell(record, _Further.beside(options.record), page, as_json=options.json)
 

@@ -11,13 +11,17 @@ from jamlab.measure.acceptance import TESTS
 from jamlab.measure.acceptance_here import REAL_TIME
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.across import across_plan
+from jamlab.measure.card_record import CardRecord
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError
+from jamlab.report.html import CARD_FOLDER
 
 from .measure.acceptance_runs import good_finding, whole_record
+from .measure.card_records import card_record
 from .measure.records import LAG, record_of
 
+OTHERS = [("--peers", "3"), ("--calls", "5"), ("--duration", "9")]
 KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason"]
 
 
@@ -195,11 +199,19 @@ class TestOnly:
         assert complaint.count("\n") == 1
         assert not list(tmp_path.iterdir())
 
-    @pytest.mark.parametrize("option", [("--peers", "3"), ("--calls", "5"), ("--duration", "9")])
+    @pytest.mark.parametrize("option", OTHERS)
     def test_an_option_that_would_do_nothing_is_refused(self, accepted, tmp_path, capsys, option):
         assert self.only(tmp_path, "--only", "local-capture", *option) == 2
         assert "leave out" in capsys.readouterr().err
         assert accepted == []
+
+    def test_a_card_has_nothing_to_be_added_to(self, accepted, tmp_path, capsys):
+        card = card_record({64: 300}).save(tmp_path / "card")
+        assert self.only(tmp_path / "out", "--only", "local-capture", "--card", str(card)) == 2
+        assert "--card" in capsys.readouterr().err
+        folder = whole_record(TESTS).save(tmp_path / "earlier")
+        assert cli.main(["report", str(folder), "--card", str(card)]) == 2
+        assert "has no latency of players: leave out --card" in capsys.readouterr().err
 
     def test_its_page_can_be_made_again(self, pages, tmp_path, capsys):
         folder = whole_record(TESTS).save(tmp_path / "earlier")
@@ -283,6 +295,38 @@ def test_report_from_a_record(pages, tmp_path, capsys):
     assert cli.main(["report", str(folder), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)[0]["verdict"] == "FAIL"
     assert pages == [(folder, tmp_path / "earlier.html")]
+
+
+class TestCard:
+    @pytest.fixture
+    def card(self, tmp_path):
+        return card_record({64: 300}).save(tmp_path / "card")
+
+    def kept(self, folder):
+        return CardRecord.load(folder / CARD_FOLDER).round_trip_frames(64).value
+
+    def test_verify_keeps_it_with_the_run(self, run_of, card, tmp_path):
+        run_of(record_of(steady(11), steady(24)))
+        assert verify(tmp_path, "--here-only", "--card", str(card)) == 0
+        assert self.kept(tmp_path / "verification") == 300
+
+    def test_another_run_does_not_keep_it(self, run_of, card, tmp_path):
+        run_of(record_of(steady(11), steady(24)))
+        verify(tmp_path, "--here-only", "--card", str(card))
+        verify(tmp_path, "--here-only")
+        assert not (tmp_path / "verification" / CARD_FOLDER).exists()
+
+    @pytest.mark.usefixtures("pages")
+    def test_report_keeps_it_with_the_record(self, card, tmp_path):
+        folder = record_of(steady(11), steady(24)).save(tmp_path / "earlier")
+        assert cli.main(["report", str(folder), "--card", str(card)]) == 0
+        assert self.kept(folder) == 300
+
+    def test_no_card_there_is_told_before_anything_is_measured(self, run_of, tmp_path, capsys):
+        plans = run_of(record_of(steady(11), steady(24)))
+        assert verify(tmp_path, "--card", str(tmp_path / "nowhere")) == 2
+        assert "no record of a sound card" in capsys.readouterr().err.replace("\n", " ")
+        assert plans == []
 
 
 def test_report_of_no_record(tmp_path, capsys):

@@ -1,10 +1,15 @@
 """The figure that says where the time went, stage by stage, beside what no network can beat."""
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.card_record import CardRecord
+from jamlab.measure.mouth_to_ear import CardPart, card_part
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import floor_ms
 from jamlab.measure.summary import waterfall as waterfall_table
@@ -23,6 +28,14 @@ STAGE_WORDS = {
 }
 """What an audio engineer calls the stages."""
 
+CARD_WORDS = (
+    "Sound card: its loopback beyond the blocks above",
+    "Relay between the card's thread and ours",
+    "Mouth to ear",
+)
+"""What is added to the measured figure, and the sum."""
+UNKNOWN_WORDS = "Sound card, and so mouth to ear"
+
 _COLOURS = {
     "frame": BLUE,
     "lookahead": BLUE,
@@ -33,22 +46,43 @@ _COLOURS = {
     "residual": FAINT,
     "measured": INK,
 }
+_OUTLINED: dict[str, Any] = {
+    "height": 0.62,
+    "facecolor": "white",
+    "edgecolor": FAINT,
+    "hatch": "////",
+    "linestyle": "--",
+}
 _FLOOR = "Physical floor: frame, look-ahead, card blocks"
 
 
 @styled()
-def waterfall(record: LatencyRecord) -> ReportFigure:
+def waterfall(record: LatencyRecord, card: CardRecord | None = None) -> ReportFigure:
     """Draw the stages of the mean one-way latency, each beginning where the last one ended.
 
-    The residual closes the gap to what was measured; the physical floor is the bar below.
+    The residual closes the gap to what was measured; what sound cards add to that, up to the mouth
+    and the ear, comes next, and the physical floor is the bar below.
+
+    Parameters
+    ----------
+    record : LatencyRecord
+        The run.
+    card : CardRecord, optional
+        Of the sound card both players are taken to have. Without it, or without its figure at the
+        run's block size, the figure says that it was not measured, and has no sum.
     """
     stages = waterfall_table(record)
+    part = card_part(card, record.provenance["parameters"]["block_frames"])
+    further = [UNKNOWN_WORDS] if isinstance(part, str) else [*CARD_WORDS]
+    floor_row = len(stages) + len(further)
     figure = ReportFigure(
-        4.0, "Stages of the mean one-way latency, which add up to the measured one"
+        4.3 + 0.3 * len(further),
+        "Stages of the mean one-way latency, which add up to the measured one, and what sound "
+        "cards add to it",
     )
     axes = figure.panels(1, 1)[0]
-    axes.set_yticks(range(len(stages) + 1), [*stages["stage"].map(STAGE_WORDS), _FLOOR])
-    axes.set_ylim(len(stages) + 0.6, -0.6)
+    axes.set_yticks(range(floor_row + 1), [*stages["stage"].map(STAGE_WORDS), *further, _FLOOR])
+    axes.set_ylim(floor_row + 0.6, -0.6)
     axes.set_xlabel("one-way latency, mean of the clicks of all paths (ms)")
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
@@ -56,7 +90,8 @@ def waterfall(record: LatencyRecord) -> ReportFigure:
         note(axes, "No click was heard whose packet is known: nothing to break down.")
     else:
         _draw_stages(axes, stages)
-    _draw_floor(axes, record, len(stages))
+        _draw_card(axes, part, float(stages["mean_ms"].iloc[-1]), len(stages))
+    _draw_floor(axes, record, floor_row)
     axes.set_xlim(0, 1.16 * axes.dataLim.x1)
     return figure
 
@@ -76,6 +111,22 @@ def _draw_stages(axes: Axes, stages: pd.DataFrame) -> None:
         _write_length(axes, row, max(start, end), end - start)
     for row, end in enumerate(ends_ms[:-1]):
         axes.plot([end, end], [row, row + 1], color=FAINT, linewidth=0.8, zorder=0)
+
+
+def _draw_card(axes: Axes, part: CardPart | str, reached_ms: float, row: int) -> None:
+    """Go on from the measured latency to the mouth and the ear, or say that nobody knows."""
+    if isinstance(part, str):
+        axes.barh(row, reached_ms / 8, left=reached_ms, **_OUTLINED)
+        _write(axes, row, reached_ms, part, before=True)
+        return
+    beyond_ms = part.round_trip.value - part.counted_twice
+    ends_ms = np.cumsum([reached_ms, beyond_ms, part.relay])
+    for number, (start, end) in enumerate(pairwise(ends_ms)):
+        axes.barh(row + number, end - start, left=start, height=0.62, color=SKY)
+        axes.plot([start, start], [row + number - 1, row + number], color=FAINT, linewidth=0.8)
+        _write_length(axes, row + number, max(start, end), end - start)
+    axes.barh(row + 2, ends_ms[-1], height=0.62, color=INK)
+    _write_length(axes, row + 2, ends_ms[-1], ends_ms[-1])
 
 
 def _draw_floor(axes: Axes, record: LatencyRecord, row: int) -> None:
@@ -106,12 +157,16 @@ def _draw_floor(axes: Axes, record: LatencyRecord, row: int) -> None:
 
 
 def _write_length(axes: Axes, row: int, end_ms: float, length_ms: float) -> None:
-    words = f"{length_ms:.2f} ms".replace("-", "−")
+    _write(axes, row, end_ms, f"{length_ms:.2f} ms".replace("-", "−"))
+
+
+def _write(axes: Axes, row: int, end_ms: float, words: str, *, before: bool = False) -> None:
     axes.annotate(
         words,
         (end_ms, row),
-        (5, 0),
+        (-5 if before else 5, 0),
         textcoords="offset points",
         va="center",
+        ha="right" if before else "left",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )

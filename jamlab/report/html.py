@@ -20,6 +20,9 @@ NETWORKS_FOLDER = "networks"
 ACCEPTANCE_FOLDER = "acceptance"
 """Name of the folder, within a latency record's, that holds a record of acceptance tests."""
 
+CARD_FOLDER = "card"
+"""Name of the folder, within a latency record's, that holds a sound card's record."""
+
 _FURTHER_PARTS = {
     ACCEPTANCE_FOLDER: "06_acceptance_tests",
     NETWORKS_FOLDER: "05_latency_across_networks",
@@ -62,7 +65,8 @@ def verification_report(record_folder: Path, html: Path) -> Path:
     record_folder : Path
         Holds the latency record and, in `ACCEPTANCE_FOLDER`, `NETWORKS_FOLDER` and
         `CONNECTIVITY_FOLDER`, the record of acceptance tests, the records across networks and the
-        connectivity record, if they are there. The page begins with the verdicts of all.
+        connectivity record, if they are there; in `CARD_FOLDER`, a sound card's. The page begins
+        with the verdicts of all.
     html : Path
         The page to be written, over any earlier one.
 
@@ -75,10 +79,15 @@ def verification_report(record_folder: Path, html: Path) -> Path:
     for folder, name in _FURTHER_PARTS.items():
         if (record_folder / folder).is_dir():
             parts.append((name, record_folder / folder))
-    executed = [
-        _execute(notebook_path(name), {"record": str(folder.resolve())}) for name, folder in parts
-    ]
+    executed = [_execute(notebook_path(name), _parameters(folder)) for name, folder in parts]
     return _write_page(_joined(executed), html)
+
+
+def _parameters(record_folder: Path) -> dict[str, str]:
+    """Return the parameters of a part's notebook: its record, and the card's that lies in it."""
+    card = record_folder / CARD_FOLDER
+    beside = {"card": str(card.resolve())} if card.is_dir() else {}
+    return {"record": str(record_folder.resolve())} | beside
 
 
 def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:

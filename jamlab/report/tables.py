@@ -14,6 +14,8 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
+from jamlab.measure.card_record import CardRecord
+from jamlab.measure.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import MAX_LAG_MS, paths_table, verdicts
 from jamlab.measure.verdict import Outcome, Verdict, overall
@@ -30,6 +32,14 @@ _SUMMARIES = {
     Outcome.INCONCLUSIVE: "This run does not settle every target.",
     Outcome.NOT_RUN: "Nothing was run.",
 }
+MOUTH_TO_EAR_WORDS = {
+    "mesh": "Mesh, one way, median of the slowest path",
+    "card": "Sound card: its loopback, an input and an output",
+    "counted twice": "Card blocks that are in both",
+    "relay": "Relay between the card's thread and the event loop",
+    "mouth to ear": "Mouth to ear",
+}
+"""What a reader calls the terms of the sum."""
 _LAG_WORDS = {"median_ms": "median", "p95_ms": "95th percentile", "p99_ms": "99th percentile"}
 
 
@@ -91,6 +101,21 @@ def path_table(record: LatencyRecord) -> Styler:
         }
     )
     return styled_table(shown.map(escape), "paths")
+
+
+def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None = None) -> Styler:
+    """Return the sum from the mouth to the ear, a row per term, each with its 95 % interval.
+
+    What was not measured is said so, and the sum with it.
+    """
+    rows = [
+        {
+            "Part": MOUTH_TO_EAR_WORDS[row["part"]],
+            "Time": row["reason"] or with_interval(row["ms"], row["low"], row["high"], "ms"),
+        }
+        for row in mouth_to_ear(record, card).to_dict("records")
+    ]
+    return styled_table(pd.DataFrame(rows).map(escape), "mouth-to-ear")
 
 
 def provenance_table(record: LatencyRecord) -> Styler:

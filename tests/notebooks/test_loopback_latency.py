@@ -3,7 +3,9 @@ import pytest
 
 from jamlab.measure.record import LatencyRecord
 from jamlab.report.html import notebook_path, render
+from tests.measure.card_records import card_record
 from tests.report.pages import Page
+from tests.report.records import drawn_record
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,9 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
         "block_frames",
         "record",
         "out",
+        "card",
+        "measure_device",
+        "device_out",
     ]
 
 
@@ -48,3 +53,14 @@ def test_it_measures_where_no_record_is_given(tmp_path):
     assert "duration 3 s" in page.text
     assert "FloatProgress" not in page.text
     assert page.addresses == []
+    assert "Mouth to ear not measured" in page.text
+
+
+def test_it_adds_the_card_that_is_named(tmp_path):
+    run = drawn_record().save(tmp_path / "run")
+    card = card_record({64: 300}).save(tmp_path / "card")
+    parameters = {"record": str(run), "card": str(card)}
+    made = render(notebook_path("01_loopback_latency"), parameters, tmp_path / "page.html")
+    page = Page(made.read_text(encoding="utf-8"))
+    assert "Sound card: its loopback, an input and an output 6.25 ms" in page.text
+    assert "Mouth to ear not measured" not in page.text

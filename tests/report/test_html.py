@@ -12,6 +12,7 @@ from jamlab.measure.summary import verdicts
 from jamlab.report import html
 from jamlab.report.html import (
     ACCEPTANCE_FOLDER,
+    CARD_FOLDER,
     CONNECTIVITY_FOLDER,
     ReportError,
     notebook_path,
@@ -19,6 +20,7 @@ from jamlab.report.html import (
     verification_report,
 )
 from tests.measure.attempts import campaign, populations_in_kernels
+from tests.measure.card_records import card_record
 from tests.report.pages import Page
 from tests.report.records import drawn_record
 
@@ -80,7 +82,7 @@ def test_the_page_is_small(reported):
 def test_the_page_has_a_title_and_begins_with_the_verdicts(reported, page):
     assert "Latency between players" in reported[1].read_text(encoding="utf-8").split("</title>")[0]
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
-    assert tables == ["verdicts", "paths", "provenance"]
+    assert tables == ["verdicts", "paths", "mouth-to-ear", "provenance"]
     first_words = page.text.split("PASS and FAIL mean")[0]
     for verdict in verdicts(reported[0]):
         assert verdict.verdict in first_words
@@ -132,11 +134,19 @@ def both(tmp_path_factory):
 def test_two_records_make_one_page_that_begins_with_both_verdicts(both):
     tables = [value for tag, name, value in both.attributes if (tag, name) == ("table", "class")]
     assert tables[:3] == ["verdicts", "verdicts", "paths"]
-    assert tables[3:] == ["provenance", "shares", "times", "states", "provenance"]
+    assert tables[3:] == ["mouth-to-ear", "provenance", "shares", "times", "states", "provenance"]
     head = both.text.split("PASS and FAIL mean")[0]
     for words in ("One-way latency", "Share of direct-capable calls", "Latency between players"):
         assert words in head
     assert both.tags.count("html") == both.tags.count("title") == 1
+
+
+def test_a_card_that_lies_in_the_record_is_added(tmp_path):
+    folder = drawn_record(2, clicks=90).save(tmp_path / "record")
+    card_record({64: 300}).save(folder / CARD_FOLDER)
+    text = Page(verification_report(folder, tmp_path / "page.html").read_text("utf-8")).text
+    assert "an output 6.25 ms" in text
+    assert "Mouth to ear not measured" not in text
 
 
 def test_each_part_of_a_joined_page_stands_under_its_title(both):

@@ -6,6 +6,7 @@ from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.summary import paths_table, verdicts
 from jamlab.measure.verdict import Outcome, unmeasured
 from jamlab.report import tables
+from tests.measure.card_records import card_record
 from tests.measure.records import LAG, record_of
 from tests.report.pages import Page
 from tests.report.records import drawn_record
@@ -109,6 +110,29 @@ def test_a_value_is_written_with_its_interval():
     assert tables.with_interval(11.52, -math.inf, math.inf, "ms") == "11.5 ms (no interval)"
     assert tables.with_interval(math.nan, -math.inf, math.inf, "ms") == "not measured"
     assert tables.with_interval(0.00375, 0.00375, 0.00375, "dB") == "0.00375 dB"
+
+
+def test_mouth_to_ear_is_a_row_per_term():
+    card = card_record({64: 480.0}, spread=0.3)
+    shown = words(tables.mouth_to_ear_table(record_at(11.0, 22.0), card))
+    for term in tables.MOUTH_TO_EAR_WORDS.values():
+        assert term in shown
+    assert "an output 10.0 ms (" in shown
+    assert "Card blocks that are in both -2.667 ms" in shown
+    assert "not measured" not in shown
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        (None, "Mouth to ear not measured"),
+        (card_record({256: 480.0}), "not measured at blocks of 64 frames (measured: 256)"),
+    ],
+)
+def test_mouth_to_ear_without_a_card_says_so(card, reason):
+    shown = words(tables.mouth_to_ear_table(record_at(11.0, 22.0), card))
+    assert reason in shown
+    assert tables.MOUTH_TO_EAR_WORDS["relay"] not in shown
 
 
 def test_provenance_says_versions_machine_parameters_and_lag():

@@ -1,0 +1,141 @@
+"""Mouth to ear: what the mesh takes and what the sound cards take, and nothing twice.
+
+Theory
+------
+All is counted where a card calls back. A sample that a callback returns as frame *i* of what it has
+played altogether comes back, by a wire from output to input, as frame *i + R* of what it has
+captured: *R* is the card's round trip, its two directions together, and what
+`jamlab.measure.loopback` measures. Of a virtual card with blocks of *B* it is ``periods · B`` by
+construction (`jamlab.audio.card`): one block captured, the others played.
+
+The mesh's one-way figure begins at a virtual card's microphone and ends at a virtual card's
+loudspeaker, so it has a virtual card's input and a virtual card's output in it, together
+``periods · B``. With real cards in their place::
+
+    mouth to ear = mesh - periods·B + R + slack·B
+
+where the last is what `jamlab.audio.device` adds for the way between the card's thread and the
+event loop. A way goes through one player's input and another's output. With one card measured, both
+players are taken to have cards like it.
+
+*R* hangs on the block size, so only a loopback at the run's own is combined with it. There is no
+figure for a card that was not measured, zero least of all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from jamlab.audio.card import VirtualCard
+from jamlab.audio.device import DeviceCard
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.card_record import CardRecord
+from jamlab.measure.latency import ONE_WAY
+from jamlab.measure.record import LatencyRecord
+from jamlab.measure.statistics import CONFIDENCE, Estimate
+from jamlab.measure.summary import paths_table
+
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class CardPart:
+    """What real cards add to a mesh's figure at one block size, in milliseconds."""
+
+    round_trip: Estimate
+    """The card's loopback."""
+    counted_twice: float
+    """Blocks that are in the loopback and in the mesh's figure."""
+    relay: float
+    """From the card's thread to the event loop and back."""
+
+    @property
+    def added(self) -> Estimate:
+        """What the mesh's figure grows by; below 0 for a card quicker than a virtual one."""
+        return _shifted(self.round_trip, self.relay - self.counted_twice)
+
+
+def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
+    """Return what cards add, or in words why that is not known.
+
+    Parameters
+    ----------
+    card : CardRecord or None
+        The card both players are taken to have; None when none was measured.
+    block_frames : int
+        Block size of the run it is to be added to.
+    """
+    if card is None:
+        return NOT_MEASURED
+    round_trip = card.round_trip_frames(block_frames)
+    if round_trip is None:
+        measured = ", ".join(map(str, card.block_sizes)) or "none"
+        return f"{NOT_MEASURED} at blocks of {block_frames} frames (measured: {measured})"
+    virtual = VirtualCard(block_frames=block_frames).round_trip_frames
+    relay = DeviceCard(block_frames=block_frames).round_trip_frames - block_frames
+    return CardPart(_scaled(round_trip, 1000 / SAMPLE_RATE), _ms(virtual), _ms(relay))
+
+
+def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.DataFrame:
+    """Return the sum, a row per term, for the path with the highest median.
+
+    Returns
+    -------
+    DataFrame
+        ``part`` (``mesh``, ``card``, ``counted twice``, ``relay``, ``mouth to ear``), ``ms``,
+        ``low`` and ``high`` of its 95 % interval, and ``reason``: in words, why a part is not
+        known; its figures are missing then, and so are those of the sum. Intervals are added end
+        to end, which covers more than 95 %.
+    """
+    mesh = _slowest(record)
+    part = card_part(card, record.provenance["parameters"]["block_frames"])
+    if isinstance(part, str):
+        rows = [_row("mesh", mesh), _row("card", None, part), _row("mouth to ear", None, part)]
+        return pd.DataFrame(rows)
+    total = Estimate(
+        mesh.value + part.added.value,
+        mesh.low + part.added.low,
+        mesh.high + part.added.high,
+        mesh.confidence,
+    )
+    return pd.DataFrame(
+        [
+            _row("mesh", mesh),
+            _row("card", part.round_trip),
+            _row("counted twice", _exactly(-part.counted_twice)),
+            _row("relay", _exactly(part.relay)),
+            _row("mouth to ear", total),
+        ]
+    )
+
+
+def _slowest(record: LatencyRecord) -> Estimate:
+    paths = paths_table(record)
+    paths = paths[paths["measurement"] == ONE_WAY]
+    columns = ["median_ms", "median_ms_low", "median_ms_high"]
+    medians = paths.dropna(subset=["median_ms"]).sort_values("median_ms")[columns].to_numpy()
+    value, low, high = medians[-1] if len(medians) else (np.nan, np.nan, np.nan)
+    return Estimate(float(value), float(low), float(high), CONFIDENCE)
+
+
+def _row(part: str, estimate: Estimate | None, reason: str = "") -> dict[str, object]:
+    known = estimate or Estimate(np.nan, np.nan, np.nan, CONFIDENCE)
+    figures = {"ms": known.value, "low": known.low, "high": known.high}
+    return {"part": part, **figures, "reason": reason}
+
+
+def _exactly(value: float) -> Estimate:
+    return Estimate(value, value, value, 1.0)
+
+
+def _shifted(estimate: Estimate, by: float) -> Estimate:
+    return Estimate(estimate.value + by, estimate.low + by, estimate.high + by, estimate.confidence)
+
+
+def _scaled(estimate: Estimate, by: float) -> Estimate:
+    return Estimate(estimate.value * by, estimate.low * by, estimate.high * by, estimate.confidence)
+
+
+def _ms(frames: int) -> float:
+    return frames / SAMPLE_RATE * 1000
