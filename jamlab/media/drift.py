@@ -37,7 +37,7 @@ MAX_DRIFT = 500e-6
 
 _SLOTS = 64
 _FIRST_SLOT = SAMPLE_RATE // 10
-_LONGEST_SLOT = 16 * _FIRST_SLOT
+_LONGEST_SLOT = 32 * _FIRST_SLOT
 _LEAST_SLOTS = 12
 _QUANTILE = 0.25
 _DEVIATIONS = 4.0
@@ -59,6 +59,11 @@ class DriftEstimator:
         self._slot: int | None = None
         self._lateness: list[float] = []  # of the packets of this slot
         self._kept: list[tuple[float, float]] = []  # middle of each slot and its lateness, frames
+
+    @property
+    def gained(self) -> float:
+        """Frames the sender's card has gained on ours since the oldest packet remembered."""
+        return self.drift * (self._kept[-1][0] - self._kept[0][0]) if self._kept else 0.0
 
     def observe(self, card_frames: float, position: int) -> bool:
         """Take one packet; returns whether `drift` may have changed.

@@ -14,7 +14,7 @@ the playout's clock again, so that it changes the delay, as a splice would, and 
 need. All changes of rate are small and even: nobody hears a note a hundredth of a semitone off.
 
 Cards that run alike are never resampled: the block is the playout's own, to the last bit. Once
-they are known not to, by more than `NOTICEABLE`, the resampler begins with what was played last,
+one has gained `NOTICEABLE` frames on the other, the resampler begins with what was played last,
 so that the waveform goes on, and then it stays. What it looks ahead, the delay has to grow by, and
 does so by rate. If the cards should agree later, it resamples by one.
 """
@@ -29,8 +29,12 @@ from jamlab.media.drift import DriftEstimator
 from jamlab.media.playout import Decoder, Packet, Playout
 from jamlab.media.resampler import PRIMED, Resampler
 
-NOTICEABLE = 2e-6
-"""Below that drift cards are taken to run alike: it would be a splice every few minutes."""
+NOTICEABLE = 24
+"""Frames one card has to gain on the other within minutes, or they are taken to run alike.
+
+A loop that grows slower by half a millisecond in that time is no drift. Cards closer than 2.4 ppm
+are left to splices, one in some minutes.
+"""
 
 _MENDED_BY_RATE = 64
 _SPARE = 32  # of the delay's margin: a shortage beyond it loses packets
@@ -102,7 +106,7 @@ class FollowingPlayout(Playout):
         Block
             Shape ``(frames, 2)``.
         """
-        if self._resampler is None and abs(self._drift.drift) > NOTICEABLE:
+        if self._resampler is None and abs(self._drift.gained) > NOTICEABLE:
             self._resampler = Resampler(self._past, super().pull)
         if self._resampler is None:
             block = super().pull(frames)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.drift import MAX_DRIFT, DriftEstimator, slope_interval
+from jamlab.media.follower import NOTICEABLE
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.networks.link import Link
 from jamlab.networks.profile import profile_named, profile_names
@@ -43,19 +44,21 @@ def network(name, seed):
     return transit
 
 
-def observe_network(estimator, name, ppm, seconds, *, seed=1, frame=240):
+def observe_network(estimator, name, ppm, seconds, *, seed=1, frame=240, gained=None):
     transit, drifts = network(name, seed), []
     for k in range(seconds * SECOND // frame):
         arrival_s = transit((k + 1) * frame / SAMPLE_RATE / (1 + ppm * PPM))
         if arrival_s is not None and estimator.observe(arrival_s * SAMPLE_RATE, k * frame):
             drifts.append(estimator.drift / PPM)
+            if gained is not None:
+                gained.append(estimator.gained)
     return drifts
 
 
 class TestWithoutNoise:
     @settings(max_examples=30, deadline=None)
     @given(st.floats(-300, 300), st.sampled_from(FRAME_LENGTHS))
-    def test_is_the_drift_within_a_second_and_a_half(self, ppm, frame):
+    def test_is_the_drift_that_was_put_in(self, ppm, frame):
         drifts = observe(DriftEstimator(), ppm, 30, frame=frame)
         assert drifts[-1] == pytest.approx(ppm, abs=2.5)  # a packet more or less in a quartile
         assert abs(drifts[-1]) <= abs(ppm) + 2.5
@@ -109,7 +112,10 @@ class TestOnNetworks:
     @settings(max_examples=20, deadline=None)
     @given(st.sampled_from(profile_names()), st.integers(0, 2**16), st.sampled_from([120, 480]))
     def test_equal_clocks_are_equal_whatever_the_seed(self, name, seed, frame):
-        assert set(observe_network(DriftEstimator(), name, 0, 60, seed=seed, frame=frame)) == {0.0}
+        """A network's waits hang together, so what is excluded in a second may be so wrongly."""
+        gained = []
+        observe_network(DriftEstimator(), name, 0, 60, seed=seed, frame=frame, gained=gained)
+        assert max(map(abs, gained)) < NOTICEABLE
 
 
 class TestNoise:

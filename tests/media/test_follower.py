@@ -151,7 +151,7 @@ class TestSteady:
         before, listener = disturbed(path), Listener(path, together=24_000 // block + 1)
         path.run(20, listener)
         # cards that differ by less than is noticeable may still be spliced, rarely
-        if path.playout.resampling or abs(ppm) < 0.5:
+        if path.playout.resampling:
             assert disturbed(path)[:3] == before[:3]
             assert listener.slips.worst < SLIP
         assert np.abs(listener.moved_ms).max() < 0.5
@@ -214,7 +214,7 @@ class TestEqualClocks:
         path = Path(0.0, block=480, frame=480, delay_s=network(name)(480))
         path.run(HOUR_S, lambda block: None)
         assert not path.playout.resampling
-        assert abs(path.playout.drift) < NOTICEABLE / 2
+        assert abs(path.playout.drift) < 1e-6
 
     def test_a_loop_that_lags_is_not_resampled(self):
         """A millisecond on average, and 40 ms at a stretch once in ten seconds."""
@@ -248,8 +248,20 @@ class TestEqualClocks:
 
     def test_a_drift_too_small_to_notice_is_left_to_splices(self):
         path = Path(1.0).run(120)
-        assert 0 < path.playout.drift < NOTICEABLE
+        assert 0 < path.playout.drift < 2e-6
         assert not path.playout.resampling
+
+    def test_a_loop_that_grows_slower_is_no_drift(self):
+        """A fifth of a millisecond in a minute is 3 ppm, as a busy machine has it."""
+        path = Path(0.0, delay_s=lambda k: 0.02 + 0.0002 * min(k * 0.0025 / 60, 1)).run(120)
+        assert not path.playout.resampling
+
+    def test_cards_that_are_hardly_apart_are_told_apart_in_time(self):
+        path = Path(4.0, block=256, frame=480)
+        path.run(60, lambda block: None)
+        assert not path.playout.resampling
+        path.run(180, lambda block: None)
+        assert path.playout.resampling
 
 
 class PlainPlayout(Playout):
@@ -263,7 +275,7 @@ class TestSwitchOver:
         while not path.playout.resampling:
             path.run(0.1)
         blocks = len(path.played)
-        assert 0.8 < path.due_s < 2
+        assert NOTICEABLE / 200e-6 / SAMPLE_RATE < path.due_s < 4
         path.run(3)
         slips = Slips()
         slips(path.played[blocks - 90 : blocks + 1000])
@@ -277,7 +289,7 @@ class TestSwitchOver:
         path.run(5)
         assert disturbed(path) == spliced
         target = path.playout._estimator.target_frames
-        assert path.playout.delay_frames == pytest.approx(target, abs=8)
+        assert path.playout.delay_frames == pytest.approx(target, abs=16)
 
     def test_cards_that_come_to_agree_are_resampled_by_one(self):
         path = Path(100.0).run(60)
