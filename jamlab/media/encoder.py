@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jamlab.audio.pcm import CHANNELS, Block
+from jamlab.media.handover import Handover
 from jamlab.media.opus import OpusEncoder
 from jamlab.media.quality import Quality
 
@@ -36,6 +37,8 @@ class FrameEncoder:
 
     def __init__(self, quality: Quality) -> None:
         self._opus = OpusEncoder(quality)
+        self._wanted = quality
+        self._handover: Handover | None = None
         self._frame = _empty(quality.frame_frames)
         self._filled = 0
         self._peers = 1
@@ -43,8 +46,15 @@ class FrameEncoder:
 
     @property
     def quality(self) -> Quality:
-        """What it encodes to."""
-        return self._opus.quality
+        """What it encodes to; set another, and it does so some 200 ms of sound later.
+
+        Frames go on without a gap, and positions with them; see `jamlab.media.handover`.
+        """
+        return self._wanted
+
+    @quality.setter
+    def quality(self, quality: Quality) -> None:
+        self._wanted = quality
 
     @property
     def frame_frames(self) -> int:
@@ -65,7 +75,10 @@ class FrameEncoder:
         taken = 0
         while taken < len(block):
             count = min(len(self._frame) - self._filled, len(block) - taken)
-            self._frame[self._filled : self._filled + count] = block[taken : taken + count]
+            sound = block[taken : taken + count]
+            if self._handover is not None:
+                sound = self._handover.feed(sound)
+            self._frame[self._filled : self._filled + count] = sound
             self._filled += count
             taken += count
             if self._filled == len(self._frame):
@@ -75,10 +88,22 @@ class FrameEncoder:
         encoded = EncodedFrame(self._opus.encode(self._frame), self._position)
         self._position += len(self._frame)
         self._filled = 0
-        wanted = self.quality.frame_for(self._peers)
-        if wanted != len(self._frame):
-            self._frame = _empty(wanted)
+        self._hand_over()
+        length = self._opus.quality.frame_for(self._peers)
+        if length != len(self._frame):
+            self._frame = _empty(length)
         return encoded
+
+    def _hand_over(self) -> None:
+        """Begin a change of quality, go on with it, or end it: at the end of a frame."""
+        handover = self._handover
+        if handover is None:
+            if self._wanted != self._opus.quality:
+                self._handover = Handover(self._opus, OpusEncoder(self._wanted))
+        elif handover.taken_over:
+            self._handover = None if handover.over else handover
+        elif handover.drive(handover.new.quality.frame_for(self._peers)):
+            self._opus = handover.take_over()
 
 
 def _empty(frames: int) -> Block:

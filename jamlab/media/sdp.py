@@ -7,14 +7,17 @@ import math
 import re
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.quality import Quality
+from jamlab.media.quality import QUALITIES, Quality
 
 _MEDIA = re.compile(r"^(?=m=)", re.MULTILINE)
 _OPUS_RTPMAP = re.compile(r"^a=rtpmap:(\d+) opus/48000/2\r?\n", re.MULTILINE | re.IGNORECASE)
 
 
 def with_opus_parameters(sdp: str, quality: Quality) -> str:
-    """Ask the peer for stereo at this quality's bitrate and frame length.
+    """Ask the peer for stereo at this quality's frame length, and at any bitrate we offer.
+
+    What a receiver states is the most it takes, and a peer may switch its quality at any time: so
+    the bitrate is the highest of all qualities. A browser sends as much, whatever ours is.
 
     Each Opus format without parameters of its own gets them, each medium of such a format the frame
     length, unless it states one. All else stays as it is, so doing it twice changes nothing.
@@ -28,7 +31,8 @@ def with_opus_parameters(sdp: str, quality: Quality) -> str:
         What we would like to receive.
     """
     ptime_ms = math.ceil(quality.frame_frames / SAMPLE_RATE * 1000)
-    parameters = f"stereo=1;sprop-stereo=1;maxaveragebitrate={quality.bitrate_bps}"
+    most_bps = max(known.bitrate_bps for known in (quality, *QUALITIES.values()))
+    parameters = f"stereo=1;sprop-stereo=1;maxaveragebitrate={most_bps}"
     return "".join(_described(medium, parameters, ptime_ms) for medium in _MEDIA.split(sdp))
 
 

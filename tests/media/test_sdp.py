@@ -50,7 +50,7 @@ def test_parameters_are_those_of_rfc_7587(quality):
     assert opus.parameters == {
         "stereo": 1,
         "sprop-stereo": "1",
-        "maxaveragebitrate": str(quality.bitrate_bps),
+        "maxaveragebitrate": "256000",  # a peer may switch to either quality
     }
     assert (opus.name, opus.clockRate, opus.channels) == ("opus", 48_000, 2)
 
@@ -72,7 +72,12 @@ def test_other_codecs_are_untouched():
 @pytest.mark.parametrize("order", [AUDIO + VIDEO, VIDEO + AUDIO], ids=["audio", "video"])
 def test_another_codecs_parameters_do_not_stand_in_for_opus(order):
     opus = codecs(with_opus_parameters(HEAD + order, LOW_LATENCY))[96]
-    assert opus.parameters["maxaveragebitrate"] == "128000"
+    assert opus.parameters["maxaveragebitrate"] == "256000"
+
+
+def test_a_quality_beyond_those_offered_is_allowed_for():
+    sdp = with_opus_parameters(HEAD + AUDIO, Quality("most", 510_000, 480, "audio"))
+    assert codecs(sdp)[96].parameters["maxaveragebitrate"] == "510000"
 
 
 @pytest.mark.parametrize(
