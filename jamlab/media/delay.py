@@ -85,6 +85,20 @@ class DelayEstimator:
         self._slot_maximum = max(self._slot_maximum, needed_frames)
         self._recent.append(needed_frames)
 
+    def shift(self, frames: int) -> None:
+        """Have packets need so much more from now on than those that were observed.
+
+        They will when their sender makes its frames longer, for a frame leaves when its last sample
+        is there.
+        """
+        self._slot_maximum += frames
+        for needs in self._maxima, self._recent:
+            shifted = [needed + frames for needed in needs]
+            needs.clear()
+            needs.extend(shifted)
+        if self._quantile is not None:
+            self._quantile += frames
+
     def _close_slot(self) -> None:
         if self._slot is None:
             return

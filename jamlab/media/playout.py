@@ -88,7 +88,7 @@ class Playout:
         self._newest: Packet | None = None
         self._last_sequence: int | None = None
         self._ready: Block = silence(0)
-        self._frame_frames = 240
+        self._frame_frames, self._expected_frames = 240, 0
         self._concealed_run = 0
         self._pulled = 0
 
@@ -154,6 +154,20 @@ class Playout:
         block, self._ready = self._ready[:frames], self._ready[frames:]
         self._pulled += frames
         return block
+
+    def expect(self, frame_frames: int) -> None:
+        """Prepare for longer frames, which the sender has announced, before the first is late.
+
+        Parameters
+        ----------
+        frame_frames : int
+            Length of the frames to come; shorter ones need no preparation.
+        """
+        longer = frame_frames - max(self._frame_frames, self._expected_frames)
+        if longer > 0 and self._next is not None:
+            self._observe_arrivals()
+            self._estimator.shift(longer)
+        self._expected_frames = frame_frames
 
     def miss(self, frames: int) -> None:
         """Let pass what the card plays as silence, because it was called too late.

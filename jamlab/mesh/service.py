@@ -3,7 +3,7 @@
 The service owns a sound card, one encoder and a connection per peer. It knows nothing of rooms or
 signalling: descriptions and candidates go in and out as values, and `jamlab.mesh.session` carries
 them. Everything runs on one event loop; the card's callback is the only real-time part, and it does
-nothing but encode, queue, pull and add.
+nothing but encode, queue, pull, multiply where a gain is set, and add.
 
 aiortc has no ICE restart, so a connection that fails is replaced by another, which
 `create_peer_connection` prepares. Until that one stands, the old one plays what still comes.
@@ -24,7 +24,8 @@ from jamlab.audio.pcm import Block
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
-from jamlab.mesh.capture import capture_of
+from jamlab.mesh.capture import SoundChange, capture_of
+from jamlab.mesh.controls import Controls
 from jamlab.mesh.description import read_candidate, read_description
 from jamlab.mesh.errors import DuplicatePeerError, NoLocalAudioError
 from jamlab.mesh.events import (
@@ -79,6 +80,8 @@ class WebRTCAudioService:
     ) -> None:
         self._encoder = FrameEncoder(quality)
         self.ice = ice
+        self.controls = Controls()
+        """Mute, and the gain of each peer."""
         self._flow_timeout_s = flow_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self.sent_frames: deque[tuple[int, float]] = deque(maxlen=_HISTORY)
@@ -99,8 +102,15 @@ class WebRTCAudioService:
 
     @property
     def quality(self) -> Quality:
-        """How our sound is encoded."""
+        """How our sound is encoded; another that is set takes over without a gap.
+
+        See `JamSession.switch_quality` for what peers are told.
+        """
         return self._encoder.quality
+
+    @quality.setter
+    def quality(self, quality: Quality) -> None:
+        self._encoder.quality = quality
 
     @property
     def peers(self) -> frozenset[str]:
@@ -118,6 +128,14 @@ class WebRTCAudioService:
     def playout(self, peer_id: str) -> Playout | None:
         """Return a peer's playout buffer, None before its stream is there."""
         return self._peers[peer_id].playout
+
+    def expect(self, peer_id: str, change: SoundChange) -> None:
+        """Prepare for a change of a peer's sound that it has announced; of nobody in silence."""
+        peer = self._peers.playing(peer_id)
+        if peer is not None:
+            peer.capture = change.capture
+            if peer.playout is not None:
+                peer.playout.expect(change.frame_frames)
 
     async def read(self, within_s: float) -> list[Reading]:
         """Return what there is to read off every connection that plays; nothing without a card.
@@ -359,7 +377,8 @@ class WebRTCAudioService:
     def _exchange(self, captured: Block) -> Block:
         """Send what the card captured, return what it plays: the card's callback."""
         peers = [*self._peers]
-        for frame in self._encoder.push(captured):
+        sent = self.controls.sent(captured)
+        for frame in self._encoder.push(sent):
             self.sent_frames.append((frame.position, asyncio.get_running_loop().time()))
             for peer in peers:
                 peer.send(frame)
@@ -370,7 +389,8 @@ class WebRTCAudioService:
             for playout in playing.values():
                 playout.miss(frames)
         else:
-            heard = {peer_id: playout.pull(frames) for peer_id, playout in playing.items()}
+            gained = self.controls.heard
+            heard = {name: gained(name, playout.pull(frames)) for name, playout in playing.items()}
         for tap in self._taps:
-            tap.note(Exchange(captured, heard))
+            tap.note(Exchange(sent, heard))
         return mix(heard.values(), frames)

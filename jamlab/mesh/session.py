@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from jamlab.audio.card import CardChange, MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.media.quality import LOW_LATENCY, Quality
-from jamlab.mesh.capture import Capture
+from jamlab.mesh.capture import Capture, SoundChange
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
 from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 Signaling: TypeAlias = Callable[[str], Channel]
 """Makes the channel of a room of that name."""
+
+ANNOUNCED_S = 0.5
+"""Time from the announcement of a quality to the switch: its way, and theirs to prepare."""
 
 
 class JamSession:
@@ -80,6 +83,7 @@ class JamSession:
         self.name = name
         self.card = card or VirtualCard()
         self.service = WebRTCAudioService(quality=quality, ice=ice)
+        self._quality = quality  # what peers are told, a moment before it is so
         self._channel = signaling(room)
         self._membership: Membership | None = None
         self._patience = patience
@@ -183,7 +187,31 @@ class JamSession:
         Signal(SignalType.REPORT, self.name, peer_id, data).check_length()
         await self._send(SignalType.REPORT, peer_id, data)
 
+    async def switch_quality(self, quality: Quality) -> None:
+        """Encode in another quality half a second from now, without a gap; members are told before.
+
+        To somebody whom the announcement reaches too late, longer frames are late at first.
+        """
+        self._quality = quality
+        frames = quality.frame_for(len(self.service.peers))
+        change = SoundChange(self._capture, frames).to_data()
+        for peer_id in self.members:
+            await self._send(SignalType.REPORT, peer_id, change)
+        await asyncio.sleep(ANNOUNCED_S)
+        self.service.quality = quality
+
     # Inside
+
+    @property
+    def _capture(self) -> Capture:
+        return Capture.of(self.card, self._quality)
+
+    def _note_report(self, report: PeerReport) -> None:
+        change = SoundChange.from_data(report.data)
+        if change is None:
+            self._report_listeners.emit(report)
+        else:
+            self.service.expect(report.peer_id, change)
 
     async def _start_card(self) -> None:
         self.card.on_change = self._note_card
@@ -249,7 +277,7 @@ class JamSession:
             case PeerLeft(peer_id) if peer_id in self._links:
                 self._links[peer_id].leave()
             case Signal(SignalType.REPORT, peer_id, _, data) if peer_id in membership.peers:
-                self._report_listeners.emit(PeerReport(peer_id, data))
+                self._note_report(PeerReport(peer_id, data))
             case Signal(_, peer_id) if peer_id in membership.peers:
                 self._link(peer_id).hear(event)
             case SignalingLost():
@@ -272,5 +300,5 @@ class JamSession:
     async def _send(self, kind: SignalType, peer_id: str, data: Mapping[str, Any]) -> None:
         assert self._membership is not None
         if kind in (SignalType.OFFER, SignalType.ANSWER):
-            data = {**data, "capture": Capture.of(self.card, self.service.quality).to_dict()}
+            data = {**data, "capture": self._capture.to_dict()}
         await self._membership.send(Signal(kind, self.name, peer_id, data))

@@ -102,6 +102,20 @@ class TestTarget:
             assert used.target_frames == fresh.target_frames
             assert used.correction(now, 10**6) == fresh.correction(now, 10**6)
 
+    @given(STEPS, STEPS, st.integers(0, 3000))
+    def test_shifted_it_is_as_if_all_had_needed_more(self, before, after, longer):
+        shifted, truth = DelayEstimator(settling_slots=2), DelayEstimator(settling_slots=2)
+        steps = [*timeline(before + after)]
+        for now, needed in steps[: len(before)]:
+            shifted.observe(now, needed)
+            truth.observe(now, needed + longer)
+        shifted.shift(longer)
+        assert shifted.target_frames == truth.target_frames
+        for now, needed in steps[len(before) :]:
+            shifted.observe(now, needed)
+            truth.observe(now, needed)
+            assert shifted.target_frames == truth.target_frames
+
     def test_nothing_observed(self):
         with pytest.raises(ValueError, match="no packet was observed yet"):
             _ = DelayEstimator().target_frames

@@ -5,6 +5,7 @@ plays can be read off. Time is counted in frames of the card. A packet that arri
 there for the first pull made at *n* or later.
 """
 
+import itertools
 import struct
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -391,6 +392,52 @@ class TestPull:
         card = Card(*arrivals, estimator=FixedDelay(2 * max(FRAME_LENGTHS))).run(position)
         assert card.counters.concealed_frames == card.counters.late == 0
         assert np.all(np.diff(card.positions) == 1)
+
+
+class TestExpect:
+    """Frames of 2.5 ms for two seconds, of 10 ms from then on; announced half a second before."""
+
+    def card(self, announced):
+        short, long = Stream(120).send_all(2), Stream(480)
+        for k in range(200, 400):
+            long.in_flight.append((long.captured(k) + long.delay, long.packet(k)))
+        numbers = itertools.count()
+        sent = [
+            (arrival, (next(numbers), *packet[1:]))
+            for arrival, packet in short.in_flight + long.in_flight
+        ]
+        card = Card(*sent).run(3 * SECOND // 2)
+        for frames in announced:
+            card.playout.expect(frames)
+        before = card.counters.concealed_frames
+        card.run(4 * SECOND)
+        return card, card.counters.concealed_frames - before
+
+    def test_the_first_longer_frame_is_waited_for(self):
+        card, concealed = self.card([480])
+        assert concealed == card.counters.late == 0
+        assert card.counters.inserted_frames > 0
+
+    def test_who_was_not_told_loses_sound(self):
+        _, concealed = self.card([])
+        assert concealed >= 360
+
+    @pytest.mark.parametrize("told", [[480, 480], [240, 480], [120, 480]])
+    def test_it_waits_no_longer_for_being_told_twice(self, told):
+        once, twice = self.card([480])[0], self.card(told)[0]
+        assert twice.playout.delay_frames == once.playout.delay_frames
+
+    def test_shorter_frames_need_nothing(self):
+        card = Card.of(Stream(480).send_all(4)).run(2 * SECOND)
+        before = card.playout.delay_frames
+        card.playout.expect(120)
+        card.run(2 * SECOND + 4800)
+        assert card.playout.delay_frames == before
+
+    def test_before_the_first_packet_there_is_nothing_to_prepare(self):
+        card, plain = Card.of(Stream(480).send_all(2)), Card.of(Stream(480).send_all(2))
+        card.playout.expect(480)
+        np.testing.assert_array_equal(card.run(SECOND).output, plain.run(SECOND).output)
 
 
 # The delay

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY
-from jamlab.mesh.capture import MAX_FRAMES, Capture, capture_of
+from jamlab.mesh.capture import MAX_FRAMES, Capture, SoundChange, capture_of
 from jamlab.signaling.memory import MemoryChannel
 from tests.mesh.jam import BLOCK, CHEAP, Member, ends
 
@@ -49,6 +49,29 @@ def test_it_is_told_as_it_is(quality, lookahead):
     told = {"type": "offer", "capture": capture.to_dict()}
     assert told["capture"] == {"blockFrames": 96, "lookaheadFrames": lookahead}
     assert capture_of(told) == capture
+
+
+@given(st.integers(1, MAX_FRAMES), st.integers(0, MAX_FRAMES), st.sampled_from(FRAME_LENGTHS))
+def test_a_change_is_told_as_it_is(block, lookahead, frame):
+    change = SoundChange(Capture(block, lookahead), frame)
+    assert SoundChange.from_data(change.to_data()) == change
+
+
+@settings(deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"kind": st.just("sound change") | JSON},
+        optional={
+            "capture": JSON
+            | st.fixed_dictionaries({"blockFrames": JSON, "lookaheadFrames": JSON})
+            | st.just({"blockFrames": 64, "lookaheadFrames": 120}),
+            "frameFrames": JSON | st.integers(0, 3000),
+        },
+    )
+)
+def test_whatever_change_comes_is_read_or_ignored(data):
+    change = SoundChange.from_data(data)
+    assert change is None or (change.frame_frames in FRAME_LENGTHS and change.to_data() == data)
 
 
 @settings(deadline=None)
