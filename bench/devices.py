@@ -27,6 +27,8 @@ def spread_of_a_loopback(period):
     command = (
         "latency",
         "--device",
+        "--microphone",
+        "allow",
         "--block-frames",
         str(period),
         "--clicks",
@@ -51,7 +53,7 @@ async def lost_in_a_session(period, server):
         hub = await stack.enter_async_context(Hub())
         options = {
             "ada": (),
-            "ben": ("--sound-card", "--block-frames", str(period)),
+            "ben": ("--sound-card", "--microphone", "allow", "--block-frames", str(period)),
         }
         processes = {}
         for name, more in options.items():

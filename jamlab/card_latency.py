@@ -8,8 +8,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from jamlab.audio.card import MicrophoneUnavailableError
+from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.card_record import measure_card
 from jamlab.measure.loopback import LoopbackPlan, loopback_table
+from jamlab.microphone import add_argument, microphone_access
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--input", help="its input, index or name (default: the system's)")
     parser.add_argument("--output", help="its output, index or name (default: the system's)")
+    add_argument(parser)
     default = LoopbackPlan()
     parser.add_argument(
         "--block-frames", type=int, nargs="+", default=default.block_frames, help="blocks to try"
@@ -38,12 +42,14 @@ def run(options: argparse.Namespace) -> int:
     Raises
     ------
     jamlab.audio.portaudio.DeviceError
-        When a card cannot be used, or nothing of what it plays comes back.
+        When a card cannot or may not be used, or nothing of what it plays comes back.
+    jamlab.microphone.MicrophoneError
+        When nobody answers whether its microphone may be used.
     jamlab.measure.plan.PlanError
         When a parameter is out of its range.
     """
     plan = LoopbackPlan(tuple(options.block_frames), options.clicks)
-    record = measure_card(plan, options.input, options.output)
+    record = measure_card(plan, _allowed(options), options.output)
     table = loopback_table(record.clicks)
     if options.json:
         print(json.dumps(table.to_dict("records"), indent=2))
@@ -53,6 +59,16 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None:
         record.save(options.out)
     return 0
+
+
+def _allowed(options: argparse.Namespace) -> str | int | None:
+    """Return the input that is wanted; raises `DeviceError` when none may be used."""
+    access = microphone_access(options.microphone, options.input)
+    try:
+        access.check()
+    except MicrophoneUnavailableError as error:
+        raise DeviceError(f"there is nothing to measure without an input. {error}") from error
+    return options.input if access.input_device is None else access.input_device
 
 
 def _shown(table: pd.DataFrame, names: list[str]) -> Table:

@@ -50,6 +50,7 @@ from jamlab.measure.workers import Progress as Told
 from jamlab.measure.workers import process_pool
 from jamlab.media.quality import QUALITIES, UnsupportedQualityError
 from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, load_configurations
+from jamlab.microphone import MicrophoneError
 from jamlab.report.html import (
     ACCEPTANCE_FOLDER,
     CARD_FOLDER,
@@ -74,6 +75,7 @@ _COMPLAINTS = (
     HubError,
     IceConfigurationError,
     join.JoinError,
+    MicrophoneError,
     PlanError,
     PopulationError,
     RecordError,

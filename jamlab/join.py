@@ -13,11 +13,13 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from jamlab import microphone
 from jamlab.audio.device import DeviceCard
+from jamlab.audio.permission import MicrophoneAccess
 from jamlab.measure.performance import KEEP_S
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.remote import measuring_participant
@@ -51,6 +53,8 @@ class DeviceChoice:
     input_device: str | None = None
     output_device: str | None = None
     block_frames: int = 128
+    access: MicrophoneAccess = field(default_factory=MicrophoneAccess)
+    """Whether its microphone may be used."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ async def _heard(
         choice.input_device,
         choice.output_device,
         block_frames=choice.block_frames,
+        access=choice.access,
     )
     session = JamSession(
         part.room,
@@ -231,6 +236,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", help="its input, index or name (default: the system's)")
     parser.add_argument("--output", help="its output, index or name (default: the system's)")
     parser.add_argument("--block-frames", type=int, help="its block (default: 128)")
+    microphone.add_argument(parser)
     parser.add_argument("--quality", default=LOW_LATENCY.name, help=qualities)
     parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: no servers)")
     parser.add_argument("--configuration", help="which of them (default: the first)")
@@ -245,6 +251,8 @@ def run(options: argparse.Namespace) -> int:
     ------
     JoinError
         Says why nobody can take part so, and what to do.
+    jamlab.microphone.MicrophoneError
+        When the microphone would be used, and nobody answers whether it may.
     """
     quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
     part = Part(
@@ -260,8 +268,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _card(options: argparse.Namespace) -> DeviceChoice | None:
     """Return the sound card that is wanted; an option about one asks for it."""
-    about_it = options.input, options.output, options.block_frames
-    if not options.sound_card and about_it == (None, None, None):
+    about_it = options.input, options.output, options.block_frames, options.microphone
+    if not options.sound_card and about_it == (None,) * len(about_it):
         return None
     if options.echo:
         raise JoinError("--echo needs the virtual card: leave --sound-card and its options out")
@@ -269,7 +277,8 @@ def _card(options: argparse.Namespace) -> DeviceChoice | None:
     block_frames = DeviceChoice.block_frames if given is None else given
     if not 16 <= block_frames <= 4096:
         raise JoinError(f"--block-frames is {given}: choose 16 to 4096")
-    return DeviceChoice(options.input, options.output, block_frames)
+    access = microphone.microphone_access(options.microphone, options.input)
+    return DeviceChoice(options.input, options.output, block_frames, access)
 
 
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:

@@ -1,5 +1,6 @@
 """``jamlab latency --device``: what it prints of a loop, and what it says where there is none."""
 
+import io
 import json
 import re
 import subprocess
@@ -16,6 +17,8 @@ from jamlab.measure.loopback import read_loopbacks
 from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.audio.pulse import DEVICE as PULSE
 from tests.audio.pulse import needs_pulse, pulse
+
+COMMAND = "latency", "--device", "--microphone", "allow"
 
 
 @pytest.fixture(name="card")
@@ -45,7 +48,7 @@ def make_card(monkeypatch):
 @pytest.mark.usefixtures("card")
 class TestFigures:
     def test_are_in_a_table_a_row_per_block(self, capsys):
-        assert main(["latency", "--device", "--clicks", "5"]) == 0
+        assert main([*COMMAND, "--clicks", "5"]) == 0
         told = capsys.readouterr().out
         assert "from 'the output' to 'the input'" in told
         rows = re.findall(r"(\d+) frames +([\d.]+) ms +([\d.]+) frames", told)
@@ -56,7 +59,7 @@ class TestFigures:
         ]
 
     def test_are_json_for_programs(self, capsys):
-        assert main(["latency", "--device", "--block-frames", "32", "--clicks", "5", "--json"]) == 0
+        assert main([*COMMAND, "--block-frames", "32", "--clicks", "5", "--json"]) == 0
         [row] = json.loads(capsys.readouterr().out)
         assert row["round_trip_frames"] == pytest.approx(164, abs=0.05)
         assert row["round_trip_ms"] == pytest.approx(164 / 48, abs=0.001)
@@ -66,7 +69,7 @@ class TestFigures:
 @pytest.mark.usefixtures("card")
 class TestRecord:
     def test_is_left_where_it_is_wanted(self, tmp_path, capsys):
-        command = ["latency", "--device", "--block-frames", "64", "128", "--out", str(tmp_path)]
+        command = [*COMMAND, "--block-frames", "64", "128", "--out", str(tmp_path)]
         assert main([*command, "--json"]) == 0
         rows = json.loads(capsys.readouterr().out)
         record = CardRecord.load(tmp_path)
@@ -78,19 +81,19 @@ class TestRecord:
 
     def test_without_a_figure_there_is_none(self, card, tmp_path):
         card["gain"] = 0
-        assert main(["latency", "--device", "--clicks", "5", "--out", str(tmp_path / "x")]) == 2
+        assert main([*COMMAND, "--clicks", "5", "--out", str(tmp_path / "x")]) == 2
         assert not (tmp_path / "x").exists()
 
 
 def test_devices_are_the_ones_that_were_named(card):
-    assert main(["latency", "--device", "--input", "3", "--output", "USB", "--clicks", "3"]) == 0
+    assert main([*COMMAND, "--input", "3", "--output", "USB", "--clicks", "3"]) == 0
     assert sorted(card["wanted"]) == [("input", "3"), ("output", "USB")]
 
 
 class TestComplaints:
     def test_nothing_came_back(self, card, capsys):
         card["gain"] = 0
-        assert main(["latency", "--device", "--clicks", "5"]) == 2
+        assert main([*COMMAND, "--clicks", "5"]) == 2
         told = capsys.readouterr().err
         assert "0% of the clicks came back at 64 frames a block: connect output and input" in told
         assert told.count("\n") == 1
@@ -100,12 +103,12 @@ class TestComplaints:
             raise DeviceError("this machine has no output device: plug a sound card in")
 
         monkeypatch.setattr(card_record, "device_named", none)
-        assert main(["latency", "--device"]) == 2
+        assert main([*COMMAND]) == 2
         assert "no output device: plug a sound card in" in capsys.readouterr().err
 
     @pytest.mark.usefixtures("card")
     def test_a_block_nobody_has(self, capsys):
-        assert main(["latency", "--device", "--block-frames", "8"]) == 2
+        assert main([*COMMAND, "--block-frames", "8"]) == 2
         assert "block_frames is (8,): choose 16 to 4096" in capsys.readouterr().err
 
     def test_of_what(self, capsys):
@@ -114,9 +117,26 @@ class TestComplaints:
         assert "--device is required" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("card")
+class TestPermission:
+    @pytest.mark.parametrize("answer", ["deny", "listen-only"])
+    def test_without_it_there_is_nothing_to_measure(self, answer, capsys):
+        assert main(["latency", "--device", "--microphone", answer]) == 2
+        told = capsys.readouterr().err
+        assert "nothing to measure without an input" in told
+        assert told.count("\n") == 1
+
+    def test_who_cannot_be_asked_has_to_say_so(self, capsys, monkeypatch):
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        assert main(["latency", "--device"]) == 2
+        told = capsys.readouterr().err
+        assert "no terminal to ask at: give --microphone allow, deny or listen-only" in told
+        assert told.count("\n") == 1
+
+
 @needs_jack
 def test_on_a_real_card_that_is_a_loop():
-    command = [sys.executable, "-m", "jamlab", "latency", "--device", "--block-frames", "128"]
+    command = [sys.executable, "-m", "jamlab", *COMMAND, "--block-frames", "128"]
     command += ["--input", DEVICE, "--output", DEVICE]
     with jack(128) as server:
         process = subprocess.Popen(
@@ -131,7 +151,7 @@ def test_on_a_real_card_that_is_a_loop():
 @needs_pulse
 def test_on_pulseaudio_whose_null_sink_is_a_loop(tmp_path):
     """Its server's buffers are no fixed delay; but no card hands a block back before it has it."""
-    command = [sys.executable, "-m", "jamlab", "latency", "--device", "--block-frames", "1024"]
+    command = [sys.executable, "-m", "jamlab", *COMMAND, "--block-frames", "1024"]
     command += ["--input", PULSE, "--output", PULSE, "--clicks", "12", "--json"]
     with pulse(tmp_path) as server:
         process = subprocess.run(

@@ -1,6 +1,7 @@
 """Participants in processes of their own, who meet at a hub."""
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ from tests.leaks import until
 from tests.mesh.jam import Member
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+CARD = "--sound-card", "--microphone", "allow"
 
 
 class Process:
@@ -116,8 +120,10 @@ async def test_a_real_sound_card_is_played_through():
     with jack(256) as server:
         names = "JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"
         jacks = {name: server.env[name] for name in names}
-        card = "--input", DEVICE, "--output", DEVICE
-        async with Hub() as hub, joined(hub, "ben", *card, **jacks) as ben:
+        async with (
+            Hub() as hub,
+            joined(hub, "ben", *CARD, "--input", DEVICE, "--output", DEVICE, **jacks) as ben,
+        ):
             for number in (0, 1):
                 ports = server.port("PortAudio", f"out_{number}"), f"PortAudio:in_{number}"
                 server.connect(*ports)
@@ -131,7 +137,7 @@ async def test_a_real_sound_card_is_played_through():
 
 async def test_without_a_sound_card_the_session_goes_on():
     """Nothing to capture and nothing to play through; the peer is met all the same."""
-    nowhere = "--input", "nowhere", "--output", "nowhere"
+    nowhere = *CARD, "--input", "nowhere", "--output", "nowhere"
     async with Hub() as hub, joined(hub, "ben", *nowhere, JACK_NO_START_SERVER="1") as ben:
         ada = member(hub, "ada")
         async with ada.session:
@@ -147,6 +153,16 @@ async def test_without_a_sound_card_the_session_goes_on():
         ):
             assert line.startswith(words)
             assert "choose one of" in line or "plug a sound card in" in line
+
+
+@pytest.mark.parametrize("answer", ["deny", "listen-only"])
+async def test_who_may_not_use_the_microphone_listens(answer):
+    async with Hub() as hub, joined(hub, "ben", "--microphone", answer, "--output", "none") as ben:
+        ada = member(hub, "ada")
+        async with ada.session:
+            await ben.says("ada is heard")
+        await ben.end(signal.SIGTERM)
+        assert "Microphone access is required for jamming" in ben.lines
 
 
 async def test_a_time_to_leave():
@@ -201,6 +217,7 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
         (["--hub", "ws://127.0.0.1:1"], "has no key"),
         (["--hub", "ws://127.0.0.1:1", "--key", "x", "--name", ""], "1 to"),
         (["--quality", "best"], "best"),
+        (["--sound-card"], "no terminal to ask at: give --microphone allow, deny or listen-only"),
         (["--sound-card", "--echo"], "--echo needs the virtual card"),
         (["--block-frames", "0"], "--block-frames is 0: choose 16 to 4096"),
         (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
@@ -208,6 +225,7 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
 )
 def test_what_cannot_be_is_one_sentence(options, complaint, capsys, monkeypatch):
     monkeypatch.delenv("JAMLAB_SUPABASE_KEY", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     assert main(["join", "room", *options]) == 2
     told = capsys.readouterr().err
     assert complaint in told

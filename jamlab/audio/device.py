@@ -36,6 +36,7 @@ from jamlab.audio.card import (
     tell_nobody,
 )
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
+from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import (
     JACK,
     Device,
@@ -70,6 +71,8 @@ class DeviceCard:
         PortAudio's *suggested latency*: ``"low"``, ``"high"``, or seconds.
     slack : int
         Blocks the event loop has for a callback.
+    access : MicrophoneAccess, optional
+        Whether its microphone may be used, and which; without one it may not.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class DeviceCard:
         block_frames: int = 128,
         latency: str | float = "low",
         slack: int = 1,
+        access: MicrophoneAccess | None = None,
     ) -> None:
         self.block_frames = block_frames
         self.round_trip_frames = (1 + slack) * block_frames
@@ -89,6 +93,7 @@ class DeviceCard:
         self._wanted = input_device, output_device
         self._latency = latency
         self._slack = slack
+        self._access = access or MicrophoneAccess()
         self._callback: DuplexCallback | None = None
         self._capture = True
         self._relay = self._new_relay()
@@ -111,14 +116,15 @@ class DeviceCard:
         Raises
         ------
         MicrophoneUnavailableError
-            When it is to capture and cannot; it has not begun then.
+            When it is to capture and cannot, or may not; it has not begun then.
         RuntimeError
             When it has been started and not stopped.
         """
         if self._callback is not None:
             raise RuntimeError("this sound card is started already: stop it first")
         if capture:
-            _check_microphone(self._wanted[0])
+            self._access.check()
+            _check_microphone(self._input)
         self._callback, self._capture, self._gone = callback, capture, False
         self._loop = asyncio.get_running_loop()
         self._stand_in = self._new_stand_in()
@@ -141,13 +147,19 @@ class DeviceCard:
 
     # The card
 
+    @property
+    def _input(self) -> str | int | None:
+        """The input that was allowed, our own choice where nobody chose."""
+        chosen = self._access.input_device
+        return self._wanted[0] if chosen is None else chosen
+
     def _new_relay(self) -> Relay:
         return Relay(self.block_frames, self._slack, counters=self.counters)
 
     def _open(self) -> None:
         """Open and start the card; raises `DeviceError`."""
         output = device_named(self._wanted[1], "output")
-        source = device_named(self._wanted[0], "input") if self._capture else None
+        source = device_named(self._input, "input") if self._capture else None
         self._host, self._opened_s = output.host, self._loop.time()
         self._relay = self._new_relay()
         try:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jamlab.audio.permission import REQUIRED
+
 
 class NoticeKind(StrEnum):
     """What there is to tell."""
@@ -25,7 +27,7 @@ _TEXTS = {
     NoticeKind.RELAYING: "Direct audio connection failed, using relay mode",
     NoticeKind.NO_AUDIO: "No audio connection: the session goes on without it, and tries again",
     NoticeKind.RESTORED: "Audio connection restored",
-    NoticeKind.MICROPHONE: "Microphone access is required for jamming",
+    NoticeKind.MICROPHONE: REQUIRED,
     NoticeKind.CARD_LOST: "Sound card lost: the session goes on without it",
     NoticeKind.CARD_BACK: "Sound card is back",
     NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",

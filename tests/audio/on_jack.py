@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 
 from jamlab.audio.device import DeviceCard
+from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import JACK, devices, portaudio
 from jamlab.measure.loopback import LoopbackPlan, loopback_table, measure_loopback
 from tests.audio.jack import DEVICE
@@ -57,7 +58,8 @@ def card(block_frames, capture="capture"):
                 goes_on.set()
             return block
 
-        sound_card = DeviceCard(DEVICE, DEVICE, block_frames=int(block_frames))
+        access = MicrophoneAccess.granted()
+        sound_card = DeviceCard(DEVICE, DEVICE, block_frames=int(block_frames), access=access)
         sound_card.on_change = note
         sound_card.start(callback, capture=capture == "capture")
         print("started", flush=True)

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 
 from jamlab.audio.device import DeviceCard
+from jamlab.audio.permission import MicrophoneAccess
 from tests.audio.pulse import DEVICE
 
 BLOCK = 1024
@@ -35,7 +36,8 @@ async def main():
             say("heard")
         return np.repeat(TONE[:, np.newaxis], 2, axis=1)
 
-    card = DeviceCard(DEVICE, DEVICE, block_frames=BLOCK, latency="high")
+    access = MicrophoneAccess.granted()
+    card = DeviceCard(DEVICE, DEVICE, block_frames=BLOCK, latency="high", access=access)
     card.on_change = note
     card.start(callback)
     await asyncio.to_thread(sys.stdin.readline)

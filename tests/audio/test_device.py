@@ -13,6 +13,7 @@ from jamlab.audio import device as module
 from jamlab.audio.card import MicrophoneUnavailableError
 from jamlab.audio.device import DeviceCard, fitted, stereo
 from jamlab.audio.pcm import silence
+from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import DeviceError
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.pulse import needs_pulse, pulse
@@ -166,7 +167,7 @@ def make_absent(monkeypatch):
     monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.01)
     monkeypatch.setattr(module, "SILENT_FOR_S", 0.05)
     changes = asyncio.Queue()
-    card = Absent(block_frames=480)
+    card = Absent(block_frames=480, access=MicrophoneAccess.granted())
     card.changes, card.on_change = changes, changes.put_nowait
     return card
 
@@ -267,10 +268,54 @@ async def test_without_a_microphone_it_has_not_begun(monkeypatch):
         raise DeviceError("this machine has no input device: plug a sound card in")
 
     monkeypatch.setattr(module, "device_named", none)
-    card = DeviceCard()
+    card = DeviceCard(access=MicrophoneAccess.granted())
     with pytest.raises(MicrophoneUnavailableError, match="no input device: plug"):
         card.start(lambda block: block)
     assert card.counters.blocks == 0
+
+
+class TestPermission:
+    """Nothing is opened before it was allowed."""
+
+    @pytest.mark.parametrize("answer", [None, MicrophoneAccess.deny, MicrophoneAccess.listen_only])
+    async def test_without_it_the_card_has_not_begun(self, monkeypatch, answer):
+        asked = []
+        monkeypatch.setattr(module, "device_named", lambda *what: asked.append(what))
+        access = MicrophoneAccess()
+        if answer:
+            answer(access)
+        card = DeviceCard(access=access)
+        with pytest.raises(MicrophoneUnavailableError, match="Microphone access is required"):
+            card.start(lambda block: block)
+        assert asked == []
+        assert card.counters.blocks == 0
+
+    async def test_a_card_nobody_spoke_of_may_not_capture(self):
+        with pytest.raises(MicrophoneUnavailableError, match="nobody has been asked"):
+            DeviceCard().start(lambda block: block)
+
+    async def test_playing_needs_none(self, absent):
+        absent._access.deny()
+        absent.plugged = True
+        absent.start(lambda block: block, capture=False)
+        absent.stop()
+
+    async def test_the_input_that_was_allowed_is_the_one_that_is_opened(self, monkeypatch):
+        asked = []
+        monkeypatch.setattr(module, "_check_microphone", asked.append)
+
+        def none(wanted, direction):
+            asked.append((wanted, direction))
+            raise DeviceError("there is none")
+
+        monkeypatch.setattr(module, "device_named", none)
+        monkeypatch.setattr(module, "portaudio", lambda: PortAudioStandIn)
+        for allowed, opened in ((None, "mine"), ("theirs", "theirs"), (0, 0)):
+            card = DeviceCard("mine", access=MicrophoneAccess.granted(allowed))
+            card.start(lambda block: block)
+            card.stop()
+            assert asked[0] == opened
+            asked.clear()
 
 
 class TestChannels:

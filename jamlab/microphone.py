@@ -1,0 +1,124 @@
+"""Asking for this machine's microphone at a terminal; in a notebook the widget does the same."""
+
+import argparse
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.prompt import InvalidResponse, PromptBase
+from rich.table import Table
+
+from jamlab.audio.permission import REQUIRED, MicrophoneAccess
+from jamlab.audio.portaudio import Device, DeviceError, device_named, devices
+
+ANSWERS: dict[str, Callable[[MicrophoneAccess], None]] = {
+    "allow": MicrophoneAccess.allow,
+    "deny": MicrophoneAccess.deny,
+    "listen-only": MicrophoneAccess.listen_only,
+}
+"""What can be answered."""
+
+
+class MicrophoneError(RuntimeError):
+    """Nobody answers whether the microphone may be used."""
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that answers beforehand."""
+    parser.add_argument(
+        "--microphone", choices=[*ANSWERS], help="answer beforehand (default: asked at a terminal)"
+    )
+
+
+def microphone_access(answer: str | None, wanted: str | None) -> MicrophoneAccess:
+    """Return the user's answer, asking for it when it was not given.
+
+    Parameters
+    ----------
+    answer : str, optional
+        One of `ANSWERS`, as of the option.
+    wanted : str, optional
+        The input that was named already, which is not asked for then.
+
+    Raises
+    ------
+    MicrophoneError
+        When it was not given and there is no terminal to ask at, or no answer came.
+    """
+    access = MicrophoneAccess()
+    if answer is not None:
+        ANSWERS[answer](access)
+        return access
+    if not sys.stdin.isatty():
+        raise MicrophoneError(f"{REQUIRED}, and there is no terminal to ask at: {_SAY_SO}")
+    try:
+        _ask(access, wanted, Console(stderr=True))
+    except EOFError:
+        raise MicrophoneError(f"{REQUIRED}, and no answer came: {_SAY_SO}") from None
+    return access
+
+
+_SAY_SO = f"give --microphone {', '.join([*ANSWERS][:-1])} or {[*ANSWERS][-1]}"
+
+
+def _ask(access: MicrophoneAccess, wanted: str | None, console: Console) -> None:
+    inputs, problem = _inputs()
+    machine = escape(socket.gethostname())
+    console.print(f"{REQUIRED}.", style="bold", highlight=False)
+    console.print(f"It is that of the machine this runs on, {machine}.", highlight=False)
+    console.print(_listed(inputs) if inputs else escape(problem), highlight=False)
+    ANSWERS[AnswerPrompt.ask("Allow, deny, or listen only?", console=console)](access)
+    if access.state == "granted" and wanted is None and len(inputs) > 1:
+        access.allow(_choice(inputs, console))
+
+
+def _inputs() -> tuple[Sequence[Device], str]:
+    """Return what inputs there are, or why there is none."""
+    try:
+        return devices("input"), "There is no input device now: plug one in."
+    except DeviceError as error:
+        return [], f"{error}."
+
+
+def _listed(inputs: Sequence[Device]) -> Table:
+    table = Table("", "input", "channels", "by", box=None)
+    for device in inputs:
+        cells = str(device.index), escape(device.name), str(device.channels), escape(device.host)
+        table.add_row(*cells)
+    return table
+
+
+def _choice(inputs: Sequence[Device], console: Console) -> int:
+    default = device_named(None, "input").index
+    prompt = InputPrompt("Which input?", console=console)
+    prompt.known = [device.index for device in inputs]
+    return prompt(default=default)
+
+
+class AnswerPrompt(PromptBase[str]):
+    """Takes the beginning of an answer, in any case: ``a``, ``Deny``, ``listen only``."""
+
+    prompt_suffix = f" [{'/'.join(ANSWERS)}] "
+
+    def process_response(self, value: str) -> str:
+        """Return the answer that was meant; raises `InvalidResponse`."""
+        typed = value.strip().casefold().replace(" ", "-").replace("_", "-")
+        fitting = [answer for answer in ANSWERS if typed and answer.startswith(typed)]
+        if len(fitting) != 1:
+            raise InvalidResponse(f"Type one of {', '.join(ANSWERS)}, or how it begins.")
+        return fitting[0]
+
+
+class InputPrompt(PromptBase[int]):
+    """Takes the number of an input."""
+
+    known: Sequence[int] = ()
+
+    def process_response(self, value: str) -> int:
+        """Return the number; raises `InvalidResponse`."""
+        typed = value.strip()
+        if not (typed.isascii() and typed.isdecimal() and int(typed[:9]) in self.known):
+            raise InvalidResponse(f"Type one of {', '.join(map(str, self.known))}.")
+        return int(typed[:9])
