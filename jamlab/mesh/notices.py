@@ -1,5 +1,6 @@
 """What a session tells its user, in the product's words."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +42,15 @@ _HINTS = {
 }
 
 
+_ENDS = {
+    NoticeKind.RESTORED: (NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO),
+    NoticeKind.CARD_BACK: (NoticeKind.CARD_LOST,),
+    NoticeKind.SIGNALING_RESTORED: (NoticeKind.SIGNALING_LOST,),
+    NoticeKind.NORMAL_LATENCY: (NoticeKind.HIGH_LATENCY,),
+}
+"""What good news puts an end to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something a user should read."""
@@ -62,3 +72,42 @@ class Notice:
     def hint(self) -> str:
         """What the user can do about it, or why it is so; empty when there is nothing to say."""
         return self.reason or _HINTS.get(self.kind, "")
+
+
+class NoticeBoard:
+    """What stands of what was told: a warning until good news ends it, and the latest good news.
+
+    Of the warnings about one thing, such as the ways tried to reach a peer, the latest stands.
+    """
+
+    def __init__(self) -> None:
+        self.news: Notice | None = None
+        """The latest good news; what is told next takes its place."""
+        self._standing: list[Notice] = []
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """What stands, in the order it was told."""
+        return tuple(self._standing)
+
+    def note(self, notice: Notice) -> None:
+        """Take what is told."""
+        ended = _ENDS.get(notice.kind)
+        self._drop(ended or _alike(notice.kind), notice.peer_id)
+        self.news = notice if ended else None
+        if not ended:
+            self._standing.append(notice)
+
+    def forget(self, peer_id: str) -> None:
+        """Let nothing stand about a peer, who has gone."""
+        self._drop(NoticeKind, peer_id)
+        if self.news is not None and self.news.peer_id == peer_id:
+            self.news = None
+
+    def _drop(self, kinds: Iterable[NoticeKind], peer_id: str) -> None:
+        over = {*kinds}
+        self._standing = [n for n in self._standing if n.peer_id != peer_id or n.kind not in over]
+
+
+def _alike(kind: NoticeKind) -> tuple[NoticeKind, ...]:
+    return next((alike for alike in _ENDS.values() if kind in alike), (kind,))

@@ -4,8 +4,10 @@ import dataclasses
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jamlab.mesh.notices import Notice, NoticeKind
+from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 
 PRODUCTS_WORDS = {
     NoticeKind.RETRYING: "Direct audio connection failed, retrying",
@@ -71,3 +73,70 @@ def test_a_kinds_name_can_be_looked_up_again():
     """A journal keeps the name of the kind, and is read later."""
     for kind in NoticeKind:
         assert NoticeKind(str(kind)) is kind
+
+
+class TestBoard:
+    """What stands of a sequence of notices."""
+
+    def told(self, *told):
+        board = NoticeBoard()
+        for kind, peer_id in told:
+            board.note(Notice(kind, 0.0, peer_id))
+        return board
+
+    def standing(self, board):
+        return [(notice.kind, notice.peer_id) for notice in board.warnings]
+
+    @pytest.mark.parametrize(
+        ("warning", "good"),
+        [
+            (NoticeKind.RETRYING, NoticeKind.RESTORED),
+            (NoticeKind.RELAYING, NoticeKind.RESTORED),
+            (NoticeKind.NO_AUDIO, NoticeKind.RESTORED),
+            (NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY),
+            (NoticeKind.SIGNALING_LOST, NoticeKind.SIGNALING_RESTORED),
+        ],
+    )
+    def test_good_news_ends_its_warning_and_no_other(self, warning, good):
+        others = [(warning, "cleo"), (NoticeKind.MICROPHONE, "")]
+        board = self.told((warning, "ben"), *others, (good, "ben"))
+        assert self.standing(board) == others
+        assert (board.news.kind, board.news.peer_id) == (good, "ben")
+
+    def test_of_the_ways_tried_the_latest_stands(self):
+        ways = NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO
+        board = self.told(*((kind, "ben") for kind in ways))
+        assert self.standing(board) == [(NoticeKind.NO_AUDIO, "ben")]
+
+    def test_the_same_twice_stands_once(self):
+        board = self.told(*[(NoticeKind.HIGH_LATENCY, "ben")] * 2)
+        assert self.standing(board) == [(NoticeKind.HIGH_LATENCY, "ben")]
+
+    def test_news_is_over_when_something_else_is_told(self):
+        board = self.told((NoticeKind.RESTORED, "ben"), (NoticeKind.RETRYING, "cleo"))
+        assert board.news is None
+
+    def test_nothing_stands_about_who_has_gone(self):
+        board = self.told((NoticeKind.RETRYING, "ben"), (NoticeKind.SIGNALING_LOST, ""))
+        board.note(Notice(NoticeKind.NORMAL_LATENCY, 0.0, "ben"))
+        board.forget("ben")
+        assert self.standing(board) == [(NoticeKind.SIGNALING_LOST, "")]
+        assert board.news is None
+
+    @given(st.lists(st.tuples(st.sampled_from(NoticeKind), st.sampled_from(["", "ben", "cleo"]))))
+    def test_what_stands_was_told_and_not_ended_since(self, told):
+        ends = {
+            NoticeKind.RESTORED: {NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO},
+            NoticeKind.SIGNALING_RESTORED: {NoticeKind.SIGNALING_LOST},
+            NoticeKind.NORMAL_LATENCY: {NoticeKind.HIGH_LATENCY},
+        }
+        ways = ends[NoticeKind.RESTORED]
+        expected = []
+        for number, (kind, peer) in enumerate(told):
+            if kind in ends:
+                continue
+            over = ways if kind in ways else {kind}
+            later = [(later, whom) for later, whom in told[number + 1 :] if whom == peer]
+            if not any(later in over or kind in ends.get(later, ()) for later, _ in later):
+                expected.append((kind, peer))
+        assert self.standing(self.told(*told)) == expected
