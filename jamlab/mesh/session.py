@@ -83,6 +83,8 @@ class JamSession:
         self.name = name
         self.card = card or VirtualCard()
         self.service = WebRTCAudioService(quality=quality, ice=ice)
+        self.microphone_problem = ""
+        """Why nothing is captured, in words; empty when the card captures."""
         self._quality = quality  # what peers are told, a moment before it is so
         self._channel = signaling(room)
         self._membership: Membership | None = None
@@ -101,7 +103,7 @@ class JamSession:
         if self._membership is not None or self._leaving is not None:
             raise RuntimeError(f"{self.name!r} has been in its session: make a new JamSession")
         try:
-            await self._start_card()
+            await self.start_card()
             self._membership = await self._channel.join(self.name)
         except BaseException:
             await self.leave()
@@ -200,6 +202,21 @@ class JamSession:
         await asyncio.sleep(ANNOUNCED_S)
         self.service.quality = quality
 
+    async def start_card(self) -> None:
+        """Start the card, capturing if it can and may; one at work, anew: its permission changed.
+
+        Without a microphone the session only listens, and says so.
+        """
+        self.card.on_change = self._note_card
+        try:
+            await self.service.initialize_local_audio(self.card)
+            self.microphone_problem = ""
+        except MicrophoneUnavailableError as error:
+            log.warning("%s only listens: %s", self.name, error)
+            self.microphone_problem = str(error)
+            await self.service.initialize_local_audio(self.card, capture=False)
+            self._tell(NoticeKind.MICROPHONE, reason=str(error))
+
     # Inside
 
     @property
@@ -212,15 +229,6 @@ class JamSession:
             self._report_listeners.emit(report)
         else:
             self.service.expect(report.peer_id, change)
-
-    async def _start_card(self) -> None:
-        self.card.on_change = self._note_card
-        try:
-            await self.service.initialize_local_audio(self.card)
-        except MicrophoneUnavailableError as error:
-            log.warning("%s only listens: %s", self.name, error)
-            await self.service.initialize_local_audio(self.card, capture=False)
-            self._tell(NoticeKind.MICROPHONE, reason=str(error))
 
     def _note_card(self, change: CardChange) -> None:
         if change.there:

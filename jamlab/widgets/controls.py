@@ -1,0 +1,57 @@
+"""The session panel's own part: join and leave, mute, gains, quality, and what there is to read.
+
+It knows no session. What is pressed goes to one callback on the event loop, whatever thread the
+kernel takes messages on; what is to be seen are traits.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from jamlab.media.quality import QUALITIES
+from jamlab.mesh.controls import MAX_GAIN_DB, MIN_GAIN_DB
+
+
+class SessionControls(anywidget.AnyWidget):
+    """Buttons, sliders and sentences.
+
+    Parameters
+    ----------
+    on_action : callable
+        Told on the running event loop what was pressed: a mapping with a ``kind``, not checked.
+
+    Raises
+    ------
+    RuntimeError
+        Where no event loop runs.
+    """
+
+    _esm = Path(__file__).parent / "controls.js"
+    _css = Path(__file__).parent / "controls.css"
+
+    title = traitlets.Unicode("Jam session").tag(sync=True)
+    stage = traitlets.Enum(("out", "joining", "in", "leaving"), "out").tag(sync=True)
+    problem = traitlets.Unicode().tag(sync=True)
+    muted = traitlets.Bool().tag(sync=True)
+    quality = traitlets.Unicode().tag(sync=True)
+    qualities = traitlets.List([*QUALITIES], read_only=True).tag(sync=True)
+    range_db = traitlets.List([MIN_GAIN_DB, MAX_GAIN_DB], read_only=True).tag(sync=True)
+    peers = traitlets.List(traitlets.Dict()).tag(sync=True)
+    warnings = traitlets.List(traitlets.Dict()).tag(sync=True)
+    news = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, on_action: Callable[[Mapping[str, Any]], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_action = on_action
+        super().__init__()
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: Any, _buffers: object) -> None:
+        if isinstance(content, Mapping):
+            with contextlib.suppress(RuntimeError):  # the loop may just be closed
+                self._loop.call_soon_threadsafe(self._on_action, content)

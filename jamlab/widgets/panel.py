@@ -1,0 +1,312 @@
+"""A jam session in one widget: its controls, the microphone's permission and everybody's meters.
+
+The panel makes sessions and ends them. Being in one is a single task, from the press on *Join* to
+the end of *Leave*: it waits for the permission where there is one to ask for, enters what
+`new_session` makes, shows it, and leaves it again whatever happens. What a user has set (mute,
+gains, quality) is the panel's, and is set again in the next session.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from typing import Any
+
+import ipywidgets as widgets  # type: ignore[import-untyped]
+
+from jamlab.audio.permission import PermissionState
+from jamlab.media.quality import QUALITIES
+from jamlab.mesh.controls import GainError
+from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
+from jamlab.mesh.session import JamSession
+from jamlab.widgets.controls import SessionControls
+from jamlab.widgets.meter import LevelMeters
+from jamlab.widgets.permission import MicrophonePermission
+
+log = logging.getLogger(__name__)
+
+
+class SessionPanel(widgets.VBox):  # type: ignore[misc]
+    """Join and leave, mute, gains, quality, warnings, permission and meters.
+
+    Parameters
+    ----------
+    new_session : callable
+        Makes what is entered to take part: a new `JamSession`, or any asynchronous context manager
+        that yields one which has been entered.
+    permission : MicrophonePermission, optional
+        Asked before the first session is entered; a virtual card needs none. It is closed with the
+        panel.
+
+    Raises
+    ------
+    RuntimeError
+        Where no event loop runs.
+
+    Attributes
+    ----------
+    session : JamSession or None
+        The one we are in.
+    meters : LevelMeters or None
+        Its meters.
+    """
+
+    def __init__(
+        self,
+        new_session: Callable[[], AbstractAsyncContextManager[JamSession]],
+        *,
+        permission: MicrophonePermission | None = None,
+    ) -> None:
+        self._part: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._new_session = new_session
+        self.permission = permission
+        self.controls = SessionControls(self._act)
+        self.session: JamSession | None = None
+        self.meters: LevelMeters | None = None
+        self._gains_db: dict[str, float] = {}
+        self._board = NoticeBoard()
+        self._joined: asyncio.Future[JamSession] | None = None
+        self._leaving = asyncio.Event()
+        super().__init__()
+        self.add_class("jamlab-panel")
+        self._lay_out()
+
+    async def join(self) -> JamSession:
+        """Take part, as the button does; returns the session once it is entered.
+
+        Raises whatever making or entering it raises; the panel shows that, too.
+        """
+        if self._part is None or self._part.done() or self._joined is None:
+            self._leaving.clear()
+            self._joined = self._loop.create_future()
+            self._joined.add_done_callback(_seen)
+            self._part = self._loop.create_task(self._take_part(self._joined))
+        return await asyncio.shield(self._joined)
+
+    async def leave(self) -> None:
+        """Take part no more, or no longer wait to; returns when everything is closed."""
+        part = self._part
+        if part is None or part.done():
+            return
+        self._begin_to_leave(part)
+        await asyncio.wait({part})
+
+    def close(self) -> None:
+        """Leave, and take the panel off every page it is on."""
+        for task in [*self._tasks, *([self._part] if self._part else [])]:
+            task.cancel()
+        for part in self.children:
+            part.close()
+        super().close()
+
+    # What is pressed
+
+    def _act(self, content: Mapping[str, Any]) -> None:
+        match content:
+            case {"kind": "join"}:
+                self._start(self._join_or_show())
+            case {"kind": "leave"}:
+                self._start(self.leave())
+            case {"kind": "mute", "on": bool(muted)}:
+                self.mute(muted)
+            case {"kind": "gain", "peer": str(peer), "db": None}:
+                self.set_gain(peer, -math.inf)
+            case {"kind": "gain", "peer": str(peer), "db": int(gain_db) | float(gain_db)}:
+                self._gain_or_ignore(peer, gain_db)
+            case {"kind": "quality", "name": str(name)} if name in QUALITIES:
+                self._start(self.switch_quality(name))
+
+    async def _join_or_show(self) -> None:
+        try:
+            await self.join()
+        except Exception as error:
+            log.info("nobody joins: %s", error)  # the panel shows it
+
+    def mute(self, muted: bool) -> None:
+        """Send silence, or sound again."""
+        self.controls.muted = muted
+        if self.session is not None:
+            self.session.service.controls.muted = muted
+
+    def set_gain(self, peer: str, gain_db: float) -> None:
+        """Set how loud a peer is heard; raises as `jamlab.mesh.controls.Fader.set`."""
+        if self.session is not None:
+            self.session.service.controls.set_gain(peer, gain_db)
+            self._gains_db[peer] = gain_db
+            self._show_peers()
+
+    def _gain_or_ignore(self, peer: str, gain_db: float) -> None:
+        try:
+            self.set_gain(peer, gain_db)
+        except GainError as error:
+            log.warning("the gain of %r stays: %s", peer, error)
+
+    async def switch_quality(self, name: str) -> None:
+        """Encode in another quality, as `JamSession.switch_quality`."""
+        self.controls.quality = name
+        if self.session is not None:
+            await self.session.switch_quality(QUALITIES[name])
+
+    # Being in a session
+
+    async def _take_part(self, joined: asyncio.Future[JamSession]) -> None:
+        self.controls.stage, self.controls.problem = "joining", ""
+        try:
+            if self.permission is not None:
+                await self.permission.asked()
+            async with self._new_session() as session:
+                with self._shown(session):
+                    joined.set_result(session)
+                    await self._leaving.wait()
+        except Exception as error:
+            self.controls.problem = str(error) or type(error).__name__
+            if joined.done():
+                log.exception("the session has ended")
+            else:
+                joined.set_exception(error)
+        finally:
+            joined.cancel()
+            self.controls.stage = "out"
+
+    def _begin_to_leave(self, part: asyncio.Task[None]) -> None:
+        self.controls.stage = "leaving"
+        if self.session is None:
+            part.cancel()
+        self._leaving.set()
+
+    @contextmanager
+    def _shown(self, session: JamSession) -> Iterator[None]:
+        """Show a session while the context lasts."""
+        with ExitStack() as stack:
+            self.session, self._board = session, NoticeBoard()
+            self.meters = stack.enter_context(_metering(session))
+            self.meters.observe(lambda _: self._show_peers(), "rows")
+            stack.callback(session.on_notice(self._note))
+            stack.callback(session.service.on_connection_state_change(self._follow))
+            if self.permission is not None:
+                stack.callback(self.permission.on_answer(self._use_answer))
+            self._set_again(session)
+            if session.microphone_problem:
+                self._note(Notice(NoticeKind.MICROPHONE, self._loop.time()))
+            self._lay_out()
+            self.controls.stage = "in"
+            try:
+                yield
+            finally:
+                self.controls.stage = "leaving"
+                self.session = self.meters = None
+                self._lay_out()
+                self._end_tasks()
+
+    def _set_again(self, session: JamSession) -> None:
+        """Set in a new session what the user had set before."""
+        controls = session.service.controls
+        controls.muted = self.controls.muted
+        for peer, gain_db in self._gains_db.items():
+            controls.set_gain(peer, gain_db)
+        self.controls.title = f"{session.name} in {session.room}"
+        wanted = self.controls.quality or session.service.quality.name
+        self.controls.quality = wanted
+        if wanted in QUALITIES and wanted != session.service.quality.name:
+            self._start(session.switch_quality(QUALITIES[wanted]))
+
+    def _use_answer(self) -> None:
+        """Open the card anew: what it may do has changed."""
+        if self.session is not None:
+            self._start(self._restart(self.session))
+
+    async def _restart(self, session: JamSession) -> None:
+        await session.start_card()
+        self._show_microphone()
+
+    # What is to be seen
+
+    def _note(self, notice: Notice) -> None:
+        if notice.kind is not NoticeKind.MICROPHONE or self.permission is None:  # which shows it
+            self._board.note(notice)
+        self._show_notices()
+        self._show_microphone()
+
+    def _follow(self, change: ConnectionStateChange) -> None:
+        if change.state is ConnectionState.CLOSED and change.reason != "replaced":
+            self._board.forget(change.peer_id)
+            self._show_notices()
+        self._show_peers()
+
+    def _lay_out(self) -> None:
+        """Show what there is: controls always, the rest when it is there."""
+        parts = self.controls, self.permission, self.meters
+        self.children = [part for part in parts if part is not None]
+        self._show_peers()
+        self._show_notices()
+        self._show_microphone()
+
+    def _show_peers(self) -> None:
+        if self.session is None or self.meters is None:
+            self.controls.peers = []
+            return
+        names = sorted(self.session.members | self.session.service.peers)
+        self.controls.peers = [{"name": name, "gain_db": self._gain_db(name)} for name in names]
+
+    def _gain_db(self, peer: str) -> float | None:
+        gain_db = self._gains_db.get(peer, 0.0)
+        return gain_db if math.isfinite(gain_db) else None  # JSON knows no infinity
+
+    def _show_notices(self) -> None:
+        if self.session is None:
+            self._board = NoticeBoard()
+        self.controls.warnings = [_sentence(notice) for notice in self._board.warnings]
+        news = self._board.news
+        self.controls.news = "" if news is None else _words(news.peer_id, news.text)
+
+    def _show_microphone(self) -> None:
+        permission, session = self.permission, self.session
+        if permission is not None:
+            allowed = permission.access.state is PermissionState.GRANTED
+            permission.problem = session.microphone_problem if session and allowed else ""
+            permission.in_use = session is not None
+
+    # Tasks
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("what was pressed came to nothing", exc_info=task.exception())
+
+    def _end_tasks(self) -> None:
+        """End what was begun for a session, but not who waits for its end."""
+        for task in self._tasks:
+            task.cancel()
+
+
+@contextmanager
+def _metering(session: JamSession) -> Iterator[LevelMeters]:
+    meters = LevelMeters(session)
+    meters.start()
+    try:
+        yield meters
+    finally:
+        meters.close()
+
+
+def _words(peer_id: str, words: str) -> str:
+    return f"{peer_id}: {words}" if peer_id else words
+
+
+def _sentence(notice: Notice) -> dict[str, str]:
+    return {"text": _words(notice.peer_id, notice.text), "hint": notice.hint}
+
+
+def _seen(joined: asyncio.Future[JamSession]) -> None:
+    """Count an exception as seen: who pressed the button reads it in the panel."""
+    if not joined.cancelled():
+        joined.exception()
