@@ -42,6 +42,11 @@ def test_every_pair_of_three_processes_is_on_its_page(page):
     assert len(page.images) == 1  # the map
 
 
+def test_the_panel_is_not_left_on_the_page_as_a_dead_widget(page):
+    assert "SessionPanel" not in page.text
+    assert "widget" not in page.text.lower()
+
+
 def test_its_page_reaches_nowhere_and_keeps_the_key(page):
     assert page.addresses == []
     assert "JAMLAB_SUPABASE_KEY=…" in page.text
