@@ -1,0 +1,27 @@
+"""Each notebook as a user runs it: in JupyterLab, every cell to the end; 04 is with the meters."""
+
+import nbformat
+import pytest
+from papermill.parameterize import parameterize_notebook
+
+from jamlab.report.html import notebook_path
+
+SHORT = {
+    "01_loopback_latency": {"duration_s": 3.0, "round_trip_s": 3.0},
+    "02_p2p_success_rate": {"calls": 4, "other_populations": []},
+    "03_jam_session": {"duration_s": 3.0},
+    "05_latency_across_networks": {"networks": ["LAN"], "duration_s": 3.0},
+    "06_acceptance_tests": {"tests": ["local-capture"]},
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_it_runs_to_the_end_without_an_error(opened, tmp_path, name):
+    short = SHORT[name] if name == "03_jam_session" else {**SHORT[name], "out": str(tmp_path)}
+    stored = nbformat.read(notebook_path(name), as_version=4)
+    path = tmp_path / "short.ipynb"
+    nbformat.write(parameterize_notebook(stored, short), path)
+    with opened(path, width=1100, height=1000) as notebook:
+        notebook.run_all()
+        notebook.screenshot(name)
+        assert notebook.complaints == []
