@@ -39,7 +39,7 @@ def test_every_pair_of_three_processes_is_on_its_page(page):
         assert " → ".join(path) in page.text
     for word in ("One way", "Both ways", "Worst partner", "Took part"):
         assert word in page.text
-    assert len(page.images) == 1  # the map
+    assert len(page.images) == 2  # the map, and the levels
 
 
 def test_the_panel_is_not_left_on_the_page_as_a_dead_widget(page):
