@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from jamlab.audio.realtime import RealTime
+
 needs_jack = pytest.mark.skipif(
     not all(shutil.which(name) for name in ("jackd", "jack_iodelay", "stdbuf")),
     reason="JACK is not installed: apt-get install jackd2",
@@ -25,9 +27,10 @@ DEVICE = "system"
 class Jack:
     """A server at work."""
 
-    def __init__(self, period, name=NAME):
+    def __init__(self, period, real_time=False, name=NAME):
         self.env = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
-        command = f"jackd -n {name} -r --no-mlock -d dummy -r 48000 -p {period}"
+        priority = "-R" if real_time else "-r"
+        command = f"jackd -n {name} {priority} --no-mlock -d dummy -r 48000 -p {period}"
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._server = subprocess.Popen(command.split(), **quiet)
         self.run("jack_wait", "-w", "-t", "10")
@@ -43,7 +46,7 @@ class Jack:
         """Wait for a port, and return its whole name."""
         deadline_s = time.monotonic() + 20
         while time.monotonic() < deadline_s:
-            for name in self.run("jack_lsp").split():
+            for name in self.run("jack_lsp").splitlines():
                 if name.startswith(client) and name.endswith(port):
                     return name
             time.sleep(0.02)
@@ -61,9 +64,16 @@ class Jack:
             self._server.wait()
 
 
+def real_time_allowed():
+    realtime = RealTime()
+    allowed = realtime.ask()
+    realtime.give_back()
+    return allowed
+
+
 @contextmanager
-def jack(period):
-    server = Jack(period)
+def jack(period, real_time=False):
+    server = Jack(period, real_time)
     try:
         yield server
     finally:

@@ -1,0 +1,57 @@
+"""A participant with a real sound card, in a process of its own: ``python -m bench.musician …``.
+
+It waits for a line on standard input between its steps and writes what it counted as JSON: when its
+peer is heard and the session has settled, and when it ends.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from functools import partial
+
+from jamlab.audio.device import DeviceCard
+from jamlab.audio.permission import MicrophoneAccess
+from jamlab.mesh.session import JamSession
+from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.widgets import LevelMeters
+from tests.audio.jack import DEVICE
+
+
+def counted(session, peer):
+    """Return what the card and the peer's buffer have counted so far."""
+    playout = session.service.playout(peer)
+    stream = asdict(playout.counters) if playout else {}
+    return {"card": asdict(session.card.counters), "stream": stream}
+
+
+async def play(options):
+    card = DeviceCard(
+        DEVICE,
+        DEVICE,
+        block_frames=options.block_frames,
+        access=MicrophoneAccess.granted(),
+    )
+    signaling = partial(SupabaseChannel, url=options.hub)
+    session = JamSession("room", options.name, signaling=signaling, card=card)
+    meters = LevelMeters(session)
+    async with session:
+        await session.wait_connected(60, options.peer)
+        if options.meters:
+            meters.start()
+        print("connected", flush=True)
+        for _ in ("settled", "played"):
+            await asyncio.to_thread(sys.stdin.readline)
+            print(json.dumps(counted(session, options.peer)), flush=True)
+        meters.stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("peer")
+    parser.add_argument("hub")
+    parser.add_argument("--block-frames", type=int, default=128)
+    parser.add_argument("--meters", action="store_true")
+    asyncio.run(play(parser.parse_args()))

@@ -1,0 +1,134 @@
+"""From card to card, beside what musicians use today: all by ``jack_iodelay``, on one server.
+
+jamlab and JackTrip: from one participant's input to the other's output. Jamulus: from a client's
+input by way of its server to the same client's output, which is what any other client gets too.
+``jack_iodelay`` reads a tone's phase; what comes out of a codec is a little off, so the median of a
+minute's readings counts.
+"""
+
+import asyncio
+import shutil
+import statistics
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+
+from bench.bars import bar
+from bench.duo import SETTLES_S, duo, lost
+from tests.audio.jack import jack, real_time_allowed
+
+PERIOD = 128
+LISTENED_S = 60.0
+READINGS = 20
+"""Of a neighbour, whose latency does not move; ``jack_iodelay`` makes two a second."""
+
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+
+
+@contextmanager
+def started(server, *command):
+    environment = {**server.env, "QT_QPA_PLATFORM": "offscreen"}
+    process = subprocess.Popen(command, env=environment, **QUIET)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def readings(server, sink, source):
+    """Run ``jack_iodelay`` from its output to `sink` and back from `source`; yields its figures."""
+    command = "stdbuf", "-oL", "jack_iodelay"
+    process = subprocess.Popen(command, env=server.env, stdout=subprocess.PIPE, text=True)
+    try:
+        server.connect(server.port("jack_delay", ":out"), sink)
+        server.connect(source, server.port("jack_delay", ":in"))
+        yield (
+            float(line.split()[0]) for line in process.stdout if "total roundtrip latency" in line
+        )
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def settled(figures):
+    """Return the median of the readings after the first few, in milliseconds."""
+    taken = [next(figures) for _ in range(READINGS)]
+    return statistics.median(taken[READINGS // 4 :]) / 48
+
+
+def one_way_of_jacktrip(server):
+    with ExitStack() as stack:
+        stack.enter_context(started(server, "jacktrip", "-s", "--clientname", "far"))
+        far = server.port("far", "receive_1")
+        near = "jacktrip", "-c", "127.0.0.1", "-B", "4470", "-P", "4464", "--clientname", "near"
+        stack.enter_context(started(server, *near))
+        return settled(stack.enter_context(readings(server, server.port("near", "send_1"), far)))
+
+
+def one_way_of_jamulus(server):
+    with ExitStack() as stack:
+        stack.enter_context(started(server, jamulus(), "-s", "-n"))
+        stack.enter_context(started(server, jamulus(), "-n", "-j", "-c", "127.0.0.1"))
+        ports = server.port("Jamulus", "input left"), server.port("Jamulus", "output left")
+        return settled(stack.enter_context(readings(server, *ports)))
+
+
+def jamulus():
+    return shutil.which("Jamulus") or shutil.which("jamulus")
+
+
+async def one_way_of_jamlab(server):
+    """Return the median latency in milliseconds, and what was lost in both directions meanwhile."""
+    async with duo(server, PERIOD) as musicians:
+        await asyncio.sleep(SETTLES_S)
+        before = [await musician.counts() for musician in musicians]
+        figures = await asyncio.to_thread(_listen, server)
+        after = [await musician.counts() for musician in musicians]
+    return figures, {
+        what: sum(dropouts(late)[what] - dropouts(early)[what] for early, late in pairs)
+        for pairs in [[*zip(before, after, strict=True)]]
+        for what in ("blocks", "concealed frames")
+    }
+
+
+def _listen(server):
+    near, far = server.port("PortAudio", "in_0"), server.port("PortAudio-01", "out_0")
+    if near.startswith("PortAudio-01"):
+        far = "PortAudio:out_0"
+    with readings(server, near, far) as figures:
+        taken = [next(figures) for _ in range(int(2 * LISTENED_S))]
+    return statistics.median(taken[len(taken) // 4 :]) / 48
+
+
+def dropouts(counts):
+    return {
+        "blocks": lost(counts["card"]),
+        "concealed frames": counts["stream"]["concealed_frames"],
+    }
+
+
+def bars():
+    """Return the rows there are; says which neighbour is missing and how to install it."""
+    rows = []
+    with jack(PERIOD, real_time=real_time_allowed()) as server:
+        print("from card to card, jamlab", file=sys.stderr)
+        ours, dropped = asyncio.run(one_way_of_jamlab(server))
+        rows.append(bar("blocks lost in 60 s from card to card", [dropped["blocks"]], "", "≤", 0))
+        rows.append(
+            bar("frames concealed in 60 s", [dropped["concealed frames"]], "frames", "≤", 0)
+        )
+        for name, found, measure, sign, factor in (
+            ("Jamulus'", jamulus(), one_way_of_jamulus, "<", 1.0),
+            ("JackTrip's", shutil.which("jacktrip"), one_way_of_jacktrip, "≤", 1.5),
+        ):
+            if found is None:
+                print(f"{name} is skipped: apt-get install jamulus jacktrip")
+                continue
+            print(f"from card to card, {name}", file=sys.stderr)
+            theirs = measure(server)
+            label = f"from card to card, beside {name} {theirs:.1f} ms"
+            rows.append(bar(label, [ours], "ms", sign, factor * theirs))
+    return rows
