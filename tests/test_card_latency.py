@@ -26,9 +26,10 @@ def make_card(monkeypatch):
     """A card that delays everything by two blocks and 100 frames, at the gain that is set."""
     card = {"gain": 0.5, "wanted": []}
 
-    def named(wanted, direction):
-        card["wanted"].append((direction, wanted))
-        return Device(0, f"the {direction}", direction, 2, "ALSA")
+    def named(*wanted):
+        directions = "input", "output"
+        card["wanted"] += zip(directions, wanted, strict=True)
+        return [Device(0, f"the {direction}", direction, 2, "ALSA") for direction in directions]
 
     def measure(plan, *_):
         sound = plan.metronome.block(0, plan.frames)[:, 0]
@@ -40,7 +41,7 @@ def make_card(monkeypatch):
             recordings.append((frames, recording))
         return read_loopbacks(plan, recordings)
 
-    monkeypatch.setattr(card_record, "device_named", named)
+    monkeypatch.setattr(card_record, "pair_named", named)
     monkeypatch.setattr(card_record, "measure_clicks", measure)
     return card
 
@@ -102,7 +103,7 @@ class TestComplaints:
         def none(*_):
             raise DeviceError("this machine has no output device: plug a sound card in")
 
-        monkeypatch.setattr(card_record, "device_named", none)
+        monkeypatch.setattr(card_record, "pair_named", none)
         assert main([*COMMAND]) == 2
         assert "no output device: plug a sound card in" in capsys.readouterr().err
 

@@ -44,6 +44,7 @@ from jamlab.audio.portaudio import (
     abandon,
     device_named,
     explained,
+    pair_named,
     portaudio,
     refresh,
 )
@@ -158,8 +159,11 @@ class DeviceCard:
 
     def _open(self) -> None:
         """Open and start the card; raises `DeviceError`."""
-        output = device_named(self._wanted[1], "output")
-        source = device_named(self._input, "input") if self._capture else None
+        source: Device | None = None
+        if self._capture:
+            source, output = pair_named(self._input, self._wanted[1])
+        else:
+            output = device_named(self._wanted[1], "output")
         self._host, self._opened_s = output.host, self._loop.time()
         self._relay = self._new_relay()
         try:

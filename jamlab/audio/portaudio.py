@@ -115,6 +115,45 @@ def device_named(wanted: str | int | None, direction: Direction) -> Device:
     raise DeviceError(f"as {direction} device {problem} {wanted!r}: choose one of {choice}")
 
 
+def pair_named(
+    wanted_input: str | int | None, wanted_output: str | int | None
+) -> tuple[Device, Device]:
+    """Return an input and an output that can be opened together; raises as `device_named` does.
+
+    PortAudio opens no pair across two of the system's interfaces, so where only one of the two is
+    named, the other is the default of the same interface.
+
+    Raises
+    ------
+    DeviceError
+        Also when both are named, and belong to different interfaces.
+    """
+    source, output = device_named(wanted_input, "input"), device_named(wanted_output, "output")
+    if source.host == output.host:
+        return source, output
+    if wanted_output is None and (other := _default_of(source.host, "output")):
+        return source, other
+    if wanted_input is None and (other := _default_of(output.host, "input")):
+        return other, output
+    raise DeviceError(
+        f"the input {source.name!r} is {source.host}'s and the output {output.name!r} is "
+        f"{output.host}'s, and PortAudio opens no such pair: choose both of one of them"
+    )
+
+
+def _default_of(host: str, direction: Direction) -> Device | None:
+    """Return an interface's default, or its first device, if it has any."""
+    of_host = [device for device in devices(direction) if device.host == host]
+    defaults = [
+        found[f"default_{direction}_device"]
+        for found in portaudio().query_hostapis()
+        if found["name"] == host
+    ]
+    return next(
+        (device for device in of_host if device.index in defaults), next(iter(of_host), None)
+    )
+
+
 def _default(known: list[Device], direction: Direction) -> list[Device]:
     """Return the system's default, or the first where it has none."""
     index = portaudio().default.device[direction]

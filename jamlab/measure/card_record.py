@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jamlab.audio.portaudio import Device, device_named
+from jamlab.audio.portaudio import Device, pair_named
 from jamlab.measure.loopback import MIN_HEARD_SHARE, LoopbackPlan, check_heard, loopback_table
 from jamlab.measure.loopback import measure_loopback as measure_clicks
 from jamlab.measure.record import RecordError, provenance, read_file, read_json, write_record
@@ -106,7 +106,7 @@ def measure_card(
     output_device: str | int | None = None,
 ) -> CardRecord:
     """Measure a card's loopback; raises as `jamlab.measure.loopback` does."""
-    output, source = device_named(output_device, "output"), device_named(input_device, "input")
+    source, output = pair_named(input_device, output_device)
     return CardRecord.of(measure_clicks(plan, input_device, output_device), plan, output, source)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from jamlab.audio.metronome import CLICK_FRAMES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE, Block
-from jamlab.audio.portaudio import Device, DeviceError, device_named, explained, portaudio
+from jamlab.audio.portaudio import Device, DeviceError, explained, pair_named, portaudio
 from jamlab.measure.clicks import read_clicks
 from jamlab.measure.plan import PlanError
 from jamlab.measure.statistics import heard_share, jitter, median
@@ -86,7 +86,7 @@ def measure_loopback(
     jamlab.audio.portaudio.DeviceError
         When a device cannot be used.
     """
-    pair = device_named(input_device, "input"), device_named(output_device, "output")
+    pair = pair_named(input_device, output_device)
     sound = plan.metronome.block(0, plan.frames)
     return read_loopbacks(
         plan,

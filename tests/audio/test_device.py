@@ -304,11 +304,11 @@ class TestPermission:
         asked = []
         monkeypatch.setattr(module, "_check_microphone", asked.append)
 
-        def none(wanted, direction):
-            asked.append((wanted, direction))
+        def none(*wanted):
+            asked.append(wanted)
             raise DeviceError("there is none")
 
-        monkeypatch.setattr(module, "device_named", none)
+        monkeypatch.setattr(module, "pair_named", none)
         monkeypatch.setattr(module, "portaudio", lambda: PortAudioStandIn)
         for allowed, opened in ((None, "mine"), ("theirs", "theirs"), (0, 0)):
             card = DeviceCard("mine", access=MicrophoneAccess.granted(allowed))

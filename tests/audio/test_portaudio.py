@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio import portaudio as module
-from jamlab.audio.portaudio import DeviceError, device_named, devices, explained, portaudio, refresh
+from jamlab.audio.portaudio import (
+    DeviceError,
+    device_named,
+    devices,
+    explained,
+    pair_named,
+    portaudio,
+    refresh,
+)
 
 MACHINE = [
     ("HDA Intel: ALC255", 2, 2),
@@ -48,6 +56,54 @@ def fits(device, wanted):
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch):
     monkeypatch.setattr(module, "portaudio", lambda: machine(MACHINE, default=(1, -1)))
+
+
+class TestPair:
+    """A machine with two interfaces, each with two devices both ways; the first is the default."""
+
+    HOSTS = "ALSA", "ALSA", "JACK", "JACK"
+
+    @pytest.fixture(autouse=True)
+    def _two_interfaces(self, monkeypatch):
+        found = machine([(f"card {number}", 2, 2) for number in range(4)], default=(0, 0))
+        for row, host in zip(found.query_devices(), self.HOSTS, strict=True):
+            row["hostapi"] = ("ALSA", "JACK").index(host)
+        defaults = [
+            {"name": host, "default_input_device": index, "default_output_device": index}
+            for host, index in (("ALSA", 0), ("JACK", 3))
+        ]
+        found.query_hostapis = lambda: defaults
+        monkeypatch.setattr(module, "portaudio", lambda: found)
+
+    @pytest.mark.parametrize(
+        ("wanted", "indices"),
+        [
+            ((None, None), (0, 0)),
+            ((1, None), (1, 0)),
+            ((2, None), (2, 3)),
+            ((None, 2), (3, 2)),
+            ((2, 3), (2, 3)),
+        ],
+    )
+    def test_belongs_to_one_interface(self, wanted, indices):
+        assert tuple(device.index for device in pair_named(*wanted)) == indices
+
+    def test_of_two_interfaces_is_refused_by_both_names(self):
+        with pytest.raises(DeviceError, match=r"'card 1' is ALSA's .* 'card 2' is JACK's.*both"):
+            pair_named(1, 2)
+
+    @given(*[st.one_of(st.none(), st.integers(0, 3))] * 2)
+    def test_is_never_of_two_and_has_what_was_named(self, wanted_input, wanted_output):
+        wanted = wanted_input, wanted_output
+        named = [self.HOSTS[index] for index in wanted if index is not None]
+        if len({*named}) == 2:
+            with pytest.raises(DeviceError):
+                pair_named(*wanted)
+            return
+        pair = pair_named(*wanted)
+        assert len({device.host for device in pair}) == 1
+        for device, index in zip(pair, wanted, strict=True):
+            assert index is None or device.index == index
 
 
 class TestDevices:

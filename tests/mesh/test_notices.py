@@ -95,6 +95,7 @@ class TestBoard:
             (NoticeKind.NO_AUDIO, NoticeKind.RESTORED),
             (NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY),
             (NoticeKind.SIGNALING_LOST, NoticeKind.SIGNALING_RESTORED),
+            (NoticeKind.CARD_LOST, NoticeKind.CARD_BACK),
         ],
     )
     def test_good_news_ends_its_warning_and_no_other(self, warning, good):
@@ -129,6 +130,7 @@ class TestBoard:
             NoticeKind.RESTORED: {NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO},
             NoticeKind.SIGNALING_RESTORED: {NoticeKind.SIGNALING_LOST},
             NoticeKind.NORMAL_LATENCY: {NoticeKind.HIGH_LATENCY},
+            NoticeKind.CARD_BACK: {NoticeKind.CARD_LOST},
         }
         ways = ends[NoticeKind.RESTORED]
         expected = []
