@@ -291,6 +291,8 @@ class Playout:
         self.counters.decoded += 1
         self.counters.played_frames += len(block)
         self._frame_frames = len(block)
+        if len(block) >= self._expected_frames:
+            self._expected_frames = 0  # it has come; the next announcement is of another
         self._concealed_run = 0
         self._last_sequence = packet.sequence
         self._played.append(packet.position)

@@ -427,6 +427,18 @@ class TestExpect:
         once, twice = self.card([480])[0], self.card(told)[0]
         assert twice.playout.delay_frames == once.playout.delay_frames
 
+    def test_what_has_come_is_not_expected_any_more(self):
+        """Frames that became shorter without a word, and are announced longer again."""
+        card = self.card([480])[0]
+        for k in range(2000, 2400):
+            position = 4 * SECOND + (k - 2000) * 120
+            card.playout.receive(k, position, payload_at(position, 120), 0.0)
+        while card.playout.frame_frames != 120:
+            card.run(card.now + 480)
+        before = card.playout._estimator.target_frames
+        card.playout.expect(480)
+        assert card.playout._estimator.target_frames == before + 360
+
     def test_shorter_frames_need_nothing(self):
         card = Card.of(Stream(480).send_all(4)).run(2 * SECOND)
         before = card.playout.delay_frames
