@@ -44,7 +44,8 @@ def no_delay(k):
 class Path:
     """A sender with a card of nominal rate, a network, and our card, `ppm` slower than it.
 
-    Time is the sender's: packet *k* is complete after ``(k + 1) · frame`` of its frames.
+    Time is the sender's: a packet is complete when its last frame is captured. `frame` may be set
+    to another length, and `origins` to another beginning of the stream, for the packets to come.
     """
 
     ppm: float = 0.0
@@ -57,6 +58,8 @@ class Path:
     decoder: object = None
     payload: object = None
     """Of packet *k*, when not for a `ToneDecoder`."""
+    origins: tuple = (0, 0)
+    """Sequence number and timestamp of the first packet."""
     played: list = field(default_factory=list)
 
     def __post_init__(self):
@@ -64,7 +67,7 @@ class Path:
         self.now_s = 0.0
         self.playout = FollowingPlayout(self.decoder or ToneDecoder(), lambda: self.now_s)
         self.frames = 0
-        self._sent = 0
+        self._sent = self._captured = 0
         self._flying = []
 
     @property
@@ -91,21 +94,21 @@ class Path:
         self.now_s = max(self.now_s, called_s)
 
     def _send(self, until_s):
-        while (self._sent + 1) * self.frame / SAMPLE_RATE <= until_s:
-            k = self._sent
-            self._sent += 1
+        while (self._captured + self.frame) / SAMPLE_RATE <= until_s:
+            k, position = self._sent, self._captured
+            self._sent, self._captured = k + 1, position + self.frame
             delay_s = self.delay_s(k)
             if delay_s is not None:
-                complete_s = (k + 1) * self.frame / SAMPLE_RATE
-                heapq.heappush(self._flying, (complete_s + delay_s, k))
+                payload = struct.pack(">qH", position, self.frame)
+                sequence, timestamp = k + self.origins[0], position + self.origins[1]
+                packet = sequence % 2**16, timestamp % 2**32, payload
+                heapq.heappush(self._flying, (self._captured / SAMPLE_RATE + delay_s, k, packet))
 
     def _deliver(self, until_s):
         while self._flying and self._flying[0][0] <= until_s:
-            self.now_s, k = heapq.heappop(self._flying)
-            position = k * self.frame
-            payload = self.payload(k) if self.payload else struct.pack(">qH", position, self.frame)
-            timestamp = position % 2**32
-            self.playout.receive(k % 2**16, timestamp, payload, self.now_s)
+            self.now_s, k, (sequence, timestamp, payload) = heapq.heappop(self._flying)
+            payload = self.payload(k) if self.payload else payload
+            self.playout.receive(sequence, timestamp, payload, self.now_s)
 
     @property
     def sound(self):

@@ -328,18 +328,51 @@ class TestPositions:
         path.run(SETTLED_S)
         assert path.counters.concealed_frames == late
 
-    def test_a_sender_that_begins_anew_is_measured_anew(self):
-        path = Path(200.0).run(30)
-        assert path.playout.drift == pytest.approx(200e-6, abs=3e-6)
-        restarted = path.counters.restarted
-        begun = path.counters.received
-        for k in range(2):
-            position = 10**9 + k * path.frame
-            payload = position.to_bytes(8, "big") + path.frame.to_bytes(2, "big")
-            path.playout.receive((k + 40_000) % 2**16, position, payload, path.now_s)
-        assert path.counters.received == begun + 2
-        assert path.counters.restarted == restarted + 1
+
+class TestWhileResampling:
+    """What happens to a stream whose card is followed: it is followed on."""
+
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_longer_frames_that_were_announced_are_waited_for(self, ppm):
+        path = Path(ppm, frame=120).run(2 * SETTLED_S)
+        assert path.playout.resampling
+        before = path.counters.concealed_frames, path.counters.late
+        path.playout.expect(480)
+        path.run(0.5)
+        path.frame = 480
+        path.run(2 * SETTLED_S)
+        assert (path.counters.concealed_frames, path.counters.late) == before
+        self.is_followed(path, ppm)
+
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_shorter_frames_take_their_delay_away(self, ppm):
+        path = Path(ppm, frame=960).run(2 * SETTLED_S)
+        before, delay = path.counters.concealed_frames, path.playout.delay_frames
+        path.frame = 120
+        path.run(2 * SETTLED_S)
+        assert path.counters.concealed_frames == before
+        assert path.playout.delay_frames < delay - 700
+        self.is_followed(path, ppm)
+
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_a_sender_that_begins_anew_is_measured_anew(self, ppm):
+        path = Path(ppm).run(2 * SETTLED_S)
+        assert path.playout.drift == pytest.approx(ppm * 1e-6, abs=3e-6)
+        path.origins = 40_000, 10**9
+        while not path.counters.restarted:
+            path.run(0.01)
         assert path.playout.drift is None
+        path.run(2 * SETTLED_S)
+        assert path.counters.restarted == 1
+        self.is_followed(path, ppm)
+
+    def is_followed(self, path, ppm):
+        before, listener = disturbed(path), Listener(path)
+        path.run(10, listener)
+        assert disturbed(path) == before
+        assert listener.slips.worst < SLIP
+        assert np.abs(listener.moved_ms).max() < 0.25
+        assert path.playout.drift == pytest.approx(ppm * 1e-6, abs=3e-6)
 
 
 class TestWithoutAStream:
