@@ -98,6 +98,10 @@ class NoticeBoard:
         if not ended:
             self._standing.append(notice)
 
+    def end(self, kind: NoticeKind) -> None:
+        """Let a warning about everybody stand no longer, though there is no news of it."""
+        self._drop((kind,), "")
+
     def forget(self, peer_id: str) -> None:
         """Let nothing stand about a peer, who has gone."""
         self._drop(NoticeKind, peer_id)

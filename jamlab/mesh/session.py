@@ -17,7 +17,7 @@ from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners
 from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.link import PeerLink
-from jamlab.mesh.notices import Notice, NoticeKind
+from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.reach import Patience
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.watch import FiguresWatch
@@ -85,6 +85,8 @@ class JamSession:
         self.service = WebRTCAudioService(quality=quality, ice=ice)
         self.microphone_problem = ""
         """Why nothing is captured, in words; empty when the card captures."""
+        self.board = NoticeBoard()
+        """What stands of what users were told, for who comes to look later."""
         self._quality = quality  # what peers are told, a moment before it is so
         self._channel = signaling(room)
         self._membership: Membership | None = None
@@ -211,6 +213,7 @@ class JamSession:
         try:
             await self.service.initialize_local_audio(self.card)
             self.microphone_problem = ""
+            self.board.end(NoticeKind.MICROPHONE)
         except MicrophoneUnavailableError as error:
             log.warning("%s only listens: %s", self.name, error)
             self.microphone_problem = str(error)
@@ -246,12 +249,19 @@ class JamSession:
 
     def _tell(self, kind: NoticeKind, peer_id: str = "", reason: str = "") -> None:
         notice = Notice(kind, asyncio.get_running_loop().time(), peer_id, reason)
+        self.board.note(notice)
         self._notice_listeners.emit(notice)
 
     def _follow(self, change: ConnectionStateChange) -> None:
         self._changed.set()
+        self._forget_gone(change.peer_id)
         if change.peer_id in self._links:
             self._links[change.peer_id].hear(change)
+
+    def _forget_gone(self, peer_id: str) -> None:
+        """Let nothing stand about who has left; one connection of many attempts says nothing."""
+        if peer_id not in self.members | self.service.peers:
+            self.board.forget(peer_id)
 
     async def _leave(self) -> None:
         try:
@@ -284,6 +294,7 @@ class JamSession:
                 self._link(peer_id).meet(ours=True)
             case PeerLeft(peer_id) if peer_id in self._links:
                 self._links[peer_id].leave()
+                self._forget_gone(peer_id)
             case Signal(SignalType.REPORT, peer_id, _, data) if peer_id in membership.peers:
                 self._note_report(PeerReport(peer_id, data))
             case Signal(_, peer_id) if peer_id in membership.peers:

@@ -18,7 +18,7 @@ import ipywidgets as widgets  # type: ignore[import-untyped]
 from jamlab.audio.permission import PermissionState
 from jamlab.media.quality import QUALITIES
 from jamlab.mesh.controls import GainError
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.events import ConnectionStateChange
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.widgets.controls import SessionControls
@@ -68,7 +68,6 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         self.session: JamSession | None = None
         self.meters: LevelMeters | None = None
         self._gains_db: dict[str, float] = {}
-        self._board = NoticeBoard()
         self._joined: asyncio.Future[JamSession] | None = None
         self._leaving = asyncio.Event()
         super().__init__()
@@ -182,16 +181,14 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
     def _shown(self, session: JamSession) -> Iterator[None]:
         """Show a session while the context lasts."""
         with ExitStack() as stack:
-            self.session, self._board = session, NoticeBoard()
+            self.session = session
             self.meters = stack.enter_context(_metering(session))
-            self.meters.observe(lambda _: self._show_peers(), "rows")
+            self.meters.observe(lambda _: self._show_others(), "rows")
             stack.callback(session.on_notice(self._note))
             stack.callback(session.service.on_connection_state_change(self._follow))
             if self.permission is not None:
                 stack.callback(self.permission.on_answer(self._use_answer))
             self._set_again(session)
-            if session.microphone_problem:
-                self._note(Notice(NoticeKind.MICROPHONE, self._loop.time()))
             self._lay_out()
             self.controls.stage = "in"
             try:
@@ -225,25 +222,24 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
 
     # What is to be seen
 
-    def _note(self, notice: Notice) -> None:
-        if notice.kind is not NoticeKind.MICROPHONE or self.permission is None:  # which shows it
-            self._board.note(notice)
+    def _note(self, _notice: Notice) -> None:
         self._show_notices()
         self._show_microphone()
 
-    def _follow(self, change: ConnectionStateChange) -> None:
-        if change.state is ConnectionState.CLOSED and change.reason != "replaced":
-            self._board.forget(change.peer_id)
-            self._show_notices()
-        self._show_peers()
+    def _follow(self, _change: ConnectionStateChange) -> None:
+        self._show_others()
 
     def _lay_out(self) -> None:
         """Show what there is: controls always, the rest when it is there."""
         parts = self.controls, self.permission, self.meters
         self.children = [part for part in parts if part is not None]
+        self._show_others()
+        self._show_microphone()
+
+    def _show_others(self) -> None:
+        """Show who is there, and what stands about them."""
         self._show_peers()
         self._show_notices()
-        self._show_microphone()
 
     def _show_peers(self) -> None:
         if self.session is None or self.meters is None:
@@ -257,11 +253,15 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         return gain_db if math.isfinite(gain_db) else None  # JSON knows no infinity
 
     def _show_notices(self) -> None:
-        if self.session is None:
-            self._board = NoticeBoard()
-        self.controls.warnings = [_sentence(notice) for notice in self._board.warnings]
-        news = self._board.news
+        board = NoticeBoard() if self.session is None else self.session.board
+        shown = [notice for notice in board.warnings if not self._is_asked_for(notice)]
+        self.controls.warnings = [_sentence(notice) for notice in shown]
+        news = board.news
         self.controls.news = "" if news is None else _words(news.peer_id, news.text)
+
+    def _is_asked_for(self, notice: Notice) -> bool:
+        """Whether the permission shows it."""
+        return notice.kind is NoticeKind.MICROPHONE and self.permission is not None
 
     def _show_microphone(self) -> None:
         permission, session = self.permission, self.session

@@ -94,6 +94,7 @@ class TestBoard:
             (NoticeKind.RELAYING, NoticeKind.RESTORED),
             (NoticeKind.NO_AUDIO, NoticeKind.RESTORED),
             (NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY),
+            (NoticeKind.CARD_LOST, NoticeKind.CARD_BACK),
             (NoticeKind.SIGNALING_LOST, NoticeKind.SIGNALING_RESTORED),
             (NoticeKind.CARD_LOST, NoticeKind.CARD_BACK),
         ],
@@ -124,10 +125,18 @@ class TestBoard:
         assert self.standing(board) == [(NoticeKind.SIGNALING_LOST, "")]
         assert board.news is None
 
+    def test_a_warning_about_everybody_can_end_without_news(self):
+        others = [(NoticeKind.CARD_LOST, ""), (NoticeKind.RETRYING, "ben")]
+        board = self.told(*others, (NoticeKind.MICROPHONE, ""))
+        board.end(NoticeKind.MICROPHONE)
+        assert self.standing(board) == others
+        assert board.news is None
+
     @given(st.lists(st.tuples(st.sampled_from(NoticeKind), st.sampled_from(["", "ben", "cleo"]))))
     def test_what_stands_was_told_and_not_ended_since(self, told):
         ends = {
             NoticeKind.RESTORED: {NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO},
+            NoticeKind.CARD_BACK: {NoticeKind.CARD_LOST},
             NoticeKind.SIGNALING_RESTORED: {NoticeKind.SIGNALING_LOST},
             NoticeKind.NORMAL_LATENCY: {NoticeKind.HIGH_LATENCY},
             NoticeKind.CARD_BACK: {NoticeKind.CARD_LOST},

@@ -11,6 +11,7 @@ from jamlab.audio.card import CardChange, VirtualCard
 from jamlab.mesh.errors import NoLocalAudioError
 from jamlab.mesh.events import ConnectionState
 from jamlab.mesh.notices import NoticeKind
+from jamlab.mesh.reach import Patience
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.channel import NameTakenError
 from jamlab.signaling.memory import MemoryChannel
@@ -309,7 +310,7 @@ async def test_a_broken_line_is_told_and_everything_closed(caplog):
     session = Member("ada", channel).session
     await session.__aenter__()
     await until(lambda: len(caplog.records) == 2)
-    assert session.service.peers == frozenset()
+    await until(lambda: session.service.peers == frozenset())
     with pytest.raises(ConnectionError):
         await session.leave()
     assert "ada hears no more of its room" in caplog.text
@@ -359,6 +360,51 @@ async def test_what_becomes_of_the_sound_card_is_told():
         (NoticeKind.CARD_LOST, "it was unplugged"),
         (NoticeKind.CARD_BACK, ""),
     ]
+
+
+class AbsentCard(VirtualCard):
+    """A card that is not there when it is started, as a `DeviceCard` tells it."""
+
+    def start(self, callback, *, capture=True):
+        super().start(callback, capture=capture)
+        self.on_change(CardChange(False, "there is no output device", 1.0))
+
+
+async def test_what_was_told_on_the_way_in_stands_for_who_looks_later():
+    ada = Member("ada", MemoryChannel())
+    ada.session.card = AbsentCard(block_frames=480)
+    async with ada.session:
+        [warning] = ada.session.board.warnings
+        assert (warning.kind, warning.hint) == (NoticeKind.CARD_LOST, "there is no output device")
+        ada.session.card.on_change(CardChange(True, "it is back", 2.0))
+        assert ada.session.board.warnings == ()
+
+
+async def test_a_microphone_that_is_there_after_all_ends_the_warning():
+    ada = Member("ada", MemoryChannel())
+    ada.session.card = VirtualCard(block_frames=480, microphone=False)
+    async with ada.session:
+        assert [each.kind for each in ada.session.board.warnings] == [NoticeKind.MICROPHONE]
+        ada.session.card = ada.new_card()
+        await ada.session.start_card()
+        assert ada.session.board.warnings == ()
+
+
+async def test_no_audio_stands_through_all_attempts_until_the_peer_has_left():
+    quick = Patience(offer_s=0.01, answer_s=0.05, direct_s=0.05, relay_s=0.05, rest_s=0.01)
+    channel, standing = MemoryChannel(), []
+    ada = Member("ada", channel, patience=quick)
+    board = ada.session.board
+    async with ada.session:
+        silent = await channel.join("silent")
+        await until(lambda: NoticeKind.NO_AUDIO in [each.kind for each in board.warnings])
+        begun = ada.session._links["silent"].reach.attempt
+        ada.service.on_connection_state_change(lambda _: standing.append(board.warnings))
+        await until(lambda: ada.session._links["silent"].reach.attempt > begun + 3)
+        stood = {tuple(each.kind for each in warnings) for warnings in standing}
+        assert stood == {(NoticeKind.NO_AUDIO,)}
+        await silent.leave()
+        await until(lambda: board.warnings == ())
 
 
 def test_quality_is_the_services():

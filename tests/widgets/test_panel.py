@@ -200,6 +200,25 @@ async def test_warnings_are_in_the_products_words_and_end():
         assert (panel.controls.warnings, panel.controls.news) == ([], "")
 
 
+async def test_what_was_told_before_it_was_joined_is_read():
+    room = Room()
+
+    @contextlib.asynccontextmanager
+    async def new_session():
+        async with room.session() as session:
+            session._tell(NoticeKind.CARD_LOST, reason="there is no output device")
+            yield session
+
+    async with panel_of(new_session) as panel:
+        await panel.join()
+        assert panel.controls.warnings == [
+            {
+                "text": "Sound card lost: the session goes on without it",
+                "hint": "there is no output device",
+            }
+        ]
+
+
 async def test_who_cannot_join_reads_why():
     async def taken():
         raise NameTakenError("somebody is called 'ada' in 'room' already: choose another name")
