@@ -210,10 +210,11 @@ class JamSession:
         Without a microphone the session only listens, and says so.
         """
         self.card.on_change = self._note_card
+        for kind in NoticeKind.CARD_LOST, NoticeKind.MICROPHONE:
+            self.board.end(kind)  # told again, where it is so again
         try:
             await self.service.initialize_local_audio(self.card)
             self.microphone_problem = ""
-            self.board.end(NoticeKind.MICROPHONE)
         except MicrophoneUnavailableError as error:
             log.warning("%s only listens: %s", self.name, error)
             self.microphone_problem = str(error)

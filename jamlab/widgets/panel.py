@@ -218,6 +218,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
 
     async def _restart(self, session: JamSession) -> None:
         await session.start_card()
+        self._show_notices()
         self._show_microphone()
 
     # What is to be seen

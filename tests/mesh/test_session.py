@@ -390,6 +390,30 @@ async def test_a_microphone_that_is_there_after_all_ends_the_warning():
         assert ada.session.board.warnings == ()
 
 
+async def test_a_card_that_is_started_anew_is_lost_no_longer_unless_it_says_so():
+    ada = Member("ada", MemoryChannel())
+    async with ada.session:
+        ada.card.on_change(CardChange(False, "it was unplugged", 1.0))
+        ada.session.card = ada.new_card()
+        await ada.session.start_card()
+        assert ada.session.board.warnings == ()
+        ada.session.card = AbsentCard(block_frames=480)
+        await ada.session.start_card()
+        assert [each.hint for each in ada.session.board.warnings] == ["there is no output device"]
+
+
+async def test_what_is_tapped_goes_on_with_a_card_that_is_started_anew():
+    ada = Member("ada", MemoryChannel())
+    async with ada.session:
+        tap = ada.service.tap()
+        await until(tap.take)
+        ada.session.card = ada.new_card()
+        await ada.session.start_card()
+        tap.take()
+        await until(tap.take)
+        tap.close()
+
+
 async def test_no_audio_stands_through_all_attempts_until_the_peer_has_left():
     quick = Patience(offer_s=0.01, answer_s=0.05, direct_s=0.05, relay_s=0.05, rest_s=0.01)
     channel, standing = MemoryChannel(), []
