@@ -1,0 +1,41 @@
+"""How every notebook is stored: empty, thin, for any Python kernel, with its parameters tagged."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from jamlab.report.html import notebook_path
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+LONGEST = 20
+"""Lines of a cell: what is longer belongs into the package, where it is tested."""
+
+
+@pytest.fixture(params=NAMES)
+def notebook(request):
+    return nbformat.read(notebook_path(request.param), as_version=4)
+
+
+def test_there_are_six():
+    assert [name[:2] for name in NAMES] == ["01", "02", "03", "04", "05", "06"]
+
+
+def test_it_is_valid_and_empty_for_any_python_kernel(notebook):
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+
+
+def test_its_cells_are_thin(notebook):
+    code = [cell.source.splitlines() for cell in notebook.cells if cell.cell_type == "code"]
+    assert max(map(len, code)) <= LONGEST
+
+
+def test_it_begins_in_words_and_the_first_code_is_its_parameters(notebook):
+    assert notebook.cells[0].cell_type == "markdown"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tagged = ["parameters" in cell.metadata.get("tags", []) for cell in code]
+    assert tagged == [True] + [False] * (len(code) - 1)
