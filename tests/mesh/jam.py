@@ -6,12 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import numpy as np
 
-from jamlab.audio.card import Recording, VirtualCard
+from jamlab.audio.card import CardCounters, Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import Quality
 from jamlab.mesh.events import ConnectionState
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
+from jamlab.signaling.memory import MemoryChannel
 from tests.leaks import until
 
 CHEAP = Quality("cheap", 64_000, 1920, "audio")
@@ -76,6 +77,38 @@ class Member(Player):
             "room", name, signaling=lambda _: channel, card=self.card, quality=CHEAP, **options
         )
         self.service = self.session.service
+
+
+class HandCard:
+    """A card whose callbacks the test makes."""
+
+    block_frames = BLOCK
+    round_trip_frames = 2 * BLOCK
+
+    def __init__(self):
+        self.counters = CardCounters()
+        self.too_late = False
+        self.callback = None
+
+    def start(self, callback, *, capture=True):
+        self.callback = callback
+
+    def stop(self):
+        self.callback = None
+
+
+@asynccontextmanager
+async def hearing_ben():
+    """Ada's card, driven by hand, and her service, once some of Ben's packets are there."""
+    room, card, ben = MemoryChannel(), HandCard(), Player("ben")
+    async with (
+        JamSession("room", "ada", signaling=lambda _: room, card=card, quality=CHEAP) as ada,
+        JamSession("room", "ben", signaling=lambda _: room, card=ben.card, quality=CHEAP),
+    ):
+        await ada.wait_connected(20)
+        playout = ada.service.playout("ben")
+        await until(lambda: playout.counters.received > 10)
+        yield card, ada.service
 
 
 class End(Player):

@@ -11,10 +11,8 @@ from jamlab.audio.pcm import silence
 from jamlab.mesh.session import JamSession
 from jamlab.mesh.tap import KEPT, Exchange, Tap
 from jamlab.signaling.memory import MemoryChannel
-from tests.leaks import until
 
-from .jam import CHEAP, Player
-from .test_service import BLOCK, HandCard
+from .jam import BLOCK, CHEAP, HandCard, hearing_ben
 
 
 def test_what_is_taken_is_taken_once_and_in_order():
@@ -36,15 +34,8 @@ def test_who_does_not_look_costs_the_last_blocks_and_no_more():
 
 
 async def test_a_callback_is_tapped_as_it_is_sent_and_heard():
-    room, card, ben = MemoryChannel(), HandCard(), Player("ben")
-    async with (
-        JamSession("room", "ada", signaling=lambda _: room, card=card, quality=CHEAP) as ada,
-        JamSession("room", "ben", signaling=lambda _: room, card=ben.card, quality=CHEAP),
-    ):
-        await ada.wait_connected(20)
-        playout = ada.service.playout("ben")
-        await until(lambda: playout.counters.received > 10)
-        tap, sent = ada.service.tap(), silence(BLOCK) + 0.25
+    async with hearing_ben() as (card, service):
+        tap, sent = service.tap(), silence(BLOCK) + 0.25
         played = [card.callback(sent) for _ in range(8)]
         taken = tap.take()
         assert all(exchange.sent is sent for exchange in taken)
