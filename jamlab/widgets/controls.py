@@ -15,6 +15,7 @@ import traitlets
 
 from jamlab.media.quality import QUALITIES
 from jamlab.mesh.controls import MAX_GAIN_DB, MIN_GAIN_DB
+from jamlab.widgets.style import style
 
 
 class SessionControls(anywidget.AnyWidget):
@@ -32,7 +33,7 @@ class SessionControls(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).parent / "controls.js"
-    _css = Path(__file__).parent / "controls.css"
+    _css = style("controls")
 
     title = traitlets.Unicode("Jam session").tag(sync=True)
     stage = traitlets.Enum(("out", "joining", "in", "leaving"), "out").tag(sync=True)

@@ -25,6 +25,7 @@ from jamlab.audio.level_history import LevelHistory
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE
 from jamlab.mesh.session import JamSession
 from jamlab.widgets.feeds import Feed, MeterRow, SessionFeed, SignalFeed
+from jamlab.widgets.style import style
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class LevelMeters(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).parent / "meter.js"
-    _css = Path(__file__).parent / "meter.css"
+    _css = style("meter")
 
     rows = traitlets.List(traitlets.Dict()).tag(sync=True)
     spectrum = traitlets.Unicode().tag(sync=True)

@@ -19,6 +19,7 @@ import traitlets
 
 from jamlab.audio.permission import REQUIRED, MicrophoneAccess, PermissionState
 from jamlab.audio.portaudio import Device, DeviceError, device_named, devices, refresh
+from jamlab.widgets.style import style
 
 NO_INPUT = "this machine has no input device: plug one in, then look again"
 
@@ -45,7 +46,7 @@ class MicrophonePermission(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).parent / "permission.js"
-    _css = Path(__file__).parent / "permission.css"
+    _css = style("permission")
 
     sentence = traitlets.Unicode(REQUIRED, read_only=True).tag(sync=True)
     machine = traitlets.Unicode(read_only=True).tag(sync=True)
