@@ -126,14 +126,17 @@ class DeviceCard:
         if capture:
             self._access.check()
             _check_microphone(self._input)
-        self._callback, self._capture, self._gone = callback, capture, False
         self._loop = asyncio.get_running_loop()
+        self._callback, self._capture, self._gone = callback, capture, False
         self._stand_in = self._new_stand_in()
         self._realtime.ask()
         try:
             self._open()
         except DeviceError as error:
             self._go_without(str(error))
+        except BaseException:
+            self.stop()
+            raise
         self._watching = asyncio.create_task(self._watch())
 
     def stop(self) -> None:

@@ -254,6 +254,17 @@ class TestWithoutACard:
         absent.start(lambda block: block)
         absent.stop()
 
+    async def test_what_nobody_foresaw_leaves_nothing_running(self, absent, monkeypatch):
+        def fail():
+            raise ValueError("no such latency")
+
+        monkeypatch.setattr(absent, "_open", fail)
+        with pytest.raises(ValueError, match="no such latency"):
+            absent.start(lambda block: block)
+        assert absent._stand_in is None
+        monkeypatch.undo()
+        absent.stop()
+
     async def test_what_the_driver_lost_is_counted(self, absent):
         absent.plugged = True
         absent.start(lambda block: block)
