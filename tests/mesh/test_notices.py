@@ -96,7 +96,6 @@ class TestBoard:
             (NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY),
             (NoticeKind.CARD_LOST, NoticeKind.CARD_BACK),
             (NoticeKind.SIGNALING_LOST, NoticeKind.SIGNALING_RESTORED),
-            (NoticeKind.CARD_LOST, NoticeKind.CARD_BACK),
         ],
     )
     def test_good_news_ends_its_warning_and_no_other(self, warning, good):
