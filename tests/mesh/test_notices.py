@@ -138,7 +138,6 @@ class TestBoard:
             NoticeKind.CARD_BACK: {NoticeKind.CARD_LOST},
             NoticeKind.SIGNALING_RESTORED: {NoticeKind.SIGNALING_LOST},
             NoticeKind.NORMAL_LATENCY: {NoticeKind.HIGH_LATENCY},
-            NoticeKind.CARD_BACK: {NoticeKind.CARD_LOST},
         }
         ways = ends[NoticeKind.RESTORED]
         expected = []
