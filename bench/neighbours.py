@@ -62,13 +62,15 @@ def settled(figures):
 
 
 def one_way_of_jacktrip(server):
+    ports = "-B", "4470", "-P", "4464"
     with ExitStack() as stack:
-        stack.enter_context(started(server, "jacktrip", "-s", "--clientname", "far"))
-        server.connect(server.port("far", "receive_1"), server.port("far", "send_1"))
-        near = "jacktrip", "-c", "127.0.0.1", "-B", "4470", "-P", "4464", "--clientname", "near"
+        stack.enter_context(started(server, "jacktrip", "-D", "-s", "--clientname", "far"))
+        server.port("far", "receive_1")
+        near = "jacktrip", "-D", "-c", "127.0.0.1", *ports, "--clientname", "near"
         stack.enter_context(started(server, *near))
-        ports = server.port("near", "send_1"), server.port("near", "receive_1")
-        return settled(stack.enter_context(readings(server, *ports))) / 2
+        through = server.port("near", "send_1"), server.port("near", "receive_1")
+        server.connect("far:receive_1", "far:send_1")
+        return settled(stack.enter_context(readings(server, *through))) / 2
 
 
 def one_way_of_jamulus(server):
