@@ -7,6 +7,8 @@ function make(tag, className, attributes = {}, ...children) {
   const made = document.createElement(tag);
   made.className = className;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  // JupyterLab asks only what has the focus: keys pressed here are not the notebook's.
+  if (["button", "input", "select"].includes(tag)) made.dataset.lmSuppressShortcuts = "true";
   made.append(...children);
   return made;
 }

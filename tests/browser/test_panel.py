@@ -75,6 +75,10 @@ def test_gain_mute_quality_and_peers_who_come_and_go(opened):
         gain.fill("-20")
         until_at(notebook, "ben", LEVEL - 20)
         assert gain.get_attribute("aria-valuetext") == "−20.0 dB"
+        gain.press("ArrowRight")  # keys are the panel's, not the notebook's
+        notebook.page.locator("[aria-valuetext='−19.5 dB']").wait_for()
+        gain.press("x")  # cuts a cell elsewhere
+        assert gain.is_visible()
         gain.press("Home")  # the bottom of the scale
         until_reads(notebook, "ben", MUTED, MUTED)
         assert gain.get_attribute("aria-valuetext") == "silent"
