@@ -10,9 +10,12 @@ from rich.table import Table
 
 from jamlab.audio.card import MicrophoneUnavailableError
 from jamlab.audio.portaudio import DeviceError
-from jamlab.measure.card_record import measure_card
+from jamlab.measure.card_record import CardRecord, measure_card
 from jamlab.measure.loopback import LoopbackPlan, loopback_table
+from jamlab.measure.record import RecordError
 from jamlab.microphone import add_argument, microphone_access
+
+_STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +50,13 @@ def run(options: argparse.Namespace) -> int:
         When nobody answers whether its microphone may be used.
     jamlab.measure.plan.PlanError
         When a parameter is out of its range.
+    jamlab.measure.record.RecordError
+        When the record cannot be written.
     """
     plan = LoopbackPlan(tuple(options.block_frames), options.clicks)
-    record = measure_card(plan, _allowed(options), options.output)
+    allowed = _allowed(options)
+    _announce(plan)
+    record = measure_card(plan, allowed, options.output)
     table = loopback_table(record.clicks)
     if options.json:
         print(json.dumps(table.to_dict("records"), indent=2))
@@ -57,8 +64,25 @@ def run(options: argparse.Namespace) -> int:
         devices = record.provenance["devices"]
         Console().print(_shown(table, [devices[way]["name"] for way in ("output", "input")]))
     if options.out is not None:
-        record.save(options.out)
+        _keep(record, options.out)
     return 0
+
+
+def _announce(plan: LoopbackPlan) -> None:
+    blocks = ", ".join(map(str, plan.block_frames))
+    _STDERR.print(
+        f"Playing {plan.clicks} clicks at blocks of {blocks} frames: the output has to reach the "
+        "input now."
+    )
+
+
+def _keep(record: CardRecord, folder: Path) -> None:
+    try:
+        record.save(folder)
+    except OSError as error:
+        problem = f"the record cannot be written to {folder}: {error.strerror}"
+        raise RecordError(f"{problem}; name another folder with --out") from error
+    _STDERR.print(f"The record is in {folder}: jamlab verify --card {folder} adds it to a mesh's.")
 
 
 def _allowed(options: argparse.Namespace) -> str | int | None:

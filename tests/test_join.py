@@ -165,6 +165,7 @@ async def test_who_may_not_use_the_microphone_listens(answer):
         reason = "denied" if answer == "deny" else "listening only was chosen"
         [told] = [line for line in ben.lines if "required for jamming: " in line]
         assert reason in told
+        assert told.count("required for jamming") == 1
 
 
 async def test_a_time_to_leave():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from jamlab.audio.card import CardChange, MicrophoneUnavailableError, SoundCard, VirtualCard
+from jamlab.audio.permission import REQUIRED
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.capture import Capture, SoundChange
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
@@ -216,10 +217,10 @@ class JamSession:
             await self.service.initialize_local_audio(self.card)
             self.microphone_problem = ""
         except MicrophoneUnavailableError as error:
-            log.warning("%s only listens: %s", self.name, error)
             self.microphone_problem = str(error)
             await self.service.initialize_local_audio(self.card, capture=False)
-            self._tell(NoticeKind.MICROPHONE, reason=str(error))
+            reason = self.microphone_problem.removeprefix(f"{REQUIRED}: ")
+            self._tell(NoticeKind.MICROPHONE, reason=reason)
 
     # Inside
 
