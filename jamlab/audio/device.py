@@ -9,7 +9,8 @@ peers go on getting packets and their sound is taken from its buffers; every sec
 looked for again. What has become of it is told to `on_change`. Only JACK's server, once it has
 ended, cannot be reached again by the same process: PortAudio crashes on the attempt.
 
-The loop's thread runs in real time meanwhile, where the system allows it (`audio/realtime`).
+The loop's thread runs in real time meanwhile, where the system allows it (`audio/realtime`), and
+the garbage collector in small steps (`audio/collector`).
 
 The signal is raw: PortAudio adds no echo cancellation, noise suppression or gain control. Systems
 do: PulseAudio and PipeWire where their echo-cancel module is loaded, macOS in the microphone mode
@@ -35,6 +36,7 @@ from jamlab.audio.card import (
     VirtualCard,
     tell_nobody,
 )
+from jamlab.audio.collector import ShortPauses
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import (
@@ -104,6 +106,7 @@ class DeviceCard:
         self._stand_in: VirtualCard | None = None
         self._gone = False
         self._realtime = RealTime()
+        self._pauses = ShortPauses()
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -129,6 +132,7 @@ class DeviceCard:
         self._loop = asyncio.get_running_loop()
         self._callback, self._capture, self._gone = callback, capture, False
         self._stand_in = self._new_stand_in()
+        self._pauses.ask()
         self._realtime.ask()
         try:
             self._open()
@@ -148,6 +152,7 @@ class DeviceCard:
         self._close()
         self._dismiss()
         self._realtime.give_back()
+        self._pauses.give_back()
 
     # The card
 

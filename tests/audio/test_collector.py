@@ -1,0 +1,91 @@
+"""What the collector itself says of its habits, and of what it looks at."""
+
+import gc
+import weakref
+
+import pytest
+
+from jamlab.audio.collector import THRESHOLDS, ShortPauses
+
+
+class Knot:
+    """Garbage that only the collector finds."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.fixture(name="pauses")
+def make_pauses():
+    pauses = ShortPauses()
+    pauses.ask()
+    yield pauses
+    pauses.give_back()
+
+
+@pytest.fixture(name="before", autouse=True)
+def thresholds_before():
+    before = gc.get_threshold()
+    yield before
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_was_there_is_looked_at_no_more(pauses):
+    known = len(gc.get_objects())
+    assert gc.get_freeze_count() > 10_000  # pytest alone
+    assert known < gc.get_freeze_count() / 10
+
+
+def test_a_full_collection_does_not_come_by_itself(pauses):
+    full = gc.get_stats()[2]["collections"]
+    kept = [[] for _ in range(100_000)]
+    assert gc.get_stats()[2]["collections"] == full
+    assert gc.get_stats()[1]["collections"] > 0
+    assert len(kept) == 100_000
+
+
+def test_young_garbage_is_freed_all_the_same(pauses):
+    gone = weakref.ref(Knot())
+    objects = []
+    while gone():
+        objects.append([])
+    assert len(objects) < 10 * THRESHOLDS[0]
+
+
+def test_old_garbage_is_freed_in_the_end(pauses):
+    knot = Knot()
+    gone = weakref.ref(knot)
+    gc.collect(1)
+    del knot
+    pauses.give_back()
+    gc.collect()
+    assert gone() is None
+
+
+def test_two_cards_share_it(pauses):
+    other = ShortPauses()
+    other.ask()
+    pauses.give_back()
+    assert gc.get_threshold() == THRESHOLDS
+    other.give_back()
+    assert gc.get_threshold() != THRESHOLDS
+
+
+def test_asking_and_giving_back_twice_are_harmless(pauses):
+    pauses.ask()
+    pauses.give_back()
+    pauses.give_back()
+    assert gc.get_threshold() != THRESHOLDS
+
+
+def test_nobody_is_made_to_wait_who_switched_it_off(before):
+    gc.disable()
+    try:
+        pauses = ShortPauses()
+        pauses.ask()
+        assert not gc.isenabled()
+        pauses.give_back()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
