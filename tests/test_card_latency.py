@@ -159,7 +159,7 @@ def test_on_a_real_card_that_is_a_loop():
         server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0"))
         told, _ = process.communicate(timeout=60)
     [row] = json.loads(told)
-    assert row["round_trip_frames"] == pytest.approx(256, abs=0.05)
+    assert row["round_trip_frames"] == pytest.approx(128, abs=0.05)  # JACK's own for a loop
 
 
 @needs_pulse

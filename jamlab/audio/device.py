@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ from jamlab.audio.portaudio import (
     Device,
     DeviceError,
     abandon,
+    block_sizes,
     device_named,
     explained,
     pair_named,
@@ -59,6 +61,12 @@ STARTS_IN_S = 5.0
 """One that has not called back at all so long after it was opened; PulseAudio's take two."""
 LOOK_AGAIN_S = 1.0
 CLOSES_IN_S = 2.0
+LOOP_HAS_S = 0.002
+"""Time the event loop has for a callback at least; short blocks have the slack to go with it.
+
+Machines stand still for a block of 64 frames (1.3 ms) several times a minute, on which nobody can
+play with less (`make bench-devices` prints how often).
+"""
 
 
 class DeviceCard:
@@ -72,8 +80,8 @@ class DeviceCard:
         Length of a block.
     latency : str or float
         PortAudio's *suggested latency*: ``"low"``, ``"high"``, or seconds.
-    slack : int
-        Blocks the event loop has for a callback.
+    slack : int, optional
+        Blocks the event loop has for a callback; by default as many as last `LOOP_HAS_S`.
     access : MicrophoneAccess, optional
         Whether its microphone may be used, and which; without one it may not.
     """
@@ -85,23 +93,24 @@ class DeviceCard:
         *,
         block_frames: int = 128,
         latency: str | float = "low",
-        slack: int = 1,
+        slack: int | None = None,
         access: MicrophoneAccess | None = None,
     ) -> None:
         self.block_frames = block_frames
-        self.round_trip_frames = (1 + slack) * block_frames
+        self._slack = slack_of(block_frames) if slack is None else slack
+        self.round_trip_frames = (1 + self._slack) * block_frames
         """From captured to played, in blocks; what the card adds is measured, not known."""
         self.counters = CardCounters()
         self.on_change: Callable[[CardChange], None] = tell_nobody
         self._wanted = input_device, output_device
         self._latency = latency
-        self._slack = slack
         self._access = access or MicrophoneAccess()
         self._callback: DuplexCallback | None = None
         self._capture = True
         self._relay = self._new_relay()
         self._stream: Any = None
         self._host = ""
+        self._adapting = False
         self._opened_s = 0.0
         self._stand_in: VirtualCard | None = None
         self._gone = False
@@ -185,9 +194,10 @@ class DeviceCard:
             raise explained(error, which) from error
 
     def _new_stream(self, source: Device | None, output: Device, relay: Relay) -> Any:
+        sizes = block_sizes(output.host, self.block_frames)
         common = {
             "samplerate": SAMPLE_RATE,
-            "blocksize": self.block_frames,
+            "blocksize": sizes[-1 if self._adapting else 0],
             "dtype": "float32",
             "latency": self._latency,
         }
@@ -211,9 +221,13 @@ class DeviceCard:
         """Copy both ways: PortAudio's callback, on its thread."""
         if status:
             self.counters.xruns += 1
-        played[:] = fitted(relay.swap(stereo(captured, frames)), played.shape[1])
+        fits = frames == relay.block_frames
+        if fits:
+            played[:] = fitted(relay.swap(stereo(captured, frames)), played.shape[1])
+        else:
+            played[:] = 0
         with contextlib.suppress(RuntimeError):  # the loop may just be closed
-            self._loop.call_soon_threadsafe(self._run, relay)
+            self._loop.call_soon_threadsafe(self._run if fits else self._adapt, relay)
 
     def _run(self, relay: Relay) -> None:
         if self._callback is None or relay is not self._relay or self._stream is None:
@@ -221,6 +235,17 @@ class DeviceCard:
         if self._stand_in is not None:
             self._take_over()
         relay.run(self._callback)
+
+    def _adapt(self, relay: Relay) -> None:
+        """Let PortAudio make blocks of our length: the driver's own are of another."""
+        if self._callback is None or relay is not self._relay or self._stream is None:
+            return
+        self._adapting = True
+        self._close()
+        try:
+            self._open()
+        except DeviceError as error:
+            self._go_without(str(error))
 
     def _close(self) -> None:
         """Close the card; a driver whose card has just gone may never come back from that."""
@@ -312,6 +337,11 @@ def _check_microphone(wanted: str | int | None) -> None:
 def _close_stream(stream: Any) -> None:
     with contextlib.suppress(portaudio().PortAudioError):  # it may be gone
         stream.close()
+
+
+def slack_of(block_frames: int) -> int:
+    """Return how many blocks last `LOOP_HAS_S`, or the least that last longer."""
+    return math.ceil(LOOP_HAS_S * SAMPLE_RATE / block_frames)
 
 
 def stereo(captured: Any, frames: int) -> Block:

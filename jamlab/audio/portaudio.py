@@ -168,6 +168,23 @@ def _fitting(known: list[Device], wanted: str) -> list[Device]:
     return same or [device for device in known if name in device.name.casefold()]
 
 
+def block_sizes(host: str, block_frames: int) -> tuple[int, ...]:
+    """Return the block sizes to open a stream of an interface with, the best first.
+
+    0 leaves it to the driver. Asked for JACK's own period by number, PortAudio adapts it to itself,
+    which costs a period; so what JACK hands over is looked at first, and asked for only if it is
+    not what is wanted.
+
+    Parameters
+    ----------
+    host : str
+        The interface, as in `Device.host`.
+    block_frames : int
+        The block that is wanted.
+    """
+    return (0, block_frames) if host == JACK else (block_frames,)
+
+
 def explained(error: Exception, what: str) -> DeviceError:
     """Return what PortAudio said, in words.
 

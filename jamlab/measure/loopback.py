@@ -6,8 +6,10 @@ what the card and its driver add to everything jamlab measures with virtual card
 loudspeaker, the air is in it (2.9 ms a metre).
 """
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +17,21 @@ from numpy.typing import NDArray
 
 from jamlab.audio.metronome import CLICK_FRAMES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE, Block
-from jamlab.audio.portaudio import Device, DeviceError, explained, pair_named, portaudio
+from jamlab.audio.portaudio import (
+    Device,
+    DeviceError,
+    block_sizes,
+    explained,
+    pair_named,
+    portaudio,
+)
 from jamlab.measure.clicks import read_clicks
 from jamlab.measure.plan import PlanError
 from jamlab.measure.statistics import heard_share, jitter, median
 
 MAX_ROUND_TRIP_S = 1.0
+PATIENCE_S = 10.0
+"""Beyond twice its length, a recording that has not ended never does."""
 MIN_HEARD_SHARE = 0.95
 _SEED = 20
 
@@ -97,22 +108,61 @@ def measure_loopback(
 def _play_and_record(
     sound: Block, pair: tuple[Device, Device], block_frames: int, plan: LoopbackPlan
 ) -> NDArray[np.float32]:
-    sounddevice = portaudio()
-    source, output = pair
-    try:
-        recorded: NDArray[np.float32] = sounddevice.playrec(
-            sound[:, : output.used_channels],
-            SAMPLE_RATE,
-            channels=source.used_channels,
-            dtype="float32",
-            device=(source.index, output.index),
-            blocksize=block_frames,
-            latency=plan.latency,
-            blocking=True,
-        )
-    except sounddevice.PortAudioError as error:
-        raise explained(error, f"the pair {source.name!r} and {output.name!r}") from error
-    return recorded[:, 0]
+    """Play and listen in blocks of a length, opened as `jamlab.audio.device` opens a card."""
+    for blocksize in block_sizes(pair[1].host, block_frames):
+        recorder = _Recorder(sound, pair, block_frames)
+        recorder.run(blocksize, plan.latency)
+        if recorder.fits:
+            break
+    return recorder.recording
+
+
+class _Recorder:
+    """Plays a sound once and keeps what comes in meanwhile."""
+
+    def __init__(self, sound: Block, pair: tuple[Device, Device], block_frames: int) -> None:
+        self.recording = np.zeros(len(sound), dtype=np.float32)
+        """What came in on the first channel."""
+        self.fits = True
+        """Whether the blocks had the length they were to have."""
+        self._sound, self._pair, self._block_frames = sound, pair, block_frames
+        self._at = 0
+        self._ended = threading.Event()
+
+    def run(self, blocksize: int, latency: str | float) -> None:
+        """Do it, and wait for the end; raises `DeviceError`."""
+        sounddevice = portaudio()
+        source, output = self._pair
+        names = f"the pair {source.name!r} and {output.name!r}"
+        try:
+            with sounddevice.Stream(
+                SAMPLE_RATE,
+                blocksize,
+                (source.index, output.index),
+                (source.used_channels, output.used_channels),
+                "float32",
+                latency,
+                callback=self._exchange,
+                finished_callback=self._ended.set,
+            ):
+                ended = self._ended.wait(2 * len(self._sound) / SAMPLE_RATE + PATIENCE_S)
+        except sounddevice.PortAudioError as error:
+            raise explained(error, names) from error
+        if not ended:
+            raise DeviceError(f"{names} has stopped: see whether it is still there")
+
+    def _exchange(self, captured: Any, played: Any, frames: int, _time: Any, _status: Any) -> None:
+        """Copy both ways: PortAudio's callback, on its thread."""
+        played[:] = 0
+        self.fits = frames == self._block_frames
+        if not self.fits:
+            raise portaudio().CallbackAbort
+        sound = self._sound[self._at : self._at + frames]
+        played[: len(sound)] = sound[:, : played.shape[1]]
+        self.recording[self._at : self._at + len(sound)] = captured[: len(sound), 0]
+        self._at += frames
+        if self._at >= len(self._sound):
+            raise portaudio().CallbackStop
 
 
 def read_loopbacks(

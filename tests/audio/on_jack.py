@@ -27,7 +27,10 @@ def loopback(block_frames, clicks):
 
 
 def wire(block_frames):
-    """Pass on what comes in until standard input ends: as little as PortAudio can do."""
+    """Pass on what comes in until standard input ends: as little as PortAudio can do.
+
+    In blocks of a length, or in the server's own with 0.
+    """
 
     def copy(captured, played, *_):
         played[:] = captured
@@ -53,6 +56,8 @@ def card(block_frames, capture="capture"):
         def callback(block):
             nonlocal frames, loudest
             frames += len(block)
+            if sound_card.counters.blocks == 1:  # the first that is no stand-in's
+                print("started", flush=True)
             loudest = max(loudest, float(abs(block).max()))
             if gone.is_set():
                 goes_on.set()
@@ -62,7 +67,6 @@ def card(block_frames, capture="capture"):
         sound_card = DeviceCard(DEVICE, DEVICE, block_frames=int(block_frames), access=access)
         sound_card.on_change = note
         sound_card.start(callback, capture=capture == "capture")
-        print("started", flush=True)
         reading = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
         waiting = asyncio.create_task(gone.wait())
         await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)

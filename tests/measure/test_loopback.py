@@ -80,18 +80,34 @@ def test_refuses_what_cannot_be_measured(values, field):
         LoopbackPlan(**values)
 
 
+def read_both(period, block_frames, wire):
+    """Read a loop of PortAudio's output to its input past our clicks, and JACK's own, a wire."""
+    with jack(period) as server:
+        with running(server, "loopback", block_frames, 40) as process:
+            n = 0 if period == block_frames else 2  # then the card is opened twice
+            server.connect(
+                server.port("PortAudio", f"out_{n}"), server.port("PortAudio", f"in_{n}")
+            )
+            [ours] = process.end()
+        with running(server, "wire", wire):
+            ports = server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0")
+            with iodelay(server, *ports) as reading:
+                return ours, reading()
+
+
 @needs_jack
 @pytest.mark.parametrize("period", [64, 128, 256])
 def test_reads_what_jack_iodelay_reads(period):
-    """The same loop: from PortAudio's output to its input, through a wire, or past our clicks."""
-    with jack(period) as server:
-        with running(server, "loopback", period, 40) as process:
-            ports = server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0")
-            server.connect(*ports)
-            [ours] = process.end()
-        with running(server, "wire", period):
-            ports = server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0")
-            with iodelay(server, *ports) as reading:
-                theirs = reading()
+    """And nothing is added to JACK's way from a client to itself, which is a period."""
+    ours, theirs = read_both(period, period, wire=0)
     assert ours["heard_share"] >= 0.5  # the first are played before the ports are connected
     assert ours["round_trip_frames"] == pytest.approx(theirs, abs=1)
+    assert theirs == pytest.approx(period, abs=0.1)
+
+
+@needs_jack
+@pytest.mark.parametrize("block_frames", [64, 256])
+def test_reads_what_jack_iodelay_reads_of_blocks_that_are_adapted(block_frames):
+    ours, theirs = read_both(128, block_frames, wire=block_frames)
+    assert ours["round_trip_frames"] == pytest.approx(theirs, abs=1)
+    assert theirs > 128

@@ -94,7 +94,7 @@ class TestTruth:
             with running(server, "loopback", 128, 40) as process:
                 server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0"))
                 [ours] = process.end()
-            with running(server, "wire", 128):
+            with running(server, "wire", 0):
                 ports = server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0")
                 with iodelay(server, *ports) as reading:
                     theirs_ms = 1000 * reading() / SAMPLE_RATE
