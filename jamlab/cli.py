@@ -40,6 +40,7 @@ from jamlab.measure.card_record import CardRecord
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.mouth_to_ear import check_block
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.population import PopulationError, population_names
 from jamlab.measure.record import LatencyRecord, RecordError
@@ -207,7 +208,7 @@ def _verify(options: argparse.Namespace) -> int:
         as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
         return _accept(options, as_default=as_default and options.card is None)
     folder, page = options.out / "verification", options.out / "verification.html"
-    card = None if options.card is None else CardRecord.load(options.card)
+    card = _card_for(options.card, plan.block_frames)
     with _progress_bar() as progress:
         record = asyncio.run(measure_in_worker(plan, folder, progress))
         _forget(*(folder / name for name in (*_PARTS, CARD_FOLDER)))
@@ -221,6 +222,15 @@ def _verify(options: argparse.Namespace) -> int:
         progress(1.0, "writing the report")
         verification_report(folder, page)
     return _tell(record, _Further.beside(folder), page, as_json=options.json)
+
+
+def _card_for(path: Path | None, block_frames: int) -> CardRecord | None:
+    """Return a card's record that fits a run of that block size."""
+    if path is None:
+        return None
+    card = CardRecord.load(path)
+    check_block(card, block_frames)
+    return card
 
 
 def _verify_networks(
@@ -316,8 +326,9 @@ def _report(options: argparse.Namespace) -> int:
         _acceptance_page(options.record, page)
         return _tell(None, _Further(acceptance=accepted), page, as_json=options.json)
     record = LatencyRecord.load(options.record)
-    if options.card is not None:
-        CardRecord.load(options.card).save(options.record / CARD_FOLDER)
+    card = _card_for(options.card, record.provenance["parameters"]["block_frames"])
+    if card is not None:
+        card.save(options.record / CARD_FOLDER)
     verification_report(options.record, page)
     return _tell(record, _Further.beside(options.record), page, as_json=options.json)
 

@@ -254,6 +254,8 @@ def run(options: argparse.Namespace) -> int:
     jamlab.microphone.MicrophoneError
         When the microphone would be used, and nobody answers whether it may.
     """
+    if options.duration is not None and not options.duration > 0:
+        raise JoinError(f"--duration is {options.duration:g}: give more than 0 seconds")
     quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
     part = Part(
         options.room, options.name, quality, ice, options.echo, options.duration, _card(options)
@@ -283,6 +285,8 @@ def _card(options: argparse.Namespace) -> DeviceChoice | None:
 
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:
     if path is None:
+        if name is not None:
+            raise JoinError(f"--configuration {name} is of no file: name that with --ice")
         return HOST_ONLY
     configurations = load_configurations(path, os.environ)
     chosen = name or next(iter(configurations))

@@ -322,6 +322,24 @@ class TestCard:
         assert cli.main(["report", str(folder), "--card", str(card)]) == 0
         assert self.kept(folder) == 300
 
+    def test_one_measured_at_other_blocks_is_told_before_anything_is_measured(
+        self, run_of, card, tmp_path, capsys
+    ):
+        plans = run_of(record_of(steady(11), steady(24)))
+        assert verify(tmp_path, "--card", str(card), "--block-frames", "128") == 2
+        told = capsys.readouterr().err
+        assert "not measured at blocks of 128 frames (measured: 64)" in told
+        assert "jamlab latency --device --block-frames 128" in told
+        assert plans == []
+
+    @pytest.mark.usefixtures("pages")
+    def test_report_keeps_none_measured_at_other_blocks(self, tmp_path, capsys):
+        folder = record_of(steady(11), steady(24)).save(tmp_path / "earlier")
+        card = card_record({256: 600}).save(tmp_path / "other")
+        assert cli.main(["report", str(folder), "--card", str(card)]) == 2
+        assert "measured: 256" in capsys.readouterr().err
+        assert not (folder / CARD_FOLDER).exists()
+
     def test_no_card_there_is_told_before_anything_is_measured(self, run_of, tmp_path, capsys):
         plans = run_of(record_of(steady(11), steady(24)))
         assert verify(tmp_path, "--card", str(tmp_path / "nowhere")) == 2

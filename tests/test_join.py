@@ -120,9 +120,10 @@ async def test_a_real_sound_card_is_played_through():
     with jack(256) as server:
         names = "JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"
         jacks = {name: server.env[name] for name in names}
+        devices = "--input", DEVICE, "--output", DEVICE
         async with (
             Hub() as hub,
-            joined(hub, "ben", *CARD, "--input", DEVICE, "--output", DEVICE, **jacks) as ben,
+            joined(hub, "ben", *CARD, *devices, "--block-frames", "256", **jacks) as ben,
         ):
             for number in (0, 1):
                 ports = server.port("PortAudio", f"out_{number}"), f"PortAudio:in_{number}"
@@ -224,6 +225,9 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
         (["--sound-card", "--echo"], "--echo needs the virtual card"),
         (["--block-frames", "0"], "--block-frames is 0: choose 16 to 4096"),
         (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
+        (["--configuration", "mine"], "--configuration mine is of no file: name that with --ice"),
+        (["--duration", "0"], "--duration is 0: give more than 0 seconds"),
+        (["--duration", "nan"], "--duration is nan: give more than 0 seconds"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(options, complaint, capsys, monkeypatch):

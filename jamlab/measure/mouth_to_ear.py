@@ -32,7 +32,7 @@ from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.record import LatencyRecord
+from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.summary import paths_table
 
@@ -54,6 +54,16 @@ class CardPart:
     def added(self) -> Estimate:
         """What the mesh's figure grows by; below 0 for a card quicker than a virtual one."""
         return _shifted(self.round_trip, self.relay - self.counted_twice)
+
+
+def check_block(card: CardRecord, block_frames: int) -> None:
+    """Check that a card was measured at a run's block size; raises `RecordError` with advice."""
+    part = card_part(card, block_frames)
+    if isinstance(part, str):
+        raise RecordError(
+            f"the card {card.name} was {part}: measure it with jamlab latency --device "
+            f"--block-frames {block_frames}, or leave --card out"
+        )
 
 
 def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
