@@ -17,6 +17,9 @@ from jamlab.media.quality import QUALITIES
 from jamlab.mesh.controls import MAX_GAIN_DB, MIN_GAIN_DB
 from jamlab.widgets.style import style
 
+TITLE = "Jam session"
+"""Of a panel that is in none."""
+
 
 class SessionControls(anywidget.AnyWidget):
     """Buttons, sliders and sentences.
@@ -35,7 +38,7 @@ class SessionControls(anywidget.AnyWidget):
     _esm = Path(__file__).parent / "controls.js"
     _css = style("controls")
 
-    title = traitlets.Unicode("Jam session").tag(sync=True)
+    title = traitlets.Unicode(TITLE).tag(sync=True)
     stage = traitlets.Enum(("out", "joining", "in", "leaving"), "out").tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
     muted = traitlets.Bool().tag(sync=True)

@@ -21,7 +21,7 @@ from jamlab.mesh.controls import GainError
 from jamlab.mesh.events import ConnectionStateChange
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.session import JamSession
-from jamlab.widgets.controls import SessionControls
+from jamlab.widgets.controls import TITLE, SessionControls
 from jamlab.widgets.meter import LevelMeters
 from jamlab.widgets.permission import MicrophonePermission
 
@@ -196,6 +196,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
             finally:
                 self.controls.stage = "leaving"
                 self.session = self.meters = None
+                self.controls.title = TITLE
                 self._lay_out()
                 self._end_tasks()
 

@@ -86,6 +86,7 @@ async def test_join_and_leave_and_join_again():
         ]
         await panel.leave()
         assert (panel.controls.stage, panel.session, panel.meters) == ("out", None, None)
+        assert panel.controls.title == "Jam session"
         assert len(panel.children) == 1
         await panel.leave()
         assert await panel.join() is not first
