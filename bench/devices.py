@@ -1,7 +1,8 @@
 """``make bench-devices``: real sound cards on JACK without hardware: what they lose, and how late.
 
 The server runs in real time, as a musician's does, where the machine allows it. What is lost while
-a connection is made is told apart from what is lost while the music plays: nobody plays yet.
+a connection is made is told apart from what is lost while the music plays: nobody plays yet. So is
+how often the server itself was late: where a machine stands still, no client gets its blocks.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 from bench import neighbours
 from bench.bars import bar, publish
 from bench.duo import SETTLES_S, duo, lost
+from jamlab.audio.pcm import SAMPLE_RATE
 from tests.audio.jack import DEVICE, jack, real_time_allowed
 
 PLAYED_S = {128: 300.0, 64: 300.0}
@@ -42,12 +44,16 @@ async def lost_in_a_session(period, server):
     """Play with the meters running; returns what each card lost, by when and by what."""
     async with duo(server, period, "--meters") as musicians:
         await asyncio.sleep(SETTLES_S)
+        server_was_late = len(server.late_s)
         before = [(await musician.counts())["card"] for musician in musicians]
         await asyncio.sleep(PLAYED_S[period])
         after = [(await musician.counts())["card"] for musician in musicians]
     return {
         "while connecting": sum(lost(card) for card in before),
         "played": sum(lost(late) - lost(early) for early, late in zip(before, after, strict=True)),
+        "server late by more than a block": sum(
+            late_s > period / SAMPLE_RATE for late_s in server.late_s[server_was_late:]
+        ),
         "driver": sum(
             late["xruns"] - early["xruns"] for early, late in zip(before, after, strict=True)
         ),
