@@ -34,6 +34,8 @@ class Endpoint(asyncio.DatagramProtocol):
         self._closed = asyncio.get_running_loop().create_future()
         self.address: Address
         """Where it listens."""
+        self.error: Exception | None = None
+        """What the system said when it last refused to send."""
 
     def send(self, data: bytes, destination: Address) -> None:
         """Send a datagram."""
@@ -59,6 +61,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         """Count what could not be sent (asyncio calls this)."""
+        self.error = exc
         self._counters.unsendable += 1
 
     def connection_lost(self, exc: Exception | None) -> None:

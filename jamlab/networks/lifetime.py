@@ -1,0 +1,70 @@
+"""How long a NAT keeps the way in open: a search that asks for waits (RFC 5780, section 4.6).
+
+RFC 5780 halves an interval: was it still open after so long? A wait cannot be shortened, but many
+can run at once, each on a port of its own, so here an interval is cut into several parts, the
+waits are taken in their order, and the first that was too long ends the round.
+"""
+
+import math
+
+PARTS = 9
+"""Into how many parts an interval is cut at most: as many ports are open at once."""
+
+
+class LifetimeSearch:
+    """Narrow down a lifetime.
+
+    Parameters
+    ----------
+    limit_s : float
+        The longest wait, in seconds.
+    resolution_s : float
+        How far apart the bounds may be in the end, in seconds.
+
+    Raises
+    ------
+    ValueError
+        One of them is not above 0, or not finite.
+    """
+
+    def __init__(self, limit_s: float = 600.0, resolution_s: float = 5.0) -> None:
+        if not (0 < limit_s < math.inf and 0 < resolution_s < math.inf):
+            raise ValueError(
+                f"limit_s is {limit_s!r} and resolution_s {resolution_s!r}: give seconds above 0"
+            )
+        self._limit_s = limit_s
+        self._resolution_s = resolution_s
+        self._too_long_s = math.inf
+        self._low_s, self._high_s = 0.0, math.inf
+
+    def waits_s(self) -> list[float]:
+        """Return what to try at once, the shortest first, in seconds; nothing when it is known."""
+        low_s, high_s = self._low_s, self._too_long_s
+        if high_s < math.inf:
+            parts = min(PARTS, math.ceil((high_s - low_s) / self._resolution_s))
+            return [low_s + (high_s - low_s) * (part / parts) for part in range(1, parts)]
+        if low_s < self._limit_s:
+            return [self._limit_s * (part / PARTS) for part in range(1, PARTS + 1)]
+        return []
+
+    def tell(self, wait_s: float, closed_after_s: float) -> None:
+        """Take what came of a wait.
+
+        Parameters
+        ----------
+        wait_s : float
+            The wait.
+        closed_after_s : float
+            After how long the way in was closed for certain; infinite when it was still open after
+            the wait.
+        """
+        if closed_after_s < math.inf:
+            self._too_long_s = wait_s
+            self._high_s = min(self._high_s, closed_after_s)
+        else:
+            self._low_s = max(self._low_s, wait_s)
+
+    @property
+    def bounds_s(self) -> tuple[float, float]:
+        """The longest time after which it was open, and the shortest after which it was closed."""
+        return self._low_s, self._high_s

@@ -1,0 +1,239 @@
+"""A STUN client over UDP, with several ports and one table of what it asked (RFC 8489).
+
+aioice has a transaction that belongs to one port and takes answers there. To find out how a NAT
+behaves (RFC 5780), an answer is wanted at another port than the request's, or the request itself
+comes back by hairpinning. So what comes in at any port is looked up by its transaction ID alone:
+who has that was sent the request, or is on its way.
+"""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aioice import stun
+
+from jamlab.networks.packet import Address
+from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
+from jamlab.networks.stun_message import (
+    RESPONSE_PORT,
+    Attribute,
+    MalformedMessageError,
+    Received,
+    encode,
+    is_ipv6,
+    parse,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retransmission:
+    """When a request is sent again over UDP, and when it is given up (RFC 8489, section 6.2.1).
+
+    Raises
+    ------
+    ValueError
+        When a field has no meaning.
+    """
+
+    rto_s: float = 0.5
+    """Seconds from the first request to the second; each of the next waits doubles."""
+    rc: int = 7
+    """How often it is sent in all."""
+    rm: float = 16.0
+    """How long the last one is waited for, in units of `rto_s`."""
+
+    def __post_init__(self) -> None:
+        if not (self.rto_s > 0 and self.rc >= 1 and self.rm > 0):
+            raise ValueError(
+                f"{self} sends nothing: give rto_s and rm above 0, and rc of 1 or more"
+            )
+
+    def waits_s(self) -> Iterator[float]:
+        """Yield how long to wait after each sending, in seconds."""
+        yield from (self.rto_s * 2**sent for sent in range(self.rc - 1))
+        yield self.rto_s * self.rm
+
+    @property
+    def total_s(self) -> float:
+        """How long it takes to give up, in seconds."""
+        return sum(self.waits_s())
+
+
+class Answer(NamedTuple):
+    """What came back to a request."""
+
+    local: Address
+    """The port of the client's where it came in."""
+    source: Address
+    """Where it came from."""
+    round_trip_s: float
+    """Seconds since the request was first sent."""
+    mapped: Address | None = None
+    """The client's address as the server saw it, unless it said none, or no IPv4 one."""
+    other: Address | None = None
+    """The server's other address, if it has one (RFC 5780, section 7.4)."""
+    error: str | None = None
+    """Code and reason of an error response."""
+    hairpinned: bool = False
+    """Whether it is the request itself."""
+
+
+class Request:
+    """A Binding request that can be sent more than once.
+
+    Parameters
+    ----------
+    port : Endpoint
+        Where it leaves from.
+    destination : Address
+        Whom it asks.
+    message : aioice.stun.Message
+        What it asks.
+    extra : sequence of Attribute
+        What aioice cannot write.
+    """
+
+    def __init__(
+        self, port: Endpoint, destination: Address, message: stun.Message, extra: list[Attribute]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._port = port
+        self._destination = destination
+        self._data = encode(message, extra=extra)
+        self.answer: asyncio.Future[Answer] = self._loop.create_future()
+        """The first that comes, at any port."""
+        self.first_sent_s: float | None = None
+        """When it was sent first, by the loop's clock in seconds."""
+        self.last_sent_s = 0.0
+        """When it was sent last."""
+
+    def send(self) -> None:
+        """Send it, for the first time or again."""
+        self.last_sent_s = self._loop.time()
+        if self.first_sent_s is None:
+            self.first_sent_s = self.last_sent_s
+        self._port.send(self._data, self._destination)
+
+    def take(self, received: Received, source: Address, local: Address) -> None:
+        """Take what came with its transaction ID; only the first counts.
+
+        The request itself, where it was sent from, is an echo of the server's: no hairpinning.
+        """
+        echo = received.message.message_class is stun.Class.REQUEST and local == self._port.address
+        if not self.answer.done() and self.first_sent_s is not None and not echo:
+            round_trip_s = self._loop.time() - self.first_sent_s
+            self.answer.set_result(_answer(received.message, source, local, round_trip_s))
+
+
+def _answer(message: stun.Message, source: Address, local: Address, round_trip_s: float) -> Answer:
+    found = message.attributes
+    return Answer(
+        local,
+        source,
+        round_trip_s,
+        _ipv4(found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")),
+        _ipv4(found.get("OTHER-ADDRESS") or found.get("CHANGED-ADDRESS")),  # RFC 3489's name of it
+        _error(message) if message.message_class is stun.Class.ERROR else None,
+        message.message_class is stun.Class.REQUEST,
+    )
+
+
+def _error(message: stun.Message) -> str:
+    """Return what went wrong, fit to be shown: the words are a stranger's."""
+    code, reason = message.attributes.get("ERROR-CODE", (0, "no reason given"))
+    printable = "".join(filter(str.isprintable, reason))
+    return f"{code} {printable[:80]}".strip()
+
+
+def _ipv4(address: Address | None) -> Address | None:
+    return None if address is None or is_ipv6(address) else address
+
+
+class StunClient:
+    """Ask STUN servers from ports of one host.
+
+    Parameters
+    ----------
+    host : str
+        The IPv4 address to ask from.
+    """
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.unsendable = 0
+        """Requests the system refused to send."""
+        self._requests: dict[bytes, Request] = {}
+
+    @asynccontextmanager
+    async def port(self) -> AsyncIterator[Endpoint]:
+        """Open a port that nobody has used, as long as the context lasts.
+
+        Raises
+        ------
+        OSError
+            The host is none of this machine's.
+        """
+        endpoint = await open_endpoint((self.host, 0), self._receive, self)
+        try:
+            yield endpoint
+        finally:
+            endpoint.close()
+            await endpoint.wait_closed()
+
+    def request(
+        self,
+        port: Endpoint,
+        destination: Address,
+        *,
+        change: int = 0,
+        response_port: int | None = None,
+    ) -> Request:
+        """Make a Binding request, which is not sent yet.
+
+        Parameters
+        ----------
+        port : Endpoint
+            Where it leaves from.
+        destination : Address
+            Whom it asks.
+        change : int
+            Flags of CHANGE-REQUEST: from where the answer shall come (RFC 5780, section 7.2).
+        response_port : int, optional
+            The port where the answer shall go to (RFC 5780, section 7.5).
+        """
+        attributes = {"CHANGE-REQUEST": change} if change else {}
+        message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes=attributes)
+        extra = []
+        if response_port is not None:
+            extra.append(Attribute(RESPONSE_PORT, struct.pack("!HH", response_port, 0)))
+        request = Request(port, destination, message, extra)
+        self._requests[message.transaction_id] = request
+        return request
+
+    async def ask(
+        self, request: Request, retransmission: Retransmission = Retransmission()
+    ) -> Answer | None:
+        """Send a request, and again while no answer comes; return None when none came at all."""
+        for wait_s in retransmission.waits_s():
+            request.send()
+            done, _ = await asyncio.wait({request.answer}, timeout=wait_s)
+            if done:
+                return request.answer.result()
+        return None
+
+    def _receive(self, data: bytes, source: Address, local: Address) -> None:
+        try:
+            received = parse(data)
+        except MalformedMessageError:
+            return
+        message = received.message
+        request = self._requests.get(message.transaction_id)
+        if request is None or message.message_method is not stun.Method.BINDING:
+            return
+        if message.message_class is not stun.Class.REQUEST and received.unknown():
+            return  # RFC 8489, sections 6.3.3 and 6.3.4
+        if message.message_class is not stun.Class.INDICATION:
+            request.take(received, source, local)
