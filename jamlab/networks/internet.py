@@ -4,18 +4,15 @@ A packet goes up from its host to the first network that knows its destination, 
 Links only say when it comes out at their other end; whatever has a state (a NAT, a firewall, a link
 with a queue) is asked when the packet is there, by a timer, and a host always by the loop, so that
 nobody is called from inside its own `sendto`. In between, links that only delay cost nothing.
-
-No address is there twice, not even behind different NATs: a packet for a private address outside
-reaches nobody, as it should, rather than somebody else by accident.
 """
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import count, islice
+from itertools import islice
 from typing import Protocol
 
+from jamlab.networks.addresses import backbone_addresses, private_addresses
 from jamlab.networks.behaviour import NatType
 from jamlab.networks.firewall import Firewall, FirewallType
 from jamlab.networks.host import EPHEMERAL_PORTS, Host
@@ -25,10 +22,6 @@ from jamlab.networks.middlebox import Middlebox
 from jamlab.networks.nat import Nat
 from jamlab.networks.packet import Packet
 from jamlab.networks.topology import DOMAIN, HostConfig, LanConfig, Topology
-
-_BACKBONE, _CARRIER, _HOME = 0xC6120000, 0x64400000, 0x0A000000
-"""198.18.0.0/15 for networks under test (RFC 2544), 100.64.0.0/10 for carriers' (RFC 6598), and
-10.0.0.0/8 (RFC 1918), of which every network behind a NAT has a /24."""
 
 
 class _Member(Protocol):
@@ -199,7 +192,7 @@ class Internet:
         self._plugs: dict[str, Plug] = {}
         self._names: dict[str, str] = {}
         self._private = 0
-        backbone = Segment(_addresses(_BACKBONE), self.lost)
+        backbone = Segment(backbone_addresses(), self.lost)
         for member in topology.members:
             self._attach(member, backbone)
 
@@ -238,7 +231,9 @@ class Internet:
 
     def _attach_lan(self, config: LanConfig, outside: Segment, line: Line) -> None:
         public = tuple(islice(outside.addresses, config.addresses)) if config.translates else ()
-        addresses = self._private_addresses(config) if public else outside.addresses
+        self._private += config.translates
+        private = private_addresses(config, self._private)
+        addresses = private if config.translates else outside.addresses
         inside = Segment(addresses, self.lost)
         boxes = self.boxes[config.name] = [self._box(box, public) for box in config.boxes]
         inside.gateway = router = Router(self._loop, line, outside, inside, boxes, self.lost)
@@ -246,19 +241,7 @@ class Internet:
             self._attach(member, inside)
         outside.members.update(dict.fromkeys(public or inside.members, router))
 
-    def _private_addresses(self, config: LanConfig) -> Iterator[str]:
-        self._private += 1
-        carrier = any(isinstance(member, LanConfig) for member in config.members)
-        return _addresses((_CARRIER if carrier else _HOME) + 256 * self._private)
-
     def _box(self, config: NatType | FirewallType, public: tuple[str, ...]) -> Middlebox:
         if isinstance(config, NatType):
             return Nat(config, public, self._loop.random)
         return Firewall(config)
-
-
-def _addresses(start: int) -> Iterator[str]:
-    """Yield those that follow, without those that look like a network's own or its broadcast's."""
-    for number in count(start):
-        if 0 < number % 256 < 255:
-            yield socket.inet_ntoa(number.to_bytes(4, "big"))

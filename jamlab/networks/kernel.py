@@ -1,0 +1,176 @@
+"""A laboratory of Linux network namespaces: the topologies of the simulated internet on a kernel.
+
+`jamlab.networks.wiring` says what to build, `jamlab.networks.nftables` what the routers do, and
+`jamlab.networks.namespace` does it. Processes that start inside a host's namespace have its
+interfaces, ports and routes; nothing of the machine's own network is touched.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from jamlab.networks import namespace
+from jamlab.networks.interruption import postponed, sigterm_unwinds
+from jamlab.networks.namespace import KernelLabError, unavailable
+from jamlab.networks.topology import Topology
+from jamlab.networks.wiring import Node, plan
+
+__all__ = ["KernelHost", "KernelLab", "KernelLabError", "unavailable"]
+
+_serials = itertools.count()
+
+
+@dataclass(frozen=True)
+class KernelHost:
+    """A machine of a lab.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the topology.
+    namespace : str
+        Its network namespace's.
+    addresses : tuple of str
+        Its IPv4 addresses, the one it sends from first.
+    """
+
+    name: str
+    namespace: str
+    addresses: tuple[str, ...]
+
+    def command(self, *argv: str) -> list[str]:
+        """Return a command that runs inside."""
+        return ["nsenter", f"--net={namespace.NAMES / self.namespace}", "--", *argv]
+
+    def enter(self) -> None:
+        """Move the calling thread into the namespace, a process' only one for good.
+
+        Raises
+        ------
+        KernelLabError
+            When the lab is over.
+        """
+        namespace.enter(self.namespace)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Have the calling thread work inside: sockets it opens, processes it starts stay there.
+
+        There must be no ``await`` within: other tasks would be inside, too.
+        """
+        with namespace.inside(self.namespace):
+            yield
+
+
+class KernelLab:
+    """A topology built of network namespaces while the context lasts; for root alone.
+
+    Whatever ends the context (an exception, Ctrl-C, SIGTERM) removes everything, and kills what
+    still runs inside. What a killed process has left is removed when the next lab is built. Labs
+    side by side do not see each other.
+
+    Parameters
+    ----------
+    topology : Topology
+        Who is there.
+    name : str, optional
+        A word that its namespaces' names have in them.
+
+    Raises
+    ------
+    KernelRefusalError
+        The kernel cannot be such an internet.
+    KernelLabError
+        On entering the context: something is missing, or the kernel would not.
+    """
+
+    def __init__(self, topology: Topology, *, name: str | None = None) -> None:
+        self.topology = topology
+        self.plan = plan(topology)
+        self._name = name or "lab"
+        self._spaces: list[str] = []
+        self._stack = ExitStack()
+
+    def host(self, name: str) -> KernelHost:
+        """Return a host; raises KeyError when nobody is called that."""
+        try:
+            place, addresses = self.plan.hosts[name]
+        except KeyError:
+            known = [*self.plan.hosts]
+            raise KeyError(f"no host is called {name!r}: give one of {known}") from None
+        if not self._spaces:
+            raise KernelLabError("the lab is not built: use it as a context manager")
+        return KernelHost(name, self._spaces[place], addresses)
+
+    @property
+    def hosts(self) -> tuple[KernelHost, ...]:
+        """Everybody, in the topology's order."""
+        return tuple(self.host(name) for name in self.plan.hosts)
+
+    def __enter__(self) -> Self:
+        if reason := unavailable():
+            raise KernelLabError(f"there can be no network lab: {reason}")
+        with ExitStack() as stack:
+            stack.enter_context(sigterm_unwinds())
+            stack.callback(self._remove)
+            with postponed():
+                namespace.remove(namespace.leftovers())
+                self._build()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def reboot(self, network: str) -> None:
+        """Have a network's boxes forget everything, as routers do that lose their power."""
+        for place in self.plan.boxes[network]:
+            with namespace.inside(self._spaces[place]):
+                self._load(self.plan.nodes[place])
+                namespace.run("conntrack", "--flush")
+
+    def _build(self) -> None:
+        prefix = f"{namespace.own_prefix()}{next(_serials)}-{_word(self._name)}-"
+        nodes = self.plan.nodes
+        self._spaces = [f"{prefix}{n}-{_word(node.name)}" for n, node in enumerate(nodes)]
+        namespace.run("ip", "-batch", "-", given="".join(self._outline()))
+        for place, (space, node) in enumerate(zip(self._spaces, nodes, strict=True)):
+            with namespace.inside(space):
+                namespace.configure(node.settings)
+                self._load(node)
+                commands = "".join(f"{line}\n" for line in self.plan.commands(place))
+                namespace.run("ip", "-batch", "-", given=commands)
+
+    def _outline(self) -> Iterator[str]:
+        """Yield what ``ip`` is to make: the namespaces, and cables that lie there unplugged."""
+        for space in self._spaces:
+            yield f"netns add {space}\n"
+        for cable in self.plan.cables:
+            inner, outer = self._spaces[cable.inner], self._spaces[cable.outer]
+            yield (
+                f"link add {cable.inner_end} netns {inner} type veth "
+                f"peer name {cable.outer_end} netns {outer}\n"
+            )
+
+    def _load(self, node: Node) -> None:
+        if node.rules:
+            namespace.run("nft", "-f", "-", given=f"flush ruleset\n{node.rules}")
+
+    def _remove(self) -> None:
+        doomed, self._spaces = self._spaces, []
+        with postponed():
+            namespace.remove(name for name in doomed if name in namespace.names())
+
+
+def _word(text: str) -> str:
+    """Return a text as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text)[:24]

@@ -1,0 +1,231 @@
+"""A box as rules of the Linux kernel: nftables' text for each NAT and firewall it can be.
+
+The kernel tracks connections by both ends' addresses. So what it translates and filters by itself
+is address- and port-dependent, and the rest is made of tables it looks things up in:
+
+*Mapping.* A source port is kept where nobody else has it towards the same destination. As long as
+no two hosts inside use the same port, every destination sees the same one: EIM. With ``random``,
+every connection gets a port of its own: APDM.
+
+*Filtering.* What belongs to a connection is let in: APDF. For ADF and EIF, and for hairpinning,
+outgoing UDP notes in a map whose port it is (``bindings``) and in a set who may answer
+(``admitted``), and incoming UDP that is in the set is sent where the map says.
+
+*Nothing is for the router itself*, so its input is dropped. Without that a stray packet would leave
+a connection behind, and the next one to its sender would be given another port.
+
+Of TCP, only answers are let in, whatever the filtering: nobody in a session listens on TCP behind a
+router. Whatever passes refreshes the kernel's connection, in both directions.
+"""
+
+from collections.abc import Iterator
+
+from jamlab.networks.behaviour import (
+    UDP_LIFETIME_S,
+    Filtering,
+    Mapping,
+    NatType,
+    Pooling,
+    PortAllocation,
+)
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.topology import TopologyError
+
+OUTSIDE = "wan"
+"""The name of a router's interface to the outside."""
+
+LONGEST_S = 2_000_000
+"""The kernel counts lifetimes in ticks that have to fit an int."""
+
+
+class KernelRefusalError(TopologyError):
+    """A topology of the simulated internet that the kernel cannot be."""
+
+
+def check_box(where: str, box: NatType | FirewallType) -> None:
+    """Raise KernelRefusalError, in one sentence, when the kernel cannot behave so.
+
+    Parameters
+    ----------
+    where : str
+        Whose box it is, e.g. ``"network 'home'"``.
+    box : NatType or FirewallType
+        How it should behave.
+    """
+    reasons = _nat_reasons(box) if isinstance(box, NatType) else iter(())
+    for reason in (*reasons, *_lifetime_reasons(box)):
+        raise KernelRefusalError(f"{where}: the kernel {reason}")
+
+
+def _nat_reasons(nat: NatType) -> Iterator[str]:
+    symmetric = nat.mapping is Mapping.APDM
+    if nat.mapping is Mapping.ADM or (symmetric and nat.filtering is not Filtering.APDF):
+        yield (
+            f"has no NAT that is {nat.mapping}/{nat.filtering}: take EIM with any filtering, or "
+            "APDM/APDF"
+        )
+    ports = PortAllocation.RANDOM if symmetric else PortAllocation.PRESERVE
+    if nat.port_allocation is not ports:
+        yield (
+            f"has no {nat.mapping} NAT whose ports are {nat.port_allocation}: let them be {ports}"
+        )
+    if symmetric and nat.hairpinning:
+        yield "cannot hairpin behind an APDM NAT: leave hairpinning out"
+    if nat.pooling is not Pooling.PAIRED:
+        yield "has NATs of one address here: leave pooling out"
+
+
+def _lifetime_reasons(box: NatType | FirewallType) -> Iterator[str]:
+    for lifetime_s in (_udp_lifetime_s(box), box.tcp_lifetime_s):
+        if not (1 <= lifetime_s <= LONGEST_S and lifetime_s == int(lifetime_s)):
+            yield (
+                f"counts lifetimes in whole seconds from 1 to {LONGEST_S}, and {lifetime_s:g} is "
+                "none of them: round it"
+            )
+    if isinstance(box, NatType) and box.filtering_lifetime_s != box.mapping_lifetime_s:
+        yield (
+            "forgets a mapping and who may answer at once: give mapping_lifetime_s and "
+            "filtering_lifetime_s the same value"
+        )
+    if _udp_lifetime_s(box) != UDP_LIFETIME_S and not box.inbound_refresh:
+        yield (
+            "lets packets from outside refresh, too: with another lifetime than the usual "
+            f"{UDP_LIFETIME_S:g} s say inbound_refresh=True"
+        )
+
+
+def _udp_lifetime_s(box: NatType | FirewallType) -> float:
+    return box.mapping_lifetime_s if isinstance(box, NatType) else box.lifetime_s
+
+
+def conntrack_timeouts(box: NatType | FirewallType) -> dict[str, int]:
+    """Return settings under ``net.netfilter``: how long connections are kept, in seconds."""
+    udp_s = int(_udp_lifetime_s(box))
+    return {
+        "nf_conntrack_udp_timeout": udp_s,
+        "nf_conntrack_udp_timeout_stream": udp_s,
+        "nf_conntrack_tcp_timeout_established": int(box.tcp_lifetime_s),
+    }
+
+
+def ruleset(box: NatType | FirewallType, public: str = "") -> str:
+    """Return the rules of a router, for ``nft -f``.
+
+    Parameters
+    ----------
+    box : NatType or FirewallType
+        How it behaves; `check_box` has nothing against it.
+    public : str
+        A NAT's outside address.
+    """
+    chains = [*_tables(box), _note(box), _let_in(box), _forward(box), _INPUT]
+    if isinstance(box, NatType):
+        chains += _translation(box, public)
+    return "\n".join(["table ip jamlab {", *chains, "}", ""])
+
+
+_INPUT = "  chain input { type filter hook input priority filter; policy drop; }"
+
+
+def _looks_up(box: NatType | FirewallType) -> bool:
+    """Return whether the kernel's own connections are not enough."""
+    hairpins = isinstance(box, NatType) and box.hairpinning
+    symmetric = isinstance(box, NatType) and box.mapping is Mapping.APDM
+    return not symmetric and (hairpins or box.filtering is not Filtering.APDF)
+
+
+_REMOTE = {
+    Filtering.EIF: ("", "", "", ""),
+    Filtering.ADF: (" . ipv4_addr", " . ip daddr", " . ip saddr", " . ip daddr"),
+    Filtering.APDF: (
+        " . ipv4_addr . inet_service",
+        " . ip daddr . udp dport",
+        " . ip saddr . udp sport",
+        " . ip daddr . udp sport",
+    ),
+}
+"""What a filter remembers of the other end: its type, and where it is in an outgoing packet, in an
+incoming one, and in one that turns back, whose source will be the address it was sent to."""
+
+
+def _keys(box: NatType | FirewallType) -> tuple[str, str, str, str]:
+    """Return a key of ``admitted``: its type, and the same three places."""
+    own = ("inet_service", "udp sport", "udp dport", "udp dport")
+    if isinstance(box, FirewallType):
+        source, destination = (f"ip {end}addr . udp {end}port" for end in "sd")
+        own = ("ipv4_addr . inet_service", source, destination, destination)
+    kind, outgoing, incoming, turning = (
+        mine + theirs for mine, theirs in zip(own, _REMOTE[box.filtering], strict=True)
+    )
+    return kind, outgoing, incoming, turning
+
+
+def _tables(box: NatType | FirewallType) -> Iterator[str]:
+    if not _looks_up(box):
+        return
+    options = f"flags dynamic,timeout; timeout {int(_udp_lifetime_s(box))}s; size 65535;"
+    yield f"  set admitted {{ type {_keys(box)[0]}; {options} }}"
+    if isinstance(box, NatType):
+        yield f"  map bindings {{ type inet_service : ipv4_addr . inet_service; {options} }}"
+
+
+def _updates(box: NatType | FirewallType, key: str, end: str) -> Iterator[str]:
+    """Yield rules that refresh what is in the tables."""
+    if _looks_up(box):
+        yield f"update @admitted {{ {key} }}"
+        if isinstance(box, NatType):
+            yield f"update @bindings {{ udp {end}port : ip {end}addr . udp {end}port }}"
+
+
+def _note(box: NatType | FirewallType) -> str:
+    return _chain("note", *_updates(box, _keys(box)[1], "s"))
+
+
+def _let_in(box: NatType | FirewallType) -> str:
+    updates = _updates(box, _keys(box)[2], "d") if box.inbound_refresh else ()
+    return _chain("let_in", *(f"meta l4proto udp {update}" for update in updates), "accept")
+
+
+def _forward(box: NatType | FirewallType) -> str:
+    outgoing = f'iifname != "{OUTSIDE}" oifname "{OUTSIDE}"'
+    rules = [
+        "type filter hook forward priority filter; policy drop;",
+        f'iifname != "{OUTSIDE}" oifname != "{OUTSIDE}" accept',
+    ]
+    if isinstance(box, FirewallType) and box.udp_blocked:
+        rules.append("meta l4proto udp drop")
+    rules += [
+        f"{outgoing} meta l4proto udp jump note",
+        f"{outgoing} accept",
+        "ct state established,related jump let_in",
+    ]
+    if _looks_up(box):
+        known = "ct status dnat" if isinstance(box, NatType) else f"{_keys(box)[2]} @admitted"
+        rules.append(f"{known} jump let_in")
+    return _chain("forward", *rules)
+
+
+def _translation(nat: NatType, public: str) -> Iterator[str]:
+    _, _, incoming, turning = _keys(nat)
+    inwards = "@admitted dnat ip to udp dport map @bindings"
+    dstnat, srcnat = [], []
+    if nat.hairpinning:
+        turns = f'iifname != "{OUTSIDE}" ip daddr {public} meta l4proto udp'
+        yield _chain(
+            "hairpin",
+            "type filter hook prerouting priority dstnat - 10;",
+            f"{turns} jump note",
+            f"{turns} meta mark set 1",
+        )
+        dstnat.append(f"meta mark 1 {turning} {inwards}")
+        srcnat.append(f"meta mark 1 snat ip to {public}")
+    if _looks_up(nat):
+        dstnat.append(f'iifname "{OUTSIDE}" {incoming} {inwards}')
+    random = " fully-random" if nat.port_allocation is PortAllocation.RANDOM else ""
+    srcnat.append(f'oifname "{OUTSIDE}" snat ip to {public}{random}')
+    yield _chain("dstnat", "type nat hook prerouting priority dstnat;", *dstnat)
+    yield _chain("srcnat", "type nat hook postrouting priority srcnat;", *srcnat)
+
+
+def _chain(name: str, *rules: str) -> str:
+    return "\n".join([f"  chain {name} {{", *(f"    {rule}" for rule in rules), "  }"])
