@@ -1,0 +1,303 @@
+"""Debian's coturn: a STUN and TURN server others wrote, on a lab's host or on this machine."""
+
+import contextlib
+import datetime
+import random
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from aioice import stun
+
+from jamlab.networks.certificate import self_signed
+from jamlab.networks.packet import Address
+
+DEADLINE_S = 30.0
+"""How long a server may take to answer, on a machine that has other things to do."""
+
+_PACE_S = 0.02
+_PATIENCE_S = 0.2
+_PORTS = range(10000, 16384)
+"""Below those that systems give out by themselves, so that none is taken between two looks."""
+
+REALM = "jamlab.test"
+
+
+class CoturnError(RuntimeError):
+    """There is no coturn, or it would not start; says why."""
+
+
+class _Place(Protocol):
+    """A host of a lab."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its IPv4 addresses."""
+
+    def inside(self) -> contextlib.AbstractContextManager[None]:
+        """Have the thread work there."""
+
+
+class _ThisMachine:
+    addresses = ("127.0.0.1", "127.0.0.2")
+
+    def inside(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+def unavailable() -> str | None:
+    """Return why there can be no coturn here, and what to do; None if there can."""
+    if shutil.which("turnserver") is None:
+        return "turnserver not found: apt-get install -y coturn"
+    return None
+
+
+class Coturn:
+    """A coturn at work while the context lasts: STUN with two addresses (RFC 5780) and TURN.
+
+    It listens on UDP and TCP at `port` and on TLS at `tls_port`, both free before. When the context
+    is entered it answers on all three; when it is left the process has ended. It does not outlive
+    the thread that enters the context, not even one that is killed.
+
+    Parameters
+    ----------
+    host : KernelHost, optional
+        Where it runs; it listens on all its addresses and relays from the first. By default this
+        machine, on 127.0.0.1 and 127.0.0.2.
+    users : mapping of str to str
+        Passwords by user names (long-term credentials, RFC 8489 section 9.2).
+    secret : str, optional
+        Accept credentials that are good for a time instead of those users': the name is when they
+        end, in seconds of Unix time, and perhaps a colon and a name; the password the base64 of the
+        name's HMAC-SHA1 under this secret ("A REST API For Access To TURN Services").
+    realm : str
+        The domain the users belong to.
+
+    Raises
+    ------
+    ValueError
+        When a user, password, secret or realm could not stand in coturn's settings.
+    CoturnError
+        On entering the context: it is not installed or does not come up; with the end of its log.
+    """
+
+    def __init__(
+        self,
+        host: _Place | None = None,
+        *,
+        users: Mapping[str, str] | None = None,
+        secret: str | None = None,
+        realm: str = REALM,
+    ) -> None:
+        for what, text in _words(users or {}, secret, realm):
+            if not re.fullmatch(r"[^\s:#]+", text):
+                raise ValueError(f"the {what} of coturn is {text!r}: use a word without : and #")
+        self._host: _Place = host or _ThisMachine()
+        self.users = dict(users or {})
+        self.realm = realm
+        self.port = 0
+        """Where it listens on UDP and TCP; with two addresses also at the port after."""
+        self.tls_port = 0
+        """Where it listens on TLS."""
+        self.certificate_file: Path
+        """The certificate of its TLS, to be trusted, e.g. by ``SSL_CERT_FILE``."""
+        self._secret = secret
+        self._stack = ExitStack()
+        self._log = ""
+        self._log_file: Path | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses it listens on; the first is the one to tell clients."""
+        return self._host.addresses
+
+    @property
+    def log(self) -> str:
+        """What it has written so far, also when it is over."""
+        if self._log_file is not None:
+            self._log = self._log_file.read_text(encoding="utf-8", errors="replace")
+        return self._log
+
+    @property
+    def stun_url(self) -> str:
+        """Where to ask for one's address (RFC 7064)."""
+        return f"stun:{self.addresses[0]}:{self.port}"
+
+    def turn_url(self, transport: str = "udp") -> str:
+        """Return where to ask for a relay (RFC 7065), over ``udp``, ``tcp`` or ``tls``."""
+        if transport == "tls":
+            return f"turns:{self.addresses[0]}:{self.tls_port}?transport=tcp"
+        return f"turn:{self.addresses[0]}:{self.port}?transport={transport}"
+
+    def __enter__(self) -> Self:
+        if reason := unavailable():
+            raise CoturnError(f"there can be no coturn: {reason}")
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jamlab-coturn-")))
+            with self._host.inside():
+                self.port, self.tls_port = _free_ports(self.addresses)
+            self._write_certificate(folder)
+            process = stack.enter_context(self._running(folder))
+            with self._host.inside():
+                self._wait(process)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _write_certificate(self, folder: Path) -> None:
+        now = datetime.datetime.now(datetime.UTC)
+        certificate, key = self_signed(self.addresses, now)
+        self.certificate_file = folder / "certificate.pem"
+        self.certificate_file.write_text(certificate, encoding="ascii")
+        (folder / "key.pem").write_text(key, encoding="ascii")
+
+    @contextlib.contextmanager
+    def _running(self, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Run coturn; what it is to know stands in a file, where no list of processes shows it."""
+        settings = folder / "turnserver.conf"
+        settings.write_text("\n".join([*self._settings(folder), ""]), encoding="utf-8")
+        self._log_file = folder / "log"
+        with self._log_file.open("wb") as log, self._host.inside():
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "turnserver", "-c", str(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            _stop(process)
+            self._log, self._log_file = self.log, None
+
+    def _settings(self, folder: Path) -> Iterator[str]:
+        yield from (f"listening-ip={address}" for address in self.addresses)
+        yield f"relay-ip={self.addresses[0]}"
+        yield f"listening-port={self.port}"
+        yield f"tls-listening-port={self.tls_port}"
+        yield f"cert={self.certificate_file}"
+        yield f"pkey={folder / 'key.pem'}"
+        yield f"realm={self.realm}"
+        if self._secret is None:
+            yield "lt-cred-mech"
+            yield from (f"user={name}:{password}" for name, password in self.users.items())
+        else:
+            yield "use-auth-secret"
+            yield f"static-auth-secret={self._secret}"
+        yield f"userdb={folder / 'users'}"
+        yield f"pidfile={folder / 'pid'}"
+        yield from ("log-file=stdout", "simple-log", "verbose", "no-dtls", "no-cli")
+        if self.addresses[0].startswith("127."):  # it refuses to relay to them without a password
+            yield "allow-loopback-peers"
+            yield "cli-password=unused"
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until it answers on everything it listens on."""
+        started_s = time.monotonic()
+        for answers in (self._answers_udp, self._answers_tcp, self._answers_tls):
+            while not answers():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_PACE_S)
+                    raise CoturnError(f"coturn ended with {process.returncode}: {self._end()}")
+                if time.monotonic() - started_s > DEADLINE_S:
+                    raise CoturnError(f"coturn did not answer in {DEADLINE_S:g} s: {self._end()}")
+
+    def _end(self) -> str:
+        return " | ".join(self.log.split("\n")[-4:-1])
+
+    def _answers_udp(self) -> bool:
+        ports = (self.port, self.port + 1) if len(self.addresses) > 1 else (self.port,)
+        return all(_answers_udp((address, port)) for address in self.addresses for port in ports)
+
+    def _answers_tcp(self) -> bool:
+        with contextlib.suppress(OSError), _connected((self.addresses[0], self.port)) as tcp:
+            return _answers(tcp)
+        return False
+
+    def _answers_tls(self) -> bool:
+        context = ssl.create_default_context(cafile=self.certificate_file)
+        address = self.addresses[0]
+        with (
+            contextlib.suppress(OSError),
+            _connected((address, self.tls_port)) as tcp,
+            context.wrap_socket(tcp, server_hostname=address) as tls,
+        ):
+            return _answers(tls)
+        return False
+
+
+def _words(users: Mapping[str, str], secret: str | None, realm: str) -> Iterator[tuple[str, str]]:
+    """Yield what is to stand in the settings, and what it is."""
+    yield "realm", realm
+    for name, password in users.items():
+        yield "user", name
+        yield "password", password
+    if secret is not None:
+        yield "secret", secret
+
+
+def _connected(address: Address) -> socket.socket:
+    return socket.create_connection(address, timeout=_PATIENCE_S)
+
+
+def _answers_udp(address: Address) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+        udp.settimeout(_PATIENCE_S)
+        udp.connect(address)
+        return _answers(udp)
+    return False
+
+
+def _answers(end: socket.socket) -> bool:
+    """Return whether a Binding request is answered."""
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    end.sendall(bytes(request))
+    return request.transaction_id in end.recv(1500)
+
+
+def _free_ports(addresses: tuple[str, ...]) -> tuple[int, int]:
+    """Return two ports that are free everywhere, over UDP and TCP, and whose next ones are, too."""
+    found: list[int] = []
+    for port in random.sample(_PORTS[::2], len(_PORTS) // 2):
+        if all(_is_free((address, n)) for address in addresses for n in (port, port + 1)):
+            found.append(port)
+        if len(found) == 2:
+            return found[0], found[1]
+    raise CoturnError(f"no port from {_PORTS[0]} to {_PORTS[-1]} is free: end what uses them")
+
+
+def _is_free(address: Address) -> bool:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(address)
+            except OSError:
+                return False
+    return True
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
