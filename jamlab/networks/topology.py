@@ -103,6 +103,33 @@ class Topology:
             raise TopologyError(f"{', '.join(twice)} is there twice: give each its own name")
 
 
+def networks_around(topology: Topology, host: str) -> tuple[LanConfig, ...]:
+    """Return the networks a host is in, from the inside out.
+
+    Raises
+    ------
+    KeyError
+        When nobody is called that.
+    """
+    found = _networks_around(topology.members, host)
+    if found is None:
+        raise KeyError(f"no host is called {host!r}")
+    return found
+
+
+def _networks_around(
+    members: tuple[HostConfig | LanConfig, ...], host: str
+) -> tuple[LanConfig, ...] | None:
+    for member in members:
+        if isinstance(member, LanConfig):
+            inner = _networks_around(member.members, host)
+            if inner is not None:
+                return (*inner, member)
+        elif member.name == host:
+            return ()
+    return None
+
+
 def _everything(members: tuple[HostConfig | LanConfig, ...]) -> Iterator[HostConfig | LanConfig]:
     for member in members:
         yield member
