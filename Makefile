@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew clean
+.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel clean
 
 report: $(READY)
 	$(BIN)/jamlab verify --out reports || [ $$? -eq 1 ]  # FAIL is a result, not an error of make's
@@ -23,7 +23,7 @@ format: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-bench: bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew
+bench: bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
@@ -42,6 +42,9 @@ bench-meters: $(READY)
 
 bench-skew: $(READY)
 	$(BIN)/python -m bench.skew
+
+bench-kernel: $(READY)
+	$(BIN)/python -m bench.kernel
 
 clean:
 	rm -rf .venv reports .mypy_cache .pytest_cache .ruff_cache .hypothesis

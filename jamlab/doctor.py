@@ -14,6 +14,7 @@ from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
 from jamlab.audio.realtime import ALLOWANCE, RealTime
 from jamlab.measure.loop import LagProbe, LoopLag, run_precisely
 from jamlab.measure.record import machine, versions
+from jamlab.networks import coturn, kernel
 
 LAG_WATCHED_S = 1.0
 BUSY_LAG_MS = 2.0
@@ -36,7 +37,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; takes about a second, for the loop's lag."""
     lag = run_precisely(_watch_lag())
-    return [*_software(), _kernel(), _sockets(), *_portaudio(), *_realtime(), _loop(lag)]
+    return [*_software(), _kernel(), _sockets(), *_portaudio(), *_realtime(), _lab(), _loop(lag)]
 
 
 def _software() -> Iterator[Finding]:
@@ -97,6 +98,16 @@ def _realtime() -> Iterator[Finding]:
     realtime.give_back()
     detail = "allowed" if allowed else "not allowed: a real sound card will have more underruns"
     yield Finding("real-time priority", allowed, detail, ALLOWANCE, essential=False)
+
+
+def _lab() -> Finding:
+    """Look for what trials on this machine's kernel need."""
+    reason = kernel.unavailable() or coturn.unavailable()
+    if reason is None:
+        return Finding("network lab", True, "namespaces, nftables and coturn are there")
+    detail, _, remedy = reason.partition(": ")
+    remedy = f"only trials on this machine's kernel need it: {remedy}"
+    return Finding("network lab", False, detail, remedy, essential=False)
 
 
 async def _watch_lag() -> LoopLag:

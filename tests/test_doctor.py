@@ -100,3 +100,19 @@ def test_lag_is_read_on_the_measuring_loop():
     (finding,) = found("event loop lag")
     assert "median" in finding.detail
     assert "p99" in finding.detail
+
+
+def test_without_nftables_it_says_how_to_install_them(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    (finding,) = found("network lab")
+    assert not finding.fine
+    assert not finding.essential
+    assert "nft" in finding.detail
+    assert "apt-get install -y iproute2 nftables conntrack" in finding.remedy
+
+
+def test_with_all_a_lab_needs(monkeypatch):
+    for room in (doctor.kernel, doctor.coturn):
+        monkeypatch.setattr(room, "unavailable", lambda: None)
+    (finding,) = found("network lab")
+    assert finding.fine

@@ -17,10 +17,12 @@ def postponed() -> Iterator[None]:
     Only the main thread is ever interrupted by them.
     """
     came: list[int] = []
-    with _handled(_SIGNALS, lambda number, _: came.append(number)):
-        yield
-    for number in came:
-        signal.raise_signal(number)
+    try:
+        with _handled(_SIGNALS, lambda number, _: came.append(number)):
+            yield
+    finally:
+        for number in came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

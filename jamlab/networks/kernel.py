@@ -111,6 +111,10 @@ class KernelLab:
         """Everybody, in the topology's order."""
         return tuple(self.host(name) for name in self.plan.hosts)
 
+    def boxes(self, network: str) -> tuple[str, ...]:
+        """Return the namespaces of a network's boxes, from the inside out."""
+        return tuple(self._spaces[place] for place in self.plan.boxes[network])
+
     def __enter__(self) -> Self:
         if reason := unavailable():
             raise KernelLabError(f"there can be no network lab: {reason}")

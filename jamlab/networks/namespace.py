@@ -21,7 +21,6 @@ NAMES = Path("/run/netns")
 """Where ``ip netns`` keeps them."""
 _OWNED = re.compile(rf"{PREFIX}-(\d+)-(\d+)-.+")
 _NEWNET = 0x40000000  # CLONE_NEWNET
-_libc = ctypes.CDLL(None, use_errno=True)
 
 INSTALL = "apt-get install -y iproute2 nftables conntrack"
 
@@ -98,7 +97,8 @@ def enter(namespace: str) -> None:
 
 
 def _set(descriptor: int) -> None:
-    if _libc.setns(descriptor, _NEWNET) != 0:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, _NEWNET) != 0:
         raise KernelLabError(f"setns: {os.strerror(ctypes.get_errno())}: run as root")
 
 
@@ -147,6 +147,8 @@ def remove(doomed: Iterable[str]) -> None:
         When one stays.
     """
     doomed = list(doomed)
+    if not doomed:
+        return
     _kill_all(doomed)
     commands = "".join(f"netns delete {name}\n" for name in doomed)
     failed: KernelLabError | None = None

@@ -225,4 +225,6 @@ def _complaint(
 
 
 def _shown(value: object) -> str:
-    return {True: "yes", False: "no", None: "unknown"}.get(value, str(value))
+    if value is None:
+        return "unknown"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -2,10 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -177,17 +177,23 @@ def test_without_coturn(monkeypatch):
 
 @needs_coturn
 @needs_kernel
-@pytest.mark.parametrize("addresses", [1, 2])
-def test_on_a_host_of_a_lab(addresses):
+def test_on_hosts_of_a_lab():
     """coturn's own client behind a NAT allocates, and sends itself something through the relay."""
-    home = LanConfig("home", (HostConfig("ada"),), (PORT_RESTRICTED,))
-    world = Topology((HostConfig("turn", addresses=addresses), home))
-    with KernelLab(world) as lab, Coturn(lab.host("turn"), users=USERS) as server:
-        assert server.addresses == lab.host("turn").addresses
-        flags = ["-y", "-c", "-n", "2", "-m", "1", "-u", "ada", "-w", "secret"]
-        client = lab.host("ada").command(
-            "turnutils_uclient", *flags, "-p", str(server.port), server.addresses[0]
-        )
-        done = subprocess.run(client, capture_output=True, text=True, timeout=DEADLINE_S)
-        assert "Total lost packets 0 (0.000000%)" in done.stdout, done.stdout
-        assert re.search(r"ALLOCATE processed, success", server.log)
+    ada = LanConfig("home", (HostConfig("ada"),), (PORT_RESTRICTED,))
+    world = Topology((HostConfig("one"), HostConfig("two", addresses=2), ada))
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(KernelLab(world))
+        hosts = [lab.host(name) for name in ("one", "two")]
+        servers = [stack.enter_context(Coturn(host, users=USERS)) for host in hosts]
+        assert [server.addresses for server in servers] == [host.addresses for host in hosts]
+        clients = [stack.enter_context(uclient(lab.host("ada"), server)) for server in servers]
+        for client, server in zip(clients, servers, strict=True):
+            printed, _ = client.communicate(timeout=DEADLINE_S)
+            assert "Total lost packets 0 (0.000000%)" in printed
+            assert "ALLOCATE processed, success" in server.log
+
+
+def uclient(host, server):
+    flags = ["-y", "-c", "-n", "2", "-m", "1", "-u", "ada", "-w", "secret", "-p", str(server.port)]
+    command = host.command("turnutils_uclient", *flags, server.addresses[0])
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

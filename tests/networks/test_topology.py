@@ -5,7 +5,13 @@ import pytest
 from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.link import LinkConfig
-from jamlab.networks.topology import HostConfig, LanConfig, Topology, TopologyError
+from jamlab.networks.topology import (
+    HostConfig,
+    LanConfig,
+    Topology,
+    TopologyError,
+    networks_around,
+)
 
 ALICE, BOB = HostConfig("alice"), HostConfig("bob")
 
@@ -99,3 +105,13 @@ def test_more_inside_than_there_are_addresses():
     nat = lan(BOB, name="nat", addresses=14)
     assert lan(plain, nat)
     refused(lambda: lan(plain, nat, ALICE), "'home' needs 255 addresses", "254")
+
+
+def test_the_networks_around_a_host():
+    inner = lan(ALICE, name="inner")
+    carrier = lan(inner, lan(HostConfig("eve"), name="other"), name="carrier")
+    topology = Topology((BOB, carrier))
+    assert networks_around(topology, "alice") == (inner, carrier)
+    assert networks_around(topology, "bob") == ()
+    with pytest.raises(KeyError, match="no host is called 'carrier'"):
+        networks_around(topology, "carrier")

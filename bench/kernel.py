@@ -1,0 +1,109 @@
+"""``make bench-kernel``: what a lab on the kernel costs, and what it leaves behind.
+
+For root alone, on a quiet machine: what others start and end meanwhile is taken for the lab's.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from bench.bars import bar, publish
+from jamlab.networks import namespace
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.coturn import Coturn
+from jamlab.networks.kernel import KernelLab
+from jamlab.networks.topology import HostConfig, LanConfig, Topology
+
+SET_UPS = 100
+WORLD = Topology(
+    (
+        HostConfig("stun", addresses=2),
+        HostConfig("turn", addresses=2),
+        LanConfig("ada-home", (HostConfig("ada"),), (PORT_RESTRICTED,)),
+        LanConfig("ben-home", (HostConfig("ben"),), (SYMMETRIC,)),
+    )
+)
+TOOLS = {"turnserver", "ip", "nft", "conntrack", "nsenter", "setpriv", "sleep"}
+
+
+def machine():
+    """Return everything of the machine's that a lab could leave behind."""
+    links = namespace.run("ip", "-brief", "link").splitlines()
+    tables = namespace.run("nft", "list", "tables").splitlines()
+    processes = psutil.process_iter(["name"])
+    running = [f"{it.info['name']} {it.pid}" for it in processes if it.info["name"] in TOOLS]
+    held = {link.stat().st_ino for link in Path("/proc").glob("[0-9]*/ns/net") if link.exists()}
+    return {*namespace.names(), *(line.split()[0] for line in links), *tables, *running, *held}
+
+
+def set_up():
+    """Build the lab with its servers, and remove it."""
+    with KernelLab(WORLD) as lab, Coturn(lab.host("stun")), Coturn(lab.host("turn")):
+        pass
+
+
+def stay():
+    """Build it, have something run inside, and never end; in a process that is killed."""
+    with KernelLab(WORLD) as lab, Coturn(lab.host("turn")):
+        subprocess.run(lab.host("ada").command("sleep", "1000"))
+
+
+def killed(spaces):
+    """Kill a process that builds a lab as soon as it has so many namespaces, or something inside.
+
+    Returns how many of its namespaces are left by then.
+    """
+    owner = subprocess.Popen([sys.executable, "-m", "bench.kernel", "--stay"])
+    prefix = f"{namespace.PREFIX}-{owner.pid}-"
+
+    def own():
+        return [name for name in namespace.names() if name.startswith(prefix)]
+
+    def busy():
+        return any(child.name() == "sleep" for child in psutil.Process(owner.pid).children())
+
+    while len(own()) < spaces or (spaces > len(WORLD.members) and not busy()):
+        if owner.poll() is not None:
+            raise RuntimeError(f"the process to be killed ended with {owner.returncode}")
+        time.sleep(0.001)
+    owner.kill()
+    owner.wait()
+    return len(own())
+
+
+def main():
+    if sys.argv[1:] == ["--stay"]:
+        return stay()
+    namespace.remove(namespace.leftovers())
+    before = machine()
+    times_s = []
+    for number in range(SET_UPS):
+        print(f"\rset-up {number + 1} of {SET_UPS}", end="", file=sys.stderr)
+        began_s = time.perf_counter()
+        set_up()
+        times_s.append(time.perf_counter() - began_s)
+    left = machine() - before
+    print(f"\nleft after set-ups: {left or 'nothing'}", file=sys.stderr)
+
+    left_by_killed, swept = [], []
+    for spaces in (1, 3, 5, 7):
+        left_by_killed.append(killed(spaces))
+        set_up()
+        swept.append(len(machine() - before))
+    print(f"namespaces left by those killed: {left_by_killed}", file=sys.stderr)
+
+    bars = [
+        bar("set-up plus tear-down, coturn twice", times_s, "s", "≤", 3),
+        bar(f"slowest of {SET_UPS}", [max(times_s)], "s", "≤", 3),
+        bar(f"left behind by {SET_UPS} set-ups", [len(left)], "", "≤", 0),
+        bar("left behind by a kill and a new start", swept, "", "≤", 0),
+    ]
+    publish(bars, Path("reports/bench-kernel.json"))
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Signals that come at a bad moment."""
+
+import signal
+import threading
+
+import pytest
+
+from jamlab.networks.interruption import postponed, sigterm_unwinds
+
+
+@pytest.fixture(autouse=True)
+def handlers_are_put_back():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def interrupted(number, done):
+    """Go on after a signal, if it allows that; without a list this fails."""
+    signal.raise_signal(number)
+    done.append(True)
+
+
+def test_ctrl_c_comes_when_the_block_is_over():
+    done = []
+    with pytest.raises(KeyboardInterrupt), postponed():
+        interrupted(signal.SIGINT, done)
+    assert done
+
+
+def test_ctrl_c_also_comes_when_the_block_fails():
+    with pytest.raises(KeyboardInterrupt), postponed():
+        interrupted(signal.SIGINT, None)
+
+
+def test_nothing_comes_of_nothing():
+    with pytest.raises(ValueError, match="of the block"), postponed():
+        raise ValueError("of the block")
+    with postponed(), postponed():
+        pass
+
+
+def test_sigterm_leaves_the_block():
+    done = []
+    with pytest.raises(SystemExit) as stopped, sigterm_unwinds():
+        interrupted(signal.SIGTERM, done)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert not done
+
+
+def test_a_program_that_handles_sigterm_is_let_alone():
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        with sigterm_unwinds():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came
+
+
+def test_sigterm_waits_too():
+    done = []
+    with pytest.raises(SystemExit), sigterm_unwinds(), postponed():
+        interrupted(signal.SIGTERM, done)
+    assert done
+
+
+def test_other_threads_are_not_interrupted_and_change_nothing():
+    seen = []
+
+    def work():
+        with sigterm_unwinds(), postponed():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGINT)]

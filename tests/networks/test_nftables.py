@@ -1,0 +1,126 @@
+"""Rules: what the kernel's own tool takes, and in what words the rest is refused.
+
+Whether they do what they should is for `test_proof` to find out.
+"""
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from jamlab.networks.behaviour import (
+    FULL_CONE,
+    PORT_RESTRICTED,
+    PRESETS,
+    SYMMETRIC,
+    Filtering,
+    Mapping,
+    NatType,
+    Pooling,
+    PortAllocation,
+)
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.kernel import unavailable
+from jamlab.networks.nftables import KernelRefusalError, check_box, conntrack_timeouts, ruleset
+from jamlab.networks.topology import TopologyError
+from tests.networks.kernel_boxes import ANY_FIREWALL, ANY_NAT, KERNEL_FIREWALLS, kernel_nats
+
+needs_kernel = pytest.mark.skipif(unavailable() is not None, reason=unavailable() or "")
+
+
+def refusal(box):
+    """Return the sentence a box is refused with, or none."""
+    try:
+        check_box("network 'home'", box)
+    except KernelRefusalError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("box", [*PRESETS.values(), *map(FirewallType, Filtering)])
+def test_the_named_types_and_every_firewall_are_there(box):
+    assert refusal(box) is None
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        (NatType(Mapping.ADM, Filtering.ADF), "has no NAT that is ADM/ADF"),
+        (replace(SYMMETRIC, filtering=Filtering.EIF), "has no NAT that is APDM/EIF"),
+        (replace(FULL_CONE, port_allocation=PortAllocation.CONTIGUOUS), "ports are contiguous"),
+        (replace(FULL_CONE, port_allocation=PortAllocation.RANDOM), "no EIM NAT whose ports are"),
+        (NatType(Mapping.APDM, Filtering.APDF), "ports are preserve: let them be random"),
+        (replace(SYMMETRIC, hairpinning=True), "cannot hairpin"),
+        (replace(FULL_CONE, pooling=Pooling.ARBITRARY), "leave pooling out"),
+        (replace(FULL_CONE, mapping_lifetime_s=60.0), "the same value"),
+        (FirewallType(lifetime_s=60.0), "say inbound_refresh=True"),
+        (FirewallType(lifetime_s=0.5, inbound_refresh=True), "whole seconds"),
+        (FirewallType(tcp_lifetime_s=float("inf")), "whole seconds"),
+    ],
+)
+def test_what_the_kernel_is_not(box, words):
+    message = refusal(box)
+    assert message.startswith("network 'home': the kernel ")
+    assert words in message
+
+
+def available(box):
+    """Say what the kernel can be, from the list of what was promised."""
+    nat = isinstance(box, NatType)
+    lifetimes_s = [box.tcp_lifetime_s]
+    lifetimes_s += [box.mapping_lifetime_s, box.filtering_lifetime_s] if nat else [box.lifetime_s]
+    if not all(1 <= s < 1e7 and s.is_integer() for s in lifetimes_s):
+        return False
+    if len(set(lifetimes_s[1:])) > 1 or (lifetimes_s[1] != 300 and not box.inbound_refresh):
+        return False
+    if not nat:
+        return True
+    if box.pooling is not Pooling.PAIRED or (box.hairpinning and box.mapping != "EIM"):
+        return False
+    return (box.mapping, box.port_allocation) == ("EIM", "preserve") or box.name == (
+        "APDM/APDF/random"
+    )
+
+
+@given(st.one_of(ANY_NAT, ANY_FIREWALL))
+@example(FULL_CONE)
+@settings(max_examples=500)
+def test_everything_is_either_available_or_refused_in_a_sentence(box):
+    message = refusal(box)
+    assert (message is None) == available(box)
+    assert message is None or "\n" not in message
+    assert issubclass(KernelRefusalError, TopologyError)
+
+
+@needs_kernel
+@given(st.lists(st.one_of(kernel_nats(), KERNEL_FIREWALLS), min_size=40, max_size=40))
+@settings(max_examples=10)
+def test_nft_takes_every_set_of_rules(boxes):
+    """All at once, as tables of other names, in a namespace that ends with the check."""
+    tables = [
+        ruleset(box, "198.18.0.7").replace("table ip jamlab", f"table ip jamlab{number}")
+        for number, box in enumerate(boxes)
+    ]
+    done = subprocess.run(
+        ["unshare", "--net", "nft", "--check", "--file", "-"],
+        input="".join(tables),
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("box", [*PRESETS.values(), FirewallType()])
+def test_a_router_takes_nothing_itself(box):
+    """A stray packet to it would leave a connection behind."""
+    assert "hook input priority filter; policy drop;" in ruleset(box, "198.18.0.7")
+
+
+def test_lifetimes_become_settings():
+    nat = replace(
+        PORT_RESTRICTED, mapping_lifetime_s=7.0, filtering_lifetime_s=7.0, tcp_lifetime_s=60.0
+    )
+    assert set(conntrack_timeouts(nat).values()) == {7, 60}
+    assert "timeout 20s" in ruleset(FirewallType(Filtering.EIF, lifetime_s=20.0))

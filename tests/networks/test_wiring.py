@@ -1,0 +1,144 @@
+"""Plans: the same addresses as on the simulated internet, and a way to each of them."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+
+from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.firewall import FirewallType
+from jamlab.networks.internet import Internet
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.nftables import OUTSIDE, KernelRefusalError
+from jamlab.networks.topology import HostConfig, LanConfig, Topology, networks_around
+from jamlab.networks.wiring import plan
+from tests.networks.kernel_boxes import HOME, home, kernel_topologies
+
+ALICE = HostConfig("alice")
+
+
+async def simulated(topology):
+    return {host.name: host.addresses for host in Internet(topology).hosts}
+
+
+@given(kernel_topologies())
+@settings(max_examples=60)
+def test_addresses_are_the_simulated_ones(topology):
+    planned = {name: addresses for name, (_, addresses) in plan(topology).hosts.items()}
+    assert planned == run_simulated(simulated(topology), seed=1)
+
+
+def addresses_of(built, place):
+    return {a for cable in built.cables if cable.inner == place for a in cable.addresses}
+
+
+def delivered(built, place, destination):
+    """Follow a packet by the tables of routes: down where there is one, else up."""
+    passed = [place]
+    while destination not in addresses_of(built, place):
+        down = [c for c in built.cables if c.outer == place and destination in c.reached]
+        up = [c for c in built.cables if c.inner == place]
+        assert len(down) <= 1
+        assert len(up) <= 1
+        if not down and not up:
+            return passed, None
+        place = down[0].inner if down else up[0].outer
+        passed.append(place)
+        assert len(passed) < 50, "it runs in circles"
+    return passed, place
+
+
+@given(kernel_topologies())
+@settings(max_examples=60)
+def test_there_is_a_way_to_whatever_is_not_hidden(topology):
+    """From every host to every other: to it, or if that is behind a NAT, to the backbone's end."""
+    built = plan(topology)
+    for name, (start, _) in built.hosts.items():
+        mine = networks_around(topology, name)
+        for other, (end, addresses) in built.hosts.items():
+            hidden = any(
+                lan.translates for lan in networks_around(topology, other) if lan not in mine
+            )
+            for address in addresses:
+                passed, reached = delivered(built, start, address)
+                assert reached == (None if hidden else end)
+                if hidden:
+                    assert passed[-1] == 0
+
+
+@given(kernel_topologies())
+@settings(max_examples=60)
+def test_a_host_gets_out_through_its_boxes_in_their_order(topology):
+    built = plan(topology)
+    for name, (start, _) in built.hosts.items():
+        passed, _ = delivered(built, start, "203.0.113.1")
+        lans = networks_around(topology, name)
+        assert passed == [start, *(place for lan in lans for place in built.boxes[lan.name]), 0]
+        for lan in lans:
+            for place, box in zip(built.boxes[lan.name], lan.boxes, strict=True):
+                translates = "hook postrouting" in built.nodes[place].rules
+                assert translates is not isinstance(box, FirewallType)
+
+
+@given(kernel_topologies())
+@settings(max_examples=60)
+def test_interfaces_and_ports_are_there_once(topology):
+    built = plan(topology)
+    ends = [(cable.outer, cable.outer_end) for cable in built.cables]
+    ends += [(cable.inner, cable.inner_end) for cable in built.cables]
+    assert len(set(ends)) == len(ends)
+    assert all(len(name) <= 15 for _, name in ends)  # IFNAMSIZ, with the closing zero
+    ports = []
+    for place, _ in built.hosts.values():
+        first, last = map(int, built.nodes[place].settings["ipv4/ip_local_port_range"].split())
+        assert 1024 <= first < last <= 65535
+        ports.append(range(first, last + 1))
+    ports.sort(key=lambda own: own.start)
+    assert all(one[-1] < other[0] for one, other in itertools.pairwise(ports))
+
+
+def test_the_commands_of_a_home():
+    built = plan(HOME)
+    (router,) = built.boxes["home"]
+    assert built.nodes[router].name == "home-box0"
+    assert list(built.commands(router)) == [
+        "link set lo up",
+        "address add 169.254.1.1/32 dev lan0",
+        "link set lan0 up",
+        "route add 10.0.1.1/32 dev lan0",
+        "address add 169.254.1.1/32 dev lan1",
+        "link set lan1 up",
+        "route add 10.0.1.2/32 dev lan1",
+        f"address add 198.18.0.3/32 dev {OUTSIDE}",
+        f"link set {OUTSIDE} up",
+        f"route add default via 169.254.0.1 dev {OUTSIDE} onlink src 198.18.0.3",
+    ]
+    assert list(built.commands(0))[:2] == ["link set lo up", "route add blackhole default"]
+    assert "route add 198.18.0.2/32 dev lan0" in built.commands(0)
+
+
+def test_a_firewall_leads_on_to_whom_it_guards():
+    built = plan(Topology((home("eve", (FULL_CONE, FirewallType())),)))
+    assert "route add 198.18.0.1/32 via 169.254.0.2 onlink dev lan0" in built.commands(0)
+    outer = built.boxes["eve-0"][1]
+    assert "route add 198.18.0.1/32 dev lan0" in built.commands(outer)
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        (LanConfig("lan", (ALICE,), (FULL_CONE,), addresses=2), "'lan' has 2 addresses"),
+        (home("alice", (PORT_RESTRICTED,), (SYMMETRIC, FirewallType(lifetime_s=5.0))), "alice-1"),
+    ],
+)
+def test_what_cannot_be_built(member, words):
+    with pytest.raises(KernelRefusalError) as error:
+        plan(Topology((member,)))
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_more_hosts_than_there_are_ports_for():
+    plan(Topology(tuple(HostConfig(f"h{n}") for n in range(768))))
+    with pytest.raises(KernelRefusalError, match=r"769 hosts leave .* 63 ports .* at most 768"):
+        plan(Topology(tuple(HostConfig(f"h{n}") for n in range(769))))
