@@ -2,34 +2,27 @@
 
 import contextlib
 import datetime
-import random
 import re
 import shutil
 import signal
-import socket
-import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from aioice import stun
-
 from jamlab.networks.certificate import self_signed
-from jamlab.networks.packet import Address
+from jamlab.networks.listening import answers_tcp, answers_tls, answers_udp, free_ports
+from jamlab.networks.namespace import PREFIX, leftovers, own_prefix
 
 DEADLINE_S = 30.0
 """How long a server may take to answer, on a machine that has other things to do."""
 
 _PACE_S = 0.02
-_PATIENCE_S = 0.2
-_PORTS = range(10000, 16384)
-"""Below those that systems give out by themselves, so that none is taken between two looks."""
-
 REALM = "jamlab.test"
 
 
@@ -143,9 +136,10 @@ class Coturn:
         if reason := unavailable():
             raise CoturnError(f"there can be no coturn: {reason}")
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jamlab-coturn-")))
+            _sweep()
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=own_prefix())))
             with self._host.inside():
-                self.port, self.tls_port = _free_ports(self.addresses)
+                self.port, self.tls_port = free_ports(self.addresses, 2)
             self._write_certificate(folder)
             process = stack.enter_context(self._running(folder))
             with self._host.inside():
@@ -212,7 +206,15 @@ class Coturn:
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until it answers on everything it listens on."""
         started_s = time.monotonic()
-        for answers in (self._answers_udp, self._answers_tcp, self._answers_tls):
+        first, ports = self.addresses[0], [self.port]
+        if len(self.addresses) > 1:
+            ports.append(self.port + 1)
+        questions = [
+            *(partial(answers_udp, (host, port)) for host in self.addresses for port in ports),
+            partial(answers_tcp, (first, self.port)),
+            partial(answers_tls, (first, self.tls_port), self.certificate_file),
+        ]
+        for answers in questions:
             while not answers():
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_PACE_S)
@@ -223,25 +225,12 @@ class Coturn:
     def _end(self) -> str:
         return " | ".join(self.log.split("\n")[-4:-1])
 
-    def _answers_udp(self) -> bool:
-        ports = (self.port, self.port + 1) if len(self.addresses) > 1 else (self.port,)
-        return all(_answers_udp((address, port)) for address in self.addresses for port in ports)
 
-    def _answers_tcp(self) -> bool:
-        with contextlib.suppress(OSError), _connected((self.addresses[0], self.port)) as tcp:
-            return _answers(tcp)
-        return False
-
-    def _answers_tls(self) -> bool:
-        context = ssl.create_default_context(cafile=self.certificate_file)
-        address = self.addresses[0]
-        with (
-            contextlib.suppress(OSError),
-            _connected((address, self.tls_port)) as tcp,
-            context.wrap_socket(tcp, server_hostname=address) as tls,
-        ):
-            return _answers(tls)
-        return False
+def _sweep() -> None:
+    """Remove the files of servers whose owner was killed."""
+    here = Path(tempfile.gettempdir())
+    for name in leftovers(path.name for path in here.glob(f"{PREFIX}-*")):
+        shutil.rmtree(here / name, ignore_errors=True)
 
 
 def _words(users: Mapping[str, str], secret: str | None, realm: str) -> Iterator[tuple[str, str]]:
@@ -252,46 +241,6 @@ def _words(users: Mapping[str, str], secret: str | None, realm: str) -> Iterator
         yield "password", password
     if secret is not None:
         yield "secret", secret
-
-
-def _connected(address: Address) -> socket.socket:
-    return socket.create_connection(address, timeout=_PATIENCE_S)
-
-
-def _answers_udp(address: Address) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
-        udp.settimeout(_PATIENCE_S)
-        udp.connect(address)
-        return _answers(udp)
-    return False
-
-
-def _answers(end: socket.socket) -> bool:
-    """Return whether a Binding request is answered."""
-    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-    end.sendall(bytes(request))
-    return request.transaction_id in end.recv(1500)
-
-
-def _free_ports(addresses: tuple[str, ...]) -> tuple[int, int]:
-    """Return two ports that are free everywhere, over UDP and TCP, and whose next ones are, too."""
-    found: list[int] = []
-    for port in random.sample(_PORTS[::2], len(_PORTS) // 2):
-        if all(_is_free((address, n)) for address in addresses for n in (port, port + 1)):
-            found.append(port)
-        if len(found) == 2:
-            return found[0], found[1]
-    raise CoturnError(f"no port from {_PORTS[0]} to {_PORTS[-1]} is free: end what uses them")
-
-
-def _is_free(address: Address) -> bool:
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind(address)
-            except OSError:
-                return False
-    return True
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

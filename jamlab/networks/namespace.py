@@ -52,13 +52,13 @@ def started(pid: int) -> int | None:
 
 
 def own_prefix() -> str:
-    """Return what the names of this process' namespaces begin with."""
+    """Return what the names of all that is this process' begin with."""
     return f"{PREFIX}-{os.getpid()}-{started(os.getpid())}-"
 
 
-def leftovers() -> list[str]:
-    """Return the names of namespaces whose owner is dead."""
-    owned = ((name, _OWNED.fullmatch(name)) for name in names())
+def leftovers(among: Iterable[str]) -> list[str]:
+    """Return those of some names, of namespaces or files, whose owner is dead."""
+    owned = ((name, _OWNED.fullmatch(name)) for name in among)
     return [name for name, by in owned if by and started(int(by[1])) != int(by[2])]
 
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -121,11 +122,12 @@ def test_it_dies_with_its_owner():
         "import signal\n"
         "from jamlab.networks.coturn import Coturn\n"
         "with Coturn() as server:\n"
-        "    print(server.port, flush=True)\n"
+        "    print(server.certificate_file.parent, flush=True)\n"
         "    signal.pause()\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as owner:
-        assert int(owner.stdout.readline()) > 0
+        folder = Path(owner.stdout.readline().decode().strip())
+        assert (folder / "key.pem").exists()
         (child,) = psutil.Process(owner.pid).children()
         os.kill(owner.pid, signal.SIGKILL)
         psutil.wait_procs([child], timeout=DEADLINE_S)
@@ -147,7 +149,7 @@ def test_one_that_does_not_answer_is_given_up(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        monkeypatch.setattr(coturn, "_free_ports", lambda _: (port, port))
+        monkeypatch.setattr(coturn, "free_ports", lambda *_: (port, port))
         monkeypatch.setattr(coturn, "DEADLINE_S", 0.5)
         with pytest.raises(CoturnError, match=r"coturn did not answer in 0.5 s: .*"), Coturn():
             pass

@@ -40,35 +40,31 @@ def test_when_a_process_began():
     assert namespace.started(child.pid) is None
 
 
-def test_only_those_of_dead_owners_are_left_over(monkeypatch, tmp_path):
-    monkeypatch.setattr(namespace, "NAMES", tmp_path)
-    assert namespace.names() == []
+def test_only_what_has_a_dead_owner_is_left_over():
     with subprocess.Popen(["true"]) as dead:
         pass
     began = namespace.started(os.getpid())
-    for name in (
+    used_again = f"jamlab-{os.getpid()}-{began + 1}-0-lab-0-backbone"  # the process id, that is
+    owner_gone = f"jamlab-{dead.pid}-{began}-0-lab-0-backbone"
+    others = [
         f"{namespace.own_prefix()}0-lab-0-backbone",
-        f"jamlab-{os.getpid()}-{began + 1}-0-lab-0-backbone",  # its process id was used again
-        f"jamlab-{dead.pid}-{began}-0-lab-0-backbone",
         f"xjamlab-{dead.pid}-{began}-0-lab-0-backbone",
         f"jamlab-{dead.pid}-0",
         "jamlab",
         "somebody-elses",
-    ):
-        (tmp_path / name).touch()
-    assert namespace.leftovers() == sorted(
-        (
-            f"jamlab-{os.getpid()}-{began + 1}-0-lab-0-backbone",
-            f"jamlab-{dead.pid}-{began}-0-lab-0-backbone",
-        )
-    )
+    ]
+    assert namespace.leftovers([used_again, *others, owner_gone]) == [used_again, owner_gone]
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=40)))
 def test_no_name_of_others_is_ever_taken_for_a_leftover(names):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(namespace, "names", lambda: names)
-        assert namespace.leftovers() == []
+    assert namespace.leftovers(names) == []
+
+
+@given(st.text(st.characters(exclude_characters="\n"), min_size=1))
+def test_whatever_a_name_ends_with_its_owner_is_known(end):
+    assert namespace.leftovers([f"{namespace.own_prefix()}{end}"]) == []
+    assert namespace.leftovers([f"jamlab-{os.getpid()}-1-{end}"]) != []
 
 
 # What is inside
