@@ -122,7 +122,7 @@ class KernelLab:
             stack.enter_context(sigterm_unwinds())
             stack.callback(self._remove)
             with postponed():
-                namespace.remove(namespace.leftovers(namespace.names()))
+                namespace.remove(namespace.leftovers())
                 self._build()
             self._stack = stack.pop_all()
         return self

@@ -56,9 +56,9 @@ def own_prefix() -> str:
     return f"{PREFIX}-{os.getpid()}-{started(os.getpid())}-"
 
 
-def leftovers(among: Iterable[str]) -> list[str]:
-    """Return those of some names, of namespaces or files, whose owner is dead."""
-    owned = ((name, _OWNED.fullmatch(name)) for name in among)
+def leftovers(among: Iterable[str] | None = None) -> list[str]:
+    """Return those of some names, by default of all namespaces, whose owner is dead."""
+    owned = ((name, _OWNED.fullmatch(name)) for name in (names() if among is None else among))
     return [name for name, by in owned if by and started(int(by[1])) != int(by[2])]
 
 
