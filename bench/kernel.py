@@ -3,6 +3,7 @@
 For root alone, on a quiet machine: what others start and end meanwhile is taken for the lab's.
 """
 
+import contextlib
 import shutil
 import statistics
 import subprocess
@@ -44,7 +45,10 @@ def machine():
         for it in processes
         if it.info["name"] in TOOLS and it.info["status"] != psutil.STATUS_ZOMBIE
     ]
-    held = {link.stat().st_ino for link in Path("/proc").glob("[0-9]*/ns/net") if link.exists()}
+    held = set()
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        with contextlib.suppress(OSError):  # it has just ended
+            held.add(link.stat().st_ino)
     files = [path.name for path in Path(tempfile.gettempdir()).glob(f"{namespace.PREFIX}-*")]
     names = [*namespace.names(), *(line.split()[0] for line in links), *files]
     return {*names, *tables, *running, *held}
@@ -76,7 +80,8 @@ def killed(spaces):
         return [name for name in namespace.names() if name.startswith(prefix)]
 
     def busy():
-        return any(child.name() == STAYS for child in psutil.Process(owner.pid).children())
+        running = psutil.process_iter(["name", "ppid"])
+        return any(it.info == {"name": STAYS, "ppid": owner.pid} for it in running)
 
     while len(own()) < spaces or (spaces > len(WORLD.members) and not busy()):
         if owner.poll() is not None:
