@@ -73,22 +73,23 @@ def killed(spaces):
 
     Returns how many of its namespaces are left by then.
     """
-    owner = subprocess.Popen([sys.executable, "-m", "bench.kernel", "--stay"])
-    prefix = f"{namespace.PREFIX}-{owner.pid}-"
+    with subprocess.Popen([sys.executable, "-m", "bench.kernel", "--stay"]) as owner:
+        prefix = f"{namespace.PREFIX}-{owner.pid}-"
 
-    def own():
-        return [name for name in namespace.names() if name.startswith(prefix)]
+        def own():
+            return [name for name in namespace.names() if name.startswith(prefix)]
 
-    def busy():
-        running = psutil.process_iter(["name", "ppid"])
-        return any(it.info == {"name": STAYS, "ppid": owner.pid} for it in running)
+        def busy():
+            running = psutil.process_iter(["name", "ppid"])
+            return any(it.info == {"name": STAYS, "ppid": owner.pid} for it in running)
 
-    while len(own()) < spaces or (spaces > len(WORLD.members) and not busy()):
-        if owner.poll() is not None:
-            raise RuntimeError(f"the process to be killed ended with {owner.returncode}")
-        time.sleep(0.001)
-    owner.kill()
-    owner.wait()
+        try:
+            while len(own()) < spaces or (spaces > len(WORLD.members) and not busy()):
+                if owner.poll() is not None:
+                    raise RuntimeError(f"the process to be killed ended with {owner.returncode}")
+                time.sleep(0.001)
+        finally:
+            owner.kill()
     return len(own())
 
 
