@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab import card_latency, doctor, join, screen
+from jamlab import card_latency, doctor, join, natprobe, screen
 from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.acceptance import (
     TESTS,
@@ -52,6 +52,7 @@ from jamlab.measure.workers import process_pool
 from jamlab.media.quality import QUALITIES, UnsupportedQualityError
 from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, load_configurations
 from jamlab.microphone import MicrophoneError
+from jamlab.networks.discovery import DiscoveryError
 from jamlab.report.html import (
     ACCEPTANCE_FOLDER,
     CARD_FOLDER,
@@ -73,6 +74,7 @@ _COMPLAINTS = (
     AcceptanceError,
     CampaignError,
     DeviceError,
+    DiscoveryError,
     HubError,
     IceConfigurationError,
     join.JoinError,
@@ -126,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     join.add_arguments(commands.add_parser("join", help="take part in a session on this machine"))
     _add_serve(commands.add_parser("serve", help="run a signalling hub, for others to meet at"))
+    natprobe.add_arguments(
+        commands.add_parser("natprobe", help="ask a STUN server how the NATs before it behave")
+    )
     doctor_ = commands.add_parser("doctor", help="say what this machine has and lacks")
     doctor_.set_defaults(run=_doctor)
     return parser

@@ -10,8 +10,8 @@ server's other port answers at all, which the filtering test needs to know::
     APDM                                 no                  no
 
 *Filtering* (section 4.4). A port that has sent to one address of the server alone has the answer
-come from the others. It must be a fresh one: whatever the mapping test sent from its port has
-opened the filter there.
+come from the others. It must be a fresh one, and this test the first: whatever the mapping test
+sends opens a filter, in some NATs even for other ports.
 
 *Hairpinning* (section 4.5). Two ports send requests to each other's outside address. If each has
 one for all destinations (EIM), that opens the filter there for the other. Otherwise it opens that
@@ -29,9 +29,10 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from jamlab.networks.behaviour import Filtering, Mapping
+from jamlab.networks.behaviour import PRESETS, Filtering, Mapping, NatType
+from jamlab.networks.oracle import direct_possible
 from jamlab.networks.packet import Address
-from jamlab.networks.stun_client import Answer
+from jamlab.networks.stun_answer import Answer
 
 T = TypeVar("T")
 
@@ -39,6 +40,8 @@ CONTROLS = 8
 """How many questions beside have to be answered before silence counts."""
 
 UNSURE = "the server stopped answering before it was clear"
+
+_PEERS: dict[str, NatType | None] = {"no NAT": None, **PRESETS}
 
 
 class Told(NamedTuple, Generic[T]):
@@ -213,6 +216,30 @@ def preservation_told(pairs: Iterable[tuple[Address, Address]]) -> Told[bool]:
     if all(same) or not any(same):
         return Told(same[0])
     return Told(None, f"{sum(same)} of {len(same)} ports were the same")
+
+
+def meaning(found: Discovery) -> str:
+    """Say in a sentence whom this host reaches without a relay, by `jamlab.networks.oracle`."""
+    if found.udp_blocked:
+        return "UDP is blocked: no direct connections, only a TURN server over TCP or TLS helps."
+    if found.mapping is None or found.filtering is None:
+        reason = found.reasons["mapping" if found.mapping is None else "filtering"]
+        return f"Whom this host reaches directly is not known: {reason}."
+    here = NatType(found.mapping, found.filtering)
+    direct = [name for name, peer in _PEERS.items() if direct_possible(here, peer)]
+    relayed = [name for name in _PEERS if name not in direct]
+    start = f"{_named(found.nat, here)}: direct to"
+    if not relayed:
+        return f"{start} everybody who has UDP."
+    return f"{start} peers with {', '.join(direct)}; to {', '.join(relayed)} only over TURN."
+
+
+def _named(nat: bool | None, here: NatType) -> str:
+    pair = here.mapping, here.filtering
+    if not nat:
+        return "No NAT" if here.filtering is Filtering.EIF else "A firewall and no NAT"
+    names = [name for name, nat_ in PRESETS.items() if (nat_.mapping, nat_.filtering) == pair]
+    return f"{names[0].capitalize() if names else '/'.join(pair)} NAT"
 
 
 def _shown(address: Address) -> str:

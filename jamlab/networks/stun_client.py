@@ -7,15 +7,16 @@ who has that was sent the request, or is on its way.
 """
 
 import asyncio
+import math
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from aioice import stun
 
 from jamlab.networks.packet import Address
+from jamlab.networks.stun_answer import Answer, answer_of
 from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
 from jamlab.networks.stun_message import (
     RESPONSE_PORT,
@@ -23,7 +24,6 @@ from jamlab.networks.stun_message import (
     MalformedMessageError,
     Received,
     encode,
-    is_ipv6,
     parse,
 )
 
@@ -62,25 +62,6 @@ class Retransmission:
         return sum(self.waits_s())
 
 
-class Answer(NamedTuple):
-    """What came back to a request."""
-
-    local: Address
-    """The port of the client's where it came in."""
-    source: Address
-    """Where it came from."""
-    round_trip_s: float
-    """Seconds since the request was first sent."""
-    mapped: Address | None = None
-    """The client's address as the server saw it, unless it said none, or no IPv4 one."""
-    other: Address | None = None
-    """The server's other address, if it has one (RFC 5780, section 7.4)."""
-    error: str | None = None
-    """Code and reason of an error response."""
-    hairpinned: bool = False
-    """Whether it is the request itself."""
-
-
 class Request:
     """A Binding request that can be sent more than once.
 
@@ -105,16 +86,15 @@ class Request:
         self._data = encode(message, extra=extra)
         self.answer: asyncio.Future[Answer] = self._loop.create_future()
         """The first that comes, at any port."""
-        self.first_sent_s: float | None = None
+        self.first_sent_s = math.inf
         """When it was sent first, by the loop's clock in seconds."""
-        self.last_sent_s = 0.0
+        self.last_sent_s = -math.inf
         """When it was sent last."""
 
     def send(self) -> None:
         """Send it, for the first time or again."""
         self.last_sent_s = self._loop.time()
-        if self.first_sent_s is None:
-            self.first_sent_s = self.last_sent_s
+        self.first_sent_s = min(self.first_sent_s, self.last_sent_s)
         self._port.send(self._data, self._destination)
 
     def take(self, received: Received, source: Address, local: Address) -> None:
@@ -123,33 +103,10 @@ class Request:
         The request itself, where it was sent from, is an echo of the server's: no hairpinning.
         """
         echo = received.message.message_class is stun.Class.REQUEST and local == self._port.address
-        if not self.answer.done() and self.first_sent_s is not None and not echo:
+        if not self.answer.done() and not echo:
             round_trip_s = self._loop.time() - self.first_sent_s
-            self.answer.set_result(_answer(received.message, source, local, round_trip_s))
-
-
-def _answer(message: stun.Message, source: Address, local: Address, round_trip_s: float) -> Answer:
-    found = message.attributes
-    return Answer(
-        local,
-        source,
-        round_trip_s,
-        _ipv4(found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")),
-        _ipv4(found.get("OTHER-ADDRESS") or found.get("CHANGED-ADDRESS")),  # RFC 3489's name of it
-        _error(message) if message.message_class is stun.Class.ERROR else None,
-        message.message_class is stun.Class.REQUEST,
-    )
-
-
-def _error(message: stun.Message) -> str:
-    """Return what went wrong, fit to be shown: the words are a stranger's."""
-    code, reason = message.attributes.get("ERROR-CODE", (0, "no reason given"))
-    printable = "".join(filter(str.isprintable, reason))
-    return f"{code} {printable[:80]}".strip()
-
-
-def _ipv4(address: Address | None) -> Address | None:
-    return None if address is None or is_ipv6(address) else address
+            answer = answer_of(received.message, source, local, round_trip_s)
+            self.answer.set_result(answer)
 
 
 class StunClient:

@@ -1,0 +1,139 @@
+"""``jamlab natprobe``: how the NATs before this machine behave, and what that means for a jam."""
+
+import argparse
+import asyncio
+import json
+import math
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jamlab.networks.behaviour import Filtering, Mapping
+from jamlab.networks.discovery import DiscoveryError, discover
+from jamlab.networks.discovery_core import Discovery, meaning
+from jamlab.networks.packet import Address
+
+STUN_PORT = 3478
+"""RFC 8489, section 8.1."""
+
+LIFETIME_LIMIT_S = 600.0
+"""Twice what RFC 4787 REQ-5 recommends; a keepalive every few minutes costs nothing."""
+
+UNKNOWN = 2
+"""Exit status when the server did not answer and nobody knows why."""
+
+_WORDS: dict[Mapping | Filtering | None, str] = {
+    Mapping.EIM: "one outside address for all destinations",
+    Mapping.ADM: "an outside address for each host it sends to",
+    Mapping.APDM: "an outside address for each host and port it sends to",
+    Filtering.EIF: "anybody may answer",
+    Filtering.ADF: "hosts that were sent to may answer",
+    Filtering.APDF: "hosts and ports that were sent to may answer",
+}
+
+_STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``jamlab natprobe`` takes."""
+    parser.add_argument(
+        "server",
+        metavar="HOST[:PORT]",
+        help=f"a STUN server, best one with two addresses (RFC 5780); port {STUN_PORT} by default",
+    )
+    parser.add_argument(
+        "--lifetime",
+        action="store_true",
+        help=f"also how long a mapping lasts; may take {LIFETIME_LIMIT_S / 60:g} minutes and more",
+    )
+    parser.add_argument(
+        "--bind", metavar="ADDRESS", help="IPv4 address of this machine to ask from"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run ``jamlab natprobe``; returns its exit status.
+
+    Raises
+    ------
+    jamlab.networks.discovery.DiscoveryError
+        When there is nobody to ask, or nowhere to ask from.
+    """
+    limit_s = LIFETIME_LIMIT_S if options.lifetime else None
+    if limit_s is not None:
+        _STDERR.print(
+            f"Looking for a lifetime of up to {limit_s / 60:g} minutes, which takes time."
+        )
+    server = _address(options.server)
+    found = asyncio.run(discover(server, bind=options.bind, lifetime_limit_s=limit_s))
+    if options.json:
+        print(json.dumps({**found.to_dict(), "meaning": meaning(found)}, indent=2))
+    else:
+        console = Console()
+        console.print(_shown(found))
+        console.print(escape(meaning(found)), soft_wrap=True, highlight=False)
+    return UNKNOWN if found.udp_blocked is None else 0
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.partition(":")
+    if not host or (colon and not port.isdecimal()):
+        raise DiscoveryError(
+            f"{text!r} is no server: give a name or an IPv4 address, and perhaps a port, as in "
+            f"stun.example.org:{STUN_PORT}"
+        )
+    return host, int(port) if port else STUN_PORT
+
+
+def _shown(found: Discovery) -> Table:
+    table = Table(title=f"NAT towards {_at(found.server)}", box=None, title_justify="left")
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column()
+    rows = _rows(found)
+    for name, field, value, words in rows if found.nat is not None else rows[:1]:
+        known = value is not None
+        table.add_row(name, value or "–", escape(words if known else found.reasons[field]))
+    return table
+
+
+def _rows(found: Discovery) -> list[tuple[str, str, str | None, str]]:
+    """Return name, field, value and explanation of everything that is shown."""
+    blocked = None if found.udp_blocked is None else not found.udp_blocked
+    return [
+        ("UDP", "udp_blocked", _yes(blocked), _trip(found)),
+        ("NAT", "nat", _yes(found.nat), _seen(found)),
+        ("mapping", "mapping", found.mapping, _WORDS.get(found.mapping, "")),
+        ("filtering", "filtering", found.filtering, _WORDS.get(found.filtering, "")),
+        ("hairpinning", "hairpinning", _yes(found.hairpinning), "to one's own outside address"),
+        ("ports preserved", "ports_preserved", _yes(found.ports_preserved), ""),
+        ("lifetime", "lifetime_s", _lifetime(found), "without a packet"),
+    ]
+
+
+def _seen(found: Discovery) -> str:
+    if found.mapped is None or found.mapped == found.local:
+        return f"{_at(found.local)} inside and outside"
+    return f"{_at(found.local)} is {_at(found.mapped)} outside"
+
+
+def _trip(found: Discovery) -> str:
+    return "" if found.round_trip_s is None else f"round trip {1000 * found.round_trip_s:.1f} ms"
+
+
+def _lifetime(found: Discovery) -> str | None:
+    if found.lifetime_s is None:
+        return None
+    low_s, high_s = found.lifetime_s
+    return f"over {low_s:.0f} s" if high_s == math.inf else f"{low_s:.0f} to {high_s:.0f} s"
+
+
+def _yes(value: bool | None) -> str | None:
+    return None if value is None else ("yes" if value else "no")
+
+
+def _at(address: Address) -> str:
+    return f"{address[0]}:{address[1]}"

@@ -1,0 +1,174 @@
+"""The questions of NAT behaviour discovery at work: ports of this host, and one STUN server.
+
+A question that everybody should answer is a transaction with its retransmissions. One that may
+rightly stay without an answer is sent in rounds, each with a control beside it, a plain question
+over the same path (`jamlab.networks.discovery_core` says when silence counts).
+"""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Sequence
+
+from aioice import stun
+
+from jamlab.networks.discovery_core import CONTROLS, UNSURE, Told
+from jamlab.networks.packet import Address
+from jamlab.networks.stun_answer import Answer
+from jamlab.networks.stun_client import Request, Retransmission, StunClient
+from jamlab.networks.stun_core import CHANGE_IP, CHANGE_PORT
+from jamlab.networks.stun_endpoint import Endpoint
+from jamlab.networks.stun_message import HEADER_LENGTH, MalformedMessageError, parse
+
+PATIENCE = Retransmission(rc=5, rm=8)
+"""Of a question everybody should answer: 11.5 s, where RFC 8489's own values take 39.5."""
+
+INTERVAL_S = 0.1
+"""Between rounds."""
+ROUNDS = 100
+"""How many there are at most: who answers 8 of 100 questions still gets his silence counted."""
+GRACE_S = 1.0
+"""How long an answer to the last round is waited for."""
+TCP_S = 5.0
+"""How long a server has to answer over TCP."""
+
+
+class Inquiry:
+    """Questions put to a server.
+
+    Parameters
+    ----------
+    client : StunClient
+        Whose ports are used.
+    server : Address
+        Who is asked.
+    """
+
+    def __init__(self, client: StunClient, server: Address) -> None:
+        self.client = client
+        self.server = server
+        self.fresh: list[tuple[Address, Address]] = []
+        """Ports, and how each looked when it was first used."""
+
+    async def ask(self, port: Endpoint) -> Answer | None:
+        """Ask from a fresh port how it looks."""
+        answer = await self.client.ask(self.client.request(port, self.server), PATIENCE)
+        if answer is not None and answer.mapped is not None:
+            self.fresh.append((port.address, answer.mapped))
+        return answer
+
+    async def seen_from(
+        self, addresses: Sequence[Address], port: Endpoint
+    ) -> dict[Address, Address]:
+        """Return how a port looks from other addresses of the server's, from those that answer."""
+        requests = [self.client.request(port, address) for address in addresses]
+        answers = await asyncio.gather(*(self.client.ask(r, PATIENCE) for r in requests))
+        pairs = zip(addresses, answers, strict=True)
+        return {address: a.mapped for address, a in pairs if a is not None and a.mapped}
+
+    async def answers_from_elsewhere(self) -> tuple[Answer | None, Answer | None, bool]:
+        """Have answers come from another host and port, and from another port, to a fresh port.
+
+        Returns the two answers, and whether silence counts.
+        """
+        async with self.client.port() as fresh:
+            if await self.ask(fresh) is None:
+                return None, None, False
+            both = self.client.request(fresh, self.server, change=CHANGE_IP | CHANGE_PORT)
+            port = self.client.request(fresh, self.server, change=CHANGE_PORT)
+            trip_s = await self._repeat([both], [port], fresh)
+            return _heard(both), _heard(port), trip_s is not None
+
+    async def turned_back(self) -> tuple[bool, bool]:
+        """Have two fresh ports send to each other's outside address.
+
+        Returns whether one heard the other, and whether silence counts.
+        """
+        async with self.client.port() as one, self.client.port() as two:
+            answers = await self.ask(one), await self.ask(two)
+            mapped = [answer.mapped for answer in answers if answer and answer.mapped]
+            if len(mapped) < 2:
+                return False, False
+            request = self.client.request
+            requests = [request(one, mapped[1]), request(two, mapped[0])]
+            trip_s = await self._repeat(requests, [], one)
+            heard = any(answer.hairpinned for answer in map(_heard, requests) if answer)
+            return heard, trip_s is not None
+
+    async def closed_after(self, wait_s: float) -> Told[float]:
+        """Tell after how long of silence a fresh port was closed to the server (RFC 5780 §4.6).
+
+        Returns seconds by when it was closed for certain, infinite if it was open after the wait.
+        """
+        async with self.client.port() as sleeper, self.client.port() as waker:
+            opening = self.client.request(sleeper, self.server)
+            answer = await self.client.ask(opening, PATIENCE)
+            if answer is None or answer.mapped is None:
+                return Told(None, UNSURE)
+            await asyncio.sleep(wait_s)  # since the answer came: it may have refreshed the NAT, too
+            waking = self.client.request(waker, self.server, response_port=answer.mapped[1])
+            trip_s = await self._repeat([waking], [], waker)
+            if (heard := _heard(waking)) is not None:
+                return _open(heard, sleeper)
+            if trip_s is None:
+                return Told(None, UNSURE)
+            return Told(waking.last_sent_s + trip_s - opening.first_sent_s)
+
+    async def _repeat(
+        self, decisive: Sequence[Request], others: Sequence[Request], port: Endpoint
+    ) -> float | None:
+        """Send requests until one of the decisive is answered or its silence counts.
+
+        Returns the longest round trip of the controls, which leave from `port`, in seconds, or None
+        when too few of them were answered for silence to count.
+        """
+        controls: list[Request] = []
+        waiting = [request.answer for request in decisive]
+        for _ in range(ROUNDS):
+            controls.append(self.client.request(port, self.server))
+            for request in (*decisive, *others, controls[-1]):
+                if not request.answer.done():
+                    request.send()
+            if await _first(waiting, INTERVAL_S):
+                break
+            if sum(control.answer.done() for control in controls) >= CONTROLS:
+                await _first(waiting, GRACE_S)
+                break
+        trips_s = [answer.round_trip_s for answer in map(_heard, controls) if answer]
+        return max(trips_s) if len(trips_s) >= CONTROLS else None
+
+
+def _open(heard: Answer, sleeper: Endpoint) -> Told[float]:
+    if heard.error:
+        return Told(None, f"the server refuses RESPONSE-PORT ({heard.error})")
+    if heard.local != sleeper.address:
+        return Told(None, "the server ignores RESPONSE-PORT: it answers who asked")
+    return Told(math.inf)
+
+
+def _heard(request: Request) -> Answer | None:
+    return request.answer.result() if request.answer.done() else None
+
+
+async def _first(answers: Sequence[asyncio.Future[Answer]], timeout_s: float) -> bool:
+    """Wait for the first of some answers; return whether one came."""
+    done, _ = await asyncio.wait(answers, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)
+
+
+async def answers_over_tcp(server: Address) -> bool:
+    """Tell whether a server answers a Binding request over TCP (RFC 8489, section 6.2.2)."""
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    with contextlib.suppress(OSError, EOFError, MalformedMessageError):
+        async with asyncio.timeout(TCP_S):
+            reader, writer = await asyncio.open_connection(*server)
+            try:
+                writer.write(bytes(request))
+                head = await reader.readexactly(HEADER_LENGTH)
+                data = head + await reader.readexactly(int.from_bytes(head[2:4], "big"))
+                return parse(data).message.transaction_id == request.transaction_id
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+    return False
