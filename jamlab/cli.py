@@ -88,7 +88,7 @@ _COMPLAINTS = (
 )
 
 out = Console()
-err = Console(stderr=True)
+err = Console(stderr=True, emoji=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(options)
     except _COMPLAINTS as error:
-        err.print(f"jamlab: {error}", style="red", highlight=False, soft_wrap=True)
+        err.print(f"jamlab: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return INVALID
     except KeyboardInterrupt:
         err.print("jamlab: interrupted, nothing was written")

@@ -25,8 +25,8 @@ UNKNOWN = 2
 
 _WORDS: dict[Mapping | Filtering | None, str] = {
     Mapping.EIM: "one outside address for all destinations",
-    Mapping.ADM: "an outside address for each host it sends to",
-    Mapping.APDM: "an outside address for each host and port it sends to",
+    Mapping.ADM: "one outside address for each host",
+    Mapping.APDM: "one outside address for each host and port",
     Filtering.EIF: "anybody may answer",
     Filtering.ADF: "hosts that were sent to may answer",
     Filtering.APDF: "hosts and ports that were sent to may answer",
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**found.to_dict(), "meaning": meaning(found)}, indent=2))
     else:
-        console = Console()
+        console = Console(emoji=False)
         console.print(_shown(found))
         console.print(escape(meaning(found)), soft_wrap=True, highlight=False)
     return UNKNOWN if found.udp_blocked is None else 0
@@ -117,7 +117,7 @@ def _rows(found: Discovery) -> list[tuple[str, str, str | None, str]]:
 def _seen(found: Discovery) -> str:
     if found.mapped is None or found.mapped == found.local:
         return f"{_at(found.local)} inside and outside"
-    return f"{_at(found.local)} is {_at(found.mapped)} outside"
+    return f"{_at(found.local)} → {_at(found.mapped)}"
 
 
 def _trip(found: Discovery) -> str:

@@ -201,7 +201,7 @@ def hairpinning_told(
         return Told(None, UNSURE)
     if mapping is Mapping.EIM or filtering is Filtering.EIF:
         return Told(False)
-    return Told(None, "nothing came back, but the filter would have dropped it all the same")
+    return Told(None, "nothing came back, but a filter may have dropped what was turned back")
 
 
 def preservation_told(pairs: Iterable[tuple[Address, Address]]) -> Told[bool]:

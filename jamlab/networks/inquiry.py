@@ -103,9 +103,12 @@ class Inquiry:
         async with self.client.port() as sleeper, self.client.port() as waker:
             opening = self.client.request(sleeper, self.server)
             answer = await self.client.ask(opening, PATIENCE)
-            if answer is None or answer.mapped is None:
-                return Told(None, UNSURE)
             await asyncio.sleep(wait_s)  # since the answer came: it may have refreshed the NAT, too
+            awake = await self.client.ask(self.client.request(waker, self.server), PATIENCE)
+            if not (answer and answer.mapped and awake and awake.mapped):
+                return Told(None, UNSURE)
+            if awake.mapped[0] != answer.mapped[0]:
+                return Told(None, "RESPONSE-PORT reaches one of several outside hosts only")
             waking = self.client.request(waker, self.server, response_port=answer.mapped[1])
             trip_s = await self._repeat([waking], [], waker)
             if (heard := _heard(waking)) is not None:

@@ -1,0 +1,180 @@
+"""How questions are put: rounds and controls, waits and their bounds, and the look at TCP."""
+
+import asyncio
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab.networks.inquiry import Inquiry, answers_over_tcp
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.stun_client import StunClient
+from jamlab.networks.stun_server import StunServer
+from jamlab.networks.turn_server import TurnServer
+from tests.networks import turn_client as c
+from tests.networks.caller import LOCALHOST
+from tests.networks.simulated import wired
+
+TRIP_S = 0.02
+"""There and back on the wire of these tests."""
+
+
+def inquired(test, *, dropped=lambda packet: False):
+    """Run ``test(inquiry)`` on one host, with a server on another, on a wire of 10 ms."""
+
+    async def main():
+        (here, there), _ = wired(dropped=dropped)
+        with there:
+            server = await StunServer(there.addresses).__aenter__()
+        with here:
+            return await test(Inquiry(StunClient(here.addresses[0]), server.addresses[0]))
+
+    return run_simulated(main())
+
+
+def wakes(packet):
+    """Whether it asks for an answer at another port."""
+    return packet.destination[1] == 3478 and c.RESPONSE_PORT in c.read(packet.payload).attributes
+
+
+class TestClosedAfter:
+    @given(st.floats(0, 1e4))
+    def test_what_is_open(self, wait_s):
+        told = inquired(lambda inquiry: inquiry.closed_after(wait_s))
+        assert told == (math.inf, "")
+
+    @given(st.floats(0, 1e4))
+    def test_what_is_closed_is_so_for_certain_after_the_last_of_eight(self, wait_s):
+        """The first of eight is sent after two answers, the others 0.1 s apart; one more trip."""
+        told = inquired(lambda inquiry: inquiry.closed_after(wait_s), dropped=wakes)
+        assert told.value == pytest.approx(wait_s + 2 * TRIP_S + 7 * 0.1 + TRIP_S)
+
+    def test_the_clock_runs_from_the_first_packet_that_may_have_opened_it(self):
+        """If the first request was answered too late, or not, nobody knows which one did."""
+        seen = []
+
+        def dropped(packet):
+            seen.append(packet)
+            return len(seen) == 1 or wakes(packet)
+
+        told = inquired(lambda inquiry: inquiry.closed_after(10), dropped=dropped)
+        assert told.value == pytest.approx(0.5 + 10 + 2 * TRIP_S + 7 * 0.1 + TRIP_S)
+
+    def test_silence_all_round_tells_nothing(self):
+        told = inquired(lambda inquiry: inquiry.closed_after(1), dropped=lambda packet: True)
+        assert told.value is None
+        assert "stopped answering" in told.reason
+
+    @given(st.integers(0, 10**6), st.floats(0.1, 0.45))
+    def test_loss_closes_nothing(self, seed, loss):
+        """At 45 % each way three of ten questions are answered: asking goes on for long."""
+        rng = random.Random(seed)
+        told = inquired(
+            lambda inquiry: inquiry.closed_after(1), dropped=lambda packet: rng.random() < loss
+        )
+        assert told.value in (math.inf, None)
+
+
+class TestRounds:
+    def test_an_answer_ends_them(self):
+        async def test(inquiry):
+            loop = asyncio.get_running_loop()
+            heard, sure = await inquiry.turned_back()
+            assert heard
+            assert not sure  # nobody waited for that
+            assert loop.time() < 2 * TRIP_S + 0.1
+
+        inquired(test)
+
+    @given(st.integers(0, 7), st.integers(0, 3))
+    def test_silence_counts_from_the_eighth_control_on(self, lost, seed):
+        """As many more rounds as controls were lost."""
+        sent = []
+
+        def dropped(packet):
+            if packet.destination[1] == 3478:
+                sent.append(packet)
+                return 2 < len(sent) <= 2 + lost
+            return packet.source[1] != 3478  # what goes from port to port
+
+        async def test(inquiry):
+            heard, sure = await inquiry.turned_back()
+            assert (heard, sure) == (False, True)
+            assert len(sent) == 2 + lost + 8
+
+        inquired(test, dropped=dropped)
+
+    def test_they_end(self):
+        sent = []
+
+        def dropped(packet):
+            sent.append(packet)
+            return len(sent) > 4
+
+        async def test(inquiry):
+            heard, sure = await inquiry.turned_back()
+            assert (heard, sure) == (False, False)
+            assert asyncio.get_running_loop().time() == pytest.approx(10 + 2 * TRIP_S)
+
+        inquired(test, dropped=dropped)
+
+    def test_fresh_ports_are_noted(self):
+        async def test(inquiry):
+            await inquiry.turned_back()
+            await inquiry.answers_from_elsewhere()
+            assert len(inquiry.fresh) == 3
+            assert all(local == mapped for local, mapped in inquiry.fresh)
+
+        inquired(test)
+
+
+class TestTcp:
+    @pytest.mark.usefixtures("nothing_left")
+    async def test_a_server_that_answers(self):
+        async with TurnServer(LOCALHOST, 0, users={}, rng=random.Random(1)) as server:
+            assert await answers_over_tcp(server.address)
+
+    @pytest.mark.usefixtures("nothing_left")
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"",
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            bytes(20),
+            b"\x01\x01\xff\xff" + bytes(40),
+            c.message(c.BINDING, c.SUCCESS),
+        ],
+        ids=["nothing", "HTTP", "zeros", "cut", "another's"],
+    )
+    async def test_one_that_answers_something_else(self, answer):
+        class Other(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+
+            def data_received(self, data):
+                self.transport.write(answer)
+                self.transport.close()
+
+        server = await asyncio.get_running_loop().create_server(Other, LOCALHOST, 0)
+        async with server:
+            assert not await answers_over_tcp(server.sockets[0].getsockname())
+
+    @pytest.mark.usefixtures("nothing_left")
+    async def test_nobody(self):
+        async with TurnServer(LOCALHOST, 0, users={}, rng=random.Random(1)) as server:
+            address = server.address
+        assert not await answers_over_tcp(address)
+
+    def test_one_that_says_nothing(self):
+        async def main():
+            (here, there), _ = wired()
+            loop = asyncio.get_running_loop()
+            with there:
+                await loop.create_server(asyncio.Protocol, there.addresses[0], 3478)
+            with here:
+                assert not await answers_over_tcp((there.addresses[0], 3478))
+            assert loop.time() == pytest.approx(5, abs=0.1)
+
+        run_simulated(main())
