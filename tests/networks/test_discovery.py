@@ -90,7 +90,7 @@ class TestOneNat:
             assert loss > 0.1 or (found.mapping, found.filtering) == (nat.mapping, nat.filtering)
 
     @given(st.integers(0, 2**32), st.sampled_from(NINE), st.floats(0, 0.6), st.floats(1, 5))
-    @settings(max_examples=150)
+    @settings(max_examples=150, derandomize=True)  # a false silence is rare, not impossible
     def test_loss_never_makes_it_another(self, seed, nat, loss, burst):
         burst = max(burst, loss / (1 - loss), 1.0)
         link = LinkConfig(delay_s=0.03, loss=loss, burst_packets=burst)
@@ -213,7 +213,7 @@ class TestLifetime:
         st.booleans(),
         st.integers(0, 1000),
     )
-    @settings(max_examples=60)
+    @settings(max_examples=60, derandomize=True)
     def test_is_within_the_bounds(self, nat, lifetime_s, loss, delay_s, inbound_refresh, seed):
         """With loss the bounds may be wide, never wrong."""
         nat = NatType(

@@ -7,7 +7,9 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
+from jamlab.networks import inquiry as inquiry_
 from jamlab.networks.inquiry import Inquiry, answers_over_tcp
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.stun_client import StunClient
@@ -67,14 +69,23 @@ class TestClosedAfter:
         assert told.value is None
         assert "stopped answering" in told.reason
 
-    @given(st.integers(0, 10**6), st.floats(0.1, 0.45))
-    def test_loss_closes_nothing(self, seed, loss):
-        """At 45 % each way three of ten questions are answered: asking goes on for long."""
-        rng = random.Random(seed)
-        told = inquired(
-            lambda inquiry: inquiry.closed_after(1), dropped=lambda packet: rng.random() < loss
-        )
-        assert told.value in (math.inf, None)
+    @pytest.mark.parametrize(("controls", "loss"), [(1, 0.2), (1, 0.4), (2, 0.4)])
+    def test_the_chance_that_loss_closes_it(self, controls, loss, monkeypatch):
+        """It is (p/(1 + p))^controls, as `discovery_core` has it; eight make it too rare to see."""
+        monkeypatch.setattr(inquiry_, "CONTROLS", controls)
+        closed = opened = 0
+        for seed in range(500):
+            draw = random.Random(seed).random
+            told = inquired(
+                lambda inquiry: inquiry.closed_after(1),
+                dropped=lambda packet, draw=draw: draw() < loss,
+            )
+            opened += told.value == math.inf
+            closed += told.value is not None and told.value < math.inf
+        assert opened + closed > 300  # the others end before that
+        p = 1 - (1 - loss) ** 2
+        expected = (p / (1 + p)) ** controls
+        assert binomtest(closed, opened + closed, expected).pvalue > 0.01  # the seeds are fixed
 
 
 class TestRounds:
