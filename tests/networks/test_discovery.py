@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jamlab.networks import coturn
+from jamlab.networks import coturn, inquiry
 from jamlab.networks.behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
@@ -26,6 +26,7 @@ from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.oracle import ALL_TYPES
+from jamlab.networks.stun_client import Retransmission
 from jamlab.networks.stun_server import StunServer
 from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.turn_server import TurnServer
@@ -560,6 +561,16 @@ class TestRealSockets:
     async def test_an_address_of_nobodys(self):
         with pytest.raises(DiscoveryError, match=r"UDP at 192\.0\.2\.1:0 .*: choose an address"):
             await discover((HOST, 3478), bind="192.0.2.1")
+
+    async def test_what_the_system_does_not_send(self, monkeypatch):
+        """Broadcasts need a permission nobody has asked for."""
+        monkeypatch.setattr(inquiry, "PATIENCE", Retransmission(rto_s=0.01, rc=2, rm=1))
+        found = await discover(("255.255.255.255", 3478), bind=HOST)
+        check_reasons(found)
+        assert found.udp_blocked is None
+        assert "this machine sends nothing to the server: [Errno" in found.reasons["nat"]
+        with pytest.raises(DiscoveryError, match=r"no way to 255\.255\.255\.255 from here"):
+            await discover(("255.255.255.255", 3478))
 
     async def test_given_up_half_way_nothing_is_left(self):
         async with StunServer((HOST, SECOND), port=0) as server:
