@@ -9,20 +9,18 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab import card_latency, doctor, join, natprobe, screen
+from jamlab import card_latency, connectivity, doctor, join, natprobe, screen
 from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.acceptance import (
     TESTS,
@@ -42,7 +40,7 @@ from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectiv
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.mouth_to_ear import check_block
 from jamlab.measure.plan import LatencyPlan, PlanError
-from jamlab.measure.population import PopulationError, population_names
+from jamlab.measure.population import PopulationError
 from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
@@ -50,7 +48,7 @@ from jamlab.measure.worker import WorkerError, measure_in_worker
 from jamlab.measure.workers import Progress as Told
 from jamlab.measure.workers import process_pool
 from jamlab.media.quality import QUALITIES, UnsupportedQualityError
-from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, load_configurations
+from jamlab.mesh.ice import IceConfigurationError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery import DiscoveryError
 from jamlab.report.html import (
@@ -112,11 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jamlab {version('jamlab')}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_verify(commands.add_parser("verify", help="measure a mesh, judge it, write the report"))
-    _add_connectivity(
-        commands.add_parser(
-            "connectivity", help="call over a simulated internet, count who connects"
-        )
+    connectivity_ = commands.add_parser(
+        "connectivity", help="call over a simulated internet, count who connects"
     )
+    connectivity.add_arguments(connectivity_)
+    _add_output(connectivity_)
+    connectivity_.set_defaults(run=_connectivity)
     report = commands.add_parser("report", help="write the report of an earlier run again")
     report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
     report.add_argument("--out", type=Path, help="the page (default: beside the record)")
@@ -158,26 +157,6 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     _add_card(parser)
     _add_output(parser)
     parser.set_defaults(run=_verify)
-
-
-def _add_connectivity(parser: argparse.ArgumentParser) -> None:
-    default = ConnectivityPlan()
-    names = ", ".join(population_names())
-    parser.add_argument("--population", default=default.population, help=f"who calls: {names}")
-    parser.add_argument("--calls", type=int, default=default.calls, help="how many calls")
-    parser.add_argument(
-        "--seed", type=int, default=default.seed, help="the same seed, the same calls"
-    )
-    parser.add_argument(
-        "--level", default=default.level, help="ice alone, or dtls for whole connections"
-    )
-    parser.add_argument(
-        "--deadline", type=float, default=default.deadline_s, help="seconds an attempt has"
-    )
-    parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: embedded)")
-    parser.add_argument("--scheduler", help="a Dask scheduler, e.g. tcp://host:8786")
-    _add_output(parser)
-    parser.set_defaults(run=_connectivity)
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -280,46 +259,12 @@ def _forget(*folders: Path) -> None:
 
 
 def _connectivity(options: argparse.Namespace) -> int:
-    plan = ConnectivityPlan(
-        options.population, options.calls, options.seed, options.level, options.deadline
-    )
-    configurations = _configurations(options.ice)
     folder, page = options.out / CONNECTIVITY_FOLDER, options.out / f"{CONNECTIVITY_FOLDER}.html"
-    with _progress_bar() as progress, _executor(options.scheduler) as executor:
-        record = measure_connectivity(
-            plan, folder, configurations, executor=executor, progress=progress
-        )
+    with _progress_bar() as progress:
+        record = connectivity.measure(options, folder, progress)
         progress(1.0, "writing the report")
         render(notebook_path("02_p2p_success_rate"), {"record": str(folder.resolve())}, page)
     return _tell(None, _Further(campaign=record), page, as_json=options.json)
-
-
-def _configurations(path: Path | None) -> list[IceConfiguration] | None:
-    if path is None:
-        return None
-    configurations = list(load_configurations(path, os.environ).values())
-    for configuration in configurations:
-        for warning in configuration.warnings:
-            err.print(f"jamlab: {configuration.name}: {warning}", highlight=False, soft_wrap=True)
-    return configurations
-
-
-@contextmanager
-def _executor(scheduler: str | None) -> Iterator[Executor | None]:
-    """Yield a Dask cluster's executor, or None for this machine's own cores."""
-    if scheduler is None:
-        yield None
-        return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise CampaignError("--scheduler needs Dask: pip install 'jamlab[distributed]'") from None
-    try:
-        client: Any = Client(scheduler)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise CampaignError(f"there is no Dask scheduler at {scheduler}: {error}") from error
-    with client:
-        yield client.get_executor()
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -1,0 +1,89 @@
+"""``jamlab connectivity``: who connects to whom, and how, under each ICE configuration."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
+from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.population import population_names
+from jamlab.measure.workers import Progress
+from jamlab.mesh.ice import IceConfiguration, load_configurations
+
+_STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``jamlab connectivity`` takes."""
+    default = ConnectivityPlan()
+    names = ", ".join(population_names())
+    parser.add_argument("--population", default=default.population, help=f"who calls: {names}")
+    parser.add_argument("--calls", type=int, default=default.calls, help="how many calls")
+    parser.add_argument(
+        "--seed", type=int, default=default.seed, help="the same seed, the same calls"
+    )
+    parser.add_argument(
+        "--level", default=default.level, help="ice alone, or dtls for whole connections"
+    )
+    parser.add_argument(
+        "--deadline", type=float, default=default.deadline_s, help="seconds an attempt has"
+    )
+    parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: embedded)")
+    parser.add_argument("--scheduler", help="a Dask scheduler, e.g. tcp://host:8786")
+
+
+def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
+    """Do what the options say, and leave the record in a folder.
+
+    Raises
+    ------
+    jamlab.measure.chunks.CampaignError
+        When a parameter is out of range, or there is no such scheduler.
+    jamlab.measure.population.PopulationError
+        When there is no such population.
+    jamlab.mesh.ice.IceConfigurationError
+        When the file of configurations cannot be used.
+    """
+    plan = ConnectivityPlan(
+        options.population, options.calls, options.seed, options.level, options.deadline
+    )
+    configurations = _configurations(options.ice)
+    with _executor(options.scheduler) as executor:
+        return measure_connectivity(
+            plan, folder, configurations, executor=executor, progress=progress
+        )
+
+
+def _configurations(path: Path | None) -> list[IceConfiguration] | None:
+    if path is None:
+        return None
+    configurations = list(load_configurations(path, os.environ).values())
+    for configuration in configurations:
+        for warning in configuration.warnings:
+            _STDERR.print(f"jamlab: {configuration.name}: {warning}")
+    return configurations
+
+
+@contextmanager
+def _executor(scheduler: str | None) -> Iterator[Executor | None]:
+    """Yield a Dask cluster's executor, or None for this machine's own cores."""
+    if scheduler is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise CampaignError("--scheduler needs Dask: pip install 'jamlab[distributed]'") from None
+    try:
+        client: Any = Client(scheduler)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise CampaignError(f"there is no Dask scheduler at {scheduler}: {error}") from error
+    with client:
+        yield client.get_executor()
