@@ -1,0 +1,249 @@
+"""Asking one STUN or TURN server everything a call will ask of it, and what came of it.
+
+A server passes up to four steps, in this order, and a probe ends at the first that fails:
+
+- *reachable*: it answers as a STUN server does;
+- *authenticates*: it knows the user and the password (TURN; a server that asks for none passes);
+- *allocates*: it has a relay to give;
+- *relays*: a datagram of this machine's goes through the relay to the client, and one goes back.
+
+For the last a second socket of this machine plays the peer. It sends first, so the relay sees where
+it is behind whatever NAT there is, and that is where the answer goes, as in ICE. Where no UDP gets
+out of this machine, two relays of the server are the peers of each other.
+"""
+
+import math
+import ssl
+import statistics
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jamlab.mesh.ice import IceServer
+from jamlab.mesh.time_limited import expiry_s
+from jamlab.networks.packet import TCP, UDP, Address
+from jamlab.networks.relay_peer import Peer, open_socket_peer, relay_round_trip_s
+from jamlab.networks.server_fault import Fault, ServerFaultError
+from jamlab.networks.turn_client import Credential, Relay, TurnClient
+from jamlab.networks.wire import TLS, open_wire
+
+WORKS = "works"
+"""Outcome of a server that passed all its steps; otherwise it is a `Fault`."""
+
+REACHABLE, AUTHENTICATES, ALLOCATES, RELAYS = "reachable", "authenticates", "allocates", "relays"
+STEPS = REACHABLE, AUTHENTICATES, ALLOCATES, RELAYS
+
+TIMEOUT_S = 5.0
+"""How long each answer may take: as long as aiortc lets all gathering take."""
+ROUNDS = 5
+"""How many round trips a figure is the median of."""
+
+SOCKET, RELAY = "socket", "relay"
+"""What played the peer of a relay."""
+
+_SECURED = {UDP: "dtls", TCP: TLS}
+_REFUSALS = {
+    Fault.WRONG_CREDENTIALS,
+    Fault.QUOTA,
+    Fault.CAPACITY,
+    Fault.FORBIDDEN,
+    Fault.OTHER_ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProbe:
+    """What became of a probe; the fields are columns of a record."""
+
+    url: str
+    kind: str
+    """``"stun"`` or ``"turn"``."""
+    transport: str
+    """``"udp"``, ``"tcp"``, ``"tls"``, or another that was asked for."""
+    outcome: str
+    """`WORKS`, or the `Fault` it ended with."""
+    detail: str = ""
+    """What was seen, in the words of who saw it."""
+    step: str = ""
+    """Which of `STEPS` failed; empty if none did."""
+    peer: str = ""
+    """Through its relay a datagram came from ``"socket"`` or another ``"relay"``; else empty."""
+    round_trip_s: float = math.nan
+    """Median of the requests' round trips."""
+    round_trips: int = 0
+    """How many that were."""
+    relay_round_trip_s: float = math.nan
+    """Median from the peer through the relay to the client and back."""
+    software: str = ""
+    """What the server calls itself."""
+
+    @property
+    def works(self) -> bool:
+        """Whether it does all that a server of its kind is there for."""
+        return self.outcome == WORKS
+
+    def passed(self, step: str) -> bool | None:
+        """Tell whether a step was passed; None when it was not come to, or is none of this kind."""
+        steps = STEPS if self.kind == "turn" else STEPS[:1]
+        if step not in steps:
+            return None
+        if not self.step:
+            return True
+        at, failed = steps.index(step), steps.index(self.step)
+        return None if at > failed else at < failed
+
+
+async def probe(
+    server: IceServer,
+    *,
+    now_s: float,
+    timeout_s: float = TIMEOUT_S,
+    rounds: int = ROUNDS,
+    tls: ssl.SSLContext | None = None,
+) -> ServerProbe:
+    """Ask a server.
+
+    Parameters
+    ----------
+    server : IceServer
+        Its URL, and the user of a TURN server.
+    now_s : float
+        Unix time, to tell credentials that have expired from wrong ones.
+    timeout_s : float
+        How long each answer may take.
+    rounds : int
+        How many round trips to take the median of, at least 1.
+    tls : ssl.SSLContext, optional
+        What to trust; by default as `jamlab.networks.wire.open_wire`.
+    """
+    probing = _Probing(server, timeout_s, rounds, tls)
+    try:
+        await probing.ask()
+    except ServerFaultError as error:
+        fault, step = error.fault, probing.step
+        if fault is Fault.WRONG_CREDENTIALS and expiry_s(server.username or "") <= now_s:
+            fault = Fault.EXPIRED_CREDENTIALS
+        return probing.found(str(fault), error.detail, step)
+    return probing.found(WORKS)
+
+
+class _Probing:
+    """A probe under way."""
+
+    def __init__(
+        self, server: IceServer, timeout_s: float, rounds: int, tls: ssl.SSLContext | None
+    ) -> None:
+        parsed = server.parsed
+        self._server = server
+        self._at: Address = parsed["host"], parsed["port"]
+        self._transport = _transport(parsed)
+        self._timeout_s = timeout_s
+        self._rounds = rounds
+        self._tls = tls
+        self._asked: TurnClient | None = None
+        self._peer = ""
+        self._relay_round_trips_s: list[float] = []
+        self.step = REACHABLE
+        """The step that is being taken."""
+
+    def found(self, outcome: str, detail: str = "", step: str = "") -> ServerProbe:
+        """Return what has been found."""
+        asked_s = self._asked.round_trips_s if self._asked else []
+        return ServerProbe(
+            url=self._server.urls,
+            kind="turn" if self._server.is_turn else "stun",
+            transport=self._transport,
+            outcome=outcome,
+            detail=detail,
+            step=step,
+            peer=self._peer,
+            round_trip_s=_median(asked_s),
+            round_trips=len(asked_s),
+            relay_round_trip_s=_median(self._relay_round_trips_s),
+            software=self._asked.software if self._asked else "",
+        )
+
+    async def ask(self) -> None:
+        """Take the steps; raises `ServerFaultError` at the first that fails."""
+        async with self._client() as client:
+            self._asked = client
+            if self._server.is_turn:
+                await self._use_relay(client)
+            else:
+                for _ in range(self._rounds):
+                    await client.bind()
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[TurnClient]:
+        if self._transport not in (UDP, TCP, TLS):
+            raise ServerFaultError(Fault.UNSUPPORTED)
+        username, password = self._server.username, self._server.credential
+        credential = Credential(username, password) if username and password else None
+        opening = open_wire(*self._at, self._transport, timeout_s=self._timeout_s, tls=self._tls)
+        async with opening as wire:
+            yield TurnClient(wire, credential, timeout_s=self._timeout_s)
+
+    async def _use_relay(self, client: TurnClient) -> None:
+        try:
+            async with client.allocation() as relay:
+                self.step = RELAYS
+                for _ in range(self._rounds):
+                    await client.refresh()
+                await self._relay(client, relay)
+        except ServerFaultError as error:
+            if self.step != RELAYS:
+                await self._explain(client, error)
+            raise
+
+    async def _explain(self, client: TurnClient, error: ServerFaultError) -> None:
+        """Find out which step a refused allocation failed in."""
+        if client.is_authenticated:
+            self.step = ALLOCATES
+        elif error.fault in _REFUSALS:
+            self.step = AUTHENTICATES
+        elif error.fault is Fault.SILENT:
+            await client.bind()  # a STUN server is silent to what only TURN knows
+            self.step = AUTHENTICATES
+            raise ServerFaultError(Fault.NO_TURN) from error
+
+    async def _relay(self, client: TurnClient, relay: Relay) -> None:
+        """Send through a relay: from a socket, or where that is not heard, from another relay."""
+        try:
+            async with open_socket_peer(client.local_host) as peer:
+                await client.permit(relay.mapped)
+                await self._go_round(peer, client, relay)
+                self._peer = SOCKET
+        except ServerFaultError as error:
+            if error.fault is not Fault.NOT_RELAYED or self._transport == UDP:
+                raise
+            await self._relay_to_relay(client, relay, error)
+
+    async def _relay_to_relay(
+        self, client: TurnClient, relay: Relay, error: ServerFaultError
+    ) -> None:
+        try:
+            async with self._client() as peer, peer.allocation() as other:
+                await client.permit(other.relayed)
+                await peer.permit(relay.relayed)
+                await self._go_round(peer, client, relay)
+                self._peer = RELAY
+        except ServerFaultError:
+            raise error from None
+
+    async def _go_round(self, peer: Peer, client: TurnClient, relay: Relay) -> None:
+        for _ in range(self._rounds):
+            self._relay_round_trips_s.append(
+                await relay_round_trip_s(peer, client, relay.relayed, timeout_s=self._timeout_s)
+            )
+
+
+def _transport(parsed: dict[str, Any]) -> str:
+    """Return what carries the messages to a server."""
+    secured = parsed["scheme"].endswith("s")
+    wanted: str = parsed.get("transport", TCP if secured else UDP)
+    return _SECURED.get(wanted, wanted) if secured else wanted
+
+
+def _median(values_s: list[float]) -> float:
+    return statistics.median(values_s) if values_s else math.nan

@@ -1,0 +1,191 @@
+"""A wire to one STUN or TURN server: whole messages over UDP, TCP or TLS.
+
+What comes in waits until it is asked for, and what goes wrong waits in the same queue, behind it: a
+socket's error is as much an answer as a message is. Over UDP the socket is connected, as the system
+tells none but such a one that a port is closed.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from aioice import stun
+
+from jamlab.networks.packet import UDP, Address
+from jamlab.networks.server_fault import Fault, ServerFaultError, fault_of
+from jamlab.networks.turn_stream import StreamError, TurnStream
+
+TLS = "tls"
+"""STUN and TURN over TLS over TCP, beside `jamlab.networks.packet`'s UDP and TCP."""
+
+_MOST_WAITING = 64  # beyond, what comes is dropped: nobody asked for as much
+
+
+class Wire(asyncio.BaseProtocol):
+    """Messages to and from a server."""
+
+    is_reliable: bool
+    """Whether what is sent arrives or breaks the wire: nothing need be sent again."""
+
+    def __init__(self) -> None:
+        self._inbox: asyncio.Queue[bytes | ServerFaultError] = asyncio.Queue()
+        self._closed = asyncio.get_running_loop().create_future()
+        self._transport: Any
+
+    @property
+    def local(self) -> Address:
+        """Address of this end."""
+        host, port = self._transport.get_extra_info("sockname")[:2]
+        return host, port
+
+    def send(self, message: bytes) -> None:
+        """Send a whole message."""
+        raise NotImplementedError
+
+    async def receive(self) -> bytes:
+        """Return the next message.
+
+        Raises
+        ------
+        ServerFaultError
+            The wire broke, or what comes over it is no sequence of messages.
+        """
+        received = await self._inbox.get()
+        if isinstance(received, ServerFaultError):
+            self._inbox.put_nowait(received)  # it stays so
+            raise received
+        return received
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport (asyncio calls this)."""
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the socket is released (asyncio calls this)."""
+        self._broke(exc or ConnectionResetError())
+        self._closed.set_result(None)
+
+    async def close(self) -> None:
+        """Release the socket, at once."""
+        self._transport.abort()
+        await self._closed
+
+    def _came(self, message: bytes) -> None:
+        if self._inbox.qsize() < _MOST_WAITING:
+            self._inbox.put_nowait(message)
+
+    def _broke(self, error: Exception) -> None:
+        known = fault_of(error) if isinstance(error, OSError) else None
+        self._inbox.put_nowait(known or ServerFaultError(Fault.CLOSED, str(error)))
+
+
+class _Datagrams(Wire, asyncio.DatagramProtocol):
+    """A connected UDP socket."""
+
+    is_reliable = False
+
+    def send(self, message: bytes) -> None:
+        self._transport.sendto(message)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._came(data)
+
+    def error_received(self, exc: Exception) -> None:
+        self._broke(exc)
+
+
+class _Stream(Wire, asyncio.Protocol):
+    """A TCP connection, with TLS or without."""
+
+    is_reliable = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stream = TurnStream()
+
+    def send(self, message: bytes) -> None:
+        self._transport.write(message + bytes(stun.padding_length(len(message))))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self._stream.feed(data):
+                self._came(message)
+        except StreamError as error:
+            self._inbox.put_nowait(ServerFaultError(Fault.NOT_STUN, str(error)))
+            self._transport.abort()
+
+
+@asynccontextmanager
+async def open_wire(
+    host: str,
+    port: int,
+    transport: str,
+    *,
+    timeout_s: float,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Wire]:
+    """Open a wire while the context lasts.
+
+    Parameters
+    ----------
+    host : str
+        Name or IPv4 address.
+    port : int
+        The server's port.
+    transport : {"udp", "tcp", "tls"}
+        What carries the messages.
+    timeout_s : float
+        How long the name may take, and then the connection.
+    tls : ssl.SSLContext, optional
+        What to trust over TLS; by default what the system trusts, and the file that
+        ``SSL_CERT_FILE`` names in its place.
+
+    Raises
+    ------
+    ServerFaultError
+        There is no connection, and why.
+    """
+    address = await _resolved(host, port, transport, timeout_s)
+    context = (tls or ssl.create_default_context()) if transport == TLS else None
+    wire = await _connected(address, transport, timeout_s, context, host)
+    try:
+        yield wire
+    finally:
+        await wire.close()
+
+
+async def _resolved(host: str, port: int, transport: str, timeout_s: float) -> Address:
+    loop = asyncio.get_running_loop()
+    kind = socket.SOCK_DGRAM if transport == UDP else socket.SOCK_STREAM
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=kind)
+    except TimeoutError:
+        raise ServerFaultError(Fault.NO_RESOLVER) from None
+    except UnicodeError:  # a name that cannot be asked for, e.g. with an empty label
+        raise ServerFaultError(Fault.NO_NAME) from None
+    except OSError as error:
+        raise fault_of(error) from error
+    return cast(Address, found[0][4][:2])
+
+
+async def _connected(
+    address: Address, transport: str, timeout_s: float, tls: ssl.SSLContext | None, name: str
+) -> Wire:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_s):
+            if transport == UDP:
+                _, wire = await loop.create_datagram_endpoint(_Datagrams, remote_addr=address)
+                return wire
+            secured: dict[str, Any] = {"ssl": tls, "server_hostname": name} if tls else {}
+            _, stream = await loop.create_connection(_Stream, *address, **secured)
+            return stream
+    except OSError as error:  # among them TimeoutError
+        found = fault_of(error)
+        if tls and found.fault is Fault.CLOSED:  # what comes of TLS spoken to who has none
+            found = ServerFaultError(Fault.NO_TLS, found.detail)
+        raise found from error
