@@ -37,7 +37,7 @@ from jamlab.measure.across import across_plan, across_verdicts, load_across, mea
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
-from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
 from jamlab.measure.mouth_to_ear import check_block
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.population import PopulationError
@@ -111,7 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_verify(commands.add_parser("verify", help="measure a mesh, judge it, write the report"))
     connectivity_ = commands.add_parser(
-        "connectivity", help="call over a simulated internet, count who connects"
+        "connectivity",
+        help="count who connects, over a simulated internet or with your own servers",
     )
     connectivity.add_arguments(connectivity_)
     _add_output(connectivity_)
@@ -263,8 +264,12 @@ def _connectivity(options: argparse.Namespace) -> int:
     with _progress_bar() as progress:
         record = connectivity.measure(options, folder, progress)
         progress(1.0, "writing the report")
-        render(notebook_path("02_p2p_success_rate"), {"record": str(folder.resolve())}, page)
+        _connectivity_page(folder, page)
     return _tell(None, _Further(campaign=record), page, as_json=options.json)
+
+
+def _connectivity_page(folder: Path, page: Path) -> None:
+    render(notebook_path("02_p2p_success_rate"), {"record": str(folder.resolve())}, page)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -275,6 +280,12 @@ def _report(options: argparse.Namespace) -> int:
         accepted = AcceptanceRecord.load(options.record)
         _acceptance_page(options.record, page)
         return _tell(None, _Further(acceptance=accepted), page, as_json=options.json)
+    if is_connectivity_record(options.record):
+        if options.card is not None:
+            raise CampaignError(f"{options.record} has no latency of players: leave out --card")
+        campaign = ConnectivityRecord.load(options.record)
+        _connectivity_page(options.record, page)
+        return _tell(None, _Further(campaign=campaign), page, as_json=options.json)
     record = LatencyRecord.load(options.record)
     card = _card_for(options.card, record.provenance["parameters"]["block_frames"])
     if card is not None:
@@ -314,6 +325,8 @@ def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_js
     if latency:
         out.print(screen.path_table(latency))
     if campaign:
+        if len(campaign.servers):
+            out.print(screen.server_table(campaign))
         out.print(screen.success_table(campaign))
     out.print(f"Report: {page}", soft_wrap=True, highlight=False)
     return exit_status(overall(judged))

@@ -1,8 +1,9 @@
 """``jamlab connectivity``: who connects to whom, and how, under each ICE configuration."""
 
 import argparse
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ from rich.console import Console
 
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
-from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.connectivity_record import SIMULATED, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.population import population_names
+from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine
 from jamlab.measure.workers import Progress
 from jamlab.mesh.ice import IceConfiguration, load_configurations
 
@@ -24,10 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``jamlab connectivity`` takes."""
     default = ConnectivityPlan()
     names = ", ".join(population_names())
-    parser.add_argument("--population", default=default.population, help=f"who calls: {names}")
-    parser.add_argument("--calls", type=int, default=default.calls, help="how many calls")
     parser.add_argument(
-        "--seed", type=int, default=default.seed, help="the same seed, the same calls"
+        "--network",
+        choices=list(_NETWORKS),
+        default=SIMULATED,
+        help="a simulated internet (default), or this machine's own, with the servers of --ice",
+    )
+    parser.add_argument("--population", help=f"who calls: {names} (default: {default.population})")
+    parser.add_argument(
+        "--calls",
+        type=int,
+        help=f"how many calls (default: {default.calls}; {ThisMachinePlan.calls} on this machine)",
+    )
+    parser.add_argument(
+        "--seed", type=int, help=f"the same seed, the same calls (default: {default.seed})"
     )
     parser.add_argument(
         "--level", default=default.level, help="ice alone, or dtls for whole connections"
@@ -45,20 +57,49 @@ def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
     Raises
     ------
     jamlab.measure.chunks.CampaignError
-        When a parameter is out of range, or there is no such scheduler.
+        When a parameter is out of range or has no meaning there, or there is no such scheduler.
     jamlab.measure.population.PopulationError
         When there is no such population.
     jamlab.mesh.ice.IceConfigurationError
         When the file of configurations cannot be used.
     """
-    plan = ConnectivityPlan(
-        options.population, options.calls, options.seed, options.level, options.deadline
-    )
+    return _NETWORKS[options.network](options, folder, progress)
+
+
+def _simulated(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
+    given = {name: getattr(options, name) for name in ("population", "calls", "seed")}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    plan = ConnectivityPlan(level=options.level, deadline_s=options.deadline, **chosen)
     configurations = _configurations(options.ice)
     with _executor(options.scheduler) as executor:
         return measure_connectivity(
             plan, folder, configurations, executor=executor, progress=progress
         )
+
+
+def _this_machine(
+    options: argparse.Namespace, folder: Path, progress: Progress
+) -> ConnectivityRecord:
+    for name in ("population", "seed", "scheduler"):
+        if getattr(options, name) is not None:
+            raise CampaignError(
+                f"--{name} is of the simulated internet: leave it out with --network {THIS_MACHINE}"
+            )
+    configurations = _configurations(options.ice)
+    if configurations is None:
+        raise CampaignError(
+            f"--network {THIS_MACHINE} asks your own servers: name them with --ice FILE "
+            "(data/ice_servers.example.toml is one to copy)"
+        )
+    calls = ThisMachinePlan.calls if options.calls is None else options.calls
+    plan = ThisMachinePlan(calls, options.level, options.deadline)
+    return asyncio.run(measure_this_machine(plan, folder, configurations, progress=progress))
+
+
+_NETWORKS: dict[str, Callable[[argparse.Namespace, Path, Progress], ConnectivityRecord]] = {
+    SIMULATED: _simulated,
+    THIS_MACHINE: _this_machine,
+}
 
 
 def _configurations(path: Path | None) -> list[IceConfiguration] | None:

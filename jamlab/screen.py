@@ -7,8 +7,11 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
+from jamlab.measure.connectivity_record import RESULTS, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.record import LatencyRecord
+from jamlab.measure.server_probe import STEPS
+from jamlab.measure.server_words import sentence
+from jamlab.measure.servers import probe_of
 from jamlab.measure.summary import floor_ms, paths_table
 from jamlab.measure.verdict import Outcome, Verdict
 
@@ -19,6 +22,7 @@ _STYLES = {
     Outcome.NOT_RUN: "bold cyan",
 }
 _PATHS_SHOWN = 6
+_PASSED = {True: "[green]yes[/]", False: "[bold red]no[/]", None: "–"}
 
 
 def verdict_table(judged: Sequence[Verdict]) -> Group:
@@ -67,8 +71,10 @@ def path_table(record: LatencyRecord) -> Table:
 
 def success_table(record: ConnectivityRecord) -> Table:
     """Show what became of the calls under each configuration, in percent."""
-    provenance = record.provenance
-    title = f"{provenance['calls']} calls within {provenance['population']}, simulated internet"
+    calls = record.provenance["calls"]
+    title = f"{calls} calls within {record.provenance['population']}, simulated internet"
+    if record.network == THIS_MACHINE:
+        title = f"{calls} attempts under each, two ends on this machine"
     table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     table.add_column("configuration", no_wrap=True)
     for heading in ("direct", "relayed", "failed"):
@@ -78,3 +84,21 @@ def success_table(record: ConnectivityRecord) -> Table:
         cells = (f"{shares.get(result, 0.0):.1%}" for result in RESULTS)
         table.add_row(escape(name), *cells)
     return table
+
+
+def server_table(record: ConnectivityRecord) -> Group:
+    """Show what every server does, and below why some do not all they are there for."""
+    table = Table(title="Servers, each asked by itself", box=None, padding=(0, 1, 0, 0))
+    table.add_column("server", overflow="fold")
+    table.add_column("over", no_wrap=True)
+    for heading in STEPS:
+        table.add_column(heading, no_wrap=True)
+    table.add_column("round trip", justify="right", no_wrap=True)
+    rows = record.servers.drop_duplicates(["url", "outcome"]).to_dict("records")
+    found = [probe_of(row) for row in rows]
+    for each in found:
+        steps = (_PASSED[each.passed(step)] for step in STEPS)
+        time = "" if math.isnan(each.round_trip_s) else f"{1e3 * each.round_trip_s:.1f} ms"
+        table.add_row(escape(each.url), each.transport.upper(), *steps, time)
+    reasons = [f"{each.url}: {sentence(each)}" for each in found if not each.works]
+    return Group(table, *(escape(reason) for reason in reasons))

@@ -68,7 +68,16 @@ def free_port():
 async def coturn(folder, *flags, port=None):
     """Run coturn with users ``jam:right`` in realm ``lab``; yields its ports, plain and TLS."""
     port, tls_port = port or free_port(), free_port()
-    fixed = ("-n", "--no-cli", "--no-dtls", "--log-file", "stdout", "--simple-log", "--realm", "lab")
+    fixed = (
+        "-n",
+        "--no-cli",
+        "--no-dtls",
+        "--log-file",
+        "stdout",
+        "--simple-log",
+        "--realm",
+        "lab",
+    )
     where = ("--listening-ip", HOST, "--relay-ip", HOST, "--listening-port", port)
     own = ("--tls-listening-port", tls_port, "--userdb", folder / "db", "--pidfile", folder / "pid")
     with (folder / "coturn.log").open("wb") as log:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from jamlab.measure.attempt import Level
+from jamlab.measure.call import stand_in
 from jamlab.measure.population import Population
 from jamlab.measure.record import versions
 from jamlab.mesh.ice import IceConfiguration
@@ -82,11 +83,11 @@ def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
 
 
 def _description(whole: Chunk) -> str:
-    """Say what a campaign is, without credentials."""
+    """Say what a campaign is, without credentials and names that are other ones each time."""
     return json.dumps(
         {
             "population": repr(whole.population),
-            "configurations": [repr(configuration) for configuration in whole.configurations],
+            "configurations": [repr(stand_in(each)) for each in whole.configurations],
             "seed": whole.seed,
             "calls": whole.count,
             "level": whole.level,

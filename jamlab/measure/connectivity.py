@@ -90,7 +90,7 @@ def campaign(
         When a parameter is out of range, the folder holds another campaign, or a worker died.
     """
     check_parameters(calls, seed, level, deadline_s)
-    _check_names(configurations)
+    check_names(configurations)
     whole = Chunk(
         population, tuple(configurations), int(seed), 0, int(calls), level, float(deadline_s)
     )
@@ -173,7 +173,8 @@ def _collecting_seldom() -> Iterator[Callable[[], None]]:
             gc.enable()
 
 
-def _check_names(configurations: Sequence[IceConfiguration]) -> None:
+def check_names(configurations: Sequence[IceConfiguration]) -> None:
+    """Refuse configurations that cannot be told apart, or none; raises `CampaignError`."""
     names = [configuration.name for configuration in configurations]
     if not names or len(set(names)) < len(names):
         raise CampaignError(f"configurations are {names}: give at least one, each its own name")

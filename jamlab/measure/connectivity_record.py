@@ -2,7 +2,9 @@
 
 =====================  =============================================================
 ``attempts.parquet``   a row per attempt, see `ATTEMPT_COLUMNS`
-``provenance.json``    population, configurations, calls, seed, level, deadline, versions
+``servers.parquet``    where real servers were asked, a row for each, see
+                       `jamlab.measure.servers.SERVER_COLUMNS`
+``provenance.json``    network, population, configurations, calls, seed, level, deadline, versions
 =====================  =============================================================
 
 A *call* is a pair of places and a seed, drawn once; the same call number is the same call under
@@ -11,7 +13,7 @@ every configuration, so configurations are compared call by call.
 
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from pandas.api.types import is_numeric_dtype
 
 from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
 from jamlab.measure.record import RecordError, read_file, read_json, write_record
+from jamlab.measure.servers import no_servers, server_fault_of
 
 ATTEMPT_COLUMNS = {
     "call": "int64",  # the same number is the same call under every configuration
@@ -40,12 +43,16 @@ ATTEMPT_COLUMNS = {
 }
 """Columns of the attempts table and their types; times in seconds of the campaign's clock."""
 
+SIMULATED, THIS_MACHINE = "simulated", "this-machine"
+"""Networks on which attempts are made; on the second there is no population."""
+
 STUN_ONLY = "STUN"
 """The configuration without a relay; what is direct under it is *direct-capable*."""
 
 RESULTS = DIRECT, RELAYED, FAILED
 """What can become of an attempt; it is relayed when either end's candidate is a relay."""
 
+_SERVERS = "servers.parquet"
 _CANDIDATES = ("host", "srflx", "prflx", "relay", "")
 _VOCABULARY = {
     "level": ("ice", "dtls"),
@@ -73,6 +80,12 @@ class ConnectivityRecord:
 
     attempts: pd.DataFrame
     provenance: dict[str, Any]
+    servers: pd.DataFrame = field(default_factory=no_servers)
+
+    @property
+    def network(self) -> str:
+        """Where the attempts were made: `SIMULATED` or `THIS_MACHINE`."""
+        return str(self.provenance.get("network", SIMULATED))
 
     @property
     def configurations(self) -> list[str]:
@@ -95,7 +108,12 @@ class ConnectivityRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, {"attempts": self.attempts}, self.provenance)
+        tables = {"attempts": self.attempts}
+        if self.network == THIS_MACHINE:
+            tables["servers"] = self.servers
+        else:
+            (folder / _SERVERS).unlink(missing_ok=True)  # of an earlier run
+        return write_record(folder, tables, self.provenance)
 
     @classmethod
     def load(cls, folder: Path) -> "ConnectivityRecord":
@@ -108,13 +126,24 @@ class ConnectivityRecord:
         """
         provenance = read_file(folder / "provenance.json", read_json)
         attempts = read_file(folder / "attempts.parquet", pd.read_parquet)
-        for path, fault in (
-            (folder / "attempts.parquet", fault_of(attempts)),
-            (folder / "provenance.json", _provenance_fault(provenance)),
-        ):
-            if fault:
-                raise RecordError(f"{path} {fault}: measure again with this version of jamlab")
-        return cls(attempts, provenance)
+        _refuse(folder / "attempts.parquet", fault_of(attempts))
+        _refuse(folder / "provenance.json", _provenance_fault(provenance))
+        record = cls(attempts, provenance)
+        if record.network != THIS_MACHINE:
+            return record
+        servers = read_file(folder / _SERVERS, pd.read_parquet)
+        _refuse(folder / _SERVERS, server_fault_of(servers))
+        return cls(attempts, provenance, servers)
+
+
+def is_connectivity_record(folder: Path) -> bool:
+    """Return whether a folder looks like the record of a campaign."""
+    return (folder / "attempts.parquet").is_file()
+
+
+def _refuse(path: Path, fault: str) -> None:
+    if fault:
+        raise RecordError(f"{path} {fault}: measure again with this version of jamlab")
 
 
 def fault_of(attempts: pd.DataFrame) -> str:

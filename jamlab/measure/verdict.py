@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
-from jamlab.measure.connectivity_record import STUN_ONLY, ConnectivityRecord
+from jamlab.measure.connectivity_record import STUN_ONLY, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.population import load_population
 from jamlab.measure.sensitivity import Population, ShareCurve, drawn_from, share_curve
-from jamlab.measure.statistics import Estimate
+from jamlab.measure.server_probe import WORKS
+from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.success import Figure, proportion, succeeded
 
 CONNECTIVITY_TARGET_PERCENT = 80.0
@@ -182,6 +184,9 @@ def _finding(
 def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
     """Judge whether at least 80 % of the calls of a campaign's population connect.
 
+    Attempts on this machine's own network are of no population: there it is judged whether all
+    servers work, and whether all attempts under each configuration connect.
+
     First what a direct path is there for (`STUN_ONLY`), then what each configuration with TURN
     selects a direct path for, then what each of those connects at all. The intervals are exact
     (Clopper and Pearson), over calls drawn from the population; each reason says how large a share
@@ -192,6 +197,8 @@ def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
     ValueError
         When the population is not known.
     """
+    if record.network == THIS_MACHINE:
+        return [_servers_verdict(record), *map(partial(_here, record), record.configurations)]
     population = load_population(record.provenance["population"])
     may_be_direct = [name for name in record.with_turn if name not in record.relay_only]
     judged: list[tuple[str, Figure, str]] = [
@@ -200,6 +207,32 @@ def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
         *(("connected", "connected", name) for name in record.with_turn),
     ]
     return [_connectivity_verdict(record, population, *each) for each in judged]
+
+
+def _servers_verdict(record: ConnectivityRecord) -> Verdict:
+    name, servers = "share of servers that work", record.servers
+    if servers.empty:
+        return unmeasured(name, Outcome.NOT_RUN, "No configuration names a server.")
+    verdict = _all_of(name, int((servers["outcome"] == WORKS).sum()), len(servers))
+    failed = servers[servers["outcome"] != WORKS].drop_duplicates(["url", "outcome"])
+    what = [f"{url}: {outcome}" for url, outcome in zip(failed.url, failed.outcome, strict=True)]
+    return replace(verdict, reason=f"{verdict.reason} {'; '.join(what)}".rstrip())
+
+
+def _here(record: ConnectivityRecord, configuration: str) -> Verdict:
+    """Judge the attempts between two ends on one machine."""
+    attempts = record.of(configuration)
+    connected = int(succeeded(attempts, "connected").sum())
+    verdict = _all_of(f"share of attempts that connect ({configuration})", connected, len(attempts))
+    where = attempts.loc[attempts["stage"] != "", "stage"].value_counts()
+    failed = " ".join(f"{count} failed in {stage}." for stage, count in where.items())
+    return replace(verdict, reason=f"{verdict.reason} {failed}".rstrip())
+
+
+def _all_of(name: str, count: int, whole: int) -> Verdict:
+    """Judge something all of which was looked at: it has no interval."""
+    percent = 100 * count / whole
+    return judge_at_least(name, 100.0, Estimate(percent, percent, percent, CONFIDENCE), "%")
 
 
 def _connectivity_verdict(

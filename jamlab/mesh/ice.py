@@ -11,13 +11,16 @@ A file of them is TOML, a table per configuration::
     credential_env = "TURN_PASSWORD"                 # the variable that holds it
 
 A credential comes from the environment and is shown nowhere. Only for the simulated internet's own
-servers, under ``.test`` (RFC 6761 §6.2), may it stand in the file.
+servers, under ``.test`` (RFC 6761 §6.2), may it stand in the file. With ``secret_env`` in place of
+``credential_env`` the variable holds the secret a server shares (coturn's ``static-auth-secret``),
+of which credentials for a day are made when the file is read (`jamlab.mesh.time_limited`).
 """
 
 import json
 import re
+import time
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -28,11 +31,12 @@ from aiortc import RTCIceServer
 from aiortc.rtcicetransport import connection_kwargs, parse_stun_turn_uri
 
 from jamlab.data_files import data_path
+from jamlab.mesh.time_limited import time_limited
 
 Policy: TypeAlias = Literal["all", "relay"]
 Table: TypeAlias = dict[str, Any]
 
-_SERVER_FIELDS = ("urls", "username", "credential", "credential_env")
+_SERVER_FIELDS = ("urls", "username", "credential", "credential_env", "secret_env")
 _FIELDS = ("policy", "servers")
 _SIMULATED = ".test"
 
@@ -126,7 +130,10 @@ class IceConfiguration:
         """What aiortc will not honour, a sentence each."""
         return tuple(self._warnings())
 
-    def _warnings(self) -> Iterator[str]:
+    @property
+    def reasons_ignored(self) -> tuple[str | None, ...]:
+        """Why aiortc ignores each of the servers; None for one it uses."""
+        reasons: list[str | None] = []
         used: set[bool] = set()
         for server in self.servers:
             reason = _unusable(server)
@@ -135,7 +142,12 @@ class IceConfiguration:
                 reason = f"aiortc uses the first {kind} server only"
             if reason is None:
                 used.add(server.is_turn)
-            else:
+            reasons.append(reason)
+        return tuple(reasons)
+
+    def _warnings(self) -> Iterator[str]:
+        for server, reason in zip(self.servers, self.reasons_ignored, strict=True):
+            if reason is not None:
                 yield f"{server.urls} is ignored: {reason}."
         if self.policy == "relay" and not self.has_turn:
             yield f"{self.name} can never connect: it wants relayed paths and has no TURN server."
@@ -177,7 +189,9 @@ def embedded_configurations() -> dict[str, IceConfiguration]:
     return load_configurations(data_path("ice_configurations.toml"), {})
 
 
-def load_configurations(path: Path, environ: Mapping[str, str]) -> dict[str, IceConfiguration]:
+def load_configurations(
+    path: Path, environ: Mapping[str, str], clock: Callable[[], float] = time.time
+) -> dict[str, IceConfiguration]:
     """Read a file of configurations.
 
     Parameters
@@ -186,6 +200,8 @@ def load_configurations(path: Path, environ: Mapping[str, str]) -> dict[str, Ice
         A TOML file.
     environ : mapping of str to str
         Where credentials are, e.g. `os.environ`.
+    clock : callable
+        Tells Unix time, from which credentials made of a secret are good for a day.
 
     Returns
     -------
@@ -201,11 +217,11 @@ def load_configurations(path: Path, environ: Mapping[str, str]) -> dict[str, Ice
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise IceConfigurationError(f"{path} cannot be read: {error}") from error
-    return parse_configurations(text, environ, str(path))
+    return parse_configurations(text, environ, str(path), clock)
 
 
 def parse_configurations(
-    text: str, environ: Mapping[str, str], source: str
+    text: str, environ: Mapping[str, str], source: str, clock: Callable[[], float] = time.time
 ) -> dict[str, IceConfiguration]:
     """Read configurations from TOML; parameters, result and errors as of `load_configurations`."""
     try:
@@ -214,17 +230,24 @@ def parse_configurations(
         raise IceConfigurationError(f"{source} is no TOML: {error}") from None
     if not tables:
         raise IceConfigurationError(f"{source} has no configuration: add a table, e.g. [mine]")
-    reader = _Reader(_Lines(text, tables), environ, source)
+    reader = _Reader(_Lines(text, tables), environ, source, clock)
     return {name: reader.configuration(name, table) for name, table in tables.items()}
 
 
 class _Reader:
     """Makes configurations of tables."""
 
-    def __init__(self, lines: "_Lines", environ: Mapping[str, str], source: str) -> None:
+    def __init__(
+        self,
+        lines: "_Lines",
+        environ: Mapping[str, str],
+        source: str,
+        clock: Callable[[], float],
+    ) -> None:
         self._lines = lines
         self._environ = environ
         self._source = source
+        self._clock = clock
 
     def configuration(self, name: str, table: Any) -> IceConfiguration:
         if not isinstance(table, dict):
@@ -253,6 +276,8 @@ class _Reader:
             )
         username = self._text(name, table, "username", before)
         credential = self._credential(name, table, urls, before)
+        if "secret_env" in table and credential is not None:
+            username, credential = time_limited(credential, username or "", self._clock())
         for url in urls:
             try:
                 yield IceServer(url, username, credential)
@@ -262,21 +287,27 @@ class _Reader:
     def _credential(
         self, name: str, table: Table, urls: list[str], before: list[Table]
     ) -> str | None:
+        """Return a table's credential, or the secret it is to be made of."""
         literal = self._text(name, table, "credential", before)
-        variable = self._text(name, table, "credential_env", before)
-        if variable is None:
-            if literal is not None and not all(map(_is_simulated, urls)):
+        given = [key for key in ("credential", "credential_env", "secret_env") if key in table]
+        if len(given) > 1:
+            fault = f"{given[0]} and {given[1]} are both there: drop {given[0]}"
+            raise self._error(name, fault, given[0], before)
+        if literal is not None:
+            if not all(map(_is_simulated, urls)):
                 fault = "a credential does not belong in a file: name its variable, credential_env"
                 raise self._error(name, fault, "credential", before)
             return literal
-        if literal is not None:
-            fault = "credential and credential_env are both there: drop credential"
-            raise self._error(name, fault, "credential", before)
+        return self._from_environment(name, table, given[0], before) if given else None
+
+    def _from_environment(self, name: str, table: Table, key: str, before: list[Table]) -> str:
+        variable = self._text(name, table, key, before) or ""
         if not self._environ.get(variable):
             # a credential put here by mistake is not to be repeated
             shown = variable if re.fullmatch("[A-Z_][A-Z0-9_]*", variable) else "a variable"
-            fault = f"credential_env names {shown}, which is not set: set it to the credential"
-            raise self._error(name, fault, "credential_env", before)
+            what = key.removesuffix("_env")
+            fault = f"{key} names {shown}, which is not set: set it to the {what}"
+            raise self._error(name, fault, key, before)
         return self._environ[variable]
 
     def _text(self, name: str, table: Table, key: str, before: list[Table]) -> str | None:

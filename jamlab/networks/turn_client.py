@@ -31,6 +31,7 @@ LIFETIME_S = 60
 _FAULTS = {403: Fault.FORBIDDEN, 486: Fault.QUOTA, 508: Fault.CAPACITY}
 _UNAUTHENTICATED = (400, 401, 438, 441)
 _MOST_WAITING = 64
+_QUOTA_RETRIES, _QUOTA_RETRY_S = 2, 1.0
 _ATTEMPTS = 4  # without credentials, with them, and twice with a new nonce
 
 
@@ -112,13 +113,26 @@ class TurnClient:
 
     @asynccontextmanager
     async def allocation(self) -> AsyncIterator[Relay]:
-        """Have a relay while the context lasts; errors as of `bind`."""
-        relay = await self.allocate()
+        """Have a relay while the context lasts; errors as of `bind`.
+
+        One that was given up a moment ago may still count: coturn takes a second to forget it.
+        """
+        relay = await self._allocate_patiently()
         try:
             yield relay
         finally:
             with suppress(ServerFaultError):
                 await self.refresh(0)
+
+    async def _allocate_patiently(self) -> Relay:
+        for _ in range(_QUOTA_RETRIES):
+            try:
+                return await self.allocate()
+            except ServerFaultError as error:
+                if error.fault is not Fault.QUOTA:
+                    raise
+            await asyncio.sleep(_QUOTA_RETRY_S)
+        return await self.allocate()
 
     async def refresh(self, lifetime_s: int = LIFETIME_S) -> None:
         """Keep the relay, or with 0 give it up (RFC 8656, section 8); errors as of `bind`."""

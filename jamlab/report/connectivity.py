@@ -10,7 +10,7 @@ from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure import survival
-from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.success import success_table
 from jamlab.measure.verdict import connectivity_verdicts
 from jamlab.report.tables import (
@@ -35,7 +35,7 @@ _SHARES = {
 
 def masthead(record: ConnectivityRecord, title: str) -> HTML:
     """Return the head of a page: title, what was measured and when, and the overall verdict."""
-    return head(title, _subject(record.provenance), connectivity_verdicts(record))
+    return head(title, _subject(record), connectivity_verdicts(record))
 
 
 def verdict_table(record: ConnectivityRecord) -> Styler:
@@ -98,12 +98,14 @@ def provenance_table(record: ConnectivityRecord) -> Styler:
     return facts_table(_provenance(record.provenance))
 
 
-def _subject(provenance: dict[str, Any]) -> str:
-    return (
-        f"{provenance['calls']} calls within the population {provenance['population']}, on the "
-        f"simulated internet · measured {date_of(provenance['created'])} · "
-        f"jamlab {provenance['versions']['jamlab']}"
-    )
+def _subject(record: ConnectivityRecord) -> str:
+    provenance = record.provenance
+    calls, population = provenance["calls"], provenance["population"]
+    what = f"{calls} calls within the population {population}, on the simulated internet"
+    if record.network == THIS_MACHINE:
+        what = f"{calls} attempts under each configuration, between two ends on this machine"
+    created, version = date_of(provenance["created"]), provenance["versions"]["jamlab"]
+    return f"{what} · measured {created} · jamlab {version}"
 
 
 def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
@@ -112,6 +114,6 @@ def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tupl
     others = {"created", "parameters", *_GROUPS}
     asked = {name: value for name, value in provenance.items() if name not in others}
     asked["configurations"] = ", ".join(asked["configurations"])
-    yield "campaign", [fact(name, value) for name, value in asked.items()]
+    yield "campaign", [fact(name, value) for name, value in asked.items() if value is not None]
     for group in _GROUPS:
         yield group, [fact(name, value) for name, value in provenance.get(group, {}).items()]

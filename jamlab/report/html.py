@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import jamlab
+from jamlab.measure.connectivity_record import SIMULATED
+from jamlab.measure.record import read_json
 
 CONNECTIVITY_FOLDER = "connectivity"
 """Name of the folder, within a latency record's, that holds a connectivity record."""
@@ -94,6 +96,8 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
     """Execute a notebook and write what it shows as one HTML page.
 
     Cells tagged ``notebook-only`` are left out, as are all inputs and what goes to standard error.
+    Where a cell has tags that begin with ``only-``, it is for records of such networks, e.g.
+    ``only-simulated``.
 
     Parameters
     ----------
@@ -130,6 +134,7 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
 
     try:
         source = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+        source.cells = _cells_for(_network(parameters), source.cells)
         return papermill.execute_notebook(
             source,
             output_path=None,
@@ -145,6 +150,25 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
         raise ReportError(f"{notebook.name} failed: {_sentence(error)}") from error
     except Exception as error:  # the kernel died, the file is no notebook, ...: many libraries' own
         raise ReportError(f"{notebook.name} could not be run: {error}") from error
+
+
+def _network(parameters: dict[str, Any]) -> str:
+    """Return on which network the record that is shown was made; "" if it does not say."""
+    try:
+        told = read_json(Path(parameters.get("record", "")) / "provenance.json")
+        return str(told.get("network", SIMULATED))
+    except (OSError, ValueError, AttributeError):
+        return ""  # the notebook itself says what is wrong
+
+
+def _cells_for(network: str, cells: list[Any]) -> list[Any]:
+    """Return the cells that are for any network, and those for this one."""
+    tagged = [(cell, cell.metadata.get("tags", [])) for cell in cells]
+    return [
+        cell
+        for cell, tags in tagged
+        if f"only-{network}" in tags or not any(tag.startswith("only-") for tag in tags)
+    ]
 
 
 def _sentence(error: Any) -> str:

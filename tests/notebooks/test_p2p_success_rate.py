@@ -33,7 +33,8 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
     assert words.cell_type == "markdown"
     assert parameters.metadata.tags == ["parameters"]
     names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
-    assert names == ["record", "out", "population", "calls", "seed", "other_populations"]
+    whose = ["network", "ice", "population", "calls", "attempts", "seed", "other_populations"]
+    assert names == ["record", "out", *whose]
 
 
 def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page):

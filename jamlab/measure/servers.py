@@ -1,0 +1,134 @@
+"""The servers of some configurations, each asked by itself: a table with a row for every one."""
+
+import asyncio
+import ssl
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from jamlab.measure.server_probe import (
+    RELAY,
+    ROUNDS,
+    SOCKET,
+    STEPS,
+    TIMEOUT_S,
+    WORKS,
+    ServerProbe,
+    probe,
+)
+from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.networks.server_fault import Fault
+
+SERVER_COLUMNS = {
+    "configuration": "object",  # which names it
+    "used": "bool",  # whether aiortc would use it there
+    "url": "object",
+    "kind": "object",  # "stun" or "turn"
+    "transport": "object",  # "udp", "tcp", "tls", or another that was asked for
+    "outcome": "object",  # "works", or a `jamlab.networks.server_fault.Fault`
+    "detail": "object",  # what was seen, in the words of who saw it
+    "step": "object",  # which step failed: a word of `jamlab.measure.server_probe.STEPS`, or ""
+    "peer": "object",  # what came through the relay came from a "socket" or a "relay"; or ""
+    "round_trip_s": "float64",  # median; NaN where nothing was answered
+    "round_trips": "int64",  # of how many
+    "relay_round_trip_s": "float64",  # median, from the peer through the relay and back; or NaN
+    "software": "object",  # what the server calls itself
+}
+"""Columns of the servers table and their types."""
+
+_VOCABULARY = {
+    "kind": ("stun", "turn"),
+    "outcome": (WORKS, *map(str, Fault)),
+    "step": (*STEPS, ""),
+    "peer": (SOCKET, RELAY, ""),
+}
+
+
+def no_servers() -> pd.DataFrame:
+    """Return the table of no servers at all."""
+    return _table([])
+
+
+async def probe_servers(
+    configurations: Sequence[IceConfiguration],
+    *,
+    now_s: float,
+    timeout_s: float = TIMEOUT_S,
+    rounds: int = ROUNDS,
+    tls: ssl.SSLContext | None = None,
+) -> pd.DataFrame:
+    """Ask every server of every configuration, different machines at once.
+
+    One that several configurations have is asked once, and those of one machine one after another,
+    so that it is not the probes that use its quota up.
+
+    Parameters
+    ----------
+    configurations : sequence of IceConfiguration
+        Their servers are asked, those aiortc ignores among them.
+    now_s, timeout_s, rounds, tls
+        As of `jamlab.measure.server_probe.probe`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each server of each configuration, in their order; columns as `SERVER_COLUMNS`.
+    """
+    found: dict[IceServer, ServerProbe] = {}
+
+    async def ask(servers: Iterable[IceServer]) -> None:
+        for server in servers:
+            found[server] = await probe(
+                server, now_s=now_s, timeout_s=timeout_s, rounds=rounds, tls=tls
+            )
+
+    async with asyncio.TaskGroup() as group:
+        for servers in _by_machine(configurations).values():
+            group.create_task(ask(servers))
+    return _table(
+        {"configuration": each.name, "used": ignored is None, **_columns(found[server])}
+        for each in configurations
+        for server, ignored in zip(each.servers, each.reasons_ignored, strict=True)
+    )
+
+
+def probe_of(row: Mapping[Hashable, Any]) -> ServerProbe:
+    """Return the probe a row of the table is about."""
+    return ServerProbe(**{name: row[name] for name in ServerProbe.__slots__})
+
+
+def server_fault_of(table: pd.DataFrame) -> str:
+    """Say what makes a table no table of servers, in words that follow its name; "" if nothing."""
+    missing = sorted(set(SERVER_COLUMNS) - set(table.columns))
+    if missing:
+        return f"lacks the columns {missing}"
+    for column, kind in SERVER_COLUMNS.items():
+        if kind in ("float64", "int64") and not is_numeric_dtype(table[column]):
+            return f"has words where {column} has numbers"
+    if not is_bool_dtype(table["used"]):
+        return "does not say true or false of what is used"
+    for column, words in _VOCABULARY.items():
+        strange = table.loc[~table[column].isin(words), column]
+        if len(strange):
+            return f"has {strange.iloc[0]!r} for a {column}"
+    if ((table["outcome"] == WORKS) != (table["step"] == "")).any():
+        return "has a step that failed where a server works, or none where one does not"
+    return ""
+
+
+def _by_machine(configurations: Sequence[IceConfiguration]) -> dict[str, dict[IceServer, None]]:
+    machines: dict[str, dict[IceServer, None]] = {}
+    for configuration in configurations:
+        for server in configuration.servers:
+            machines.setdefault(server.parsed["host"], {})[server] = None
+    return machines
+
+
+def _columns(found: ServerProbe) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in ServerProbe.__slots__}
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(SERVER_COLUMNS)).astype(SERVER_COLUMNS)
