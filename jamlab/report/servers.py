@@ -16,7 +16,7 @@ _PASSED = {True: "✓ yes", False: "✗ no", None: "–"}
 
 
 def servers_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per server of each configuration: the steps it passed, and why not the next."""
+    """Return a row per server of each configuration: which steps it passed, and how fast."""
     rows = []
     for row in record.servers.to_dict("records"):
         found = probe_of(row)
@@ -26,14 +26,27 @@ def servers_table(record: ConnectivityRecord) -> Styler:
                 "Server": found.url,
                 "Over": found.transport.upper(),
                 **{step.capitalize(): _PASSED[found.passed(step)] for step in STEPS},
-                "Round trip": _milliseconds(found.round_trip_s, f", median of {found.round_trips}"),
+                "Round trip": _milliseconds(found.round_trip_s),
                 "Through the relay": _milliseconds(found.relay_round_trip_s),
                 "Used by aiortc": "yes" if row["used"] else "no",
-                "In words": sentence(found),
-                "Calls itself": found.software,
             }
         )
     return styled_table(pd.DataFrame(rows).astype(str).map(escape), "servers")
+
+
+def sentences_table(record: ConnectivityRecord) -> Styler:
+    """Return a row per server: what became of asking it, in words, and what it calls itself."""
+    asked = record.servers.drop_duplicates(["url", "outcome"]).to_dict("records")
+    rows = [
+        {
+            "Server": found.url,
+            "In words": sentence(found),
+            "Round trips measured": found.round_trips,
+            "Calls itself": found.software or "–",
+        }
+        for found in map(probe_of, asked)
+    ]
+    return styled_table(pd.DataFrame(rows).astype(str).map(escape), "sentences")
 
 
 def attempts_table(record: ConnectivityRecord) -> Styler:
@@ -59,8 +72,8 @@ def attempts_table(record: ConnectivityRecord) -> Styler:
     return styled_table(pd.DataFrame(rows).astype(str).map(escape), "attempts")
 
 
-def _milliseconds(time_s: float, more: str = "") -> str:
-    return "–" if math.isnan(time_s) else f"{1e3 * time_s:.1f} ms{more}"
+def _milliseconds(time_s: float) -> str:
+    return "–" if math.isnan(time_s) else f"{1e3 * time_s:.1f} ms"
 
 
 def _some(words: "pd.Series[str]") -> str:
