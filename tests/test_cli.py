@@ -1,6 +1,7 @@
 """The command line: options in, exit status, JSON and one-sentence complaints out."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -68,6 +69,21 @@ def verify(tmp_path, *options):
     return cli.main(["verify", "--here-only", "--out", str(tmp_path), *options])
 
 
+@pytest.fixture
+def own_servers(tmp_path, monkeypatch):
+    """Return a file with a TURN server where nothing listens."""
+    monkeypatch.setenv("JAMLAB_TEST_PASSWORD", "a secret word")
+    with socket.socket(type=socket.SOCK_DGRAM) as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    path = tmp_path / "own.toml"
+    path.write_text(
+        f'[mine]\npolicy = "relay"\n[[mine.servers]]\nurls = "turn:127.0.0.1:{port}"\n'
+        'username = "jam"\ncredential_env = "JAMLAB_TEST_PASSWORD"\n'
+    )
+    return path
+
+
 def connectivity(tmp_path, *options):
     return cli.main(["connectivity", "--calls", "4", "--out", str(tmp_path), *options])
 
@@ -99,6 +115,43 @@ class TestConnectivity:
         assert "uses the first TURN server only" in told.err
         kept = [p.read_bytes() for p in (tmp_path / "connectivity").rglob("*") if p.is_file()]
         assert not any(b"a secret word" in each for each in [*kept, told.out.encode()])
+
+    def test_one_s_own_servers_on_this_machine(self, pages, tmp_path, capsys, own_servers):
+        options = ["--network", "this-machine", "--ice", str(own_servers), "--out", str(tmp_path)]
+        assert cli.main(["connectivity", *options]) == 1  # one of the servers is not there
+        said = " ".join(capsys.readouterr().out.split())
+        assert "Servers, each asked by itself" in said
+        assert "nothing listens at this UDP port" in said
+        assert "two ends on this machine" in said
+        assert "a secret word" not in said
+        record = ConnectivityRecord.load(tmp_path / "connectivity")
+        assert record.servers["outcome"].tolist() == ["refused"]
+        assert len(record.attempts) == 3
+
+        assert cli.main(["report", str(tmp_path / "connectivity"), "--json"]) == 1
+        judged = json.loads(capsys.readouterr().out)
+        assert [list(verdict) for verdict in judged] == [KEYS] * len(judged)
+        assert pages == [tmp_path / "connectivity.html"] * 2
+
+    def test_a_card_has_nothing_to_do_with_it(self, pages, tmp_path, capsys, own_servers):
+        connectivity(tmp_path)
+        assert cli.main(["report", str(tmp_path / "connectivity"), "--card", "card"]) == 2
+        assert "leave out --card" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("option", "value"), [("population", "home"), ("seed", "1"), ("scheduler", "tcp://x:1")]
+    )
+    def test_what_is_of_the_simulation_is_refused_here(
+        self, pages, tmp_path, capsys, own_servers, option, value
+    ):
+        options = ["--network", "this-machine", "--ice", str(own_servers), f"--{option}", value]
+        assert connectivity(tmp_path, *options) == 2
+        complaint = capsys.readouterr().err
+        assert f"--{option} is of the simulated internet: leave it out" in complaint
+
+    def test_without_servers_of_one_s_own_there_is_nothing_to_ask(self, pages, tmp_path, capsys):
+        assert connectivity(tmp_path, "--network", "this-machine") == 2
+        assert "name them with --ice FILE" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("options", "words"),

@@ -15,7 +15,8 @@ _SENTENCES = {
         "Its name resolves to no IPv4 address{detail}: mind the spelling, or give it an A record."
     ),
     Fault.NO_RESOLVER: (
-        "Nobody answers what its name resolves to{detail}: is this machine on the network?"
+        "Nobody answers what its name resolves to{detail}: check this machine's network and its "
+        "resolver."
     ),
     Fault.UNREACHABLE: "There is no way to it from here{detail}: check network, routes and VPN.",
     Fault.REFUSED: (

@@ -98,4 +98,4 @@ def fault_of(error: OSError) -> ServerFaultError:
 
 def _reason(error: ssl.SSLError) -> str:
     """Return OpenSSL's reason in words, e.g. "wrong version number"."""
-    return (error.reason or "").replace("_", " ").lower()
+    return str(getattr(error, "reason", None) or "").replace("_", " ").lower()

@@ -6,6 +6,7 @@ tells none but such a one that a port is closed.
 """
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from jamlab.networks.turn_stream import StreamError, TurnStream
 TLS = "tls"
 """STUN and TURN over TLS over TCP, beside `jamlab.networks.packet`'s UDP and TCP."""
 
+_NO_STUN = 0x40  # the first two bits of a STUN message are zero (RFC 8489, section 5)
 _MOST_WAITING = 64  # beyond, what comes is dropped: nobody asked for as much
 
 
@@ -105,17 +107,28 @@ class _Stream(Wire, asyncio.Protocol):
     def __init__(self) -> None:
         super().__init__()
         self._stream = TurnStream()
+        self._is_first = True
 
     def send(self, message: bytes) -> None:
         self._transport.write(message + bytes(stun.padding_length(len(message))))
 
     def data_received(self, data: bytes) -> None:
         try:
+            self._check_first(data)
             for message in self._stream.feed(data):
                 self._came(message)
         except StreamError as error:
             self._inbox.put_nowait(ServerFaultError(Fault.NOT_STUN, str(error)))
             self._transport.abort()
+
+    def _check_first(self, data: bytes) -> None:
+        """Refuse text, e.g. HTTP, which would pass for the begin of ChannelData and be waited for.
+
+        There is no channel before one was bound by STUN messages.
+        """
+        if self._is_first and data[0] >= _NO_STUN:
+            raise StreamError(f"it begins with {data[:16]!r}")
+        self._is_first = False
 
 
 @asynccontextmanager
@@ -158,6 +171,8 @@ async def open_wire(
 
 
 async def _resolved(host: str, port: int, transport: str, timeout_s: float) -> Address:
+    if _is_address(host):
+        return host, port
     loop = asyncio.get_running_loop()
     kind = socket.SOCK_DGRAM if transport == UDP else socket.SOCK_STREAM
     try:
@@ -170,6 +185,14 @@ async def _resolved(host: str, port: int, transport: str, timeout_s: float) -> A
     except OSError as error:
         raise fault_of(error) from error
     return cast(Address, found[0][4][:2])
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _connected(

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import asdict, replace
+from types import MappingProxyType
 
 import pytest
 from aioice import Connection, TransportPolicy
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.data_files import data_path
+from jamlab.measure.call import stand_in
 from jamlab.mesh.ice import (
     IceConfiguration,
     IceConfigurationError,
@@ -19,6 +21,7 @@ from jamlab.mesh.ice import (
     load_configurations,
     parse_configurations,
 )
+from jamlab.mesh.time_limited import time_limited
 
 SECRET = "hunter-2-hunter-2"
 STUN, TURN = "stun:stun.jamlab.test:3478", "turn:turn.jamlab.test:3478?transport=udp"
@@ -369,3 +372,57 @@ class TestValues:
     def test_no_policy(self):
         with pytest.raises(IceConfigurationError, match="policy is 'none': choose all or relay"):
             IceConfiguration("mine", policy="none")
+
+
+class TestSecrets:
+    """Credentials that are made of a secret, by the time."""
+
+    TEXT = '[mine]\n[[mine.servers]]\nurls = "turn:turn.example.org"\n'
+    ENVIRON = MappingProxyType({"TURN_SECRET": SECRET, "TURN_PASSWORD": "another"})
+
+    def made(self, more, now_s=1_764_000_000.0):
+        text = f"{self.TEXT}{more}"
+        configuration = parse_configurations(text, self.ENVIRON, "f", lambda: now_s)["mine"]
+        return configuration.servers[0]
+
+    @pytest.mark.parametrize("user", ["", "jam"])
+    def test_they_are_good_for_a_day_from_when_the_file_is_read(self, user):
+        server = self.made(f'username = "{user}"\nsecret_env = "TURN_SECRET"')
+        expected = time_limited(SECRET, user, 1_764_000_000.0)
+        assert (server.username, server.credential) == expected
+
+    def test_no_user_name_is_needed(self):
+        assert self.made('secret_env = "TURN_SECRET"').username == "1764086400"
+
+    def test_neither_secret_nor_credential_is_shown(self):
+        server = self.made('secret_env = "TURN_SECRET"')
+        assert server.credential not in repr(server)
+        assert SECRET not in repr(server)
+
+    def test_a_campaign_is_the_same_one_when_the_file_is_read_again(self):
+        first, second = (self.made('secret_env = "TURN_SECRET"', now_s) for now_s in (1e9, 2e9))
+        assert first != second
+        same = [stand_in(IceConfiguration("mine", (each,))) for each in (first, second)]
+        assert same[0] == same[1]
+
+    @pytest.mark.parametrize(
+        ("more", "line", "words"),
+        [
+            (
+                'secret_env = "NOWHERE"',
+                4,
+                "secret_env names NOWHERE, which is not set: set it to the secret",
+            ),
+            (
+                'secret_env = "TURN_SECRET"\ncredential_env = "TURN_PASSWORD"',
+                5,
+                "credential_env and secret_env are both there: drop credential_env",
+            ),
+            ("secret_env = 7", 4, "secret_env is no text but int"),
+            (f'secret_env = "{SECRET}"', 4, "secret_env names a variable, which is not set"),
+        ],
+    )
+    def test_faults(self, more, line, words):
+        said = fault(f"{self.TEXT}{more}", self.ENVIRON)
+        assert said.startswith(f"f, line {line}, mine: {words}")
+        assert SECRET not in said

@@ -7,6 +7,7 @@ from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.report.html import ReportError, notebook_path, render
 from tests.measure.attempts import LADDER, TURN, campaign, populations_in_kernels
 from tests.report.pages import Page
+from tests.report.test_servers import record_here
 
 NOTEBOOK = "02_p2p_success_rate"
 
@@ -48,7 +49,20 @@ def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page
 
 def test_its_page_shows_no_code(page):
     assert "jamlab.measure" not in page.text
+    assert "own servers" not in page.text
     assert not re.search(r"(?i)\bnan\b", page.text)
+
+
+def test_the_page_of_one_s_own_servers_has_their_tables_and_no_word_of_a_population(tmp_path):
+    record_here().save(tmp_path / "record")
+    parameters = {"record": str(tmp_path / "record")}
+    made = render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
+    own = Page(made.read_text(encoding="utf-8"))
+    tables = [value for tag, name, value in own.attributes if (tag, name) == ("table", "class")]
+    assert tables == ["verdicts", "servers", "sentences", "attempts", "states", "provenance"]
+    assert own.text.startswith("Connections over the internet Connections with your own servers")
+    assert not re.search(r"population|simulated|(?i:\bnan\b)", own.text)
+    assert own.addresses == []
 
 
 def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
