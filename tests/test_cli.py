@@ -73,12 +73,13 @@ def verify(tmp_path, *options):
 def own_servers(tmp_path, monkeypatch):
     """Return a file with a TURN server where nothing listens."""
     monkeypatch.setenv("JAMLAB_TEST_PASSWORD", "a secret word")
-    with socket.socket(type=socket.SOCK_DGRAM) as closed:
+    with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     path = tmp_path / "own.toml"
     path.write_text(
-        f'[mine]\npolicy = "relay"\n[[mine.servers]]\nurls = "turn:127.0.0.1:{port}"\n'
+        '[mine]\npolicy = "relay"\n[[mine.servers]]\n'
+        f'urls = "turn:127.0.0.1:{port}?transport=tcp"\n'
         'username = "jam"\ncredential_env = "JAMLAB_TEST_PASSWORD"\n'
     )
     return path
@@ -121,7 +122,7 @@ class TestConnectivity:
         assert cli.main(["connectivity", *options]) == 1  # one of the servers is not there
         said = " ".join(capsys.readouterr().out.split())
         assert "Servers, each asked by itself" in said
-        assert "nothing listens at this UDP port" in said
+        assert "nothing listens at this TCP port" in said
         assert "two ends on this machine" in said
         assert "a secret word" not in said
         record = ConnectivityRecord.load(tmp_path / "connectivity")

@@ -172,7 +172,7 @@ async def test_own_servers():
             assert (found.outcome, steps(found)) == (WORKS, TURN_STEPS)
         at = f"{HOST}:{stun.addresses[0][1]}"
         assert (await ask(f"stun:{at}", None, None)).outcome == WORKS
-        assert (await ask(f"turn:{at}")).outcome in (Fault.NO_TURN, Fault.OTHER_ERROR)
+        assert (await ask(f"turn:{at}", timeout_s=1.0)).outcome == Fault.NO_TURN
         assert turn.core.allocations == {}
 
 

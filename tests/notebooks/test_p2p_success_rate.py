@@ -1,9 +1,10 @@
 import re
+import socket
 
 import nbformat
 import pytest
 
-from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.connectivity_record import STUN_ONLY, THIS_MACHINE, ConnectivityRecord
 from jamlab.report.html import ReportError, notebook_path, render
 from tests.measure.attempts import LADDER, TURN, campaign, populations_in_kernels
 from tests.report.pages import Page
@@ -63,6 +64,24 @@ def test_the_page_of_one_s_own_servers_has_their_tables_and_no_word_of_a_populat
     assert own.text.startswith("Connections over the internet Connections with your own servers")
     assert not re.search(r"population|simulated|(?i:\bnan\b)", own.text)
     assert own.addresses == []
+
+
+def test_it_asks_one_s_own_servers_itself(tmp_path, monkeypatch):
+    """A server where nothing listens is enough to see that it is asked, with credentials."""
+    monkeypatch.setenv("JAMLAB_TEST_SECRET", "a secret word")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"turn:127.0.0.1:{closed.getsockname()[1]}?transport=tcp"
+        (tmp_path / "own.toml").write_text(
+            f'[own]\n[[own.servers]]\nurls = "{url}"\nsecret_env = "JAMLAB_TEST_SECRET"\n'
+        )
+        parameters = {"network": THIS_MACHINE, "ice": str(tmp_path / "own.toml"), "attempts": 1}
+        parameters["out"] = str(tmp_path / "record")
+        made = render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
+    record = ConnectivityRecord.load(tmp_path / "record")
+    assert record.servers["outcome"].tolist() == ["refused"]
+    assert record.attempts["result"].tolist() == ["direct", "failed"]  # and with the relay alone
+    assert "a secret word" not in made.read_text(encoding="utf-8")
 
 
 def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
