@@ -1,16 +1,24 @@
-"""Build a real WebRTC jam session, measure it, and hand on the report."""
+"""Build a real WebRTC jam session, measure it, and hand on the report.
 
-from jamlab.audio.card import Recording, VirtualCard
-from jamlab.audio.metronome import Metronome
-from jamlab.measure.card_record import CardRecord
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.record import LatencyRecord
-from jamlab.measure.summary import paths_table, verdicts, waterfall
-from jamlab.measure.worker import measure_in_worker
-from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
-from jamlab.mesh.service import WebRTCAudioService
-from jamlab.mesh.session import JamSession
-from jamlab.signaling.memory import MemoryChannel
+What is here is imported when it is asked for (PEP 562): a process that only carries packets does
+not wait for codecs, tables and plots.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jamlab.audio.card import Recording, VirtualCard
+    from jamlab.audio.metronome import Metronome
+    from jamlab.measure.card_record import CardRecord
+    from jamlab.measure.plan import LatencyPlan
+    from jamlab.measure.record import LatencyRecord
+    from jamlab.measure.summary import paths_table, verdicts, waterfall
+    from jamlab.measure.worker import measure_in_worker
+    from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
+    from jamlab.mesh.service import WebRTCAudioService
+    from jamlab.mesh.session import JamSession
+    from jamlab.signaling.memory import MemoryChannel
 
 __all__ = [
     "HIGH_QUALITY",
@@ -30,3 +38,30 @@ __all__ = [
     "verdicts",
     "waterfall",
 ]
+
+_HOMES = {
+    "jamlab.audio.card": ("Recording", "VirtualCard"),
+    "jamlab.audio.metronome": ("Metronome",),
+    "jamlab.measure.card_record": ("CardRecord",),
+    "jamlab.measure.plan": ("LatencyPlan",),
+    "jamlab.measure.record": ("LatencyRecord",),
+    "jamlab.measure.summary": ("paths_table", "verdicts", "waterfall"),
+    "jamlab.measure.worker": ("measure_in_worker",),
+    "jamlab.media.quality": ("HIGH_QUALITY", "LOW_LATENCY", "Quality"),
+    "jamlab.mesh.service": ("WebRTCAudioService",),
+    "jamlab.mesh.session": ("JamSession",),
+    "jamlab.signaling.memory": ("MemoryChannel",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

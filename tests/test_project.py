@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -112,3 +113,16 @@ def test_private_names_of_aiortc_are_touched_in_one_module():
 def test_no_module_grows_out_of_hand():
     for path in (ROOT / "jamlab").rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 400, path.name
+
+
+def test_a_process_that_only_carries_packets_loads_no_codec_and_no_table():
+    """It is started for every link; what the package's names stand for comes when it is asked."""
+    script = (
+        "import sys, jamlab.networks.link, jamlab\n"
+        "print({'numpy', 'aiortc', 'pandas'} & set(sys.modules), hasattr(jamlab, 'nothing'))\n"
+        "assert set(jamlab.__all__) <= set(dir(jamlab))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.split() == ["set()", "False"]
