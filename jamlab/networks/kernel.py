@@ -7,6 +7,7 @@ interfaces, ports and routes; nothing of the machine's own network is touched.
 
 import itertools
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from typing import Self
 from jamlab.networks import namespace
 from jamlab.networks.interruption import postponed, sigterm_unwinds
 from jamlab.networks.namespace import KernelLabError, unavailable
-from jamlab.networks.topology import Topology
-from jamlab.networks.wiring import Node, plan
+from jamlab.networks.topology import PERFECT, Topology
+from jamlab.networks.tun_link import TunEnd, TunLink
+from jamlab.networks.wiring import Cable, Node, plan
 
 __all__ = ["KernelHost", "KernelLab", "KernelLabError", "unavailable"]
 
@@ -92,6 +94,8 @@ class KernelLab:
         self.topology = topology
         self.plan = plan(topology)
         self._name = name or "lab"
+        self.links: dict[str, TunLink] = {}
+        """The links that do something to packets, by the name of the host or network on each."""
         self._spaces: list[str] = []
         self._stack = ExitStack()
 
@@ -123,7 +127,7 @@ class KernelLab:
             stack.callback(self._remove)
             with postponed():
                 namespace.remove(namespace.leftovers())
-                self._build()
+                self._build(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -142,11 +146,14 @@ class KernelLab:
                 self._load(self.plan.nodes[place])
                 namespace.run("conntrack", "--flush")
 
-    def _build(self) -> None:
+    def _build(self, stack: ExitStack) -> None:
         prefix = f"{namespace.own_prefix()}{next(_serials)}-{_word(self._name)}-"
         nodes = self.plan.nodes
         self._spaces = [f"{prefix}{n}-{_word(node.name)}" for n, node in enumerate(nodes)]
         namespace.run("ip", "-batch", "-", given="".join(self._outline()))
+        for cable in self.plan.cables:
+            if cable.link != PERFECT:
+                self.links[cable.member] = stack.enter_context(self._link(cable))
         for place, (space, node) in enumerate(zip(self._spaces, nodes, strict=True)):
             with namespace.inside(space):
                 namespace.configure(node.settings)
@@ -160,10 +167,17 @@ class KernelLab:
             yield f"netns add {space}\n"
         for cable in self.plan.cables:
             inner, outer = self._spaces[cable.inner], self._spaces[cable.outer]
-            yield (
-                f"link add {cable.inner_end} netns {inner} type veth "
-                f"peer name {cable.outer_end} netns {outer}\n"
-            )
+            if cable.link == PERFECT:
+                yield (
+                    f"link add {cable.inner_end} netns {inner} type veth "
+                    f"peer name {cable.outer_end} netns {outer}\n"
+                )
+
+    def _link(self, cable: Cable) -> TunLink:
+        """Return what lies in a cable's place where packets are to take time or to be lost."""
+        near = TunEnd(self._spaces[cable.inner], cable.inner_end)
+        far = TunEnd(self._spaces[cable.outer], cable.outer_end)
+        return TunLink(cable.link, near, far, seed=zlib.crc32(cable.member.encode()))
 
     def _load(self, node: Node) -> None:
         if node.rules:

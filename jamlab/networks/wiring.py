@@ -12,12 +12,13 @@ without a word. Addresses are those the simulated `Internet` gives.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from jamlab.networks.addresses import backbone_addresses, private_addresses
 from jamlab.networks.behaviour import NatType
 from jamlab.networks.firewall import FirewallType
+from jamlab.networks.link import LinkConfig
 from jamlab.networks.nftables import (
     OUTSIDE,
     KernelRefusalError,
@@ -70,6 +71,10 @@ class Cable:
         Those of the inner end.
     reached : tuple of str
         Those the outer namespace reaches over it.
+    member : str
+        Name of the host or network that hangs on it; of the boxes inside of one, none.
+    link : LinkConfig
+        What it does to packets.
     """
 
     outer: int
@@ -78,6 +83,8 @@ class Cable:
     inner_end: str
     addresses: tuple[str, ...]
     reached: tuple[str, ...]
+    member: str = ""
+    link: LinkConfig = PERFECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +171,6 @@ class _Planner:
         self, member: HostConfig | LanConfig, outer: int, addresses: Iterator[str]
     ) -> tuple[str, ...]:
         """Attach a member to a namespace; returns the addresses that are reached there."""
-        if member.link != PERFECT:
-            raise KernelRefusalError(
-                f"the link of {member.name!r} does something, and cables between namespaces do "
-                "nothing: leave it out"
-            )
         if isinstance(member, HostConfig):
             return self._attach_host(member, outer, addresses)
         return self._attach_lan(member, outer, addresses)
@@ -179,7 +181,7 @@ class _Planner:
         own = tuple(islice(addresses, config.addresses))
         place = self._add(config.name, outer, dict(_ALL))
         self._hosts[config.name] = place, own
-        self._connect(outer, place, HOST_END, own, own)
+        self._connect(outer, place, HOST_END, own, own, config)
         return own
 
     def _attach_lan(
@@ -198,7 +200,8 @@ class _Planner:
             own: tuple[str, ...] = (f"169.254.{self._nodes[outer].level}.2",)
             if isinstance(box, NatType):
                 own = reached = public
-            self._connect(outer, place, OUTSIDE, own, reached)
+            hanging = config if outer == outside else None
+            self._connect(outer, place, OUTSIDE, own, reached, hanging)
         return reached
 
     def _public(self, config: LanConfig, addresses: Iterator[str]) -> tuple[str, ...]:
@@ -232,10 +235,19 @@ class _Planner:
         return len(self._nodes) - 1
 
     def _connect(
-        self, outer: int, inner: int, end: str, own: tuple[str, ...], reached: tuple[str, ...]
+        self,
+        outer: int,
+        inner: int,
+        end: str,
+        own: tuple[str, ...],
+        reached: tuple[str, ...],
+        hanging: HostConfig | LanConfig | None,
     ) -> None:
         number = sum(cable.outer == outer for cable in self._cables)
-        self._cables.append(Cable(outer, inner, f"lan{number}", end, own, reached))
+        cable = Cable(outer, inner, f"lan{number}", end, own, reached)
+        if hanging is not None:
+            cable = replace(cable, member=hanging.name, link=hanging.link)
+        self._cables.append(cable)
 
 
 _ALL = {

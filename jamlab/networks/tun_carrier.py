@@ -1,0 +1,131 @@
+"""The process between a link's two TUN devices: ``python -m jamlab.networks.tun_carrier``.
+
+What to do comes as one line of JSON on standard input, and one says on standard output that both
+devices are there. It carries packets until standard input ends, be it that its owner is done with
+the link or that its owner is dead, tells what became of them, and its devices go with it.
+
+It waits with `select`, whose timeouts are microseconds (epoll's are milliseconds), as SCHED_FIFO
+where it may: such a thread is woken at once, and its timers have no slack (prctl(2)). No packet
+leaves early, for time is read after it was taken and again before it is put out.
+"""
+
+import gc
+import json
+import math
+import os
+import random
+import select
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.namespace import inside
+from jamlab.networks.shaper import Shaper
+from jamlab.networks.tun import open_tun
+
+PRIORITY = 3
+"""Above a session's in real time (2): wires do not wait for musicians. Below sound cards' (5)."""
+
+_LARGEST = 65_535  # bytes of an IP packet
+_BURST = 16  # packets taken from one side before the other has its turn
+_LONGEST_WAIT_S = 3600.0
+
+
+class Way:
+    """One direction: from one device to the other.
+
+    Parameters
+    ----------
+    source, sink : int
+        File descriptors that do not block, a packet each read and write.
+    shaper : Shaper
+        What happens in between.
+    """
+
+    def __init__(self, source: int, sink: int, shaper: Shaper) -> None:
+        self.source = source
+        self.shaper = shaper
+        self._sink = sink
+
+    def take(self) -> None:
+        """Take the packets that are there, up to a burst of them."""
+        with suppress(BlockingIOError):
+            for _ in range(_BURST):
+                packet = os.read(self.source, _LARGEST)
+                self.shaper.enter(packet, time.monotonic())
+
+    def deliver(self) -> None:
+        """Put out the packets whose time has come."""
+        for packet in self.shaper.leaving(time.monotonic()):
+            try:
+                os.write(self._sink, packet)
+            except OSError:  # the far interface is down, or has no room
+                self.shaper.refused += 1
+
+
+def carry(ways: Sequence[Way], stop: int) -> None:
+    """Carry packets until a file descriptor has something to read, or ends.
+
+    Raises
+    ------
+    OSError
+        When a device is gone.
+    """
+    sources = {way.source: way for way in ways}
+    while True:
+        next_s = min(way.shaper.next_s for way in ways)
+        wait_s = None if next_s == math.inf else _within(next_s - time.monotonic())
+        readable, _, _ = select.select([stop, *sources], [], [], wait_s)
+        if stop in readable:
+            return
+        for source in readable:
+            sources[source].take()
+        for way in ways:
+            way.deliver()
+
+
+def _within(wait_s: float) -> float:
+    return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+
+
+def _ask_for_real_time() -> bool:
+    """Run this thread at once whenever it is woken; returns whether the system lets us."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except PermissionError:
+        return False
+    return True
+
+
+def _open(end: Sequence[str]) -> int:
+    namespace, device = end
+    with inside(namespace):
+        return open_tun(device)
+
+
+def main() -> None:
+    """Be a link, as standard input says, until it ends."""
+    task: dict[str, Any] = json.loads(sys.stdin.readline())
+    config = LinkConfig(**task["config"])
+    near, far = (_open(task[end]) for end in ("near", "far"))
+    up, down = (Shaper(config, random.Random(f"{task['seed']} {way}")) for way in ("up", "down"))
+    gc.freeze()
+    gc.disable()  # nothing here makes cycles, and a collection would hold packets up
+    real_time = _ask_for_real_time()
+    _tell({"real_time": real_time})
+    with suppress(OSError):  # a namespace was removed first, and a device with it
+        carry([Way(near, far, up), Way(far, near, down)], sys.stdin.fileno())
+    _tell({"up": asdict(up.report()), "down": asdict(down.report())})
+
+
+def _tell(what: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):  # the owner is dead
+        print(json.dumps(what), flush=True)
+
+
+if __name__ == "__main__":
+    main()

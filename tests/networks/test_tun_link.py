@@ -1,0 +1,163 @@
+"""A link of TUN devices between two namespaces: packets of this machine's kernel on it."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from jamlab.networks.kernel import KernelLab
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.namespace import names, run
+from jamlab.networks.topology import HostConfig, Topology
+from jamlab.networks.tun import TunError
+from jamlab.networks.tun_link import TunEnd, TunLink
+from tests.leaks import until
+
+from .wires import HEADERS, needs_lab, number_of, numbered, wire
+
+pytestmark = needs_lab
+
+NOTHING_TO_SPEAK_OF = LinkConfig(delay_s=1e-9)
+"""Not perfect, so that a link is there."""
+MTU = 1500
+
+
+def devices(namespace):
+    told = run("ip", "-netns", namespace, "-brief", "link")
+    return {line.split()[0] for line in told.splitlines()}
+
+
+@pytest.fixture
+def pair():
+    """Two namespaces with nothing between them."""
+    with KernelLab(Topology((HostConfig("one"), HostConfig("two"))), name="pair") as lab:
+        yield [lab.host(name).namespace for name in ("one", "two")]
+
+
+@pytest.fixture(scope="module")
+def transparent():
+    with wire(NOTHING_TO_SPEAK_OF) as found:
+        yield found
+
+
+class TestPackets:
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.binary(max_size=MTU - HEADERS), st.booleans())
+    @example(b"", False)
+    @example(b"\0" * (MTU - HEADERS), True)
+    @example(b"\xff" * 8000, False)  # in fragments
+    def test_come_out_as_they_went_in(self, transparent, payload, back):
+        ends = transparent.near, transparent.far
+        sender, receiver = reversed(ends) if back else ends
+        sender.send(payload)
+        assert receiver.recv(65_535) == payload
+
+    def test_take_as_long_as_they_are_to_or_longer_and_keep_their_order(self):
+        with wire(LinkConfig(delay_s=0.02, jitter_s=0.005)) as line:
+            sent_s, came = line.burst(numbered(200))
+        assert [number_of(payload) for payload, _ in came] == list(range(200))
+        for (_, came_s), at_s in zip(came, sent_s, strict=True):
+            assert came_s - at_s >= 0.02
+        up = line.link.report.up
+        assert up.sent >= 201
+        assert up.lost == up.dropped == up.refused == 0
+        assert 0 <= up.late_median_s <= up.late_p99_s <= up.late_max_s
+
+    def test_get_lost_as_often_as_they_are_to(self):
+        share, packets = 0.2, 2000
+        with wire(LinkConfig(loss=share)) as line:
+            came = []
+            for first in range(0, packets, 100):  # the interface's queue is not endless
+                came += line.burst(numbered(100, first=first))[1]
+        arrived = {number_of(payload) for payload, _ in came}
+        assert len(came) == len(arrived) <= packets
+        test = stats.binomtest(packets - len(arrived), packets, share)
+        assert test.pvalue > 1e-6
+        up = line.link.report.up
+        assert stats.binomtest(up.lost, up.sent, share).pvalue > 1e-6
+
+    def test_go_out_at_the_rate_and_no_faster(self):
+        """1000 bytes with headers take 8 ms at 1 Mbit/s; what waits over 100 ms is dropped."""
+        each_s, packets = 0.008, 200
+        with wire(LinkConfig(rate_bit_s=1e6, queue_s=0.1)) as line:
+            sent_s, came = line.burst(numbered(packets, 1000 - HEADERS))
+        for place, (_, came_s) in enumerate(came, start=1):
+            assert came_s - sent_s[0] >= place * each_s
+        up = line.link.report.up
+        assert up.dropped > 0
+        assert len(came) >= 0.1 / each_s
+        assert [number_of(payload) for payload, _ in came][:10] == list(range(10))
+
+    def test_come_twice_where_they_are_to(self):
+        with wire(LinkConfig(duplication=1)) as line:
+            came = line.burst(numbered(50))[1]
+        assert [number_of(payload) for payload, _ in came] == [n for n in range(50) for _ in "ab"]
+        up = line.link.report.up
+        assert up.duplicated == up.sent
+
+
+class TestEnd:
+    def test_leaves_neither_a_device_nor_a_process(self, pair):
+        one, two = pair
+        before = devices(one), devices(two)
+        with TunLink(NOTHING_TO_SPEAK_OF, TunEnd(one, "up0"), TunEnd(two, "down0")) as link:
+            assert devices(one) - before[0] == {"up0"}
+            assert devices(two) - before[1] == {"down0"}
+        assert (devices(one), devices(two)) == before
+        assert link.report.up.sent == link.report.down.sent == 0
+        assert link.report.to_dict()["up"]["sent"] == 0
+
+    async def test_of_an_owner_that_is_killed_is_the_links(self, pair):
+        one, two = pair
+        script = (
+            "import sys\n"
+            "from jamlab.networks.link import LinkConfig\n"
+            "from jamlab.networks.tun_link import TunEnd, TunLink\n"
+            "one, two = (TunEnd(each, 'up0') for each in sys.argv[1:])\n"
+            "with TunLink(LinkConfig(), one, two):\n"
+            "    print('there', flush=True)\n"
+            "    sys.stdin.read()\n"
+        )
+        command = [sys.executable, "-c", script, one, two]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(command, **pipes) as owner:  # noqa: ASYNC220 (nothing else runs)
+            assert owner.stdout.readline() == b"there\n"
+            assert "up0" in devices(one) & devices(two)
+            owner.send_signal(signal.SIGKILL)
+        await until(lambda: "up0" not in devices(one) | devices(two), "for the devices to go")
+
+    def test_of_the_process_is_no_error_of_the_owners(self, pair):
+        one, two = pair
+        before = devices(one)
+        with TunLink(NOTHING_TO_SPEAK_OF, TunEnd(one, "up0"), TunEnd(two, "up0")) as link:
+            link._process.kill()
+            link._process.wait()
+            assert devices(one) == before
+        assert link.report is None
+
+    def test_of_a_lab_is_its_links(self):
+        before = names()
+        with wire(LinkConfig(delay_s=0.001)) as line:
+            assert line.link.report is None
+        assert line.link.report.up.sent == 0
+        assert names() == before
+
+
+class TestRefused:
+    def test_a_namespace_that_is_not_there(self, pair):
+        with pytest.raises(TunError, match="there is no namespace nowhere: is its lab over"):
+            TunLink(LinkConfig(), TunEnd(pair[0], "up0"), TunEnd("nowhere", "up0")).__enter__()
+        assert "up0" not in devices(pair[0])
+
+    def test_a_name_that_is_taken(self, pair):
+        with pytest.raises(TunError, match="cannot make the TUN device 'eth0': "):
+            TunLink(LinkConfig(), TunEnd(pair[0], "eth0"), TunEnd(pair[1], "up0")).__enter__()
+
+    @pytest.mark.parametrize("name", ["", "sixteen-letters-"])
+    def test_a_name_no_interface_can_have(self, pair, name):
+        with pytest.raises(TunError, match="is no name for an interface: use 1 to 15 letters"):
+            TunLink(LinkConfig(), TunEnd(pair[0], name), TunEnd(pair[1], "up0")).__enter__()
