@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab import card_latency, connectivity, doctor, join, natprobe, screen
+from jamlab import card_latency, connectivity, doctor, join, natprobe, network_latency, screen
 from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.acceptance import (
     TESTS,
@@ -83,6 +83,7 @@ _COMPLAINTS = (
     ReportError,
     UnsupportedQualityError,
     WorkerError,
+    *network_latency.COMPLAINTS,
 )
 
 out = Console()
@@ -155,6 +156,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"an acceptance test and nothing else; repeatable: {', '.join(TESTS)}",
     )
+    network_latency.add_arguments(parser)
     _add_card(parser)
     _add_output(parser)
     parser.set_defaults(run=_verify)
@@ -188,6 +190,10 @@ def _verify(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         block_frames=options.block_frames,
     )
+    network_latency.check(options)
+    if options.network == network_latency.KERNEL:
+        networks, page = network_latency.verify(options, plan, _progress_bar)
+        return _tell(None, _Further(networks=networks), page, as_json=options.json)
     campaign = ConnectivityPlan(calls=options.calls)
     if options.only:
         as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
@@ -286,6 +292,9 @@ def _report(options: argparse.Namespace) -> int:
         campaign = ConnectivityRecord.load(options.record)
         _connectivity_page(options.record, page)
         return _tell(None, _Further(campaign=campaign), page, as_json=options.json)
+    if network_latency.is_kernel_run(options.record):
+        networks = network_latency.report(options.record, page)
+        return _tell(None, _Further(networks=networks), page, as_json=options.json)
     record = LatencyRecord.load(options.record)
     card = _card_for(options.card, record.provenance["parameters"]["block_frames"])
     if card is not None:

@@ -1,8 +1,8 @@
 """What a latency record says: a row per path, the waterfall of stages, and the verdicts.
 
-A run is *valid* when the loop that ran it kept its time and nearly all sound was heard; a latency
-measured without those is a figure of something else. The bounds below are generous on purpose: they
-catch a machine that was busy, not a path that is bad.
+A run is *valid* when the loop that ran it kept its time, nearly all sound was heard and packets
+went the way the run is about; a latency measured without those is a figure of something else. The
+bounds below are generous on purpose: they catch a machine that was busy, not a path that is bad.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ import pandas as pd
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.record import LatencyRecord
+from jamlab.measure.routes import wrong_routes
 from jamlab.measure.stages import STAGES
 from jamlab.measure.statistics import CONFIDENCE, Estimate, heard_share, jitter, median, p95
 from jamlab.measure.verdict import GRAVITY, Verdict, judge_below
@@ -166,3 +167,4 @@ def _invalid(record: LatencyRecord, paths: pd.DataFrame) -> Iterator[str]:
         share = paths[column].max()
         if share > MAX_DROPOUT_SHARE:
             yield f"{share:.1%} of a path's sound was {what}, over {MAX_DROPOUT_SHARE:.0%}"
+    yield from wrong_routes(record.provenance)

@@ -1,18 +1,22 @@
 """Latency across networks: verdicts, a row per profile, and where the time goes on each."""
 
+from collections.abc import Iterator
 from html import escape
+from typing import TypeAlias
 
 import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.across import ACROSS_TARGET_MS, across_verdicts
+from jamlab.measure.kernel_record import KernelRecord
 from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.stages import STAGES
 from jamlab.measure.summary import paths_table
 from jamlab.measure.summary import waterfall as waterfall_table
-from jamlab.networks.profile import profile_named
+from jamlab.networks.profile import NetworkProfile, profile_named
+from jamlab.report import carried
 from jamlab.report.breakdown import STAGE_WORDS
 from jamlab.report.style import (
     BLUE,
@@ -28,14 +32,21 @@ from jamlab.report.style import (
 )
 from jamlab.report.tables import date_of, head, judged_table, styled_table, with_interval
 
+_NO_DISTANCE = NetworkProfile(
+    "no distance", 0.0, 0.0, 0.0, 1.0, 1e12, 1e12, "cables that do nothing", ""
+)
 _COLOURS = dict(zip(STAGES, (BLUE, SKY, ORANGE, VERMILLION, GREEN, PURPLE), strict=True))
 
 
 def masthead(records: dict[str, LatencyRecord], title: str) -> HTML:
     """Return the head of a page: title, what was measured and when, and the overall verdict."""
-    provenance = next(iter(records.values())).provenance
+    first = next(iter(records.values()))
+    provenance = first.provenance
+    where = "the simulated internet"
+    if isinstance(first, KernelRecord):
+        where = "the kernel's network, each behind a router"
     subject = (
-        f"{provenance['parameters']['peers']} players on the simulated internet, "
+        f"{provenance['parameters']['peers']} players on {where}, "
         f"{provenance['parameters']['quality']} · measured {date_of(provenance['created'])} · "
         f"jamlab {provenance['versions']['jamlab']}"
     )
@@ -55,7 +66,8 @@ def profile_table(records: dict[str, LatencyRecord]) -> Styler:
 def _row(name: str, record: LatencyRecord) -> dict[str, str]:
     paths = paths_table(record)
     worst = paths[paths["measurement"] == ONE_WAY].sort_values("p95_ms").iloc[-1]
-    profile = profile_named(name)
+    network = record.provenance.get("network", name)
+    profile = profile_named(network) if network else _NO_DISTANCE
     return {
         "Network": escape(name),
         "Delay": f"{profile.delay_s * 1000:g} ms",
@@ -72,11 +84,20 @@ def _row(name: str, record: LatencyRecord) -> dict[str, str]:
     }
 
 
+def kernel_tables(records: dict[str, LatencyRecord]) -> HTML | None:
+    """Return what is known beside the latency where packets were the kernel's; else nothing.
+
+    These are what links add, and what bounds each path's latency.
+    """
+    on_kernel = {name: each for name, each in records.items() if isinstance(each, KernelRecord)}
+    return carried.tables(on_kernel) if on_kernel else None
+
+
 @styled()
 def stages(records: dict[str, LatencyRecord]) -> ReportFigure:
-    """Draw the stages of the mean one-way latency, a bar per profile, against the target."""
+    """Draw the parts of the mean one-way latency, a bar per network, against the target."""
     figure = ReportFigure(
-        1.6 + 0.42 * len(records), "Stages of the mean one-way latency, a bar per network profile"
+        1.6 + 0.42 * len(records), "Parts of the mean one-way latency, a bar per network"
     )
     axes = figure.panels(1, 1)[0]
     axes.set_yticks(range(len(records)), list(records))
@@ -84,13 +105,8 @@ def stages(records: dict[str, LatencyRecord]) -> ReportFigure:
     axes.set_xlabel("one-way latency (ms)")
     axes.grid(visible=False, axis="y")
     reached_ms = [0.0] * len(records)
-    means = [waterfall_table(r).set_index("stage")["mean_ms"].fillna(0) for r in records.values()]
-    for stage in STAGES:
-        lengths_ms = [float(mean[stage]) for mean in means]
-        words = STAGE_WORDS[stage].split(":")[0]
-        axes.barh(
-            range(len(records)), lengths_ms, left=reached_ms, color=_COLOURS[stage], label=words
-        )
+    for words, colour, lengths_ms in _parts(records):
+        axes.barh(range(len(records)), lengths_ms, left=reached_ms, color=colour, label=words)
         reached_ms = [a + b for a, b in zip(reached_ms, lengths_ms, strict=True)]
     worst_ms = [
         float(paths_table(r).query("measurement == @ONE_WAY")["p95_ms"].max())
@@ -100,3 +116,26 @@ def stages(records: dict[str, LatencyRecord]) -> ReportFigure:
     axes.axvline(ACROSS_TARGET_MS, color=VERMILLION, linestyle="--", label="target")
     legend(figure)
     return figure
+
+
+_Parts: TypeAlias = Iterator[tuple[str, str, list[float]]]
+"""What each part of the bars is called, its colour, and its length in each bar, in ms."""
+
+
+def _parts(records: dict[str, LatencyRecord]) -> _Parts:
+    if any(isinstance(record, KernelRecord) for record in records.values()):
+        yield from _parts_on_kernel(records)
+        return
+    means = [waterfall_table(r).set_index("stage")["mean_ms"].fillna(0) for r in records.values()]
+    for stage in STAGES:
+        words = STAGE_WORDS[stage].split(":")[0]
+        yield words, _COLOURS[stage], [float(mean[stage]) for mean in means]
+
+
+def _parts_on_kernel(records: dict[str, LatencyRecord]) -> _Parts:
+    """Yield what is known where each end has noted its own half: the links' delay, and the rest."""
+    delays_ms = [record.provenance["delay_s"] * 1000 for record in records.values()]
+    means_ms = [float(record.clicks["latency_ms"].mean()) for record in records.values()]
+    rest_ms = [mean_ms - delay_ms for mean_ms, delay_ms in zip(means_ms, delays_ms, strict=True)]
+    yield "codec, cards, buffers, jitter", BLUE, rest_ms
+    yield "delay of the links", ORANGE, delays_ms

@@ -19,6 +19,9 @@ CONNECTIVITY_FOLDER = "connectivity"
 NETWORKS_FOLDER = "networks"
 """Name of the folder, within a latency record's, that holds records across networks."""
 
+KERNEL_FOLDER = "kernel-networks"
+"""Name of the folder that holds records across networks of the kernel's."""
+
 ACCEPTANCE_FOLDER = "acceptance"
 """Name of the folder, within a latency record's, that holds a record of acceptance tests."""
 

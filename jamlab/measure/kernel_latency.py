@@ -1,0 +1,219 @@
+"""Latency across networks on real sockets: players in network namespaces of the Linux kernel.
+
+::
+
+    backbone ─┬─ public: the hub, STUN and TURN
+              ├─ access ── home router (NAT) ── player 1, a process
+              └─ access ── home router (NAT) ── player 2, a process   and so on
+
+Two access links together have the profile's delay, jitter and loss, as on the simulated internet;
+here time passes, sockets are the kernel's and the routers its netfilter's. *Direct* cases have
+home routers that packets get through (EIM/APDF), *relayed* ones those that they do not (symmetric),
+so that TURN is needed. The first case has links that do nothing: what it reads is what the machine
+and the namespaces take themselves.
+"""
+
+import secrets
+import shutil
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from jamlab.measure.across import host_name
+from jamlab.measure.envoy import envoy
+from jamlab.measure.kernel_player import PlayerTask
+from jamlab.measure.kernel_record import KernelRecord, case_name, load_kernel
+from jamlab.measure.link_latency import measure_added
+from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS
+from jamlab.measure.mesh_record import MeshRecord
+from jamlab.measure.pairs import absent
+from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.routes import DIRECT, RELAYED
+from jamlab.measure.worker import WorkerError
+from jamlab.measure.workers import Progress
+from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.coturn import Coturn
+from jamlab.networks.kernel import KernelLab
+from jamlab.networks.link import LinkConfig
+from jamlab.networks.place import Place
+from jamlab.networks.profile import profile_named, profile_names
+from jamlab.networks.topology import PERFECT, HostConfig, Topology
+
+PUBLIC = "public"
+"""Name of the host that the servers run on."""
+PLAYER, SERVERS = "jamlab.measure.kernel_player", "jamlab.measure.kernel_servers"
+"""What runs in the namespaces."""
+_USER = "jam"
+
+_HOMES = {
+    DIRECT: Place("home", ((PORT_RESTRICTED,),)),
+    RELAYED: Place("carrier", ((SYMMETRIC,),)),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network between players, and the way their packets have to take."""
+
+    profile: str | None
+    """Name of the network profile; None for links that do nothing."""
+    route: str
+    """`DIRECT` or `RELAYED`."""
+
+    @property
+    def access(self) -> LinkConfig:
+        """Everybody's link to the backbone."""
+        return PERFECT if self.profile is None else profile_named(self.profile).access()
+
+    @property
+    def name(self) -> str:
+        """What a reader calls it."""
+        return case_name(self.profile, self.route)
+
+    def topology(self, players: Sequence[str]) -> Topology:
+        """Return the internet it takes place on."""
+        home, access = _HOMES[self.route], self.access
+        homes = (home.member(host_name(player), access) for player in players)
+        return Topology((HostConfig(PUBLIC), *homes))
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """Which cases to measure, and how: the plan's round trips are of no matter here.
+
+    Raises
+    ------
+    jamlab.measure.plan.PlanError
+        When it lasts longer than anybody can be asked to click.
+    """
+
+    cases: tuple[Case, ...]
+    plan: LatencyPlan
+
+    def __post_init__(self) -> None:
+        longest_s = min(MAX_CLICKING_S, MAX_CLICKS * 60 / self.plan.bpm)
+        if self.plan.duration_s > longest_s:
+            raise PlanError(
+                f"duration_s is {self.plan.duration_s:g}: choose 3 to {longest_s:g}, for so many "
+                "clicks can be told apart"
+            )
+
+
+def kernel_plan(
+    profiles: Sequence[str] = (), peers: int = 2, duration_s: float = 12.0
+) -> KernelPlan:
+    """Return a plan; no profiles are all of them.
+
+    Raises
+    ------
+    jamlab.measure.plan.PlanError
+        When a parameter is out of its range.
+    jamlab.networks.profile.UnknownProfileError
+        When there is no such profile.
+    """
+    return KernelPlan(kernel_cases(profiles), LatencyPlan(peers=peers, duration_s=duration_s))
+
+
+def kernel_cases(profiles: Sequence[str] = ()) -> tuple[Case, ...]:
+    """Return each profile direct and relayed, after cables that do nothing; none are all of them.
+
+    Raises
+    ------
+    jamlab.networks.profile.UnknownProfileError
+        When there is no such profile.
+    """
+    names = tuple(profile_named(name).name for name in profiles or profile_names())
+    return tuple(Case(name, route) for name in (None, *names) for route in (DIRECT, RELAYED))
+
+
+async def measure_kernel(
+    kernel: KernelPlan, folder: Path, progress: Progress = lambda *_: None
+) -> dict[str, KernelRecord]:
+    """Measure case by case, and leave a record of each in a folder.
+
+    Parameters
+    ----------
+    kernel : KernelPlan
+        What to do.
+    folder : Path
+        Each case's record goes into a folder in it.
+    progress : callable
+        Told how far it is.
+
+    Returns
+    -------
+    dict
+        Records by case, in the plan's order.
+
+    Raises
+    ------
+    jamlab.networks.kernel.KernelLabError
+        When there can be no network lab here; says why.
+    jamlab.measure.worker.WorkerError
+        When a process of it fails; with the last line it wrote.
+    """
+    progress(0.0, "what links add")
+    added = measure_added().to_dict()
+    shutil.rmtree(folder, ignore_errors=True)  # a folder holds one run
+    for number, case in enumerate(kernel.cases):
+        progress(number / len(kernel.cases), case.name)
+        record = await measure_case(case, kernel.plan, folder / f"{number:02d}")
+        record.mesh.provenance.update(number=number, added=added)
+        record.save(folder / f"{number:02d}")
+    return load_kernel(folder)
+
+
+async def measure_case(case: Case, plan: LatencyPlan, folder: Path) -> KernelRecord:
+    """Measure one case, by way of a folder that its record is left in; errors as above."""
+    with KernelLab(case.topology(plan.names), name="latency") as lab:
+        routes = await _play(case, plan, lab, folder)
+    mesh = MeshRecord.load(folder)
+    for name, answer in absent(mesh):
+        raise WorkerError(f"{name} took no part in {case.name}: its answer is {answer}")
+    mesh.provenance["parameters"] |= plan.to_dict()
+    mesh.provenance.update(
+        network=case.profile,
+        delay_s=2 * case.access.delay_s,
+        route=case.route,
+        routes=routes,
+        links={name: link.report and link.report.to_dict() for name, link in lab.links.items()},
+    )
+    return KernelRecord.of(mesh)
+
+
+async def _play(
+    case: Case, plan: LatencyPlan, lab: KernelLab, folder: Path
+) -> dict[str, dict[str, str]]:
+    """Have everybody play while the first measures; returns what each said of its routes."""
+    public = lab.host(PUBLIC)
+    password, key = secrets.token_hex(8), secrets.token_hex(8)
+    async with AsyncExitStack() as stack:
+        turn = stack.enter_context(Coturn(public, users={_USER: password}))
+        servers = (IceServer(turn.stun_url), IceServer(turn.turn_url(), _USER, password))
+        ice = IceConfiguration("the lab's", servers)
+        task = {"host": public.addresses[0], "key": key}
+        hub = await stack.enter_async_context(envoy("the hub", SERVERS, task, public.command))
+        url = (await hub.told())["hub"]
+        players = {
+            name: await stack.enter_async_context(
+                envoy(name, PLAYER, task.to_data(), lab.host(host_name(name)).command)
+            )
+            for name, task in _tasks(plan, url, key, ice).items()
+        }
+        for player in players.values():
+            await player.told()  # that it is connected
+        first = players[plan.names[0]]
+        first.order({"folder": str(folder)})
+        await first.told()  # that it has measured
+        return {name: (await player.dismiss())["routes"] for name, player in players.items()}
+
+
+def _tasks(plan: LatencyPlan, hub: str, key: str, ice: IceConfiguration) -> dict[str, PlayerTask]:
+    return {
+        name: PlayerTask(
+            name, tuple(other for other in plan.names if other != name), hub, key, ice, plan
+        )
+        for name in plan.names
+    }

@@ -1,0 +1,104 @@
+"""One player of a latency run on the kernel's network: a process inside its host's namespace.
+
+The player is the one of `jamlab join`, with a virtual card, in a session that meets at a hub. The
+first to be ordered to measures the mesh (`jamlab.measure.mesh`), the others answer. Namespaces of
+one machine share its clock, so everybody's times are told by it as it is, and differences between
+one process' times and another's are exact.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jamlab.measure.envoy import orders, tell
+from jamlab.measure.loop import run_precisely
+from jamlab.measure.mesh import measure_mesh
+from jamlab.measure.performance import KEEP_S
+from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.remote import measuring_participant
+from jamlab.measure.respondent import answering
+from jamlab.measure.rig import Participant
+from jamlab.measure.wall_clock import WallClock
+from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.signaling.supabase import SupabaseChannel
+
+CONNECT_TIMEOUT_S = 90.0
+"""Two direct attempts, each after a server that does not answer, and relayed ones."""
+
+MACHINE_CLOCK = WallClock(ahead_s=0.0, error_s=0.0)
+"""The event loop's clock, which is the machine's monotonic one, for all of its processes."""
+
+
+@dataclass(frozen=True)
+class PlayerTask:
+    """Who somebody is, and with whom and how it plays."""
+
+    name: str
+    others: tuple[str, ...]
+    hub: str
+    key: str
+    ice: IceConfiguration
+    plan: LatencyPlan
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as JSON's types."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "PlayerTask":
+        """Read it back."""
+        ice = data["ice"]
+        servers = tuple(IceServer(**server) for server in ice["servers"])
+        return cls(
+            data["name"],
+            tuple(data["others"]),
+            data["hub"],
+            data["key"],
+            IceConfiguration(ice["name"], servers, ice["policy"]),
+            LatencyPlan(**data["plan"]),
+        )
+
+
+async def play() -> None:
+    """Be a player as standard input says, until it ends."""
+    async with orders() as lines:
+        task = PlayerTask.from_data(json.loads(await lines.readline()))
+        me = measuring_participant(
+            "rig",
+            task.name,
+            partial(SupabaseChannel, url=task.hub, key=task.key),
+            plan=task.plan,
+            ice=task.ice,
+            keep_s=KEEP_S,
+        )
+        async with me.session, answering(me, read_clock=lambda: MACHINE_CLOCK):
+            await me.session.wait_connected(CONNECT_TIMEOUT_S, *task.others)
+            tell({"connected": sorted(me.session.service.peers)})
+            while line := await lines.readline():
+                await _measure(me, task.plan, Path(json.loads(line)["folder"]))
+            tell({"routes": routes(me)})
+
+
+async def _measure(me: Participant, plan: LatencyPlan, folder: Path) -> None:
+    await asyncio.sleep(plan.settle_s)
+    record = await measure_mesh(me, plan.duration_s, clock=MACHINE_CLOCK)
+    record.save(folder)
+    tell({"measured": str(folder)})
+
+
+def routes(me: Participant) -> dict[str, str | None]:
+    """Return the path to everybody, in one word each, as `PeerFigures.route` has it at last."""
+    return {figures.peer_id: figures.route for figures in me.session.figures if figures.route}
+
+
+def main() -> None:
+    """Run a player; the process' entry."""
+    run_precisely(play())
+
+
+if __name__ == "__main__":
+    main()
