@@ -15,6 +15,7 @@ and the namespaces take themselves.
 
 import secrets
 import shutil
+import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pathlib import Path
 from jamlab.measure.across import host_name
 from jamlab.measure.envoy import envoy
 from jamlab.measure.kernel_player import PlayerTask
-from jamlab.measure.kernel_record import KernelRecord, case_name, load_kernel
+from jamlab.measure.kernel_record import RECORDS, KernelRecord, case_name, load_kernel
 from jamlab.measure.link_latency import measure_added
 from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS
 from jamlab.measure.mesh_record import MeshRecord
@@ -35,7 +36,7 @@ from jamlab.measure.workers import Progress
 from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.coturn import Coturn
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel import KernelHost, KernelLab
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.place import Place
 from jamlab.networks.profile import profile_named, profile_names
@@ -156,20 +157,30 @@ async def measure_kernel(
     """
     progress(0.0, "what links add")
     added = measure_added().to_dict()
-    shutil.rmtree(folder, ignore_errors=True)  # a folder holds one run
+    records = []
     for number, case in enumerate(kernel.cases):
         progress(number / len(kernel.cases), case.name)
-        record = await measure_case(case, kernel.plan, folder / f"{number:02d}")
+        record = await measure_case(case, kernel.plan)
         record.mesh.provenance.update(number=number, added=added)
+        records.append(record)
+    _forget(folder)
+    for number, record in enumerate(records):
         record.save(folder / f"{number:02d}")
     return load_kernel(folder)
 
 
-async def measure_case(case: Case, plan: LatencyPlan, folder: Path) -> KernelRecord:
-    """Measure one case, by way of a folder that its record is left in; errors as above."""
-    with KernelLab(case.topology(plan.names), name="latency") as lab:
-        routes = await _play(case, plan, lab, folder)
-    mesh = MeshRecord.load(folder)
+def _forget(folder: Path) -> None:
+    """Remove the records of an earlier run, and nothing else: a folder holds one run."""
+    for table in folder.glob(RECORDS):
+        shutil.rmtree(table.parent)
+
+
+async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
+    """Measure one case; errors as `measure_kernel`."""
+    with tempfile.TemporaryDirectory(prefix="jamlab-") as folder:
+        with KernelLab(case.topology(plan.names), name="latency") as lab:
+            routes = await _play(plan, lab, folder)
+        mesh = MeshRecord.load(Path(folder))
     for name, answer in absent(mesh):
         raise WorkerError(f"{name} took no part in {case.name}: its answer is {answer}")
     mesh.provenance["parameters"] |= plan.to_dict()
@@ -183,37 +194,35 @@ async def measure_case(case: Case, plan: LatencyPlan, folder: Path) -> KernelRec
     return KernelRecord.of(mesh)
 
 
-async def _play(
-    case: Case, plan: LatencyPlan, lab: KernelLab, folder: Path
-) -> dict[str, dict[str, str]]:
+async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dict[str, str]]:
     """Have everybody play while the first measures; returns what each said of its routes."""
-    public = lab.host(PUBLIC)
-    password, key = secrets.token_hex(8), secrets.token_hex(8)
     async with AsyncExitStack() as stack:
-        turn = stack.enter_context(Coturn(public, users={_USER: password}))
-        servers = (IceServer(turn.stun_url), IceServer(turn.turn_url(), _USER, password))
-        ice = IceConfiguration("the lab's", servers)
-        task = {"host": public.addresses[0], "key": key}
-        hub = await stack.enter_async_context(envoy("the hub", SERVERS, task, public.command))
-        url = (await hub.told())["hub"]
-        players = {
-            name: await stack.enter_async_context(
-                envoy(name, PLAYER, task.to_data(), lab.host(host_name(name)).command)
+        tasks = _tasks(plan, *await _serve(lab.host(PUBLIC), stack))
+        players = [
+            await stack.enter_async_context(
+                envoy(task.name, PLAYER, task.to_data(), lab.host(host_name(task.name)).command)
             )
-            for name, task in _tasks(plan, url, key, ice).items()
-        }
-        for player in players.values():
+            for task in tasks
+        ]
+        for player in players:
             await player.told()  # that it is connected
-        first = players[plan.names[0]]
-        first.order({"folder": str(folder)})
-        await first.told()  # that it has measured
-        return {name: (await player.dismiss())["routes"] for name, player in players.items()}
+        players[0].order({"folder": folder})
+        await players[0].told()  # that it has measured
+        return {player.name: (await player.dismiss())["routes"] for player in players}
 
 
-def _tasks(plan: LatencyPlan, hub: str, key: str, ice: IceConfiguration) -> dict[str, PlayerTask]:
-    return {
-        name: PlayerTask(
-            name, tuple(other for other in plan.names if other != name), hub, key, ice, plan
-        )
+async def _serve(public: KernelHost, stack: AsyncExitStack) -> tuple[str, str, IceConfiguration]:
+    """Have servers run until the stack is left; returns the hub, its key, and STUN and TURN."""
+    password, key = secrets.token_hex(8), secrets.token_hex(8)
+    turn = stack.enter_context(Coturn(public, users={_USER: password}))
+    servers = (IceServer(turn.stun_url), IceServer(turn.turn_url(), _USER, password))
+    task = {"host": public.addresses[0], "key": key}
+    hub = await stack.enter_async_context(envoy("the hub", SERVERS, task, public.command))
+    return (await hub.told())["hub"], key, IceConfiguration("the lab's", servers)
+
+
+def _tasks(plan: LatencyPlan, hub: str, key: str, ice: IceConfiguration) -> list[PlayerTask]:
+    return [
+        PlayerTask(name, tuple(other for other in plan.names if other != name), hub, key, ice, plan)
         for name in plan.names
-    }
+    ]

@@ -29,6 +29,9 @@ from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import pairs_table
 from jamlab.measure.record import CLICK_COLUMNS, LatencyRecord, RecordError
 
+RECORDS = "[0-9][0-9]/packets.parquet"
+"""What a run's folder has of each of its records, in a folder that is called by its number."""
+
 
 @dataclass(frozen=True)
 class KernelRecord(LatencyRecord):
@@ -101,7 +104,7 @@ def load_runs(folder: Path) -> dict[str, LatencyRecord]:
 
 def is_kernel_run(folder: Path) -> bool:
     """Return whether a folder holds records of a run on the kernel's network."""
-    return any(folder.glob("*/packets.parquet"))
+    return any(folder.glob(RECORDS))
 
 
 def load_kernel(folder: Path) -> dict[str, KernelRecord]:
@@ -114,7 +117,7 @@ def load_kernel(folder: Path) -> dict[str, KernelRecord]:
     """
     if not is_kernel_run(folder):
         raise RecordError(f"{folder} holds no run on the kernel's network: name one that does")
-    found = [KernelRecord.load(path.parent) for path in folder.glob("*/packets.parquet")]
+    found = [KernelRecord.load(path.parent) for path in folder.glob(RECORDS)]
     found.sort(key=lambda record: record.provenance["number"])
     return {record.name: record for record in found}
 
