@@ -38,6 +38,7 @@ from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelHost, KernelLab
 from jamlab.networks.link import LinkConfig
+from jamlab.networks.netem import why_no_netem
 from jamlab.networks.place import Place
 from jamlab.networks.profile import profile_named, profile_names
 from jamlab.networks.topology import PERFECT, HostConfig, Topology
@@ -156,12 +157,12 @@ async def measure_kernel(
         When a process of it fails; with the last line it wrote.
     """
     progress(0.0, "what links add")
-    added = measure_added().to_dict()
+    before = {"added": measure_added().to_dict(), "no_netem": why_no_netem()}
     records = []
     for number, case in enumerate(kernel.cases):
         progress(number / len(kernel.cases), case.name)
         record = await measure_case(case, kernel.plan)
-        record.mesh.provenance.update(number=number, added=added)
+        record.mesh.provenance.update(number=number, **before)
         records.append(record)
     _forget(folder)
     for number, record in enumerate(records):

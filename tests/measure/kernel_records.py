@@ -52,6 +52,7 @@ def kernel_record(
     went="srflx",
     links=("player-1-network-1", "player-2-network-1"),
     clicks=100,
+    no_netem="this kernel has none",
 ):
     chosen = latency_ms if callable(latency_ms) else lambda a, b: latency_ms
     mesh = mesh_of(chosen, delay_ms, clicks).record()
@@ -64,5 +65,6 @@ def kernel_record(
         routes={one: {other: went for other in PLAYERS if other != one} for one in PLAYERS},
         links={name: {"up": WAY, "down": WAY, "real_time": True} for name in links},
         added=ADDED,
+        no_netem=no_netem,
     )
     return KernelRecord.of(mesh)

@@ -1,0 +1,161 @@
+"""Latency between namespaces: what is built, and short runs on this machine's kernel."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from jamlab.measure.across import across_verdicts
+from jamlab.measure.kernel_latency import (
+    PUBLIC,
+    Case,
+    KernelPlan,
+    _forget,
+    kernel_cases,
+    kernel_plan,
+    measure_case,
+)
+from jamlab.measure.kernel_record import bounds_table
+from jamlab.measure.pairs import pairs_table
+from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.routes import DIRECT, RELAYED, taken, wrong_routes
+from jamlab.measure.summary import paths_table
+from jamlab.mesh.figures import CANDIDATE_TYPES
+from jamlab.networks import coturn
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.namespace import names
+from jamlab.networks.oracle import direct_possible
+from jamlab.networks.profile import UnknownProfileError, profile_named, profile_names
+from jamlab.networks.topology import PERFECT
+from tests.networks.wires import reason
+
+from .kernel_records import kernel_record
+
+why_not = reason or coturn.unavailable()
+on_kernel = pytest.mark.skipif(why_not is not None, reason=why_not or "")
+
+SHORT = LatencyPlan(duration_s=3.0, settle_s=1.0)
+NEAR = Case(None, DIRECT)
+FAR, RELAYED_FAR = (Case("same country", route) for route in (DIRECT, RELAYED))
+DELAY_S = 0.016
+"""Of the profile *same country*, one way."""
+CLOCK_MS = 1e-3  # what reports are rounded by
+
+
+class TestPlan:
+    def test_has_every_profile_direct_and_relayed_after_none(self):
+        cases = kernel_plan().cases
+        expected = itertools.product((None, *profile_names()), (DIRECT, RELAYED))
+        assert cases == tuple(Case(*each) for each in expected)
+        assert len({case.name for case in cases}) == len(cases)
+
+    def test_takes_some(self):
+        chosen = {case.profile for case in kernel_cases(["4G"])}
+        assert chosen == {None, "4G"}
+
+    def test_refuses_a_profile_that_is_not_there(self):
+        with pytest.raises(UnknownProfileError, match="no network profile 'Mars'"):
+            kernel_plan(["Mars"])
+
+    def test_refuses_more_clicks_than_can_be_told_apart(self):
+        with pytest.raises(PlanError, match=r"duration_s is 26: choose 3 to 25"):
+            kernel_plan(duration_s=26.0)
+        assert KernelPlan((), LatencyPlan(duration_s=25.0)).plan.duration_s == 25
+
+
+class TestTopology:
+    @pytest.mark.parametrize("profile", [None, *profile_names()])
+    @pytest.mark.parametrize(("route", "box"), [(DIRECT, PORT_RESTRICTED), (RELAYED, SYMMETRIC)])
+    def test_has_a_home_for_everybody_at_the_profiles_distance(self, profile, route, box):
+        public, *homes = Case(profile, route).topology(["player 1", "player 2"]).members
+        assert (public.name, public.link) == (PUBLIC, PERFECT)
+        assert [home.boxes for home in homes] == [(box,)] * 2
+        delay_s = 0.0 if profile is None else profile_named(profile).delay_s
+        assert sum(home.link.delay_s for home in homes) == pytest.approx(delay_s)
+
+    @pytest.mark.parametrize(("route", "box"), [(DIRECT, PORT_RESTRICTED), (RELAYED, SYMMETRIC)])
+    def test_is_one_that_the_rules_give_that_route(self, route, box):
+        assert direct_possible(box, box) is (route == DIRECT)
+
+
+def test_only_records_of_an_earlier_run_are_forgotten(tmp_path):
+    kernel_record().save(tmp_path / "00")
+    kernel_record().save(tmp_path / "mine")
+    (tmp_path / "01").mkdir()
+    (tmp_path / "01" / "notes.txt").touch()
+    _forget(tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert left >= {"01/notes.txt", "mine/packets.parquet"}
+    assert not (tmp_path / "00").exists()
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Three labs side by side, for most of the time they wait."""
+
+    async def measured():
+        return await asyncio.gather(*(measure_case(c, SHORT) for c in (NEAR, FAR, RELAYED_FAR)))
+
+    before = names()
+    found = dict(zip((NEAR, FAR, RELAYED_FAR), asyncio.run(measured()), strict=True))
+    assert names() == before
+    return found
+
+
+@on_kernel
+class TestRun:
+    def test_packets_go_the_way_they_are_to(self, runs):
+        for case, record in runs.items():
+            routes = record.provenance["routes"]
+            assert taken(routes, "player 1", "player 2") == case.route
+            assert {type_ for each in routes.values() for type_ in each.values()} <= {
+                *CANDIDATE_TYPES
+            }
+            assert list(wrong_routes(record.provenance)) == []
+
+    def test_nothing_is_sooner_than_it_can_be(self, runs):
+        """No packet than the links' delay, no click than that and packet, look-ahead and block."""
+        for case, record in runs.items():
+            delay_ms = 1000 * (DELAY_S if case.profile else 0.0)
+            assert record.provenance["delay_s"] * 1000 == pytest.approx(delay_ms)
+            mesh = record.mesh
+            took_ms = (mesh.packets["came_s"] - mesh.packets["sent_s"]) * 1000
+            assert took_ms.min() >= delay_ms - CLOCK_MS
+            for row in bounds_table(record).itertuples():
+                clicks = record.clicks[record.clicks["receiver"] == row.receiver]
+                assert clicks["latency_ms"].min() >= row.least_ms - CLOCK_MS
+                assert row.least_ms > delay_ms
+
+    def test_what_two_unknown_clocks_leave_holds_the_latency(self, runs):
+        for record in runs.values():
+            for row in bounds_table(record).itertuples():
+                assert row.one_way_min_ms - CLOCK_MS <= row.median_ms
+                assert row.median_ms <= row.one_way_max_ms + CLOCK_MS
+
+    def test_there_is_one_clock_and_the_packets_do_not_contradict_it(self, runs):
+        for record in runs.values():
+            assert (record.mesh.participants["clock_error_s"] == 0).all()
+            for row in pairs_table(record.mesh).itertuples():
+                assert row.why == ""
+                assert row.offset_min_s <= 0 <= row.offset_max_s
+                assert row.skew_min_ppm <= 0 <= row.skew_max_ppm
+
+    def test_every_ordered_pair_is_judged(self, runs):
+        for case, record in runs.items():
+            paths = paths_table(record)
+            assert len(paths) == 2
+            assert (paths["heard_share"] > 0).all()
+            (verdict,) = across_verdicts({case.name: record})
+            assert verdict.target == "< 100"
+            assert verdict.name.startswith(f"one-way latency over {case.name}")
+
+    def test_links_tell_what_they_carried(self, runs):
+        assert runs[NEAR].provenance["links"] == {}
+        for case in (FAR, RELAYED_FAR):
+            links = runs[case].provenance["links"]
+            assert set(links) == {"player-1-network-1", "player-2-network-1"}
+            for link in links.values():
+                for way in (link["up"], link["down"]):
+                    assert way["sent"] > 1000
+                    assert way["refused"] < way["sent"] / 2
+                    assert 0 <= way["late_median_s"] <= way["late_p99_s"] <= way["late_max_s"]

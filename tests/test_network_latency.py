@@ -1,0 +1,99 @@
+"""``jamlab verify --network kernel``: its options, its complaints and its page."""
+
+import json
+
+import pytest
+
+from jamlab import cli, network_latency
+from jamlab.measure.kernel_record import KernelRecord
+from jamlab.networks import kernel
+from jamlab.networks.namespace import KernelLabError
+from jamlab.report.html import KERNEL_FOLDER
+
+from .measure.kernel_records import kernel_record
+from .report.pages import Page
+
+
+def verify(tmp_path, *options):
+    return cli.main(["verify", "--network", "kernel", "--out", str(tmp_path), *options])
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Have a run find chosen records; returns the plans it was given."""
+    plans = []
+
+    async def measure(plan, folder, progress):
+        plans.append(plan)
+        progress(0.5, "same country, direct")
+        for number, latency_ms in enumerate((30.0, 99.0)):
+            network = ("same country", "transatlantic")[number]
+            record = kernel_record(latency_ms, number=number, network=network)
+            record.save(folder / f"{number:02d}")
+
+    monkeypatch.setattr(network_latency, "measure_kernel", measure)
+    return plans
+
+
+def test_it_is_judged_and_has_a_page_of_its_own(measured, tmp_path, capsys):
+    """One real page, and the same again from the records it leaves."""
+    assert verify(tmp_path, "--profile", "4G", "--duration", "12", "--peers", "3", "--json") == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert [verdict["verdict"] for verdict in judged] == ["PASS", "PASS"]
+    (plan,) = measured
+    assert {case.profile for case in plan.cases} == {None, "4G"}
+    assert (plan.plan.duration_s, plan.plan.peers) == (12, 3)
+    written = tmp_path / f"{KERNEL_FOLDER}.html"
+    page = Page(written.read_text(encoding="utf-8"))
+    assert "What the links themselves add" in page.text
+    assert "transatlantic, direct" in page.text
+    assert page.addresses == []
+    tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
+    assert tables == ["verdicts", "profiles", "carriers", "bounds"]
+    written.unlink()
+    assert cli.main(["report", str(tmp_path / KERNEL_FOLDER), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == judged
+    assert written.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--only", "local-capture"), "leave out --only, --card and --here-only"),
+        (("--here-only",), "leave out --only, --card and --here-only"),
+        (("--card", "card"), "leave out --only, --card and --here-only"),
+        (("--profile", "Mars"), "there is no network profile 'Mars': choose LAN, "),
+        (("--duration", "30"), "duration_s is 30: choose 3 to 25"),
+        (("--peers", "7"), "peers is 7: choose 2 to 6"),
+    ],
+)
+def test_what_does_not_go_together_is_one_sentence(measured, tmp_path, capsys, options, words):
+    assert verify(tmp_path, *options) == 2
+    told = capsys.readouterr().err
+    assert words in " ".join(told.split())
+    assert "Traceback" not in told
+    assert measured == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_profile_is_for_the_kernels_network(tmp_path, capsys):
+    assert cli.main(["verify", "--profile", "4G", "--out", str(tmp_path)]) == 2
+    assert "--profile is for --network kernel" in capsys.readouterr().err
+
+
+def test_without_a_lab_the_reason_is_told(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(kernel, "unavailable", lambda: "network namespaces are for root alone")
+    assert verify(tmp_path) == 2
+    assert "there can be no network lab: network namespaces are for root" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lab_that_fails_leaves_the_earlier_run(monkeypatch, tmp_path, capsys):
+    async def fail(plan, folder, progress):
+        raise KernelLabError("ip failed: no")
+
+    kernel_record().save(tmp_path / KERNEL_FOLDER / "00")
+    monkeypatch.setattr(network_latency, "measure_kernel", fail)
+    assert verify(tmp_path) == 2
+    assert "ip failed: no" in capsys.readouterr().err
+    assert KernelRecord.load(tmp_path / KERNEL_FOLDER / "00").name == "same country, direct"
