@@ -37,16 +37,15 @@ _BOUNDS_WORDS = (
 
 
 def added_sentence(records: dict[str, KernelRecord]) -> str:
-    """Say what carrying packets in user space takes, with how it was measured."""
+    """Say what carrying packets in user space takes, with how it was measured, and why it is."""
     told = next(iter(records.values())).provenance
     added = told["added"]
-    netem = (
-        "The kernel has netem, whose jitter is another"
-        if told["no_netem"] is None
-        else (f"There is no netem: {told['no_netem']}")
-    )
+    why = "The kernel has netem, whose jitter is another"
+    if told["no_netem"] is not None:
+        why = f"There is no netem: {told['no_netem']}"
     return (
-        f"{netem}; so packets are carried by processes. A datagram takes {_us(added['cable_median_s'])} between two namespaces (median; 99th "
+        f"{why}; so packets are carried by processes. "
+        f"A datagram takes {_us(added['cable_median_s'])} between two namespaces (median; 99th "
         f"percentile {_us(added['cable_p99_s'])}). A link that is carried by a process takes "
         f"{_us(added['carried_median_s'])} more ({_us(added['carried_p99_s'])}), and one that "
         f"delays by {added['delay_s'] * 1000:g} ms takes {_us(added['delayed_median_s'])} "
