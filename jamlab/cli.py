@@ -190,8 +190,7 @@ def _verify(options: argparse.Namespace) -> int:
         duration_s=options.duration,
         block_frames=options.block_frames,
     )
-    network_latency.check(options)
-    if options.network == network_latency.KERNEL:
+    if network_latency.wanted(options):
         networks, page = network_latency.verify(options, plan, _progress_bar)
         return _tell(None, _Further(networks=networks), page, as_json=options.json)
     campaign = ConnectivityPlan(calls=options.calls)

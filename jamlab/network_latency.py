@@ -16,7 +16,7 @@ from jamlab.networks.kernel import KernelLabError
 from jamlab.networks.profile import UnknownProfileError, profile_names
 from jamlab.report.html import KERNEL_FOLDER, notebook_path, render
 
-__all__ = ["COMPLAINTS", "KERNEL", "add_arguments", "check", "is_kernel_run", "report", "verify"]
+__all__ = ["COMPLAINTS", "add_arguments", "is_kernel_run", "report", "verify", "wanted"]
 
 SIMULATED, KERNEL = "simulated", "kernel"
 COMPLAINTS = KernelLabError, CoturnError
@@ -39,15 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check(options: argparse.Namespace) -> None:
-    """Raise PlanError when options are there that do not go with the network."""
-    if options.network == KERNEL and (options.only or options.card or options.here_only):
+def wanted(options: argparse.Namespace) -> bool:
+    """Return whether the kernel's network is; raises PlanError when others do not go with it."""
+    on_kernel = bool(options.network == KERNEL)
+    if on_kernel and (options.only or options.card or options.here_only):
         raise PlanError(
             "--network kernel measures the latency across networks and nothing else: leave out "
             "--only, --card and --here-only"
         )
-    if options.network != KERNEL and options.profile:
+    if options.profile and not on_kernel:
         raise PlanError("--profile is for --network kernel: give both")
+    return on_kernel
 
 
 def verify(
