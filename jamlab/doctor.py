@@ -15,6 +15,7 @@ from jamlab.audio.realtime import ALLOWANCE, RealTime
 from jamlab.measure.loop import LagProbe, LoopLag, run_precisely
 from jamlab.measure.record import machine, versions
 from jamlab.networks import coturn, kernel
+from jamlab.networks.tun import why_no_tun
 
 LAG_WATCHED_S = 1.0
 BUSY_LAG_MS = 2.0
@@ -102,7 +103,7 @@ def _realtime() -> Iterator[Finding]:
 
 def _lab() -> Finding:
     """Look for what trials on this machine's kernel need."""
-    reason = kernel.unavailable() or coturn.unavailable()
+    reason = kernel.unavailable() or why_no_tun() or coturn.unavailable()
     if reason is None:
         return Finding("network lab", True, "namespaces, nftables and coturn are there")
     detail, _, remedy = reason.partition(": ")

@@ -114,5 +114,15 @@ def test_without_nftables_it_says_how_to_install_them(monkeypatch):
 def test_with_all_a_lab_needs(monkeypatch):
     for room in (doctor.kernel, doctor.coturn):
         monkeypatch.setattr(room, "unavailable", lambda: None)
+    monkeypatch.setattr(doctor, "why_no_tun", lambda: None)
     (finding,) = found("network lab")
     assert finding.fine
+
+
+def test_without_tun_devices_a_lab_has_no_links(monkeypatch):
+    monkeypatch.setattr(doctor.kernel, "unavailable", lambda: None)
+    monkeypatch.setattr(doctor, "why_no_tun", lambda: "there are no devices: modprobe tun")
+    (finding,) = found("network lab")
+    assert not finding.fine
+    assert finding.detail == "there are no devices"
+    assert finding.remedy.endswith("modprobe tun")

@@ -98,9 +98,14 @@ def load_runs(folder: Path) -> dict[str, LatencyRecord]:
     Raises
     ------
     jamlab.measure.record.RecordError
-        When one cannot be read.
+        When there is none, or one cannot be read.
     """
-    return dict(load_kernel(folder)) if is_kernel_run(folder) else load_across(folder)
+    if is_kernel_run(folder):
+        return dict(load_kernel(folder))
+    found = load_across(folder)
+    if not found:
+        raise RecordError(f"{folder} holds no run across networks: name one that does")
+    return found
 
 
 def is_kernel_run(folder: Path) -> bool:

@@ -66,10 +66,9 @@ def open_tun(name: str) -> int:
     """
     if not 0 < len(name.encode()) <= LONGEST_NAME:
         raise TunError(f"{name!r} is no name for an interface: use 1 to {LONGEST_NAME} letters")
-    try:
-        device = os.open(NODE, os.O_RDWR | os.O_NONBLOCK)
-    except OSError as error:
-        raise TunError(why_no_tun() or str(error)) from error
+    if reason := why_no_tun():
+        raise TunError(reason)
+    device = os.open(NODE, os.O_RDWR | os.O_NONBLOCK)
     try:
         fcntl.ioctl(device, _TUNSETIFF, _REQUEST.pack(name.encode(), _IFF_TUN | _IFF_NO_PI))
     except OSError as error:

@@ -123,6 +123,8 @@ class TestFolder:
     def test_without_a_run_is_one_sentence(self, tmp_path):
         with pytest.raises(RecordError, match="holds no run on the kernel's network"):
             load_kernel(tmp_path)
+        with pytest.raises(RecordError, match="holds no run across networks"):
+            load_runs(tmp_path)
 
     def test_with_half_a_record_names_the_file(self, tmp_path):
         folder = kernel_record().save(tmp_path / "00")
