@@ -21,23 +21,28 @@ import math
 from asyncio import FIRST_EXCEPTION
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from aioice import Candidate, Connection
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from aioice import Candidate
 
-from jamlab.media.rtc import ice_connection, pair_count, selected_pair
+from jamlab.measure.end import (
+    CALLEE,
+    CALLER,
+    CHECKS,
+    DEADLINE,
+    AttemptError,
+    End,
+    Level,
+    Log,
+    end_here,
+)
 from jamlab.mesh.ice import IceConfiguration
 
-Level: TypeAlias = Literal["ice", "dtls"]
 DEADLINE_S = 30.0
 """Default time an attempt has: as long as a `WebRTCAudioService` waits for a connection."""
 
 DIRECT, RELAYED, FAILED = "direct", "relayed", "failed"
-GATHERING, CHECKS, DTLS, DEADLINE = "gathering", "checks", "DTLS", "deadline"
-CALLER, CALLEE = "caller", "callee"
 
 MOST_PAIRS = 100
 """Candidate pairs at an end beyond which an attempt has failed in its checks."""
@@ -72,42 +77,6 @@ class Attempt:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-@dataclass
-class _Log:
-    """When each end came into which state, in seconds since the attempt began."""
-
-    began_s: float
-    entries: list[tuple[float, str, str, str]] = field(default_factory=list)
-
-    def note(self, side: str, kind: str, state: str) -> None:
-        elapsed_s = asyncio.get_running_loop().time() - self.began_s
-        self.entries.append((round(elapsed_s, 6), side, kind, state))
-
-    def first(self, side: str, state: str) -> float:
-        wanted = side, "ice", state
-        return next((time_s for time_s, *what in self.entries if (*what,) == wanted), math.nan)
-
-
-class _AttemptError(Exception):
-    """An attempt that is over, with the stage it failed in."""
-
-    def __init__(self, stage: str) -> None:
-        super().__init__(stage)
-        self.stage = stage
-
-
-class _End(Protocol):
-    """One end of an attempt, at either level."""
-
-    async def offer(self) -> Any: ...
-    async def answer(self, offer: Any) -> Any: ...
-    async def accept(self, answer: Any) -> None: ...
-    def connecting(self) -> "asyncio.Future[None]": ...
-    async def close(self) -> None: ...
-    @property
-    def ice(self) -> Connection: ...
-
-
 Where: TypeAlias = Callable[[], AbstractContextManager[Any]]
 """Makes the context in which an end runs, e.g. ``with host:``; `contextlib.nullcontext` is here."""
 
@@ -121,7 +90,7 @@ async def attempt(
     caller_at: Where = contextlib.nullcontext,
     callee_at: Where = contextlib.nullcontext,
 ) -> Attempt:
-    """Try to connect two participants once.
+    """Try to connect two participants once, both in this process.
 
     Parameters
     ----------
@@ -136,29 +105,61 @@ async def attempt(
     caller_at, callee_at : callable
         Make the context each end runs in.
     """
-    loop = asyncio.get_running_loop()
-    log = _Log(loop.time())
-    make: Callable[..., _End] = _IceEnd if level == "ice" else _PeerEnd
+    log = Log()
     async with AsyncExitStack() as stack:
-        ends: list[_End] = []
+        ends: list[End] = []
         for side, where in ((CALLER, caller_at), (CALLEE, callee_at)):
             with where():
-                end = make(side, configuration, log)
+                end = end_here(side, configuration, level, log)
             stack.push_async_callback(end.close)
             ends.append(end)
-        caller, callee = ends
-        stage = await _stage_of_failure(
-            _call(caller, callee, caller_at, callee_at, signalling_s), deadline_s
+        return await attempt_between(
+            *ends,
+            configuration=configuration,
+            log=log,
+            signalling_s=signalling_s,
+            deadline_s=deadline_s,
+            caller_at=caller_at,
+            callee_at=callee_at,
         )
-        types = ("", "") if stage else _candidate_types(caller, callee)
-        return _attempt(log, configuration, types, stage, loop.time())
+
+
+async def attempt_between(
+    caller: End,
+    callee: End,
+    *,
+    configuration: IceConfiguration,
+    log: Log,
+    signalling_s: float,
+    deadline_s: float,
+    caller_at: Where = contextlib.nullcontext,
+    callee_at: Where = contextlib.nullcontext,
+) -> Attempt:
+    """Try to connect two ends that are there, in this process or in others; closes neither.
+
+    Parameters
+    ----------
+    caller, callee : End
+        Both tell the log their states.
+    log : Log
+        What it has noted up to now counts as the beginning.
+    configuration, signalling_s, deadline_s, caller_at, callee_at
+        As of `attempt`.
+    """
+    loop = asyncio.get_running_loop()
+    log.began_s = loop.time()
+    call = _call(caller, callee, caller_at, callee_at, signalling_s)
+    stage = await _stage_of_failure(call, deadline_s)
+    now_s = loop.time()
+    types = ("", "") if stage else await _candidate_types(caller, callee)
+    return _attempt(log, configuration, types, stage, now_s)
 
 
 async def _stage_of_failure(call: Awaitable[None], deadline_s: float) -> str:
     try:
         async with asyncio.timeout(deadline_s):
             await call
-    except _AttemptError as failure:
+    except AttemptError as failure:
         return failure.stage
     except TimeoutError:
         return DEADLINE
@@ -166,7 +167,7 @@ async def _stage_of_failure(call: Awaitable[None], deadline_s: float) -> str:
 
 
 async def _call(
-    caller: _End, callee: _End, caller_at: Where, callee_at: Where, signalling_s: float
+    caller: End, callee: End, caller_at: Where, callee_at: Where, signalling_s: float
 ) -> None:
     """Exchange descriptions and wait until both ends are connected."""
     offer = await _at(caller_at, caller.offer())
@@ -177,7 +178,7 @@ async def _call(
     await _both_connected((caller, callee))
 
 
-async def _both_connected(ends: Sequence[_End]) -> None:
+async def _both_connected(ends: Sequence[End]) -> None:
     waiting = [end.connecting() for end in ends]
     try:
         while not all(one.done() for one in waiting):
@@ -186,8 +187,8 @@ async def _both_connected(ends: Sequence[_End]) -> None:
             )
             for one in done:
                 one.result()
-            if len(done) < len(waiting) and any(pair_count(end.ice) > MOST_PAIRS for end in ends):
-                raise _AttemptError(CHECKS)
+            if len(done) < len(waiting):
+                await _limit_pairs(ends)
     finally:
         for one in waiting:
             one.cancel()
@@ -196,13 +197,19 @@ async def _both_connected(ends: Sequence[_End]) -> None:
             one.cancelled() or one.exception()
 
 
+async def _limit_pairs(ends: Sequence[End]) -> None:
+    for end in ends:
+        if await end.pair_count() > MOST_PAIRS:
+            raise AttemptError(CHECKS)
+
+
 async def _at(where: Where, step: Awaitable[Any]) -> Any:
     with where():
         return await step
 
 
 def _attempt(
-    log: _Log,
+    log: Log,
     configuration: IceConfiguration,
     types: tuple[str, str],
     stage: str,
@@ -220,123 +227,16 @@ def _attempt(
         time_to_connect_s=math.nan if stage else observed_s,
         observed_s=observed_s,
         stage=stage,
-        states=json.dumps(log.entries),
+        states=json.dumps(log.elapsed),
     )
 
 
-def _candidate_types(caller: _End, callee: _End) -> tuple[str, str]:
+async def _candidate_types(caller: End, callee: End) -> tuple[str, str]:
     """Return the types of the caller's and of the callee's selected candidate."""
-    at_caller, at_callee = selected_pair(caller.ice), selected_pair(callee.ice)
-    assert at_caller is not None
-    assert at_callee is not None
+    at_caller, at_callee = await caller.selected_pair(), await callee.selected_pair()
     return _type(at_caller[0], at_callee[1]), _type(at_callee[0], at_caller[1])
 
 
 def _type(own: Candidate, seen: Candidate) -> str:
     """Return a type: an end knows its relay, the other end saw what its address became."""
     return "relay" if "relay" in (own.type, seen.type) else str(seen.type)
-
-
-class _IceEnd:
-    """One aioice connection."""
-
-    def __init__(self, side: str, configuration: IceConfiguration, log: _Log) -> None:
-        self._side = side
-        self._log = log
-        self._connecting: asyncio.Task[None] | None = None
-        self.ice = Connection(side == CALLER, **configuration.connection_arguments())
-        log.note(side, "ice", "new")
-
-    async def offer(self) -> Any:
-        await self.ice.gather_candidates()
-        ice = self.ice
-        return ice.local_candidates, ice.local_username, ice.local_password
-
-    async def answer(self, offer: Any) -> Any:
-        answer = await self.offer()
-        await self.accept(offer)
-        return answer
-
-    async def accept(self, answer: Any) -> None:
-        candidates, self.ice.remote_username, self.ice.remote_password = answer
-        for candidate in (*candidates, None):
-            await self.ice.add_remote_candidate(candidate)
-        if not (candidates and self.ice.local_candidates):
-            raise _AttemptError(GATHERING)
-        self._log.note(self._side, "ice", "checking")
-        self._connecting = asyncio.create_task(self._connect())
-
-    async def _connect(self) -> None:
-        try:
-            await self.ice.connect()
-        except ConnectionError:
-            self._log.note(self._side, "ice", "failed")
-            raise _AttemptError(CHECKS) from None
-        self._log.note(self._side, "ice", "completed")
-
-    def connecting(self) -> "asyncio.Future[None]":
-        assert self._connecting is not None
-        return self._connecting
-
-    async def close(self) -> None:
-        await self.ice.close()
-        if self._connecting is not None and not self._connecting.done():
-            self._connecting.cancel()
-            await asyncio.wait((self._connecting,))
-        self._log.note(self._side, "ice", "closed")
-
-
-class _PeerEnd:
-    """One aiortc peer connection, with a data channel to have something to connect for."""
-
-    def __init__(self, side: str, configuration: IceConfiguration, log: _Log) -> None:
-        self._settled = asyncio.Event()
-        self._peer = RTCPeerConnection(
-            RTCConfiguration(
-                iceServers=configuration.ice_servers,
-                iceTransportPolicy=RTCIceTransportPolicy(configuration.policy),
-            )
-        )
-        self._peer.on("iceconnectionstatechange", lambda: self._note("ice"))
-        self._peer.on("connectionstatechange", lambda: self._note("connection"))
-        self._side = side
-        self._log = log
-        log.note(side, "ice", "new")
-        log.note(side, "connection", "new")
-
-    @property
-    def ice(self) -> Connection:
-        return ice_connection(self._peer)
-
-    async def offer(self) -> Any:
-        self._peer.createDataChannel("attempt")
-        await self._peer.setLocalDescription(await self._peer.createOffer())
-        return self._peer.localDescription
-
-    async def answer(self, offer: Any) -> Any:
-        await self._peer.setRemoteDescription(offer)
-        await self._peer.setLocalDescription(await self._peer.createAnswer())
-        return self._peer.localDescription
-
-    async def accept(self, answer: Any) -> None:
-        await self._peer.setRemoteDescription(answer)
-        if not (self.ice.local_candidates and self.ice.remote_candidates):
-            raise _AttemptError(GATHERING)
-
-    def connecting(self) -> "asyncio.Future[None]":
-        return asyncio.ensure_future(self._connected())
-
-    async def _connected(self) -> None:
-        while self._peer.connectionState != "connected":
-            if self._peer.connectionState in ("failed", "closed"):
-                raise _AttemptError(CHECKS if self._peer.iceConnectionState == "failed" else DTLS)
-            self._settled.clear()
-            await self._settled.wait()
-
-    async def close(self) -> None:
-        await self._peer.close()
-
-    def _note(self, kind: str) -> None:
-        state = self._peer.iceConnectionState if kind == "ice" else self._peer.connectionState
-        self._log.note(self._side, kind, state)
-        self._settled.set()

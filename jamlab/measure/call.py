@@ -18,7 +18,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 
-from jamlab.measure.attempt import DEADLINE_S, Attempt, Level, attempt
+from jamlab.measure.attempt import DEADLINE_S, Attempt, attempt
+from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.clock import Clock

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from jamlab.measure.attempt import Level
 from jamlab.measure.call import stand_in
+from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.measure.record import versions
 from jamlab.mesh.ice import IceConfiguration

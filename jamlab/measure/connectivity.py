@@ -28,10 +28,11 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from jamlab.measure.attempt import DEADLINE_S, Level
+from jamlab.measure.attempt import DEADLINE_S
 from jamlab.measure.call import Call, simulate
 from jamlab.measure.chunks import CampaignError, Chunk, Parts
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
+from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.measure.workers import Progress, process_pool
 from jamlab.mesh.ice import IceConfiguration

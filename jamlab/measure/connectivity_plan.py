@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jamlab.measure.attempt import DEADLINE_S, Level
+from jamlab.measure.attempt import DEADLINE_S
 from jamlab.measure.connectivity import campaign, check_parameters
 from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.end import Level
 from jamlab.measure.population import Population, load_population
 from jamlab.measure.record import provenance
 from jamlab.measure.workers import Progress

@@ -1,0 +1,131 @@
+"""The process of an end: it does what its parent asks, and ends when told to, or left alone."""
+
+import asyncio
+import json
+import socket
+from asyncio import StreamReader, StreamWriter, Task
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from jamlab.measure.end import AttemptError, End, Level, Log, end_here
+from jamlab.measure.end_messages import MOST_BYTES, line, packed, unpacked
+from jamlab.mesh.ice import IceConfiguration
+
+Inside: TypeAlias = Callable[[], None]
+"""Called in the new process before anything else, e.g. to enter a namespace; can be pickled."""
+
+
+async def serve_end(
+    connection: socket.socket,
+    side: str,
+    configuration: IceConfiguration,
+    level: Level,
+    inside: Inside,
+) -> None:
+    """Be an end for the process at the other end of a connection, until it is closed.
+
+    Parameters
+    ----------
+    connection : socket
+        What the parent asks comes from here.
+    side, configuration, level
+        As of `jamlab.measure.end.end_here`.
+    inside : callable
+        Called first.
+    """
+    reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
+    try:
+        inside()
+        end = end_here(side, configuration, level, _ToldLog(writer))
+    except Exception as error:  # whatever it was, the parent is waiting for us
+        _tell_broken(writer, error)
+    else:
+        writer.write(line("ready"))
+        closing = await _Steps(end, writer).take(reader)
+        if closing is None:
+            return  # the parent is gone
+        await _close(end, closing, reader, writer)
+    writer.close()
+    await writer.wait_closed()
+
+
+class _ToldLog(Log):
+    """Tells the parent what is noted."""
+
+    def __init__(self, writer: StreamWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def add(self, time_s: float, side: str, kind: str, state: str) -> None:
+        self._writer.write(line("state", time_s, kind, state))
+
+
+class _Steps:
+    """Takes steps as they are asked for, several at a time."""
+
+    def __init__(self, end: End, writer: StreamWriter) -> None:
+        self._end = end
+        self._writer = writer
+        self._under_way: set[Task[None]] = set()
+        self._steps: dict[str, Callable[[Any], Awaitable[Any]]] = {
+            "offer": self._offer,
+            "answer": self._answer,
+            "accept": self._accept,
+            "connecting": lambda _: end.connecting(),
+            "pair_count": lambda _: end.pair_count(),
+            "selected_pair": self._selected_pair,
+        }
+
+    async def take(self, reader: StreamReader) -> int | None:
+        """Take steps until asked to close; returns that request's number, None without a parent."""
+        try:
+            while asked := await reader.readline():
+                number, step, argument = json.loads(asked)
+                if step == "close":
+                    return int(number)
+                task = asyncio.create_task(self._take(number, self._steps[step](argument)))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+            return None
+        finally:
+            await self._give_up()
+
+    async def _take(self, number: int, step: Awaitable[Any]) -> None:
+        try:
+            self._writer.write(line("done", number, await step))
+        except AttemptError as failure:
+            self._writer.write(line("over", number, failure.stage))
+        except Exception as error:  # whatever it was, the parent is waiting for us
+            _tell_broken(self._writer, error)
+
+    async def _give_up(self) -> None:
+        for task in self._under_way:
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _offer(self, _: Any) -> Any:
+        return packed(await self._end.offer())
+
+    async def _answer(self, offer: Any) -> Any:
+        return packed(await self._end.answer(unpacked(offer)))
+
+    async def _accept(self, answer: Any) -> None:
+        await self._end.accept(unpacked(answer))
+
+    async def _selected_pair(self, _: Any) -> list[str]:
+        return [candidate.to_sdp() for candidate in await self._end.selected_pair()]
+
+
+async def _close(end: End, number: int, reader: StreamReader, writer: StreamWriter) -> None:
+    """Close the end, unless the parent is gone before that is done."""
+    closing, gone = asyncio.create_task(end.close()), asyncio.create_task(reader.read())
+    await asyncio.wait((closing, gone), return_when=asyncio.FIRST_COMPLETED)
+    gone.cancel()
+    closing.cancel()
+    await asyncio.wait((closing, gone))
+    writer.write(line("done", number, None))
+
+
+def _tell_broken(writer: StreamWriter, error: Exception) -> None:
+    writer.write(line("broken", f"{type(error).__name__}: {error}"))

@@ -1,0 +1,183 @@
+"""An end of an attempt whose agent is in another process, seen from the process of the attempt.
+
+What is said goes over a socket pair (`jamlab.measure.end_messages`). When the process ends too
+early, or says what makes no sense, whoever waits for it is told why.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+from asyncio import Future, StreamReader, StreamWriter
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aioice import Candidate
+
+from jamlab.measure.end import AttemptError, Log
+from jamlab.measure.end_messages import (
+    MOST_BYTES,
+    Broken,
+    Done,
+    Over,
+    Ready,
+    State,
+    candidate,
+    line,
+    message,
+    packed,
+    unpacked,
+)
+
+T = TypeVar("T")
+
+CLOSING_S = 10.0
+"""How long a process has to end by itself: a TURN server may be slow to free an allocation."""
+
+
+class EndProcessError(RuntimeError):
+    """The process of an end could not be started, ended too early, or said what makes no sense."""
+
+
+class RemoteEnd:
+    """An `End` in another process; made by `opened`.
+
+    Its process ends with it: by `close`, and when this process is gone.
+    """
+
+    def __init__(self, side: str, log: Log, reader: StreamReader, writer: StreamWriter) -> None:
+        self._side = side
+        self._log = log
+        self._writer = writer
+        self._ready: Future[None] = asyncio.get_running_loop().create_future()
+        self._asked: dict[int, Future[Any]] = {}
+        self._numbers = itertools.count()
+        self._fault = ""
+        self._listening = asyncio.create_task(self._listen(reader))
+
+    @classmethod
+    async def opened(cls, connection: socket.socket, side: str, log: Log) -> "RemoteEnd":
+        """Return the end at the other end of a connection, as soon as it is ready.
+
+        Parameters
+        ----------
+        connection : socket
+            Belongs to the end from now on.
+        side : str
+            ``"caller"`` or ``"callee"``.
+        log : Log
+            Told the end's states.
+
+        Raises
+        ------
+        EndProcessError
+            When it cannot be made.
+        """
+        reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
+        end = cls(side, log, reader, writer)
+        try:
+            await end._ready
+        except BaseException:
+            await end.close()
+            raise
+        return end
+
+    async def offer(self) -> Any:
+        """Gather candidates and describe this end."""
+        return self._checked(unpacked, await self._ask("offer"))
+
+    async def answer(self, offer: Any) -> Any:
+        """Gather candidates, describe this end and begin the checks."""
+        return self._checked(unpacked, await self._ask("answer", packed(offer)))
+
+    async def accept(self, answer: Any) -> None:
+        """Begin the checks."""
+        await self._ask("accept", packed(answer))
+
+    def connecting(self) -> "asyncio.Future[None]":
+        """Return what is done when this end is connected; fails with `AttemptError`."""
+        return asyncio.ensure_future(self._ask("connecting"))
+
+    async def pair_count(self) -> int:
+        """Return how many candidate pairs there are (RFC 8445 §6.1.2)."""
+        return self._checked(int, await self._ask("pair_count"))
+
+    async def selected_pair(self) -> tuple[Candidate, Candidate]:
+        """Return the local and the remote candidate, once connected."""
+        return self._checked(_pair, await self._ask("selected_pair"))
+
+    async def close(self) -> None:
+        """End the process; whoever still waits for it is told that it has ended."""
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await self._ask("close")
+                await asyncio.wait((self._listening,))
+        except (EndProcessError, TimeoutError):
+            pass  # it ends when it sees that we are gone
+        finally:
+            self._writer.close()
+            await asyncio.wait((self._listening,))
+
+    async def _ask(self, step: str, argument: Any = None) -> Any:
+        if self._fault:
+            raise self._error()
+        number = next(self._numbers)
+        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        self._writer.write(line(number, step, argument))
+        try:
+            return await answer
+        finally:
+            del self._asked[number]
+
+    async def _listen(self, reader: StreamReader) -> None:
+        fault = "it ended in the middle of an attempt"
+        try:
+            with contextlib.suppress(ConnectionError):
+                while said := await reader.readline():
+                    self._hear(said)
+        except ValueError as error:
+            fault = str(error)
+        self._lose(self._fault or fault)
+
+    def _hear(self, said: bytes) -> None:
+        match message(said):
+            case Ready():
+                _settle(self._ready, None)
+            case State(time_s, kind, state):
+                self._log.add(time_s, self._side, kind, state)
+            case Done(number, result):
+                _settle(self._asked.get(number), result)
+            case Over(number, stage):
+                _settle(self._asked.get(number), AttemptError(stage))
+            case Broken(reason):
+                self._lose(reason)
+
+    def _lose(self, fault: str) -> None:
+        self._fault = fault
+        for waiting in (self._ready, *self._asked.values()):
+            _settle(waiting, self._error())
+
+    def _checked(self, read: Callable[[Any], T], result: Any) -> T:
+        try:
+            return read(result)
+        except (TypeError, ValueError) as error:
+            self._fault = str(error)
+            raise self._error() from None
+
+    def _error(self) -> EndProcessError:
+        return EndProcessError(f"the process of the {self._side}'s end is of no use: {self._fault}")
+
+
+def _settle(waiting: "Future[Any] | None", result: Any) -> None:
+    """Give a future its result or its exception, unless nobody waits for it any more."""
+    if waiting is None or waiting.done():
+        return
+    if isinstance(result, Exception):
+        waiting.set_exception(result)
+    else:
+        waiting.set_result(result)
+
+
+def _pair(result: Any) -> tuple[Candidate, Candidate]:
+    local, remote = result
+    return candidate(local), candidate(remote)

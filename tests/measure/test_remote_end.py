@@ -1,0 +1,260 @@
+"""Attempts whose ends are in processes of their own: on loopback, and when a process goes wrong."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from functools import partial
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jamlab.measure.attempt import attempt, attempt_between
+from jamlab.measure.end import AttemptError, Log
+from jamlab.measure.end_messages import line
+from jamlab.measure.end_server import EndServer
+from jamlab.measure.remote_end import EndProcessError, RemoteEnd
+from jamlab.mesh.ice import IceConfiguration, IceServer
+
+HOST_ONLY = IceConfiguration("host only")
+NO_RELAY = IceConfiguration(
+    "relay only", (IceServer("turn:127.0.0.1:9?transport=tcp", "jam", "jam"),), "relay"
+)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with EndServer() as server:
+        yield server
+
+
+async def ends(server, level="ice", configuration=HOST_ONLY):
+    log = Log()
+    sides = ("caller", "callee")
+    opened = [await server.open(side, configuration, level, log) for side in sides]
+    return *opened, log
+
+
+def processes(server):
+    """Return the processes of ends there are."""
+    return psutil.Process(server._server.pid).children()
+
+
+async def nobody_left(server):
+    """Wait until the server has no children, not even dead ones."""
+    await asyncio.to_thread(psutil.wait_procs, processes(server))
+    assert not processes(server)
+
+
+async def tried(server, level, configuration=HOST_ONLY):
+    caller, callee, log = await ends(server, level, configuration)
+    try:
+        return await attempt_between(
+            caller, callee, configuration=configuration, log=log, signalling_s=0, deadline_s=30
+        )
+    finally:
+        await caller.close()
+        await callee.close()
+
+
+def sequence(attempt, side, kind):
+    return [state for _, *who, state in json.loads(attempt.states) if who == [side, kind]]
+
+
+class TestSameAsHere:
+    @pytest.mark.parametrize("level", ["ice", "dtls"])
+    async def test_a_success(self, server, level):
+        remote = await tried(server, level)
+        local = await attempt(HOST_ONLY, level=level, signalling_s=0)
+        assert remote.to_dict().keys() == local.to_dict().keys()
+        for field in ("result", "stage", "relay_transport"):
+            assert getattr(remote, field) == getattr(local, field)
+        for side in ("caller", "callee"):
+            for kind in ("ice", "connection"):
+                assert sequence(remote, side, kind) == sequence(local, side, kind)
+        assert 0 < remote.time_to_connect_s == remote.observed_s
+
+    @pytest.mark.parametrize("level", ["ice", "dtls"])
+    async def test_nothing_gathered(self, server, level):
+        remote = await tried(server, level, NO_RELAY)
+        local = await attempt(NO_RELAY, level=level, signalling_s=0)
+        assert (remote.result, remote.stage) == (local.result, local.stage)
+        assert remote.stage == "gathering"
+
+    async def test_times_are_of_the_clock_of_this_process(self, server):
+        """Both processes read CLOCK_MONOTONIC, so no state lies outside of the attempt."""
+        remote = await tried(server, "ice")
+        times_s = [entry[0] for entry in json.loads(remote.states)]
+        assert times_s == sorted(times_s)
+        assert 0 <= times_s[0] <= times_s[-1] <= remote.observed_s
+
+    async def test_many_at_once(self, server):
+        results = await asyncio.gather(*(tried(server, "ice") for _ in range(8)))
+        assert {one.result for one in results} == {"direct"}
+        await nobody_left(server)
+
+
+class TestEndings:
+    async def test_no_process_is_left(self, server):
+        await tried(server, "dtls")
+        await nobody_left(server)
+
+    async def test_killed_in_the_middle(self, server):
+        caller, callee, _ = await ends(server)
+        await callee.answer(await caller.offer())  # the callee checks on, nobody answers
+        waiting = callee.connecting()
+        for process in processes(server):
+            process.kill()
+        with pytest.raises(EndProcessError, match=r"callee's end .*ended in the middle"):
+            await waiting
+        with pytest.raises(EndProcessError, match="callee's end"):
+            await callee.pair_count()
+        await caller.close()
+        await callee.close()
+        await nobody_left(server)
+
+    async def test_cancelled_in_the_middle(self, server):
+        caller, callee, log = await ends(server)
+        checking = asyncio.Event()
+        log.add = lambda _time, _side, _kind, state: state == "checking" and checking.set()
+        trying = asyncio.create_task(
+            attempt_between(
+                caller,
+                callee,
+                configuration=HOST_ONLY,
+                log=log,
+                signalling_s=3600,
+                deadline_s=3600,
+            )
+        )
+        await callee.answer(await caller.offer())
+        await checking.wait()
+        trying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await trying
+        await caller.close()
+        await callee.close()
+        await nobody_left(server)
+
+    async def test_closing_is_cancelled(self, server):
+        """Whatever becomes of who closes it, a process ends."""
+        caller, callee, _ = await ends(server)
+        closing = [asyncio.create_task(end.close()) for end in (caller, callee)]
+        await asyncio.sleep(0)
+        for task in closing:
+            task.cancel()
+        await asyncio.wait(closing)
+        await nobody_left(server)
+
+    async def test_the_whole_program_is_killed(self):
+        """Neither the server nor its processes outlive it."""
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", HOLDING_TWO_ENDS, stdout=subprocess.PIPE
+        )
+        told = (await program.stdout.readline()).split()
+        left = [psutil.Process(int(pid)) for pid in told]
+        assert len(left) == 3
+        program.send_signal(signal.SIGKILL)
+        await program.wait()
+        await asyncio.to_thread(psutil.wait_procs, left)
+
+
+HOLDING_TWO_ENDS = """
+import asyncio, psutil
+from tests.measure.test_remote_end import EndServer, ends, processes
+
+async def main():
+    with EndServer() as server:
+        held = await ends(server)
+        print(server._server.pid, *(each.pid for each in processes(server)), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def refuse():
+    raise PermissionError("not in there")
+
+
+class TestFaults:
+    async def test_what_cannot_be_entered(self, server):
+        with pytest.raises(EndProcessError, match=r"caller's end .*PermissionError: not in there"):
+            await server.open("caller", HOST_ONLY, "ice", Log(), refuse)
+        await nobody_left(server)
+
+    async def test_a_process_that_ends_at_once(self, server):
+        with pytest.raises(EndProcessError, match="ended in the middle"):
+            await server.open("caller", HOST_ONLY, "ice", Log(), partial(os._exit, 3))
+
+    async def test_a_step_that_fails(self, server):
+        """What goes wrong in the process is told, and not only that it did."""
+        caller, callee, _ = await ends(server)
+        with pytest.raises(EndProcessError, match=r"callee's end .*: ValueError"):
+            await callee.answer(([], 7, None))
+        await caller.close()
+        await callee.close()
+        await nobody_left(server)
+
+    async def test_a_server_that_is_gone(self):
+        with EndServer() as server:
+            server._server.kill()
+            server._server.wait()
+            with pytest.raises(EndProcessError, match="no process can be started"):
+                await server.open("caller", HOST_ONLY, "ice", Log())
+
+
+async def told(*said, step="pair_count"):
+    """Ask an end that says what it is told to."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(line("ready"))
+        end = await RemoteEnd.opened(ours, "caller", Log())
+        asking = asyncio.ensure_future(getattr(end, step)())
+        await asyncio.sleep(0)
+        for each in said:
+            theirs.sendall(each)
+    try:
+        return await asking
+    finally:
+        await end.close()
+
+
+class TestRubbishFromTheProcess:
+    async def test_answers_are_told_apart(self):
+        assert await told(line("done", 9, 1), line("done", 0, 5)) == 5
+
+    async def test_the_end_of_the_attempt(self):
+        with pytest.raises(AttemptError, match="checks"):
+            await told(line("over", 0, "checks"))
+
+    @pytest.mark.parametrize(
+        ("step", "result"),
+        [
+            ("pair_count", "many"),
+            ("pair_count", None),
+            ("selected_pair", ["one"]),
+            ("selected_pair", None),
+            ("offer", [1, 2, 3]),
+            ("offer", "v=0"),
+        ],
+    )
+    async def test_results_that_are_none(self, step, result):
+        with pytest.raises(EndProcessError, match="caller's end"):
+            await told(line("done", 0, result), step=step)
+
+    async def test_a_line_without_end(self):
+        with pytest.raises(EndProcessError, match="caller's end"):
+            await told(b"x" * 100_000)
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.lists(st.binary(max_size=200), max_size=5))
+    def test_bytes(self, said):
+        """The asker is told that the end is of no use, and nothing stays open."""
+        with pytest.raises((EndProcessError, AttemptError)):
+            asyncio.run(told(*said))
