@@ -28,7 +28,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from jamlab.measure.attempt import DEADLINE_S
+from jamlab.measure.attempt import DEADLINE_S, Attempt
 from jamlab.measure.call import Call, simulate
 from jamlab.measure.chunks import CampaignError, Chunk, Parts
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
@@ -136,20 +136,23 @@ def run_chunk(chunk: Chunk) -> pd.DataFrame:
         for number in range(chunk.first, chunk.first + chunk.count):
             call = Call.drawn(chunk.population, chunk.seed, number)
             for configuration in chunk.configurations:
-                rows.append(_row(call, configuration, chunk))
+                attempt = simulate(call, configuration, chunk.level, chunk.deadline_s)
+                rows.append(attempt_row(call, configuration, chunk.level, attempt))
                 attempted()
     return pd.DataFrame(rows, columns=[*ATTEMPT_COLUMNS])
 
 
-def _row(call: Call, configuration: IceConfiguration, chunk: Chunk) -> dict[str, Any]:
-    attempt = simulate(call, configuration, chunk.level, chunk.deadline_s)
+def attempt_row(
+    call: Call, configuration: IceConfiguration, level: Level, attempt: Attempt
+) -> dict[str, Any]:
+    """Return what became of a call as a row, columns as `ATTEMPT_COLUMNS`."""
     return {
         "call": call.number,
         "configuration": configuration.name,
         "caller": call.caller.name,
         "callee": call.callee.name,
         "seed": call.seed,
-        "level": chunk.level,
+        "level": level,
         **attempt.to_dict(),
     }
 

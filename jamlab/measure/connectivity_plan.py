@@ -94,14 +94,18 @@ def measure_connectivity(
         folder=folder,
         progress=progress,
     )
-    record = ConnectivityRecord(attempts, _provenance(plan, population, tried))
+    record = ConnectivityRecord(attempts, campaign_provenance(plan, population, tried))
     record.save(folder)
     return record
 
 
-def _provenance(
-    plan: ConnectivityPlan, population: Population, configurations: Sequence[IceConfiguration]
+def campaign_provenance(
+    plan: ConnectivityPlan,
+    population: Population,
+    configurations: Sequence[IceConfiguration],
+    **observations: Any,
 ) -> dict[str, Any]:
+    """Return the provenance of a campaign that ends now, with what else was seen of it."""
     return provenance(
         {},
         population=population.name,
@@ -113,4 +117,5 @@ def _provenance(
         seed=plan.seed,
         level=plan.level,
         deadline_s=plan.deadline_s,
+        **observations,
     )

@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 from jamlab.measure.end import Level, Log
+from jamlab.measure.end_place import here
 from jamlab.measure.end_process import Inside, serve_end
 from jamlab.measure.remote_end import EndProcessError, RemoteEnd
 from jamlab.mesh.ice import IceConfiguration
@@ -25,10 +26,6 @@ from jamlab.mesh.ice import IceConfiguration
 _MOST_BYTES = 65536
 _CONTROL = 0
 """The server's end of its socket: standard input."""
-
-
-def here() -> None:
-    """Enter nothing: a process runs where its server does."""
 
 
 class EndServer:

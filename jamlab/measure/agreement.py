@@ -1,0 +1,143 @@
+"""Whether three agree on who connects: the rule, the simulated internet, and a kernel with coturn.
+
+A *cell* is a pair of places under an ICE configuration, a call tried once on each network. Its
+class is direct, relayed or failed. Where a relay is on offer and a direct path is there, too, ICE
+takes what answers first (RFC 8445 §8.1.1): that is luck, not a property of the networks. So the
+record has what was selected, and cells compare what there was: a call that was relayed although, on
+the same network, it is direct without a relay on offer counts as direct (*direct-capable*). The
+rule says direct wherever a direct path may be taken.
+
+The simulated internet has no TLS; TCP takes its place there (`jamlab.measure.call.stand_in`).
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import pandas as pd
+
+from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
+from jamlab.measure.call import Call
+from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.population import place_named
+from jamlab.measure.success import direct_capable
+from jamlab.mesh.ice import IceConfiguration, IceServer, embedded_configurations
+from jamlab.networks.expectation import RelayTransport, expected
+from jamlab.networks.place import Place
+
+TYPES = tuple(
+    place_named(name)
+    for name in (
+        "open",
+        "full cone",
+        "address restricted",
+        "port restricted",
+        "symmetric",
+        "UDP blocked",
+        "CGN port restricted + port restricted",
+        "CGN symmetric + port restricted",
+    )
+)
+"""Every kind of place that a kernel can build: all it knows of NATs, alone and in two layers."""
+
+ORACLE, SIMULATOR, KERNEL = "oracle", "simulator", "kernel"
+DEADLINE_S = 20.0
+"""When an attempt is given up: ends without UDP gather for 5 s each, and of the seven requests of a
+check, the last that has ever helped is sent after 7.5 s."""
+
+_DELAY_S, _SIGNALLING_S = 0.02, 0.05
+_KEY = ["call", "configuration"]
+
+
+def agreement_configurations() -> tuple[IceConfiguration, ...]:
+    """Return what each pair is tried under; the servers' names are the simulated internet's."""
+    embedded = embedded_configurations()
+    stun = embedded[STUN_ONLY].servers
+    over_tls = IceServer("turns:turn.jamlab.test:5349?transport=tcp", "jam", "jam")
+    return (
+        embedded[STUN_ONLY],
+        embedded["STUN+TURN/UDP"],
+        embedded["STUN+TURN/TCP"],
+        IceConfiguration("STUN+TURN/TLS", (*stun, over_tls)),
+        embedded["relay only"],
+    )
+
+
+def agreement_calls(types: Sequence[Place] = TYPES) -> tuple[Call, ...]:
+    """Return a call between every two types, and within each."""
+    pairs = itertools.combinations_with_replacement(types, 2)
+    return tuple(
+        Call(number, number, *pair, _DELAY_S, _DELAY_S, _SIGNALLING_S)
+        for number, pair in enumerate(pairs)
+    )
+
+
+def expected_result(a: Place, b: Place, configuration: IceConfiguration) -> str:
+    """Return a cell's class by the rule: direct if that is possible, else relayed, else failed."""
+    arguments = configuration.connection_arguments()
+    relay: RelayTransport = arguments.get("turn_transport", "")
+    possible = expected(
+        a,
+        b,
+        stun="stun_server" in arguments,
+        relay=relay,
+        relay_only=configuration.policy == "relay",
+    )
+    return DIRECT if possible.direct else RELAYED if possible.relayed else FAILED
+
+
+def agreement_table(
+    kernel: pd.DataFrame, simulator: pd.DataFrame, configurations: Sequence[IceConfiguration]
+) -> pd.DataFrame:
+    """Set what became of the same attempts on both networks beside the rule.
+
+    Parameters
+    ----------
+    kernel, simulator : DataFrame
+        Attempts, columns as `jamlab.measure.connectivity_record.ATTEMPT_COLUMNS`; each pair of call
+        and configuration once in both.
+    configurations : sequence of IceConfiguration
+        Those they were tried under; one is `STUN_ONLY`.
+
+    Returns
+    -------
+    DataFrame
+        A row per cell, in the kernel's order: ``call``, ``caller``, ``callee``, ``configuration``;
+        ``oracle``, ``simulator`` and ``kernel``, the class that is compared; ``agrees``; for both
+        networks ``…_result``, what was selected, ``…_by_luck``, whether it was relayed although
+        direct-capable, and ``…_time_s``, the time to connect, NaN when it did not.
+    """
+    by_name = {configuration.name: configuration for configuration in configurations}
+    table = kernel[[*_KEY, "caller", "callee"]].copy()
+    table[ORACLE] = [
+        expected_result(place_named(caller), place_named(callee), by_name[name])
+        for name, caller, callee in table[["configuration", "caller", "callee"]].to_numpy(str)
+    ]
+    relay_only = {name for name, each in by_name.items() if each.policy == "relay"}
+    for network, attempts in ((SIMULATOR, simulator), (KERNEL, kernel)):
+        table = table.merge(_compared(attempts, network, relay_only), on=_KEY, validate="1:1")
+    table["agrees"] = (table[ORACLE] == table[SIMULATOR]) & (table[ORACLE] == table[KERNEL])
+    return table
+
+
+def _compared(attempts: pd.DataFrame, network: str, relay_only: set[str]) -> pd.DataFrame:
+    capable = attempts["call"].isin(direct_capable(attempts))
+    by_luck = (
+        (attempts["result"] == RELAYED) & capable & ~attempts["configuration"].isin(relay_only)
+    )
+    return attempts[_KEY].assign(
+        **{
+            network: attempts["result"].mask(by_luck, DIRECT),
+            f"{network}_result": attempts["result"],
+            f"{network}_by_luck": by_luck,
+            f"{network}_time_s": attempts["time_to_connect_s"],
+        }
+    )
+
+
+def disagreements(table: pd.DataFrame) -> list[str]:
+    """Return the cells of an `agreement_table` in which not all agree, in words."""
+    return [
+        f"{row.caller} with {row.callee} under {row.configuration} is {row.oracle} by the rule, "
+        f"{row.simulator} simulated and {row.kernel} on the kernel"
+        for row in table[~table["agrees"]].itertuples()
+    ]

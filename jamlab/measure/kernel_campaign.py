@@ -1,0 +1,168 @@
+"""Many attempts on this machine's kernel, side by side, and what coturn said of those that failed.
+
+Attempts mostly wait: for answers that do not come, or for their deadline. So a hundred of them fit
+into the time of one; only their processes are started a few at a time, since a processor that has
+too many at once would have them miss the five seconds in which servers must have answered.
+"""
+
+import asyncio
+import re
+from asyncio import Semaphore
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from jamlab.measure.attempt import FAILED, Attempt
+from jamlab.measure.call import Call
+from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity import attempt_row
+from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
+from jamlab.measure.end import Level
+from jamlab.measure.kernel_network import KernelNetwork
+from jamlab.measure.remote_end import EndProcessError
+from jamlab.measure.workers import Progress
+from jamlab.mesh.ice import IceConfiguration
+from jamlab.networks.coturn import CoturnError
+from jamlab.networks.kernel import KernelLabError
+
+AT_ONCE = 120
+"""Attempts under way: two processes each, of some 8 MB."""
+STARTING = 4
+"""Attempts whose processes are being started."""
+
+SERVER_LOG_COLUMNS = {
+    "call": "int64",
+    "configuration": "object",
+    "log": "object",  # what coturn wrote about both ends' sessions
+}
+"""Columns of a table of coturn's log, a row per failed attempt that it heard of."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An attempt to be made."""
+
+    call: Call
+    configuration: IceConfiguration
+    level: Level
+    deadline_s: float
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of an attempt."""
+
+    task: Task
+    attempt: Attempt
+    server_log: str
+    """What coturn said of it, when it failed."""
+
+
+def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -> list[Tried]:
+    """Make attempts on a network of namespaces built for them.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What to try; the kernel can build all the calls' places.
+    progress : callable
+        Told how far it is, whenever an attempt is over.
+
+    Returns
+    -------
+    list of Tried
+        In the order of the tasks.
+
+    Raises
+    ------
+    CampaignError
+        When there can be no such network here, or a process of it ended.
+    """
+    places = [place for task in tasks for place in (task.call.caller, task.call.callee)]
+    try:
+        with KernelNetwork(places) as network:
+            return asyncio.run(_Campaign(network, progress).run(tasks))
+    except (CoturnError, EndProcessError, KernelLabError) as error:
+        raise CampaignError(f"calls on this machine's kernel: {error}") from error
+
+
+def attempts_of(tried: Iterable[Tried]) -> pd.DataFrame:
+    """Return a row per attempt, columns as `ATTEMPT_COLUMNS`."""
+    rows = [
+        attempt_row(each.task.call, each.task.configuration, each.task.level, each.attempt)
+        for each in tried
+    ]
+    return pd.DataFrame(rows, columns=[*ATTEMPT_COLUMNS])
+
+
+def server_logs_of(tried: Iterable[Tried]) -> pd.DataFrame:
+    """Return a row per failed attempt that coturn heard of, columns as `SERVER_LOG_COLUMNS`."""
+    rows = [
+        (each.task.call.number, each.task.configuration.name, each.server_log)
+        for each in tried
+        if each.server_log
+    ]
+    return pd.DataFrame(rows, columns=[*SERVER_LOG_COLUMNS]).astype(SERVER_LOG_COLUMNS)
+
+
+class _Campaign:
+    def __init__(self, network: KernelNetwork, progress: Progress) -> None:
+        self._network = network
+        self._progress = progress
+        self._done = 0
+
+    async def run(self, tasks: Sequence[Task]) -> list[Tried]:
+        users = [f"attempt-{number}" for number in range(len(tasks))]
+        try:
+            attempts = await self._try_all(tasks, users)
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        log = self._network.coturn.log
+        return [
+            Tried(task, attempt, log_of(log, user) if attempt.result == FAILED else "")
+            for task, attempt, user in zip(tasks, attempts, users, strict=True)
+        ]
+
+    async def _try_all(self, tasks: Sequence[Task], users: Sequence[str]) -> list[Attempt]:
+        at_once, starting = Semaphore(AT_ONCE), Semaphore(STARTING)
+
+        async def tried(task: Task, user: str) -> Attempt:
+            async with at_once:
+                attempt = await self._network.try_call(
+                    task.call,
+                    task.configuration,
+                    task.level,
+                    task.deadline_s,
+                    user=user,
+                    starting=starting,
+                )
+            self._done += 1
+            self._progress(self._done / len(tasks), "calling on the kernel")
+            return attempt
+
+        async with asyncio.TaskGroup() as group:
+            trying = zip(tasks, users, strict=True)
+            running = [group.create_task(tried(task, user)) for task, user in trying]
+        return [each.result() for each in running]
+
+
+def log_of(log: str, user: str) -> str:
+    """Return the lines of coturn's log that are about a user's sessions.
+
+    Parameters
+    ----------
+    log : str
+        The whole log, ``verbose`` and ``simple-log``.
+    user : str
+        What stands behind the expiry in the user's name.
+    """
+    lines = log.splitlines()
+    own = re.compile(rf"<(\d+:)?{re.escape(user)}>")
+    sessions = {_session(line) for line in lines if own.search(line)} - {""}
+    return "\n".join(line for line in lines if _session(line) in sessions)
+
+
+def _session(line: str) -> str:
+    found = re.search(r"\bsession (\d+):", line)
+    return found[1] if found else ""

@@ -1,0 +1,161 @@
+"""Calls on this machine's kernel: network namespaces, its own NATs, and coturn.
+
+::
+
+    backbone ─┬─ servers    coturn: STUN and TURN, over UDP, TCP and TLS
+              ├─ (boxes of the first place) ── caller-0
+              ├─ (boxes of the first place) ── callee-0
+              ├─ (boxes of the second place) ── caller-1
+              …
+
+Everybody who calls from a place is the same machine, and everybody who is called there another, so
+that a call is always between two routers. Attempts go on side by side: each end is a process with
+ports of its own, which the kernel gives out once at a time, so to a NAT they are strangers.
+
+Cables between namespaces take no time: how far a `Call`'s ends are from the backbone is left out.
+"""
+
+import secrets
+import time
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
+from dataclasses import replace
+from typing import Any, Self
+
+from jamlab.measure.attempt import Attempt, attempt_between
+from jamlab.measure.call import Call
+from jamlab.measure.end import CALLEE, CALLER, End, Level, Log
+from jamlab.measure.end_place import OnHost
+from jamlab.measure.end_server import EndServer
+from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.mesh.time_limited import time_limited
+from jamlab.networks.coturn import Coturn
+from jamlab.networks.kernel import KernelLab
+from jamlab.networks.nftables import KernelRefusalError
+from jamlab.networks.place import Place
+from jamlab.networks.topology import PERFECT, HostConfig, Topology
+from jamlab.networks.wiring import plan
+
+_SERVERS = HostConfig("servers", addresses=2)
+
+
+def refusal(place: Place) -> str:
+    """Return why the kernel cannot build a place, in a sentence; empty if it can."""
+    try:
+        plan(Topology((place.member(CALLER, PERFECT),)))
+    except KernelRefusalError as error:
+        return str(error)
+    return ""
+
+
+class KernelNetwork:
+    """An internet of namespaces with everybody who may call; a context manager, for root alone.
+
+    Parameters
+    ----------
+    places : iterable of Place
+        Where people may call from; the kernel refuses none of them.
+
+    Raises
+    ------
+    jamlab.networks.kernel.KernelLabError, jamlab.networks.coturn.CoturnError
+        On entering the context: what is missing.
+    """
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self._numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._ends = stack.enter_context(EndServer())
+            self._lab = stack.enter_context(KernelLab(self._topology(), name="calls"))
+            self._secret = secrets.token_hex()
+            servers = self._lab.host(_SERVERS.name)
+            self.coturn = stack.enter_context(Coturn(servers, secret=self._secret))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _topology(self) -> Topology:
+        sides = (CALLER, CALLEE)
+        members = [
+            place.member(_name(side, number), PERFECT)
+            for place, number in self._numbers.items()
+            for side in sides
+        ]
+        return Topology((_SERVERS, *members))
+
+    async def try_call(
+        self,
+        call: Call,
+        configuration: IceConfiguration,
+        level: Level,
+        deadline_s: float,
+        *,
+        user: str,
+        starting: AbstractAsyncContextManager[Any],
+    ) -> Attempt:
+        """Try a call under a configuration.
+
+        Parameters
+        ----------
+        call : Call
+            Who calls whom from where.
+        configuration : IceConfiguration
+            Its servers' place takes coturn, each as `stand_in` says; its policy holds.
+        level, deadline_s
+            As of `jamlab.measure.attempt.attempt`.
+        user : str
+            Who both ends are to coturn, so that its log tells them from others.
+        starting : async context manager
+            Entered while the processes are being started, e.g. a semaphore.
+
+        Raises
+        ------
+        jamlab.measure.remote_end.EndProcessError
+            When a process of it ended too early.
+        """
+        configuration = self.stand_in(configuration, user)
+        log = Log()
+        async with AsyncExitStack() as stack:
+            ends = []
+            async with starting:
+                for side, place in ((CALLER, call.caller), (CALLEE, call.callee)):
+                    ends.append(await self._open(side, place, configuration, level, log))
+                    stack.push_async_callback(ends[-1].close)
+            return await attempt_between(
+                *ends,
+                configuration=configuration,
+                log=log,
+                signalling_s=call.signalling_s,
+                deadline_s=deadline_s,
+            )
+
+    async def _open(
+        self, side: str, place: Place, configuration: IceConfiguration, level: Level, log: Log
+    ) -> End:
+        host = self._lab.host(_name(side, self._numbers[place]))
+        inside = OnHost(host, str(self.coturn.certificate_file))
+        return await self._ends.open(side, configuration, level, log, inside)
+
+    def stand_in(self, configuration: IceConfiguration, user: str) -> IceConfiguration:
+        """Return a configuration with coturn in place of its servers, of the same kinds.
+
+        TLS is TLS here, where the simulated internet has TCP.
+        """
+        arguments = configuration.connection_arguments()
+        servers = []
+        if "stun_server" in arguments:
+            servers.append(IceServer(self.coturn.stun_url))
+        if "turn_server" in arguments:
+            transport = "tls" if arguments.get("turn_ssl") else arguments["turn_transport"]
+            credential = time_limited(self._secret, user, time.time())
+            servers.append(IceServer(self.coturn.turn_url(transport), *credential))
+        return replace(configuration, servers=tuple(servers))
+
+
+def _name(side: str, number: int) -> str:
+    return f"{side}-{number}"
