@@ -34,10 +34,12 @@ from jamlab.measure.acceptance import (
 from jamlab.measure.acceptance_record import AcceptanceRecord, is_acceptance_record
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts
 from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
+from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
+from jamlab.measure.kernel_connectivity import agreement_of
 from jamlab.measure.mouth_to_ear import check_block
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.population import PopulationError
@@ -270,7 +272,7 @@ def _connectivity(options: argparse.Namespace) -> int:
         record = connectivity.measure(options, folder, progress)
         progress(1.0, "writing the report")
         _connectivity_page(folder, page)
-    return _tell(None, _Further(campaign=record), page, as_json=options.json)
+    return _tell(None, _Further.of(record, folder), page, as_json=options.json)
 
 
 def _connectivity_page(folder: Path, page: Path) -> None:
@@ -290,7 +292,8 @@ def _report(options: argparse.Namespace) -> int:
             raise CampaignError(f"{options.record} has no latency of players: leave out --card")
         campaign = ConnectivityRecord.load(options.record)
         _connectivity_page(options.record, page)
-        return _tell(None, _Further(campaign=campaign), page, as_json=options.json)
+        further = _Further.of(campaign, options.record)
+        return _tell(None, further, page, as_json=options.json)
     if network_latency.is_kernel_run(options.record):
         networks = network_latency.report(options.record, page)
         return _tell(None, _Further(networks=networks), page, as_json=options.json)
@@ -309,6 +312,11 @@ class _Further:
     acceptance: AcceptanceRecord | None = None
     networks: dict[str, LatencyRecord] = field(default_factory=dict)
     campaign: ConnectivityRecord | None = None
+    agreement: AgreementRecord | None = None
+
+    @classmethod
+    def of(cls, campaign: ConnectivityRecord, folder: Path) -> "_Further":
+        return cls(campaign=campaign, agreement=agreement_of(campaign, folder))
 
     @classmethod
     def beside(cls, folder: Path) -> "_Further":
@@ -326,6 +334,7 @@ def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_js
     judged += acceptance_verdicts(further.acceptance) if further.acceptance else []
     judged += across_verdicts(further.networks)
     judged += connectivity_verdicts(campaign) if campaign else ()
+    judged += [agreement_verdict(further.agreement)] if further.agreement else ()
     if as_json:
         print(json.dumps([verdict.to_dict() for verdict in judged], indent=2))
         return exit_status(overall(judged))

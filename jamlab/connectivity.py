@@ -13,7 +13,13 @@ from rich.console import Console
 
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
-from jamlab.measure.connectivity_record import SIMULATED, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity_record import (
+    KERNEL,
+    SIMULATED,
+    THIS_MACHINE,
+    ConnectivityRecord,
+)
+from jamlab.measure.kernel_connectivity import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.population import population_names
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine
 from jamlab.measure.workers import Progress
@@ -30,13 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network",
         choices=list(_NETWORKS),
         default=SIMULATED,
-        help="a simulated internet (default), or this machine's own, with the servers of --ice",
+        help="a simulated internet (default); this machine's own, with the servers of --ice; or one "
+        "of its kernel's namespaces, beside the simulated",
     )
     parser.add_argument("--population", help=f"who calls: {names} (default: {default.population})")
     parser.add_argument(
         "--calls",
         type=int,
-        help=f"how many calls (default: {default.calls}; {ThisMachinePlan.calls} on this machine)",
+        help=f"how many calls (default: {default.calls}; {ThisMachinePlan.calls} on this machine, "
+        f"{DEFAULT_CALLS} on its kernel's namespaces)",
     )
     parser.add_argument(
         "--seed", type=int, help=f"the same seed, the same calls (default: {default.seed})"
@@ -66,10 +74,14 @@ def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
     return _NETWORKS[options.network](options, folder, progress)
 
 
-def _simulated(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
+def _plan(options: argparse.Namespace, **defaults: Any) -> ConnectivityPlan:
     given = {name: getattr(options, name) for name in ("population", "calls", "seed")}
     chosen = {name: value for name, value in given.items() if value is not None}
-    plan = ConnectivityPlan(level=options.level, deadline_s=options.deadline, **chosen)
+    return ConnectivityPlan(level=options.level, deadline_s=options.deadline, **defaults | chosen)
+
+
+def _simulated(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
+    plan = _plan(options)
     configurations = _configurations(options.ice)
     with _executor(options.scheduler) as executor:
         return measure_connectivity(
@@ -96,9 +108,19 @@ def _this_machine(
     return asyncio.run(measure_this_machine(plan, folder, configurations, progress=progress))
 
 
+def _kernel(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
+    if options.scheduler is not None:
+        raise CampaignError(
+            f"--scheduler shares no namespaces: leave it out with --network {KERNEL}"
+        )
+    plan = _plan(options, calls=DEFAULT_CALLS)
+    return measure_on_kernel(plan, folder, _configurations(options.ice), progress=progress)
+
+
 _NETWORKS: dict[str, Callable[[argparse.Namespace, Path, Progress], ConnectivityRecord]] = {
     SIMULATED: _simulated,
     THIS_MACHINE: _this_machine,
+    KERNEL: _kernel,
 }
 
 

@@ -7,7 +7,12 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from jamlab.measure.connectivity_record import RESULTS, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity_record import (
+    KERNEL,
+    RESULTS,
+    THIS_MACHINE,
+    ConnectivityRecord,
+)
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.server_probe import STEPS
 from jamlab.measure.server_words import sentence
@@ -72,7 +77,8 @@ def path_table(record: LatencyRecord) -> Table:
 def success_table(record: ConnectivityRecord) -> Table:
     """Show what became of the calls under each configuration, in percent."""
     calls = record.provenance["calls"]
-    title = f"{calls} calls within {record.provenance['population']}, simulated internet"
+    network = "this machine's kernel" if record.network == KERNEL else "simulated internet"
+    title = f"{calls} calls within {record.provenance['population']}, {network}"
     if record.network == THIS_MACHINE:
         title = f"{calls} attempts under each, two ends on this machine"
     table = Table(title=title, box=None, padding=(0, 1, 0, 0))

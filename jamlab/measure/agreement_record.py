@@ -18,16 +18,18 @@ import pandas as pd
 
 from jamlab.measure.agreement import (
     DEADLINE_S,
+    KERNEL,
+    SIMULATOR,
     agreement_configurations,
     agreement_table,
     disagreements,
 )
 from jamlab.measure.connectivity_record import fault_of
-from jamlab.measure.kernel_campaign import SERVER_LOG_COLUMNS
+from jamlab.measure.kernel_campaign import read_server_logs
 from jamlab.measure.record import RecordError, provenance, read_file, read_json, write_record
 from jamlab.measure.verdict import Outcome, Verdict
 
-_TABLES = ("kernel", "simulator", "server_logs")
+_TABLES = (KERNEL, SIMULATOR, "server_logs")
 _PROVENANCE = ("configurations", "deadline_s", "versions", "created")
 _KEY = ["call", "configuration", "caller", "callee"]
 
@@ -61,10 +63,12 @@ class AgreementRecord:
             Names the file that is missing, cannot be read, or is not what it should be.
         """
         told = read_file(folder / "provenance.json", read_json)
-        tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _TABLES}
-        if fault := _fault(tables, told):
+        kernel, simulator = (
+            read_file(folder / f"{name}.parquet", pd.read_parquet) for name in (KERNEL, SIMULATOR)
+        )
+        if fault := _fault(kernel, simulator, told):
             raise RecordError(f"{folder} {fault}: measure again with this version of jamlab")
-        return cls(**tables, provenance=told)
+        return cls(kernel, simulator, read_server_logs(folder / "server_logs.parquet"), told)
 
 
 def agreement_provenance() -> dict[str, Any]:
@@ -90,18 +94,15 @@ def agreement_verdict(record: AgreementRecord) -> Verdict:
     return Verdict(name, "≤ 0", count, (count, count), "cells", outcome, reason)
 
 
-def _fault(tables: dict[str, pd.DataFrame], told: Any) -> str:
+def _fault(kernel: pd.DataFrame, simulator: pd.DataFrame, told: Any) -> str:
     """Say what makes tables and provenance no record, in words that follow its name."""
     if not isinstance(told, dict) or any(key not in told for key in _PROVENANCE):
         return f"has no {', '.join(_PROVENANCE)} in its provenance.json"
-    for name in ("kernel", "simulator"):
-        if fault := fault_of(tables[name]):
+    for name, attempts in ((KERNEL, kernel), (SIMULATOR, simulator)):
+        if fault := fault_of(attempts):
             return f"has a {name}.parquet that {fault}"
-    kernel, simulator = (tables[name][_KEY] for name in ("kernel", "simulator"))
-    if not kernel.reset_index(drop=True).equals(simulator.reset_index(drop=True)):
+    if not kernel[_KEY].reset_index(drop=True).equals(simulator[_KEY].reset_index(drop=True)):
         return "has other attempts in kernel.parquet than in simulator.parquet"
     if not set(kernel["configuration"]) <= {each.name for each in agreement_configurations()}:
         return "has configurations that no agreement is about"
-    if missing := set(SERVER_LOG_COLUMNS) - set(tables["server_logs"].columns):
-        return f"lacks {sorted(missing)} in server_logs.parquet"
     return ""

@@ -43,8 +43,9 @@ ATTEMPT_COLUMNS = {
 }
 """Columns of the attempts table and their types; times in seconds of the campaign's clock."""
 
-SIMULATED, THIS_MACHINE = "simulated", "this-machine"
-"""Networks on which attempts are made; on the second there is no population."""
+SIMULATED, THIS_MACHINE, KERNEL = "simulated", "this-machine", "kernel"
+"""Networks on which attempts are made; on the second there is no population. The third is one of
+this machine's namespaces, with its own NATs (`jamlab.measure.kernel_network`)."""
 
 STUN_ONLY = "STUN"
 """The configuration without a relay; what is direct under it is *direct-capable*."""
@@ -84,7 +85,7 @@ class ConnectivityRecord:
 
     @property
     def network(self) -> str:
-        """Where the attempts were made: `SIMULATED` or `THIS_MACHINE`."""
+        """Where the attempts were made: `SIMULATED`, `THIS_MACHINE` or `KERNEL`."""
         return str(self.provenance.get("network", SIMULATED))
 
     @property

@@ -10,6 +10,7 @@ import re
 from asyncio import Semaphore
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ from jamlab.measure.connectivity import attempt_row
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.end import Level
 from jamlab.measure.kernel_network import KernelNetwork
+from jamlab.measure.record import RecordError, read_file
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.measure.workers import Progress
 from jamlab.mesh.ice import IceConfiguration
@@ -104,6 +106,20 @@ def server_logs_of(tried: Iterable[Tried]) -> pd.DataFrame:
         if each.server_log
     ]
     return pd.DataFrame(rows, columns=[*SERVER_LOG_COLUMNS]).astype(SERVER_LOG_COLUMNS)
+
+
+def read_server_logs(path: Path) -> pd.DataFrame:
+    """Read a table of coturn's log.
+
+    Raises
+    ------
+    RecordError
+        When there is none, or it cannot be read.
+    """
+    logs: pd.DataFrame = read_file(path, pd.read_parquet)
+    if missing := sorted(set(SERVER_LOG_COLUMNS) - set(logs.columns)):
+        raise RecordError(f"{path} lacks the columns {missing}: measure again")
+    return logs
 
 
 class _Campaign:

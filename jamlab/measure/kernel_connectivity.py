@@ -5,22 +5,28 @@ both places; the others are left out, and the record says how many and why. Besi
 the places that it can build call each other, there and simulated (`jamlab.measure.agreement`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from jamlab.measure.agreement import DEADLINE_S, agreement_calls, agreement_configurations
+from jamlab.measure.agreement import (
+    DEADLINE_S,
+    TYPES,
+    agreement_calls,
+    agreement_configurations,
+)
 from jamlab.measure.agreement_record import AgreementRecord, agreement_provenance
 from jamlab.measure.call import Call, simulate
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity import attempt_row
 from jamlab.measure.connectivity_plan import ConnectivityPlan, campaign_provenance
-from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, ConnectivityRecord
+from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, KERNEL, ConnectivityRecord
 from jamlab.measure.kernel_campaign import (
     Task,
     Tried,
     attempts_of,
+    read_server_logs,
     server_logs_of,
     try_on_kernel,
 )
@@ -29,9 +35,6 @@ from jamlab.measure.population import load_population
 from jamlab.measure.workers import Progress
 from jamlab.mesh.ice import IceConfiguration, embedded_configurations
 from jamlab.networks.place import Place
-
-KERNEL = "kernel"
-"""The network, as a record names it."""
 
 AGREEMENT_FOLDER = "agreement"
 """Name of the folder, within the record's, that holds the agreement's."""
@@ -76,7 +79,7 @@ def measure_on_kernel(
     if not calls:
         raise CampaignError(f"there is no call to try on the kernel: {left_out}")
     tasks = [Task(c, each, plan.level, plan.deadline_s) for c in calls for each in tried]
-    agreement = _agreement_tasks()
+    agreement = _agreement_tasks(TYPES)
     done = try_on_kernel([*agreement, *tasks], progress)
     _agreement(done[: len(agreement)]).save(folder / AGREEMENT_FOLDER)
     told = campaign_provenance(plan, population, tried, network=KERNEL, left_out=left_out)
@@ -87,14 +90,14 @@ def measure_on_kernel(
 
 
 def measure_agreement(
-    types: Callable[[Place], bool] = lambda _: True, progress: Progress = lambda *_: None
+    types: Sequence[Place] = TYPES, progress: Progress = lambda *_: None
 ) -> AgreementRecord:
     """Try every two places on the kernel and simulated.
 
     Parameters
     ----------
-    types : callable
-        Which of `jamlab.measure.agreement.TYPES`; all by default.
+    types : sequence of Place
+        The kernel can build all of them.
     progress : callable
         Told how far it is.
 
@@ -103,8 +106,29 @@ def measure_agreement(
     CampaignError
         As of `measure_on_kernel`.
     """
-    tasks = [t for t in _agreement_tasks() if types(t.call.caller) and types(t.call.callee)]
-    return _agreement(try_on_kernel(tasks, progress))
+    return _agreement(try_on_kernel(_agreement_tasks(types), progress))
+
+
+def agreement_of(record: ConnectivityRecord, folder: Path) -> AgreementRecord | None:
+    """Return the agreement that lies in a record's folder; None unless it was made on a kernel.
+
+    Raises
+    ------
+    jamlab.measure.record.RecordError
+        When it should be there and cannot be read.
+    """
+    return AgreementRecord.load(folder / AGREEMENT_FOLDER) if record.network == KERNEL else None
+
+
+def server_logs(folder: Path) -> pd.DataFrame:
+    """Return what coturn said of failed attempts of the record in a folder; `SERVER_LOG_COLUMNS`.
+
+    Raises
+    ------
+    jamlab.measure.record.RecordError
+        When it cannot be read.
+    """
+    return read_server_logs(folder / SERVER_LOGS)
 
 
 def buildable(calls: Iterable[Call]) -> tuple[list[Call], str]:
@@ -126,10 +150,10 @@ def buildable(calls: Iterable[Call]) -> tuple[list[Call], str]:
     )
 
 
-def _agreement_tasks() -> list[Task]:
+def _agreement_tasks(types: Sequence[Place]) -> list[Task]:
     return [
         Task(call, configuration, "ice", DEADLINE_S)
-        for call in agreement_calls()
+        for call in agreement_calls(types)
         for configuration in agreement_configurations()
     ]
 

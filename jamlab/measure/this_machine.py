@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from jamlab.measure.attempt import DEADLINE_S, Level, attempt
+from jamlab.measure.attempt import DEADLINE_S, attempt
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity import check_names, check_parameters
 from jamlab.measure.connectivity_record import (
@@ -26,6 +26,7 @@ from jamlab.measure.connectivity_record import (
     THIS_MACHINE,
     ConnectivityRecord,
 )
+from jamlab.measure.end import Level
 from jamlab.measure.record import provenance
 from jamlab.measure.server_probe import TIMEOUT_S
 from jamlab.measure.servers import probe_servers

@@ -10,7 +10,7 @@ from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure import survival
-from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity_record import KERNEL, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.success import success_table
 from jamlab.measure.verdict import connectivity_verdicts
 from jamlab.report.tables import (
@@ -101,7 +101,8 @@ def provenance_table(record: ConnectivityRecord) -> Styler:
 def _subject(record: ConnectivityRecord) -> str:
     provenance = record.provenance
     calls, population = provenance["calls"], provenance["population"]
-    what = f"{calls} calls within the population {population}, on the simulated internet"
+    where = "this machine's kernel" if record.network == KERNEL else "the simulated internet"
+    what = f"{calls} calls within the population {population}, on {where}"
     if record.network == THIS_MACHINE:
         what = f"{calls} attempts under each configuration, between two ends on this machine"
     created, version = date_of(provenance["created"]), provenance["versions"]["jamlab"]

@@ -1,0 +1,83 @@
+"""Tables of an agreement: rule, simulator and kernel side by side, and what coturn said."""
+
+import math
+from html import escape
+
+import pandas as pd
+from IPython.display import HTML
+from pandas.io.formats.style import Styler
+
+from jamlab.measure.agreement import KERNEL, SIMULATOR
+from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
+from jamlab.measure.connectivity_record import RESULTS
+from jamlab.report.tables import judged_table, styled_table
+
+_AGREES = {True: "✓ yes", False: "✗ no"}
+
+
+def verdict_table(record: AgreementRecord) -> Styler:
+    """Return the one verdict: whether all agree in every cell."""
+    return judged_table([agreement_verdict(record)], "agreement")
+
+
+def summary_table(record: AgreementRecord) -> Styler:
+    """Return a row per configuration: its cells by class, those that disagree, luck and times."""
+    rows = []
+    for name, cells in record.table.groupby("configuration", sort=False):
+        classes = cells[KERNEL].value_counts()
+        rows.append(
+            {
+                "Configuration": name,
+                "Cells": len(cells),
+                **{result.capitalize(): classes.get(result, 0) for result in RESULTS},
+                "Disagree": int((~cells["agrees"]).sum()),
+                "Relayed by luck, simulated": int(cells["simulator_by_luck"].sum()),
+                "Relayed by luck, kernel": int(cells["kernel_by_luck"].sum()),
+                "Median time to connect, simulated": _time(cells["simulator_time_s"].median()),
+                "Median time to connect, kernel": _time(cells["kernel_time_s"].median()),
+            }
+        )
+    return styled_table(pd.DataFrame(rows).astype(str).map(escape), "agreement-summary")
+
+
+def cells_table(record: AgreementRecord, configuration: str) -> Styler:
+    """Return a row per pair of places under a configuration, the three side by side."""
+    table = record.table
+    cells = table[table["configuration"] == configuration]
+    shown = pd.DataFrame({"Caller": cells["caller"], "Callee": cells["callee"]})
+    shown["Rule"] = cells["oracle"]
+    for network, heading in ((SIMULATOR, "Simulated"), (KERNEL, "Kernel")):
+        selected = cells[[f"{network}_result", f"{network}_by_luck"]].itertuples(index=False)
+        shown[heading] = [_selected(result, lucky=lucky) for result, lucky in selected]
+        shown[f"{heading}, time to connect"] = cells[f"{network}_time_s"].map(_time)
+    shown["Agree"] = cells["agrees"].map(_AGREES)
+    return styled_table(shown.astype(str).map(escape), f"agreement-{_word(configuration)}")
+
+
+def server_logs_html(attempts: pd.DataFrame, logs: pd.DataFrame) -> HTML:
+    """Return what coturn said of each failed attempt, folded up; of the others it heard nothing."""
+    failed = attempts[attempts["time_to_connect_s"].isna()]
+    told = failed.merge(logs, on=["call", "configuration"])
+    parts = [
+        f"<p>{len(told)} of {len(failed)} attempts that failed had got as far as coturn.</p>",
+        *(
+            f"<details><summary>{escape(f'{caller} with {callee} under {name}')}</summary>"
+            f"<pre>{escape(log)}</pre></details>"
+            for caller, callee, name, log in told[
+                ["caller", "callee", "configuration", "log"]
+            ].to_numpy(str)
+        ),
+    ]
+    return HTML("".join(parts))  # type: ignore[no-untyped-call]
+
+
+def _selected(result: str, *, lucky: bool) -> str:
+    return f"{result} by luck, direct-capable" if lucky else result
+
+
+def _time(time_s: float) -> str:
+    return "–" if math.isnan(time_s) else f"{time_s:.2f} s"
+
+
+def _word(text: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in text)
