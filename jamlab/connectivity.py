@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network",
         choices=list(_NETWORKS),
         default=SIMULATED,
-        help="a simulated internet (default); this machine's own, with the servers of --ice; or one "
-        "of its kernel's namespaces, beside the simulated",
+        help="a simulated internet (default); this machine's own, with the servers of --ice; or "
+        "one of its kernel's namespaces, set beside the simulated",
     )
     parser.add_argument("--population", help=f"who calls: {names} (default: {default.population})")
     parser.add_argument(
@@ -114,7 +114,10 @@ def _kernel(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
             f"--scheduler shares no namespaces: leave it out with --network {KERNEL}"
         )
     plan = _plan(options, calls=DEFAULT_CALLS)
-    return measure_on_kernel(plan, folder, _configurations(options.ice), progress=progress)
+    record = measure_on_kernel(plan, folder, _configurations(options.ice), progress=progress)
+    if left_out := record.provenance["left_out"]:
+        _STDERR.print(f"jamlab: {left_out}")
+    return record
 
 
 _NETWORKS: dict[str, Callable[[argparse.Namespace, Path, Progress], ConnectivityRecord]] = {

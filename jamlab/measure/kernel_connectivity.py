@@ -143,10 +143,9 @@ def buildable(calls: Iterable[Call]) -> tuple[list[Call], str]:
             found.append(call)
     if not refused:
         return found, ""
-    name, reason = next(iter(refused.items()))
     return found, (
         f"{count} of {count + len(found)} calls are left out, from or to {', '.join(refused)}, "
-        f"which the kernel cannot be: for {name}, {reason}"
+        f"which the kernel cannot be, such as {next(iter(refused.values()))}"
     )
 
 

@@ -31,10 +31,9 @@ from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.mesh.time_limited import time_limited
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelLab
-from jamlab.networks.nftables import KernelRefusalError
+from jamlab.networks.nftables import KernelRefusalError, check_box
 from jamlab.networks.place import Place
 from jamlab.networks.topology import PERFECT, HostConfig, Topology
-from jamlab.networks.wiring import plan
 
 _SERVERS = HostConfig("servers", addresses=2)
 
@@ -42,7 +41,9 @@ _SERVERS = HostConfig("servers", addresses=2)
 def refusal(place: Place) -> str:
     """Return why the kernel cannot build a place, in a sentence; empty if it can."""
     try:
-        plan(Topology((place.member(CALLER, PERFECT),)))
+        for layer in place.layers:
+            for box in layer:
+                check_box(place.name, box)
     except KernelRefusalError as error:
         return str(error)
     return ""

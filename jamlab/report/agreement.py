@@ -62,7 +62,7 @@ def server_logs_html(attempts: pd.DataFrame, logs: pd.DataFrame) -> HTML:
         f"<p>{len(told)} of {len(failed)} attempts that failed had got as far as coturn.</p>",
         *(
             f"<details><summary>{escape(f'{caller} with {callee} under {name}')}</summary>"
-            f"<pre>{escape(log)}</pre></details>"
+            f'<pre style="white-space: pre-wrap">{escape(log)}</pre></details>'
             for caller, callee, name, log in told[
                 ["caller", "callee", "configuration", "log"]
             ].to_numpy(str)

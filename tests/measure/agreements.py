@@ -1,0 +1,48 @@
+"""Agreement records without a kernel: what would have been tried on it is simulated."""
+
+import pandas as pd
+
+from jamlab.measure.agreement import (
+    DEADLINE_S,
+    TYPES,
+    agreement_calls,
+    agreement_configurations,
+)
+from jamlab.measure.agreement_record import AgreementRecord, agreement_provenance
+from jamlab.measure.call import simulate
+from jamlab.measure.connectivity import attempt_row
+from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
+
+NAMED = {place.name.split("/")[0]: place for place in TYPES}
+OPEN, BLOCKED = NAMED["open"], NAMED["UDP blocked"]
+FEW = tuple(p for p in TYPES if p.name in ("open", "EIM/APDF/preserve", "APDM/APDF/random"))
+
+
+def simulated(types=FEW):
+    """Return the attempts of an agreement, simulated."""
+    rows = [
+        attempt_row(call, each, "ice", simulate(call, each, "ice", DEADLINE_S))
+        for call in agreement_calls(types)
+        for each in agreement_configurations()
+    ]
+    return pd.DataFrame(rows, columns=[*ATTEMPT_COLUMNS])
+
+
+def agreement(types=(*FEW, BLOCKED)):
+    """Return a record in which all agree, with a log of one failed attempt."""
+    attempts = simulated(types)
+    failed = attempts[attempts["result"] == "failed"].iloc[:1]
+    logs = failed[["call", "configuration"]].assign(log="1: : session 7: <b>said</b>")
+    return AgreementRecord(attempts, attempts.copy(), logs, agreement_provenance())
+
+
+def changed(attempts, configuration, result, of=0):
+    """Return attempts of which the so-manieth of a configuration came to another result."""
+    attempts = attempts.copy()
+    row = attempts.index[attempts["configuration"] == configuration][of]
+    connected = result != "failed"
+    attempts.loc[row, "result"] = result
+    attempts.loc[row, "time_to_connect_s"] = 0.25 if connected else float("nan")
+    attempts.loc[row, "observed_s"] = 0.25 if connected else DEADLINE_S
+    attempts.loc[row, "stage"] = "" if connected else "deadline"
+    return attempts

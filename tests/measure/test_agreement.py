@@ -1,0 +1,133 @@
+"""The table of three: its rule against a table of our own, its luck, and what it says of faults."""
+
+import itertools
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jamlab.measure.agreement import (
+    TYPES,
+    agreement_calls,
+    agreement_configurations,
+    agreement_table,
+    disagreements,
+    expected_result,
+)
+from jamlab.measure.kernel_network import refusal
+from jamlab.mesh.ice import embedded_configurations
+
+from .agreements import changed, simulated
+
+CONFIGURATIONS = {each.name: each for each in agreement_configurations()}
+
+DIRECT = """\
+yes yes yes yes yes no  yes yes
+yes yes yes yes yes no  yes yes
+yes yes yes yes yes no  yes yes
+yes yes yes yes no  no  yes no
+yes yes yes no  no  no  no  no
+no  no  no  no  no  no  no  no
+yes yes yes yes no  no  yes no
+yes yes yes no  no  no  no  no"""
+"""Who reaches whom with STUN alone, in the order of `TYPES`: RFC 3489's four types as published, a
+carrier's NAT in front of a home router's like the stricter of the two, and nobody without UDP."""
+
+
+def cells():
+    rows = [[word == "yes" for word in line.split()] for line in DIRECT.splitlines()]
+    for (a, one), (b, other) in itertools.product(enumerate(TYPES), repeat=2):
+        yield one, other, rows[a][b]
+
+
+class TestRule:
+    @pytest.mark.parametrize(("a", "b", "direct"), [*cells()])
+    def test_of_every_cell(self, a, b, direct):
+        without_udp = "UDP blocked" in (a.name, b.name)
+        relay = {"STUN": False, "STUN+TURN/UDP": not without_udp, "relay only": not without_udp}
+        for name, configuration in CONFIGURATIONS.items():
+            relayed = "relayed" if relay.get(name, True) else "failed"
+            wanted = "direct" if direct and name != "relay only" else relayed
+            assert expected_result(a, b, configuration) == wanted, name
+
+
+class TestTypes:
+    def test_the_kernel_can_build_them(self):
+        assert [refusal(place) for place in TYPES] == [""] * len(TYPES)
+
+    def test_every_two_call_each_other_once(self):
+        pairs = [{call.caller.name, call.callee.name} for call in agreement_calls()]
+        assert len(pairs) == 36
+        assert all(pairs.count({a.name, b.name}) == 1 for a in TYPES for b in TYPES)
+        assert len({call.number for call in agreement_calls()}) == 36
+
+    def test_configurations_are_those_a_campaign_tries_and_tls(self):
+        known = {**embedded_configurations(), "STUN+TURN/TLS": None}
+        assert all(name in known for name in CONFIGURATIONS)
+        assert CONFIGURATIONS["STUN+TURN/TLS"].connection_arguments()["turn_ssl"]
+        assert all(not configuration.warnings for configuration in CONFIGURATIONS.values())
+
+
+WHOLE = simulated()
+
+
+@pytest.fixture
+def attempts():
+    return WHOLE
+
+
+def table(kernel, simulator):
+    return agreement_table(kernel, simulator, agreement_configurations())
+
+
+class TestTable:
+    def test_the_whole_of_it_agrees_with_the_simulator(self):
+        """All cells, with the simulator in the kernel's place."""
+        attempts = simulated(TYPES)
+        whole = table(attempts, attempts)
+        assert len(whole) == 180
+        assert disagreements(whole) == []
+
+    def test_luck_is_noted_and_counts_as_direct(self, attempts):
+        """Between open hosts, a relay was the first to answer."""
+        lucky = table(changed(attempts, "STUN+TURN/UDP", "relayed"), attempts)
+        cell = lucky[(lucky["call"] == 0) & (lucky["configuration"] == "STUN+TURN/UDP")].iloc[0]
+        assert (cell["kernel_result"], cell["kernel"]) == ("relayed", "direct")
+        assert cell["kernel_by_luck"]
+        assert lucky["agrees"].all()
+
+    def test_luck_is_what_is_direct_on_the_same_network(self, attempts):
+        """Were nothing direct without a relay there, a relay would be no luck."""
+        kernel = changed(changed(attempts, "STUN+TURN/UDP", "relayed"), "STUN", "failed")
+        found = disagreements(table(kernel, attempts))
+        assert len(found) == 2
+        assert "is direct by the rule, direct simulated and relayed on the kernel" in found[1]
+
+    def test_a_relay_that_was_asked_for_is_no_luck(self, attempts):
+        compared = table(attempts, attempts)
+        assert not compared.loc[compared["configuration"] == "relay only", "kernel_by_luck"].any()
+
+    def test_the_simulator_may_be_the_one_that_differs(self, attempts):
+        found = disagreements(table(attempts, changed(attempts, "relay only", "failed")))
+        assert found == [
+            "open with open under relay only is relayed by the rule, failed simulated and relayed "
+            "on the kernel"
+        ]
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.randoms(use_true_random=False))
+    def test_the_order_of_attempts_does_not_matter(self, rng):
+        shuffled = WHOLE.loc[rng.sample(list(WHOLE.index), len(WHOLE))]
+        one, other = table(WHOLE, WHOLE), table(shuffled, WHOLE)
+        key = ["call", "configuration"]
+        pd.testing.assert_frame_equal(
+            one.sort_values(key, ignore_index=True), other.sort_values(key, ignore_index=True)
+        )
+
+    def test_times_are_each_network_s_own(self, attempts):
+        kernel = attempts.assign(time_to_connect_s=attempts["time_to_connect_s"] * 2)
+        compared = table(kernel, attempts)
+        pd.testing.assert_series_equal(
+            compared["kernel_time_s"], 2 * compared["simulator_time_s"], check_names=False
+        )
