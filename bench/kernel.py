@@ -1,4 +1,4 @@
-"""``make bench-kernel``: what a lab on the kernel costs, and what it leaves behind.
+"""``make bench-kernel``: what a lab on the kernel costs and leaves behind, and who agrees with it.
 
 For root alone, on a quiet machine: what others start and end meanwhile is taken for the lab's.
 """
@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 
 from bench.bars import bar, publish
+from jamlab.measure.agreement import disagreements
+from jamlab.measure.kernel_connectivity import measure_agreement
 from jamlab.networks import namespace
 from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.coturn import Coturn
@@ -22,6 +24,7 @@ from jamlab.networks.kernel import KernelLab
 from jamlab.networks.topology import HostConfig, LanConfig, Topology
 
 SET_UPS = 100
+AGREEMENTS = 3
 STAYS = "jamlab-stays"
 """What runs inside a lab whose owner is killed, under a name nobody else has."""
 WORLD = Topology(
@@ -93,6 +96,14 @@ def killed(spaces):
     return len(own())
 
 
+def agreement():
+    """Try the whole table; returns how many cells it has and in how many not all agree."""
+    table = measure_agreement().table
+    for words in (found := disagreements(table)):
+        print(words, file=sys.stderr)
+    return len(table), len(found)
+
+
 def main():
     if sys.argv[1:] == ["--stay"]:
         return stay()
@@ -114,12 +125,20 @@ def main():
         swept.append(len(machine() - before))
     print(f"namespaces left by those killed: {left_by_killed}", file=sys.stderr)
 
+    agreed = []
+    for number in range(AGREEMENTS):
+        print(f"agreement {number + 1} of {AGREEMENTS}", file=sys.stderr)
+        agreed.append(agreement())
+    cells = min(count for count, _ in agreed)
+    disagreed = sum(found for _, found in agreed)
+
     tens = [statistics.median(times_s[first : first + 10]) for first in range(0, SET_UPS, 10)]
     bars = [
         bar("set-up plus tear-down, coturn twice", tens, "s", "≤", 3),
         bar(f"slowest of {SET_UPS}", [max(times_s)], "s", "≤", 3),
         bar(f"left behind by {SET_UPS} set-ups", [len(left)], "", "≤", 0),
         bar("left behind by a kill and a new start", swept, "", "≤", 0),
+        bar(f"disagreements in {cells} cells, {AGREEMENTS} runs", [disagreed], "", "≤", 0),
     ]
     publish(bars, Path("reports/bench-kernel.json"))
     return None

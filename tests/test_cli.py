@@ -8,17 +8,23 @@ import sys
 import pytest
 
 from jamlab import cli, doctor
+from jamlab import connectivity as command
+from jamlab.measure import verdict
 from jamlab.measure.acceptance import TESTS
 from jamlab.measure.acceptance_here import REAL_TIME
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.across import across_plan
 from jamlab.measure.card_record import CardRecord
+from jamlab.measure.connectivity_plan import ConnectivityPlan
 from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError
 from jamlab.report.html import CARD_FOLDER
 
 from .measure.acceptance_runs import good_finding, whole_record
+from .measure.agreements import agreement
+from .measure.attempts import POPULATIONS, campaign
 from .measure.card_records import card_record
 from .measure.records import LAG, record_of
 
@@ -103,6 +109,34 @@ class TestConnectivity:
         assert [list(verdict) for verdict in judged] == [KEYS] * len(judged)
         assert judged[0]["name"] == "share of direct-capable calls (STUN)"
 
+    def test_on_the_kernel_with_its_agreement(self, pages, tmp_path, capsys, monkeypatch):
+        """Of namespaces nothing is built here: what the record says is told."""
+        plans = []
+
+        def measured(plan, folder, configurations, *, progress):
+            plans.append(plan)
+            record = campaign(calls=4)
+            told = record.provenance | {
+                "network": "kernel",
+                "left_out": "2 of 4 calls are left out",
+            }
+            record = ConnectivityRecord(record.attempts, told)
+            record.save(folder)
+            agreement().save(folder / AGREEMENT_FOLDER)
+            return record
+
+        monkeypatch.setattr(command, "measure_on_kernel", measured)
+        monkeypatch.setattr(verdict, "load_population", POPULATIONS.get)
+        cli.main(["connectivity", "--network", "kernel", "--out", str(tmp_path)])
+        told = capsys.readouterr()
+        assert plans == [ConnectivityPlan(calls=DEFAULT_CALLS)]
+        assert "2 of 4 calls are left out" in told.err
+        assert "disagreements of rule" in told.out
+        assert "this machine's kernel" in " ".join(told.out.split())
+        cli.main(["report", str(tmp_path / "connectivity"), "--json"])
+        judged = json.loads(capsys.readouterr().out)
+        assert (judged[-1]["value"], judged[-1]["verdict"]) == (0, "PASS")
+
     def test_one_s_own_configurations(self, pages, tmp_path, capsys, monkeypatch):
         monkeypatch.setenv("JAMLAB_TEST_PASSWORD", "a secret word")
         path = tmp_path / "own.toml"
@@ -161,6 +195,8 @@ class TestConnectivity:
             (["--calls", "0"], "calls is 0"),
             (["--level", "ip"], "level is 'ip'"),
             (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
+            (["--network", "kernel", "--scheduler", "tcp://x"], "--scheduler shares no namespaces"),
+            (["--network", "kernel", "--population", "mars"], "there is no population 'mars'"),
         ],
     )
     def test_complaints_are_one_sentence(self, pages, tmp_path, capsys, options, words):

@@ -27,6 +27,7 @@ from jamlab.measure.workers import Progress
 from jamlab.mesh.ice import IceConfiguration
 from jamlab.networks.coturn import CoturnError
 from jamlab.networks.kernel import KernelLabError
+from jamlab.networks.proof import ProofError
 
 AT_ONCE = 120
 """Attempts under way: two processes each, of some 8 MB."""
@@ -62,7 +63,7 @@ class Tried:
 
 
 def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -> list[Tried]:
-    """Make attempts on a network of namespaces built for them.
+    """Make attempts on a network of namespaces built for them, whose NATs are proved first.
 
     Parameters
     ----------
@@ -79,13 +80,15 @@ def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -
     Raises
     ------
     CampaignError
-        When there can be no such network here, or a process of it ended.
+        When there can be no such network here, a NAT is not what it should be, or a process ended.
     """
     places = [place for task in tasks for place in (task.call.caller, task.call.callee)]
     try:
         with KernelNetwork(places) as network:
+            progress(0.0, "proving the NATs")
+            network.prove()
             return asyncio.run(_Campaign(network, progress).run(tasks))
-    except (CoturnError, EndProcessError, KernelLabError) as error:
+    except (CoturnError, EndProcessError, KernelLabError, ProofError) as error:
         raise CampaignError(f"calls on this machine's kernel: {error}") from error
 
 

@@ -33,6 +33,7 @@ from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelLab
 from jamlab.networks.nftables import KernelRefusalError, check_box
 from jamlab.networks.place import Place
+from jamlab.networks.proof import prove
 from jamlab.networks.topology import PERFECT, HostConfig, Topology
 
 _SERVERS = HostConfig("servers", addresses=2)
@@ -88,6 +89,17 @@ class KernelNetwork:
             for side in sides
         ]
         return Topology((_SERVERS, *members))
+
+    def prove(self) -> None:
+        """Have two discovery clients find the NATs that were asked for, from behind each.
+
+        Raises
+        ------
+        jamlab.networks.proof.ProofError
+            When something does not behave as it should.
+        """
+        callers = [host.name for host in self._lab.hosts if host.name != _SERVERS.name]
+        prove(self._lab, self.coturn, callers)
 
     async def try_call(
         self,

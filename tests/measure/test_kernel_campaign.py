@@ -25,7 +25,7 @@ from jamlab.measure.kernel_connectivity import (
 )
 from jamlab.measure.kernel_network import KernelNetwork, refusal
 from jamlab.measure.population import load_population, place_named
-from jamlab.networks import coturn, kernel, namespace
+from jamlab.networks import coturn, kernel, namespace, nftables, wiring
 
 from .attempts import campaign
 
@@ -110,6 +110,7 @@ class TestEndings:
             return end
 
         monkeypatch.setattr(EndServer, "open", killed)
+        monkeypatch.setattr(KernelNetwork, "prove", lambda self: None)
         with pytest.raises(CampaignError, match=r"the process of the \w+'s end is of no use"):
             try_on_kernel([task(RESTRICTED, RESTRICTED, "STUN")])
 
@@ -172,6 +173,21 @@ class TestCampaign:
         both = agreement_of(again, tmp_path)
         assert disagreements(both.table) == []
         assert set(server_logs(tmp_path)["call"]) <= set(again.attempts["call"])
+
+
+@needs_kernel
+def test_nats_that_are_not_what_they_should_be_are_not_used(monkeypatch):
+    """Asked for symmetric ones, it is given others."""
+    table = nftables.ruleset
+    monkeypatch.setattr(
+        wiring, "ruleset", lambda box, public="": table(place_box(RESTRICTED), public)
+    )
+    with pytest.raises(CampaignError, match=r"calls on this machine's kernel: .*APDM"):
+        try_on_kernel([task(SYMMETRIC, SYMMETRIC, "STUN")])
+
+
+def place_box(place):
+    return place.layers[0][0]
 
 
 class TestWithoutAKernel:

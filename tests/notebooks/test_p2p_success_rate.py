@@ -5,7 +5,9 @@ import nbformat
 import pytest
 
 from jamlab.measure.connectivity_record import STUN_ONLY, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, SERVER_LOGS
 from jamlab.report.html import ReportError, notebook_path, render
+from tests.measure.agreements import agreement
 from tests.measure.attempts import LADDER, TURN, campaign, populations_in_kernels
 from tests.report.pages import Page
 from tests.report.test_servers import record_here
@@ -46,6 +48,33 @@ def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page
     assert len(set(alts)) == len(alts) == len(page.images) == 4 + len((STUN_ONLY, TURN, LADDER))
     assert page.addresses == []
     assert "script" not in page.tags
+
+
+def test_a_kernel_s_page_sets_it_beside_the_simulated(tmp_path, monkeypatch):
+    record = campaign(calls=40)
+    told = record.provenance | {"network": "kernel", "left_out": ""}
+    ConnectivityRecord(record.attempts, told).save(tmp_path / "record")
+    both = agreement()
+    both.save(tmp_path / "record" / AGREEMENT_FOLDER)
+    both.server_logs.iloc[:0].to_parquet(tmp_path / "record" / SERVER_LOGS)
+    populations_in_kernels(monkeypatch, tmp_path / "site")
+    parameters = {"record": str(tmp_path / "record"), "other_populations": []}
+    made = render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
+    page = Page(made.read_text(encoding="utf-8"))
+    tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
+    cells = [f"agreement-{word}" for word in ("STUN", "STUN-TURN-UDP", "STUN-TURN-TCP")]
+    assert [name for name in tables if name.startswith("agreement")] == [
+        "agreement",
+        "agreement-summary",
+        *cells,
+        "agreement-STUN-TURN-TLS",
+        "agreement-relay-only",
+    ]
+    assert "each of 50 cells the same class" in page.text
+    assert "session 7: <b>said</b>" in page.text
+    assert "on this machine's kernel" in page.text
+    assert "no packet leaves this machine" not in page.text  # that is how simulated ones are made
+    assert page.addresses == []
 
 
 def test_its_page_shows_no_code(page):
