@@ -92,7 +92,7 @@ async def one_way_of_jamlab(server):
         before = sum([dropouts(await musician.counts()) for musician in musicians])
         one_way_ms = await asyncio.to_thread(_listen, server)
         after = sum([dropouts(await musician.counts()) for musician in musicians])
-    return one_way_ms, after - before
+    return one_way_ms, (after - before).tolist()
 
 
 def _listen(server):

@@ -67,6 +67,8 @@ LOOP_HAS_S = 0.002
 Machines stand still for a block of 64 frames (1.3 ms) several times a minute, on which nobody can
 play with less (`make bench-devices` prints how often).
 """
+PATIENCE = 0.5
+"""Share of a block for which the card's thread waits for the loop rather than play silence."""
 
 
 class DeviceCard:
@@ -172,7 +174,12 @@ class DeviceCard:
         return self._wanted[0] if chosen is None else chosen
 
     def _new_relay(self) -> Relay:
-        return Relay(self.block_frames, self._slack, counters=self.counters)
+        return Relay(
+            self.block_frames,
+            self._slack,
+            counters=self.counters,
+            patience_s=PATIENCE * self.block_frames / SAMPLE_RATE,
+        )
 
     def _open(self) -> None:
         """Open and start the card; raises `DeviceError`."""

@@ -1,4 +1,4 @@
-"""Between a sound card's own thread and the event loop: blocks handed over, never waited for.
+"""Between a sound card's own thread and the event loop: blocks handed over, hardly waited for.
 
 A card's thread must not wait, and Python's lets nobody else run while it holds the interpreter. So
 that thread only copies: what was captured goes into one queue, what is to be played comes out of
@@ -13,11 +13,16 @@ What the callback for block *k* returns is played `slack` blocks later, so the l
 If it takes longer, the card has played silence: then the block that comes too late is owed to
 nobody, and dropped, or every stall would lengthen the delay for good.
 
-Both ends of a `collections.deque` may be used by two threads at once (Python's own documentation);
-nothing else is shared but counters that only one side writes.
+A machine that stood still makes its card's thread catch up: it comes several times in a row, and
+finds nothing although the loop is at work on it. So before it plays silence that thread waits for
+some of its block, which it has to itself, and no longer.
+
+Both ends of a `collections.deque` and of a `queue.SimpleQueue` may be used by two threads at once
+(Python's own documentation); nothing else is shared but counters that only one side writes.
 """
 
 from collections import deque
+from queue import Empty, SimpleQueue
 
 from jamlab.audio.card import CardCounters, DuplexCallback
 from jamlab.audio.pcm import Block, silence
@@ -37,6 +42,8 @@ class Relay:
         *overruns*.
     counters : CardCounters, optional
         Where to go on counting.
+    patience_s : float
+        How long the card's thread waits for a block that is not there yet.
 
     Raises
     ------
@@ -50,6 +57,7 @@ class Relay:
         slack: int = 1,
         longest: int = 256,
         counters: CardCounters | None = None,
+        patience_s: float = 0.0,
     ) -> None:
         if block_frames < 1 or slack < 1 or longest <= slack:
             raise ValueError(
@@ -62,8 +70,11 @@ class Relay:
         self.too_late = False
         """During a callback: whether what it returns can no longer be heard."""
         self._captured: deque[Block] = deque()
-        self._to_play: deque[Block] = deque(silence(block_frames) for _ in range(slack))
+        self._to_play: SimpleQueue[Block] = SimpleQueue()
+        for _ in range(slack):
+            self._to_play.put(silence(block_frames))
         self._longest = longest
+        self._patience_s = patience_s
         self.swapped = 0
         """Blocks the card has handed over."""
         self._silent = 0  # blocks the card has played as silence, written by its thread
@@ -76,8 +87,8 @@ class Relay:
         self.swapped += 1
         self._captured.append(captured)
         try:
-            return self._to_play.popleft()
-        except IndexError:
+            return self._to_play.get(timeout=self._patience_s)
+        except Empty:
             self._silent += 1
             return silence(self.block_frames)
 
@@ -109,7 +120,7 @@ class Relay:
             self.counters.underruns += 1
             self._dropped += 1
         else:
-            self._to_play.append(played)
+            self._to_play.put(played)
 
     @property
     def _is_late(self) -> bool:

@@ -1,6 +1,7 @@
 """The relay against a model of its card: what is played when, whatever the two sides do."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -141,3 +142,33 @@ def test_two_threads_lose_nothing():
     assert relay.swapped == relay.counters.blocks == blocks
     heard = [block for block in played if block]
     assert heard == sorted(set(heard))
+
+
+class TestPatience:
+    """A machine that stood still has the card come twice in a row."""
+
+    def test_the_card_gets_what_the_loop_is_at_work_on(self):
+        relay = Relay(BLOCK, patience_s=60.0)
+        swapped(relay, 1)
+
+        def loop():
+            while relay.swapped < 2:
+                pass
+            relay.run(echo)
+
+        with ThreadPoolExecutor(1) as thread:
+            working = thread.submit(loop)
+            assert swapped(relay, 2) == 1
+            working.result()
+        assert relay.counters.underruns == 0
+        assert swapped(relay, 3) == 2
+
+    def test_it_ends(self):
+        relay = Relay(BLOCK, patience_s=0.001)
+        assert [swapped(relay, 1), swapped(relay, 2)] == [0, 0]
+        relay.run(echo)
+        assert relay.counters.underruns == 1
+
+    def test_there_is_none_unless_asked_for(self):
+        relay = Relay(BLOCK)
+        assert [swapped(relay, number) for number in (1, 2, 3)] == [0, 0, 0]
