@@ -2,7 +2,7 @@
 
 The server runs in real time, as a musician's does, where the machine allows it. What is lost while
 a connection is made is told apart from what is lost while the music plays: nobody plays yet. So is
-how often the server itself was late: where a machine stands still, no client gets its blocks.
+how often the machine itself stood still: then nobody gets their blocks (`bench.stillness`).
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import neighbours
 from bench.bars import bar, publish
 from bench.duo import SETTLES_S, duo, lost
+from bench.stillness import Stillness
 from jamlab.audio.pcm import SAMPLE_RATE
 from tests.audio.jack import DEVICE, jack, real_time_allowed
 
@@ -44,16 +45,14 @@ async def lost_in_a_session(period, server):
     """Play with the meters running; returns what each card lost, by when and by what."""
     async with duo(server, period, "--meters") as musicians:
         await asyncio.sleep(SETTLES_S)
-        server_was_late = len(server.late_s)
         before = [(await musician.counts())["card"] for musician in musicians]
-        await asyncio.sleep(PLAYED_S[period])
+        with Stillness(period / SAMPLE_RATE) as stillness:
+            await asyncio.sleep(PLAYED_S[period])
         after = [(await musician.counts())["card"] for musician in musicians]
     return {
         "while connecting": sum(lost(card) for card in before),
         "played": sum(lost(late) - lost(early) for early, late in zip(before, after, strict=True)),
-        "server late by more than a block": sum(
-            late_s > period / SAMPLE_RATE for late_s in server.late_s[server_was_late:]
-        ),
+        "machine stood still for a block": stillness.found,
         "driver": sum(
             late["xruns"] - early["xruns"] for early, late in zip(before, after, strict=True)
         ),
@@ -80,7 +79,8 @@ def main():
         *neighbours.bars(),
     ]
     publish(bars, Path("reports/bench-devices.json"))
-    print("two cards together; of them the driver's own xruns, and blocks lost while connecting:")
+    print("two cards together, with the driver's own xruns, blocks lost while connecting, and how")
+    print("often a real-time thread that does nothing else was woken later than a block:")
     print(json.dumps(losses))
 
 

@@ -14,12 +14,13 @@ from jamlab.measure.workers import Progress
 from jamlab.networks.coturn import CoturnError
 from jamlab.networks.kernel import KernelLabError
 from jamlab.networks.profile import UnknownProfileError, profile_names
+from jamlab.networks.proof import ProofError
 from jamlab.report.html import KERNEL_FOLDER, notebook_path, render
 
 __all__ = ["COMPLAINTS", "add_arguments", "is_kernel_run", "report", "verify", "wanted"]
 
 SIMULATED, KERNEL = "simulated", "kernel"
-COMPLAINTS = KernelLabError, CoturnError
+COMPLAINTS = KernelLabError, CoturnError, ProofError
 """What says in a sentence why there is no such run."""
 
 
@@ -63,7 +64,7 @@ def verify(
     ------
     jamlab.measure.plan.PlanError
         When there is no such profile, or a parameter is out of its range.
-    KernelLabError, CoturnError
+    KernelLabError, CoturnError, ProofError
         When there can be no network lab here, or no TURN server; says why.
     """
     folder, page = options.out / KERNEL_FOLDER, options.out / f"{KERNEL_FOLDER}.html"

@@ -227,4 +227,4 @@ class TestAtATerminal:
                 terminal.type("allow")
                 server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0"))
                 assert terminal.end() == 0
-            assert "256.0 frames" in terminal.shown
+            assert "128.0 frames" in terminal.shown

@@ -10,9 +10,10 @@ Two access links together have the profile's delay, jitter and loss, as on the s
 here time passes, sockets are the kernel's and the routers its netfilter's. *Direct* cases have
 home routers that packets get through (EIM/APDF), *relayed* ones those that they do not (symmetric),
 so that TURN is needed. The first case has links that do nothing: what it reads is what the machine
-and the namespaces take themselves.
+and the namespaces take themselves, and in it the NATs are proved (`jamlab.networks.proof`).
 """
 
+import asyncio
 import secrets
 import shutil
 import tempfile
@@ -41,6 +42,7 @@ from jamlab.networks.link import LinkConfig
 from jamlab.networks.netem import why_no_netem
 from jamlab.networks.place import Place
 from jamlab.networks.profile import profile_named, profile_names
+from jamlab.networks.proof import prove
 from jamlab.networks.topology import PERFECT, HostConfig, Topology
 
 PUBLIC = "public"
@@ -78,7 +80,7 @@ class Case:
         """Return the internet it takes place on."""
         home, access = _HOMES[self.route], self.access
         homes = (home.member(host_name(player), access) for player in players)
-        return Topology((HostConfig(PUBLIC), *homes))
+        return Topology((HostConfig(PUBLIC, addresses=2), *homes))
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ async def measure_kernel(
     ------
     jamlab.networks.kernel.KernelLabError
         When there can be no network lab here; says why.
+    jamlab.networks.proof.ProofError
+        When a NAT does not behave as it should.
     jamlab.measure.worker.WorkerError
         When a process of it fails; with the last line it wrote.
     """
@@ -180,6 +184,8 @@ async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
     """Measure one case; errors as `measure_kernel`."""
     with tempfile.TemporaryDirectory(prefix="jamlab-") as folder:
         with KernelLab(case.topology(plan.names), name="latency") as lab:
+            if case.profile is None:
+                await asyncio.to_thread(_prove, lab)
             routes = await _play(plan, lab, folder)
         mesh = MeshRecord.load(Path(folder))
     for name, answer in absent(mesh):
@@ -193,6 +199,13 @@ async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
         links={name: link.report and link.report.to_dict() for name, link in lab.links.items()},
     )
     return KernelRecord.of(mesh)
+
+
+def _prove(lab: KernelLab) -> None:
+    """Have two discovery clients find the homes' NATs; where links lose packets, one could not."""
+    homes = [host.name for host in lab.hosts if host.name != PUBLIC]
+    with Coturn(lab.host(PUBLIC)) as server:
+        prove(lab, server, homes)
 
 
 async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dict[str, str]]:

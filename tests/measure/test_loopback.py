@@ -83,7 +83,7 @@ def test_refuses_what_cannot_be_measured(values, field):
 def read_both(period, block_frames, wire):
     """Read a loop of PortAudio's output to its input past our clicks, and JACK's own, a wire."""
     with jack(period) as server:
-        with running(server, "loopback", block_frames, 40) as process:
+        with running(server, "loopback", block_frames, 24) as process:
             n = 0 if period == block_frames else 2  # then the card is opened twice
             server.connect(
                 server.port("PortAudio", f"out_{n}"), server.port("PortAudio", f"in_{n}")
@@ -106,8 +106,7 @@ def test_reads_what_jack_iodelay_reads(period):
 
 
 @needs_jack
-@pytest.mark.parametrize("block_frames", [64, 256])
-def test_reads_what_jack_iodelay_reads_of_blocks_that_are_adapted(block_frames):
-    ours, theirs = read_both(128, block_frames, wire=block_frames)
+def test_reads_what_jack_iodelay_reads_of_blocks_that_are_adapted():
+    ours, theirs = read_both(128, 64, wire=64)
     assert ours["round_trip_frames"] == pytest.approx(theirs, abs=1)
     assert theirs > 128

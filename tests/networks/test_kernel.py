@@ -20,15 +20,12 @@ from jamlab.networks.nftables import KernelRefusalError
 from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from tests.leaks import DEADLINE_S
 from tests.networks.kernel_boxes import HOME, home
+from tests.networks.wires import own_namespaces
 
 needs_kernel = pytest.mark.skipif(unavailable() is not None, reason=unavailable() or "")
 STUN = ("198.18.0.1", 3478)
 SILENCE_S = 0.1
 HERE = Path("/proc/thread-self/ns/net")
-
-
-def own_namespaces():
-    return {name for name in namespace.names() if name.startswith(namespace.own_prefix())}
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,10 @@ import subprocess
 
 from jamlab.networks import netem
 from jamlab.networks.kernel import KernelLab
-from jamlab.networks.namespace import names
 from jamlab.networks.netem import why_no_netem
 from jamlab.networks.topology import HostConfig, Topology
 
-from .wires import needs_lab
+from .wires import needs_lab, own_namespaces
 
 
 @needs_lab
@@ -16,9 +15,9 @@ def test_it_is_what_tc_says_and_leaves_nothing():
     with KernelLab(Topology((HostConfig("ada"),)), name="netem") as lab:
         qdisc = ["tc", "qdisc", "add", "dev", "eth0", "root", "netem", "loss", "1%"]
         asked = subprocess.run(lab.host("ada").command(*qdisc), capture_output=True, check=False)
-        before = names()
+        before = own_namespaces()
         reason = why_no_netem()
-        assert names() == before
+        assert own_namespaces() == before
     assert (reason is None) == (asked.returncode == 0)
     assert reason is None or reason.startswith("this kernel has no netem")
 

@@ -11,13 +11,13 @@ from scipy import stats
 
 from jamlab.networks.kernel import KernelLab
 from jamlab.networks.link import LinkConfig
-from jamlab.networks.namespace import names, run
+from jamlab.networks.namespace import run
 from jamlab.networks.topology import HostConfig, Topology
 from jamlab.networks.tun import TunError
 from jamlab.networks.tun_link import TunEnd, TunLink
 from tests.leaks import until
 
-from .wires import HEADERS, needs_lab, number_of, numbered, wire
+from .wires import HEADERS, needs_lab, number_of, numbered, own_namespaces, wire
 
 pytestmark = needs_lab
 
@@ -140,11 +140,11 @@ class TestEnd:
         assert link.report is None
 
     def test_of_a_lab_is_its_links(self):
-        before = names()
+        before = own_namespaces()
         with wire(LinkConfig(delay_s=0.001)) as line:
             assert line.link.report is None
         assert line.link.report.up.sent == 0
-        assert names() == before
+        assert own_namespaces() == before
 
 
 class TestRefused:

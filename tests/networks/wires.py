@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from jamlab.networks.kernel import KernelLab, unavailable
+from jamlab.networks.namespace import names, own_prefix
 from jamlab.networks.topology import HostConfig, Topology
 from jamlab.networks.tun import why_no_tun
 
@@ -20,6 +21,11 @@ END = b"end"
 """What ends a burst begins with it, and has its number."""
 _AGAIN_S = 0.3  # before a lost "end" is sent again
 _ROOM = 1 << 23
+
+
+def own_namespaces():
+    """Return those of this process: other tests' labs come and go."""
+    return {name for name in names() if name.startswith(own_prefix())}
 
 
 @dataclass
