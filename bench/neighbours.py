@@ -17,6 +17,8 @@ import numpy as np
 
 from bench.bars import bar
 from bench.duo import SETTLES_S, duo, lost
+from bench.stillness import Stillness
+from jamlab.audio.pcm import SAMPLE_RATE
 from tests.audio.jack import jack, real_time_allowed
 
 PERIOD = 128
@@ -90,7 +92,9 @@ async def one_way_of_jamlab(server):
     async with duo(server, PERIOD) as musicians:
         await asyncio.sleep(SETTLES_S)
         before = sum([dropouts(await musician.counts()) for musician in musicians])
-        one_way_ms = await asyncio.to_thread(_listen, server)
+        with Stillness(PERIOD / SAMPLE_RATE) as stillness:
+            one_way_ms = await asyncio.to_thread(_listen, server)
+        print(f"meanwhile the machine stood still for a block: {stillness.found}")
         after = sum([dropouts(await musician.counts()) for musician in musicians])
     return one_way_ms, (after - before).tolist()
 
