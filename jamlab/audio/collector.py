@@ -1,11 +1,10 @@
 """Python's garbage collector while sound plays: often and short instead of rarely and long.
 
 A full collection looks at all there is, and a program that has loaded the scientific libraries is
-large: it took 75 to 120 ms in a session of two, in whatever function happened to make the object
-that was one too many, and cost each card three blocks of 128 frames. So what is there when sound
-begins is looked at once and then frozen, what is made later is looked at in small portions while it
-is young, a fraction of a millisecond each, and what outlives that waits until sound ends. By then
-it can be what closed connections have left, and what a notebook has drawn meanwhile.
+large: sound stops for many blocks, in whatever function happened to make the object that was one
+too many. So what is there when sound begins is looked at once and then frozen, what is made later
+is looked at in small portions while it is young, and what outlives that waits until sound ends. By
+then it can be what closed connections have left, and what a notebook has drawn meanwhile.
 
 There is one collector for a whole process, so cards share the change, and the last one to stop
 changes it back.
