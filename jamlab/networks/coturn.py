@@ -118,7 +118,8 @@ class Coturn:
     def log(self) -> str:
         """What it has written so far, also when it is over."""
         if self._log_file is not None:
-            self._log = self._log_file.read_text(encoding="utf-8", errors="replace")
+            with contextlib.suppress(FileNotFoundError):  # somebody cleared the temporary folder
+                self._log = self._log_file.read_text(encoding="utf-8", errors="replace")
         return self._log
 
     @property

@@ -27,7 +27,11 @@ def postponed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def sigterm_unwinds() -> Iterator[None]:
-    """Have SIGTERM leave the block by `SystemExit`, unless the program handles it otherwise."""
+    """Have SIGTERM leave the block by `SystemExit`, unless the program handles it otherwise.
+
+    Those that follow the first change nothing: ``timeout`` sends it twice, to the program and to
+    its process group, and the second would cut off the clean-up.
+    """
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
@@ -36,6 +40,7 @@ def sigterm_unwinds() -> Iterator[None]:
 
 
 def _exit(number: int, _: FrameType | None) -> None:
+    signal.signal(number, lambda *_: None)
     raise SystemExit(128 + number)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -123,6 +124,15 @@ def test_an_exception_inside_stops_it(others):
 
 
 @needs_coturn
+def test_a_cleared_temporary_folder_costs_its_log_only(others):
+    with Coturn() as server:
+        known = server.log
+        shutil.rmtree(server.certificate_file.parent)
+    assert server.log == known
+    assert "TCP listener opened" in known
+    assert children_of_other_tests() == others
+
+
 def test_it_dies_with_its_owner():
     """A process that is killed cannot stop what it started."""
     code = (

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -46,6 +47,21 @@ def test_sigterm_leaves_the_block():
         interrupted(signal.SIGTERM, done)
     assert stopped.value.code == 128 + signal.SIGTERM
     assert not done
+
+
+def test_a_second_sigterm_does_not_cut_off_the_clean_up():
+    cleaned = []
+    with pytest.raises(SystemExit), sigterm_unwinds(), twice_stopped(cleaned):
+        interrupted(signal.SIGTERM, None)
+    assert cleaned
+
+
+@contextmanager
+def twice_stopped(cleaned):
+    try:
+        yield
+    finally:
+        interrupted(signal.SIGTERM, cleaned)
 
 
 def test_a_program_that_handles_sigterm_is_let_alone():
