@@ -27,8 +27,7 @@ class Musician:
         return json.loads(await self.line())
 
     async def end(self):
-        if self._process.returncode is None:
-            self._process.terminate()
+        self._process.stdin.close()
         await self._process.communicate()
 
 

@@ -1,7 +1,7 @@
 """A participant with a real sound card, in a process of its own: ``python -m bench.musician …``.
 
-It waits for a line on standard input between its steps and writes what it counted as JSON: when its
-peer is heard and the session has settled, and when it ends.
+For each line on standard input it writes what it has counted as JSON. It leaves when there are no
+more: if it left with its last count, its peer would count the silence after it.
 """
 
 import argparse
@@ -41,8 +41,7 @@ async def play(options):
         if options.meters:
             meters.start()
         print("connected", flush=True)
-        for _ in ("settled", "played"):
-            await asyncio.to_thread(sys.stdin.readline)
+        while await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps(counted(session, options.peer)), flush=True)
         meters.stop()
 
