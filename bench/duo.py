@@ -1,15 +1,25 @@
-"""Two musicians with a real sound card each, in processes of their own, who hear each other."""
+"""Two musicians with a real sound card each, in processes of their own, who hear each other.
+
+What they lose is counted in windows of time, and each window is told apart by whether the machine
+itself stood still in it (`bench.stillness`): then nobody gets their blocks, whatever plays.
+"""
 
 import asyncio
 import json
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field
 
+from bench.stillness import Stillness
+from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.signaling.handshake import DEFAULT_KEY
 from jamlab.signaling.hub import Hub
 
 SETTLES_S = 5.0
 """From connected to as it stays: the first seconds' packets say how long later ones must wait."""
+WINDOW_S = 10.0
+PATIENCE = 3
+"""How many times the time that is wanted may pass until a machine was still for so long."""
 
 
 class Musician:
@@ -52,5 +62,48 @@ async def duo(server, period, *options):
         yield musicians
 
 
-def lost(card):
-    return card["underruns"] + card["overruns"]
+@dataclass
+class Losses:
+    """What both have lost in some time."""
+
+    seconds: float = 0.0
+    blocks: int = 0
+    """That the loop did not get or give in time: under- and overruns of the card."""
+    xruns: int = 0
+    """That the card's driver has reported."""
+    concealed_frames: int = 0
+    standstills_ms: list = field(default_factory=list)
+
+    def add(self, seconds, early, late, standstills_ms):
+        self.seconds += seconds
+        self.blocks += late.blocks - early.blocks
+        self.xruns += late.xruns - early.xruns
+        self.concealed_frames += late.concealed_frames - early.concealed_frames
+        self.standstills_ms += standstills_ms
+
+    def __str__(self):
+        return json.dumps(asdict(self))
+
+
+async def counted(musicians):
+    """Return what both have lost so far."""
+    losses = Losses()
+    for counts in await asyncio.gather(*(musician.counts() for musician in musicians)):
+        card = counts["card"]
+        losses.blocks += card["underruns"] + card["overruns"]
+        losses.xruns += card["xruns"]
+        losses.concealed_frames += counts["stream"]["concealed_frames"]
+    return losses
+
+
+async def lost(musicians, period, seconds):
+    """Play until the machine was still for so long; returns what was lost then, and otherwise."""
+    still, disturbed = Losses(), Losses()
+    with Stillness(period / SAMPLE_RATE) as stillness:
+        early = await counted(musicians)
+        while still.seconds < seconds and disturbed.seconds < (PATIENCE - 1) * seconds:
+            await asyncio.sleep(WINDOW_S)
+            late, found_ms = await counted(musicians), stillness.found()
+            (disturbed if found_ms else still).add(WINDOW_S, early, late, found_ms)
+            early = late
+    return still, disturbed

@@ -12,19 +12,16 @@ import statistics
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
-
-import numpy as np
+from itertools import islice
 
 from bench.bars import bar
 from bench.duo import SETTLES_S, duo, lost
-from bench.stillness import Stillness
-from jamlab.audio.pcm import SAMPLE_RATE
 from tests.audio.jack import jack, real_time_allowed
 
 PERIOD = 128
 LISTENED_S = 60.0
 READINGS = 20
-"""Of a neighbour, whose latency does not move; ``jack_iodelay`` makes two a second."""
+"""Of a neighbour, whose latency does not move; ``jack_iodelay`` makes some each second."""
 
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
@@ -88,29 +85,24 @@ def jamulus():
 
 
 async def one_way_of_jamlab(server):
-    """Return the latency in milliseconds, and what was lost in both directions meanwhile."""
-    async with duo(server, PERIOD) as musicians:
-        await asyncio.sleep(SETTLES_S)
-        before = sum([dropouts(await musician.counts()) for musician in musicians])
-        with Stillness(PERIOD / SAMPLE_RATE) as stillness:
-            one_way_ms = await asyncio.to_thread(_listen, server)
-        print(f"meanwhile the machine stood still for a block: {stillness.found}")
-        after = sum([dropouts(await musician.counts()) for musician in musicians])
-    return one_way_ms, (after - before).tolist()
+    """Return the latency in milliseconds, and what was lost while the machine was still.
 
-
-def _listen(server):
+    It is counted while ``jack_iodelay`` still runs: a client that leaves holds up the others.
+    """
     near, far = "PortAudio", "PortAudio-01"
-    server.connect(server.port(far, "out_0"), server.port(far, "in_0"))
-    ports = f"{near}:in_0", f"{near}:out_0"
-    with readings(server, *ports) as figures:
-        taken = [next(figures) for _ in range(int(2 * LISTENED_S))]
-    return statistics.median(taken) / 48 / 2
+    async with duo(server, PERIOD) as musicians:
+        await asyncio.to_thread(connect, server, (far, "out_0"), (far, "in_0"))
+        with readings(server, f"{near}:in_0", f"{near}:out_0") as figures:
+            await asyncio.sleep(SETTLES_S)
+            still, disturbed = await lost(musicians, PERIOD, LISTENED_S)
+            taken = list(islice(figures, int(LISTENED_S)))
+    print(f"from card to card, while the machine was still: {still}")
+    print(f"from card to card, while it was not: {disturbed}")
+    return statistics.median(taken) / 48 / 2, still
 
 
-def dropouts(counts):
-    """Return blocks the card lost and frames that were invented for it, as an array."""
-    return np.array([lost(counts["card"]), counts["stream"]["concealed_frames"]])
+def connect(server, source, sink):
+    server.connect(server.port(*source), server.port(*sink))
 
 
 def bars():
@@ -118,9 +110,13 @@ def bars():
     rows = []
     with jack(PERIOD, real_time=real_time_allowed()) as server:
         print("from card to card, jamlab", file=sys.stderr)
-        ours, (blocks, frames) = asyncio.run(one_way_of_jamlab(server))
-        rows.append(bar("blocks lost in 60 s from card to card", [blocks], "", "≤", 0))
-        rows.append(bar("frames concealed meanwhile", [frames], "", "≤", 0))
+        ours, still = asyncio.run(one_way_of_jamlab(server))
+        for what, number in (
+            ("blocks lost", still.blocks),
+            ("frames concealed", still.concealed_frames),
+            ("driver's xruns", still.xruns),
+        ):
+            rows.append(bar(f"{what} in 60 s from card to card", [number], "", "≤", 0))
         for name, found, measure, sign, factor in (
             ("Jamulus'", jamulus(), one_way_of_jamulus, "<", 1.0),
             ("JackTrip's", shutil.which("jacktrip"), one_way_of_jacktrip, "≤", 1.5),

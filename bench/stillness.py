@@ -1,19 +1,23 @@
-"""How often the machine itself stands still: a real-time thread that does nothing but wake up.
+"""How often the machine itself stands still: real-time threads that do nothing but wake up.
 
-``python -m bench.stillness SECONDS`` counts how often it was woken later than that, until a line
-comes on standard input. Nothing could have played in time then, whatever it is written in.
+``python -m bench.stillness SECONDS`` has one on every processor, since a hypervisor may stop one
+and not the others. For each line on standard input it tells how often one of them was woken later
+than that since the line before. They come before the threads of JACK and its clients, so it is the
+machine they tell of: nothing could have played in time then, whatever it is written in.
 """
 
+import contextlib
 import gc
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 
-from jamlab.audio.realtime import RealTime
-
 EVERY_S = 0.001
+PRIORITY = 50
+"""JACK's own is 10, its clients' 5."""
 
 
 class Stillness:
@@ -26,30 +30,44 @@ class Stillness:
         command = [sys.executable, "-m", "bench.stillness", str(self._longer_than_s)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        self._process.stdout.readline()
+        self.found()
         return self
 
     def __exit__(self, *_):
-        told, _ = self._process.communicate("\n")
-        self.found = json.loads(told)
+        self._process.communicate()
+
+    def found(self):
+        """Return how long each standstill since the last call was, in milliseconds."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
 
 
-def main():
-    longer_than_s = float(sys.argv[1])
-    ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), ended.set())).start()
-    gc.disable()
-    RealTime().ask()
-    print("watching", flush=True)
-    late_s, due_s = [], time.perf_counter()
+def watch(processor, longer_than_s, found_s, ended):
+    os.sched_setaffinity(0, {processor})
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    due_s = time.perf_counter()
     while not ended.is_set():
         due_s += EVERY_S
         time.sleep(max(0.0, due_s - time.perf_counter()))
         woken_s = time.perf_counter()
         if woken_s - due_s > longer_than_s:
-            late_s.append(woken_s - due_s)
+            found_s.append(woken_s - due_s)
         due_s = max(due_s, woken_s)
-    print(json.dumps({"times": len(late_s), "worst_ms": round(1000 * max(late_s, default=0.0), 1)}))
+
+
+def main():
+    longer_than_s = float(sys.argv[1])
+    found_s, ended = [], threading.Event()
+    gc.disable()
+    for processor in os.sched_getaffinity(0):
+        threading.Thread(target=watch, args=(processor, longer_than_s, found_s, ended)).start()
+    for _ in sys.stdin:
+        told = len(found_s)
+        print(json.dumps([round(1000 * late_s, 1) for late_s in found_s[:told]]), flush=True)
+        del found_s[:told]
+    ended.set()
 
 
 if __name__ == "__main__":
