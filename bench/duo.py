@@ -1,14 +1,15 @@
 """Two musicians with a real sound card each, in processes of their own, who hear each other.
 
 What they lose is counted in windows of time, and each window is told apart by whether the machine
-itself stood still in it (`bench.stillness`): then nobody gets their blocks, whatever plays.
+itself stood still in it or in the one before (`bench.stillness`). A standstill of half a block is
+one: what is left of the block is what JACK, both cards' threads and their loops need.
 """
 
 import asyncio
 import json
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from bench.stillness import Stillness
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -17,7 +18,7 @@ from jamlab.signaling.hub import Hub
 
 SETTLES_S = 5.0
 """From connected to as it stays: the first seconds' packets say how long later ones must wait."""
-WINDOW_S = 10.0
+WINDOW_S = 2.0
 PATIENCE = 3
 """How many times the time that is wanted may pass until a machine was still for so long."""
 
@@ -70,16 +71,18 @@ class Losses:
     blocks: int = 0
     """That the loop did not get or give in time: under- and overruns of the card."""
     xruns: int = 0
-    """That the card's driver has reported."""
+    """That the card's driver has reported; JACK tells every client of each."""
     concealed_frames: int = 0
-    standstills_ms: list = field(default_factory=list)
+    standstills: int = 0
+    longest_ms: float = 0.0
 
     def add(self, seconds, early, late, standstills_ms):
         self.seconds += seconds
         self.blocks += late.blocks - early.blocks
         self.xruns += late.xruns - early.xruns
         self.concealed_frames += late.concealed_frames - early.concealed_frames
-        self.standstills_ms += standstills_ms
+        self.standstills += len(standstills_ms)
+        self.longest_ms = max(self.longest_ms, *standstills_ms, 0.0)
 
     def __str__(self):
         return json.dumps(asdict(self))
@@ -91,7 +94,7 @@ async def counted(musicians):
     for counts in await asyncio.gather(*(musician.counts() for musician in musicians)):
         card = counts["card"]
         losses.blocks += card["underruns"] + card["overruns"]
-        losses.xruns += card["xruns"]
+        losses.xruns = max(losses.xruns, card["xruns"])
         losses.concealed_frames += counts["stream"]["concealed_frames"]
     return losses
 
@@ -99,11 +102,12 @@ async def counted(musicians):
 async def lost(musicians, period, seconds):
     """Play until the machine was still for so long; returns what was lost then, and otherwise."""
     still, disturbed = Losses(), Losses()
-    with Stillness(period / SAMPLE_RATE) as stillness:
-        early = await counted(musicians)
+    with Stillness(period / SAMPLE_RATE / 2) as stillness:
+        early, before_ms = await counted(musicians), []
         while still.seconds < seconds and disturbed.seconds < (PATIENCE - 1) * seconds:
             await asyncio.sleep(WINDOW_S)
             late, found_ms = await counted(musicians), stillness.found()
-            (disturbed if found_ms else still).add(WINDOW_S, early, late, found_ms)
-            early = late
+            into = disturbed if found_ms or before_ms else still
+            into.add(WINDOW_S, early, late, found_ms)
+            early, before_ms = late, found_ms
     return still, disturbed
