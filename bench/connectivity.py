@@ -20,7 +20,7 @@ from jamlab.measure.chunks import Chunk
 from jamlab.measure.connectivity import CHUNK_CALLS, campaign, run_chunk
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.population import load_population
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.clock import RealClock, VirtualClock
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.world import simulated_world

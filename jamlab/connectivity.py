@@ -23,7 +23,8 @@ from jamlab.measure.kernel_connectivity import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.population import population_names
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration, load_configurations
+from jamlab.mesh.ice import IceConfiguration
+from jamlab.mesh.ice_file import load_configurations
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 

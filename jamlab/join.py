@@ -26,12 +26,8 @@ from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange
-from jamlab.mesh.ice import (
-    HOST_ONLY,
-    IceConfiguration,
-    IceConfigurationError,
-    load_configurations,
-)
+from jamlab.mesh.ice import HOST_ONLY, IceConfiguration, IceConfigurationError
+from jamlab.mesh.ice_file import load_configurations
 from jamlab.mesh.notices import Notice
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.signaling.channel import NameTakenError, SignalingError

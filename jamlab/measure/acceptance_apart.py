@@ -26,7 +26,7 @@ from jamlab.measure.players import Player, all_connected, in_session, note_notic
 from jamlab.measure.reading import Path, click_table
 from jamlab.measure.rig import wait_until
 from jamlab.measure.statistics import heard_share, p95
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.loop import run_simulated

@@ -22,7 +22,7 @@ from jamlab.measure.players import Player, all_connected, in_session, note_notic
 from jamlab.measure.rig import wait_until
 from jamlab.measure.sine import tone
 from jamlab.media.quality import Quality
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.mesh.notices import NoticeKind
 from jamlab.networks.behaviour import PORT_RESTRICTED
 from jamlab.networks.firewall import FirewallType

@@ -20,7 +20,8 @@ from jamlab.measure.call import Call
 from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.population import place_named
 from jamlab.measure.success import direct_capable
-from jamlab.mesh.ice import IceConfiguration, IceServer, embedded_configurations
+from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.expectation import RelayTransport, expected
 from jamlab.networks.place import Place
 

@@ -13,7 +13,8 @@ from jamlab.measure.end import Level
 from jamlab.measure.population import Population, load_population
 from jamlab.measure.record import provenance
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration, embedded_configurations
+from jamlab.mesh.ice import IceConfiguration
+from jamlab.mesh.ice_file import embedded_configurations
 
 DEFAULT_POPULATION = "nat_population"
 

@@ -33,7 +33,8 @@ from jamlab.measure.kernel_campaign import (
 from jamlab.measure.kernel_network import refusal
 from jamlab.measure.population import load_population
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration, embedded_configurations
+from jamlab.mesh.ice import IceConfiguration
+from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.place import Place
 
 AGREEMENT_FOLDER = "agreement"

@@ -16,7 +16,7 @@ from jamlab.measure.agreement import (
     expected_result,
 )
 from jamlab.measure.kernel_network import refusal
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice_file import embedded_configurations
 
 from .agreements import changed, simulated
 

@@ -6,7 +6,7 @@ from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.population import PopulationError
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice_file import embedded_configurations
 
 from .test_connectivity import Serial
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jamlab.measure.homes import at_home
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.behaviour import PORT_RESTRICTED
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.link import LinkConfig

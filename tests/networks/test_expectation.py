@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.call import Call, simulate
-from jamlab.mesh.ice import embedded_configurations
+from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.behaviour import Filtering, Mapping, NatType
 from jamlab.networks.expectation import Expectation, as_one_nat, expected
 from jamlab.networks.firewall import FirewallType
