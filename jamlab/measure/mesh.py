@@ -59,7 +59,7 @@ async def measure_mesh(
     Raises
     ------
     jamlab.measure.plan.PlanError
-        When a parameter is out of its range, or nobody else is in the room.
+        When a parameter is out of its range, nobody else is in the room, or we are muted.
     jamlab.measure.rig.BusyError
         When something is measured already.
 
@@ -68,6 +68,7 @@ async def measure_mesh(
     Our part runs on the caller's loop: what a notebook does meanwhile is in our figures, and its
     lag, as everybody's, is in the record.
     """
+    me.check_audible()
     others = sorted(me.session.members)
     request = _request(me, others, duration_s, bpm or me.metronome.bpm)
     if patience_s is None:

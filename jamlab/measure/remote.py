@@ -88,7 +88,7 @@ async def measure_round_trip(
     Raises
     ------
     jamlab.measure.plan.PlanError
-        When a parameter is out of its range.
+        When a parameter is out of its range, or we are muted.
     jamlab.mesh.errors.UnknownPeerError
         When there is no connection to that peer.
     jamlab.measure.rig.BusyError
@@ -99,6 +99,7 @@ async def measure_round_trip(
     It runs on the caller's loop: what a notebook does meanwhile is in the figure, and the record's
     loop lag says so.
     """
+    me.check_audible()
     me.session.service.connection_state(peer)
     if duration_s > LONGEST_S:
         raise PlanError(f"duration_s is {duration_s:g}: choose 3 to {LONGEST_S:g}")

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from jamlab.audio.card import Recording, Source, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.stages import StreamTimes
 from jamlab.media.quality import quality_named
 from jamlab.mesh.events import RemoteStreamAdded, RemoteStreamEvent
@@ -78,6 +78,11 @@ class Participant:
             yield
         finally:
             self.card.source, self.busy = before, False
+
+    def check_audible(self) -> None:
+        """Raise `PlanError` when what we play into the microphone would be heard by nobody."""
+        if self.session.service.controls.muted:
+            raise PlanError(f"{self.name!r} is muted, so nobody would hear its clicks: unmute it")
 
     def note_stream(self, event: RemoteStreamEvent) -> None:
         """Remember at which frame of the card a peer's playout began."""

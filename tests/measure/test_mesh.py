@@ -10,7 +10,7 @@ from jamlab.measure import respondent
 from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.pairs import absent, pairs_table, worst_partners
 from jamlab.measure.plan import PlanError
-from jamlab.measure.remote import measuring_participant
+from jamlab.measure.remote import measure_round_trip, measuring_participant
 from jamlab.measure.rig import BusyError
 from jamlab.signaling.memory import MemoryChannel
 from tests.measure.simulated_mesh import clock, measured_mesh
@@ -162,6 +162,15 @@ class TestRefusals:
         async with ada.session, ben.session:
             with pytest.raises(PlanError, match=complaint):
                 await measure_mesh(ada, duration_s, bpm=bpm)
+
+    async def test_clicks_that_nobody_would_hear(self):
+        room = MemoryChannel()
+        ada, ben = (measuring_participant("room", n, lambda _: room) for n in ("ada", "ben"))
+        ada.session.service.controls.muted = True
+        async with ada.session, ben.session:
+            for measurement in measure_mesh(ada), measure_round_trip(ada, "ben"):
+                with pytest.raises(PlanError, match="'ada' is muted"):
+                    await measurement
 
     async def test_one_measurement_at_a_time(self):
         room = MemoryChannel()
