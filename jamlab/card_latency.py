@@ -31,9 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_argument(parser)
     default = LoopbackPlan()
     parser.add_argument(
-        "--block-frames", type=int, nargs="+", default=default.block_frames, help="blocks to try"
+        "--block-frames",
+        type=int,
+        nargs="+",
+        default=default.block_frames,
+        help="blocks to try (default: %(default)s)",
     )
-    parser.add_argument("--clicks", type=int, default=default.clicks, help="clicks for each")
+    parser.add_argument(
+        "--clicks", type=int, default=default.clicks, help="clicks for each (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="leave a record there, for `verify --card`")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run)

@@ -142,15 +142,33 @@ def _parser() -> argparse.ArgumentParser:
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     default = {field.name: field.default for field in fields(LatencyPlan)}
     qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
-    parser.add_argument("--peers", type=int, default=default["peers"], help="2 to 6 participants")
-    parser.add_argument("--quality", default=default["quality"], help=qualities)
     parser.add_argument(
-        "--duration", type=float, default=default["duration_s"], help="seconds of one-way clicks"
+        "--peers",
+        type=int,
+        default=default["peers"],
+        help="2 to 6 participants (default: %(default)s)",
     )
     parser.add_argument(
-        "--block-frames", type=int, default=default["block_frames"], help="block of the cards"
+        "--quality", default=default["quality"], help=f"{qualities} (default: %(default)s)"
     )
-    parser.add_argument("--calls", type=int, default=2000, help="calls over the simulated internet")
+    parser.add_argument(
+        "--duration",
+        type=float,
+        default=default["duration_s"],
+        help="seconds of one-way clicks (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--block-frames",
+        type=int,
+        default=default["block_frames"],
+        help="block of the cards (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--calls",
+        type=int,
+        default=2000,
+        help="calls over the simulated internet (default: %(default)s)",
+    )
     parser.add_argument("--here-only", action="store_true", help="leave the simulated internet out")
     parser.add_argument(
         "--only",
@@ -165,8 +183,12 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
-    parser.add_argument("--port", type=int, default=4000, help="port, 0 for any (default: 4000)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=4000, help="port, 0 for any (default: %(default)s)"
+    )
     parser.add_argument("--key", help=f"what clients have to show (default: ${KEY_VARIABLE})")
     parser.set_defaults(run=_serve)
 
@@ -181,7 +203,12 @@ def _add_card(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for the report")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("reports"),
+        help="folder for the report (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
 
 

@@ -51,10 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, help=f"the same seed, the same calls (default: {default.seed})"
     )
     parser.add_argument(
-        "--level", default=default.level, help="ice alone, or dtls for whole connections"
+        "--level",
+        default=default.level,
+        help="ice alone, or dtls for whole connections (default: %(default)s)",
     )
     parser.add_argument(
-        "--deadline", type=float, default=default.deadline_s, help="seconds an attempt has"
+        "--deadline",
+        type=float,
+        default=default.deadline_s,
+        help="seconds an attempt has (default: %(default)s)",
     )
     parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: embedded)")
     parser.add_argument("--scheduler", help="a Dask scheduler, e.g. tcp://host:8786")

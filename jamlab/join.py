@@ -222,7 +222,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``jamlab join`` takes."""
     qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
     parser.add_argument("room", help="name of the room")
-    parser.add_argument("--name", default=os.uname().nodename, help="our name in it")
+    parser.add_argument(
+        "--name", default=os.uname().nodename, help="our name in it (default: %(default)s)"
+    )
     parser.add_argument("--hub", help=f"URL of the hub or of Supabase (default: ${URL_VARIABLE})")
     parser.add_argument("--key", help=f"its key (default: ${KEY_VARIABLE})")
     parser.add_argument("--echo", action="store_true", help="play what we hear into our microphone")
@@ -233,7 +235,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", help="its output, index or name (default: the system's)")
     parser.add_argument("--block-frames", type=int, help="its block (default: 128)")
     microphone.add_argument(parser)
-    parser.add_argument("--quality", default=LOW_LATENCY.name, help=qualities)
+    parser.add_argument(
+        "--quality", default=LOW_LATENCY.name, help=f"{qualities} (default: %(default)s)"
+    )
     parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: no servers)")
     parser.add_argument("--configuration", help="which of them (default: the first)")
     parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")

@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network",
         choices=(SIMULATED, KERNEL),
         default=SIMULATED,
-        help="kernel: the latency across networks, between namespaces, and nothing else; as root",
+        help="kernel: the latency across networks, between namespaces, and nothing else; as root "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--profile",

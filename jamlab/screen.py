@@ -52,6 +52,8 @@ def _measured(verdict: Verdict) -> str:
     low, high = verdict.interval
     if math.isnan(verdict.value):
         return "not measured"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{verdict.value:.4g} {verdict.unit} (no interval)"
     interval = "" if low == high else f" ({low:.4g}–{high:.4g})"
     return f"{verdict.value:.4g}{interval} {verdict.unit}"
 

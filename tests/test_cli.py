@@ -18,8 +18,11 @@ from jamlab.measure.card_record import CardRecord
 from jamlab.measure.connectivity_plan import ConnectivityPlan
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
+from jamlab.measure.loopback import LoopbackPlan
+from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError
+from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
 
 from .measure.acceptance_runs import good_finding, whole_record
@@ -466,3 +469,19 @@ def test_no_command_is_a_usage_error():
     with pytest.raises(SystemExit) as left:
         cli.main([])
     assert left.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [
+        ("verify", f"2 to 6 participants (default: {LatencyPlan().peers})"),
+        ("connectivity", f"seconds an attempt has (default: {ConnectivityPlan().deadline_s})"),
+        ("latency", f"clicks for each (default: {LoopbackPlan().clicks})"),
+        ("join", f"(default: {LOW_LATENCY.name})"),
+        ("serve", "port, 0 for any (default: 4000)"),
+    ],
+)
+def test_help_tells_the_defaults(command, default, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    assert default in " ".join(capsys.readouterr().out.split())

@@ -31,6 +31,7 @@ def lines(table):
         ((12.345, 12.0, 13.0), "PASS latency 12.35 (12–13) ms < 50"),
         ((12.345, 12.345, 12.345), "PASS latency 12.35 ms < 50"),
         ((60.0, 59.0, 61.0), "FAIL latency 60 (59–61) ms < 50"),
+        ((60.0, -math.inf, math.inf), "INCONCLUSIVE latency 60 ms (no interval) < 50"),
     ],
 )
 def test_a_verdict_is_one_line(estimate, line):

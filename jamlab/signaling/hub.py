@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
+from jamlab.signaling import endpoint
 from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
 from jamlab.signaling.handshake import (
     DEFAULT_KEY,
@@ -282,8 +283,12 @@ async def run_hub(host: str, port: int, key: str, tell: Callable[[str], None]) -
 def _invitation(hub: Hub, *, is_default: bool) -> str:
     key = f"the key {DEFAULT_KEY!r}" if is_default else "the key you gave it"
     if is_loopback(hub.host):
-        return f"Clients on this machine need this URL and {key}. Ctrl-C ends it."
+        needed = f"Clients on this machine need this URL and {key}"
+    else:
+        needed = (
+            f"Clients on other machines need this URL, with this one's address in it, and {key}"
+        )
     return (
-        f"Clients need this URL, on other machines with this one's name or address, and {key}. "
-        "Ctrl-C ends it."
+        f"{needed}: jamlab join takes them as --hub and --key, or ${endpoint.URL_VARIABLE} and "
+        f"${endpoint.KEY_VARIABLE}. Ctrl-C ends it."
     )

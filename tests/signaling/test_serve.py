@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from jamlab import cli
+from jamlab.signaling import endpoint
 from jamlab.signaling.handshake import DEFAULT_KEY
 from jamlab.signaling.hub import KEY_VARIABLE
 
@@ -40,6 +41,7 @@ def test_it_serves_until_ctrl_c():
     with served() as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")
         assert repr(DEFAULT_KEY) in invitation
+        assert endpoint.KEY_VARIABLE in invitation, "the hub's own variable is another"
         with connect(f"{url}/websocket?apikey={DEFAULT_KEY}", ping_interval=None) as ws:
             ws.send('{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}')
             assert '"ok"' in ws.recv()
