@@ -6,12 +6,10 @@ What a program may want to read goes to standard output; progress and complaints
 import argparse
 import asyncio
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +18,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab import card_latency, connectivity, doctor, join, natprobe, network_latency, screen
+from jamlab import (
+    card_latency,
+    connectivity,
+    doctor,
+    join,
+    natprobe,
+    network_latency,
+    screen,
+    serve,
+)
 from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.acceptance import (
     TESTS,
@@ -63,8 +70,7 @@ from jamlab.report.html import (
     render,
     verification_report,
 )
-from jamlab.signaling.handshake import DEFAULT_KEY, HubError
-from jamlab.signaling.hub import KEY_VARIABLE, run_hub
+from jamlab.signaling.handshake import HubError
 
 INVALID = 2
 """Exit status of a run that came to no verdict."""
@@ -130,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("latency", help="measure a sound card's own round trip")
     )
     join.add_arguments(commands.add_parser("join", help="take part in a session on this machine"))
-    _add_serve(commands.add_parser("serve", help="run a signalling hub, for others to meet at"))
+    serve.add_arguments(
+        commands.add_parser("serve", help="run a signalling hub, for others to meet at")
+    )
     natprobe.add_arguments(
         commands.add_parser("natprobe", help="ask a STUN server how the NATs before it behave")
     )
@@ -180,17 +188,6 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     _add_card(parser)
     _add_output(parser)
     parser.set_defaults(run=_verify)
-
-
-def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen at (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--port", type=int, default=4000, help="port, 0 for any (default: %(default)s)"
-    )
-    parser.add_argument("--key", help=f"what clients have to show (default: ${KEY_VARIABLE})")
-    parser.set_defaults(run=_serve)
 
 
 def _add_card(parser: argparse.ArgumentParser) -> None:
@@ -386,12 +383,6 @@ def _progress_bar() -> Iterator[Callable[[float, str], None]]:
             bar.update(task, completed=done, description=doing)
 
         yield tell
-
-
-def _serve(options: argparse.Namespace) -> int:
-    key = options.key or os.environ.get(KEY_VARIABLE) or DEFAULT_KEY
-    asyncio.run(run_hub(options.host, options.port, key, partial(print, flush=True)))
-    return 0
 
 
 def _doctor(_options: argparse.Namespace) -> int:

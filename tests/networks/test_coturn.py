@@ -130,7 +130,7 @@ def test_a_cleared_temporary_folder_costs_its_log_only(others):
         shutil.rmtree(server.certificate_file.parent)
     assert server.log == known
     assert "TCP listener opened" in known
-    assert children_of_other_tests() == others
+    assert psutil.Process().children() == others
 
 
 def test_it_dies_with_its_owner():

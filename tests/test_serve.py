@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from jamlab import cli
+from jamlab import cli, serve
 from jamlab.signaling import endpoint
 from jamlab.signaling.handshake import DEFAULT_KEY
 from jamlab.signaling.hub import KEY_VARIABLE
@@ -76,7 +76,7 @@ def test_an_option_comes_before_the_environment(monkeypatch, options, environmen
     async def run_hub(*arguments):
         asked.append(arguments[:3])
 
-    monkeypatch.setattr(cli, "run_hub", run_hub)
+    monkeypatch.setattr(serve, "run_hub", run_hub)
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     if environment:
         monkeypatch.setenv(KEY_VARIABLE, environment)
