@@ -39,8 +39,14 @@ async def measure_in_worker(
     Raises
     ------
     WorkerError
-        When the worker fails; with the last line it wrote.
+        When nothing can be kept in that folder, before anything is measured; when the worker fails,
+        with the last line it wrote.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fault = f"no record can be kept in {folder} ({error.strerror}): choose another folder"
+        raise WorkerError(fault) from None
     await run_worker(__name__, plan.to_dict(), folder, progress)
     return LatencyRecord.load(folder)
 

@@ -24,12 +24,22 @@ def test_progress_goes_from_nothing_to_all(real_run):
     assert shares == sorted(shares)
 
 
-async def test_a_failure_is_one_sentence(tmp_path):
+@pytest.mark.parametrize("below", [".", "deeper"])
+async def test_where_nothing_can_be_kept_nothing_is_measured(tmp_path, below):
     blocked = tmp_path / "file"
     blocked.write_text("a file where the folder should be")
-    plan = LatencyPlan(duration_s=3, round_trip_s=3, settle_s=1)
-    with pytest.raises(WorkerError, match=r"the measuring process ended with 1: .*file") as caught:
-        await measure_in_worker(plan, blocked)
+    told = []
+    with pytest.raises(WorkerError, match=r"no record can be kept in .*file.*: choose another"):
+        await measure_in_worker(LatencyPlan(), blocked / below, lambda *said: told.append(said))
+    assert told == []
+    assert blocked.read_text() == "a file where the folder should be"
+
+
+async def test_a_failure_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "failing.py").write_text("raise OSError('the disk\\nis full')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(WorkerError, match="the measuring process ended with 1: .*full") as caught:
+        await run_worker("failing", {}, tmp_path, lambda *_: None)
     assert "\n" not in str(caught.value)
 
 
