@@ -42,13 +42,17 @@ async def measure_in_worker(
         When nothing can be kept in that folder, before anything is measured; when the worker fails,
         with the last line it wrote.
     """
+    _make(folder)
+    await run_worker(__name__, plan.to_dict(), folder, progress)
+    return LatencyRecord.load(folder)
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fault = f"no record can be kept in {folder} ({error.strerror}): choose another folder"
         raise WorkerError(fault) from None
-    await run_worker(__name__, plan.to_dict(), folder, progress)
-    return LatencyRecord.load(folder)
 
 
 async def run_worker(module: str, task: object, folder: Path, progress: Progress) -> None:

@@ -38,7 +38,7 @@ async def test_where_nothing_can_be_kept_nothing_is_measured(tmp_path, below):
 async def test_a_failure_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "failing.py").write_text("raise OSError('the disk\\nis full')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(WorkerError, match="the measuring process ended with 1: .*full") as caught:
+    with pytest.raises(WorkerError, match=r"the measuring process ended with 1: .*full") as caught:
         await run_worker("failing", {}, tmp_path, lambda *_: None)
     assert "\n" not in str(caught.value)
 
