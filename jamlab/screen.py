@@ -16,7 +16,7 @@ from jamlab.measure.connectivity_record import (
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.server_probe import STEPS
 from jamlab.measure.server_words import sentence
-from jamlab.measure.servers import probe_of
+from jamlab.measure.servers import distinct_probes
 from jamlab.measure.summary import floor_ms, paths_table
 from jamlab.measure.verdict import Outcome, Verdict
 
@@ -102,11 +102,10 @@ def server_table(record: ConnectivityRecord) -> Group:
     for heading in STEPS:
         table.add_column(heading, no_wrap=True)
     table.add_column("round trip", justify="right", no_wrap=True)
-    rows = record.servers.drop_duplicates(["url", "outcome"]).to_dict("records")
-    found = [probe_of(row) for row in rows]
-    for each in found:
+    found = distinct_probes(record.servers)
+    for each, _ in found:
         steps = (_PASSED[each.passed(step)] for step in STEPS)
         time = "" if math.isnan(each.round_trip_s) else f"{1e3 * each.round_trip_s:.1f} ms"
         table.add_row(escape(each.url), each.transport.upper(), *steps, time)
-    reasons = [f"{each.url}: {sentence(each)}" for each in found if not each.works]
+    reasons = [f"{each.url} ({names}): {sentence(each)}" for each, names in found if not each.works]
     return Group(table, *(escape(reason) for reason in reasons))

@@ -159,6 +159,7 @@ class TestConnectivity:
         assert cli.main(["connectivity", *options]) == 1  # one of the servers is not there
         said = " ".join(capsys.readouterr().out.split())
         assert "Servers, each asked by itself" in said
+        assert "(mine): Its machine refuses the connection" in said
         assert "nothing listens at this TCP port" in said
         assert "two ends on this machine" in said
         assert "a secret word" not in said

@@ -99,6 +99,13 @@ def probe_of(row: Mapping[Hashable, Any]) -> ServerProbe:
     return ServerProbe(**{name: row[name] for name in ServerProbe.__slots__})
 
 
+def distinct_probes(table: pd.DataFrame) -> list[tuple[ServerProbe, str]]:
+    """Return what became of each server, once, and the names of the configurations that have it."""
+    first = table.drop_duplicates(["url", "outcome"]).to_dict("records")
+    names = table.groupby(["url", "outcome"], sort=False)["configuration"].unique()
+    return [(probe_of(row), "; ".join(have)) for row, have in zip(first, names, strict=True)]
+
+
 def server_fault_of(table: pd.DataFrame) -> str:
     """Say what makes a table no table of servers, in words that follow its name; "" if nothing."""
     missing = sorted(set(SERVER_COLUMNS) - set(table.columns))

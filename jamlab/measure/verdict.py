@@ -10,6 +10,7 @@ from jamlab.measure.connectivity_record import STUN_ONLY, THIS_MACHINE, Connecti
 from jamlab.measure.population import load_population
 from jamlab.measure.sensitivity import Population, ShareCurve, drawn_from, share_curve
 from jamlab.measure.server_probe import WORKS
+from jamlab.measure.servers import distinct_probes
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.success import Figure, proportion, succeeded
 
@@ -214,8 +215,8 @@ def _servers_verdict(record: ConnectivityRecord) -> Verdict:
     if servers.empty:
         return unmeasured(name, Outcome.NOT_RUN, "No configuration names a server.")
     verdict = _all_of(name, int((servers["outcome"] == WORKS).sum()), len(servers))
-    failed = servers[servers["outcome"] != WORKS].drop_duplicates(["url", "outcome"])
-    what = [f"{url}: {outcome}" for url, outcome in zip(failed.url, failed.outcome, strict=True)]
+    asked = distinct_probes(servers)
+    what = [f"{each.url} ({names}): {each.outcome}" for each, names in asked if not each.works]
     return replace(verdict, reason=f"{verdict.reason} {'; '.join(what)}".rstrip())
 
 

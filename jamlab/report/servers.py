@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
 from jamlab.measure.server_probe import STEPS
 from jamlab.measure.server_words import sentence
-from jamlab.measure.servers import probe_of
+from jamlab.measure.servers import distinct_probes, probe_of
 from jamlab.report.tables import styled_table
 
 _PASSED = {True: "✓ yes", False: "✗ no", None: "–"}
@@ -36,15 +36,15 @@ def servers_table(record: ConnectivityRecord) -> Styler:
 
 def sentences_table(record: ConnectivityRecord) -> Styler:
     """Return a row per server: what became of asking it, in words, and what it calls itself."""
-    asked = record.servers.drop_duplicates(["url", "outcome"]).to_dict("records")
     rows = [
         {
+            "Configuration": names,
             "Server": found.url,
             "In words": sentence(found),
             "Round trips measured": found.round_trips,
             "Calls itself": found.software or "–",
         }
-        for found in map(probe_of, asked)
+        for found, names in distinct_probes(record.servers)
     ]
     return styled_table(pd.DataFrame(rows).astype(str).map(escape), "sentences")
 

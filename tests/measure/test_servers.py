@@ -12,6 +12,7 @@ from jamlab.measure import servers
 from jamlab.measure.server_probe import STEPS, WORKS, ServerProbe
 from jamlab.measure.servers import (
     SERVER_COLUMNS,
+    distinct_probes,
     no_servers,
     probe_of,
     probe_servers,
@@ -64,6 +65,18 @@ async def test_each_is_asked_once_different_machines_at_a_time(asked):
         ["two", UDP.urls, True],
     ]
     assert server_fault_of(table) == ""
+
+
+async def test_what_several_configurations_have_comes_once_with_their_names(asked):
+    table = await probe_servers(CONFIGURATIONS, now_s=0.0)
+    table.loc[table["url"] == TCP.urls, ["outcome", "step"]] = str(Fault.REFUSED), "reachable"
+    assert [(found.url, found.works, names) for found, names in distinct_probes(table)] == [
+        (STUN.urls, True, "one"),
+        (UDP.urls, True, "one; two"),
+        (TCP.urls, False, "one"),
+        (OTHER.urls, True, "two"),
+    ]
+    assert distinct_probes(no_servers()) == []
 
 
 async def test_a_probe_that_is_interrupted_takes_the_others_with_it(monkeypatch):

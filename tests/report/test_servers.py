@@ -68,6 +68,7 @@ def test_sentences_come_once_for_each():
     record = record_here()
     shown = servers.sentences_table(record).data
     assert shown["Server"].tolist() == [GOOD.url, BAD.url]
+    assert shown["Configuration"].tolist() == ["one; two", "one"]
     for said, each in zip(shown["In words"], record.servers.to_dict("records"), strict=False):
         assert Page(said).text == sentence(probe_of(each))
 
@@ -105,7 +106,7 @@ def test_the_head_and_the_provenance_know_of_no_population():
     assert "population" not in words(connectivity.provenance_table(record))
     verdicts = words(connectivity.verdict_table(record))
     assert "66.67 %" in verdicts
-    assert "turns:b.example: quota" in verdicts
+    assert "turns:b.example (one): quota" in verdicts
 
 
 @pytest.mark.parametrize(
