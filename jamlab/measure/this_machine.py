@@ -98,10 +98,10 @@ async def measure_this_machine(
     Raises
     ------
     CampaignError
-        When there is no configuration, or two have one name.
+        When there is no configuration, or two would have one name.
     """
+    check_names(configurations)
     tried = with_relay_alone(configurations)
-    check_names(tried)
     progress(0.0, "asking the servers")
     servers = await probe_servers(configurations, now_s=clock(), timeout_s=plan.timeout_s)
     rows = [row async for row in _attempts(plan, tried, progress)]
@@ -112,12 +112,25 @@ async def measure_this_machine(
 
 
 def with_relay_alone(configurations: Sequence[IceConfiguration]) -> list[IceConfiguration]:
-    """Return the configurations, each that may relay followed by one that only relays."""
+    """Return the configurations, each that may relay followed by one that only relays.
+
+    Raises
+    ------
+    CampaignError
+        When the name of one that only relays is another's.
+    """
+    given = {each.name for each in configurations}
     tried = []
     for each in configurations:
         tried.append(each)
         if each.has_turn and each.policy != "relay":
-            tried.append(replace(each.relayed(), name=each.name + RELAY_ALONE))
+            name = each.name + RELAY_ALONE
+            if name in given:
+                raise CampaignError(
+                    f"{name!r} is also what {each.name!r} is called when it is tried with its "
+                    "relay alone: rename one of them"
+                )
+            tried.append(replace(each.relayed(), name=name))
     return tried
 
 

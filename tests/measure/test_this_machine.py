@@ -48,10 +48,18 @@ def test_parameters_out_of_range(parameters, words):
         ThisMachinePlan(**parameters)
 
 
-@pytest.mark.parametrize("names", [[], ["a", "a"], ["a", "a, relayed"]])
-async def test_configurations_that_cannot_be_told_apart(names, tmp_path):
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "each its own name"),
+        (["a", "a"], "each its own name"),
+        (["a", "a, relayed"], "'a, relayed' is also what 'a' is called"),
+        (["a, relayed", "a"], "'a, relayed' is also what 'a' is called"),
+    ],
+)
+async def test_configurations_that_cannot_be_told_apart(names, words, tmp_path):
     made = [IceConfiguration(name, (TURN,)) for name in names]
-    with pytest.raises(CampaignError, match="each its own name"):
+    with pytest.raises(CampaignError, match=words):
         await measure_this_machine(PLAN, tmp_path, made)
 
 
