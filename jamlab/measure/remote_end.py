@@ -137,7 +137,8 @@ class RemoteEnd:
                     self._hear(said)
         except ValueError as error:
             fault = str(error)
-        self._lose(self._fault or fault)
+        finally:  # also when it is cancelled: nobody is to wait for what is not listened to
+            self._lose(self._fault or fault)
 
     def _hear(self, said: bytes) -> None:
         match message(said):

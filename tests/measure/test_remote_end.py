@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from functools import partial
 
 import psutil
@@ -18,7 +19,7 @@ from jamlab.measure.attempt import attempt, attempt_between
 from jamlab.measure.end import AttemptError, Log
 from jamlab.measure.end_messages import line
 from jamlab.measure.end_server import EndServer
-from jamlab.measure.remote_end import EndProcessError, RemoteEnd
+from jamlab.measure.remote_end import CLOSING_S, EndProcessError, RemoteEnd
 from jamlab.mesh.ice import IceConfiguration, IceServer
 
 HOST_ONLY = IceConfiguration("host only")
@@ -150,6 +151,24 @@ class TestEndings:
             task.cancel()
         await asyncio.wait(closing)
         await nobody_left(server)
+
+    def test_a_loop_that_is_left_by_an_exit_waits_for_none(self, server):
+        """Its listeners are cancelled with whoever closes the ends, as when SIGTERM comes."""
+
+        async def main():
+            held = await ends(server)
+            try:
+                asyncio.get_running_loop().call_soon(sys.exit, 143)
+                await asyncio.Event().wait()
+            finally:
+                for end in held[:2]:
+                    await end.close()
+
+        began_s = time.monotonic()
+        with pytest.raises(SystemExit):
+            asyncio.run(main())
+        assert time.monotonic() - began_s < CLOSING_S / 2
+        asyncio.run(nobody_left(server))
 
     async def test_the_whole_program_is_killed(self):
         """Neither the server nor its processes outlive it."""
