@@ -42,6 +42,8 @@ async def serve_end(
     else:
         writer.write(line("ready"))
         closing = await _Steps(end, writer).take(reader)
+        # aioice sends on sockets that are closed when its gathering was cut off
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         if closing is None:
             return  # the parent is gone
         await _close(end, closing, reader, writer)

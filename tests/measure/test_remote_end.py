@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jamlab.measure import end_process
 from jamlab.measure.attempt import attempt, attempt_between
 from jamlab.measure.end import AttemptError, Log
 from jamlab.measure.end_messages import line
@@ -195,6 +196,26 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+class Untidy:
+    """An end that leaves a timer which fails."""
+
+    async def close(self):
+        asyncio.get_running_loop().call_soon(refuse)
+        await asyncio.sleep(0)
+
+
+async def test_what_an_agent_leaves_behind_is_not_printed(monkeypatch, caplog):
+    monkeypatch.setattr(end_process, "end_here", lambda *_: Untidy())
+    ours, theirs = socket.socketpair()
+    serving = asyncio.create_task(
+        end_process.serve_end(theirs, "caller", HOST_ONLY, "ice", lambda: None)
+    )
+    end = await RemoteEnd.opened(ours, "caller", Log())
+    await end.close()
+    await serving
+    assert caplog.messages == []
 
 
 def refuse():
