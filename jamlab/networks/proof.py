@@ -11,7 +11,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from jamlab.networks.behaviour import Filtering, Mapping, NatType
 from jamlab.networks.coturn import Coturn
@@ -143,16 +143,27 @@ def _look_from(lab: KernelLab, server: Address, asked: dict[str, Behaviour]) -> 
 
 def _look(host: KernelHost, server: Address, asked: Behaviour, stop: Future[None]) -> Proof:
     async def look() -> Proof:
-        both = asyncio.gather(_by_jamlab(server, asked), _by_coturn(host, server))
+        ours = asyncio.create_task(_by_jamlab(server, asked))
+        theirs = asyncio.create_task(_by_coturn(host, server))
+        both = asyncio.gather(ours, theirs)
         stopped = asyncio.wrap_future(stop)
         stopped.add_done_callback(lambda _: both.cancel())
         try:
             return Proof(host.name, asked, *await both)
         finally:
             stopped.cancel()
+            await _ended(ours, theirs)
 
     with host.inside():
         return asyncio.run(look())
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """Wait until tasks are over, cancelled but once: a second time would cut their clean-up off."""
+    for task in tasks:
+        if not task.cancelling():
+            task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def _by_jamlab(server: Address, asked: Behaviour) -> Discovery:

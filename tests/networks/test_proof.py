@@ -1,5 +1,8 @@
 """Every behaviour the kernel is said to have, found again by two clients; and one that is not."""
 
+import os
+import signal
+import threading
 from dataclasses import replace
 
 import pytest
@@ -123,6 +126,17 @@ def test_boxes_that_are_others_are_found_out():
     assert message.count("the boxes before 'ada' should have udp_blocked no, mapping EIM") == 2
     assert "the boxes before 'ben' should have a lifetime of 3 s, and jamlab natprobe" in message
     assert message.count("'ben'") == 1
+
+
+@needs_lab
+def test_ctrl_c_waits_for_both_clients(caplog):
+    world = Topology((HostConfig("stun", addresses=2), home("ada", (PORT_RESTRICTED,))))
+    with KernelLab(world) as lab, Coturn(lab.host("stun")) as server:
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            prove(lab, server, ["ada"])
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(
