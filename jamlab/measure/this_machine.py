@@ -100,6 +100,11 @@ async def measure_this_machine(
     CampaignError
         When there is no configuration, or two would have one name.
     """
+    if not configurations:
+        raise CampaignError(
+            f"on the network {THIS_MACHINE} your own servers are asked: name your file of "
+            "configurations, ice (data/ice_servers.example.toml is one to copy)"
+        )
     check_names(configurations)
     tried = with_relay_alone(configurations)
     progress(0.0, "asking the servers")

@@ -51,7 +51,7 @@ def test_parameters_out_of_range(parameters, words):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        ([], "each its own name"),
+        ([], "name your file of configurations"),
         (["a", "a"], "each its own name"),
         (["a", "a, relayed"], "'a, relayed' is also what 'a' is called"),
         (["a, relayed", "a"], "'a, relayed' is also what 'a' is called"),

@@ -33,6 +33,12 @@ def test_its_page_has_the_tables_and_the_figure_and_reaches_nowhere(page):
     assert not re.search(r"(?i)\bnan\b", page.text)
 
 
+def test_a_network_there_is_not_is_told_in_a_sentence(tmp_path):
+    parameters = {"network": "lunar", "out": str(tmp_path / "record")}
+    with pytest.raises(ReportError, match="network is 'lunar': choose simulated or kernel"):
+        render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
+
+
 def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path):
     (tmp_path / "LAN").mkdir()
     with pytest.raises(

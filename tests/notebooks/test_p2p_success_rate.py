@@ -113,6 +113,19 @@ def test_it_asks_one_s_own_servers_itself(tmp_path, monkeypatch):
     assert "a secret word" not in made.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("kernel", "set record to the folder of `jamlab connectivity --network kernel`"),
+        (THIS_MACHINE, "name your file of configurations, ice"),
+    ],
+)
+def test_what_it_cannot_measure_is_told_in_a_sentence(tmp_path, network, words):
+    parameters = {"network": network, "out": str(tmp_path / "record")}
+    with pytest.raises(ReportError, match=words):
+        render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
+
+
 def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
     populations_in_kernels(monkeypatch, tmp_path / "site")
     with pytest.raises(ReportError, match=r"02_p2p_success_rate\.ipynb failed: .*is missing"):
