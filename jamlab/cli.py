@@ -202,11 +202,20 @@ def _add_card(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
-        type=Path,
-        default=Path("reports"),
+        type=_folder,
+        default="reports",
         help="folder for the report (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+
+
+def _folder(text: str) -> Path:
+    """Return a folder that is there or can be made, before anything is measured for it."""
+    path = Path(text)
+    there = next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise argparse.ArgumentTypeError(f"{there} is no folder that you may write to")
+    return path
 
 
 def _verify(options: argparse.Namespace) -> int:

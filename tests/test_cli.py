@@ -375,6 +375,15 @@ def test_a_failed_worker_is_one_sentence(monkeypatch, tmp_path, capsys):
     assert "no socket" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("job", ["verify", "connectivity"])
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_report_with_no_place_is_told_before_anything_is_measured(tmp_path, capsys, job, out):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([job, "--out", str(tmp_path / out)])
+    assert f"{tmp_path / 'file'} is no folder that you may write to" in capsys.readouterr().err
+
+
 def test_interrupting_is_no_traceback(monkeypatch, tmp_path, capsys):
     async def interrupt(*_):
         raise KeyboardInterrupt
