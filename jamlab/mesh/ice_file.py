@@ -69,7 +69,8 @@ def load_configurations(
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise IceConfigurationError(f"{path} cannot be read: {error}") from error
+        seen = getattr(error, "strerror", None) or error
+        raise IceConfigurationError(f"{path} cannot be read: {seen}") from error
     return parse_configurations(text, environ, str(path), clock)
 
 

@@ -88,8 +88,9 @@ async def _resolve(server: Address) -> Address:
     try:
         found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
+        seen = getattr(error, "strerror", None) or error
         raise DiscoveryError(
-            f"{host!r} has no IPv4 address ({error}): give another server, or its address"
+            f"{host!r} has no IPv4 address ({seen}): give another server, or its address"
         ) from error
     return str(found[0][4][0]), port
 

@@ -132,7 +132,7 @@ class TestFile:
         assert simulated == IceConfiguration("simulated", (IceServer(TURN, "jam", "jam"),))
 
     def test_one_that_is_not_there(self, tmp_path):
-        with pytest.raises(IceConfigurationError, match=r"none\.toml cannot be read: .*No such"):
+        with pytest.raises(IceConfigurationError, match=r"none\.toml cannot be read: No such"):
             load_configurations(tmp_path / "none.toml", {})
 
     def test_one_that_is_no_text(self, tmp_path):
