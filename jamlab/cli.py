@@ -6,17 +6,15 @@ What a program may want to read goes to standard output; progress and complaints
 import argparse
 import asyncio
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from jamlab import (
     card_latency,
@@ -226,7 +224,7 @@ def _verify(options: argparse.Namespace) -> int:
         block_frames=options.block_frames,
     )
     if network_latency.wanted(options):
-        networks, page = network_latency.verify(options, plan, _progress_bar)
+        networks, page = network_latency.verify(options, plan, partial(screen.progress_bar, err))
         return _tell(None, _Further(networks=networks), page, as_json=options.json)
     campaign = ConnectivityPlan(calls=options.calls)
     if options.only:
@@ -234,7 +232,7 @@ def _verify(options: argparse.Namespace) -> int:
         return _accept(options, as_default=as_default and options.card is None)
     folder, page = options.out / "verification", options.out / "verification.html"
     card = _card_for(options.card, plan.block_frames)
-    with _progress_bar() as progress:
+    with screen.progress_bar(err) as progress:
         record = asyncio.run(measure_in_worker(plan, folder, progress))
         _forget(*(folder / name for name in (*_PARTS, CARD_FOLDER)))
         if card is not None:
@@ -280,7 +278,7 @@ def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
             "--duration, --block-frames, --calls and --card, or --only"
         )
     folder, page = options.out / ACCEPTANCE_FOLDER, options.out / f"{ACCEPTANCE_FOLDER}.html"
-    with _progress_bar() as progress:
+    with screen.progress_bar(err) as progress:
         simulated = not options.here_only
         running = measure_acceptance(folder, tests, simulated=simulated, progress=progress)
         record = asyncio.run(running)
@@ -301,7 +299,7 @@ def _forget(*folders: Path) -> None:
 
 def _connectivity(options: argparse.Namespace) -> int:
     folder, page = options.out / CONNECTIVITY_FOLDER, options.out / f"{CONNECTIVITY_FOLDER}.html"
-    with _progress_bar() as progress:
+    with screen.progress_bar(err) as progress:
         record = connectivity.measure(options, folder, progress)
         progress(1.0, "writing the report")
         _connectivity_page(folder, page)
@@ -382,24 +380,7 @@ def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_js
     return exit_status(overall(judged))
 
 
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[float, str], None]]:
-    columns = TextColumn("{task.description:>20}"), BarColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def tell(done: float, doing: str) -> None:
-            bar.update(task, completed=done, description=doing)
-
-        yield tell
-
-
 def _doctor(_options: argparse.Namespace) -> int:
     findings = doctor.examine()
-    table = Table("", "subject", "found", "what to do")
-    for finding in findings:
-        mark = "[green]✓[/]" if finding.fine else "[red]✗[/]"
-        remedy = "" if finding.fine else finding.remedy
-        table.add_row(mark, finding.subject, escape(finding.detail), escape(remedy))
-    out.print(table)
+    out.print(screen.findings_table(findings))
     return int(any(finding.essential and not finding.fine for finding in findings))

@@ -1,12 +1,15 @@
 """What the ``jamlab`` command shows of a run: tables that fit a terminal."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from jamlab.doctor import Finding
 from jamlab.measure.connectivity_record import (
     KERNEL,
     RESULTS,
@@ -109,3 +112,26 @@ def server_table(record: ConnectivityRecord) -> Group:
         table.add_row(escape(each.url), each.transport.upper(), *steps, time)
     reasons = [f"{each.url} ({names}): {sentence(each)}" for each, names in found if not each.works]
     return Group(table, *(escape(reason) for reason in reasons))
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """Show what was found on this machine, a line each, and what to do about what is not fine."""
+    table = Table("", "subject", "found", "what to do")
+    for finding in findings:
+        mark = "[green]✓[/]" if finding.fine else "[red]✗[/]"
+        remedy = "" if finding.fine else finding.remedy
+        table.add_row(mark, finding.subject, escape(finding.detail), escape(remedy))
+    return table
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Callable[[float, str], None]]:
+    """Show a bar while the context lasts; yields who is to be told how far it is, and at what."""
+    columns = TextColumn("{task.description:>20}"), BarColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def tell(done: float, doing: str) -> None:
+            bar.update(task, completed=done, description=doing)
+
+        yield tell
