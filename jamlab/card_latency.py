@@ -13,7 +13,7 @@ from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.card_record import CardRecord, measure_card
 from jamlab.measure.loopback import LoopbackPlan, loopback_table
 from jamlab.measure.record import RecordError
-from jamlab.microphone import add_argument, microphone_access
+from jamlab.microphone import OR_NOTHING, add_argument, microphone_access
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--input", help="its input, index or name (default: the system's)")
     parser.add_argument("--output", help="its output, index or name (default: the system's)")
-    add_argument(parser)
+    add_argument(parser, OR_NOTHING)
     default = LoopbackPlan()
     parser.add_argument(
         "--block-frames",
@@ -93,7 +93,7 @@ def _keep(record: CardRecord, folder: Path) -> None:
 
 def _allowed(options: argparse.Namespace) -> str | int | None:
     """Return the input that is wanted; raises `DeviceError` when none may be used."""
-    access = microphone_access(options.microphone, options.input)
+    access = microphone_access(options.microphone, options.input, OR_NOTHING)
     try:
         access.check()
     except MicrophoneUnavailableError as error:

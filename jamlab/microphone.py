@@ -3,7 +3,7 @@
 import argparse
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,20 +19,24 @@ ANSWERS: dict[str, Callable[[MicrophoneAccess], None]] = {
     "listen-only": MicrophoneAccess.listen_only,
 }
 """What can be answered."""
+OR_NOTHING = "allow", "deny"
+"""What can be answered where nothing is left to do without the microphone."""
 
 
 class MicrophoneError(RuntimeError):
     """Nobody answers whether the microphone may be used."""
 
 
-def add_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that answers beforehand."""
+def add_argument(parser: argparse.ArgumentParser, answers: Iterable[str] = ANSWERS) -> None:
+    """Add the option that answers beforehand, with some of `ANSWERS`."""
     parser.add_argument(
-        "--microphone", choices=[*ANSWERS], help="answer beforehand (default: asked at a terminal)"
+        "--microphone", choices=[*answers], help="answer beforehand (default: asked at a terminal)"
     )
 
 
-def microphone_access(answer: str | None, wanted: str | None) -> MicrophoneAccess:
+def microphone_access(
+    answer: str | None, wanted: str | None, answers: Iterable[str] = ANSWERS
+) -> MicrophoneAccess:
     """Return the user's answer, asking for it when it was not given.
 
     Parameters
@@ -41,6 +45,8 @@ def microphone_access(answer: str | None, wanted: str | None) -> MicrophoneAcces
         One of `ANSWERS`, as of the option.
     wanted : str, optional
         The input that was named already, which is not asked for then.
+    answers : iterable of str
+        Which of `ANSWERS` are offered.
 
     Raises
     ------
@@ -51,25 +57,31 @@ def microphone_access(answer: str | None, wanted: str | None) -> MicrophoneAcces
     if answer is not None:
         ANSWERS[answer](access)
         return access
+    offered = [*answers]
+    say_so = f"give --microphone {_one_of(offered)}"
     if not sys.stdin.isatty():
-        raise MicrophoneError(f"{REQUIRED}, and there is no terminal to ask at: {_SAY_SO}")
+        raise MicrophoneError(f"{REQUIRED}, and there is no terminal to ask at: {say_so}")
     try:
-        _ask(access, wanted, Console(stderr=True))
+        _ask(access, wanted, offered, Console(stderr=True))
     except EOFError:
-        raise MicrophoneError(f"{REQUIRED}, and no answer came: {_SAY_SO}") from None
+        raise MicrophoneError(f"{REQUIRED}, and no answer came: {say_so}") from None
     return access
 
 
-_SAY_SO = f"give --microphone {', '.join([*ANSWERS][:-1])} or {[*ANSWERS][-1]}"
+def _one_of(answers: Sequence[str]) -> str:
+    return f"{', '.join(answers[:-1])} or {answers[-1]}"
 
 
-def _ask(access: MicrophoneAccess, wanted: str | None, console: Console) -> None:
+def _ask(
+    access: MicrophoneAccess, wanted: str | None, answers: list[str], console: Console
+) -> None:
     inputs, problem = _inputs()
     machine = escape(socket.gethostname())
     console.print(f"{REQUIRED}.", style="bold", highlight=False)
     console.print(f"It is that of the machine this runs on, {machine}.", highlight=False)
     console.print(_listed(inputs) if inputs else escape(problem), highlight=False)
-    ANSWERS[AnswerPrompt.ask("Allow, deny, or listen only?", console=console)](access)
+    question = f"{_one_of(answers).replace('-', ' ').capitalize()}?"
+    ANSWERS[AnswerPrompt.ask(question, console=console, choices=answers)](access)
     if access.state == "granted" and wanted is None and len(inputs) > 1:
         access.allow(_choice(inputs, console))
 
@@ -100,14 +112,15 @@ def _choice(inputs: Sequence[Device], console: Console) -> int:
 class AnswerPrompt(PromptBase[str]):
     """Takes the beginning of an answer, in any case: ``a``, ``Deny``, ``listen only``."""
 
-    prompt_suffix = f" [{'/'.join(ANSWERS)}] "
+    prompt_suffix = " "
 
     def process_response(self, value: str) -> str:
         """Return the answer that was meant; raises `InvalidResponse`."""
         typed = value.strip().casefold().replace(" ", "-").replace("_", "-")
-        fitting = [answer for answer in ANSWERS if typed and answer.startswith(typed)]
+        offered = self.choices or []
+        fitting = [answer for answer in offered if typed and answer.startswith(typed)]
         if len(fitting) != 1:
-            raise InvalidResponse(f"Type one of {', '.join(ANSWERS)}, or how it begins.")
+            raise InvalidResponse(f"Type one of {', '.join(offered)}, or how it begins.")
         return fitting[0]
 
 

@@ -17,7 +17,7 @@ from rich.prompt import InvalidResponse
 from jamlab import microphone
 from jamlab.audio.permission import MicrophoneAccess, PermissionState
 from jamlab.audio.portaudio import Device, DeviceError
-from jamlab.microphone import ANSWERS, AnswerPrompt, InputPrompt, MicrophoneError
+from jamlab.microphone import ANSWERS, OR_NOTHING, AnswerPrompt, InputPrompt, MicrophoneError
 from tests.audio.jack import jack, needs_jack
 
 INPUTS = [
@@ -37,13 +37,13 @@ class Terminal(io.StringIO):
 def make_typed(monkeypatch):
     """Type lines; returns the answer and what was shown."""
 
-    def typed(*lines, inputs=INPUTS, wanted=None):
+    def typed(*lines, inputs=INPUTS, wanted=None, answers=ANSWERS):
         shown = io.StringIO()
         monkeypatch.setattr("sys.stdin", Terminal("".join(f"{line}\n" for line in lines)))
         monkeypatch.setattr(microphone, "devices", lambda _: inputs)
         monkeypatch.setattr(microphone, "device_named", lambda *_: inputs[-1])
         monkeypatch.setattr(microphone, "Console", lambda **_: Console(file=shown, width=100))
-        return microphone.microphone_access(None, wanted), shown.getvalue()
+        return microphone.microphone_access(None, wanted, answers), shown.getvalue()
 
     return typed
 
@@ -54,7 +54,7 @@ class TestQuestion:
         assert "Microphone access is required for jamming." in shown
         assert socket.gethostname() in shown
         assert "2  the [red]USB[/] one  1         ALSA" in shown
-        assert "[allow/deny/listen-only]" in shown
+        assert "Allow, deny or listen only? [allow/deny/listen-only] " in shown
 
     @pytest.mark.parametrize(
         ("line", "state"),
@@ -71,6 +71,12 @@ class TestQuestion:
         assert access.state is state
         assert access.input_device is None
         assert "Which input?" not in shown
+
+    def test_what_makes_no_sense_is_not_offered(self, typed):
+        access, shown = typed("listen only", "l", "deny", answers=OR_NOTHING)
+        assert access.state is PermissionState.DENIED
+        assert "Allow or deny? [allow/deny] " in shown
+        assert shown.count("Type one of allow, deny, or how it begins.") == 2
 
     def test_who_allows_chooses_among_several(self, typed):
         access, shown = typed("allow", "7", "nothing", "2")
@@ -127,7 +133,7 @@ class TestBeforehand:
 @given(st.text())
 def test_whatever_is_typed_is_an_answer_or_asked_again(text):
     try:
-        answer = AnswerPrompt("?").process_response(text)
+        answer = AnswerPrompt("?", choices=[*ANSWERS]).process_response(text)
     except InvalidResponse:
         return
     assert answer.startswith(text.strip().casefold().replace(" ", "-").replace("_", "-"))
@@ -200,7 +206,7 @@ def at_a_terminal(*command, **env):
 class TestAtATerminal:
     def test_denied_there_is_nothing_to_measure(self):
         with at_a_terminal("latency", "--device", JACK_NO_START_SERVER="1") as terminal:
-            terminal.until("[allow/deny/listen-only]")
+            terminal.until("[allow/deny]")
             terminal.type("what?")
             terminal.until("or how it begins")
             terminal.type("deny")
@@ -222,7 +228,7 @@ class TestAtATerminal:
             jacks = {name: server.env[name] for name in server.env if name.startswith("JACK")}
             command = "latency", "--device", "--block-frames", "128", "--clicks", "20"
             with at_a_terminal(*command, **jacks) as terminal:
-                terminal.until("[allow/deny/listen-only]")
+                terminal.until("[allow/deny]")
                 assert "system" in terminal.shown
                 terminal.type("allow")
                 server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0"))
