@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
 )
@@ -119,9 +120,10 @@ async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator
     )
     if part.echo:
         me.echo()
-    _tell(me.session, say)
+    told = _tell(me.session, say)
     async with me.session, answering(me, say):
-        yield
+        with told:
+            yield
 
 
 @asynccontextmanager
@@ -143,21 +145,25 @@ async def _heard(
         quality=part.quality,
         ice=part.ice,
     )
-    _tell(session, say)
+    told = _tell(session, say)
     try:
         async with session:
-            yield
+            with told:
+                yield
     finally:
         lost = card.counters
         say(
             f"the sound card: {lost.underruns} underruns, {lost.overruns} overruns, "
-            f"{lost.xruns} of its driver, in {lost.blocks} blocks"
+            f"{lost.xruns} xruns of its driver, in {lost.blocks} blocks"
         )
 
 
-def _tell(session: JamSession, say: Say) -> None:
-    session.on_notice(lambda notice: say(_sentence(notice)))
-    session.service.on_connection_state_change(lambda change: _follow(change, say))
+def _tell(session: JamSession, say: Say) -> ExitStack:
+    """Tell what happens, until what is returned is closed: who leaves sees nobody go."""
+    told = ExitStack()
+    told.callback(session.on_notice(lambda notice: say(_sentence(notice))))
+    told.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
+    return told
 
 
 def _sentence(notice: Notice) -> str:
