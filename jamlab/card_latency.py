@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jamlab.audio.card import MicrophoneUnavailableError
-from jamlab.audio.portaudio import DeviceError
+from jamlab.audio.portaudio import Device, DeviceError, pair_named
 from jamlab.measure.card_record import CardRecord, measure_card
 from jamlab.measure.loopback import LoopbackPlan, loopback_table
 from jamlab.measure.record import RecordError
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         default=default.block_frames,
-        help="blocks to try (default: %(default)s)",
+        help=f"blocks to try (default: {' '.join(map(str, default.block_frames))})",
     )
     parser.add_argument(
         "--clicks", type=int, default=default.clicks, help="clicks for each (default: %(default)s)"
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """
     plan = LoopbackPlan(tuple(options.block_frames), options.clicks)
     allowed = _allowed(options)
-    _announce(plan)
+    _announce(plan, *pair_named(allowed, options.output))
     record = measure_card(plan, allowed, options.output)
     table = loopback_table(record.clicks)
     if options.json:
@@ -74,11 +74,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _announce(plan: LoopbackPlan) -> None:
+def _announce(plan: LoopbackPlan, source: Device, output: Device) -> None:
     blocks = ", ".join(map(str, plan.block_frames))
     _STDERR.print(
-        f"Playing {plan.clicks} clicks at blocks of {blocks} frames: the output has to reach the "
-        "input now."
+        f"Playing {plan.clicks} clicks from {output.name!r} to {source.name!r} at blocks of "
+        f"{blocks} frames: the output has to reach the input now.",
+        markup=False,
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from jamlab import card_latency
 from jamlab.audio.portaudio import Device, DeviceError
 from jamlab.cli import main
 from jamlab.measure import card_record
@@ -19,6 +20,12 @@ from tests.audio.pulse import DEVICE as PULSE
 from tests.audio.pulse import needs_pulse, pulse
 
 COMMAND = "latency", "--device", "--microphone", "allow"
+
+
+def choose(monkeypatch, pair_named):
+    """Let devices be found in another way."""
+    for module in card_latency, card_record:
+        monkeypatch.setattr(module, "pair_named", pair_named)
 
 
 @pytest.fixture(name="card")
@@ -41,7 +48,7 @@ def make_card(monkeypatch):
             recordings.append((frames, recording))
         return read_loopbacks(plan, recordings)
 
-    monkeypatch.setattr(card_record, "pair_named", named)
+    choose(monkeypatch, named)
     monkeypatch.setattr(card_record, "measure_clicks", measure)
     return card
 
@@ -84,6 +91,7 @@ class TestRecord:
         assert main([*COMMAND, "--clicks", "5", "--out", str(tmp_path)]) == 0
         told = capsys.readouterr().err
         assert f"jamlab verify --card {tmp_path}" in told
+        assert "from 'the output' to 'the input' at blocks of 64, 128, 256 frames: the" in told
         assert "the output has to reach the input now" in told
 
     def test_where_it_cannot_be_written_the_figures_are_told_all_the_same(self, tmp_path, capsys):
@@ -102,7 +110,7 @@ class TestRecord:
 
 def test_devices_are_the_ones_that_were_named(card):
     assert main([*COMMAND, "--input", "3", "--output", "USB", "--clicks", "3"]) == 0
-    assert sorted(card["wanted"]) == [("input", "3"), ("output", "USB")]
+    assert set(card["wanted"]) == {("input", "3"), ("output", "USB")}
 
 
 class TestComplaints:
@@ -116,14 +124,20 @@ class TestComplaints:
         def none(*_):
             raise DeviceError("this machine has no output device: plug a sound card in")
 
-        monkeypatch.setattr(card_record, "pair_named", none)
+        choose(monkeypatch, none)
         assert main([*COMMAND]) == 2
-        assert "no output device: plug a sound card in" in capsys.readouterr().err
+        [told] = capsys.readouterr().err.splitlines()  # and not what is played
+        assert "no output device: plug a sound card in" in told
 
     @pytest.mark.usefixtures("card")
     def test_a_block_nobody_has(self, capsys):
         assert main([*COMMAND, "--block-frames", "8"]) == 2
         assert "block_frames is (8,): choose 16 to 4096" in capsys.readouterr().err
+
+    def test_blocks_are_listed_as_they_are_given(self, capsys):
+        with pytest.raises(SystemExit):
+            main(["latency", "--help"])
+        assert "(default: 64 128 256)" in capsys.readouterr().out
 
     def test_of_what(self, capsys):
         with pytest.raises(SystemExit):
