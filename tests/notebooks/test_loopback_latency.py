@@ -2,7 +2,7 @@ import nbformat
 import pytest
 
 from jamlab.measure.record import LatencyRecord
-from jamlab.report.html import notebook_path, render
+from jamlab.report.html import ReportError, notebook_path, render
 from tests.measure.card_records import card_record
 from tests.report.pages import Page
 from tests.report.records import drawn_record
@@ -52,3 +52,11 @@ def test_it_adds_the_card_that_is_named(tmp_path):
     page = Page(made.read_text(encoding="utf-8"))
     assert "Sound card: its loopback, an input and an output 6.25 ms" in page.text
     assert "Mouth to ear not measured" not in page.text
+
+
+def test_a_card_that_is_not_there_is_told_before_the_mesh_is_measured(tmp_path):
+    record = tmp_path / "record"
+    parameters = {"out": str(record), "card": str(tmp_path / "nowhere")}
+    with pytest.raises(ReportError, match="holds no record of a sound card"):
+        render(notebook_path("01_loopback_latency"), parameters, tmp_path / "page.html")
+    assert not record.exists()
