@@ -93,6 +93,11 @@ class CardRecord:
             return None
         return median(heard, np.random.default_rng(_SEED))
 
+    def confidence(self, block_frames: int) -> float:
+        """Return the median confidence of the clicks at a block size; NaN without any."""
+        clicks = self.clicks.loc[self.clicks["block_frames"] == block_frames]
+        return float(clicks["confidence"].median())
+
     @property
     def name(self) -> str:
         """What the devices are called."""

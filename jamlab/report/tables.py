@@ -106,7 +106,7 @@ def path_table(record: LatencyRecord) -> Styler:
 def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None = None) -> Styler:
     """Return the sum from the mouth to the ear, a row per term, each with its 95 % interval.
 
-    What was not measured is said so, and the sum with it.
+    What was not measured is said so, and the sum with it. The caption names the card.
     """
     rows = [
         {
@@ -115,7 +115,17 @@ def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None = None) ->
         }
         for row in mouth_to_ear(record, card).to_dict("records")
     ]
-    return styled_table(pd.DataFrame(rows).map(escape), "mouth-to-ear")
+    table = styled_table(pd.DataFrame(rows).map(escape), "mouth-to-ear")
+    if card is None:
+        return table
+    return table.set_caption(escape(_measured(card, record.provenance["parameters"])))
+
+
+def _measured(card: CardRecord, parameters: dict[str, Any]) -> str:
+    """Say which card it was, when it was measured, and how surely its clicks were heard."""
+    said = f"The sound card: {card.name}, measured {date_of(card.provenance['created'])}"
+    confidence = card.confidence(parameters["block_frames"])
+    return said if math.isnan(confidence) else f"{said}, confidence {confidence:.2f}"
 
 
 def provenance_table(record: LatencyRecord) -> Styler:
@@ -138,7 +148,7 @@ def with_interval(value: float, low: float, high: float, unit: str) -> str:
     if math.isnan(value):
         return "not measured"
     if low == value == high:
-        return f"{value:.4g} {unit}"
+        return f"{value:.4g} {unit}".replace("-", "−")
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{value:.1f} {unit} (no interval)"
     return f"{value:.1f} {unit} ({low:.1f}–{high:.1f})"

@@ -55,6 +55,11 @@ class TestSaved:
 
 
 class TestFigures:
+    def test_a_block_has_its_clicks_confidence(self):
+        record = card_record({64: 300.0})
+        assert record.confidence(64) == pytest.approx(0.9)
+        assert np.isnan(record.confidence(128))
+
     def test_the_median_with_its_interval(self):
         estimate = card_record({64: 300.0}, spread=0.5).round_trip_frames(64)
         assert estimate.low <= estimate.value <= estimate.high

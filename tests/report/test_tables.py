@@ -118,8 +118,20 @@ def test_mouth_to_ear_is_a_row_per_term():
     for term in tables.MOUTH_TO_EAR_WORDS.values():
         assert term in shown
     assert "an output 10.0 ms (" in shown
-    assert "Card blocks that are in both -2.667 ms" in shown
+    assert "Card blocks that are in both −2.667 ms" in shown
     assert "not measured" not in shown
+
+
+def test_mouth_to_ear_says_which_card_it_is_and_how_surely_it_was_heard():
+    card = card_record({64: 480.0})
+    card.provenance["devices"]["output"]["name"] = "<b>loud</b>"
+    date = tables.date_of(card.provenance["created"])
+    said = f"<b>loud</b> → microphone, measured {date}"
+    run = record_at(11.0, 22.0)
+    assert f"{said}, confidence 0.90 Part" in words(tables.mouth_to_ear_table(run, card))
+    run.provenance["parameters"]["block_frames"] = 256
+    assert f"{said} Part" in words(tables.mouth_to_ear_table(run, card))
+    assert "confidence" not in words(tables.mouth_to_ear_table(run))
 
 
 @pytest.mark.parametrize(
