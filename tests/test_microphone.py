@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -174,7 +175,7 @@ class TypedAt:
         os.write(self._ours, f"{line}\n".encode())
 
     def interrupt(self):
-        os.write(self._ours, b"\x03")
+        self._process.send_signal(signal.SIGINT)
 
     def end(self):
         """Wait for the end; returns the exit status."""
@@ -234,3 +235,16 @@ class TestAtATerminal:
                 server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0"))
                 assert terminal.end() == 0
             assert "128.0 frames" in terminal.shown
+
+    @needs_jack
+    def test_interrupted_it_ends_even_where_the_card_has_gone(self):
+        with jack(128) as server:
+            jacks = {name: server.env[name] for name in server.env if name.startswith("JACK")}
+            command = "latency", "--device", "--microphone", "allow", "--block-frames", "128"
+            with at_a_terminal(*command, **jacks) as terminal:
+                server.port("PortAudio", "out_0")
+                server.end()  # PortAudio never comes back from closing the stream
+                terminal.interrupt()
+                assert terminal.end() == 2
+            assert "interrupted, nothing was written" in terminal.shown
+            assert "Traceback" not in terminal.shown

@@ -22,7 +22,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -46,6 +45,7 @@ from jamlab.audio.portaudio import (
     DeviceError,
     abandon,
     block_sizes,
+    close,
     device_named,
     explained,
     pair_named,
@@ -60,7 +60,6 @@ SILENT_FOR_S = 0.5
 STARTS_IN_S = 5.0
 """One that has not called back at all so long after it was opened; PulseAudio's take two."""
 LOOK_AGAIN_S = 1.0
-CLOSES_IN_S = 2.0
 LOOP_HAS_S = 0.002
 """Time the event loop has for a callback at least; short blocks have the slack to go with it.
 
@@ -255,15 +254,10 @@ class DeviceCard:
             self._go_without(str(error))
 
     def _close(self) -> None:
-        """Close the card; a driver whose card has just gone may never come back from that."""
-        if self._stream is None:
-            return
-        stream, self._stream = self._stream, None
-        closing = threading.Thread(target=_close_stream, args=(stream,), daemon=True)
-        closing.start()
-        closing.join(CLOSES_IN_S)
-        if closing.is_alive():
-            abandon()
+        """Close the card, if it is open."""
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            close(stream)
 
     # Without it
 
@@ -339,11 +333,6 @@ def _check_microphone(wanted: str | int | None) -> None:
             raise explained(error, f"the input device {device.name!r}") from error
     except DeviceError as error:
         raise MicrophoneUnavailableError(str(error)) from error
-
-
-def _close_stream(stream: Any) -> None:
-    with contextlib.suppress(portaudio().PortAudioError):  # it may be gone
-        stream.close()
 
 
 def slack_of(block_frames: int) -> int:

@@ -8,6 +8,8 @@ card.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import threading
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
@@ -19,6 +21,8 @@ Direction: TypeAlias = Literal["input", "output"]
 JACK = "JACK Audio Connection Kit"
 """The `Device.host` of JACK's."""
 
+CLOSES_IN_S = 2.0
+"""How long closing a stream is waited for."""
 PORTAUDIO_REMEDY = (
     "apt-get install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora), "
     "brew install portaudio (macOS)"
@@ -198,6 +202,20 @@ def explained(error: Exception, what: str) -> DeviceError:
     text, code, *_ = (*error.args, "", 0)
     why = _EXPLANATIONS.get(int(code or 0), f"cannot be opened: {text}")
     return DeviceError(f"{what} {why}")
+
+
+def close(stream: Any) -> None:
+    """Close a stream; a driver whose card has just gone may never come back from that."""
+    closing = threading.Thread(target=_close, args=(stream,), daemon=True)
+    closing.start()
+    closing.join(CLOSES_IN_S)
+    if closing.is_alive():
+        abandon()
+
+
+def _close(stream: Any) -> None:
+    with contextlib.suppress(portaudio().PortAudioError):  # it may be gone
+        stream.close()
 
 
 def abandon() -> None:

@@ -21,6 +21,7 @@ from jamlab.audio.portaudio import (
     Device,
     DeviceError,
     block_sizes,
+    close,
     explained,
     pair_named,
     portaudio,
@@ -135,7 +136,7 @@ class _Recorder:
         source, output = self._pair
         names = f"the pair {source.name!r} and {output.name!r}"
         try:
-            with sounddevice.Stream(
+            stream = sounddevice.Stream(
                 SAMPLE_RATE,
                 blocksize,
                 (source.index, output.index),
@@ -144,8 +145,12 @@ class _Recorder:
                 latency,
                 callback=self._exchange,
                 finished_callback=self._ended.set,
-            ):
+            )
+            try:
+                stream.start()
                 ended = self._ended.wait(2 * len(self._sound) / SAMPLE_RATE + PATIENCE_S)
+            finally:
+                close(stream)
         except sounddevice.PortAudioError as error:
             raise explained(error, names) from error
         if not ended:
