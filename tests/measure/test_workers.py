@@ -1,0 +1,60 @@
+"""A pool of processes, and what becomes of it."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import CancelledError
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from jamlab.measure.workers import process_pool
+from tests.leaks import DEADLINE_S
+
+AT_WORK = """
+import os, time
+from jamlab.measure.workers import process_pool
+
+if __name__ == "__main__":
+    with process_pool() as pool:
+        pool.submit(os.getpid).result()
+        work = [pool.submit(time.sleep, 0.1) for _ in range(10_000)]
+        print("at work", flush=True)
+        work[-1].result()
+"""
+
+
+def test_work_is_done_in_other_processes():
+    with process_pool() as pool:
+        assert pool.submit(os.getpid).result() != os.getpid()
+        assert [*pool.map(abs, range(-3, 0))] == [3, 2, 1]
+
+
+def test_what_is_not_begun_is_given_up_when_something_fails():
+    given = []
+    with pytest.raises(ZeroDivisionError), process_pool() as pool:
+        failing(pool, given)
+    for future in given:
+        with suppress(CancelledError):
+            future.result(DEADLINE_S)
+    assert given[-1].cancelled()
+
+
+def failing(pool, given):
+    given.extend(pool.submit(sum, range(10**6)) for _ in range(1000))
+    raise ZeroDivisionError
+
+
+def test_sigterm_ends_the_workers_too(tmp_path):
+    script = tmp_path / "work.py"
+    script.write_text(AT_WORK)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "at work\n"
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 128 + signal.SIGTERM
+    _, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
+    assert workers
+    assert alive == []
