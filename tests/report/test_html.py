@@ -171,6 +171,7 @@ def test_the_parts_of_a_page_are_those_there_are_records_of(tmp_path, monkeypatc
 def test_a_joined_page_complains_of_nothing(tmp_path, monkeypatch, capfd):
     first, second = (notebook_of(tmp_path, "x = 1", "x") for _ in range(2))
     executed = [html._execute(path, {}) for path in (first, second)]
+    capfd.readouterr()  # ipykernel may complain when it ends
     made = html._write_page(html._joined(executed), tmp_path / "page.html")
     assert Page(made.read_text()).text == "A title · A title A title 1 A title 1"
     assert capfd.readouterr() == ("", "")
