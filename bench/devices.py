@@ -44,7 +44,7 @@ async def lost_in_a_session(period):
     with jack(period, real_time=real_time_allowed()) as server:
         async with duo(server, period, "--meters") as musicians:
             await asyncio.sleep(SETTLES_S)
-            return await lost(musicians, period, PLAYED_S)
+            return await lost(musicians, PLAYED_S)
 
 
 def bars_of_a_session(period, most_a_minute):

@@ -1,8 +1,7 @@
 """Two musicians with a real sound card each, in processes of their own, who hear each other.
 
 What they lose is counted in windows of time, and each window is told apart by whether the machine
-itself stood still in it or in the one before (`bench.stillness`). A standstill of half a block is
-one: what is left of the block is what JACK, both cards' threads and their loops need.
+itself stood still in it or in the one before (`bench.stillness`).
 """
 
 import asyncio
@@ -19,6 +18,8 @@ from jamlab.signaling.hub import Hub
 SETTLES_S = 5.0
 """From connected to as it stays: the first seconds' packets say how long later ones must wait."""
 WINDOW_S = 2.0
+STANDSTILL_S = 64 / SAMPLE_RATE
+"""What counts as one: a loop has 2 ms at least (`jamlab.audio.relay`), and needs the rest."""
 PATIENCE = 3
 """How many times the time that is wanted may pass until a machine was still for so long."""
 
@@ -99,10 +100,10 @@ async def counted(musicians):
     return losses
 
 
-async def lost(musicians, period, seconds):
+async def lost(musicians, seconds):
     """Play until the machine was still for so long; returns what was lost then, and otherwise."""
     still, disturbed = Losses(), Losses()
-    with Stillness(period / SAMPLE_RATE / 2) as stillness:
+    with Stillness(STANDSTILL_S) as stillness:
         early, before_ms = await counted(musicians), []
         while still.seconds < seconds and disturbed.seconds < (PATIENCE - 1) * seconds:
             await asyncio.sleep(WINDOW_S)
