@@ -10,7 +10,7 @@ looked for again. What has become of it is told to `on_change`. Only JACK's serv
 ended, cannot be reached again by the same process: PortAudio crashes on the attempt.
 
 The loop's thread runs in real time meanwhile, where the system allows it (`audio/realtime`), and
-the garbage collector in small steps (`audio/collector`).
+the interpreter makes short pauses (`audio/pauses`).
 
 The signal is raw: PortAudio adds no echo cancellation, noise suppression or gain control. Systems
 do: PulseAudio and PipeWire where their echo-cancel module is loaded, macOS in the microphone mode
@@ -36,7 +36,7 @@ from jamlab.audio.card import (
     VirtualCard,
     tell_nobody,
 )
-from jamlab.audio.collector import ShortPauses
+from jamlab.audio.pauses import ShortPauses
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import (

@@ -1,11 +1,12 @@
-"""What the collector itself says of its habits, and of what it looks at."""
+"""What the interpreter itself says of its habits, and of what the collector looks at."""
 
 import gc
+import sys
 import weakref
 
 import pytest
 
-from jamlab.audio.collector import THRESHOLDS, ShortPauses
+from jamlab.audio.pauses import SWITCH_INTERVAL_S, THRESHOLDS, ShortPauses
 
 
 class Knot:
@@ -24,10 +25,10 @@ def make_pauses():
 
 
 @pytest.fixture(name="before", autouse=True)
-def thresholds_before():
-    before = gc.get_threshold()
+def habits_before():
+    before = gc.get_threshold(), sys.getswitchinterval()
     yield before
-    assert gc.get_threshold() == before
+    assert (gc.get_threshold(), sys.getswitchinterval()) == before
     assert gc.get_freeze_count() == 0
 
 
@@ -63,13 +64,18 @@ def test_old_garbage_is_freed_in_the_end(pauses):
     assert gone() is None
 
 
-def test_two_cards_share_it(pauses):
+def test_a_thread_that_computes_gives_way_at_once(pauses):
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)
+
+
+def test_two_cards_share_it(pauses, before):
     other = ShortPauses()
     other.ask()
     pauses.give_back()
     assert gc.get_threshold() == THRESHOLDS
+    assert sys.getswitchinterval() < before[1]
     other.give_back()
-    assert gc.get_threshold() != THRESHOLDS
+    assert (gc.get_threshold(), sys.getswitchinterval()) == before
 
 
 def test_asking_and_giving_back_twice_are_harmless(pauses):
