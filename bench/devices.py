@@ -15,10 +15,13 @@ from pathlib import Path
 from bench import neighbours
 from bench.bars import bar, publish
 from bench.duo import SETTLES_S, duo, lost
+from jamlab.audio.pcm import SAMPLE_RATE
 from tests.audio.jack import DEVICE, jack, real_time_allowed
 
 PLAYED_S = 300.0
 """How long a session is played at each period."""
+COMPUTED_S = 30.0
+"""And beside a thread that computes."""
 CLICKS = 100
 
 
@@ -39,26 +42,42 @@ def spread_of_a_loopback(period):
     return json.loads(told)[0]["spread_frames"]
 
 
-async def lost_in_a_session(period):
+async def lost_in_a_session(period, seconds, *options):
     """Play with the meters running; returns the losses while the machine was still, and others."""
     with jack(period, real_time=real_time_allowed()) as server:
-        async with duo(server, period, "--meters") as musicians:
+        async with duo(server, period, "--meters", *options) as musicians:
             await asyncio.sleep(SETTLES_S)
-            return await lost(musicians, PLAYED_S)
+            return await lost(musicians, server, period, seconds)
+
+
+def played(period, seconds, *options):
+    """Return what was lost while the machine was still, and while it was not; prints both."""
+    where = " ".join([f"at {period} frames", *options])
+    print(f"a session of {seconds:g} s {where}", file=sys.stderr)
+    still, disturbed = asyncio.run(lost_in_a_session(period, seconds, *options))
+    print(f"{where}, while the machine was still: {still}")
+    print(f"{where}, while it was not: {disturbed}")
+    if still.seconds < seconds:
+        print(f"{where} the machine was still for {still.seconds:g} s only")
+    return still, disturbed
 
 
 def bars_of_a_session(period, most_a_minute):
-    print(f"a session of {PLAYED_S:g} s at {period} frames", file=sys.stderr)
-    still, disturbed = asyncio.run(lost_in_a_session(period))
-    print(f"at {period} frames, while the machine was still: {still}")
-    print(f"at {period} frames, while it was not: {disturbed}")
-    if still.seconds < PLAYED_S:
-        print(f"at {period} frames the machine was still for {still.seconds:g} s only")
+    still, _ = played(period, PLAYED_S)
     minutes = still.seconds / 60 or math.nan
     return [
         bar(f"{what} a minute at {period} frames", [number / minutes], "", "≤", most_a_minute)
         for what, number in (("blocks lost", still.blocks), ("driver's xruns", still.xruns))
     ]
+
+
+def bar_beside_a_thread(period):
+    """Of all the time, since a busy processor of a virtual machine is hardly ever left alone."""
+    both = played(period, COMPUTED_S, "--computes")
+    blocks = 2 * sum(losses.seconds for losses in both) * SAMPLE_RATE / period
+    share = sum(losses.blocks for losses in both) / blocks
+    what = f"blocks lost at {period} frames beside a thread that computes"
+    return bar(what, [100 * share], "%", "≤", 0.1)
 
 
 def main():
@@ -73,6 +92,7 @@ def main():
         bar(f"JACK loopback, spread of {CLICKS} clicks", spreads, "frames", "≤", 0.05),
         *bars_of_a_session(128, 0),
         *bars_of_a_session(64, 1),
+        bar_beside_a_thread(128),
         *neighbours.bars(),
     ]
     publish(bars, Path("reports/bench-devices.json"))

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import sys
+import threading
 from dataclasses import asdict
 from functools import partial
 
@@ -26,6 +27,11 @@ def counted(session, peer):
     return {"card": asdict(session.card.counters), "stream": stream}
 
 
+def compute():
+    while True:
+        sum(range(1000))
+
+
 async def play(options):
     card = DeviceCard(
         DEVICE,
@@ -36,6 +42,8 @@ async def play(options):
     signaling = partial(SupabaseChannel, url=options.hub)
     session = JamSession("room", options.name, signaling=signaling, card=card)
     meters = LevelMeters(session)
+    if options.computes:
+        threading.Thread(target=compute, daemon=True).start()
     async with session:
         await session.wait_connected(60, options.peer)
         if options.meters:
@@ -53,4 +61,5 @@ if __name__ == "__main__":
     parser.add_argument("hub")
     parser.add_argument("--block-frames", type=int, default=128)
     parser.add_argument("--meters", action="store_true")
+    parser.add_argument("--computes", action="store_true", help="in a thread, all the time")
     asyncio.run(play(parser.parse_args()))

@@ -94,7 +94,7 @@ async def one_way_of_jamlab(server):
         await asyncio.to_thread(connect, server, (far, "out_0"), (far, "in_0"))
         with readings(server, f"{near}:in_0", f"{near}:out_0") as figures:
             await asyncio.sleep(SETTLES_S)
-            still, disturbed = await lost(musicians, LISTENED_S)
+            still, disturbed = await lost(musicians, server, PERIOD, LISTENED_S)
             taken = list(islice(figures, int(LISTENED_S)))
     print(f"from card to card, while the machine was still: {still}")
     print(f"from card to card, while it was not: {disturbed}")

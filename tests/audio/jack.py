@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 
@@ -31,10 +32,14 @@ class Jack:
         self.env = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
         priority = "-R" if real_time else "-r"
         command = f"jackd -n {name} {priority} --no-mlock -d dummy -r 48000 -p {period}"
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._server = subprocess.Popen(command.split(), **quiet)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._server = subprocess.Popen(command.split(), stdout=self._log, stderr=self._log)
         self.run("jack_wait", "-w", "-t", "10")
         assert self._server.poll() is None, "jackd did not start: is /dev/shm writable?"
+
+    def xruns(self):
+        """Return how many lines of its log tell of one: its own, or a client's."""
+        return os.pread(self._log.fileno(), 1 << 24, 0).count(b"XRun")
 
     def run(self, *command):
         """Run a client of the server; returns what it prints."""
@@ -62,6 +67,7 @@ class Jack:
         except subprocess.TimeoutExpired:
             self._server.kill()
             self._server.wait()
+        self._log.close()
 
 
 def real_time_allowed():
@@ -72,8 +78,8 @@ def real_time_allowed():
 
 
 @contextmanager
-def jack(period, real_time=False):
-    server = Jack(period, real_time)
+def jack(period, real_time=False, name=NAME):
+    server = Jack(period, real_time, name)
     try:
         yield server
     finally:
