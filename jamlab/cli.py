@@ -6,7 +6,6 @@ What a program may want to read goes to standard output; progress and complaints
 import argparse
 import asyncio
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -17,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from jamlab import (
+    arguments,
     card_latency,
     connectivity,
     doctor,
@@ -96,9 +96,9 @@ out = Console()
 err = Console(stderr=True, emoji=False)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(given)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     connectivity_.set_defaults(run=_connectivity)
     report = commands.add_parser("report", help="write the report of an earlier run again")
     report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
-    report.add_argument("--out", type=Path, help="the page (default: beside the record)")
+    report.add_argument("--out", type=arguments.page, help="the page (default: beside the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     _add_card(report)
     report.set_defaults(run=_report)
@@ -200,20 +200,11 @@ def _add_card(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
-        type=_folder,
+        type=arguments.folder,
         default="reports",
         help="folder for the report (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
-
-
-def _folder(text: str) -> Path:
-    """Return a folder that is there or can be made, before anything is measured for it."""
-    path = Path(text)
-    there = next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        raise argparse.ArgumentTypeError(f"{there} is no folder that you may write to")
-    return path
 
 
 def _verify(options: argparse.Namespace) -> int:

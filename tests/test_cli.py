@@ -384,6 +384,12 @@ def test_a_report_with_no_place_is_told_before_anything_is_measured(tmp_path, ca
     assert f"{tmp_path / 'file'} is no folder that you may write to" in capsys.readouterr().err
 
 
+def test_a_page_with_no_place_is_told_before_the_record_is_read(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["report", str(tmp_path / "record"), "--out", str(tmp_path)])
+    assert f"{tmp_path} is no file that you may write to" in capsys.readouterr().err
+
+
 def test_interrupting_is_no_traceback(monkeypatch, tmp_path, capsys):
     async def interrupt(*_):
         raise KeyboardInterrupt

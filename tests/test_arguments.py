@@ -1,0 +1,62 @@
+"""What may be written to is judged by writing to it."""
+
+import contextlib
+from argparse import ArgumentTypeError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab import arguments
+
+NAMES = st.text("ab./", min_size=1, max_size=8).filter(lambda name: ".." not in name)
+
+
+def written(path):
+    """Write a file, with the folders it needs; returns whether that went well."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+        return True
+    return False
+
+
+def accepted(kind, path):
+    try:
+        kind(str(path))
+    except ArgumentTypeError:
+        return False
+    return True
+
+
+@pytest.fixture(name="place", scope="module")
+def make_place(tmp_path_factory):
+    """A folder with a folder ``a`` and a file ``b`` in it."""
+
+    def make():
+        place = tmp_path_factory.mktemp("place")
+        (place / "a").mkdir()
+        (place / "b").write_text("")
+        return place
+
+    return make
+
+
+@given(name=NAMES)
+def test_a_folder_is_accepted_where_a_file_can_be_put_into_it(place, name):
+    wanted = place() / name.lstrip("/")
+    assert accepted(arguments.folder, wanted) == written(wanted / "file")
+
+
+@given(name=NAMES)
+def test_a_page_is_accepted_where_it_can_be_written(place, name):
+    wanted = place() / name.lstrip("/")
+    assert accepted(arguments.page, wanted) == written(wanted)
+
+
+def test_what_is_in_the_way_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArgumentTypeError, match=f"^{tmp_path}/file is no folder that you may"):
+        arguments.folder(str(tmp_path / "file" / "below"))
+    with pytest.raises(ArgumentTypeError, match=f"^{tmp_path} is no file that you may write to"):
+        arguments.page(str(tmp_path))
