@@ -8,6 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from jamlab import arguments
 from jamlab.audio.card import MicrophoneUnavailableError
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
 from jamlab.measure.card_record import CardRecord, measure_card
@@ -40,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clicks", type=int, default=default.clicks, help="clicks for each (default: %(default)s)"
     )
-    parser.add_argument("--out", type=Path, help="leave a record there, for `verify --card`")
+    parser.add_argument(
+        "--out", type=arguments.folder, help="leave a record there, for `verify --card`"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run)
 

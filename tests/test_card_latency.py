@@ -31,7 +31,7 @@ def choose(monkeypatch, pair_named):
 @pytest.fixture(name="card")
 def make_card(monkeypatch):
     """A card that delays everything by two blocks and 100 frames, at the gain that is set."""
-    card = {"gain": 0.5, "wanted": []}
+    card = {"gain": 0.5, "wanted": [], "measured": []}
 
     def named(*wanted):
         directions = "input", "output"
@@ -46,6 +46,7 @@ def make_card(monkeypatch):
             recording = np.zeros_like(sound)
             recording[delay:] = card["gain"] * sound[:-delay]
             recordings.append((frames, recording))
+            card["measured"].append(frames)
         return read_loopbacks(plan, recordings)
 
     choose(monkeypatch, named)
@@ -95,12 +96,20 @@ class TestRecord:
         assert "the output has to reach the input now" in told
 
     def test_where_it_cannot_be_written_the_figures_are_told_all_the_same(self, tmp_path, capsys):
-        (tmp_path / "a file").write_text("")
-        assert main([*COMMAND, "--clicks", "5", "--out", str(tmp_path / "a file" / "x")]) == 2
+        out = tmp_path / "x"
+        (out / "loopback.parquet").mkdir(parents=True)
+        assert main([*COMMAND, "--clicks", "5", "--out", str(out)]) == 2
         told = capsys.readouterr()
         assert "64 frames" in told.out
         assert "the record cannot be written to" in told.err
         assert "name another folder with --out" in told.err
+
+    def test_where_there_is_no_place_for_it_nothing_is_measured(self, card, tmp_path, capsys):
+        (tmp_path / "file").touch()
+        with pytest.raises(SystemExit, match="2"):
+            main([*COMMAND, "--out", str(tmp_path / "file" / "x")])
+        assert "file is no folder that you may write to" in capsys.readouterr().err
+        assert not card["measured"]
 
     def test_without_a_figure_there_is_none(self, card, tmp_path):
         card["gain"] = 0
@@ -119,6 +128,7 @@ class TestComplaints:
         assert main([*COMMAND, "--clicks", "5"]) == 2
         _, told = capsys.readouterr().err.splitlines()  # the first says what is played
         assert "0% of the clicks came back at 64 frames a block: connect output and input" in told
+        assert card["measured"] == [64]  # and not 128 and 256, for nothing
 
     def test_no_card(self, monkeypatch, capsys):
         def none(*_):
@@ -192,3 +202,16 @@ def test_on_pulseaudio_whose_null_sink_is_a_loop(tmp_path):
     [row] = json.loads(process.stdout)
     assert 1024 < row["round_trip_frames"] < 48_000
     assert row["heard_share"] >= 0.95
+
+
+@needs_jack
+def test_a_card_that_stops_meanwhile_is_told():
+    command = [sys.executable, "-m", "jamlab", *COMMAND, "--clicks", "1000"]
+    command += ["--input", DEVICE, "--output", DEVICE, "--block-frames", "128"]
+    with jack(128) as server:
+        process = subprocess.Popen(command, env=server.env, stderr=subprocess.PIPE, text=True)
+        server.port("PortAudio", "in_0")
+        server.end()
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "has stopped: see whether it is still there" in told

@@ -8,7 +8,7 @@
 A figure is of one block size: at another, the driver keeps other buffers.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +110,20 @@ def measure_card(
     input_device: str | int | None = None,
     output_device: str | int | None = None,
 ) -> CardRecord:
-    """Measure a card's loopback; raises as `jamlab.measure.loopback` does."""
+    """Measure a card's loopback, one block size after the other.
+
+    Raises
+    ------
+    jamlab.audio.portaudio.DeviceError
+        When a device cannot be used, or too few clicks came back; the rest is not measured then.
+    """
     source, output = pair_named(input_device, output_device)
-    return CardRecord.of(measure_clicks(plan, input_device, output_device), plan, output, source)
+    measured = []
+    for block_frames in plan.block_frames:
+        one = replace(plan, block_frames=(block_frames,))
+        measured.append(measure_clicks(one, input_device, output_device))
+        check_heard(loopback_table(measured[-1]))
+    return CardRecord.of(pd.concat(measured, ignore_index=True), plan, output, source)
 
 
 def _described(device: Device) -> dict[str, str]:

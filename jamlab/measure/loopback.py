@@ -31,8 +31,8 @@ from jamlab.measure.plan import PlanError
 from jamlab.measure.statistics import heard_share, jitter, median
 
 MAX_ROUND_TRIP_S = 1.0
-PATIENCE_S = 10.0
-"""Beyond twice its length, a recording that has not ended never does."""
+PATIENCE_S = 5.0
+"""A card that has not called back for so long has stopped; PulseAudio's takes two to start."""
 MIN_HEARD_SHARE = 0.95
 _SEED = 20
 
@@ -148,13 +148,21 @@ class _Recorder:
             )
             try:
                 stream.start()
-                ended = self._ended.wait(2 * len(self._sound) / SAMPLE_RATE + PATIENCE_S)
+                ended = self._goes_on_to_the_end()
             finally:
                 close(stream)
         except sounddevice.PortAudioError as error:
             raise explained(error, names) from error
         if not ended:
             raise DeviceError(f"{names} has stopped: see whether it is still there")
+
+    def _goes_on_to_the_end(self) -> bool:
+        at = -1
+        while at < self._at:
+            at = self._at
+            if self._ended.wait(PATIENCE_S):
+                return True
+        return False
 
     def _exchange(self, captured: Any, played: Any, frames: int, _time: Any, _status: Any) -> None:
         """Copy both ways: PortAudio's callback, on its thread."""
