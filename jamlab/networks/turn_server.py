@@ -21,6 +21,9 @@ from jamlab.networks.turn_actions import (
 from jamlab.networks.turn_core import TurnCore
 from jamlab.networks.turn_stream import StreamError, TurnStream
 
+_TRIES = 5
+"""To find a port that is free for UDP and for TCP."""
+
 
 class TurnServer:
     """Relay UDP for clients that come over UDP or TCP, while the context lasts (RFC 8656).
@@ -88,15 +91,29 @@ class TurnServer:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         try:
-            if UDP in self._transports:
-                self._udp = await open_endpoint(self.address, self._datagram, self.counters)
-                self.address = self._udp.address
-            if TCP in self._transports:
-                await self._listen()
+            await self._open(tries=_TRIES)
         except BaseException:  # a cancellation leaves sockets open, too
             await self._close()
             raise
         return self
+
+    async def _open(self, tries: int) -> None:
+        """Listen; any port that is free for UDP may not be for TCP, then another one is tried."""
+        asked = self.address
+        if UDP in self._transports:
+            self._udp = await open_endpoint(self.address, self._datagram, self.counters)
+            self.address = self._udp.address
+        if TCP not in self._transports:
+            return
+        try:
+            await self._listen()
+        except OSError:
+            if self._udp is None or asked == self.address or tries == 1:
+                raise
+            self._udp.close()
+            await self._udp.wait_closed()
+            self.address = asked
+            await self._open(tries - 1)
 
     async def _listen(self) -> None:
         host, port = self.address

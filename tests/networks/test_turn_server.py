@@ -2,11 +2,14 @@
 
 import asyncio
 import random
+import socket
 from contextlib import asynccontextmanager
 
 import pytest
 
+from jamlab.networks import turn_server as module
 from jamlab.networks.packet import TCP, UDP
+from jamlab.networks.stun_endpoint import open_endpoint
 from jamlab.networks.turn_server import TurnServer
 from tests.leaks import DEADLINE_S, sockets, until
 from tests.networks import turn_client as c
@@ -243,3 +246,27 @@ async def test_an_address_in_use(transport):
         reason = f"{transport.upper()} at 127.0.0.1:{server.address[1]} .*choose"
         with pytest.raises(OSError, match=reason):
             await serving(port=server.address[1]).__aenter__()
+
+
+async def test_a_port_that_only_udp_can_have_is_not_taken(monkeypatch):
+    """What a free port is, the system says for UDP; its TCP half may be somebody else's."""
+    with socket.create_server((LOCALHOST, 0)) as taken:
+        ports = iter([taken.getsockname()[1], 0])
+
+        def unlucky(address, *rest):
+            return open_endpoint((address[0], next(ports)), *rest)
+
+        monkeypatch.setattr(module, "open_endpoint", unlucky)
+        async with serving() as server, calling() as udp, connected(server.address) as tcp:
+            assert server.address[1] != taken.getsockname()[1]
+            for caller in udp, tcp:
+                answer = await caller.ask(c.message(c.BINDING, c.REQUEST), server.address)
+                assert c.read(answer).address(c.XOR_MAPPED_ADDRESS) == caller.address
+
+
+async def test_it_is_not_looked_for_for_ever(monkeypatch):
+    with socket.create_server((LOCALHOST, 0)) as taken:
+        address = taken.getsockname()
+        monkeypatch.setattr(module, "open_endpoint", lambda _, *rest: open_endpoint(address, *rest))
+        with pytest.raises(OSError, match=f"TCP at 127.0.0.1:{address[1]} .*choose"):
+            await serving().__aenter__()
