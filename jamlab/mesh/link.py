@@ -30,6 +30,7 @@ from jamlab.mesh.reach import (
     TakeAnswer,
     Tell,
 )
+from jamlab.mesh.servers import ServerWatch
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.signaling.messages import Signal, SignalType
 
@@ -54,6 +55,8 @@ class PeerLink:
         Who sends our signals.
     tell : callable
         Who tells the user.
+    servers : ServerWatch
+        Who looks at our descriptions.
     rng : random.Random
         Source of the jitter of rests.
     patience : Patience
@@ -67,6 +70,7 @@ class PeerLink:
         service: WebRTCAudioService,
         send: Send,
         tell: Callable[[NoticeKind, str], None],
+        servers: ServerWatch,
         rng: random.Random,
         patience: Patience | None = None,
     ) -> None:
@@ -75,6 +79,7 @@ class PeerLink:
         self._service = service
         self._send = send
         self._tell = tell
+        self._servers = servers
         self._queue: asyncio.Queue[Step | Signal | ConnectionStateChange] = asyncio.Queue()
         self._under_way: int | None = None
         self._playing: int | None = None
@@ -169,13 +174,17 @@ class PeerLink:
     async def _do(self, action: Action) -> None:
         match action:
             case SendOffer(attempt, route):
-                await self._connect(offering(self._service.ice, route))
+                ice = offering(self._service.ice, route)
+                await self._connect(ice)
                 offer = await self._service.create_offer(self.peer)
+                self._servers.note(ice, offer["sdp"])
                 about = {"attempt": attempt, "route": route.value}
                 await self._send(SignalType.OFFER, self.peer, {**offer, **about})
             case SendAnswer(offer, route):
-                await self._connect(answering(self._service.ice, route))
+                ice = answering(self._service.ice, route)
+                await self._connect(ice)
                 answer = await self._service.handle_offer(self.peer, offer)
+                self._servers.note(ice, answer["sdp"])
                 about = {"attempt": offer["attempt"]} if "attempt" in offer else {}
                 await self._send(SignalType.ANSWER, self.peer, {**answer, **about})
             case TakeAnswer(answer):

@@ -19,6 +19,8 @@ class NoticeKind(StrEnum):
     CARD_BACK = "card back"
     SIGNALING_LOST = "signaling lost"
     SIGNALING_RESTORED = "signaling restored"
+    SERVERS_USELESS = "servers useless"
+    SERVERS_BACK = "servers back"
     HIGH_LATENCY = "high latency"
     NORMAL_LATENCY = "normal latency"
 
@@ -33,6 +35,8 @@ _TEXTS = {
     NoticeKind.CARD_BACK: "Sound card is back",
     NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",
     NoticeKind.SIGNALING_RESTORED: "Connection to the session service restored",
+    NoticeKind.SERVERS_USELESS: "A STUN or TURN server is of no use, connecting may take longer",
+    NoticeKind.SERVERS_BACK: "All STUN and TURN servers answer again",
     NoticeKind.HIGH_LATENCY: "High latency detected, audio may be delayed",
     NoticeKind.NORMAL_LATENCY: "Latency is back to normal",
 }
@@ -46,6 +50,7 @@ _ENDS = {
     NoticeKind.RESTORED: (NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO),
     NoticeKind.CARD_BACK: (NoticeKind.CARD_LOST,),
     NoticeKind.SIGNALING_RESTORED: (NoticeKind.SIGNALING_LOST,),
+    NoticeKind.SERVERS_BACK: (NoticeKind.SERVERS_USELESS,),
     NoticeKind.NORMAL_LATENCY: (NoticeKind.HIGH_LATENCY,),
 }
 """What good news puts an end to."""

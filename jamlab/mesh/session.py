@@ -20,6 +20,7 @@ from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.link import PeerLink
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.reach import Patience
+from jamlab.mesh.servers import ServerWatch
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.watch import FiguresWatch
 from jamlab.signaling.channel import Channel, Membership
@@ -99,6 +100,10 @@ class JamSession:
         self._changed = asyncio.Event()
         self._notice_listeners: Listeners[Notice] = Listeners()
         self._watch = FiguresWatch(self.service, self._tell, figures_every_s)
+        self._servers = ServerWatch(
+            lambda reason: self._tell(NoticeKind.SERVERS_USELESS, reason=reason),
+            lambda: self._tell(NoticeKind.SERVERS_BACK),
+        )
         self._report_listeners: Listeners[PeerReport] = Listeners()
         self.service.on_connection_state_change(self._follow)
 
@@ -312,7 +317,14 @@ class JamSession:
         """Return the link to a peer; it stays when the peer goes, and is there when it returns."""
         if peer_id not in self._links:
             link = PeerLink(
-                self.name, peer_id, self.service, self._send, self._tell, self._rng, self._patience
+                self.name,
+                peer_id,
+                self.service,
+                self._send,
+                self._tell,
+                self._servers,
+                self._rng,
+                self._patience,
             )
             self._links[peer_id] = link
             self._start(link.run())

@@ -45,10 +45,16 @@ class TestAsItIs:
             assert all(least_ms + 5 < latency_ms < least_ms + 20 for latency_ms in found_ms)
 
     def test_users_are_told_only_where_direct_paths_fail(self, findings):
-        told = {name: [e for e in f.events if e[3]] for name, f in findings.items()}
-        assert told["home"] == []
+        told = {name: {e[5] for e in f.events if e[4]} for name, f in findings.items()}
+        assert told["home"] == set()
         for name in ("symmetric", "office"):
-            assert {event[5] for event in told[name]} == {"retrying", "relaying", "restored"}
+            assert told[name] == {"retrying", "relaying", "restored"}
+
+    def test_they_are_told_of_servers_only_where_udp_is_blocked(self, findings):
+        told = {name: [e[5] for e in f.events if e[3] and not e[4]] for name, f in findings.items()}
+        assert {name: kinds for name, kinds in told.items() if kinds} == {
+            "office": ["servers useless"]
+        }
 
     def test_the_curves_are_the_clicks(self, findings):
         curves = tables_of([findings["home"]])["curves"]

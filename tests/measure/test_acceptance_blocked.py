@@ -37,15 +37,23 @@ class TestAsItIs:
             assert set(values(finding, figure)) == CONCERNED
 
     def test_nobody_is_told_of_a_connection_that_stands(self, events):
-        about = {frozenset((event.who, event.peer)) for event in events.itertuples() if event.who}
+        about = {frozenset((event.who, event.peer)) for event in events.itertuples() if event.peer}
         assert about == {frozenset((f"player {n}", "player 3")) for n in (1, 2)}
 
     def test_each_is_told_of_trouble_then_of_silence_then_of_the_sound_s_return(self, events):
-        for (_, _), told in events[events["who"] != ""].groupby(["who", "peer"]):
+        for (_, _), told in events[events["peer"] != ""].groupby(["who", "peer"]):
             kinds = [NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO]
             assert [*told["kind"]] == [*kinds, NoticeKind.RESTORED]
             opened_s = events.loc[events["who"] == "", "at_s"].item()
             assert told["at_s"].iloc[2] < opened_s < told["at_s"].iloc[3]
+
+    def test_the_blocked_one_is_told_of_stun_then_of_turn_as_well_then_of_their_return(
+        self, events
+    ):
+        told = events[(events["who"] != "") & (events["peer"] == "")]
+        assert set(told["who"]) == {"player 3"}
+        useless = NoticeKind.SERVERS_USELESS
+        assert [*told["kind"]] == [useless, useless, NoticeKind.SERVERS_BACK]
 
     def test_the_curves_show_who_was_heard_before_and_after(self, finding, events):
         opened_s = events.loc[events["who"] == "", "at_s"].item()

@@ -13,6 +13,7 @@ from jamlab.mesh.ice import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.mesh.link import PeerLink, answering, offering, routes_of
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Patience, Phase, Route
+from jamlab.mesh.servers import ServerWatch
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.networks.loop import run_simulated
 from jamlab.signaling.messages import Signal, SignalType
@@ -74,9 +75,15 @@ class Link:
     """A link at work, and what came out of it."""
 
     def __init__(self, service):
-        self.service, self.said, self.told = service, [], []
+        self.service, self.said, self.told, self.useless = service, [], [], []
         self.at_work = PeerLink(
-            "ada", "ben", service, self.say, lambda *told: self.told.append(told), random.Random(1)
+            "ada",
+            "ben",
+            service,
+            self.say,
+            lambda *told: self.told.append(told),
+            ServerWatch(self.useless.append, lambda: None),
+            random.Random(1),
         )
 
     async def say(self, kind, peer, data):

@@ -96,6 +96,7 @@ class TestBoard:
             (NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY),
             (NoticeKind.CARD_LOST, NoticeKind.CARD_BACK),
             (NoticeKind.SIGNALING_LOST, NoticeKind.SIGNALING_RESTORED),
+            (NoticeKind.SERVERS_USELESS, NoticeKind.SERVERS_BACK),
         ],
     )
     def test_good_news_ends_its_warning_and_no_other(self, warning, good):
@@ -137,6 +138,7 @@ class TestBoard:
             NoticeKind.RESTORED: {NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO},
             NoticeKind.CARD_BACK: {NoticeKind.CARD_LOST},
             NoticeKind.SIGNALING_RESTORED: {NoticeKind.SIGNALING_LOST},
+            NoticeKind.SERVERS_BACK: {NoticeKind.SERVERS_USELESS},
             NoticeKind.NORMAL_LATENCY: {NoticeKind.HIGH_LATENCY},
         }
         ways = ends[NoticeKind.RESTORED]

@@ -22,6 +22,7 @@ from jamlab.mesh.ice import IceConfiguration
 from jamlab.mesh.link import PeerLink
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Phase
+from jamlab.mesh.servers import ServerWatch
 from jamlab.signaling.messages import Signal, SignalType
 from tests.leaks import sockets, until
 from tests.mesh.jam import connect, ends, plays_on, turns
@@ -473,6 +474,7 @@ class Wire:
                 one.service,
                 self.sender(one.name),
                 lambda kind, _: self.told.append(kind),
+                ServerWatch(self.told.append, lambda: None),
                 random.Random(1),
             )
             one.service.on_connection_state_change(self.links[one.name].hear)
