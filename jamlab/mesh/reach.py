@@ -9,7 +9,8 @@ peer is there, ever more seldom (exponential back-off with jitter). aiortc canno
 every attempt is a connection of its own.
 
 *Make before break.* A connection that falls silent is kept while others are tried: a cut of a few
-seconds ends by itself when the path returns, and then the attempt under way is given up.
+seconds ends by itself when the path returns, and then the attempt under way is given up. So is one
+that fails while the earlier connection is heard: the peer had begun it when it did not hear us.
 
 *Turns.* Whoever was there first offers to the newcomer. Later, when a connection fails, the peer
 whose name sorts first offers at once and the other one only when it has waited in vain, for it may
@@ -156,6 +157,7 @@ class Reach:
         self._failures = 0
         self._heard_attempt = 0
         self._told: NoticeKind | None = None
+        self._heard = False  # whether the connection that plays is
 
     # Who is there
 
@@ -216,6 +218,7 @@ class Reach:
 
     def silent(self, now_s: float) -> Actions:
         """Take note that nothing more comes over the connection that plays."""
+        self._heard = False
         if self.phase is Phase.PARTING:
             return self._part(now_s)
         if self.phase is not Phase.CONNECTED:
@@ -225,6 +228,7 @@ class Reach:
 
     def closed(self, now_s: float) -> Actions:
         """Take note that the connection that plays was closed: its peer may be about to leave."""
+        self._heard = False
         if self.phase is Phase.PARTING:
             return self._part(now_s)
         if self.phase is Phase.CONNECTED:
@@ -235,6 +239,8 @@ class Reach:
         """Take note that the attempt under way has failed."""
         if self.phase is not Phase.TRYING:
             return []
+        if self._heard:
+            return [GiveUp(), *self._arrive(now_s)]
         self._failures += 1
         return [GiveUp(), *self._rest(self._rest_s(), now_s)]
 
@@ -290,11 +296,12 @@ class Reach:
         return NoticeKind.NO_AUDIO
 
     def _arrive(self, now_s: float) -> Actions:
-        self._failures = 0
+        self._failures, self._heard = 0, True
         self._wait(Phase.CONNECTED, math.inf, now_s)
         return self._tell(NoticeKind.RESTORED) if self._told else []
 
     def _part(self, now_s: float) -> Actions:
+        self._heard = False
         self._wait(Phase.GONE, math.inf, now_s)
         return [Close()]
 

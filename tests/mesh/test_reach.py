@@ -189,6 +189,27 @@ class TestMakeBeforeBreak:
         one.silent(5.0)
         assert one.resumed(5.5) == [Tell(NoticeKind.RESTORED)]
 
+    def test_what_is_heard_all_the_while_is_not_given_up_for_a_late_offer(self):
+        """The peer had made it when it did not hear us, and does again."""
+        one = reach("ben", "ada")
+        one.meet(False, 0.0)
+        one.connected(1.0)
+        offer = {"attempt": 2, "route": "direct"}
+        assert one.hear_offer(offer, 5.0) == [SendAnswer(offer, Route.DIRECT)]
+        assert one.tick(one.due_s) == [GiveUp()]
+        assert (one.phase, one.due_s) == (Phase.CONNECTED, math.inf)
+        assert one.silent(50.0) == [Tell(NoticeKind.RETRYING)]
+
+    @pytest.mark.parametrize("lost", [Reach.silent, Reach.closed])
+    def test_what_is_lost_meanwhile_is_sought(self, lost):
+        one = reach("ben", "ada")
+        one.meet(False, 0.0)
+        one.connected(1.0)
+        one.hear_offer({"attempt": 2, "route": "direct"}, 5.0)
+        assert lost(one, 6.0) == []
+        assert tells(one.tick(one.due_s)) == [NoticeKind.RETRYING]
+        assert one.tick(one.due_s) == [SendOffer(1, Route.DIRECT)]
+
 
 class TestParting:
     def test_who_leaves_and_is_heard_is_dropped_when_it_is_silent(self):
