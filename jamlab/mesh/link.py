@@ -152,6 +152,8 @@ class PeerLink:
             return self.reach.failed(now_s) if over else []
         if change.connection != self._playing:
             return []
+        if change.state is ConnectionState.CONNECTED:
+            self._servers.forget()
         meanings: dict[ConnectionState, Step] = {
             ConnectionState.CONNECTED: self.reach.resumed,
             ConnectionState.DISCONNECTED: self.reach.silent,
@@ -184,7 +186,8 @@ class PeerLink:
                 ice = answering(self._service.ice, route)
                 await self._connect(ice)
                 answer = await self._service.handle_offer(self.peer, offer)
-                self._servers.note(ice, answer["sdp"])
+                if "a=candidate:" in offer["sdp"]:  # for one without, aioice gathers nothing
+                    self._servers.note(ice, answer["sdp"])
                 about = {"attempt": offer["attempt"]} if "attempt" in offer else {}
                 await self._send(SignalType.ANSWER, self.peer, {**answer, **about})
             case TakeAnswer(answer):

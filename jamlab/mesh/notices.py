@@ -36,7 +36,7 @@ _TEXTS = {
     NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",
     NoticeKind.SIGNALING_RESTORED: "Connection to the session service restored",
     NoticeKind.SERVERS_USELESS: "A STUN or TURN server is of no use, connecting may take longer",
-    NoticeKind.SERVERS_BACK: "All STUN and TURN servers answer again",
+    NoticeKind.SERVERS_BACK: "A STUN or TURN server that was of no use answers again",
     NoticeKind.HIGH_LATENCY: "High latency detected, audio may be delayed",
     NoticeKind.NORMAL_LATENCY: "Latency is back to normal",
 }

@@ -16,28 +16,49 @@ _IPV4_HOST = re.compile(r"^a=candidate:\S+ \d+ \S+ \d+ [\d.]+ \d+ typ host", re.
 class ServerWatch:
     """Takes our descriptions as they are made, and tells what changes.
 
+    A network that comes back makes all doubtful that was found before: what is known of a server is
+    what its latest answer tells, or that it had none since.
+
     Parameters
     ----------
     tell : callable
-        Takes a sentence on the servers that are of no use now, more than before.
+        Takes a sentence on the servers that are known to be of no use, when that changes.
     over : callable
-        Called when all of them are again.
+        Called when one of them answers, and of the others nothing is known.
+    unknown : callable
+        Called when nothing is known of any of them any more.
     """
 
-    def __init__(self, tell: Callable[[str], None], over: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str], None],
+        over: Callable[[], None],
+        unknown: Callable[[], None],
+    ) -> None:
         self._tell = tell
         self._over = over
+        self._unknown = unknown
         self._useless: frozenset[IceServer] = frozenset()
 
     def note(self, ice: IceConfiguration, sdp: str) -> None:
         """Take a description, with the configuration its candidates were gathered by."""
         asked = asked_servers(ice, sdp)
         useless = frozenset(server for server in asked if not _gave(server, sdp))
-        before, self._useless = self._useless, (self._useless - asked) | useless
-        if self._useless - before:
+        before = self._useless
+        back = before & (asked - useless)
+        self._useless = useless if back else before | useless
+        if self._useless == before:
+            return
+        if self._useless:
             self._tell(_sentence(self._useless))
-        elif before and not self._useless:
+        else:
             self._over()
+
+    def forget(self) -> None:
+        """Take note that a connection is heard again: what failed meanwhile may be well."""
+        if self._useless:
+            self._useless = frozenset()
+            self._unknown()
 
 
 def asked_servers(ice: IceConfiguration, sdp: str) -> frozenset[IceServer]:

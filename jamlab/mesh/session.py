@@ -103,6 +103,7 @@ class JamSession:
         self._servers = ServerWatch(
             lambda reason: self._tell(NoticeKind.SERVERS_USELESS, reason=reason),
             lambda: self._tell(NoticeKind.SERVERS_BACK),
+            lambda: self.board.end(NoticeKind.SERVERS_USELESS),
         )
         self._report_listeners: Listeners[PeerReport] = Listeners()
         self.service.on_connection_state_change(self._follow)
@@ -269,6 +270,7 @@ class JamSession:
         """Let nothing stand about who has left; one connection of many attempts says nothing."""
         if peer_id not in self.members | self.service.peers:
             self.board.forget(peer_id)
+            self._watch.forget(peer_id)
 
     async def _leave(self) -> None:
         try:

@@ -65,6 +65,11 @@ class FiguresWatch:
         for reading in await self._service.read(self._every_s):
             self._pass_on(reading)
 
+    def forget(self, peer_id: str) -> None:
+        """Know nothing of a peer, who has gone: if it comes back, it is somebody new."""
+        self._meters.pop(peer_id, None)
+        self._alarms.pop(peer_id, None)
+
     def _pass_on(self, reading: Reading) -> None:
         figures = self._meters[reading.peer_id].read(reading)
         self.history.append(figures)

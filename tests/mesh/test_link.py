@@ -82,7 +82,7 @@ class Link:
             service,
             self.say,
             lambda *told: self.told.append(told),
-            ServerWatch(self.useless.append, lambda: None),
+            ServerWatch(self.useless.append, lambda: None, lambda: None),
             random.Random(1),
         )
 

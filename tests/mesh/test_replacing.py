@@ -474,7 +474,7 @@ class Wire:
                 one.service,
                 self.sender(one.name),
                 lambda kind, _: self.told.append(kind),
-                ServerWatch(self.told.append, lambda: None),
+                ServerWatch(self.told.append, lambda: None, lambda: None),
                 random.Random(1),
             )
             one.service.on_connection_state_change(self.links[one.name].hear)

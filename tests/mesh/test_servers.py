@@ -5,6 +5,7 @@ import random
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +37,9 @@ class Told:
 
     def __init__(self):
         self.all = []
-        self.watch = ServerWatch(self.all.append, lambda: self.all.append("over"))
+        self.watch = ServerWatch(
+            self.all.append, lambda: self.all.append("over"), lambda: self.all.append("unknown")
+        )
 
 
 def described(ice, there):
@@ -111,23 +114,33 @@ ATTEMPTS = st.tuples(
 )
 
 
-@given(st.lists(ATTEMPTS))
-def test_it_is_told_when_more_are_useless_and_when_none_is_any_more(attempts):
+@given(st.lists(st.one_of(ATTEMPTS, st.none())))
+def test_what_is_told_is_what_the_latest_answers_leave_known(attempts):
+    """Of each server what was last seen; once one that failed answers, of the others nothing."""
     told = Told()
     useless = set()
-    for ice, stun, turn in attempts:
+    for attempt in attempts:
         known = set(useless)
         told.all.clear()
+        if attempt is None:
+            useless.clear()
+            told.watch.forget()
+            assert told.all == (["unknown"] if known else [])
+            continue
+        ice, stun, turn = attempt
         told.watch.note(ice, HOST + REFLEXIVE * stun + RELAYED * turn)
-        if ice.policy == "all":
-            useless = useless - {"stun:"} if stun else useless | {"stun:"}
-        if ice.has_turn:
-            useless = useless - {"turn:"} if turn else useless | {"turn:"}
-        if useless > known or useless - known:
+        seen = {"stun:": stun} if ice.policy == "all" else {}
+        seen |= {"turn:": turn} if ice.has_turn else {}
+        if any(seen.get(kind) for kind in known):
+            useless.clear()
+        useless |= {kind for kind, well in seen.items() if not well}
+        if useless == known:
+            assert told.all == []
+        elif useless:
             [sentence] = told.all
             assert {kind for kind in ("stun:", "turn:") if kind in sentence} == useless
         else:
-            assert told.all == (["over"] if known and not useless else [])
+            assert told.all == ["over"]
 
 
 class TestInASession:
@@ -157,7 +170,7 @@ class TestInASession:
                     with world.where(each.name):
                         await stack.enter_async_context(each)
                 await ada.wait_connected(60, "ben")
-                await script(world, stack, ada)
+                await script(world, stack, ada, ben)
                 return [notice for notice in notices if "server" in notice.kind]
 
         with simulated_world():
@@ -170,7 +183,7 @@ class TestInASession:
         assert self.play(BOTH, script) == []
 
     def test_a_dead_one_is_told_once_and_when_it_answers(self):
-        async def script(world, stack, ada):
+        async def script(world, stack, ada, _ben):
             assert NoticeKind.SERVERS_USELESS in {notice.kind for notice in ada.board.warnings}
             await open_servers(world.internet, replace(BOTH, servers=(STUN,)), stack)
             await ada.service.close_peer("ben")
@@ -181,3 +194,24 @@ class TestInASession:
         assert useless.text == "A STUN or TURN server is of no use, connecting may take longer"
         assert useless.hint.startswith(f"{STUN.urls} gives no address")
         assert back.kind is NoticeKind.SERVERS_BACK
+
+    @pytest.mark.parametrize("cut_s", [4.0, 9.0, 20.0, 60.0])
+    def test_after_a_cut_of_our_own_no_server_is_blamed_for_good(self, cut_s):
+        async def script(world, _, *sessions):
+            told = []
+            for session in sessions:
+                session.on_notice(told.append)
+            lines = [line for name, line in world.internet.lines.items() if "ada" in name]
+            for cut in True, False:
+                for line in lines:
+                    line.cut = cut
+                await asyncio.sleep(cut_s if cut else 60)
+            for session in sessions:
+                assert session.board.warnings == ()
+                await session.wait_connected(1, *session.members)
+            back = [notice.kind for notice in told].count(NoticeKind.RESTORED)
+            assert back == len(
+                sessions
+            )  # and no connection that plays is replaced for a late offer
+
+        self.play(BOTH, script)

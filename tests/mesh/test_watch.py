@@ -128,8 +128,24 @@ def test_users_are_told_of_each_peer_by_itself():
     assert told == [(3.0, high, "ben"), (8.0, high, "cleo"), (11.0, normal, "ben")]
 
 
-def test_who_goes_and_comes_back_is_told_of_no_more_often():
-    """A peer that leaves takes its alarm with it and brings it back."""
+def test_who_has_left_is_somebody_new_afterwards():
+    """What was told of it stands no more, and who comes back is neither warned of nor normal."""
+    service = Service(ben=0.150)
+
+    async def script(watch):
+        await asyncio.sleep(4.5)
+        watch.forget("ben")
+        await asyncio.sleep(4)
+        watch.forget("ben")
+        service.one_way_s["ben"] = 0.020
+        await asyncio.sleep(10)
+
+    _, told = watched(service, script)
+    assert told == [(3.0, NoticeKind.HIGH_LATENCY, "ben"), (7.0, NoticeKind.HIGH_LATENCY, "ben")]
+
+
+def test_who_is_not_heard_for_a_while_is_told_of_no_more_often():
+    """A peer that falls silent takes its alarm with it and brings it back."""
     service = Service(ben=0.150)
 
     async def script(_watch):
