@@ -9,9 +9,12 @@ What is asked for lies below the priorities of sound cards' own threads (JACK ru
 by default), which must not wait for us. Processes that are started meanwhile do not inherit it.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
+import threading
 
 PRIORITY = 2
 
@@ -22,29 +25,52 @@ ALLOWANCE = (
 """How to be allowed to."""
 
 
+class _Thread(threading.local):
+    """What each thread knows of itself."""
+
+    holders: int = 0
+    before: tuple[int, os.sched_param] | None = None
+
+
+_thread = _Thread()
+
+
 class RealTime:
-    """The calling thread's class, changed and changed back; on Linux alone."""
+    """The calling thread's class, changed and changed back; on Linux alone.
+
+    Several may ask for it in one thread, and the last to give it back changes it back.
+    """
 
     def __init__(self) -> None:
-        self._before: tuple[int, os.sched_param] | None = None
+        self._held = False
 
     def ask(self) -> bool:
         """Run this thread at once whenever it is woken; returns whether the system lets us."""
         if sys.platform != "linux":
             return False
-        before = os.sched_getscheduler(0), os.sched_getparam(0)
-        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-        try:
-            os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
-        except PermissionError:
-            return False
-        self._before = before
-        return True
+        if not self._held and (_thread.holders or _raise()):
+            _thread.holders += 1
+            self._held = True
+        return self._held
 
     def give_back(self) -> None:
         """Go back to what this thread was before. Doing so twice is harmless."""
-        if sys.platform != "linux" or self._before is None:
+        if not self._held:
             return
-        (policy, parameter), self._before = self._before, None
-        with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(0, policy, parameter)
+        self._held = False
+        _thread.holders -= 1
+        if not _thread.holders and _thread.before is not None:
+            (policy, parameter), _thread.before = _thread.before, None
+            with contextlib.suppress(PermissionError):
+                os.sched_setscheduler(0, policy, parameter)
+
+
+def _raise() -> bool:
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
+    except PermissionError:
+        return False
+    _thread.before = before
+    return True

@@ -42,6 +42,15 @@ class TestAllowed:
         realtime.give_back()
         assert policy_of_this_thread() == (USUAL, 0)
 
+    def test_two_cards_share_it(self, realtime):
+        other = RealTime()
+        assert other.ask()
+        assert other.ask()
+        realtime.give_back()
+        assert policy_of_this_thread() == (REALTIME, PRIORITY)
+        other.give_back()
+        assert policy_of_this_thread() == (USUAL, 0)
+
     def test_no_other_thread_has_it(self, realtime):
         found = []
         other = threading.Thread(target=lambda: found.append(policy_of_this_thread()))
