@@ -273,7 +273,7 @@ class DeviceCard:
     async def _is_silent(self) -> bool:
         relay, before = self._relay, self._relay.swapped
         await asyncio.sleep(SILENT_FOR_S)
-        if relay.swapped > before:
+        if relay.swapped > before or relay is not self._relay:
             return False
         return before > 0 or self._loop.time() - self._opened_s > STARTS_IN_S
 

@@ -76,9 +76,18 @@ def portaudio() -> ModuleType:
 
 
 def devices(direction: Direction) -> list[Device]:
-    """Return every device of a direction, in PortAudio's order; raises as `portaudio` does."""
+    """Return every device of a direction, in PortAudio's order.
+
+    Raises
+    ------
+    DeviceError
+        When PortAudio is not installed, or another thread has it look anew (`refresh`).
+    """
     sounddevice = portaudio()
-    hosts = sounddevice.query_hostapis()
+    try:
+        hosts, known = sounddevice.query_hostapis(), sounddevice.query_devices()
+    except sounddevice.PortAudioError as error:
+        raise DeviceError(f"PortAudio cannot list devices now: {error}; try again") from error
     return [
         Device(
             found["index"],
@@ -87,7 +96,7 @@ def devices(direction: Direction) -> list[Device]:
             found[f"max_{direction}_channels"],
             hosts[found["hostapi"]]["name"],
         )
-        for found in sounddevice.query_devices()
+        for found in known
         if found[f"max_{direction}_channels"] > 0
     ]
 
@@ -239,7 +248,8 @@ def refresh() -> None:
     """
     sounddevice: Any = portaudio()
     try:
-        sounddevice._terminate()
+        if sounddevice._initialized:  # it is not after a start that failed
+            sounddevice._terminate()
         sounddevice._initialize()
     except sounddevice.PortAudioError as error:
         raise DeviceError(f"PortAudio does not start again: {error}") from error

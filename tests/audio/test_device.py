@@ -240,6 +240,16 @@ class TestWithoutACard:
         assert (await absent.changes.get()).there
         absent.stop()
 
+    async def test_one_that_was_opened_anew_meanwhile_is_not_gone(self, absent):
+        absent.plugged = True
+        absent.start(lambda block: block)
+        absent.call_back()
+        looking = asyncio.create_task(absent._is_silent())
+        await asyncio.sleep(0)
+        absent._open()  # as for blocks of another length
+        assert not await looking
+        absent.stop()
+
     async def test_one_that_is_slow_to_start_is_stood_in_for_in_silence(self, absent, monkeypatch):
         monkeypatch.setattr(module, "STARTS_IN_S", 1e6)
         blocks = asyncio.Queue()

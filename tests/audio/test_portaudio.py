@@ -39,6 +39,7 @@ def machine(found, default=(0, 0)):
         for index, (name, inputs, outputs) in enumerate(found)
     ]
     return SimpleNamespace(
+        PortAudioError=RuntimeError,
         query_devices=lambda: rows,
         query_hostapis=lambda: ({"name": "ALSA"},),
         default=SimpleNamespace(device=dict(zip(("input", "output"), default, strict=True))),
@@ -178,6 +179,7 @@ class TestRefresh:
     def test_ends_portaudio_and_starts_it_again(self, monkeypatch):
         done = []
         stands_in = SimpleNamespace(
+            _initialized=1,
             _terminate=lambda: done.append("ended"),
             _initialize=lambda: done.append("started"),
             PortAudioError=RuntimeError,
@@ -187,17 +189,36 @@ class TestRefresh:
         assert done == ["ended", "started"]
 
     def test_what_keeps_it_from_that_is_a_device_s_error(self, monkeypatch):
-        """Whoever looks for a card every second goes on looking."""
+        """Whoever looks for a card every second goes on looking, and may find one."""
+        stands_in = SimpleNamespace(_initialized=1, PortAudioError=RuntimeError)
+        broken = True
 
-        def broken():
-            raise RuntimeError("no host API")
+        def terminate():
+            assert stands_in._initialized, "PortAudio not initialized"
+            stands_in._initialized -= 1
 
-        stands_in = SimpleNamespace(
-            _terminate=lambda: None, _initialize=broken, PortAudioError=RuntimeError
-        )
+        def initialize():
+            if broken:
+                raise RuntimeError("no host API")
+            stands_in._initialized += 1
+
+        stands_in._terminate, stands_in._initialize = terminate, initialize
         monkeypatch.setattr(module, "portaudio", lambda: stands_in)
-        with pytest.raises(DeviceError, match="does not start again: no host API"):
-            refresh()
+        for _ in range(2):
+            with pytest.raises(DeviceError, match="does not start again: no host API"):
+                refresh()
+        broken = False
+        refresh()
+        assert stands_in._initialized == 1
+
+    def test_who_lists_devices_meanwhile_is_told_so(self, monkeypatch):
+        def uninitialized():
+            raise RuntimeError("PortAudio not initialized")
+
+        stands_in = SimpleNamespace(query_hostapis=uninitialized, PortAudioError=RuntimeError)
+        monkeypatch.setattr(module, "portaudio", lambda: stands_in)
+        with pytest.raises(DeviceError, match=r"cannot list devices now: .*; try again"):
+            devices("input")
 
 
 def test_without_portaudio_it_says_how_to_install_it(monkeypatch):
