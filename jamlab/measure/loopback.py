@@ -34,6 +34,7 @@ MAX_ROUND_TRIP_S = 1.0
 PATIENCE_S = 5.0
 """A card that has not called back for so long has stopped; PulseAudio's takes two to start."""
 MIN_HEARD_SHARE = 0.95
+_LOOK_S = 0.5
 _SEED = 20
 
 
@@ -157,11 +158,12 @@ class _Recorder:
             raise DeviceError(f"{names} has stopped: see whether it is still there")
 
     def _goes_on_to_the_end(self) -> bool:
-        at = -1
-        while at < self._at:
-            at = self._at
-            if self._ended.wait(PATIENCE_S):
+        at, silent_s = 0, 0.0
+        while silent_s < PATIENCE_S:
+            if self._ended.wait(_LOOK_S):
                 return True
+            silent_s = silent_s + _LOOK_S if self._at == at else 0.0
+            at = self._at
         return False
 
     def _exchange(self, captured: Any, played: Any, frames: int, _time: Any, _status: Any) -> None:
