@@ -29,6 +29,6 @@ def page(text: str) -> Path:
         Names what is in the way.
     """
     path = Path(text)
-    if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+    if os.access(path, os.F_OK) and (path.is_dir() or not os.access(path, os.W_OK)):
         raise ArgumentTypeError(f"{path} is no file that you may write to")
     return folder(str(path.parent)) / path.name
