@@ -119,12 +119,13 @@ class Losses:
 
 async def counted(musicians, server, beside):
     """Return what both have lost so far."""
-    losses = Losses(lines=server.xruns(), idle_lines=beside.xruns())
+    losses = Losses()
     for counts in await asyncio.gather(*(musician.counts() for musician in musicians)):
         card = counts["card"]
         losses.blocks += card["underruns"] + card["overruns"]
         losses.xruns = max(losses.xruns, card["xruns"])
         losses.concealed_frames += counts["stream"]["concealed_frames"]
+    losses.lines, losses.idle_lines = server.xruns(), beside.xruns()  # last: what it excuses is in
     return losses
 
 
