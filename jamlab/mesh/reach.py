@@ -105,8 +105,12 @@ class Patience:
 
     offer_s: float = 3.0
     """For the offer of somebody who was there first, or whose turn it is."""
-    answer_s: float = 10.0
-    """From the first step of an attempt to its answer: either end may wait 5 s for its servers."""
+    answer_s: float = 15.0
+    """From the first step of an attempt to its answer.
+
+    Each end may wait 5 s for its servers, one after the other, and the one that answers may just
+    have begun an offer of its own.
+    """
     direct_s: float = 5.0
     """For the checks of a direct attempt, from the answer on."""
     relay_s: float = 10.0

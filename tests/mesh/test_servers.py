@@ -30,6 +30,7 @@ TURN = IceServer("turn:turn.jamlab.test:3478?transport=udp", "jam", "jam")
 BOTH = IceConfiguration("both", (STUN, TURN))
 ACCESS = LinkConfig(delay_s=0.010)
 HOME = Place("home", ((PORT_RESTRICTED,),))
+OPEN = Place("open", ())
 
 
 class Told:
@@ -146,10 +147,10 @@ def test_what_is_told_is_what_the_latest_answers_leave_known(attempts):
 class TestInASession:
     """Two sessions whose STUN server comes late."""
 
-    def play(self, there, script):
+    def play(self, there, script, where=HOME, ice=BOTH):
         async def main():
             async with AsyncExitStack() as stack:
-                homes = {"ada": HOME, "ben": HOME}
+                homes = {"ada": where, "ben": where}
                 world = await stack.enter_async_context(at_home(homes, ACCESS, there))
                 room, notices = MemoryChannel(), []
 
@@ -160,7 +161,7 @@ class TestInASession:
                         signaling=lambda _: room,
                         card=Player(name).card,
                         quality=CHEAP,
-                        ice=BOTH,
+                        ice=ice,
                         rng=random.Random(name),
                     )
 
@@ -194,6 +195,17 @@ class TestInASession:
         assert useless.text == "A STUN or TURN server is of no use, connecting may take longer"
         assert useless.hint.startswith(f"{STUN.urls} gives no address")
         assert back.kind is NoticeKind.SERVERS_BACK
+
+    def test_where_none_answers_either_two_without_nats_connect_at_the_first_attempt(self):
+        """Each waits for its servers by itself, the answerer after the offerer, and its offer."""
+
+        async def script(_world, _stack, ada, _ben):
+            assert 10 < asyncio.get_running_loop().time() < 14
+            assert not [notice for notice in ada.board.warnings if notice.peer_id]
+
+        for ice in BOTH, BOTH.without_relay():
+            [told] = self.play(HOST_ONLY, script, OPEN, ice)
+            assert told.kind is NoticeKind.SERVERS_USELESS
 
     @pytest.mark.parametrize("cut_s", [4.0, 9.0, 20.0, 60.0])
     def test_after_a_cut_of_our_own_no_server_is_blamed_for_good(self, cut_s):
