@@ -21,6 +21,7 @@ from pathlib import Path
 from jamlab import microphone
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.permission import MicrophoneAccess
+from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named, devices
 from jamlab.measure.performance import KEEP_S
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.remote import measuring_participant
@@ -163,6 +164,7 @@ def _tell(session: JamSession, say: Say) -> ExitStack:
     told = ExitStack()
     told.callback(session.on_notice(lambda notice: say(_sentence(notice))))
     told.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
+    told.callback(session.on_departure(lambda peer_id: say(f"{peer_id} is gone")))
     return told
 
 
@@ -174,8 +176,6 @@ def _sentence(notice: Notice) -> str:
 def _follow(change: ConnectionStateChange, say: Say) -> None:
     if change.state is ConnectionState.CONNECTED:
         say(f"{change.peer_id} is heard")
-    elif change.state is ConnectionState.CLOSED and change.reason != "replaced":
-        say(f"{change.peer_id} is gone")
 
 
 @contextmanager
@@ -257,6 +257,8 @@ def run(options: argparse.Namespace) -> int:
     ------
     JoinError
         Says why nobody can take part so, and what to do.
+    jamlab.audio.portaudio.DeviceError
+        When there are devices, and none as was named.
     jamlab.microphone.MicrophoneError
         When the microphone would be used, and nobody answers whether it may.
     """
@@ -285,8 +287,20 @@ def _card(options: argparse.Namespace) -> DeviceChoice | None:
     block_frames = DeviceChoice.block_frames if given is None else given
     if not 16 <= block_frames <= 4096:
         raise JoinError(f"--block-frames is {given}: choose 16 to 4096")
+    named: dict[Direction, str | None] = {"input": options.input, "output": options.output}
+    for direction, wanted in named.items():
+        _check_name(wanted, direction)
     access = microphone.microphone_access(options.microphone, options.input)
     return DeviceChoice(options.input, options.output, block_frames, access)
+
+
+def _check_name(wanted: str | None, direction: Direction) -> None:
+    """Check a name among the devices there are; where there is none yet, one may come."""
+    known: list[Device] = []
+    with contextlib.suppress(DeviceError):
+        known = devices(direction)
+    if wanted is not None and known:
+        device_named(wanted, direction)
 
 
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import signal
+import subprocess
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -115,7 +116,20 @@ async def test_who_echoes_lets_us_hear_ourselves():
         assert ben.lines[-1] == "ben has left room"
 
 
-@pytest.mark.parametrize("options", [(), (*CARD, "--output", "none")])
+@needs_jack
+@pytest.mark.parametrize("option", ["--input", "--output"])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(option):
+    with jack(256) as server:
+        command = [sys.executable, "-m", "jamlab", "join", "room", *CARD, option, "sistem"]
+        ended = subprocess.run(
+            command, env=server.env, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert ended.returncode == 2
+    assert f"as {option[2:]} device there is none called 'sistem'" in ended.stderr
+    assert "system" in ended.stderr
+
+
+@pytest.mark.parametrize("options", [(), CARD])
 async def test_who_leaves_is_not_told_that_others_go(options):
     async with Hub() as hub, joined(hub, "ben", *options, JACK_NO_START_SERVER="1") as ben:
         ada = member(hub, "ada")

@@ -95,6 +95,7 @@ class JamSession:
         self._patience = patience
         self._rng = rng or random.Random()
         self._links: dict[str, PeerLink] = {}
+        self._present: set[str] = set()  # in the room, or heard
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -106,6 +107,7 @@ class JamSession:
             lambda: self.board.end(NoticeKind.SERVERS_USELESS),
         )
         self._report_listeners: Listeners[PeerReport] = Listeners()
+        self._departure_listeners: Listeners[str] = Listeners()
         self.service.on_connection_state_change(self._follow)
 
     async def __aenter__(self) -> "JamSession":
@@ -169,6 +171,10 @@ class JamSession:
     def on_notice(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
         """Call `listener` with what a user should read; returns how to stop that."""
         return self._notice_listeners.add(listener)
+
+    def on_departure(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Call `listener` with who has left and is heard no more; returns how to stop that."""
+        return self._departure_listeners.add(listener)
 
     def on_figures(self, listener: Callable[[PeerFigures], None]) -> Callable[[], None]:
         """Call `listener` with the live figures of each peer; returns how to stop that."""
@@ -268,9 +274,13 @@ class JamSession:
 
     def _forget_gone(self, peer_id: str) -> None:
         """Let nothing stand about who has left; one connection of many attempts says nothing."""
-        if peer_id not in self.members | self.service.peers:
-            self.board.forget(peer_id)
-            self._watch.forget(peer_id)
+        if peer_id in self.members | self.service.peers:
+            return
+        self.board.forget(peer_id)
+        self._watch.forget(peer_id)
+        if peer_id in self._present:
+            self._present.discard(peer_id)
+            self._departure_listeners.emit(peer_id)
 
     async def _leave(self) -> None:
         try:
@@ -330,6 +340,7 @@ class JamSession:
             )
             self._links[peer_id] = link
             self._start(link.run())
+        self._present.add(peer_id)
         return self._links[peer_id]
 
     async def _send(self, kind: SignalType, peer_id: str, data: Mapping[str, Any]) -> None:

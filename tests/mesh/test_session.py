@@ -433,3 +433,24 @@ async def test_no_audio_stands_through_all_attempts_until_the_peer_has_left():
 
 def test_quality_is_the_services():
     assert Member("ada", MemoryChannel()).service.quality is CHEAP
+
+
+async def test_who_leaves_is_said_to_have_gone_once_however_often_it_is_tried():
+    channel, gone = MemoryChannel(), []
+    ada, ben = (Member(name, channel) for name in NAMES[:2])
+    async with ada.session:
+        stop = ada.session.on_departure(gone.append)
+        async with ben.session:
+            await is_full_mesh([ada, ben])
+            await ada.service.close_peer("ben")  # one connection of several
+            await is_full_mesh([ada, ben])
+            assert gone == []
+        await until(lambda: gone)
+        again = Member("ben", channel)
+        async with again.session:
+            await is_full_mesh([ada, again])
+        await until(lambda: len(gone) > 1)
+        stop()
+        async with Member("ben", channel).session as third:
+            await third.wait_connected(20, "ada")
+    assert gone == ["ben", "ben"]
