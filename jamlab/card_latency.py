@@ -13,6 +13,7 @@ from jamlab.audio.card import MicrophoneUnavailableError
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
 from jamlab.measure.card_record import CardRecord, measure_card
 from jamlab.measure.loopback import LoopbackPlan, loopback_table
+from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import RecordError
 from jamlab.microphone import OR_NOTHING, add_argument, microphone_access
 
@@ -92,7 +93,10 @@ def _keep(record: CardRecord, folder: Path) -> None:
     except OSError as error:
         problem = f"the record cannot be written to {folder}: {error.strerror}"
         raise RecordError(f"{problem}; name another folder with --out") from error
-    _STDERR.print(f"The record is in {folder}: jamlab verify --card {folder} adds it to a mesh's.")
+    block_frames = LatencyPlan().block_frames
+    at = "" if block_frames in record.block_sizes else f" --block-frames {record.block_sizes[0]}"
+    use = f"jamlab verify --card {folder}{at}"
+    _STDERR.print(f"The record is in {folder}: {use} adds it to a mesh's.")
 
 
 def _allowed(options: argparse.Namespace) -> str | int | None:

@@ -106,8 +106,14 @@ def main(given: Sequence[str] | None = None) -> int:
         err.print(f"jamlab: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return INVALID
     except KeyboardInterrupt:
-        err.print("jamlab: interrupted, nothing was written")
+        err.print(f"jamlab: interrupted {_what_is_left(options)}", soft_wrap=True)
         return INVALID
+
+
+def _what_is_left(options: argparse.Namespace) -> str:
+    if options.run is _connectivity and (options.out / CONNECTIVITY_FOLDER / "parts").is_dir():
+        return "before the report was written: the calls made are kept, the same command goes on"
+    return "before the report was written" if "out" in options else "before it was done"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -396,7 +396,17 @@ def test_interrupting_is_no_traceback(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(cli, "measure_in_worker", interrupt)
     assert verify(tmp_path) == 2
-    assert "interrupted" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("interrupted before the report was written\n")
+
+
+def test_what_an_interrupted_campaign_keeps_is_said(monkeypatch, tmp_path, capsys):
+    def interrupt(_options, folder, _progress):
+        (folder / "parts").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.connectivity, "measure", interrupt)
+    assert cli.main(["connectivity", "--out", str(tmp_path)]) == 2
+    assert "the calls made are kept, the same command goes on" in capsys.readouterr().err
 
 
 def test_report_from_a_record(pages, tmp_path, capsys):

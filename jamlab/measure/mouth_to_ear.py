@@ -62,7 +62,8 @@ def check_block(card: CardRecord, block_frames: int) -> None:
     if isinstance(part, str):
         raise RecordError(
             f"the card {card.name} was {part}: measure it with jamlab latency --device "
-            f"--block-frames {block_frames}, or leave --card out"
+            f"--block-frames {block_frames}, verify with --block-frames as measured, or leave "
+            "--card out"
         )
 
 

@@ -110,7 +110,10 @@ def write_record(
 def read_file(path: Path, reader: Any) -> Any:
     """Read a file with a reader of its format; raises `RecordError`, naming the file."""
     if not path.is_file():
-        raise RecordError(f"{path} is missing: name a folder that `jamlab verify` wrote")
+        raise RecordError(
+            f"{path} is missing: name a folder that `jamlab verify` or `jamlab connectivity` wrote "
+            "to its end"
+        )
     try:
         return reader(path)
     except (OSError, ValueError) as error:

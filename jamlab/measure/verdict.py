@@ -169,7 +169,8 @@ def _finding(
         return Outcome.INCONCLUSIVE, f"There is no value of {name} to judge."
     measured = f"The {name} is {estimate.value:.4g} {unit}"
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
-        return Outcome.INCONCLUSIVE, f"{measured}, but too few values were heard for an interval."
+        why = "too few values were heard for an interval: measure for longer"
+        return Outcome.INCONCLUSIVE, f"{measured}, but {why}."
     interval = f"{100 * estimate.confidence:g}% interval {estimate.low:.4g} to {estimate.high:.4g}"
     inside, outside = lies
     if estimate.low == estimate.high:

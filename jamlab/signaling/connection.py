@@ -275,7 +275,7 @@ def _guarded(callback: Callable[P, None]) -> Callable[P, None]:
 
 def _refused(status: int) -> str:
     if status in (401, 403):
-        return f"refused the key (HTTP {status}): check JAMLAB_SUPABASE_KEY"
+        return f"refused the key (HTTP {status}): check it (--key or JAMLAB_SUPABASE_KEY)"
     return f"refused the connection (HTTP {status}): check the URL"
 
 

@@ -38,7 +38,9 @@ class Endpoint:
         ValueError
             The URL or the key is missing, or the URL cannot be one.
         """
-        return cls(_setting(url, URL_VARIABLE, "URL"), _setting(key, KEY_VARIABLE, "key"))
+        return cls(
+            _setting(url, URL_VARIABLE, "URL", "--hub"), _setting(key, KEY_VARIABLE, "key", "--key")
+        )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", _socket_url(self.url))
@@ -62,10 +64,11 @@ def _socket_url(url: str) -> str:
     return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path or _PATH, "", ""))
 
 
-def _setting(given: str | None, variable: str, what: str) -> str:
+def _setting(given: str | None, variable: str, what: str, option: str) -> str:
     value = given or os.environ.get(variable)
     if not value:
         raise ValueError(
-            f"the signalling service has no {what}: give it as an argument or set {variable}"
+            f"the signalling service has no {what}: give it as an argument (jamlab join: {option}) "
+            f"or set {variable}"
         )
     return value

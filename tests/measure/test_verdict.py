@@ -123,7 +123,8 @@ class TestReason:
             ),
             (
                 (-math.inf, 49, math.inf),
-                "The median latency is 49 ms, but too few values were heard for an interval.",
+                "The median latency is 49 ms, but too few values were heard for an interval: "
+                "measure for longer.",
             ),
             ((-math.inf, math.nan, math.inf), "There is no value of median latency to judge."),
             (
