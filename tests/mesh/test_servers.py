@@ -207,7 +207,7 @@ class TestInASession:
             [told] = self.play(HOST_ONLY, script, OPEN, ice)
             assert told.kind is NoticeKind.SERVERS_USELESS
 
-    @pytest.mark.parametrize("cut_s", [4.0, 9.0, 20.0, 60.0])
+    @pytest.mark.parametrize("cut_s", [4.0, 60.0])
     def test_after_a_cut_of_our_own_no_server_is_blamed_for_good(self, cut_s):
         async def script(world, _, *sessions):
             told = []
