@@ -98,6 +98,8 @@ async def one_way_of_jamlab(server):
             taken = list(islice(figures, int(LISTENED_S)))
     print(f"from card to card, while the machine was still: {still}")
     print(f"from card to card, while it was not: {disturbed}")
+    if still.seconds < LISTENED_S:
+        print(f"from card to card the machine was still for {still.seconds:g} s only")
     return statistics.median(taken) / 48 / 2, still
 
 
