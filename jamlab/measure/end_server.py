@@ -8,7 +8,6 @@ forgets them when they end, and they end when the other end of their pair does, 
 about; the server ends with the process that started it.
 """
 
-import asyncio
 import gc
 import os
 import pickle
@@ -16,10 +15,14 @@ import signal
 import socket
 import subprocess
 import sys
+from asyncio import Runner
+from collections.abc import Sequence
+from functools import partial
 
 from jamlab.measure.end import Level, Log
 from jamlab.measure.end_place import here
 from jamlab.measure.end_process import Inside, serve_end
+from jamlab.measure.port_loop import PortLoop
 from jamlab.measure.remote_end import EndProcessError, RemoteEnd
 from jamlab.mesh.ice import IceConfiguration
 
@@ -52,6 +55,7 @@ class EndServer:
         level: Level,
         log: Log,
         inside: Inside = here,
+        ports: Sequence[int] = (),
     ) -> RemoteEnd:
         """Return an end in a new process, as soon as it is there.
 
@@ -61,6 +65,8 @@ class EndServer:
             As of `jamlab.measure.end.end_here`.
         inside : callable
             What the process enters first.
+        ports : sequence of int
+            Where its UDP sockets are, one after the other; by default the kernel draws.
 
         Raises
         ------
@@ -69,7 +75,7 @@ class EndServer:
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            request = pickle.dumps((side, configuration, level, inside))
+            request = pickle.dumps((side, configuration, level, inside, ports))
             try:
                 socket.send_fds(self._control, [request], [theirs.fileno()])
             except OSError as error:
@@ -96,9 +102,10 @@ def main() -> None:
 def _be_an_end(request: bytes, connection: int) -> None:
     """Be an end, and never return: nothing of the server is to be cleaned up here."""
     try:
-        side, configuration, level, inside = pickle.loads(request)
+        *what, ports = pickle.loads(request)
         there = socket.socket(fileno=connection)
-        asyncio.run(serve_end(there, side, configuration, level, inside))
+        with Runner(loop_factory=partial(PortLoop, ports)) as runner:
+            runner.run(serve_end(there, *what))
     finally:
         os._exit(0)
 

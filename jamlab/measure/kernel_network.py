@@ -10,14 +10,16 @@
 
 Everybody who calls from a place is the same machine, and everybody who is called there another, so
 that a call is always between two routers. Attempts go on side by side: each end is a process with
-ports of its own, which the kernel gives out once at a time, so to a NAT they are strangers.
+ports of its own, which nobody on its machine had before (`jamlab.measure.port_loop`), so to a NAT
+and to coturn they are strangers.
 
 Cables between namespaces take no time: how far a `Call`'s ends are from the backbone is left out.
 """
 
+import itertools
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from dataclasses import replace
 from typing import Any, Self
@@ -37,6 +39,8 @@ from jamlab.networks.proof import prove
 from jamlab.networks.topology import PERFECT, HostConfig, Topology
 
 _SERVERS = HostConfig("servers", addresses=2)
+_PORTS, _PER_END = range(1024, 32768), 8
+"""Below those that Linux draws from; an end has one for its address and one for its relay."""
 
 
 def refusal(place: Place) -> str:
@@ -66,6 +70,7 @@ class KernelNetwork:
 
     def __init__(self, places: Iterable[Place]) -> None:
         self._numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
+        self._ports: dict[str, Iterator[range]] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -150,9 +155,10 @@ class KernelNetwork:
     async def _open(
         self, side: str, place: Place, configuration: IceConfiguration, level: Level, log: Log
     ) -> End:
-        host = self._lab.host(_name(side, self._numbers[place]))
-        inside = OnHost(host, str(self.coturn.certificate_file))
-        return await self._ends.open(side, configuration, level, log, inside)
+        name = _name(side, self._numbers[place])
+        inside = OnHost(self._lab.host(name), str(self.coturn.certificate_file))
+        ports = next(self._ports.setdefault(name, _ports()))
+        return await self._ends.open(side, configuration, level, log, inside, ports)
 
     def stand_in(self, configuration: IceConfiguration, user: str) -> IceConfiguration:
         """Return a configuration with coturn in place of its servers, of the same kinds.
@@ -168,6 +174,12 @@ class KernelNetwork:
             credential = time_limited(self._secret, user, time.time())
             servers.append(IceServer(self.coturn.turn_url(transport), *credential))
         return replace(configuration, servers=tuple(servers))
+
+
+def _ports() -> Iterator[range]:
+    """Yield the ports of one end on a machine after the other; the first again after thousands."""
+    starts = _PORTS[::_PER_END]
+    yield from (range(start, start + _PER_END) for start in itertools.cycle(starts))
 
 
 def _name(side: str, number: int) -> str:

@@ -22,6 +22,7 @@ from jamlab.measure.end_messages import line
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import CLOSING_S, EndProcessError, RemoteEnd
 from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.networks.listening import free_ports
 
 HOST_ONLY = IceConfiguration("host only")
 NO_RELAY = IceConfiguration(
@@ -99,6 +100,15 @@ class TestSameAsHere:
         results = await asyncio.gather(*(tried(server, "ice") for _ in range(8)))
         assert {one.result for one in results} == {"direct"}
         await nobody_left(server)
+
+
+class TestPorts:
+    async def test_are_those_it_was_given(self, server):
+        ports = free_ports(["0.0.0.0"], 16)
+        end = await server.open("caller", HOST_ONLY, "ice", Log(), ports=ports)
+        candidates, *_ = await end.offer()
+        await end.close()
+        assert [candidate.port for candidate in candidates] == ports[: len(candidates)] != []
 
 
 class TestEndings:
