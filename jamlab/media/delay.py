@@ -89,7 +89,7 @@ class DelayEstimator:
         """Have packets need so much more from now on than those that were observed.
 
         They will when their sender makes its frames longer, for a frame leaves when its last sample
-        is there.
+        is there; and so much less, below 0, when the card has let frames go by.
         """
         self._slot_maximum += frames
         for needs in self._maxima, self._recent:

@@ -17,6 +17,10 @@ Cards that run alike are never resampled: the block is the playout's own, to the
 one has gained `NOTICEABLE` frames on the other, the resampler begins with what was played last,
 so that the waveform goes on, and then it stays. What it looks ahead, the delay has to grow by, and
 does so by rate. If the cards should agree later, it resamples by one.
+
+A card that stops for a while has everything later for good: by its frames, packets come earlier
+than they used to. Once that is certain (`jamlab.media.lapse`), what was remembered of their needs
+is set right, and the surplus goes as any other.
 """
 
 from collections.abc import Callable
@@ -26,6 +30,7 @@ import numpy as np
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 from jamlab.media.delay import DelayEstimator
 from jamlab.media.drift import DriftEstimator
+from jamlab.media.lapse import LapseDetector
 from jamlab.media.playout import Decoder, Packet, Playout
 from jamlab.media.resampler import PRIMED, Resampler
 
@@ -69,6 +74,7 @@ class FollowingPlayout(Playout):
         super().__init__(decoder, estimator)
         self._clock = clock
         self._drift = DriftEstimator()
+        self._lapse = LapseDetector()
         self._resampler: Resampler | None = None
         self._rate = 1.0  # frames of the sender's for each of the card's
         self._ahead = 0.0  # what has sounded of the sender's, less what the card has taken
@@ -116,6 +122,8 @@ class FollowingPlayout(Playout):
         self._card_frames += frames
         self._block_frames = frames
         self._called_s = self._clock()
+        if lapsed := self._lapse.observe(self._called_s, self._card_frames):
+            self._estimator.shift(-lapsed)
         return block
 
     def _resampled(self, resampler: Resampler, frames: int) -> Block:
@@ -175,6 +183,7 @@ class FollowingPlayout(Playout):
 
     def _restart(self, packet: Packet) -> None:
         self._drift.reset()
+        self._lapse.reset()
         super()._restart(packet)
 
     def _output_frame(self) -> int:

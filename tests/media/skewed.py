@@ -67,12 +67,13 @@ class Path:
         self.now_s = 0.0
         self.playout = FollowingPlayout(self.decoder or ToneDecoder(), lambda: self.now_s)
         self.frames = 0
+        self.lapsed_s = 0.0  # what our card let go by; add to it, and it does
         self._sent = self._captured = 0
         self._flying = []
 
     @property
     def due_s(self):
-        return self.frames / self.rate
+        return self.frames / self.rate + self.lapsed_s
 
     def run(self, seconds, keep=None):
         """Play on; `keep(block)` is told every block, or all are kept in `played`."""
@@ -130,7 +131,8 @@ def latency_s(frame, sample, path):
         What is played then.
     """
     position = np.angle(complex(*sample)) / OMEGA
-    return (frame / path.rate * SAMPLE_RATE - position) % PERIOD / SAMPLE_RATE
+    played_s = frame / path.rate + path.lapsed_s
+    return (played_s * SAMPLE_RATE - position) % PERIOD / SAMPLE_RATE
 
 
 class Slips:

@@ -388,3 +388,52 @@ class TestWithoutAStream:
         del path
         gc.collect()
         assert gone() is None
+
+
+class TestLapses:
+    """Our card stops for a while: what it plays afterwards may not be late for it."""
+
+    @staticmethod
+    def late_s(path):
+        """How long ago the latest packet but a few was captured when it was played."""
+        packet = path.playout.history[-1]
+        played_s = packet.output_frame / path.rate + path.lapsed_s
+        return played_s - packet.timestamp / SAMPLE_RATE
+
+    @pytest.mark.parametrize(
+        ("lapse_s", "ppm"),
+        [(0.02, 0), (0.08, -200), (0.08, 200), (0.5, 0), (0.5, 200), (0.99, 0), (1.5, -200)],
+    )
+    def test_the_latency_is_back_within_seconds(self, lapse_s, ppm):
+        path = Path(ppm, delay_s=up_to(0.001)).run(SETTLED_S)
+        before_s = self.late_s(path)
+        path.lapsed_s += lapse_s
+        path.run(4)
+        assert self.late_s(path) == pytest.approx(before_s, abs=0.0015)
+        path.run(SETTLED_S)
+        assert self.late_s(path) == pytest.approx(before_s, abs=0.0015)
+
+    def test_nothing_is_lost_but_what_was_skipped(self):
+        path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
+        path.lapsed_s += 0.5
+        path.run(4)
+        before = path.counters.concealed_frames, path.counters.late
+        path.run(60)
+        assert (path.counters.concealed_frames, path.counters.late) == before
+
+    def test_a_short_one_costs_no_sound(self):
+        path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
+        before = path.counters.concealed_frames, path.counters.late
+        path.lapsed_s += 0.03
+        path.run(4)
+        assert (path.counters.concealed_frames, path.counters.late) == before
+        assert path.counters.skipped_frames == 0
+
+    def test_small_ones_do_not_add_up(self):
+        """A driver's xruns, each of 2.7 ms, one in two seconds."""
+        path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
+        before_s = self.late_s(path)
+        for _ in range(30):
+            path.lapsed_s += 128 / SAMPLE_RATE
+            path.run(2)
+        assert self.late_s(path) - before_s < 0.012

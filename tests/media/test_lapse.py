@@ -1,0 +1,127 @@
+"""What a card let go by, told from calls whose lags and lapses are known."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.lapse import LEAST_S, SLOT_S, LapseDetector
+
+BLOCK = 128
+BLOCK_S = BLOCK / SAMPLE_RATE
+
+
+class Card:
+    """A card whose calls are made by hand: block *k* at ``k`` blocks, plus what it let go by."""
+
+    def __init__(self, began_s=0.0, ppm=0.0):
+        self.detector = LapseDetector()
+        self.lapsed_s = began_s
+        self.told = []
+        self._rate = SAMPLE_RATE * (1 + ppm * 1e-6)
+        self._blocks = 0
+
+    def play(self, seconds, lag_s=lambda: 0.0):
+        for _ in range(round(seconds / BLOCK_S)):
+            self._blocks += 1
+            now_s = self._blocks * BLOCK / self._rate + self.lapsed_s + lag_s()
+            lapse = self.detector.observe(now_s, self._blocks * BLOCK)
+            if lapse:
+                self.told.append(lapse)
+        return self
+
+    def stall(self, seconds):
+        """Make the calls of so long all at the end of it, as a loop does that was away."""
+        due = round(seconds / BLOCK_S)
+        now_s = (self._blocks + due) * BLOCK / self._rate + self.lapsed_s
+        for _ in range(due):
+            self._blocks += 1
+            lapse = self.detector.observe(now_s, self._blocks * BLOCK)
+            if lapse:
+                self.told.append(lapse)
+        return self
+
+
+class TestLapse:
+    @pytest.mark.parametrize("lapse_s", [0.006, 0.05, 0.5, 3.0])
+    def test_is_told_once_within_two_slots(self, lapse_s):
+        card = Card().play(3)
+        card.lapsed_s += lapse_s
+        card.play(2 * SLOT_S + 2 * BLOCK_S)
+        assert card.told == [pytest.approx(lapse_s * SAMPLE_RATE, abs=1)]
+        assert card.play(5).told == [pytest.approx(lapse_s * SAMPLE_RATE, abs=1)]
+
+    def test_is_not_told_before_it_is_certain(self):
+        card = Card().play(3)
+        card.lapsed_s += 0.5
+        assert card.play(0.9 * SLOT_S).told == []
+
+    def test_that_is_small_adds_up(self):
+        """Sixty of a block of 64 frames each, one a second, as a driver's xruns are."""
+        card = Card().play(3)
+        for _ in range(60):
+            card.lapsed_s += 64 / SAMPLE_RATE
+            card.play(1)
+        assert len(card.told) > 5
+        followed = 60 * 500e-6 * SAMPLE_RATE  # as a drift, at the most
+        assert 60 * 64 - followed - LEAST_S * SAMPLE_RATE < sum(card.told) <= 60 * 64
+
+    def test_that_was_none_after_all_is_taken_back(self):
+        """Calls that were only later than anybody thought possible."""
+        card = Card().play(3)
+        card.lapsed_s += 0.7
+        card.play(2)
+        card.lapsed_s -= 0.7
+        card.play(2)
+        assert card.told == pytest.approx([0.7 * SAMPLE_RATE, -0.7 * SAMPLE_RATE], abs=1)
+
+    def test_before_a_reset_is_not_told(self):
+        card = Card().play(3)
+        card.lapsed_s += 0.5
+        card.detector.reset()
+        assert card.play(5).told == []
+
+
+class TestNoLapse:
+    @pytest.mark.parametrize("ppm", [-500, -200, 200, 500])
+    def test_is_a_drift(self, ppm):
+        assert Card(ppm=ppm).play(300).told == []
+
+    @pytest.mark.parametrize("stall_s", [0.02, 0.4, 0.6, 2.0])
+    def test_is_a_loop_that_makes_up_for_its_stalls(self, stall_s):
+        card = Card().play(1)
+        for _ in range(20):
+            card.stall(stall_s).play(0.8)
+        assert card.told == []
+
+    @settings(max_examples=25)
+    @given(
+        began_s=st.floats(0, 1e6),
+        ppm=st.floats(-300, 300),
+        mean_ms=st.floats(0, 20),
+        seed=st.integers(0, 99),
+    )
+    def test_is_any_lag(self, began_s, ppm, mean_ms, seed):
+        """Of 188 calls in a slot, some are nearly in time."""
+        rng = random.Random(seed)
+        card = Card(began_s, ppm)
+        card.play(20, lambda: rng.expovariate(1) * mean_ms / 1000)
+        assert card.told == []
+
+
+@settings(max_examples=25)
+@given(
+    lapses=st.lists(st.tuples(st.floats(0.006, 2), st.floats(2, 4)), max_size=6),
+    mean_ms=st.floats(0, 3),
+    seed=st.integers(0, 99),
+)
+def test_all_lapses_are_told_of_whatever_the_lag(lapses, mean_ms, seed):
+    rng = random.Random(seed)
+    card = Card().play(3)
+    for lapse_s, then_s in lapses:
+        card.lapsed_s += lapse_s
+        card.play(then_s, lambda: rng.expovariate(1) * mean_ms / 1000)
+    wanted_s = sum(lapse_s for lapse_s, _ in lapses)
+    assert sum(card.told) / SAMPLE_RATE == pytest.approx(wanted_s, abs=0.005)
