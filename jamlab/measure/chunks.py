@@ -67,10 +67,11 @@ class Parts:
                 part.unlink()  # of a campaign nobody knows any more
             with _whole_or_not_at_all(self._about) as path:
                 path.write_text(description, encoding="utf-8")
-        elif self._about.read_text(encoding="utf-8") != description:
+        elif (kept := self._about.read_text(encoding="utf-8")) != description:
             raise CampaignError(
-                f"{self._folder} holds an unfinished campaign with other parameters or versions: "
-                "finish it first, delete it, or choose another folder"
+                f"{self._folder} holds an unfinished campaign with other parameters or versions "
+                f"({_differences(kept, description)}): finish it first, delete it, or choose "
+                "another folder"
             )
 
 
@@ -95,4 +96,20 @@ def _description(whole: Chunk) -> str:
             "versions": versions(),
         },
         indent=2,
+    )
+
+
+def _differences(kept: str, wanted: str) -> str:
+    """Say in what a campaign that is kept differs from the one that is wanted."""
+    try:
+        theirs = dict(json.loads(kept))
+    except (TypeError, ValueError):
+        return "campaign.json there cannot be read"
+    ours = json.loads(wanted)
+    return ", ".join(
+        f"{key} {theirs.get(key)} instead of {value}"
+        if isinstance(value, int | float | str) and key != "population"
+        else key
+        for key, value in ours.items()
+        if theirs.get(key) != value
     )

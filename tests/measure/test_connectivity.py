@@ -240,7 +240,7 @@ class TestTakenUpAgain:
         with pytest.raises(KeyboardInterrupt):
             run(Serial(1, KeyboardInterrupt()), folder=tmp_path)
         monkeypatch.setattr(chunks, "versions", lambda: {"aioice": "0.0"})
-        with pytest.raises(CampaignError, match="other parameters or versions"):
+        with pytest.raises(CampaignError, match=r"or versions \(versions\): finish it"):
             run(Serial(), folder=tmp_path)
 
     def test_half_a_chunk_counts_for_none(self, serial, tmp_path):
@@ -252,8 +252,18 @@ class TestTakenUpAgain:
     def test_another_campaign_is_not_mixed_in(self, tmp_path):
         with pytest.raises(KeyboardInterrupt):
             run(Serial(1, KeyboardInterrupt()), folder=tmp_path)
-        with pytest.raises(CampaignError, match="unfinished campaign with other parameters"):
-            run(Serial(), seed=9, folder=tmp_path)
+        calls = CALLS + CHUNK
+        with pytest.raises(CampaignError, match="unfinished campaign with other") as refused:
+            run(Serial(), seed=9, calls=calls, folder=tmp_path)
+        told = str(refused.value)
+        assert f"(seed 3 instead of 9, calls {CALLS} instead of {calls}): finish it" in told
+
+    @pytest.mark.parametrize("kept", ["", "[1]", "12", '{"seed"'])
+    def test_a_campaign_that_cannot_be_read_is_not_mixed_in(self, tmp_path, kept):
+        (tmp_path / "parts").mkdir()
+        (tmp_path / "parts" / "campaign.json").write_text(kept)
+        with pytest.raises(CampaignError, match=r"campaign.json there cannot be read\): finish"):
+            run(Serial(), folder=tmp_path)
 
     def test_no_credential_is_written(self, tmp_path):
         secret = IceConfiguration(
