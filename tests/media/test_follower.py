@@ -402,7 +402,7 @@ class TestLapses:
 
     @pytest.mark.parametrize(
         ("lapse_s", "ppm"),
-        [(0.02, 0), (0.08, -200), (0.08, 200), (0.5, 0), (0.5, 200), (0.99, 0), (1.5, -200)],
+        [(0.03, 0), (0.08, -200), (0.08, 200), (0.5, 0), (0.5, 200), (0.99, 0), (1.5, -200)],
     )
     def test_the_latency_is_back_within_seconds(self, lapse_s, ppm):
         path = Path(ppm, delay_s=up_to(0.001)).run(SETTLED_S)
@@ -430,10 +430,10 @@ class TestLapses:
         assert path.counters.skipped_frames == 0
 
     def test_small_ones_do_not_add_up(self):
-        """A driver's xruns, each of 2.7 ms, one in two seconds."""
+        """A driver's xruns, each of 5 ms, three a second, as on a machine that is too busy."""
         path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
         before_s = self.late_s(path)
-        for _ in range(30):
-            path.lapsed_s += 128 / SAMPLE_RATE
-            path.run(2)
-        assert self.late_s(path) - before_s < 0.012
+        for _ in range(90):
+            path.lapsed_s += 240 / SAMPLE_RATE
+            path.run(0.3)
+        assert self.late_s(path) - before_s < 0.025

@@ -23,10 +23,14 @@ class Card:
         self._rate = SAMPLE_RATE * (1 + ppm * 1e-6)
         self._blocks = 0
 
+    @property
+    def due_s(self):
+        return self._blocks * BLOCK / self._rate + self.lapsed_s
+
     def play(self, seconds, lag_s=lambda: 0.0):
         for _ in range(round(seconds / BLOCK_S)):
             self._blocks += 1
-            now_s = self._blocks * BLOCK / self._rate + self.lapsed_s + lag_s()
+            now_s = self.due_s + lag_s()
             lapse = self.detector.observe(now_s, self._blocks * BLOCK)
             if lapse:
                 self.told.append(lapse)
@@ -45,7 +49,7 @@ class Card:
 
 
 class TestLapse:
-    @pytest.mark.parametrize("lapse_s", [0.006, 0.05, 0.5, 3.0])
+    @pytest.mark.parametrize("lapse_s", [0.021, 0.05, 0.5, 3.0])
     def test_is_told_once_within_two_slots(self, lapse_s):
         card = Card().play(3)
         card.lapsed_s += lapse_s
@@ -64,18 +68,17 @@ class TestLapse:
         for _ in range(60):
             card.lapsed_s += 64 / SAMPLE_RATE
             card.play(1)
-        assert len(card.told) > 5
+        assert len(card.told) > 1
         followed = 60 * 500e-6 * SAMPLE_RATE  # as a drift, at the most
         assert 60 * 64 - followed - LEAST_S * SAMPLE_RATE < sum(card.told) <= 60 * 64
 
-    def test_that_was_none_after_all_is_taken_back(self):
-        """Calls that were only later than anybody thought possible."""
-        card = Card().play(3)
-        card.lapsed_s += 0.7
-        card.play(2)
+    def test_is_told_from_the_earliest_calls(self):
+        """A card that was slow to begin has let nothing go by."""
+        card = Card(0.7).play(3)
         card.lapsed_s -= 0.7
-        card.play(2)
-        assert card.told == pytest.approx([0.7 * SAMPLE_RATE, -0.7 * SAMPLE_RATE], abs=1)
+        assert card.play(2).told == []
+        card.lapsed_s += 0.5
+        assert card.play(2).told == [pytest.approx(0.5 * SAMPLE_RATE, abs=1)]
 
     def test_before_a_reset_is_not_told(self):
         card = Card().play(3)
@@ -96,6 +99,12 @@ class TestNoLapse:
             card.stall(stall_s).play(0.8)
         assert card.told == []
 
+    def test_is_a_card_whose_calls_wander(self):
+        """As PulseAudio's of 480 frames do: by 8 ms, in a second and a half, for minutes."""
+        card = Card(ppm=-100)
+        card.play(120, lambda: 0.008 * (card.due_s % 1.5) / 1.5)
+        assert card.told == []
+
     @settings(max_examples=25)
     @given(
         began_s=st.floats(0, 1e6),
@@ -113,7 +122,7 @@ class TestNoLapse:
 
 @settings(max_examples=25)
 @given(
-    lapses=st.lists(st.tuples(st.floats(0.006, 2), st.floats(2, 4)), max_size=6),
+    lapses=st.lists(st.tuples(st.floats(0.022, 2), st.floats(2, 4)), max_size=6),
     mean_ms=st.floats(0, 3),
     seed=st.integers(0, 99),
 )
