@@ -9,7 +9,7 @@ that stalled calls for all it owes and is back where it was. A card that stopped
 not (its driver lost a block, it was unplugged and another takes its place, the loop was away for
 so long that blocks were dropped): from then on its frame 0 seems to have been later.
 
-PulseAudio's calls wander by up to 14 ms, and no loop is always in time. Steps too small to tell
+PulseAudio's calls wander by half a block, and no loop is always in time. Steps too small to tell
 from that add up until they are not: the origin that calls are compared with goes back to the
 earliest at once, and forward no faster than two clocks drift apart.
 """
