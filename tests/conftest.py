@@ -3,11 +3,11 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.examples import register_profiles
 from tests.leaks import nothing_left
 
-# No test may fail because the machine is busy, and an example's deadline is a clock's.
-settings.register_profile("untimed", settings(), deadline=None)
-settings.load_profile("untimed")
+register_profiles()
+settings.load_profile("quick")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,11 +6,12 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.audio.card import CardCounters, Recording, SoundCard, VirtualCard, no_sound
 from jamlab.audio.pcm import SAMPLE_RATE, silence
+from tests.examples import examples
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -133,7 +134,7 @@ class TestDrawing:
 
 
 class TestUnderrun:
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(
         shape=st.sampled_from(SHAPES[:3]),
         begin=st.integers(0, 600),
@@ -291,7 +292,7 @@ class TestStartAndStop:
 
 
 class TestRecording:
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(
         lengths=st.lists(st.integers(0, 60_000), max_size=6),
         start=st.integers(-1000, 200_000),
@@ -312,7 +313,7 @@ class TestRecording:
         expected = np.where(inside[:, np.newaxis], numbered(start, frames), 0)
         np.testing.assert_array_equal(recording.block(start, frames), expected)
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(st.lists(st.integers(0, 90_000), max_size=6), st.integers(1, 2))
     def test_one_that_forgets_has_the_last_seconds(self, lengths, keep_s):
         recording = Recording(keep_s)

@@ -4,12 +4,13 @@ import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.card import MicrophoneUnavailableError, Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE, silence
 from jamlab.networks.loop import run_simulated
+from tests.examples import examples
 
 BLOCK = 480
 
@@ -42,7 +43,7 @@ async def run(card, callback, blocks, **options):
     card.stop()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.integers(1, 1000),
     st.integers(1, 20),

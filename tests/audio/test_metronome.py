@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
@@ -18,6 +18,7 @@ from jamlab.audio.metronome import (
     Metronome,
 )
 from jamlab.audio.pcm import SAMPLE_RATE
+from tests.examples import examples
 
 TEMPI = st.floats(1, 1500)
 FEW_VOICES = st.integers(0, 5)  # each voice's waveforms take a while to make
@@ -80,7 +81,7 @@ class TestClick:
         assert 0.020 <= CLICK_FRAMES / SAMPLE_RATE <= 0.040
 
     @given(voice=FEW_VOICES, index=st.integers(0, 1000), level_dbfs=st.floats(-80, 0))
-    @settings(max_examples=30)
+    @examples(30)
     def test_peak_is_the_level(self, voice, index, level_dbfs):
         click = Metronome(voice=voice, level_dbfs=level_dbfs).click(index)
         assert 20 * np.log10(np.abs(click).max()) == pytest.approx(level_dbfs, abs=1e-4)
@@ -123,7 +124,7 @@ class TestClick:
         voices=st.tuples(FEW_VOICES, FEW_VOICES),
         indices=st.tuples(st.integers(0, 228), st.integers(0, 228)),
     )
-    @settings(max_examples=150, deadline=None)
+    @examples(150)
     def test_any_two_clicks_are_nearly_orthogonal_at_every_lag(self, voices, indices):
         one, other = (Metronome(voice=v).click(k) for v, k in zip(voices, indices, strict=True))
         likeness = np.abs(coefficients(one, other))
@@ -150,7 +151,7 @@ class TestBlock:
         assert np.array_equal(block[:, 0], block[:, 1])
 
     @given(bpm=TEMPI, start=st.integers(-5_000, 200_000), frames=st.integers(0, 9_000))
-    @settings(max_examples=50, deadline=None)
+    @examples(50)
     def test_holds_the_clicks_at_their_onsets(self, bpm, start, frames):
         metronome = Metronome(bpm=bpm)
         track = np.zeros(230_000, dtype=np.float32)

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure import acceptance_apart as apart
@@ -19,6 +19,7 @@ from jamlab.measure.acceptance_verdicts import (
 )
 from jamlab.measure.findings import Finding
 from jamlab.measure.verdict import Outcome
+from tests.examples import examples
 from tests.measure.acceptance_runs import good_finding, record_with, whole_record
 from tests.measure.records import LAG, record_of
 
@@ -66,7 +67,7 @@ class TestBounds:
         met = bound.at_least
         assert verdict_of(record, test).verdict is (Outcome.PASS if met else Outcome.FAIL)
 
-    @settings(max_examples=20)
+    @examples(20)
     @given(st.lists(st.integers(-1000, 1000).map(lambda n: n / 100), min_size=1, max_size=6))
     def test_the_worst_subject_decides(self, levels_db):
         finding = Finding(LOCAL_CAPTURE)

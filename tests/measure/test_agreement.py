@@ -4,7 +4,7 @@ import itertools
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.agreement import (
@@ -17,6 +17,7 @@ from jamlab.measure.agreement import (
 )
 from jamlab.measure.kernel_network import refusal
 from jamlab.mesh.ice_file import embedded_configurations
+from tests.examples import examples
 
 from .agreements import changed, simulated
 
@@ -115,7 +116,7 @@ class TestTable:
             "on the kernel"
         ]
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(st.randoms(use_true_random=False))
     def test_the_order_of_attempts_does_not_matter(self, rng):
         shuffled = WHOLE.loc[rng.sample(list(WHOLE.index), len(WHOLE))]

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.data_files import data_path
@@ -17,6 +17,7 @@ from jamlab.networks.behaviour import Filtering, Mapping
 from jamlab.networks.clock import RealClock
 from jamlab.networks.oracle import ALL_TYPES, direct_possible
 from jamlab.networks.place import Place
+from tests.examples import examples
 
 STUN = embedded_configurations()["STUN"]
 DEADLINE_S = 12.0  # the last check that can succeed is sent after 7.5 s
@@ -46,7 +47,7 @@ def test_agrees_with_the_oracle_on_all_types(caller):
         assert tried.result == expected, callee and callee.name
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.sampled_from(
         [pair for pair in itertools.product(ALL_TYPES, ALL_TYPES) if not never_ends(*pair)]

@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
@@ -20,6 +20,7 @@ from jamlab.measure.clicks import (
     read_clicks,
 )
 from jamlab.media.opus import OpusDecoder
+from tests.examples import examples
 
 CLICKS = range(12)
 
@@ -194,7 +195,7 @@ class TestDelay:
         missing=st.sets(st.integers(0, 5), max_size=5),
         start=st.integers(0, 500),
     )
-    @settings(max_examples=50, deadline=None)
+    @examples(50)
     def test_any_delay_voice_tempo_level_and_gaps(
         self, delay, voice, bpm, level_dbfs, missing, start
     ):
@@ -249,7 +250,7 @@ class TestSearchWindow:
             assert delays(readings) == pytest.approx(4_800, abs=0.002)
 
     @given(outside=st.integers(2, 3_000), before=st.booleans())
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     def test_hears_nothing_of_a_click_just_outside(self, outside, before):
         metronome = Metronome()
         recording = delayed(track(metronome, [0]), 4_800)

@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from scipy.optimize import linprog
 
 from jamlab.measure.clock_offset import (
@@ -13,6 +13,7 @@ from jamlab.measure.clock_offset import (
     OffsetBounds,
     offset_bounds,
 )
+from tests.examples import examples
 
 EPOCH_S = 1_800_000_000.0  # wall clocks read about this
 
@@ -54,7 +55,7 @@ def packets(pair, there_s, back_s, lasting_s=10.0):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(clocks, delays, delays, st.floats(-20, 20))
 def test_the_truth_is_always_within(pair, there_s, back_s, since_s):
     bounds = offset_bounds(*packets(pair, there_s, back_s))
@@ -64,7 +65,7 @@ def test_the_truth_is_always_within(pair, there_s, back_s, since_s):
     assert bounds.skew[0] - 1e-9 <= pair.skew <= bounds.skew[1] + 1e-9
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(clocks, delays, delays, st.floats(0, 10))
 def test_they_are_what_a_linear_programme_finds(pair, there_s, back_s, since_s):
     there, back = packets(pair, there_s, back_s)

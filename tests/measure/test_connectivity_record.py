@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.connectivity_record import (
@@ -16,6 +16,7 @@ from jamlab.measure.connectivity_record import (
     fault_of,
 )
 from jamlab.measure.record import RecordError
+from tests.examples import examples
 
 from .attempts import LADDER, OPEN, TURN, attempts_between, campaign, record_of, row, table
 
@@ -38,7 +39,7 @@ def test_a_record_survives_the_disk(record, tmp_path):
     assert again.provenance == json.loads(json.dumps(record.provenance))
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(drawn=ATTEMPTS)
 def test_any_attempts_survive_the_disk(drawn, tmp_path_factory):
     record = record_of(table([row(n, STUN_ONLY, *each) for n, each in enumerate(drawn)]))

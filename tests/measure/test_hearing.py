@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE, silence
@@ -13,6 +13,7 @@ from jamlab.measure.hearing import (
     tones_over_time,
 )
 from jamlab.measure.sine import tone
+from tests.examples import examples
 
 TONES_HZ = {"ada": 997.0, "ben": 1499.0, "cleo": 2503.0}
 WINDOW = SAMPLE_RATE // 4
@@ -43,7 +44,7 @@ class TestLevels:
 
 
 class TestHeard:
-    @settings(max_examples=25)
+    @examples(25)
     @given(st.sets(st.sampled_from([*TONES_HZ])), st.floats(-60, -10))
     def test_exactly_those_who_play(self, who, level_dbfs):
         block = mix(**dict.fromkeys(who, level_dbfs))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.across import across_verdicts
@@ -20,6 +20,7 @@ from jamlab.measure.record import RecordError
 from jamlab.measure.routes import DIRECT, RELAYED
 from jamlab.measure.summary import paths_table
 from jamlab.measure.verdict import Outcome
+from tests.examples import examples
 
 from .kernel_records import PLAYERS, kernel_record
 from .mesh_reports import FLOOR_MS
@@ -31,7 +32,7 @@ def different(a, b):
 
 
 class TestLatency:
-    @settings(max_examples=20)
+    @examples(20)
     @given(st.floats(8, 500), st.floats(8, 500))
     def test_is_the_time_from_emitted_to_heard(self, there_ms, back_ms):
         record = kernel_record(lambda a, b: there_ms if a < b else back_ms, 0.0, clicks=8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.portaudio import DeviceError
@@ -15,6 +15,7 @@ from jamlab.measure.loopback import (
 from jamlab.measure.plan import PlanError
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.test_device import running
+from tests.examples import examples
 
 PLAN = LoopbackPlan((64,), clicks=12)
 
@@ -27,7 +28,7 @@ def delayed(frames, gain=1.0, noise=0.0):
     return recording + noise * np.random.default_rng(1).standard_normal(len(sound))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(0, 20_000), st.sampled_from([1.0, 0.05, -0.5]))
 def test_finds_the_delay_whatever_the_gain(frames, gain):
     table = loopback_table(read_loopbacks(PLAN, [(64, delayed(frames, gain))]))

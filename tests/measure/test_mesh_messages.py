@@ -6,7 +6,7 @@ import math
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.audio.metronome import CLICK_FRAMES, VOICES
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -21,6 +21,7 @@ from jamlab.measure.mesh_messages import (
 )
 from jamlab.measure.plan import PlanError
 from jamlab.signaling.messages import MAX_SIGNAL_BYTES
+from tests.examples import examples
 from tests.measure.mesh_reports import a_request, even_mesh
 
 REQUEST = a_request()
@@ -35,7 +36,7 @@ def sent(message):
 names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.floats(200, 600),
     st.integers(3, 100),
@@ -152,7 +153,7 @@ def read(reader, *data):
         return None, str(error)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.sampled_from(inner_paths(sent(REPORT))), anything)
 def test_a_report_with_anything_in_it_is_one_or_is_malformed(path, value):
     report, complaint = read(MeshReport.from_data, replaced(sent(REPORT), path, value), REQUEST)
@@ -163,7 +164,7 @@ def test_a_report_with_anything_in_it_is_one_or_is_malformed(path, value):
         assert set(report.hearings) <= set(REQUEST.voices)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.sampled_from(inner_paths(sent(REQUEST))), anything)
 def test_a_request_with_anything_in_it_is_one_or_is_malformed(path, value):
     request, complaint = read(MeshRequest.from_data, replaced(sent(REQUEST), path, value))
@@ -173,7 +174,7 @@ def test_a_request_with_anything_in_it_is_one_or_is_malformed(path, value):
         assert all(request.metronome(name).onset(0) for name in request.voices)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.dictionaries(st.text(), anything))
 def test_any_object_is_malformed(data):
     with pytest.raises(MalformedReportError):

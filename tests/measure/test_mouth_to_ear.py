@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.card import VirtualCard
@@ -21,6 +21,7 @@ from jamlab.measure.plan import LatencyPlan
 from jamlab.networks.profile import NetworkProfile
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.test_device import running
+from tests.examples import examples
 
 from .card_records import card_record
 from .records import record_of
@@ -128,7 +129,7 @@ class TestTable:
         assert table.loc[["mesh", "mouth to ear"], "ms"].isna().all()
         assert table.loc["card", "ms"] == pytest.approx(10)
 
-    @settings(max_examples=30, deadline=None)
+    @examples(30)
     @given(
         mesh_ms=st.floats(5, 80), card=st.integers(64, 4800), block=st.sampled_from([64, 128, 256])
     )

@@ -5,11 +5,12 @@ import math
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.measure.mesh_messages import MeshReport
 from jamlab.measure.mesh_record import record_of
 from jamlab.measure.pairs import PAIR_COLUMNS, absent, pairs_table, worst_partners
+from tests.examples import examples
 from tests.measure.mesh_reports import FLOOR_MS, TRUE_START_S, Mesh, a_request, even_mesh
 from tests.measure.simulated_mesh import clock
 
@@ -25,7 +26,7 @@ clocks = st.builds(clock, st.floats(-1e5, 1e5), st.floats(-2e-4, 2e-4))
 figures = st.floats(0.0, 0.2)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(clocks, clocks, figures, figures, figures, figures)
 def test_the_truth_is_in_every_interval(ada, ben, there_s, back_s, more_there_s, more_back_s):
     """Packets take `there_s` and `back_s`; a click takes as much, the floor, and some more."""
@@ -160,7 +161,7 @@ def test_a_partner_that_is_not_heard_is_the_worst():
     assert worst["heard_share"]["ada"] == 0
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 2**32 - 1), st.floats(100, 600))
 def test_jitter_and_lost_clicks_move_no_interval_off_the_truth(seed, bpm):
     rng = np.random.default_rng(seed)
@@ -198,7 +199,7 @@ heard = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(claims, heard)
 def test_whatever_somebody_claims_the_others_figures_stand(claimed, heard_of_ada):
     """A report that is well formed can still be made up."""

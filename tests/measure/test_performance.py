@@ -6,7 +6,7 @@ import math
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.audio.card import no_sound
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -24,6 +24,7 @@ from jamlab.measure.rig import BusyError
 from jamlab.measure.wall_clock import WallClock
 from jamlab.media.counters import PlayedPacket
 from jamlab.signaling.memory import MemoryChannel
+from tests.examples import examples
 from tests.leaks import until
 from tests.measure.mesh_reports import a_request
 
@@ -43,7 +44,7 @@ def recording(metronome, later_frames, missing=(), clicks=24):
 
 
 class TestFindingClicks:
-    @settings(max_examples=6, deadline=None)
+    @examples(6)
     @given(st.integers(-BEFORE, BEFORE))
     def test_however_much_earlier_or_later_the_other_started(self, later_frames):
         metronome = REQUEST.metronome("ben")
@@ -85,7 +86,7 @@ def packets(delays_s, origin=0, every_frames=240):
 
 
 class TestQuickest:
-    @settings(max_examples=30, deadline=None)
+    @examples(30)
     @given(
         st.lists(st.floats(0, 0.2), min_size=1, max_size=400),
         st.integers(0, 2**32 - 1),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.card import Recording, VirtualCard
@@ -13,6 +13,7 @@ from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.reading import Path, click_table, waveform_table
 from jamlab.measure.record import CLICK_COLUMNS
 from jamlab.measure.rig import Participant
+from tests.examples import examples
 
 RATE = 48_000
 METRONOME = Metronome(480.0)
@@ -49,7 +50,7 @@ def test_the_delay_is_read_in_milliseconds():
     assert table["network_ms"].isna().all()
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(0, 20_000), st.integers(-5_000, 5_000))
 def test_cards_that_start_apart_make_no_difference(delay, apart):
     table = table_of(path(delay, apart_frames=apart, clicks_s=0.5))

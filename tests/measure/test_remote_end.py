@@ -12,7 +12,7 @@ from functools import partial
 
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure import end_process
@@ -23,6 +23,7 @@ from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import CLOSING_S, EndProcessError, RemoteEnd
 from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.listening import free_ports
+from tests.examples import examples
 
 HOST_ONLY = IceConfiguration("host only")
 NO_RELAY = IceConfiguration(
@@ -302,7 +303,7 @@ class TestRubbishFromTheProcess:
         with pytest.raises(EndProcessError, match="caller's end"):
             await told(b"x" * 100_000)
 
-    @settings(max_examples=30, deadline=None)
+    @examples(30)
     @given(st.lists(st.binary(max_size=200), max_size=5))
     def test_bytes(self, said):
         """The asker is told that the end is of no use, and nothing stays open."""

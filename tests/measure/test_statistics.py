@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal, stats
 
@@ -16,6 +16,7 @@ from jamlab.measure.statistics import (
     p95,
     values_needed,
 )
+from tests.examples import examples
 
 QUANTILES = [median, p95, jitter]
 
@@ -45,7 +46,7 @@ class TestValue:
 class TestInterval:
     @pytest.mark.parametrize("estimate", QUANTILES)
     @given(values=st.lists(st.floats(0, 1e3), min_size=72, max_size=90))
-    @settings(max_examples=12, deadline=None)
+    @examples(12)
     def test_contains_the_value(self, estimate, values):
         result = estimate(values, rng())
         assert result.low <= result.value <= result.high

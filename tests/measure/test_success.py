@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.connectivity_record import DIRECT, RELAYED, RESULTS, STUN_ONLY
@@ -92,7 +92,6 @@ class TestSuccessTable:
         assert with_turn["connected_low"] == wilson.low
         assert with_turn["connected_high"] == wilson.high
 
-    @settings(deadline=None)
     @given(calls=CALLS)
     def test_what_turn_buys_is_connected_without_selected_direct(self, calls):
         for each in success_table(tried(calls)).to_dict("records"):
@@ -142,7 +141,6 @@ class TestPairTable:
         assert (with_turn["direct"], with_turn["connected"]) == (0.5, 1.0)
         assert with_turn["direct_low"] == proportion(1, 2).low
 
-    @settings(deadline=None)
     @given(calls=CALLS)
     def test_pairs_add_up_to_their_configuration(self, calls):
         attempts = tried(calls)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.stages import STAGES
 from jamlab.measure.summary import floor_ms, paths_table, verdicts, waterfall
 from jamlab.measure.verdict import Outcome
+from tests.examples import examples
 
 from .records import LAG, STAGES_MS, record_of
 
@@ -131,7 +132,7 @@ def test_floor_is_frame_lookahead_and_two_blocks(peers, expected_ms):
     assert floor_ms(record, ROUND_TRIP) == pytest.approx(2 * expected_ms)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.floats(0, 30), min_size=6, max_size=6), st.floats(-5, 5))
 def test_the_waterfall_adds_up(stages_ms, residual_ms):
     total = sum(stages_ms) + residual_ms

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.connectivity_record import STUN_ONLY
@@ -52,7 +52,6 @@ class TestConnectionCurve:
         band = [1 - left ** math.exp(-reach), 1 - left ** math.exp(reach)]
         assert curve.loc[2.0, ["connected_low", "connected_high"]].to_list() == pytest.approx(band)
 
-    @settings(deadline=None)
     @given(times=TIMES)
     def test_one_deadline_gives_the_plain_share_of_all_attempts(self, times):
         deadline_s = 60.0
@@ -61,7 +60,6 @@ class TestConnectionCurve:
         for row_ in connection_curve(attempts).itertuples():
             assert row_.connected == pytest.approx((connected_s <= row_.time_s).mean())
 
-    @settings(deadline=None)
     @given(times=TIMES)
     def test_it_rises_within_its_band_and_hides_no_failure(self, times):
         attempts = observed(*(t if connects else -t for t, connects in times))

@@ -4,11 +4,12 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.delay import SLOT_FRAMES, DelayEstimator
+from tests.examples import examples
 
 MS = SAMPLE_RATE // 1000
 PARAMETERS = st.fixed_dictionaries(
@@ -60,7 +61,7 @@ def timeline(steps):
 
 
 class TestTarget:
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     @given(PARAMETERS, STEPS)
     def test_follows_the_rule(self, parameters, steps):
         estimator = DelayEstimator(**parameters)
@@ -165,7 +166,7 @@ class TestJitter:
 
 
 class TestCorrection:
-    @settings(max_examples=200, deadline=None)
+    @examples(200)
     @given(
         st.lists(st.tuples(st.integers(0, 3000), st.integers(-500, 500)), max_size=40),
         st.integers(0, 64),

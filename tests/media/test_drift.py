@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -14,6 +14,7 @@ from jamlab.media.follower import NOTICEABLE
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.networks.link import Link
 from jamlab.networks.profile import profile_named, profile_names
+from tests.examples import examples
 
 SECOND = SAMPLE_RATE
 PPM = 1e-6
@@ -56,7 +57,7 @@ def observe_network(estimator, name, ppm, seconds, *, seed=1, frame=240, gained=
 
 
 class TestWithoutNoise:
-    @settings(max_examples=30, deadline=None)
+    @examples(30)
     @given(st.floats(-300, 300), st.sampled_from(FRAME_LENGTHS))
     def test_is_the_drift_that_was_put_in(self, ppm, frame):
         drifts = observe(DriftEstimator(), ppm, 30, frame=frame)
@@ -109,7 +110,7 @@ class TestOnNetworks:
     def test_equal_clocks_for_an_hour_are_equal(self, name):
         assert set(observe_network(DriftEstimator(), name, 0, 3600, seed=7)) == {0.0}
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(st.sampled_from(profile_names()), st.integers(0, 2**16), st.sampled_from([120, 480]))
     def test_equal_clocks_are_equal_whatever_the_seed(self, name, seed, frame):
         """A network's waits hang together, so what is excluded in a second may be so wrongly."""
@@ -197,7 +198,7 @@ class TestSlopeInterval:
         theirs = theilslopes(y, x, alpha=0.99)
         np.testing.assert_allclose(ours, (theirs.low_slope, theirs.high_slope), atol=0.02)
 
-    @settings(max_examples=50, deadline=None)
+    @examples(50)
     @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=64), st.floats(0, 6))
     def test_any_points_have_an_interval_about_the_middle_slope(self, values, deviations):
         points = np.column_stack((np.arange(len(values), dtype=float), values))

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.media.encoder import EncodedFrame, FrameEncoder
 from jamlab.media.opus import OpusDecoder, OpusEncoder
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
+from tests.examples import examples
 
 QUALITIES = st.sampled_from([LOW_LATENCY, HIGH_QUALITY])
 SOUND = np.random.default_rng(1).uniform(-0.3, 0.3, (12_000, 2)).astype(np.float32)
@@ -29,7 +30,7 @@ def lengths(frames):
     return [len(OpusDecoder().decode(frame.payload)) for frame in frames]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(QUALITIES, st.lists(st.integers(0, 1500), max_size=16))
 def test_block_sizes_do_not_matter(quality, sizes):
     sound = SOUND[: sum(sizes)]
@@ -69,7 +70,7 @@ def test_the_captured_block_is_copied():
     assert frame.payload == OpusEncoder(LOW_LATENCY).encode(SOUND[:120])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     QUALITIES,
     st.lists(st.integers(1, 2000) | st.tuples(st.integers(0, 9)), max_size=24),
@@ -109,7 +110,6 @@ def test_positions_are_contiguous_through_a_change():
     assert set(sizes) == {120, 480}
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 700), max_size=8))
 def test_knows_how_much_it_was_given(sizes):
     encoder = FrameEncoder(LOW_LATENCY)

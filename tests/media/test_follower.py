@@ -10,7 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -20,6 +20,7 @@ from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.networks.link import Link
 from jamlab.networks.profile import profile_named, profile_names
+from tests.examples import examples
 from tests.media.skewed import (
     OMEGA,
     PERIOD,
@@ -138,7 +139,7 @@ class TestSteady:
         assert listener.slips.worst < SLIP
         assert max(listener.purities) < PURE_DBC
 
-    @settings(max_examples=15, deadline=None)
+    @examples(15)
     @given(
         ppm=st.floats(-300, 300),
         block=st.sampled_from([32, 64, 100, 128, 256, 441, 1024]),
@@ -228,7 +229,7 @@ class TestEqualClocks:
         path.run(600, lambda block: None)
         assert not path.playout.resampling
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(
         block=st.integers(16, 1024),
         frame=st.sampled_from([120, 240, 480, 960]),

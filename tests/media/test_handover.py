@@ -4,13 +4,14 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.opus import OpusDecoder, OpusEncoder
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
+from tests.examples import examples
 
 BROAD = Quality("broad", 320_000, 480, "audio")  # as high quality, but for the bitrate
 QUALITIES = LOW_LATENCY, HIGH_QUALITY, BROAD
@@ -134,7 +135,7 @@ def test_without_a_change_frames_are_the_codecs_own():
     assert last.payload == payloads[-1]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(
         st.integers(1, 4000) | st.sampled_from(QUALITIES) | st.tuples(st.integers(1, 9)),

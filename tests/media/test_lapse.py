@@ -3,11 +3,12 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.lapse import LEAST_S, SLOT_S, LapseDetector
+from tests.examples import examples
 
 BLOCK = 128
 BLOCK_S = BLOCK / SAMPLE_RATE
@@ -105,7 +106,7 @@ class TestNoLapse:
         card.play(120, lambda: 0.008 * (card.due_s % 1.5) / 1.5)
         assert card.told == []
 
-    @settings(max_examples=25)
+    @examples(25)
     @given(
         began_s=st.floats(0, 1e6),
         ppm=st.floats(-300, 300),
@@ -120,7 +121,7 @@ class TestNoLapse:
         assert card.told == []
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     lapses=st.lists(st.tuples(st.floats(0.022, 2), st.floats(2, 4)), max_size=6),
     mean_ms=st.floats(0, 3),

@@ -5,13 +5,14 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
 from jamlab.audio.pcm import SAMPLE_RATE, silence
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder, library_version
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
+from tests.examples import examples
 
 MS = SAMPLE_RATE // 1000
 BOTH = pytest.mark.parametrize("quality", [LOW_LATENCY, HIGH_QUALITY], ids=lambda q: q.name)
@@ -178,7 +179,7 @@ class TestDecoder:
         with pytest.raises(CorruptPacketError, match=f"{len(payload)}"):
             OpusDecoder().decode(payload)
 
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     @given(st.lists(st.binary(max_size=1500), min_size=1, max_size=5))
     def test_survives_anything(self, payloads):
         """Junk decodes or is refused; a second of music later it is forgotten."""

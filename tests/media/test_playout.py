@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -22,6 +22,7 @@ from jamlab.media.delay import DelayEstimator
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
 from jamlab.media.playout import FARTHEST, Playout
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
+from tests.examples import examples
 
 SILENT, PLAYED, CONCEALED = 0, 1, 2
 MS = SAMPLE_RATE // 1000
@@ -254,7 +255,7 @@ class Truth:
         return output
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     network=NETWORK,
     frame=st.sampled_from([120, 240, 480]),
@@ -311,7 +312,7 @@ def hostile_packets(draw):
     return sequence, timestamp, payload_at(timestamp, frames) if junk is None else junk
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(hostile_packets() | st.integers(0, 3000), max_size=80))
 @example([(0, 0, payload_at(0, 2880)), 500, (9, 10**6, b""), (10, 10**6 + 9, b""), 999])
 def test_survives_and_accounts_for_anything(steps):
@@ -353,7 +354,7 @@ def rough_streams(draw):
     return stream, k * stream.frame + paused
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(rough_streams(), st.sampled_from([32, 64, 128, 441]))
 def test_what_is_played_is_in_order_and_never_twice(rough, block):
     stream, end = rough

@@ -5,11 +5,12 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.resampler import LOOK_AHEAD, PRIMED, Resampler
+from tests.examples import examples
 
 
 class Tone:
@@ -85,7 +86,7 @@ class TestSound:
 
 
 class TestCount:
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(
         st.lists(
             st.tuples(st.integers(0, 3000), st.floats(1 - 5e-4, 1 + 5e-4)), min_size=1, max_size=40

@@ -3,7 +3,7 @@
 from itertools import pairwise, takewhile
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.mesh.alarm import HIGH_LATENCY_S, LatencyAlarm
 from jamlab.mesh.notices import NoticeKind
@@ -58,7 +58,6 @@ def differs(kind, one_way_s):
     return one_way_s is not None and (one_way_s > 0.1 if kind is HIGH else one_way_s < 0.09)
 
 
-@settings(deadline=None)
 @given(series)
 def test_whatever_the_latency_does(steps):
     """Told in turn, with cause, and never more often than once in seven seconds."""
@@ -80,7 +79,6 @@ def test_whatever_the_latency_does(steps):
     assert all(later - earlier >= least_s for earlier, later in pairwise(raised_s))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.1001, 0.3), min_size=3, max_size=50))
 def test_what_stays_high_is_told_once_and_no_later_than_the_third_sample(samples):
     assert told(samples) == [(2.0, HIGH)]

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -28,7 +28,6 @@ def mean_wait_frames(frame, block):
     return Fraction(sum(waits), len(waits))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(FRAME_LENGTHS), st.integers(1, 4096))
 def test_the_wait_is_the_mean_over_all_frames(frame, block):
     wait_s = Capture(block, 120).wait_s(frame)
@@ -57,7 +56,6 @@ def test_a_change_is_told_as_it_is(block, lookahead, frame):
     assert SoundChange.from_data(change.to_data()) == change
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {"kind": st.just("sound change") | JSON},
@@ -74,14 +72,12 @@ def test_whatever_change_comes_is_read_or_ignored(data):
     assert change is None or (change.frame_frames in FRAME_LENGTHS and change.to_data() == data)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.just("capture"), JSON) | st.dictionaries(st.text(), JSON))
 def test_whatever_comes_is_read_or_ignored(description):
     capture = capture_of(description)
     assert capture is None or 1 <= capture.block_frames <= MAX_FRAMES
 
 
-@settings(deadline=None)
 @given(
     block=st.integers() | st.floats() | st.booleans() | st.text(),
     lookahead=st.integers() | st.floats() | st.none(),

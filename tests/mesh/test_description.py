@@ -4,7 +4,7 @@ import re
 import hypothesis.strategies as st
 import pytest
 from aiortc import RTCPeerConnection
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.mesh.description import (
     MAX_CANDIDATES,
@@ -13,6 +13,7 @@ from jamlab.mesh.description import (
     read_description,
 )
 from jamlab.mesh.errors import MalformedCandidateError, MalformedDescriptionError
+from tests.examples import examples
 from tests.mesh.damage import damages
 
 # What Chrome 126 offers for one audio track, shortened by the codecs we do not know.
@@ -149,14 +150,14 @@ def test_only_a_description_of_its_kind_is_read(description):
         read_description(description, "offer", "ada")
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text())
 def test_text_is_malformed(text):
     with pytest.raises(MalformedDescriptionError):
         offer(text)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(damages)
 def test_what_is_let_through_aiortc_can_use(damage):
     """Nothing but `MalformedDescriptionError` comes out, and what passes works to the answer."""
@@ -212,7 +213,7 @@ def test_a_malformed_candidate_is_refused(candidate, fault):
         read_candidate(candidate, "ada")
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.text()
     | st.builds(" ".join, st.lists(st.sampled_from(GOOD.split()) | st.text(), max_size=12)),

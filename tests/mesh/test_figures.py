@@ -5,7 +5,7 @@ import math
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.mesh.capture import Capture
 from jamlab.mesh.figures import CANDIDATE_TYPES, STAGES, PeerMeter
@@ -153,7 +153,6 @@ readings = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(readings, min_size=1, max_size=10))
 def test_whatever_was_counted(taken):
     meter = PeerMeter()

@@ -5,7 +5,7 @@ import re
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.media.quality import UnsupportedQualityError, quality_named
 from jamlab.mesh.description import MAX_CANDIDATES, MAX_SDP_CHARS
@@ -21,6 +21,7 @@ from jamlab.mesh.errors import (
 )
 from jamlab.mesh.events import ConnectionState
 from jamlab.mesh.service import WebRTCAudioService
+from tests.examples import examples
 from tests.leaks import nothing_left, until
 from tests.mesh.damage import damages
 from tests.mesh.jam import connect, ends, plays_on, signal, turns
@@ -238,7 +239,7 @@ async def test_an_offer_with_any_line_missing_or_doubled_hurts_nobody():
     assert outcomes <= {MalformedDescriptionError, *SETTLED}
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.booleans(), damages)
 def test_damaged_descriptions_are_malformed_or_used_and_leave_nothing(damage_the_offer, damage):
     async def play():

@@ -13,7 +13,7 @@ from aiortc import (
     RTCStatsReport,
     RTCTransportStats,
 )
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.media.follower import FollowingPlayout
 from jamlab.mesh.reading import RtcpReading, StreamReading, latest
@@ -72,7 +72,6 @@ class TestRtcp:
 
 
 class TestHistory:
-    @settings(deadline=None)
     @given(st.lists(st.floats(0, 10)), st.floats(0, 10))
     def test_the_latest_are_those_since(self, times, since_s):
         items = deque(sorted(times))

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import aioice.ice
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.audio.card import CardChange, VirtualCard
 from jamlab.mesh.errors import NoLocalAudioError
@@ -23,6 +23,7 @@ from jamlab.signaling.messages import (
     SignalingRestored,
     SignalType,
 )
+from tests.examples import examples
 from tests.leaks import nothing_left, sockets, until
 from tests.mesh.jam import CHEAP, NAMES, Member, tone, turns
 
@@ -70,7 +71,7 @@ async def test_everybody_hears_everybody_else(count):
         assert members[0].service.peers == frozenset()
 
 
-@settings(max_examples=4, deadline=None)
+@examples(4)
 @given(st.lists(st.sampled_from(NAMES[:4]), min_size=3, max_size=6))
 def test_those_present_are_connected_whatever_the_order(comers_and_goers):
     async def play():

@@ -2,7 +2,7 @@
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -36,7 +36,6 @@ def sent_in(calls, frame):
 lags = st.lists(st.floats(0, 0.05), min_size=60, max_size=120)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(FRAME_LENGTHS[:4]), st.integers(32, 1024), lags)
 def test_it_began_when_it_did_but_for_the_smallest_lag(frame, block, lags_s):
     """Only callbacks that complete a frame are seen, and of the last frame the end is not known."""
@@ -81,7 +80,6 @@ def test_a_card_that_runs_fast_is_where_it_is_now():
 packets = st.lists(st.tuples(st.integers(0, 50_000), st.floats(-0.2, 0.2)), min_size=1, max_size=50)
 
 
-@settings(deadline=None)
 @given(packets, st.sampled_from([32, 64, 480, 1000]), st.integers(2, 4), st.integers(0, 20))
 def test_waits_are_the_stages_of_the_measurement(outputs, block, periods, blocks_before):
     """`jamlab.measure.stages` reads the same off the card itself."""

@@ -6,7 +6,7 @@ import re
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks import coturn, inquiry
@@ -30,6 +30,7 @@ from jamlab.networks.stun_client import Retransmission
 from jamlab.networks.stun_server import StunServer
 from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.turn_server import TurnServer
+from tests.examples import examples
 from tests.leaks import DEADLINE_S, until
 from tests.networks import turn_client as c
 from tests.networks.discovering import (
@@ -91,7 +92,7 @@ class TestOneNat:
             assert loss > 0.1 or (found.mapping, found.filtering) == (nat.mapping, nat.filtering)
 
     @given(st.integers(0, 2**32), st.sampled_from(NINE), st.floats(0, 0.6), st.floats(1, 5))
-    @settings(max_examples=150, derandomize=True)  # a false silence is rare, not impossible
+    @examples(150, derandomize=True)  # a false silence is rare, not impossible
     def test_loss_never_makes_it_another(self, seed, nat, loss, burst):
         burst = max(burst, loss / (1 - loss), 1.0)
         link = LinkConfig(delay_s=0.03, loss=loss, burst_packets=burst)
@@ -214,7 +215,7 @@ class TestLifetime:
         st.booleans(),
         st.integers(0, 1000),
     )
-    @settings(max_examples=60, derandomize=True)
+    @examples(60, derandomize=True)
     def test_is_within_the_bounds(self, nat, lifetime_s, loss, delay_s, inbound_refresh, seed):
         """With loss the bounds may be wide, never wrong."""
         nat = NatType(
@@ -465,7 +466,7 @@ def replies(draw):
 
 class TestHostileServers:
     @given(st.lists(replies(), max_size=4), st.booleans())
-    @settings(max_examples=200)
+    @examples(200)
     def test_nothing_they_say_ends_or_holds_it_up(self, made, lifetime):
         """`told` checks that all that is not known has a reason."""
         asked = []
@@ -486,7 +487,7 @@ class TestHostileServers:
 
 class TestCancelled:
     @given(st.floats(0, 60), st.sampled_from(NINE))
-    @settings(max_examples=60)
+    @examples(60)
     def test_at_any_time_no_port_stays_open(self, after_s, nat):
         link = LinkConfig(delay_s=0.02, loss=0.2)
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, Filtering, NatType
@@ -15,6 +15,7 @@ from jamlab.networks.host import EPHEMERAL_PORTS
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.topology import HostConfig, LanConfig, Topology
+from tests.examples import examples
 from tests.networks.simulated import delay, echo, internet, port
 
 HAIRPIN = NatType(FULL_CONE.mapping, FULL_CONE.filtering, hairpinning=True)
@@ -339,7 +340,7 @@ def trees(draw):
     return Topology((*members, HostConfig("public", draw(links))))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(trees())
 def test_everybody_reaches_a_public_host_and_hears_its_answer(topology):
     async def main():

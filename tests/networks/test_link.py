@@ -6,11 +6,12 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from jamlab.networks.link import HOLD_BACK_S, Link, LinkConfig
+from tests.examples import examples
 
 SIGMAS = 5
 """How far an estimate may be from its truth, in standard errors: one seed in two million."""
@@ -211,7 +212,7 @@ class TestJitter:
         mean = integrate.quad(above, 0, 40)[0]
         assert delays_s(link(jitter_s=1.0), 100_000, every).mean() == pytest.approx(mean, rel=0.03)
 
-    @settings(max_examples=200, deadline=None)
+    @examples(200)
     @given(
         st.fixed_dictionaries(
             {},

@@ -9,7 +9,7 @@ from itertools import product
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -26,6 +26,7 @@ from jamlab.networks.behaviour import (
 )
 from jamlab.networks.nat import Nat
 from jamlab.networks.packet import TCP, UDP, Packet
+from tests.examples import examples
 from tests.networks.naive import NaiveNat
 
 PUBLIC = "198.51.100.1"
@@ -539,6 +540,4 @@ class NatAgainstDefinition(RuleBasedStateMachine):
 
 
 TestNatAgainstDefinition = NatAgainstDefinition.TestCase
-TestNatAgainstDefinition.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None
-)
+TestNatAgainstDefinition.settings = examples(200, stateful_step_count=40)

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.networks.behaviour import (
@@ -25,6 +25,7 @@ from jamlab.networks.firewall import FirewallType
 from jamlab.networks.kernel import unavailable
 from jamlab.networks.nftables import KernelRefusalError, check_box, conntrack_timeouts, ruleset
 from jamlab.networks.topology import TopologyError
+from tests.examples import examples
 from tests.networks.kernel_boxes import ANY_FIREWALL, ANY_NAT, KERNEL_FIREWALLS, kernel_nats
 
 needs_kernel = pytest.mark.skipif(unavailable() is not None, reason=unavailable() or "")
@@ -86,7 +87,7 @@ def available(box):
 
 @given(st.one_of(ANY_NAT, ANY_FIREWALL))
 @example(FULL_CONE)
-@settings(max_examples=500)
+@examples(500)
 def test_everything_is_either_available_or_refused_in_a_sentence(box):
     message = refusal(box)
     assert (message is None) == available(box)
@@ -96,7 +97,7 @@ def test_everything_is_either_available_or_refused_in_a_sentence(box):
 
 @needs_kernel
 @given(st.lists(st.one_of(kernel_nats(), KERNEL_FIREWALLS), min_size=40, max_size=40))
-@settings(max_examples=10)
+@examples(10)
 def test_nft_takes_every_set_of_rules(boxes):
     """All at once, as tables of other names, in a namespace that ends with the check."""
     tables = [

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.data_files import data_path
@@ -20,6 +20,7 @@ from jamlab.networks.profile import (
     profile_named,
     profile_names,
 )
+from tests.examples import examples
 
 NAMES = ("LAN", "Wi-Fi", "same city", "same country", "4G", "5G", "transatlantic")
 TEXT = data_path("network_profiles.csv").read_text(encoding="utf-8")
@@ -263,7 +264,7 @@ class TestParse:
         with pytest.raises(ProfileError, match=wanted):
             parse_profiles(text)
 
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     @given(
         st.lists(
             st.tuples(
@@ -282,7 +283,7 @@ class TestParse:
         said = complaint(text)
         assert said is None or "network profiles" in said or said.startswith("row ")
 
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     @given(
         st.sampled_from(
             ["delay_ms", "jitter_ms", "loss_percent", "burst_packets", "up_mbit_s", "down_mbit_s"]

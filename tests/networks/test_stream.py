@@ -5,7 +5,7 @@ import errno
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.host import current_host
@@ -14,6 +14,7 @@ from jamlab.networks.loop import run_simulated
 from jamlab.networks.packet import TCP, Packet
 from jamlab.networks.stream import CONNECT_TIMEOUT_S, reset_for
 from jamlab.networks.topology import HostConfig
+from tests.examples import examples
 from tests.networks.simulated import internet, wired
 
 PORT = 4000
@@ -79,7 +80,7 @@ def cut(data, sizes):
         position += size
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.binary(max_size=300),
     st.binary(max_size=300),
@@ -108,7 +109,7 @@ def test_writes_arrive_whole_and_in_order(up, down, sizes, jitter_s, seed, slowl
     run_simulated(main())
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.binary(max_size=200), st.lists(st.integers(0, 40), max_size=9), st.integers(0, 999))
 def test_what_was_written_before_closing_arrives_whatever_the_other_end_sends(data, sizes, seed):
     """The other end's data meets a closed end, whose reset might overtake what is under way."""
@@ -327,7 +328,7 @@ def test_segments_that_come_twice_count_once(jitter_s):
     run_simulated(main())
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 40), max_size=12), st.integers(0, 99))
 def test_links_of_all_vices_harm_no_stream(data, sizes, seed):
     vices = {"loss": 0.3, "burst_packets": 3, "reordering": 0.3, "duplication": 0.3}

@@ -1,10 +1,11 @@
 """The STUN core against RFC 8489 and the table of RFC 5780, read with the tests' own parser."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.stun_core import StunCore
+from tests.examples import examples
 from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING
 
@@ -150,7 +151,7 @@ class TestAddresses:
 
 
 class TestAnything:
-    @settings(max_examples=500, deadline=None)
+    @examples(500)
     @given(st.lists(ANYTHING, max_size=5), st.sampled_from([one, two]))
     def test_is_counted_and_never_raises(self, datagrams, server):
         core = server()

@@ -2,11 +2,12 @@
 
 import pytest
 from aioice import stun
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks import stun_message
 from jamlab.networks.stun_message import Attribute, MalformedMessageError, encode, parse
+from tests.examples import examples
 from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING, CORPUS
 
@@ -69,7 +70,7 @@ class TestParse:
         with pytest.raises(MalformedMessageError, match="STUN"):
             parse(data)
 
-    @settings(max_examples=500, deadline=None)
+    @examples(500)
     @given(ANYTHING)
     def test_anything_is_read_or_malformed(self, data):
         try:

@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.realtime import PRIORITY as SESSIONS
@@ -20,6 +20,7 @@ from jamlab.networks import tun_carrier
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.shaper import Shaper
 from jamlab.networks.tun_carrier import PRIORITY, Way, carry
+from tests.examples import examples
 
 PATIENCE_S = 30.0
 
@@ -61,7 +62,7 @@ def plain():
 
 
 class TestCarry:
-    @settings(max_examples=200)
+    @examples(200)
     @given(packets=st.lists(st.binary(min_size=1, max_size=1500), max_size=20), back=st.booleans())
     def test_changes_nothing_and_keeps_the_order(self, plain, packets, back):
         near, far, _, _ = plain

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,6 +15,7 @@ from jamlab.networks.namespace import run
 from jamlab.networks.topology import HostConfig, Topology
 from jamlab.networks.tun import TunError
 from jamlab.networks.tun_link import TunEnd, TunLink
+from tests.examples import examples
 from tests.leaks import until
 
 from .wires import HEADERS, needs_lab, number_of, numbered, own_namespaces, wire
@@ -45,7 +46,7 @@ def transparent():
 
 
 class TestPackets:
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.binary(max_size=MTU - HEADERS), st.booleans())
     @example(b"", False)
     @example(b"\0" * (MTU - HEADERS), True)

@@ -6,7 +6,7 @@ import hashlib
 import random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.networks.link import LinkConfig
@@ -19,6 +19,7 @@ from jamlab.networks.turn_client import Credential, Relay, TurnClient
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.wire import open_wire
 from jamlab.networks.world import simulated_world
+from tests.examples import examples
 from tests.networks import turn_client as raw
 from tests.networks.simulated import internet, port
 
@@ -258,7 +259,7 @@ KINDS = st.sampled_from([raw.REQUEST, raw.INDICATION, raw.SUCCESS, raw.ERROR])
 METHODS = st.sampled_from([raw.BINDING, raw.ALLOCATE, raw.DATA, raw.SEND])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(BYTES, ATTRIBUTES, METHODS, KINDS, st.booleans())
 @example(b"", [(raw.ERROR_CODE, b"\0\0\7\xff\xff")], raw.BINDING, raw.ERROR, True)
 def test_whatever_answers_it_ends_in_a_sentence(data, attributes, method, kind, is_message):

@@ -3,12 +3,13 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.packet import TCP, UDP
 from jamlab.networks.turn_actions import Client, CloseRelay, OpenRelay, ToClient, ToPeer
 from jamlab.networks.turn_core import TurnCore
+from tests.examples import examples
 from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING
 
@@ -371,7 +372,7 @@ class TestChannels:
 
 
 class TestAnything:
-    @settings(max_examples=500, deadline=None)
+    @examples(500)
     @given(st.lists(ANYTHING, max_size=5), st.booleans())
     def test_never_raises(self, datagrams, allocated):
         lab = Lab()
@@ -382,7 +383,7 @@ class TestAnything:
                 if isinstance(action, ToClient):
                     c.read(action.payload)
 
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     @given(
         st.sampled_from([c.ALLOCATE, c.REFRESH, c.CREATE_PERMISSION, c.CHANNEL_BIND]),
         st.lists(

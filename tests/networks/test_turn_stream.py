@@ -3,10 +3,11 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.turn_stream import StreamError, TurnStream
+from tests.examples import examples
 from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING
 
@@ -79,7 +80,7 @@ def test_what_came_before_garbage_is_read():
         next(messages)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(ANYTHING, max_size=6))
 def test_anything_is_messages_or_an_error(pieces):
     stream = TurnStream()

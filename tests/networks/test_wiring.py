@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.firewall import FirewallType
@@ -12,6 +12,7 @@ from jamlab.networks.loop import run_simulated
 from jamlab.networks.nftables import OUTSIDE, KernelRefusalError
 from jamlab.networks.topology import HostConfig, LanConfig, Topology, networks_around
 from jamlab.networks.wiring import plan
+from tests.examples import examples
 from tests.networks.kernel_boxes import HOME, home, kernel_topologies
 
 ALICE = HostConfig("alice")
@@ -22,7 +23,7 @@ async def simulated(topology):
 
 
 @given(kernel_topologies())
-@settings(max_examples=60)
+@examples(60)
 def test_addresses_are_the_simulated_ones(topology):
     planned = {name: addresses for name, (_, addresses) in plan(topology).hosts.items()}
     assert planned == run_simulated(simulated(topology), seed=1)
@@ -49,7 +50,7 @@ def delivered(built, place, destination):
 
 
 @given(kernel_topologies())
-@settings(max_examples=60)
+@examples(60)
 def test_there_is_a_way_to_whatever_is_not_hidden(topology):
     """From every host to every other: to it, or if that is behind a NAT, to the backbone's end."""
     built = plan(topology)
@@ -67,7 +68,7 @@ def test_there_is_a_way_to_whatever_is_not_hidden(topology):
 
 
 @given(kernel_topologies())
-@settings(max_examples=60)
+@examples(60)
 def test_a_host_gets_out_through_its_boxes_in_their_order(topology):
     built = plan(topology)
     for name, (start, _) in built.hosts.items():
@@ -81,7 +82,7 @@ def test_a_host_gets_out_through_its_boxes_in_their_order(topology):
 
 
 @given(kernel_topologies())
-@settings(max_examples=60)
+@examples(60)
 def test_interfaces_and_ports_are_there_once(topology):
     built = plan(topology)
     ends = [(cable.outer, cable.outer_end) for cable in built.cables]

@@ -2,13 +2,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.summary import floor_ms, paths_table
 from jamlab.report import paths
 from jamlab.report.style import TARGETS_MS
+from tests.examples import examples
 from tests.report.records import drawn_record
 
 MEASUREMENTS = (ONE_WAY, ROUND_TRIP)
@@ -43,7 +44,7 @@ def panel_of(figure, receiver):
     return axes
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(record=records, measurement=st.sampled_from(MEASUREMENTS))
 def test_over_time_draws_every_click_and_hides_none_that_was_missed(record, measurement):
     figure = paths.over_time(record, measurement)
@@ -104,7 +105,7 @@ def test_axes_name_their_units():
     assert "(s)" in figure.axes[-1].get_xlabel()
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(record=records)
 def test_a_curve_is_the_share_of_emitted_clicks_that_had_arrived(record):
     figure = paths.distribution(record)

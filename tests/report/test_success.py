@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.connectivity_record import STUN_ONLY
@@ -11,6 +11,7 @@ from jamlab.measure.sensitivity import population_rate
 from jamlab.measure.success import success_table
 from jamlab.report import success
 from jamlab.report.style import WIDTH_IN
+from tests.examples import examples
 from tests.measure.attempts import (
     BLOCKED,
     CONE,
@@ -137,7 +138,7 @@ def test_the_parts_of_a_configuration_add_up(name):
 CONNECTS = st.lists(st.tuples(st.floats(0.01, 30), st.booleans()), min_size=1, max_size=20)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(calls=CONNECTS)
 def test_a_curve_ends_at_the_share_that_connected(calls):
     rows = [

@@ -3,9 +3,10 @@ from contextlib import suppress
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE, Endpoint
+from tests.examples import examples
 
 SECRET = "sb_secret_5f2"
 
@@ -55,7 +56,7 @@ def test_a_url_that_cannot_be_one_is_not_repeated(url):
     assert SECRET not in str(caught.value)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.text() | st.text().map("https://{}".format) | st.text().map("ws://h{}".format))
 def test_anything_is_a_url_or_a_value_error(url):
     with suppress(ValueError):

@@ -3,7 +3,7 @@ from collections import Counter
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.signaling.inbox import (
     FOR_ANOTHER,
@@ -14,6 +14,7 @@ from jamlab.signaling.inbox import (
     Inbox,
 )
 from jamlab.signaling.messages import MAX_SIGNAL_BYTES, Signal, SignalType
+from tests.examples import examples
 
 HOLD_S = 2.0
 
@@ -84,7 +85,7 @@ payloads = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(payloads, st.frozensets(people), st.floats(0, 3))))
 def test_every_broadcast_is_heard_once_or_dropped_once(broadcasts):
     inbox, now_s, heard = Inbox("me", hold_s=HOLD_S, dropped=Counter()), 0.0, []
@@ -97,7 +98,7 @@ def test_every_broadcast_is_heard_once_or_dropped_once(broadcasts):
     assert len(heard) + inbox._dropped.total() == len(broadcasts)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(st.sampled_from(["ada", "ben"]), st.frozensets(people))))
 def test_the_signals_of_one_sender_stay_in_order(broadcasts):
     inbox, heard = Inbox("me", hold_s=math.inf, dropped=Counter()), []

@@ -3,10 +3,11 @@
 import asyncio
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import PeerJoined, PeerLeft
+from tests.examples import examples
 from tests.signaling.contract import offer
 
 
@@ -34,7 +35,7 @@ async def test_what_is_said_is_heard_without_a_turn_of_the_loop():
     assert await heard(ben) == [offer("ada", "ben"), PeerLeft("ada")]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.sampled_from("abc")))
 def test_everybody_hears_who_came_and_went_while_it_was_there(comers_and_goers):
     async def play():

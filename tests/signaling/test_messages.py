@@ -2,9 +2,10 @@ import json
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.signaling.messages import MAX_SIGNAL_BYTES, MalformedSignalError, Signal, SignalType
+from tests.examples import examples
 
 names = st.text(min_size=1)
 values = st.recursive(
@@ -29,13 +30,13 @@ signals = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(signals)
 def test_a_signal_survives_the_wire(signal):
     assert Signal.from_payload(json.loads(json.dumps(signal.to_payload()))) == signal
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(payloads)
 def test_a_payload_survives_being_read(payload):
     assert Signal.from_payload(payload).to_payload() == payload
@@ -82,7 +83,7 @@ def test_only_an_object_is_a_signal(payload):
         Signal.from_payload(payload)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(values)
 def test_anything_is_a_signal_or_malformed(payload):
     with pytest.raises(MalformedSignalError):

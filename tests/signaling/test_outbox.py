@@ -3,10 +3,11 @@ from collections import Counter
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.signaling.messages import Signal, SignalType
 from jamlab.signaling.outbox import KEEP_S, MAX_KEPT, NOBODY, REFUSED, TOO_MANY, TOO_OLD, Outbox
+from tests.examples import examples
 
 ALL = frozenset({"ada", "ben", "cleo"})
 
@@ -160,7 +161,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(steps)
 def test_nothing_is_lost_uncounted_and_each_peer_is_told_in_order(steps):
     dropped = Counter()

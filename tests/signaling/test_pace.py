@@ -3,9 +3,10 @@ from random import Random
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.signaling.pace import TokenBucket, backoff_s
+from tests.examples import examples
 
 gaps_s = st.lists(st.floats(0, 20), max_size=60)
 
@@ -39,7 +40,7 @@ def test_a_clock_that_goes_back_gives_nothing():
     assert not bucket.take(1, 0.0)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(gaps_s)
 def test_never_more_than_five_presence_calls_in_thirty_seconds(gaps):
     """The hosted service's rule, in every window."""
@@ -52,7 +53,7 @@ def test_never_more_than_five_presence_calls_in_thirty_seconds(gaps):
         assert sum(start_s <= at_s < start_s + 30 for at_s in taken) <= 5
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(gaps_s, st.floats(0.1, 100), st.floats(1, 50), st.floats(0.1, 80))
 def test_it_can_be_taken_after_the_wait_it_says(gaps, rate_per_s, burst, cost):
     bucket, now_s = TokenBucket(rate_per_s, burst), 0.0
@@ -63,7 +64,7 @@ def test_it_can_be_taken_after_the_wait_it_says(gaps, rate_per_s, burst, cost):
     assert bucket.take(cost, now_s)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.integers())
 def test_backing_off_doubles_up_to_the_most_with_jitter(attempt, seed):
     wait_s = backoff_s(attempt, Random(seed), first_s=0.5, most_s=10.0)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from jamlab.signaling.phoenix import Version
+from tests.examples import examples
 
 from .lobby import TOPIC, Lobby
 from .test_phoenix import REAL, push
@@ -619,5 +620,5 @@ class RoomModel(RuleBasedStateMachine):
             self.said.pop(key, None)
 
 
-RoomModel.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+RoomModel.TestCase.settings = examples(40, stateful_step_count=25)
 TestRoomModel = RoomModel.TestCase

@@ -3,10 +3,11 @@ from random import Random
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jamlab.signaling.messages import PeerJoined, PeerLeft, SignalingLost, SignalingRestored
 from jamlab.signaling.roster import Occupant, Roster, read_presence
+from tests.examples import examples
 
 GRACE_S = 20.0
 
@@ -220,7 +221,7 @@ def holder(metas_of_name):
     return None if leaves else first
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(steps)
 def test_what_is_told_adds_up_to_who_is_there(steps):
     roster, now_s, told, lost = Roster("me", "1", grace_s=GRACE_S), 0.0, None, None
@@ -286,7 +287,7 @@ class Service:
             self.views[node][name] = [meta(name, self.random.random())]
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(st.integers(), st.integers(2, 5), st.integers(1, 2))
 def test_of_any_two_who_come_one_is_told_to_begin(seed, members, nodes):
     """Whatever the clocks say, and however late and merged the news is."""
@@ -360,7 +361,7 @@ json = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(json, max_size=5))
 def test_malformed_presence_never_raises(states):
     roster = Roster("me", "1", grace_s=GRACE_S)
@@ -375,7 +376,7 @@ def test_a_name_that_cannot_be_shown_is_not_seen(name):
     assert read_presence({name: [meta("x")], "ada": [meta("y")]}).keys() == {"ada"}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.dictionaries(names, st.lists(st.dictionaries(keys, json), max_size=3)))
 def test_nearly_right_presence_never_raises(anything):
     for name, occupant in read_presence(anything).items():
