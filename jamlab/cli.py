@@ -51,7 +51,7 @@ from jamlab.measure.population import PopulationError
 from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
-from jamlab.measure.worker import WorkerError, measure_in_worker
+from jamlab.measure.worker import WorkerError, check_reachable, measure_in_worker
 from jamlab.measure.workers import Progress as Told
 from jamlab.measure.workers import process_pool
 from jamlab.media.quality import QUALITIES, UnsupportedQualityError
@@ -214,6 +214,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
+    check_reachable()  # neither a player nor a notebook's kernel can be reached otherwise
     plan = LatencyPlan(
         peers=options.peers,
         quality=options.quality,

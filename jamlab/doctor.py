@@ -4,7 +4,6 @@ Run it first when something does not work, and put what it prints into a bug rep
 """
 
 import asyncio
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from importlib.util import find_spec
 
 from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
 from jamlab.audio.realtime import ALLOWANCE, RealTime
+from jamlab.measure.here import connect_here, obstacle_of, unreachable
 from jamlab.measure.loop import LagProbe, LoopLag, run_precisely
 from jamlab.measure.record import machine, versions
+from jamlab.media.host_candidates import host_addresses, loopback_addresses
 from jamlab.networks import coturn, kernel
 from jamlab.networks.tun import why_no_tun
 
@@ -36,9 +37,9 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; takes about a second, for the loop's lag."""
+    """Look at everything; takes a second or two, for the loop's lag and a connection."""
     lag = run_precisely(_watch_lag())
-    return [*_software(), _kernel(), _sockets(), *_portaudio(), *_realtime(), _lab(), _loop(lag)]
+    return [*_software(), _kernel(), _connection(), *_portaudio(), *_realtime(), _lab(), _loop(lag)]
 
 
 def _software() -> Iterator[Finding]:
@@ -55,21 +56,19 @@ def _kernel() -> Finding:
     )
 
 
-def _sockets() -> Finding:
-    """Send a datagram to ourselves: without that there is no mesh."""
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
-    ):
-        try:
-            far.bind(("127.0.0.1", 0))
-            far.settimeout(1.0)
-            near.sendto(b"jamlab", far.getsockname())
-            far.recv(16)
-        except OSError as error:
-            remedy = "allow UDP on 127.0.0.1 in the firewall or the container's policy"
-            return Finding("UDP on loopback", False, str(error), remedy)
-    return Finding("UDP on loopback", True, "a datagram came back")
+def _connection() -> Finding:
+    """Connect two participants on this machine: without that there is no mesh."""
+    subject = "connection here"
+    obstacle = unreachable()
+    if obstacle is None:
+        made = run_precisely(connect_here())
+        obstacle = obstacle_of(made)
+    if obstacle is not None:
+        return Finding(subject, False, obstacle.reason, obstacle.remedy)
+    detail = f"two peer connections connected in {made.time_to_connect_s:.2f} s"
+    if host_addresses() == loopback_addresses():
+        detail += ", on the loopback: this machine has no other network"
+    return Finding(subject, True, detail)
 
 
 def _portaudio() -> Iterator[Finding]:

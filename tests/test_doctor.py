@@ -1,10 +1,14 @@
 import builtins
 import sys
 from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
+import aioice.ice
 import pytest
+from aioice import Connection
 
 from jamlab import doctor
+from jamlab.measure.here import NO_LOOPBACK
 
 
 def found(subject):
@@ -18,10 +22,39 @@ def _short(monkeypatch):
 
 def test_what_runs_the_tests_is_fine():
     essentials = [f for f in doctor.examine() if f.essential]
-    assert {"jamlab", "aiortc", "libopus", "UDP on loopback", "notebook kernel"} <= {
+    assert {"jamlab", "aiortc", "libopus", "connection here", "notebook kernel"} <= {
         f.subject for f in essentials
     }
     assert [f for f in essentials if not f.fine] == []
+
+
+def test_it_connects_two_participants():
+    (finding,) = found("connection here")
+    assert finding.fine
+    assert "two peer connections connected in" in finding.detail
+
+
+def test_without_a_network_it_says_that_they_connected_on_the_loopback(monkeypatch):
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: [])
+    (finding,) = found("connection here")
+    assert finding.fine
+    assert finding.detail.endswith("on the loopback: this machine has no other network")
+
+
+def test_where_a_datagram_arrives_but_nobody_connects_it_says_so(monkeypatch):
+    """What was tested before, a datagram to ourselves, is no proof of a connection."""
+    monkeypatch.setattr(Connection, "gather_candidates", AsyncMock())
+    (finding,) = found("connection here")
+    assert not finding.fine
+    assert finding.essential
+    assert finding.remedy
+
+
+def test_without_a_loopback_it_says_how_to_bring_it_up(monkeypatch):
+    monkeypatch.setattr(doctor, "unreachable", lambda: NO_LOOPBACK)
+    (finding,) = found("connection here")
+    assert (finding.fine, finding.essential) == (False, True)
+    assert finding.remedy == NO_LOOPBACK.remedy
 
 
 def test_without_portaudio_it_says_how_to_install_it(monkeypatch):

@@ -14,6 +14,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from jamlab.media import rtc
+from jamlab.media.host_candidates import gather_on_loopback
 from jamlab.mesh.ice import IceConfiguration
 
 Level: TypeAlias = Literal["ice", "dtls"]
@@ -119,6 +120,7 @@ class _IceEnd:
         self._log = log
         self._connecting: asyncio.Task[None] | None = None
         self._ice = Connection(side == CALLER, **configuration.connection_arguments())
+        gather_on_loopback(self._ice)
         log.note(side, "ice", "new")
 
     async def offer(self) -> Any:
@@ -190,11 +192,13 @@ class _PeerEnd:
 
     async def offer(self) -> Any:
         self._peer.createDataChannel("attempt")
+        gather_on_loopback(self._ice)
         await self._peer.setLocalDescription(await self._peer.createOffer())
         return self._peer.localDescription
 
     async def answer(self, offer: Any) -> Any:
         await self._peer.setRemoteDescription(offer)
+        gather_on_loopback(self._ice)
         await self._peer.setLocalDescription(await self._peer.createAnswer())
         return self._peer.localDescription
 

@@ -27,10 +27,12 @@ from jamlab.measure.connectivity_record import (
     ConnectivityRecord,
 )
 from jamlab.measure.end import Level
+from jamlab.measure.here import NO_LOOPBACK
 from jamlab.measure.record import provenance
 from jamlab.measure.server_probe import TIMEOUT_S
 from jamlab.measure.servers import probe_servers
 from jamlab.measure.workers import Progress
+from jamlab.media.host_candidates import host_addresses
 from jamlab.mesh.ice import IceConfiguration
 
 HERE = "this machine"
@@ -98,7 +100,8 @@ async def measure_this_machine(
     Raises
     ------
     CampaignError
-        When there is no configuration, or two would have one name.
+        When there is no configuration, or two would have one name; when this machine has no
+        address to try from.
     """
     if not configurations:
         raise CampaignError(
@@ -107,6 +110,8 @@ async def measure_this_machine(
         )
     check_names(configurations)
     tried = with_relay_alone(configurations)
+    if not host_addresses():
+        raise CampaignError(str(NO_LOOPBACK))
     progress(0.0, "asking the servers")
     servers = await probe_servers(configurations, now_s=clock(), timeout_s=plan.timeout_s)
     rows = [row async for row in _attempts(plan, tried, progress)]

@@ -11,6 +11,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+from jamlab.measure.here import unreachable
 from jamlab.measure.latency import measure_latency
 from jamlab.measure.loop import run_precisely
 from jamlab.measure.plan import LatencyPlan
@@ -39,8 +40,8 @@ async def measure_in_worker(
     Raises
     ------
     WorkerError
-        When nothing can be kept in that folder, before anything is measured; when the worker fails,
-        with the last line it wrote.
+        When nothing can be kept in that folder, or this machine does not reach itself, before
+        anything is measured; when the worker fails, with the last line it wrote.
     """
     _make(folder)
     await run_worker(__name__, plan.to_dict(), folder, progress)
@@ -53,6 +54,19 @@ def _make(folder: Path) -> None:
     except OSError as error:
         fault = f"no record can be kept in {folder} ({error.strerror}): choose another folder"
         raise WorkerError(fault) from None
+
+
+def check_reachable() -> None:
+    """Refuse to measure on a machine that does not reach itself over UDP.
+
+    Raises
+    ------
+    WorkerError
+        Says why it does not, and what to do.
+    """
+    obstacle = unreachable()
+    if obstacle is not None:
+        raise WorkerError(str(obstacle))
 
 
 async def run_worker(module: str, task: object, folder: Path, progress: Progress) -> None:
@@ -72,8 +86,10 @@ async def run_worker(module: str, task: object, folder: Path, progress: Progress
     Raises
     ------
     WorkerError
-        When the worker fails; with the last line it wrote.
+        When this machine does not reach itself, before anything is measured; when the worker
+        fails, with the last line it wrote.
     """
+    await asyncio.to_thread(check_reachable)
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, str(folder), stdin=PIPE, stdout=PIPE, stderr=PIPE
     )

@@ -128,6 +128,12 @@ def ice_connection(peer: RTCPeerConnection) -> Connection:
     return connection
 
 
+def sender_connection(sender: RTCRtpSender) -> Connection:
+    """Return the ICE connection a sender's packets go through."""
+    connection: Connection = sender.transport.transport._connection
+    return connection
+
+
 def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
     """Return the local and the remote candidate an ICE connection selected; None while it has not.
 
@@ -139,7 +145,7 @@ def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
 
 def candidate_pair(sender: RTCRtpSender) -> tuple[Candidate, Candidate] | None:
     """Return the candidates a sender's packets go between; None while no pair is selected."""
-    return selected_pair(sender.transport.transport._connection)
+    return selected_pair(sender_connection(sender))
 
 
 def pair_count(connection: Connection) -> int:

@@ -29,9 +29,16 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.follower import FollowingPlayout
+from jamlab.media.host_candidates import gather_on_loopback
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import Quality
-from jamlab.media.rtc import EncodedTrack, candidate_pair, divert_packets, timestamp_origin
+from jamlab.media.rtc import (
+    EncodedTrack,
+    candidate_pair,
+    divert_packets,
+    sender_connection,
+    timestamp_origin,
+)
 from jamlab.mesh.capture import Capture
 from jamlab.mesh.errors import MalformedDescriptionError
 from jamlab.mesh.events import (
@@ -109,6 +116,7 @@ class PeerConnection:
         self._abandoning: asyncio.Task[None] | None = None
         self._track = EncodedTrack()
         self._sender = _add_opus_track(connection, self._track)
+        gather_on_loopback(sender_connection(self._sender))
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
         connection.on("iceconnectionstatechange", self._follow_ice)

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from jamlab.measure import this_machine
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.record import RecordError
@@ -32,6 +33,12 @@ def test_what_may_relay_is_tried_with_its_relay_alone():
         ("stun", "all"),
     ]
     assert tried[1].servers == both.servers
+
+
+async def test_without_any_address_nothing_is_tried(tmp_path, monkeypatch):
+    monkeypatch.setattr(this_machine, "host_addresses", lambda: [])
+    with pytest.raises(CampaignError, match="bring the loopback up"):
+        await measure_this_machine(PLAN, tmp_path, [HOST_ONLY])
 
 
 @pytest.mark.parametrize(

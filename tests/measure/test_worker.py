@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from jamlab.measure import worker
+from jamlab.measure.here import NO_LOOPBACK
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError, measure_in_worker, run_worker
@@ -33,6 +34,14 @@ async def test_where_nothing_can_be_kept_nothing_is_measured(tmp_path, below):
         await measure_in_worker(LatencyPlan(), blocked / below, lambda *said: told.append(said))
     assert told == []
     assert blocked.read_text() == "a file where the folder should be"
+
+
+async def test_a_machine_that_does_not_reach_itself_is_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "unreachable", lambda: NO_LOOPBACK)
+    told = []
+    with pytest.raises(WorkerError, match="ip link set lo up"):
+        await measure_in_worker(LatencyPlan(), tmp_path, lambda *said: told.append(said))
+    assert told == []
 
 
 async def test_a_failure_is_one_sentence(tmp_path, monkeypatch):

@@ -1,0 +1,70 @@
+"""Host candidates of a machine that has no address but the loopback's.
+
+aioice leaves loopback addresses out, as RFC 8445 §5.1.1.1 asks. Without a network that leaves no
+candidate at all, and two participants on one machine never connect. So where aioice finds no
+address, an ICE connection here gathers on the loopback; wherever there is another address, nothing
+is different.
+
+One public method of aioice's `Connection` is replaced for this, on each connection by itself, and
+`tests/media/test_host_candidates.py` fails loudly when it moves.
+"""
+
+import socket
+from typing import Any
+
+import aioice.ice
+from aioice import Candidate, Connection, TransportPolicy
+
+_LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+_DISCARD_PORT = 9
+_GATHER = "get_component_candidates"
+_POLICY = "_transport_policy"
+
+
+def host_addresses() -> list[str]:
+    """Return the addresses of this machine that host candidates are gathered on."""
+    return aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True) or loopback_addresses()
+
+
+def loopback_addresses() -> list[str]:
+    """Return the loopback's address, IPv4's where there is one; none while the loopback is down."""
+    return [address for family, address in _LOOPBACK if _is_routed(family, address)][:1]
+
+
+def _is_routed(family: socket.AddressFamily, address: str) -> bool:
+    """Tell whether the kernel has a route to an address; sends nothing."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as end:
+            end.connect((address, _DISCARD_PORT))
+    except OSError:
+        return False
+    return True
+
+
+def gather_on_loopback(connection: Connection) -> None:
+    """Have an ICE connection gather on the loopback where this machine has no other address.
+
+    One that wants relayed candidates only (RFC 8829 §4.1.1) still gets no others.
+
+    Raises
+    ------
+    RuntimeError
+        When aioice's insides are not the ones this module was written for.
+    """
+    if not (hasattr(connection, _GATHER) and hasattr(connection, _POLICY)):
+        raise RuntimeError(
+            "this aioice gathers candidates in another way than 0.13 does: pip install "
+            "'aioice>=0.13,<0.14'"
+        )
+    gather = getattr(connection, _GATHER)
+    hosts_wanted = getattr(connection, _POLICY) is not TransportPolicy.RELAY
+
+    async def gather_somewhere(
+        component: int, addresses: list[str], **limits: Any
+    ) -> list[Candidate]:
+        if hosts_wanted and not addresses:
+            addresses = loopback_addresses()
+        candidates: list[Candidate] = await gather(component, addresses, **limits)
+        return candidates
+
+    setattr(connection, _GATHER, gather_somewhere)
