@@ -38,6 +38,27 @@ def test_conda_has_what_pip_has():
     assert conda == {CONDA_NAMES.get(name, name): bound for name, bound in wanted.items()}
 
 
+def test_the_citation_is_valid_cff():
+    """It has the required keys of CFF 1.2.0, and says what pyproject.toml says."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = PYPROJECT["project"]
+    assert cited["cff-version"] == "1.2.0"
+    assert all(isinstance(cited[key], str) and cited[key] for key in ("message", "title"))
+    assert cited["authors"]
+    for author in cited["authors"]:  # an entity has a name, a person one of the others
+        assert {"name"} == author.keys() or {"family-names", "given-names"} & author.keys()
+    assert cited["type"] in ("software", "dataset")
+    assert (cited["title"], cited["license"]) == (project["name"], project["license"])
+    assert cited["version"] == project["version"]
+    assert cited["abstract"].rstrip(".") == project["description"]
+
+
+def test_the_licence_is_the_one_that_pyproject_names():
+    text = (ROOT / "LICENSE").read_text()
+    assert text.startswith(f"{PYPROJECT['project']['license']} License")
+    assert "the jamlab authors" in text
+
+
 def tracked(pattern):
     listed = subprocess.run(
         ["git", "ls-files", pattern], cwd=ROOT, capture_output=True, text=True, check=False
@@ -72,7 +93,7 @@ def test_make_targets_of_the_readme_exist():
 
 
 def test_documents_refer_to_modules_that_exist():
-    for document in [*ROOT.glob("docs/*.md"), ROOT / "README.md"]:
+    for document in [*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         for path in re.findall(
             r"`((?:tests|jamlab|media|measure|audio|mesh|networks|data)/[\w/]+(?:\.py)?)`",
             document.read_text(),
