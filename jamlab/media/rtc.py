@@ -8,6 +8,10 @@ thread and queues the result: 80 ms and two hand-overs before anybody asked for 
 receiver's jitter buffer is a `_Tap` that passes each packet on the moment it arrives and never
 completes a frame, so the stock decoder stays idle while RTCP statistics work as before.
 
+A stock transport also indexes the first byte of every datagram, whoever sent it, and copies it into
+1500 bytes: an empty one, or one that is too long, ends the connection. `guard_datagrams` drops what
+neither DTLS nor SRTP could be before aiortc reads it.
+
 The names used are private to aiortc, therefore its minor version is pinned in pyproject.toml and
 `tests/media/test_rtc.py` fails loudly when they move.
 """
@@ -35,6 +39,12 @@ _TIME_BASE = Fraction(1, SAMPLE_RATE)
 _QUEUED_FRAMES = 32
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _LAST_TIMESTAMP = "_RTCRtpSender__rtp_timestamp"
+_DATA_RECEIVED = "data_received"
+
+_MOST_BYTES = 1500  # what aiortc reads of a datagram; libsrtp's buffer is as long
+_DTLS_HEADER_BYTES = 13  # RFC 6347 §4.1; those of RFC 9147 §4 have two and 16 of ciphertext
+_RTP_HEADER_BYTES = 12  # RFC 3550 §5.1
+_RTCP_HEADER_BYTES = 8  # RFC 3550 §6.4.2: with the SSRC, the shortest that is sent by itself
 
 
 class EncodedTrack(MediaStreamTrack):
@@ -112,6 +122,44 @@ def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
             "pyproject.toml"
         )
     setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))
+
+
+def is_dtls_or_srtp(datagram: bytes) -> bool:
+    """Return whether a datagram that is no STUN message may be DTLS, RTP or RTCP (RFC 7983 §7)."""
+    if not 2 <= len(datagram) <= _MOST_BYTES:
+        return False
+    if 20 <= datagram[0] <= 63:
+        return len(datagram) >= _DTLS_HEADER_BYTES
+    if 128 <= datagram[0] <= 191:
+        rtcp = 192 <= datagram[1] <= 223  # RFC 5761 §4
+        return len(datagram) >= (_RTCP_HEADER_BYTES if rtcp else _RTP_HEADER_BYTES)
+    return False
+
+
+def guard_datagrams(sender: RTCRtpSender) -> None:
+    """Have a sender's transport read nothing that neither DTLS nor SRTP can be.
+
+    Anybody can send datagrams to an open port, and aiortc closes the connection when one of them
+    is empty, or longer than it reads.
+
+    Raises
+    ------
+    RuntimeError
+        When aioice's insides are not the ones this module was written for.
+    """
+    connection = sender.transport.transport._connection
+    receive = getattr(connection, _DATA_RECEIVED, None)
+    if receive is None:
+        raise RuntimeError(
+            "this aioice does not hand data over where 0.13 does: install the versions pinned in "
+            "pyproject.toml"
+        )
+
+    def receive_some(data: bytes, component: int) -> None:
+        if is_dtls_or_srtp(data):
+            receive(data, component)
+
+    setattr(connection, _DATA_RECEIVED, receive_some)
 
 
 def ice_connection(peer: RTCPeerConnection) -> Connection:

@@ -36,6 +36,7 @@ from jamlab.media.rtc import (
     EncodedTrack,
     candidate_pair,
     divert_packets,
+    guard_datagrams,
     sender_connection,
     timestamp_origin,
 )
@@ -117,6 +118,7 @@ class PeerConnection:
         self._track = EncodedTrack()
         self._sender = _add_opus_track(connection, self._track)
         gather_on_loopback(sender_connection(self._sender))
+        guard_datagrams(self._sender)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
         connection.on("iceconnectionstatechange", self._follow_ice)

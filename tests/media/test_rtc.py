@@ -6,6 +6,7 @@ of a hanging run; no test measures time.
 
 import asyncio
 import contextlib
+import socket
 import threading
 import tomllib
 from collections import Counter
@@ -30,6 +31,8 @@ from jamlab.media.rtc import (
     EncodedTrack,
     candidate_pair,
     divert_packets,
+    guard_datagrams,
+    is_dtls_or_srtp,
     pair_count,
     selected_pair,
     timestamp_origin,
@@ -63,6 +66,7 @@ class Link:
         self.near, self.far = connection(), connection()
         self.track = EncodedTrack()
         self.sender = self.near.addTrack(self.track)
+        guard_datagrams(self.sender)
         self.receiver = None
         self.remote_track = None
         self.packets = []  # sequence, timestamp, payload, arrival
@@ -71,6 +75,7 @@ class Link:
     def _divert(self, track):
         self.remote_track = track
         self.receiver = self.far.getReceivers()[0]
+        guard_datagrams(self.far.getSenders()[0])
         divert_packets(self.receiver, lambda *packet: self.packets.append(packet))
 
     async def connect(self):
@@ -186,6 +191,79 @@ class TestOverTheWire:
             await until(lambda: link.sender.track is None)  # aiortc lets go of an ended track
 
 
+CLASSES = {
+    "STUN": (0, 3),
+    "ZRTP": (16, 19),
+    "DTLS": (20, 63),
+    "TURN channel": (64, 79),
+    "RTP and RTCP": (128, 191),
+    "none": (192, 255),
+}
+"""First bytes of what may share a port (RFC 7983 §7), from and to."""
+
+SHORTEST = {"DTLS": 13, "RTP": 12, "RTCP": 8}
+"""Headers: RFC 6347 §4.1, RFC 3550 §5.1, and §6.4.2 with no report block."""
+
+
+def shorts():
+    """Return a datagram of each length up to a STUN header's and each class of first byte."""
+    firsts = [byte for ends in CLASSES.values() for byte in ends]
+    return [b""] + [
+        bytes((first, second))[:length].ljust(length, b"\0")
+        for first in firsts
+        for second in (0, 200)
+        for length in range(1, 20)
+    ]
+
+
+class TestStrayDatagrams:
+    """Anybody can send to an open port."""
+
+    @pytest.mark.parametrize("first", range(256))
+    def test_what_is_read(self, first):
+        for second in 0, 96, 191, 192, 200, 223, 224, 255:
+            for length in (*range(24), 1500, 1501, 65_507):
+                datagram = bytes((first, second))[:length].ljust(length, b"\0")
+                kind = "DTLS" if 20 <= first < 64 else "RTCP" if 192 <= second <= 223 else "RTP"
+                known = 20 <= first < 64 or first >> 6 == 0b10  # RTP's version is 2
+                whole = SHORTEST[kind] <= length <= 1500
+                assert is_dtls_or_srtp(datagram) == (known and whole), (first, second, length)
+
+    @pytest.mark.parametrize(
+        "datagram",
+        [b"", bytes(1), b"\x80" * 1501, b"\x16" * 1501, b"\x80" * 60_000],
+        ids=["empty", "one byte", "long RTP", "long DTLS", "very long"],
+    )
+    async def test_one_of_a_stranger_s_ends_no_connection(self, datagram):
+        async with linked() as link:
+            stray(link, [datagram])
+            await link.send([EncodedFrame(b"\xfc", 0)])
+            assert link.near.connectionState == link.far.connectionState == "connected"
+
+    async def test_a_flood_of_them_takes_no_packet(self):
+        """Every short length of every class, while sound goes by, to both ends."""
+        frames = list(FrameEncoder(LOW_LATENCY).push(noise(60 * 120)))
+        flood = shorts() * 2
+        async with linked() as link:
+            for number, frame in enumerate(frames):
+                stray(link, flood[number :: len(frames)])
+                await link.send([frame])
+            assert link.near.connectionState == link.far.connectionState == "connected"
+        assert [packet[2] for packet in link.packets] == [frame.payload for frame in frames]
+
+
+def stray(link, datagrams):
+    """Send datagrams to both ends from a socket of nobody's, with no client of ours."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for peer in link.near, link.far:
+            for line in peer.localDescription.sdp.splitlines():
+                if line.startswith("a=candidate") and " typ host" in line:
+                    host, port = line.split()[4:6]
+                    if ":" not in host:
+                        for datagram in datagrams:
+                            stranger.sendto(datagram, (host, int(port)))
+
+
 class TestEncodedTrack:
     def frame(self, number):
         return EncodedFrame(bytes([number]), number * 120)
@@ -289,6 +367,7 @@ class TestAiortcsInsides:
                     (sender, rtc._LAST_TIMESTAMP),
                     (Connection(ice_controlling=True), "_check_list"),
                     (Connection(ice_controlling=True), "_nominated"),
+                    (sender.transport.transport._connection, rtc._DATA_RECEIVED),
                 )
                 if not hasattr(owner, name)
             ]
