@@ -98,22 +98,26 @@ async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
     """
     async with AsyncExitStack() as stack:
         stopped = stack.enter_context(_told_to_stop())
-        await stack.enter_async_context(_in_session(part, signaling, say))
+        session = await stack.enter_async_context(_in_session(part, signaling, say))
         say(f"{part.name} is in {part.room}")
+        for peer_id in sorted(session.members):
+            say(f"{peer_id} is there")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(part.duration_s):
                 await stopped.wait()
     say(f"{part.name} has left {part.room}")
 
 
-def _in_session(part: Part, signaling: Signaling, say: Say) -> AbstractAsyncContextManager[None]:
+def _in_session(
+    part: Part, signaling: Signaling, say: Say
+) -> AbstractAsyncContextManager[JamSession]:
     if part.card is None:
         return _measured(part, signaling, say)
     return _heard(part, part.card, signaling, say)
 
 
 @asynccontextmanager
-async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator[None]:
+async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator[JamSession]:
     """Be in the session with a virtual card, and answer who measures."""
     plan = LatencyPlan(quality=part.quality.name)
     me = measuring_participant(
@@ -124,13 +128,13 @@ async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator
     told = _tell(me.session, say)
     async with me.session, answering(me, say):
         with told:
-            yield
+            yield me.session
 
 
 @asynccontextmanager
 async def _heard(
     part: Part, choice: DeviceChoice, signaling: Signaling, say: Say
-) -> AsyncIterator[None]:
+) -> AsyncIterator[JamSession]:
     """Be in the session with a real card; its frames have no known times, so nobody measures."""
     card = DeviceCard(
         choice.input_device,
@@ -150,7 +154,7 @@ async def _heard(
     try:
         async with session:
             with told:
-                yield
+                yield session
     finally:
         lost = card.counters
         say(
@@ -169,8 +173,7 @@ def _tell(session: JamSession, say: Say) -> ExitStack:
 
 
 def _sentence(notice: Notice) -> str:
-    words = f"{notice.text}: {notice.hint}" if notice.hint else notice.text
-    return f"{notice.peer_id}: {words}" if notice.peer_id else words
+    return f"{notice.sentence}: {notice.hint}" if notice.hint else notice.sentence
 
 
 def _follow(change: ConnectionStateChange, say: Say) -> None:

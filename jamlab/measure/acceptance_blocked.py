@@ -47,7 +47,11 @@ BLOCKED = "player 3"
 LEVEL_DBFS = -20.0
 SPARING = Quality("sparing", 48_000, 2880, "restricted_lowdelay")
 """Sixty milliseconds a packet: what matters here is who hears whom, not when."""
-ABOUT_CONNECTIONS = frozenset(NoticeKind) - {NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY}
+ABOUT_CONNECTIONS = frozenset(NoticeKind) - {
+    NoticeKind.JOINED,
+    NoticeKind.HIGH_LATENCY,
+    NoticeKind.NORMAL_LATENCY,
+}
 """Notices that count: such packets make the latency high, and that is told, too."""
 BLOCK_FRAMES = 2880
 STRETCH_S = 5.0

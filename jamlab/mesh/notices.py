@@ -10,6 +10,7 @@ from jamlab.audio.permission import REQUIRED
 class NoticeKind(StrEnum):
     """What there is to tell."""
 
+    JOINED = "joined"
     RETRYING = "retrying"
     RELAYING = "relaying"
     NO_AUDIO = "no audio"
@@ -26,6 +27,7 @@ class NoticeKind(StrEnum):
 
 
 _TEXTS = {
+    NoticeKind.JOINED: "Somebody joined the session",
     NoticeKind.RETRYING: "Direct audio connection failed, retrying…",
     NoticeKind.RELAYING: "Direct audio connection failed, using relay mode",
     NoticeKind.NO_AUDIO: "No audio connection: the session goes on without it, and tries again",
@@ -55,6 +57,9 @@ _ENDS = {
 }
 """What good news puts an end to."""
 
+_NEWS = {NoticeKind.JOINED, *_ENDS}
+"""What is told once, and stands for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -74,20 +79,27 @@ class Notice:
         return _TEXTS[self.kind]
 
     @property
+    def sentence(self) -> str:
+        """The sentence to show, with whom it is about."""
+        if self.peer_id and self.kind is NoticeKind.JOINED:
+            return f"{self.peer_id} joined the session"
+        return f"{self.peer_id}: {self.text}" if self.peer_id else self.text
+
+    @property
     def hint(self) -> str:
         """What the user can do about it, or why it is so; empty when there is nothing to say."""
         return self.reason or _HINTS.get(self.kind, "")
 
 
 class NoticeBoard:
-    """What stands of what was told: a warning until good news ends it, and the latest good news.
+    """What stands of what was told: a warning until good news ends it, and the latest news.
 
     Of the warnings about one thing, such as the ways tried to reach a peer, the latest stands.
     """
 
     def __init__(self) -> None:
         self.news: Notice | None = None
-        """The latest good news; what is told next takes its place."""
+        """The latest news that is no warning; what is told next takes its place."""
         self._standing: list[Notice] = []
 
     @property
@@ -97,10 +109,11 @@ class NoticeBoard:
 
     def note(self, notice: Notice) -> None:
         """Take what is told."""
-        ended = _ENDS.get(notice.kind)
-        self._drop(ended or _alike(notice.kind), notice.peer_id)
-        self.news = notice if ended else None
-        if not ended:
+        is_news = notice.kind in _NEWS
+        over = _ENDS.get(notice.kind, ()) if is_news else _alike(notice.kind)
+        self._drop(over, notice.peer_id)
+        self.news = notice if is_news else None
+        if not is_news:
             self._standing.append(notice)
 
     def end(self, kind: NoticeKind) -> None:

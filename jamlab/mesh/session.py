@@ -310,6 +310,7 @@ class JamSession:
     def _sort(self, membership: Membership, event: ChannelEvent) -> None:
         match event:
             case PeerJoined(peer_id):
+                self._tell(NoticeKind.JOINED, peer_id)
                 self._link(peer_id).meet(ours=True)
             case PeerLeft(peer_id) if peer_id in self._links:
                 self._links[peer_id].leave()

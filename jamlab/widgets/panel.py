@@ -259,7 +259,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         shown = [notice for notice in board.warnings if not self._is_asked_for(notice)]
         self.controls.warnings = [_sentence(notice) for notice in shown]
         news = board.news
-        self.controls.news = "" if news is None else _words(news.peer_id, news.text)
+        self.controls.news = "" if news is None else news.sentence
 
     def _is_asked_for(self, notice: Notice) -> bool:
         """Whether the permission shows it."""
@@ -300,12 +300,8 @@ def _metering(session: JamSession) -> Iterator[LevelMeters]:
         meters.close()
 
 
-def _words(peer_id: str, words: str) -> str:
-    return f"{peer_id}: {words}" if peer_id else words
-
-
 def _sentence(notice: Notice) -> dict[str, str]:
-    return {"text": _words(notice.peer_id, notice.text), "hint": notice.hint}
+    return {"text": notice.sentence, "hint": notice.hint}
 
 
 def _seen(joined: asyncio.Future[JamSession]) -> None:

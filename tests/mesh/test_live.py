@@ -126,7 +126,7 @@ def test_a_latency_as_it_should_be_is_not_told_of():
         await asyncio.sleep(20)
 
     pair = play(script)
-    assert pair.notices == []
+    assert pair.told() == []
     assert all(f.one_way_s < 0.070 for f in pair.of_ben() if f.one_way_s is not None)
 
 

@@ -75,6 +75,12 @@ def test_a_kinds_name_can_be_looked_up_again():
         assert NoticeKind(str(kind)) is kind
 
 
+def test_a_sentence_says_whom_it_is_about():
+    assert Notice(NoticeKind.JOINED, 0.0, "ben").sentence == "ben joined the session"
+    assert Notice(NoticeKind.NO_AUDIO, 0.0, "ben").sentence.startswith("ben: No audio connection")
+    assert Notice(NoticeKind.CARD_BACK, 0.0).sentence == "Sound card is back"
+
+
 class TestBoard:
     """What stands of a sequence of notices."""
 
@@ -118,6 +124,11 @@ class TestBoard:
         board = self.told((NoticeKind.RESTORED, "ben"), (NoticeKind.RETRYING, "cleo"))
         assert board.news is None
 
+    def test_who_joins_is_news_and_ends_no_warning(self):
+        board = self.told((NoticeKind.SIGNALING_LOST, ""), (NoticeKind.JOINED, "ben"))
+        assert self.standing(board) == [(NoticeKind.SIGNALING_LOST, "")]
+        assert (board.news.kind, board.news.peer_id) == (NoticeKind.JOINED, "ben")
+
     def test_nothing_stands_about_who_has_gone(self):
         board = self.told((NoticeKind.RETRYING, "ben"), (NoticeKind.SIGNALING_LOST, ""))
         board.note(Notice(NoticeKind.NORMAL_LATENCY, 0.0, "ben"))
@@ -135,6 +146,7 @@ class TestBoard:
     @given(st.lists(st.tuples(st.sampled_from(NoticeKind), st.sampled_from(["", "ben", "cleo"]))))
     def test_what_stands_was_told_and_not_ended_since(self, told):
         ends = {
+            NoticeKind.JOINED: set(),
             NoticeKind.RESTORED: {NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO},
             NoticeKind.CARD_BACK: {NoticeKind.CARD_LOST},
             NoticeKind.SIGNALING_RESTORED: {NoticeKind.SIGNALING_LOST},
