@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 
 from bench.stillness import Stillness
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.signaling.handshake import DEFAULT_KEY
 from jamlab.signaling.hub import Hub
 from tests.audio.jack import NAME, jack, real_time_allowed
 
@@ -52,13 +51,13 @@ class Musician:
 async def duo(server, period, *options):
     """Two musicians with a card each who hear each other; yields both."""
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(Hub(key=DEFAULT_KEY))
+        hub = await stack.enter_async_context(Hub())
         musicians = []
         for name, peer in (("ada", "ben"), ("ben", "ada")):
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bench.musician", name, peer, hub.url),
                 *("--block-frames", str(period), *options),
-                env={**server.env, "JAMLAB_SUPABASE_KEY": DEFAULT_KEY},
+                env={**server.env, "JAMLAB_SUPABASE_KEY": hub.key},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )

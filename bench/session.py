@@ -23,7 +23,7 @@ from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.world import simulated_world
-from jamlab.signaling.hub import DEFAULT_KEY, Hub
+from jamlab.signaling.hub import Hub
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import MalformedSignalError, Signal
 from jamlab.signaling.phoenix import MalformedFrameError, Version, decode
@@ -40,7 +40,7 @@ LISTEN_S = 8.0
 
 
 def session(hub, name, quality, block_frames=64):
-    signaling = partial(SupabaseChannel, url=hub.url, key=DEFAULT_KEY, events_per_s=1000)
+    signaling = partial(SupabaseChannel, url=hub.url, key=hub.key, events_per_s=1000)
     own = card(block_frames)
     return JamSession("room", name, signaling=signaling, card=own, quality=quality)
 
@@ -94,7 +94,7 @@ async def concealed_because_of_a_restart():
         finally:
             await hub.__aexit__(None, None, None)
         await asyncio.sleep(LISTEN_S)
-        async with Hub(port=hub.port):
+        async with Hub(port=hub.port, key=hub.key):
             await asyncio.sleep(LISTEN_S)
             return concealed(with_hub) - concealed(without) - before
 

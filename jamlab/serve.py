@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import os
-from functools import partial
+import shlex
 
-from jamlab.signaling.handshake import DEFAULT_KEY
-from jamlab.signaling.hub import KEY_VARIABLE, run_hub
+from jamlab.signaling import endpoint
+from jamlab.signaling.handshake import is_loopback
+from jamlab.signaling.hub import KEY_VARIABLE, Hub, run_hub
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=4000, help="port, 0 for any (default: %(default)s)"
     )
-    parser.add_argument("--key", help=f"what clients have to show (default: ${KEY_VARIABLE})")
+    parser.add_argument(
+        "--key", help=f"what clients have to show (default: ${KEY_VARIABLE}, else a random one)"
+    )
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="whose web pages may join, e.g. https://example.org; may be repeated "
+        "(default: those of the hub's own host)",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name clients may reach the hub by, e.g. a proxy's; may be repeated "
+        "(default: the addresses it listens at, and this machine's name)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -27,8 +46,42 @@ def run(options: argparse.Namespace) -> int:
     Raises
     ------
     jamlab.signaling.handshake.HubError
-        The hub cannot be there.
+        The hub cannot be there, or be so.
     """
-    key = options.key or os.environ.get(KEY_VARIABLE) or DEFAULT_KEY
-    asyncio.run(run_hub(options.host, options.port, key, partial(print, flush=True)))
+    key = options.key or os.environ.get(KEY_VARIABLE)
+    hub = Hub(
+        options.host,
+        options.port,
+        key or None,
+        allow_hosts=options.allow_host,
+        allow_origins=options.allow_origin,
+    )
+
+    def invite(hub: Hub) -> None:
+        print(*invitation(hub, shows_key=not key), sep="\n", flush=True)
+
+    asyncio.run(run_hub(hub, invite))
     return 0
+
+
+def invitation(hub: Hub, *, shows_key: bool) -> tuple[str, ...]:
+    """Return what a user is told of an open hub: where it is, and how to join.
+
+    Parameters
+    ----------
+    hub : Hub
+        The hub.
+    shows_key : bool
+        Whether its key was made at random, and nobody knows it yet.
+    """
+    key = hub.key if shows_key else "…"
+    command = shlex.join(["jamlab", "join", "ROOM", "--hub", hub.url])
+    notes = [] if shows_key else ["the key you gave it in place of the dots"]
+    if not is_loopback(hub.host):
+        notes.append("an address of this machine in the URL when it is another that joins")
+    words = f", with {', and '.join(notes)}" if notes else ""
+    return (
+        f"Listening at {hub.url}",
+        f"To join{words}: {endpoint.KEY_VARIABLE}={key} {command}",
+        "Ctrl-C ends it.",
+    )

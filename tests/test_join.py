@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from functools import partial
 from itertools import permutations
 
 import pytest
+from websockets.asyncio.client import connect
 
 from jamlab.cli import main
 from jamlab.join import _sentence
@@ -19,7 +21,7 @@ from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.pairs import absent, pairs_table
 from jamlab.measure.remote import measuring_participant
 from jamlab.mesh.notices import Notice, NoticeKind
-from jamlab.signaling.hub import DEFAULT_KEY, Hub
+from jamlab.signaling.hub import Hub
 from jamlab.signaling.supabase import SupabaseChannel
 from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.leaks import until
@@ -64,7 +66,7 @@ async def joined(hub, name, *options, **environment):
             *options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "JAMLAB_SUPABASE_KEY": DEFAULT_KEY, **environment},
+            env={**os.environ, "JAMLAB_SUPABASE_KEY": hub.key, **environment},
         )
     )
     try:
@@ -77,7 +79,7 @@ async def joined(hub, name, *options, **environment):
 def member(hub, name):
     """A participant in this process."""
     player = Member(name, None, figures_every_s=3600.0)  # a slow machine's latency is not told
-    player.session._channel = SupabaseChannel("room", hub.url, DEFAULT_KEY)
+    player.session._channel = SupabaseChannel("room", hub.url, hub.key)
     player.changes = []
     player.service.on_connection_state_change(player.changes.append)
     return player
@@ -103,6 +105,30 @@ async def goes_on_playing(hearer, peer):
     """Wait until more of a peer's packets have been decoded."""
     before = hearer.service.playout(peer).counters.decoded
     await until(lambda: hearer.service.playout(peer).counters.decoded >= before + 3)
+
+
+async def test_a_joiner_is_shown_though_it_never_answers():
+    """A client of nobody's, which is in the room and says nothing."""
+    config = {"broadcast": {}, "presence": {"key": "eve", "enabled": True}, "private": False}
+    async with Hub() as hub, joined(hub, "ben") as ben:
+        ada, notices = member(hub, "ada"), []
+        ada.session.on_notice(notices.append)
+        async with ada.session, connect(f"{hub.url}/websocket?apikey={hub.key}&vsn=2.0.0") as eve:
+            for event, payload in (
+                ("phx_join", {"config": config}),
+                ("presence", {"type": "presence", "event": "track", "payload": {}}),
+            ):
+                await eve.send(json.dumps(["1", "1", "realtime:room", event, payload]))
+            await ben.says("eve joined the session")
+            await until(lambda: notices, "for the notice")
+        assert [(notice.kind, notice.peer_id) for notice in notices[:1]] == [
+            (NoticeKind.JOINED, "eve")
+        ]
+
+
+async def test_who_is_there_already_is_told():
+    async with Hub() as hub, joined(hub, "ben"), joined(hub, "ada") as ada:
+        await ada.says("ben is there")
 
 
 async def test_who_echoes_lets_us_hear_ourselves():
@@ -215,6 +241,7 @@ async def test_who_is_killed_comes_back_under_the_same_name():
             async with joined(hub, "ben", "--echo"):
                 await until(lambda: ada.hears == {"ada"}, "to hear the echo again")
         assert {notice.kind for notice in notices} <= {
+            NoticeKind.JOINED,
             NoticeKind.RETRYING,
             NoticeKind.NO_AUDIO,
             NoticeKind.RESTORED,
@@ -231,8 +258,9 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
             await stack.enter_async_context(ada.session)
             await until(lambda: ada.hears == {"ada"}, "to hear the echo")
         await until(lambda: notices, "for the notice")
+        assert notices[0].kind is not NoticeKind.JOINED, "ben was there first"
         await plays_on(ada, "ben", "ada")
-        await stack.enter_async_context(Hub(port=hub.port))
+        await stack.enter_async_context(Hub(port=hub.port, key=hub.key))
         await until(lambda: len(notices) == 2, "for the second notice")
         await plays_on(ada, "ben", "ada")
         await stack.enter_async_context(joined(hub, "cleo"))
@@ -279,7 +307,7 @@ def test_an_unknown_configuration_names_those_there_are(tmp_path, capsys):
 async def test_participants_in_processes_of_their_own_are_measured_pair_by_pair():
     """On one machine all clocks are one, so what they read without an offset is the truth."""
     async with Hub() as hub, joined(hub, "ben", "--echo") as ben, joined(hub, "cleo") as cleo:
-        signaling = partial(SupabaseChannel, url=hub.url, key=DEFAULT_KEY)
+        signaling = partial(SupabaseChannel, url=hub.url, key=hub.key)
         ada = measuring_participant("room", "ada", signaling)
         async with ada.session:
             await ada.session.wait_connected(30, "ben", "cleo")

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from jamlab.signaling.handshake import DEFAULT_KEY
 from tests.leaks import until
 from tests.test_join import joined, member
 
@@ -27,6 +26,7 @@ class HubProcess:
     """``jamlab serve``, on the same port whenever it is there."""
 
     def __init__(self):
+        self.key = "sb_test_key_77"
         self._port = 0
         self._process = None
 
@@ -34,7 +34,7 @@ class HubProcess:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jamlab", "serve", "--port", str(self._port)),
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "JAMLAB_HUB_KEY": DEFAULT_KEY},
+            env={**os.environ, "JAMLAB_HUB_KEY": self.key},
         )
         line = (await self._process.stdout.readline()).decode()
         self.url = re.fullmatch(r"Listening at (ws://\S+)\n", line)[1]

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from websockets.sync.client import connect
 
 from jamlab import cli, serve
 from jamlab.signaling import endpoint
-from jamlab.signaling.handshake import DEFAULT_KEY
 from jamlab.signaling.hub import KEY_VARIABLE
 
 DEADLINE_S = 30
@@ -32,17 +32,25 @@ def served(*options, key=None):
     ) as process:
         try:
             url = re.fullmatch(r"Listening at (ws://\S+)\n", process.stdout.readline())
-            yield process, url and url[1], process.stdout.readline()
+            invitation = process.stdout.readline()
+            assert process.stdout.readline() == ("Ctrl-C ends it.\n" if url else "")
+            yield process, url and url[1], invitation
         finally:
             process.kill()
+
+
+def key_in(invitation):
+    """Return the key of the command that others are to run."""
+    return re.search(rf"{endpoint.KEY_VARIABLE}=(\S+) jamlab join ROOM --hub ws://", invitation)[1]
 
 
 def test_it_serves_until_ctrl_c():
     with served() as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")
-        assert repr(DEFAULT_KEY) in invitation
-        assert endpoint.KEY_VARIABLE in invitation, "the hub's own variable is another"
-        with connect(f"{url}/websocket?apikey={DEFAULT_KEY}", ping_interval=None) as ws:
+        assert f"jamlab join ROOM --hub {url}" in invitation
+        key = key_in(invitation)
+        assert re.fullmatch("[0-9a-f]{32}", key)
+        with connect(f"{url}/websocket?apikey={key}", ping_interval=None) as ws:
             ws.send('{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}')
             assert '"ok"' in ws.recv()
             process.send_signal(signal.SIGINT)
@@ -52,49 +60,75 @@ def test_it_serves_until_ctrl_c():
         assert (process.returncode, out, err) == (0, "", "")
 
 
+def test_each_start_has_a_key_of_its_own_and_nobody_knows_it():
+    with served() as (_, url, one), served() as (_, _, other):
+        assert key_in(one) != key_in(other)
+        for guess in "jamlab", key_in(other):
+            with pytest.raises(InvalidStatus, match="401"):
+                connect(f"{url}/websocket?apikey={guess}")
+
+
 def test_the_key_is_the_user_s_and_is_not_shown():
     with served("--host", "0.0.0.0", key=KEY) as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")
-        assert "on other machines" in invitation
+        assert "another that joins" in invitation
+        assert key_in(invitation) == "…"
         with connect(f"{url}/websocket?apikey={KEY}", ping_interval=None):
             pass
         with pytest.raises(InvalidStatus, match="401"):
-            connect(f"{url}/websocket?apikey={DEFAULT_KEY}")
+            connect(f"{url}/websocket?apikey=jamlab")
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0
         assert KEY not in url + invitation + out + err
 
 
+def test_pages_and_names_the_user_names_come_in():
+    options = "--allow-origin", "https://jam.example", "--allow-host", "proxy.example"
+    with served(*options) as (_, url, invitation):
+        address = f"{url}/websocket?apikey={key_in(invitation)}"
+        with connect(address, origin="https://jam.example", ping_interval=None):
+            pass
+        at = url.removeprefix("ws://").partition("/")[0].split(":")
+        proxy = socket.create_connection((at[0], int(at[1])))
+        with connect(address.replace(at[0], "proxy.example"), sock=proxy, ping_interval=None):
+            pass
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(address, origin="https://other.example")
+
+
 @pytest.mark.parametrize(
     ("options", "environment", "key"),
-    [([], None, DEFAULT_KEY), ([], KEY, KEY), (["--key", KEY], "another", KEY)],
+    [([], None, None), ([], KEY, KEY), (["--key", KEY], "another", KEY)],
 )
 def test_an_option_comes_before_the_environment(monkeypatch, options, environment, key):
     asked = []
 
-    async def run_hub(*arguments):
-        asked.append(arguments[:3])
+    async def run_hub(hub, _invite):
+        asked.append((hub.host, hub.port, hub.key))
 
     monkeypatch.setattr(serve, "run_hub", run_hub)
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     if environment:
         monkeypatch.setenv(KEY_VARIABLE, environment)
     assert cli.main(["serve", *options]) == 0
-    assert asked == [("127.0.0.1", 4000, key)]
+    (hub,) = asked
+    assert hub[:2] == ("127.0.0.1", 4000)
+    assert hub[2] == key or (key is None and len(hub[2]) == 32)
 
 
-def test_others_are_not_let_in_with_the_key_everybody_knows(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--host", "0.0.0.0", "--key", "jamlab"], "at least 12"),
+        (["--allow-origin", "jam.example"], "no origin"),
+        (["--port", "70000"], "choose another"),
+    ],
+)
+def test_a_hub_that_cannot_be_is_refused_in_a_line(capsys, monkeypatch, options, words):
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
-    assert cli.main(["serve", "--host", "0.0.0.0"]) == cli.INVALID
+    assert cli.main(["serve", *options]) == cli.INVALID
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert "give a key of your own" in err
-
-
-def test_a_port_that_cannot_be_had_is_said_in_a_line(capsys):
-    assert cli.main(["serve", "--port", "70000"]) == cli.INVALID
-    _, err = capsys.readouterr()
-    assert err.count("\n") == 1
-    assert "choose another" in err
+    assert words in err

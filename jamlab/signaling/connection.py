@@ -274,8 +274,13 @@ def _guarded(callback: Callable[P, None]) -> Callable[P, None]:
 
 
 def _refused(status: int) -> str:
-    if status in (401, 403):
-        return f"refused the key (HTTP {status}): check it (--key or JAMLAB_SUPABASE_KEY)"
+    if status == 401:
+        return "refused the key (HTTP 401): check it (--key or JAMLAB_SUPABASE_KEY)"
+    if status == 403:
+        return (
+            "refused the key, or a hub its name in the URL (HTTP 403): check the key, and have "
+            "jamlab serve know the name by --allow-host"
+        )
     return f"refused the connection (HTTP {status}): check the URL"
 
 

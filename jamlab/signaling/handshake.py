@@ -1,29 +1,37 @@
-"""Who may open a socket to a hub: the key, the version and the path of a request."""
+"""Who may open a socket to a hub: the key, and the version, path, Host and Origin of a request.
+
+A browser lets any page open a WebSocket to any address, this machine's own among them, and says
+whose page it is in Origin (RFC 6455 §10.2). A page whose name its owner has just pointed at this
+machine (DNS rebinding) even seems to be the hub's own; but its name is in Host, and no hub's.
+"""
 
 import hmac
 import ipaddress
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import chain
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from jamlab.signaling.phoenix import Version
 
-DEFAULT_KEY = "jamlab"
-"""Everybody knows it, so it is good on this machine only."""
-
 PATH = "/socket"
 """Where a hub is: the path of self-hosted Realtime. The hosted one's serves as well."""
 
+SHORTEST_KEY = 12
+"""Characters of the shortest key where others can reach the hub, and try some."""
+
 _PATHS = {f"{base}/websocket" for base in (PATH, "/realtime/v1")}
 _HEADERS = ("x-api-key", "apikey")
+_PORTS = {"http": 80, "https": 443}
 
 
 class HubError(ValueError):
-    """A hub that cannot be where it was told to be."""
+    """A hub that cannot be where or as it was told to be."""
 
 
 def check_key(key: str, host: str) -> None:
@@ -32,14 +40,14 @@ def check_key(key: str, host: str) -> None:
     Raises
     ------
     HubError
-        There is no key, or the default one where others can reach the hub.
+        There is no key, or a short one where others can reach the hub.
     """
     if not key:
         raise HubError("a hub has a key: give one that is not empty")
-    if key == DEFAULT_KEY and not is_loopback(host):
+    if len(key) < SHORTEST_KEY and not is_loopback(host):
         raise HubError(
-            f"everybody knows the hub's default key: give a key of your own to listen at {host!r}, "
-            "or listen at 127.0.0.1"
+            f"others can reach a hub at {host!r} and guess a key of {len(key)} characters: give "
+            f"one of at least {SHORTEST_KEY}, or none to have one made"
         )
 
 
@@ -51,19 +59,96 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refusal(connection: ServerConnection, request: Request, key: str) -> Response | None:
-    """Return the answer to a request that may not open a socket, None for one that may."""
-    path, query = _split(request)
-    given = [*chain(*map(request.headers.get_all, _HEADERS)), *query.get("apikey", [])]
-    if path not in _PATHS:
-        return refuse(connection, HTTPStatus.NOT_FOUND, f"there is only {PATH}/websocket")
-    if not given:
-        return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is missing")
-    if not hmac.compare_digest(given[0].encode(errors="replace"), key.encode()):
-        return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is wrong")
-    if _vsn(query) not in set(Version):
-        return refuse(connection, HTTPStatus.BAD_REQUEST, "vsn is 1.0.0 or 2.0.0")
-    return None
+def read_origin(origin: str) -> str:
+    """Return an origin as it is compared: lower case, without the scheme's own port.
+
+    Raises
+    ------
+    HubError
+        It is not the origin of pages (RFC 6454 §6.2).
+    """
+    try:
+        parts = urlsplit(origin.lower())
+        host, port = parts.hostname, parts.port
+        bare = not (parts.path or parts.query or parts.fragment or parts.username)
+    except ValueError:
+        host, bare = None, False
+    if host is None or not bare or parts.scheme not in _PORTS:
+        raise HubError(f"{origin!r} is no origin: give one such as https://example.org:8000")
+    netloc = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{netloc}:{port or _PORTS[parts.scheme]}"
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a request needs to open a socket."""
+
+    key: str = field(repr=False)
+    """What it has to show."""
+    hosts: frozenset[str]
+    """Names under which the hub is known, beside the addresses it listens at."""
+    origins: frozenset[str]
+    """Whose pages may come in, beside those of the hub's own host (see `read_origin`)."""
+
+    @classmethod
+    def new(cls, key: str, hosts: Iterable[str], origins: Iterable[str]) -> "Door":
+        """Return a door; raises `HubError` for what is no origin."""
+        return cls(
+            key,
+            frozenset(host.lower() for host in hosts),
+            frozenset(map(read_origin, origins)),
+        )
+
+    def refusal(
+        self, connection: ServerConnection, request: Request, address: str
+    ) -> Response | None:
+        """Return the answer to a request that may not open a socket, None for one that may.
+
+        Parameters
+        ----------
+        connection : ServerConnection
+            What makes the answer.
+        request : Request
+            The request.
+        address : str
+            The address of this machine that it came to.
+        """
+        path, query = _split(request)
+        if path not in _PATHS:
+            return refuse(connection, HTTPStatus.NOT_FOUND, f"there is only {PATH}/websocket")
+        stranger = self._stranger(request, _unmapped(address))
+        if stranger:
+            return refuse(connection, HTTPStatus.FORBIDDEN, stranger)
+        given = [*chain(*map(request.headers.get_all, _HEADERS)), *query.get("apikey", [])]
+        if not given:
+            return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is missing")
+        if not hmac.compare_digest(given[0].encode(errors="replace"), self.key.encode()):
+            return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is wrong")
+        if _vsn(query) not in set(Version):
+            return refuse(connection, HTTPStatus.BAD_REQUEST, "vsn is 1.0.0 or 2.0.0")
+        return None
+
+    def _stranger(self, request: Request, address: str) -> str:
+        """Return why a request is from a place that may not come in, empty for one that may."""
+        hosts, origins = (request.headers.get_all(name) for name in ("Host", "Origin"))
+        host = _host_of(hosts[0]) if len(hosts) == 1 else None
+        if host is None or not self._is_known(host, address):
+            return "the hub is not known under this Host: it can be, by --allow-host"
+        if len(origins) > 1 or not all(self._is_welcome(origin, host) for origin in origins):
+            return "pages of this Origin may not come in: they can be let in, by --allow-origin"
+        return ""
+
+    def _is_known(self, host: str, address: str) -> bool:
+        return host in self.hosts or host == address or (is_loopback(host) and is_loopback(address))
+
+    def _is_welcome(self, origin: str, host: str) -> bool:
+        try:
+            known = read_origin(origin)
+        except HubError:
+            return False
+        page = urlsplit(known).hostname or ""
+        is_own = page == host or (is_loopback(page) and is_loopback(host))
+        return is_own or known in self.origins
 
 
 def refuse(connection: ServerConnection, status: HTTPStatus, error: str) -> Response:
@@ -87,3 +172,21 @@ def _split(request: Request) -> tuple[str, dict[str, list[str]]]:
 
 def _vsn(query: dict[str, list[str]]) -> str:
     return query.get("vsn", [Version.V1])[0]
+
+
+def _host_of(netloc: str) -> str | None:
+    """Return the name or address in a Host header, without its port; None where there is none."""
+    try:
+        parts = urlsplit(f"//{netloc}")
+        return parts.hostname if parts.netloc == netloc and parts.username is None else None
+    except ValueError:
+        return None
+
+
+def _unmapped(address: str) -> str:
+    """Return the IPv4 address that a socket of both kinds shows as IPv6 (RFC 4291 §2.5.5.2)."""
+    try:
+        mapped = ipaddress.IPv6Address(address).ipv4_mapped
+    except ValueError:
+        return address
+    return str(mapped or address)

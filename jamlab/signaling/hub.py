@@ -9,7 +9,9 @@ import asyncio
 import logging
 import math
 import random
+import secrets
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Iterable, MutableMapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -21,15 +23,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from jamlab.signaling import endpoint
 from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
 from jamlab.signaling.handshake import (
-    DEFAULT_KEY,
     PATH,
+    Door,
     HubError,
     check_key,
     is_loopback,
-    refusal,
     refuse,
     version_of,
 )
@@ -75,10 +75,15 @@ class Hub:
         The address to listen at.
     port : int
         The port; 0 takes any free one.
-    key : str
-        What clients have to show.
+    key : str, optional
+        What clients have to show; a random one by default.
     limits : Limits
         What it allows.
+    allow_hosts : iterable of str
+        Names under which clients may ask for it, beside `host` and the addresses it listens at; a
+        proxy's, for one.
+    allow_origins : iterable of str
+        Whose web pages may be clients, beside those of its own host: ``https://example.org:8000``.
     ping_interval_s, ping_timeout_s : float
         How often a client is asked for a sign of life, and how long it has to give one; after that
         it is gone, and the others are told.
@@ -86,25 +91,29 @@ class Hub:
     Raises
     ------
     HubError
-        The default key is used where others can reach the hub, or there is no key. On entering the
-        context: the address cannot be had.
+        A short key is used where others can reach the hub, the key is empty, or an origin is none.
+        On entering the context: the address cannot be had.
     """
 
     def __init__(
         self,
         host: str = "127.0.0.1",
         port: int = 0,
-        key: str = DEFAULT_KEY,
+        key: str | None = None,
         limits: Limits | None = None,
         *,
+        allow_hosts: Iterable[str] = (),
+        allow_origins: Iterable[str] = (),
         ping_interval_s: float = PING_INTERVAL_S,
         ping_timeout_s: float = PING_TIMEOUT_S,
     ) -> None:
-        check_key(key, host)
+        self.key = secrets.token_hex(16) if key is None else key
+        """What clients have to show."""
+        check_key(self.key, host)
         self.host = host
         self.port = port
         """Where it listens, known once it does."""
-        self._key = key
+        self._door = Door.new(self.key, [*_names(host), *allow_hosts], allow_origins)
         self._rooms = Rooms(limits or Limits(), random.SystemRandom())
         self._pings_s = ping_interval_s, ping_timeout_s
         self._clients: dict[int, _Client] = {}
@@ -169,7 +178,7 @@ class Hub:
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse a client before its socket opens."""
-        refused = refusal(connection, request, self._key)
+        refused = self._door.refusal(connection, request, connection.local_address[0])
         if refused is None and self._rooms.is_full:
             return refuse(connection, HTTPStatus.TOO_MANY_REQUESTS, "Too many connected users")
         return refused
@@ -250,15 +259,15 @@ class Hub:
         return asyncio.get_running_loop().time()
 
 
-async def run_hub(host: str, port: int, key: str, tell: Callable[[str], None]) -> None:
+async def run_hub(hub: Hub, invite: Callable[[Hub], None]) -> None:
     """Run a hub until the process is told to stop (SIGINT, SIGTERM).
 
     Parameters
     ----------
-    host, port, key
-        See `Hub`.
-    tell : callable
-        Called with a line for the user, when there is one.
+    hub : Hub
+        The hub, which is not open yet.
+    invite : callable
+        Called with the hub once it is open.
 
     Raises
     ------
@@ -266,12 +275,11 @@ async def run_hub(host: str, port: int, key: str, tell: Callable[[str], None]) -
         The hub cannot be there.
     """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    async with Hub(host, port, key) as hub:
+    async with hub:
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):  # Windows: SIGINT cancels this task
                 loop.add_signal_handler(number, stop.set)
-        tell(f"Listening at {hub.url}")
-        tell(_invitation(hub, is_default=key == DEFAULT_KEY))
+        invite(hub)
         try:
             await stop.wait()
         finally:
@@ -280,15 +288,9 @@ async def run_hub(host: str, port: int, key: str, tell: Callable[[str], None]) -
                     loop.remove_signal_handler(number)
 
 
-def _invitation(hub: Hub, *, is_default: bool) -> str:
-    key = f"the key {DEFAULT_KEY!r}" if is_default else "the key you gave it"
-    if is_loopback(hub.host):
-        needed = f"Clients on this machine need this URL and {key}"
-    else:
-        needed = (
-            f"Clients on other machines need this URL, with this one's address in it, and {key}"
-        )
-    return (
-        f"{needed}: jamlab join takes them as --hub and --key, or ${endpoint.URL_VARIABLE} and "
-        f"${endpoint.KEY_VARIABLE}. Ctrl-C ends it."
-    )
+def _names(host: str) -> list[str]:
+    """Return the names of a hub that listens at an address: its own, and this machine's."""
+    if is_loopback(host):
+        return [host]
+    own = socket.gethostname()
+    return [name for name in (host, own, f"{own}.local") if name]

@@ -8,11 +8,11 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from jamlab.signaling.handshake import (
-    DEFAULT_KEY,
+    Door,
     HubError,
     check_key,
     is_loopback,
-    refusal,
+    read_origin,
     version_of,
 )
 from jamlab.signaling.phoenix import Version
@@ -28,10 +28,15 @@ class Connection:
         return ServerProtocol().reject(status, text)
 
 
-def refused(path, **headers):
+DOOR = Door.new(KEY, ["jam.local", "Proxy.Example"], ["https://app.example", "http://[::2]:8080"])
+
+
+def refused(path, address="127.0.0.1", headers=(), **more):
     """Return the status and the error of the answer, None for none."""
-    request = Request(path, Headers({name.replace("_", "-"): v for name, v in headers.items()}))
-    response = refusal(Connection(), request, KEY)
+    given = Headers(headers or [("Host", "127.0.0.1:4000")])
+    for name, value in more.items():
+        given[name.replace("_", "-")] = value
+    response = DOOR.refusal(Connection(), Request(path, given), address)
     if response is None:
         return None
     assert response.headers.get_all("Content-Type") == ["application/json"]
@@ -85,20 +90,143 @@ def test_arbitrary_paths_are_refused(path):
     assert refused("/" + path) is not None
 
 
+GOOD = f"/socket/websocket?apikey={QUOTED}"
+
+
+def with_host(host, address="127.0.0.1", **more):
+    return refused(GOOD, address, [("Host", host)], **more)
+
+
+class TestHost:
+    """A name that leads here and is not the hub's is somebody's trick (DNS rebinding)."""
+
+    @pytest.mark.parametrize(
+        ("host", "address"),
+        [
+            ("127.0.0.1:4000", "127.0.0.1"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("localhost:4000", "127.0.0.1"),
+            ("LocalHost:4000", "::1"),
+            ("[::1]:4000", "::1"),
+            ("192.0.2.7:4000", "192.0.2.7"),
+            ("192.0.2.7:4000", "::ffff:192.0.2.7"),
+            ("127.0.0.1:4000", "::ffff:127.0.0.1"),
+            ("[2001:db8::7]:4000", "2001:db8::7"),
+            ("jam.local:4000", "192.0.2.7"),
+            ("proxy.example", "127.0.0.1"),
+        ],
+    )
+    def test_where_it_listens_and_what_was_named(self, host, address):
+        assert with_host(host, address) is None
+
+    @pytest.mark.parametrize(
+        ("host", "address"),
+        [
+            ("evil.example:4000", "127.0.0.1"),
+            ("evil.example", "192.0.2.7"),
+            ("127.0.0.1.evil.example", "127.0.0.1"),
+            ("localhost.evil.example:4000", "127.0.0.1"),
+            ("localhost:4000", "192.0.2.7"),
+            ("192.0.2.8:4000", "192.0.2.7"),
+            ("user@127.0.0.1", "127.0.0.1"),
+            ("127.0.0.1/x", "127.0.0.1"),
+            ("127.0.0.1#", "127.0.0.1"),
+            ("[", "127.0.0.1"),
+            ("", "127.0.0.1"),
+        ],
+    )
+    def test_any_other(self, host, address):
+        status, error = with_host(host, address)
+        assert status == 403
+        assert "--allow-host" in error
+
+    @pytest.mark.parametrize("hosts", [[], ["127.0.0.1", "127.0.0.1"], ["127.0.0.1", "evil"]])
+    def test_none_or_two(self, hosts):
+        headers = [("Host", host) for host in hosts] or [("X-Other", "1")]
+        assert refused(GOOD, "127.0.0.1", headers)[0] == 403
+
+
+class TestOrigin:
+    """Who asks from a page says whose page it is, and cannot say otherwise."""
+
+    @pytest.mark.parametrize(
+        ("origin", "host", "address"),
+        [
+            ("http://127.0.0.1:8888", "127.0.0.1:4000", "127.0.0.1"),
+            ("http://localhost:8888", "127.0.0.1:4000", "127.0.0.1"),
+            ("http://192.0.2.7", "192.0.2.7:4000", "192.0.2.7"),
+            ("https://jam.local", "jam.local:4000", "192.0.2.7"),
+            ("https://app.example", "127.0.0.1:4000", "127.0.0.1"),
+            ("https://app.example:443", "127.0.0.1:4000", "127.0.0.1"),
+            ("HTTPS://App.Example", "192.0.2.7", "192.0.2.7"),
+            ("http://[::2]:8080", "127.0.0.1:4000", "127.0.0.1"),
+        ],
+    )
+    def test_pages_of_its_own_host_and_those_named(self, origin, host, address):
+        assert with_host(host, address, Origin=origin) is None
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "https://evil.example",
+            "http://app.example",
+            "https://app.example:8443",
+            "https://app.example.evil.example",
+            "https://evil.example/https://app.example",
+            "http://127.0.0.1@evil.example",
+            "http://192.0.2.7",
+            "null",
+            "file://",
+            "",
+            "https://[",
+            "https://app.example:port",
+        ],
+    )
+    def test_any_other(self, origin):
+        status, error = with_host("127.0.0.1:4000", Origin=origin)
+        assert status == 403
+        assert "--allow-origin" in error
+
+    def test_of_two_both_count(self):
+        headers = [("Host", "127.0.0.1")]
+        headers += [("Origin", "https://app.example"), ("Origin", "https://evil.example")]
+        assert refused(GOOD, "127.0.0.1", headers)[0] == 403
+
+    def test_a_rebound_name_is_not_its_own_host(self):
+        """Host and Origin agree, and both are the attacker's."""
+        assert with_host("evil.example:4000", Origin="http://evil.example:4000")[0] == 403
+
+    @given(st.text() | st.from_regex(r"https?://[^/]*", fullmatch=True))
+    def test_arbitrary_ones_are_strangers_or_ours(self, origin):
+        if with_host("192.0.2.7", "192.0.2.7", Origin=origin) is None:
+            at = read_origin(origin)
+            ours = at in DOOR.origins or at.split("://")[1].rpartition(":")[0] == "192.0.2.7"
+            assert ours
+
+    @pytest.mark.parametrize("origin", ["", "*", "app.example", "https://a/b", "ftp://a", "null"])
+    def test_what_the_user_names_is_an_origin(self, origin):
+        with pytest.raises(HubError, match="no origin"):
+            Door.new(KEY, [], [origin])
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_the_default_key_is_good_on_this_machine(host):
+def test_any_key_is_good_on_this_machine(host):
     assert is_loopback(host)
-    check_key(DEFAULT_KEY, host)
+    check_key("jamlab", host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "", "example.com"])
-def test_the_default_key_is_not_good_elsewhere(host):
+def test_a_short_key_is_not_good_elsewhere(host):
     assert not is_loopback(host)
-    with pytest.raises(HubError, match="give a key of your own"):
-        check_key(DEFAULT_KEY, host)
-    check_key("my own", host)
+    with pytest.raises(HubError, match="at least 12"):
+        check_key("x" * 11, host)
+    check_key("x" * 12, host)
 
 
 def test_a_hub_has_a_key():
     with pytest.raises(HubError, match="not empty"):
         check_key("", "127.0.0.1")
+
+
+def test_the_key_is_not_shown():
+    assert KEY not in repr(DOOR)

@@ -12,7 +12,7 @@ from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from jamlab.signaling.handshake import DEFAULT_KEY, HubError
+from jamlab.signaling.handshake import HubError
 from jamlab.signaling.hub import Hub
 from jamlab.signaling.limits import Limits
 from jamlab.signaling.rooms import Rooms
@@ -99,9 +99,14 @@ class TestBeing:
     def test_everywhere_is_this_machine_for_its_own_clients(self, host, url):
         assert Hub(host, key=KEY).url == url
 
-    def test_it_is_not_elsewhere_with_the_default_key(self):
-        with pytest.raises(HubError, match="give a key of your own"):
-            Hub("0.0.0.0")
+    def test_it_is_not_elsewhere_with_a_short_key(self):
+        with pytest.raises(HubError, match="at least 12"):
+            Hub("0.0.0.0", key="jamlab")
+
+    def test_it_makes_a_key_of_its_own(self):
+        keys = {Hub("0.0.0.0").key for _ in range(8)}
+        assert len(keys) == 8
+        assert {len(key) for key in keys} == {32}
 
     @pytest.mark.parametrize("port", [None, 70000])
     async def test_an_address_it_cannot_have(self, hub, port):
@@ -172,7 +177,7 @@ class TestHandshake:
     async def test_the_key_is_not_logged_with_a_bad_request(self, hub, caplog, request_line):
         caplog.set_level(logging.DEBUG)
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-        writer.write(f"{request_line}\r\nHost: hub\r\n\r\n".encode())
+        writer.write(f"{request_line}\r\nHost: 127.0.0.1\r\n\r\n".encode())
         await reader.read()
         writer.close()
         await writer.wait_closed()
@@ -478,10 +483,40 @@ async def test_bytes_reach_those_who_can_read_them(hub):
         assert [message["event"] for message in ada.heard] == ["hi"]
 
 
-async def test_the_default_key(nothing_left):
-    async with Hub() as hub:
-        url = f"{hub.url}/websocket?apikey={DEFAULT_KEY}"
-        async with connect(url, ping_interval=None) as ws:
-            await ws.send('{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}')
-            reply = json.loads(await ws.recv())
-            assert reply["payload"] == {"status": "ok", "response": {}}
+class TestPages:
+    """What a browser asks in the name of a page, sent word by word."""
+
+    async def status(self, hub, **headers):
+        """Return the status of the answer to a request as a browser makes it."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        lines = [
+            f"GET /socket/websocket?apikey={hub.key}&vsn=1.0.0 HTTP/1.1",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        answer = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        return int(answer.split()[1])
+
+    async def test_a_page_of_another_origin_does_not_come_in(self, hub):
+        here = f"127.0.0.1:{hub.port}"
+        assert await self.status(hub, Host=here) == 101
+        assert await self.status(hub, Host=here, Origin="http://localhost:8888") == 101
+        assert await self.status(hub, Host=here, Origin="https://evil.example") == 403
+        assert await self.status(hub, Host=here, Origin="null") == 403
+
+    async def test_a_name_that_was_rebound_does_not_come_in(self, hub):
+        rebound = f"evil.example:{hub.port}"
+        assert await self.status(hub, Host=rebound, Origin=f"http://{rebound}") == 403
+        assert await self.status(hub, Host=rebound) == 403
+
+    async def test_those_the_user_named_come_in(self, nothing_left):
+        named = {"allow_origins": ["https://app.example"], "allow_hosts": ["proxy.example"]}
+        async with Hub(**named) as hub:
+            named = {"Host": "proxy.example", "Origin": "https://app.example"}
+            assert await self.status(hub, **named) == 101
