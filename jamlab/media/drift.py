@@ -61,9 +61,14 @@ class DriftEstimator:
         self._kept: list[tuple[float, float]] = []  # middle of each slot and its lateness, frames
 
     @property
+    def watched_frames(self) -> float:
+        """Frames our card has counted since the oldest packet remembered."""
+        return self._kept[-1][0] - self._kept[0][0] if self._kept else 0.0
+
+    @property
     def gained(self) -> float:
         """Frames the sender's card has gained on ours since the oldest packet remembered."""
-        return self.drift * (self._kept[-1][0] - self._kept[0][0]) if self._kept else 0.0
+        return self.drift * self.watched_frames
 
     def observe(self, card_frames: float, position: int) -> bool:
         """Take one packet; returns whether `drift` may have changed.

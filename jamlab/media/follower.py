@@ -14,9 +14,15 @@ the playout's clock again, so that it changes the delay, as a splice would, and 
 need. All changes of rate are small and even: nobody hears a note a hundredth of a semitone off.
 
 Cards that run alike are never resampled: the block is the playout's own, to the last bit. Once
-one has gained `NOTICEABLE` frames on the other, the resampler begins with what was played last,
-so that the waveform goes on, and then it stays. What it looks ahead, the delay has to grow by, and
-does so by rate. If the cards should agree later, it resamples by one.
+one has gained `NOTICEABLE` frames on the other, or has been watched for long enough to foresee it,
+the resampler begins with what was played last, so that the waveform goes on, and then it stays.
+What it looks ahead, the delay has to grow by, and does so by rate. If the cards should agree later,
+it resamples by one.
+
+A packet is there at a callback or it is not, so what packets need is known to a block. Cards that
+run alike keep a lucky place between two callbacks, and none of the block is paid for. With any
+drift, packets that used to come just before a callback will come just after it, all of them at
+once, and be late. So once there is a drift, needs are counted as if every packet came then.
 
 A card that stops for a while has everything later for good: by its frames, packets come earlier
 than they used to. Once that is certain (`jamlab.media.lapse`), what was remembered of their needs
@@ -41,6 +47,7 @@ A loop that grows slower by half a millisecond in that time is no drift. Cards c
 are left to splices, one in some minutes.
 """
 
+_WATCHED_S, _FORESEEN_S = 15, 60  # to be watched, before a gain is foreseen
 _MENDED_BY_RATE = 64
 _SPARE = 32  # of the delay's margin: a shortage beyond it loses packets
 _SURPLUS_RATE, _SURPLUS_S = 100e-6, 5.0  # the most, and in what time it would be gone
@@ -112,7 +119,7 @@ class FollowingPlayout(Playout):
         Block
             Shape ``(frames, 2)``.
         """
-        if self._resampler is None and abs(self._drift.gained) > NOTICEABLE:
+        if self._resampler is None and self._noticeable:
             self._resampler = Resampler(self._past, super().pull)
         if self._resampler is None:
             block = super().pull(frames)
@@ -125,6 +132,13 @@ class FollowingPlayout(Playout):
         if lapsed := self._lapse.observe(self._called_s, self._card_frames):
             self._estimator.shift(-lapsed)
         return block
+
+    @property
+    def _noticeable(self) -> bool:
+        """Whether one card has gained so much on the other, or will within a minute."""
+        watched = self._drift.watched_frames
+        foreseen = _FORESEEN_S * SAMPLE_RATE if watched > _WATCHED_S * SAMPLE_RATE else 0
+        return abs(self._drift.drift) * max(watched, foreseen) > NOTICEABLE
 
     def _resampled(self, resampler: Resampler, frames: int) -> Block:
         before = self._rate
@@ -172,12 +186,12 @@ class FollowingPlayout(Playout):
         return (packet.arrival_s - self._called_s) * SAMPLE_RATE
 
     def _needed(self, packet: Packet) -> int:
-        """Return the delay it needed, and would have if it had come right after a callback.
+        """Return the delay it needed; where cards drift, as if it had come right after a callback.
 
-        Where the cards drift, a packet's place between two callbacks does: to the worst, in time.
+        A packet's place between two callbacks drifts, too: to the worst, in time.
         """
         needed = super()._needed(packet)
-        if self._resampler is None:
+        if self._resampler is None and abs(self._drift.gained) < 1:
             return needed
         return needed + min(max(round(self._since_called(packet)), 0), self._block_frames)
 

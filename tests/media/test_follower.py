@@ -10,7 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -146,6 +146,9 @@ class TestSteady:
         frame=st.sampled_from([120, 240, 480, 960]),
         delay_ms=st.floats(0, 80),
     )
+    @example(ppm=11.0, block=32, frame=240, delay_ms=0.0)
+    @example(ppm=11.0, block=32, frame=480, delay_ms=0.0)
+    @example(ppm=-12.16, block=64, frame=960, delay_ms=44.9)  # lost nine packets at once
     def test_any_cards(self, ppm, block, frame, delay_ms):
         path = Path(ppm, block=block, frame=frame, delay_s=lambda k: delay_ms / 1000)
         path.run(2 * SETTLED_S)
@@ -251,6 +254,21 @@ class TestEqualClocks:
         path = Path(1.0).run(120)
         assert 0 < path.playout.drift < 2e-6
         assert not path.playout.resampling
+
+    def test_a_drift_too_small_to_notice_loses_no_sound(self):
+        """Packets that came just before a callback come just after it some day, and are in time."""
+        path = Path(-2.3, block=128, frame=960).run(SETTLED_S)
+        before, crossed_s = disturbed(path), 64 / 2.3e-6 / SAMPLE_RATE
+        path.run(crossed_s, lambda block: None)
+        assert not path.playout.resampling
+        assert disturbed(path)[:3] == before[:3]
+        assert path.counters.late == before[4]
+
+    def test_a_drift_that_is_foreseen_is_not_waited_for(self):
+        """A gain of 24 frames in a minute is certain long before it is there."""
+        path = Path(10.0, block=256, frame=480).run(20)
+        assert path.playout.resampling
+        assert 10e-6 * path.frames < NOTICEABLE
 
     def test_a_loop_that_grows_slower_is_no_drift(self):
         """A fifth of a millisecond in a minute is 3 ppm, as a busy machine has it."""
