@@ -40,7 +40,7 @@ def verdict_table(judged: Sequence[Verdict]) -> Group:
         table.add_column(heading)
     for verdict in judged:
         outcome = f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]"
-        table.add_row(outcome, escape(_short(verdict.name)), _measured(verdict), verdict.target)
+        table.add_row(outcome, escape(_short(verdict.name)), verdict.measured, verdict.target)
     unsettled = [v for v in judged if v.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN)]
     reasons = (f"{verdict.verdict}: {verdict.reason}" for verdict in unsettled)
     return Group(table, *(escape(reason) for reason in reasons))
@@ -49,16 +49,6 @@ def verdict_table(judged: Sequence[Verdict]) -> Group:
 def _short(name: str) -> str:
     """Return a verdict's name for a line of 80 characters."""
     return name.replace(", 95th percentile of the worst path", ", p95").removeprefix("share of ")
-
-
-def _measured(verdict: Verdict) -> str:
-    low, high = verdict.interval
-    if math.isnan(verdict.value):
-        return "not measured"
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{verdict.value:.4g} {verdict.unit} (no interval)"
-    interval = "" if low == high else f" ({low:.4g}–{high:.4g})"
-    return f"{verdict.value:.4g}{interval} {verdict.unit}"
 
 
 def path_table(record: LatencyRecord) -> Table:

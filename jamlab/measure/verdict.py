@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
+from jamlab.measure import digits
 from jamlab.measure.connectivity_record import STUN_ONLY, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.population import load_population
 from jamlab.measure.sensitivity import Population, ShareCurve, drawn_from, share_curve
@@ -53,6 +54,12 @@ class Verdict:
     """PASS, FAIL, INCONCLUSIVE or NOT RUN."""
     reason: str
     """Why, in one sentence."""
+
+    @property
+    def measured(self) -> str:
+        """The estimate and its interval in words, on the side of the limit they are on."""
+        limit = float(self.target.split()[-1]) if self.target else math.nan
+        return digits.measured(self.value, *self.interval, self.unit, limit)
 
     def to_dict(self) -> dict[str, object]:
         """Return the verdict ready for JSON: values that are not finite become None."""
@@ -152,26 +159,33 @@ def _verdict(
 def _below(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
     target = f"the target of less than {limit:g} {unit}"
     inside, outside = estimate.high < limit, estimate.low >= limit
-    return _finding(name, target, estimate, unit, (inside, outside))
+    return _finding(name, target, estimate, (unit, limit), (inside, outside))
 
 
 def _at_least(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
     target = f"the target of at least {limit:g} {unit}"
     inside, outside = estimate.low >= limit, estimate.high < limit
-    return _finding(name, target, estimate, unit, (inside, outside))
+    return _finding(name, target, estimate, (unit, limit), (inside, outside))
 
 
 def _finding(
-    name: str, target: str, estimate: Estimate, unit: str, lies: tuple[bool, bool]
+    name: str, target: str, estimate: Estimate, by: tuple[str, float], lies: tuple[bool, bool]
 ) -> tuple[Outcome, str]:
-    """Word an estimate whose whole interval lies inside its target, outside it, or neither."""
+    """Word an estimate whose whole interval lies inside its target, outside it, or neither.
+
+    It is written by its unit, and by the limit that no rounded figure may cross.
+    """
     if math.isnan(estimate.value):
         return Outcome.INCONCLUSIVE, f"There is no value of {name} to judge."
-    measured = f"The {name} is {estimate.value:.4g} {unit}"
+    places = digits.decimals(estimate.value, estimate.low, estimate.high, *by)
+    value, low, high = (
+        digits.fixed(number, places) for number in (estimate.value, estimate.low, estimate.high)
+    )
+    measured = f"The {name} is {value} {by[0]}"
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         why = "too few values were heard for an interval: measure for longer"
         return Outcome.INCONCLUSIVE, f"{measured}, but {why}."
-    interval = f"{100 * estimate.confidence:g}% interval {estimate.low:.4g} to {estimate.high:.4g}"
+    interval = f"{100 * estimate.confidence:g}% interval {low} to {high}"
     inside, outside = lies
     if estimate.low == estimate.high:
         words = "within" if inside else "outside"

@@ -14,6 +14,7 @@ from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.acceptance_sound import THREE_USERS
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts, figure_verdicts
+from jamlab.measure.digits import measured
 from jamlab.report.tables import (
     date_of,
     fact,
@@ -21,7 +22,6 @@ from jamlab.report.tables import (
     head,
     judged_table,
     styled_table,
-    with_interval,
 )
 
 _AUDIBLE_DBFS = -80.0
@@ -111,7 +111,7 @@ def _case_row(name: str, cases: Mapping[str, apart.Case], figures: pd.DataFrame)
         "Servers": case.configuration if case else "",
         "Connected after": f"{after_s:.1f} s",
         "Through TURN": f"{relayed.iloc[0]:.0f} %" if len(relayed) else "not connected",
-        "95th percentile": with_interval(*ends[0], "ms") if len(ends) else "not measured",
+        "95th percentile": measured(*ends[0], "ms") if len(ends) else "not measured",
         "Without": _control(case, of_case),
     }
 

@@ -9,6 +9,7 @@ from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.across import ACROSS_TARGET_MS, across_verdicts
+from jamlab.measure.digits import measured
 from jamlab.measure.kernel_record import KernelRecord
 from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.record import LatencyRecord
@@ -30,7 +31,7 @@ from jamlab.report.style import (
     legend,
     styled,
 )
-from jamlab.report.tables import date_of, head, judged_table, styled_table, with_interval
+from jamlab.report.tables import date_of, head, judged_table, styled_table
 
 _NO_DISTANCE = NetworkProfile(
     "no distance", 0.0, 0.0, 0.0, 1.0, 1e12, 1e12, "cables that do nothing", ""
@@ -73,10 +74,10 @@ def _row(name: str, record: LatencyRecord) -> dict[str, str]:
         "Delay": f"{profile.delay_s * 1000:g} ms",
         "Jitter": f"{profile.jitter_s * 1000:g} ms",
         "Loss": f"{profile.loss:.2%}",
-        "Median": with_interval(
+        "Median": measured(
             worst["median_ms"], worst["median_ms_low"], worst["median_ms_high"], "ms"
         ),
-        "95th percentile": with_interval(
+        "95th percentile": measured(
             worst["p95_ms"], worst["p95_ms_low"], worst["p95_ms_high"], "ms"
         ),
         "Concealed": f"{worst['concealed_share']:.2%}",

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.card_record import CardRecord
+from jamlab.measure.digits import plain
 from jamlab.measure.mouth_to_ear import CardPart, card_part
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import floor_ms
@@ -157,7 +158,7 @@ def _draw_floor(axes: Axes, record: LatencyRecord, row: int) -> None:
 
 
 def _write_length(axes: Axes, row: int, end_ms: float, length_ms: float) -> None:
-    _write(axes, row, end_ms, f"{length_ms:.2f} ms".replace("-", "−"))
+    _write(axes, row, end_ms, plain(length_ms, "ms"))
 
 
 def _write(axes: Axes, row: int, end_ms: float, words: str, *, before: bool = False) -> None:

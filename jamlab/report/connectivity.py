@@ -11,6 +11,7 @@ from pandas.io.formats.style import Styler
 
 from jamlab.measure import survival
 from jamlab.measure.connectivity_record import KERNEL, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.digits import measured
 from jamlab.measure.success import success_table
 from jamlab.measure.verdict import connectivity_verdicts
 from jamlab.report.tables import (
@@ -20,7 +21,6 @@ from jamlab.report.tables import (
     head,
     judged_table,
     styled_table,
-    with_interval,
 )
 
 _GROUPS = ("machine", "versions")
@@ -49,7 +49,7 @@ def shares_table(record: ConnectivityRecord) -> Styler:
     shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["calls"]})
     for column, heading in _SHARES.items():
         ends = 100 * table[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
-        shown[heading] = [with_interval(value, low, high, "%") for value, low, high in ends]
+        shown[heading] = [measured(value, low, high, "%") for value, low, high in ends]
     return styled_table(shown.astype(str).map(escape), "shares")
 
 

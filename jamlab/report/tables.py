@@ -15,6 +15,7 @@ from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.card_record import CardRecord
+from jamlab.measure.digits import measured
 from jamlab.measure.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import MAX_LAG_MS, paths_table, verdicts
@@ -74,7 +75,7 @@ def judged_table(judged: Iterable[Verdict], name: str = "verdicts") -> Styler:
             "Verdict": _badge(verdict.verdict),
             "What": escape(_capital(verdict.name)),
             "Target": escape(f"{verdict.target} {verdict.unit}"),
-            "Measured": with_interval(verdict.value, *verdict.interval, verdict.unit),
+            "Measured": verdict.measured,
             "Why": escape(verdict.reason),
         }
         for verdict in judged
@@ -111,17 +112,17 @@ def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None = None) ->
     rows = [
         {
             "Part": MOUTH_TO_EAR_WORDS[row["part"]],
-            "Time": row["reason"] or with_interval(row["ms"], row["low"], row["high"], "ms"),
+            "Time": row["reason"] or measured(row["ms"], row["low"], row["high"], "ms"),
         }
         for row in mouth_to_ear(record, card).to_dict("records")
     ]
     table = styled_table(pd.DataFrame(rows).map(escape), "mouth-to-ear")
     if card is None:
         return table
-    return table.set_caption(escape(_measured(card, record.provenance["parameters"])))
+    return table.set_caption(escape(_which(card, record.provenance["parameters"])))
 
 
-def _measured(card: CardRecord, parameters: dict[str, Any]) -> str:
+def _which(card: CardRecord, parameters: dict[str, Any]) -> str:
     """Say which card it was, when it was measured, and how surely its clicks were heard."""
     said = f"The sound card: {card.name}, measured {date_of(card.provenance['created'])}"
     confidence = card.confidence(parameters["block_frames"])
@@ -141,17 +142,6 @@ def facts_table(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Styl
         for number, (name, value) in enumerate(facts)
     ]
     return styled_table(pd.DataFrame(rows).map(escape), "provenance")
-
-
-def with_interval(value: float, low: float, high: float, unit: str) -> str:
-    """Write a value and its interval, e.g. "11.5 ms (11.3–11.7)"; one that is exact has none."""
-    if math.isnan(value):
-        return "not measured"
-    if low == value == high:
-        return f"{value:.4g} {unit}".replace("-", "−")
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{value:.1f} {unit} (no interval)"
-    return f"{value:.1f} {unit} ({low:.1f}–{high:.1f})"
 
 
 def styled_table(table: pd.DataFrame, name: str) -> Styler:
@@ -196,7 +186,7 @@ def _heard(share: float, clicks: int) -> str:
 
 def _intervals(paths: pd.DataFrame, column: str) -> list[str]:
     estimates = paths[[column, f"{column}_low", f"{column}_high"]].to_numpy()
-    return [with_interval(value, low, high, "ms") for value, low, high in estimates]
+    return [measured(value, low, high, "ms") for value, low, high in estimates]
 
 
 def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:

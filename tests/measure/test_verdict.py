@@ -108,13 +108,13 @@ class TestReason:
         [
             (
                 (20, 21.04, 22),
-                "The median latency is 21.04 ms (95% interval 20 to 22), wholly within the target "
-                "of less than 50 ms.",
+                "The median latency is 21.0 ms (95% interval 20.0 to 22.0), wholly within the "
+                "target of less than 50 ms.",
             ),
             (
                 (60, 61, 62),
-                "The median latency is 61 ms (95% interval 60 to 62), wholly outside the target "
-                "of less than 50 ms.",
+                "The median latency is 61.0 ms (95% interval 60.0 to 62.0), wholly outside the "
+                "target of less than 50 ms.",
             ),
             (
                 (48, 49, 51),

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.digits import measured
 from jamlab.measure.success import success_table
 from jamlab.measure.verdict import connectivity_verdicts
 from jamlab.report import connectivity
@@ -47,7 +48,7 @@ def test_the_verdict_table_says_target_value_interval_and_reason():
     for verdict in connectivity_verdicts(record):
         low, high = verdict.interval
         assert "≥ 80 %" in text
-        assert f"{verdict.value:.1f} % ({low:.1f}–{high:.1f})" in text
+        assert measured(verdict.value, low, high, "%", 80) in text
         assert verdict.reason in text
 
 
@@ -58,7 +59,7 @@ def test_the_shares_are_those_of_the_table():
     assert list(shown["Configuration"]) == [STUN_ONLY, TURN, LADDER]
     for heading, column in (("Selected direct", "selected_direct"), ("TURN buys", "relayed")):
         for words_, share in zip(shown[heading], rows[column], strict=True):
-            assert words_.startswith(f"{100 * share:.1f} % (")
+            assert words_.startswith(f"{100 * share:.0f} % (")
 
 
 def test_a_share_nobody_could_measure_is_not_a_number():

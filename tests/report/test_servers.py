@@ -105,7 +105,7 @@ def test_the_head_and_the_provenance_know_of_no_population():
     assert "population" not in text
     assert "population" not in words(connectivity.provenance_table(record))
     verdicts = words(connectivity.verdict_table(record))
-    assert "66.67 %" in verdicts
+    assert "66.7 %" in verdicts
     assert "turns:b.example (one): quota" in verdicts
 
 

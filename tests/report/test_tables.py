@@ -1,7 +1,6 @@
-import math
-
 import pytest
 
+from jamlab.measure.digits import measured
 from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.summary import paths_table, verdicts
 from jamlab.measure.verdict import Outcome, unmeasured
@@ -70,7 +69,7 @@ def test_the_verdict_table_says_target_value_interval_and_reason():
     for verdict in verdicts(record):
         low, high = verdict.interval
         assert f"{verdict.target} ms" in text
-        assert f"{verdict.value:.1f} ms ({low:.1f}–{high:.1f})" in text
+        assert measured(verdict.value, low, high, "ms") in text
         assert verdict.reason in text
 
 
@@ -83,7 +82,7 @@ def test_the_path_table_has_a_row_per_path_the_slowest_first(peers):
     first_one_way = shown[shown["Measurement"] == ONE_WAY].iloc[0]
     slowest = paths_table(record).query("measurement == @ONE_WAY").nlargest(1, "p95_ms").iloc[0]
     assert first_one_way["Path"] == f"{slowest['sender']} → {slowest['receiver']}"
-    assert first_one_way["95th percentile"] == tables.with_interval(
+    assert first_one_way["95th percentile"] == measured(
         slowest["p95_ms"], slowest["p95_ms_low"], slowest["p95_ms_high"], "ms"
     )
     assert shown["Measurement"].is_monotonic_increasing
@@ -105,20 +104,13 @@ def test_nothing_heard_is_not_measured():
     assert set(tables.path_table(record).data["Median"]) == {"not measured"}
 
 
-def test_a_value_is_written_with_its_interval():
-    assert tables.with_interval(11.52, 11.349, 11.66, "ms") == "11.5 ms (11.3–11.7)"
-    assert tables.with_interval(11.52, -math.inf, math.inf, "ms") == "11.5 ms (no interval)"
-    assert tables.with_interval(math.nan, -math.inf, math.inf, "ms") == "not measured"
-    assert tables.with_interval(0.00375, 0.00375, 0.00375, "dB") == "0.00375 dB"
-
-
 def test_mouth_to_ear_is_a_row_per_term():
     card = card_record({64: 480.0}, spread=0.3)
     shown = words(tables.mouth_to_ear_table(record_at(11.0, 22.0), card))
     for term in tables.MOUTH_TO_EAR_WORDS.values():
         assert term in shown
-    assert "an output 10.0 ms (" in shown
-    assert "Card blocks that are in both −2.667 ms" in shown
+    assert "an output 10.00 ms (" in shown
+    assert "Card blocks that are in both −2.67 ms" in shown
     assert "not measured" not in shown
 
 

@@ -1,0 +1,91 @@
+"""Figures as text, in as many digits as they bear.
+
+An interval says how well a figure is known, so the last digit written is worth at most a third of
+the interval's width; a figure without an interval has three digits. Neither has digits finer than
+what is measured at all in its unit, and both have more where rounding would put them on the other
+side of a limit they are judged by.
+"""
+
+import math
+
+RESOLUTIONS = {"%": 0.01, "dB": 0.01, "dBFS": 0.1, "ms": 0.01, "s": 0.01, "errors": 1.0}
+"""The finest digit of a figure, by unit; a thousandth of others."""
+
+_DIGITS = 3
+_SHARE_OF_WIDTH = 1 / 3
+_MOST_PLACES = 6
+
+
+def measured(value: float, low: float, high: float, unit: str, limit: float = math.nan) -> str:
+    """Write a figure with its interval, e.g. "11.5 ms (11.3–11.7)".
+
+    Parameters
+    ----------
+    value, low, high : float
+        The estimate and the ends of its interval. One that is exact has its ends where it is; an
+        end that is not known is infinite, and a value that was not measured is NaN.
+    unit : str
+        Unit of all of them, and of the limit.
+    limit : float
+        What the figure is judged by; NaN where nothing is.
+    """
+    if math.isnan(value):
+        return "not measured"
+    places = decimals(value, low, high, unit, limit)
+    figure = f"{fixed(value, places)} {unit}"
+    if low == high:
+        return figure
+    if math.isinf(low) and math.isinf(high):
+        return f"{figure} (no interval)"
+    return f"{figure} ({between(low, high, places)})"
+
+
+def plain(value: float, unit: str) -> str:
+    """Write a figure that has no interval, e.g. "2.67 ms"."""
+    return measured(value, value, value, unit)
+
+
+def between(low: float, high: float, places: int) -> str:
+    """Write an interval, e.g. "11.3–11.7"; a dash beside a minus sign would be misread."""
+    dash = " to " if low < 0 else "–"
+    return f"{fixed(low, places)}{dash}{fixed(high, places)}"
+
+
+def decimals(value: float, low: float, high: float, unit: str = "", limit: float = math.nan) -> int:
+    """Return how many decimals a figure and its interval are written with.
+
+    Parameters as of `measured`. All that is written has to lie on the side of the limit on which
+    it was found: 49.97 ms is below a limit of 50 ms, and "50.0 ms" would not be.
+    """
+    shown = [number for number in (value, low, high) if math.isfinite(number)]
+    places = _places(value, low, high, unit)
+    while places < _MOST_PLACES and any(_crosses(number, places, limit) for number in shown):
+        places += 1
+    return places
+
+
+def fixed(value: float, places: int) -> str:
+    """Write a number with so many decimals, with a true minus sign, and none before a zero."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{places}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def _places(value: float, low: float, high: float, unit: str) -> int:
+    finest = -_exponent(RESOLUTIONS.get(unit, 0.001))
+    width = high - low
+    if math.isfinite(width) and width > 0:
+        return min(max(-_exponent(width * _SHARE_OF_WIDTH), 0), finest)
+    if not math.isfinite(value) or value == round(value):
+        return 0
+    return min(max(_DIGITS - 1 - _exponent(abs(value)), 0), finest)
+
+
+def _exponent(number: float) -> int:
+    """Return the power of ten of a number's first digit."""
+    return math.floor(math.log10(number) + 1e-9)  # 0.1 is 10⁻¹, whatever a logarithm rounds to
+
+
+def _crosses(number: float, places: int, limit: float) -> bool:
+    return (number < limit) != (round(number, places) < limit)
