@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel clean
+.PHONY: report test test-all check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel clean
 
 report: $(READY)
 	$(BIN)/jamlab verify --out reports || [ $$? -eq 1 ]  # FAIL is a result, not an error of make's
 
 test: $(READY)
-	$(BIN)/pytest --numprocesses auto --dist worksteal
+	$(BIN)/pytest --numprocesses auto --dist worksteal -m 'not slow'
+
+test-all: $(READY)
+	$(BIN)/pytest --numprocesses auto --dist worksteal --hypothesis-profile thorough
 
 check: $(READY)
 	$(BIN)/ruff check .
