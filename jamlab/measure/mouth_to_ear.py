@@ -104,21 +104,23 @@ def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.Dat
     if isinstance(part, str):
         rows = [_row("mesh", mesh), _row("card", None, part), _row("mouth to ear", None, part)]
         return pd.DataFrame(rows)
-    total = Estimate(
-        mesh.value + part.added.value,
-        mesh.low + part.added.low,
-        mesh.high + part.added.high,
-        mesh.confidence,
-    )
     return pd.DataFrame(
         [
             _row("mesh", mesh),
             _row("card", part.round_trip),
             _row("counted twice", _exactly(-part.counted_twice)),
             _row("relay", _exactly(part.relay)),
-            _row("mouth to ear", total),
+            _row("mouth to ear", _sum(mesh, part.added)),
         ]
     )
+
+
+def mouth_to_ear_ms(record: LatencyRecord, card: CardRecord | None) -> Estimate | None:
+    """Return the sum alone, in milliseconds; None where it is not known."""
+    part = card_part(card, record.provenance["parameters"]["block_frames"])
+    if isinstance(part, str):
+        return None
+    return _sum(_slowest(record), part.added)
 
 
 def _slowest(record: LatencyRecord) -> Estimate:
@@ -138,6 +140,15 @@ def _row(part: str, estimate: Estimate | None, reason: str = "") -> dict[str, ob
 
 def _exactly(value: float) -> Estimate:
     return Estimate(value, value, value, 1.0)
+
+
+def _sum(first: Estimate, second: Estimate) -> Estimate:
+    return Estimate(
+        first.value + second.value,
+        first.low + second.low,
+        first.high + second.high,
+        first.confidence,
+    )
 
 
 def _shifted(estimate: Estimate, by: float) -> Estimate:

@@ -129,8 +129,6 @@ def meaning(value_ms: float, low_ms: float, high_ms: float) -> str:
         The figure and the ends of its interval. An interval that lies in several bands says so;
         where it is not known, the figure itself is taken, and that is said.
     """
-    if math.isnan(value_ms):
-        return "not known, for there is no figure"
     if math.isinf(low_ms) and low_ms < 0:
         band = band_of(value_ms)
         return f"{band.short}, if the figure is right, which has no interval ({_cited(band)})"
@@ -141,8 +139,8 @@ def meaning(value_ms: float, low_ms: float, high_ms: float) -> str:
 
 
 def of_verdict(verdict: Verdict) -> str:
-    """Return what the figure of a verdict means to musicians; "" unless it is a one-way latency."""
-    if "one-way latency" not in verdict.name or verdict.unit != "ms":
+    """Return what a measured one-way latency means to musicians; "" of any other verdict."""
+    if "one-way latency" not in verdict.name or verdict.unit != "ms" or math.isnan(verdict.value):
         return ""
     return meaning(verdict.value, *verdict.interval)
 

@@ -56,10 +56,14 @@ class Verdict:
     """Why, in one sentence."""
 
     @property
+    def limit(self) -> float:
+        """The limit the target names, in `unit`; NaN where there is none."""
+        return float(self.target.split()[-1]) if self.target else math.nan
+
+    @property
     def measured(self) -> str:
         """The estimate and its interval in words, on the side of the limit they are on."""
-        limit = float(self.target.split()[-1]) if self.target else math.nan
-        return digits.measured(self.value, *self.interval, self.unit, limit)
+        return digits.measured(self.value, *self.interval, self.unit, self.limit)
 
     def to_dict(self) -> dict[str, object]:
         """Return the verdict ready for JSON: values that are not finite become None."""

@@ -15,11 +15,11 @@ from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.acceptance_sound import THREE_USERS
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts, figure_verdicts
 from jamlab.measure.digits import measured
+from jamlab.report.opening import Head, head
 from jamlab.report.tables import (
     date_of,
     fact,
     facts_table,
-    head,
     judged_table,
     styled_table,
 )
@@ -27,7 +27,7 @@ from jamlab.report.tables import (
 _AUDIBLE_DBFS = -80.0
 
 
-def masthead(record: AcceptanceRecord, title: str) -> HTML:
+def masthead(record: AcceptanceRecord, title: str) -> Head:
     """Return the head of a page: title, what was measured and when, and the overall verdict."""
     made = record.provenance
     tests = "1 test" if len(record.tests) == 1 else f"{len(record.tests)} tests"

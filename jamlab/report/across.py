@@ -19,6 +19,7 @@ from jamlab.measure.summary import waterfall as waterfall_table
 from jamlab.networks.profile import NetworkProfile, profile_named
 from jamlab.report import carried
 from jamlab.report.breakdown import STAGE_WORDS
+from jamlab.report.opening import Head, head
 from jamlab.report.style import (
     BLUE,
     GREEN,
@@ -31,7 +32,7 @@ from jamlab.report.style import (
     legend,
     styled,
 )
-from jamlab.report.tables import date_of, head, judged_table, styled_table
+from jamlab.report.tables import date_of, judged_table, styled_table
 
 _NO_DISTANCE = NetworkProfile(
     "no distance", 0.0, 0.0, 0.0, 1.0, 1e12, 1e12, "cables that do nothing", ""
@@ -39,7 +40,7 @@ _NO_DISTANCE = NetworkProfile(
 _COLOURS = dict(zip(STAGES, (BLUE, SKY, ORANGE, VERMILLION, GREEN, PURPLE), strict=True))
 
 
-def masthead(records: dict[str, LatencyRecord], title: str) -> HTML:
+def masthead(records: dict[str, LatencyRecord], title: str) -> Head:
     """Return the head of a page: title, what was measured and when, and the overall verdict."""
     first = next(iter(records.values()))
     provenance = first.provenance

@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure import survival
@@ -14,11 +13,11 @@ from jamlab.measure.connectivity_record import KERNEL, THIS_MACHINE, Connectivit
 from jamlab.measure.digits import measured
 from jamlab.measure.success import success_table
 from jamlab.measure.verdict import connectivity_verdicts
+from jamlab.report.opening import Head, head
 from jamlab.report.tables import (
     date_of,
     fact,
     facts_table,
-    head,
     judged_table,
     styled_table,
 )
@@ -33,7 +32,7 @@ _SHARES = {
 }
 
 
-def masthead(record: ConnectivityRecord, title: str) -> HTML:
+def masthead(record: ConnectivityRecord, title: str) -> Head:
     """Return the head of a page: title, what was measured and when, and the overall verdict."""
     return head(title, _subject(record), connectivity_verdicts(record))
 
@@ -114,7 +113,6 @@ def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tupl
     yield "created", [("date", date_of(provenance["created"]))]
     others = {"created", "parameters", *_GROUPS}
     asked = {name: value for name, value in provenance.items() if name not in others}
-    asked["configurations"] = ", ".join(asked["configurations"])
     yield "campaign", [fact(name, value) for name, value in asked.items() if value is not None]
     for group in _GROUPS:
         yield group, [fact(name, value) for name, value in provenance.get(group, {}).items()]

@@ -1,17 +1,15 @@
-"""A notebook, executed with parameters and made into one HTML page that needs nothing else.
-
-The page is drawn by a template of its own (``template/page.html.j2``), for nbconvert's load scripts
-from elsewhere: here there is no script at all, and the page's own policy forbids it to fetch
-anything.
-"""
+"""Notebooks, executed with parameters and made into one HTML page that needs nothing else."""
 
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jamlab
 from jamlab.measure.connectivity_record import SIMULATED
 from jamlab.measure.record import read_json
+from jamlab.report.page import Section, not_run, page, section
 
 CONNECTIVITY_FOLDER = "connectivity"
 """Name of the folder, within a latency record's, that holds a connectivity record."""
@@ -28,13 +26,39 @@ ACCEPTANCE_FOLDER = "acceptance"
 CARD_FOLDER = "card"
 """Name of the folder, within a latency record's, that holds a sound card's record."""
 
-_FURTHER_PARTS = {
-    ACCEPTANCE_FOLDER: "06_acceptance_tests",
-    NETWORKS_FOLDER: "05_latency_across_networks",
-    CONNECTIVITY_FOLDER: "02_p2p_success_rate",
-}
-_TEMPLATE = Path(__file__).parent / "template"
-_HEAD = ("masthead", "verdicts")  # ids of the cells a page begins with
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a verification, and the notebook that shows it."""
+
+    anchor: str
+    title: str
+    short: str
+    notebook: str
+    folder: str = ""
+    """Within the latency record's."""
+
+
+_PARTS = (
+    _Part("latency", "Latency between players", "Latency", "01_loopback_latency"),
+    _Part(
+        "networks",
+        "Latency across networks",
+        "Networks",
+        "05_latency_across_networks",
+        NETWORKS_FOLDER,
+    ),
+    _Part(
+        "connections",
+        "Connections over the internet",
+        "Connections",
+        "02_p2p_success_rate",
+        CONNECTIVITY_FOLDER,
+    ),
+    _Part("acceptance", "Acceptance tests", "Acceptance", "06_acceptance_tests", ACCEPTANCE_FOLDER),
+)
+_NO_RECORD = "There is no record of it in this folder: jamlab verify without --here-only makes one."
+_ONCE = "once-"  # begins the tag of cells that a page of several notebooks shows once
 
 
 class ReportError(RuntimeError):
@@ -80,12 +104,30 @@ def verification_report(record_folder: Path, html: Path) -> Path:
     ReportError
         When a record cannot be read or the page cannot be written.
     """
-    parts = [("01_loopback_latency", record_folder)]
-    for folder, name in _FURTHER_PARTS.items():
-        if (record_folder / folder).is_dir():
-            parts.append((name, record_folder / folder))
-    executed = [_execute(notebook_path(name), _parameters(folder)) for name, folder in parts]
-    return _write_page(_joined(executed), html)
+    sections = list(_sections(record_folder))
+    return _write_page(page("Verification", sections), html)
+
+
+def _sections(record_folder: Path) -> Iterator[Section]:
+    """Yield a section for each part of a verification, whether it was run or not."""
+    shown: set[str] = set()
+    for part in _PARTS:
+        folder = record_folder / part.folder
+        if part.folder and not folder.is_dir():
+            yield not_run(part.anchor, part.title, _NO_RECORD)
+            continue
+        executed = _execute(notebook_path(part.notebook), _parameters(folder))
+        _leave_out(executed, shown)
+        yield section(executed, part.anchor, deeper=1, short=part.short)
+
+
+def _leave_out(executed: Any, shown: set[str]) -> None:
+    """Take the cells out that an earlier notebook of the page has shown, and note its own."""
+    tags = [set(cell.metadata.get("tags", ())) for cell in executed.cells]
+    executed.cells = [
+        cell for cell, its in zip(executed.cells, tags, strict=True) if not its & shown
+    ]
+    shown |= {tag for its in tags for tag in its if tag.startswith(_ONCE)}
 
 
 def _parameters(record_folder: Path) -> dict[str, str]:
@@ -121,7 +163,10 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
     ReportError
         When the notebook fails or the page cannot be written; an earlier page is left as it was.
     """
-    return _write_page(_execute(notebook, parameters), html)
+    executed = _execute(notebook, parameters)
+    anchors = {part.notebook: part.anchor for part in _PARTS}
+    shown = section(executed, anchors.get(notebook.stem, "page"))
+    return _write_page(page(shown.title, [shown]), html)
 
 
 def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
@@ -180,44 +225,12 @@ def _sentence(error: Any) -> str:
     return words or str(error.ename)
 
 
-def _joined(executed: list[Any]) -> Any:
-    """Return one notebook: every one's verdicts, then each one's other cells under its title."""
-    import nbformat
-
-    if len(executed) == 1:
-        return executed[0]
-    heads: list[Any] = []
-    bodies: list[Any] = []
-    for number, notebook in enumerate(executed):
-        title = nbformat.v4.new_markdown_cell(f"# {notebook.metadata.title}")  # type: ignore[no-untyped-call]
-        bodies.append(title)
-        for cell in notebook.cells:
-            (heads if cell.id in _HEAD else bodies).append(cell)
-            cell.id = f"{number}-{cell.id}"  # both have cells of the same name
-    joined = nbformat.v4.new_notebook(cells=heads + bodies)  # type: ignore[no-untyped-call]
-    joined.metadata["title"] = " · ".join(notebook.metadata.title for notebook in executed)
-    return joined
-
-
-def _write_page(executed: Any, html: Path) -> Path:
-    page = _export(executed)
+def _write_page(text: str, html: Path) -> Path:
     try:
-        _write_whole(html, page)
+        _write_whole(html, text)
     except OSError as error:
         raise ReportError(f"{html} cannot be written: {error.strerror}") from error
     return html
-
-
-def _export(executed: Any) -> str:
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
-        template_file=str(_TEMPLATE / "page.html.j2"),
-        extra_template_basedirs=[str(_TEMPLATE)],
-        exclude_anchor_links=True,
-    )
-    page, _ = exporter.from_notebook_node(executed)
-    return str(page)
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -11,28 +11,18 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.digits import measured
+from jamlab.measure.mouth_to_ear import mouth_to_ear_ms
 from jamlab.measure.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
 from jamlab.measure.record import LatencyRecord
+from jamlab.measure.statistics import Estimate
 from jamlab.measure.summary import MAX_LAG_MS, paths_table, verdicts
-from jamlab.measure.verdict import Outcome, Verdict, overall
+from jamlab.measure.verdict import Verdict
+from jamlab.report.opening import Head, Told, badge, head
 
-_LOOKS = {
-    Outcome.PASS: ("✓", "#e2f3ea", "#0b5b3c"),
-    Outcome.FAIL: ("✗", "#fbe3dc", "#962700"),
-    Outcome.INCONCLUSIVE: ("?", "#fdf0cd", "#6b4a00"),
-    Outcome.NOT_RUN: ("–", "#eceef1", "#3f4754"),
-}
-_SUMMARIES = {
-    Outcome.PASS: "Every target is met.",
-    Outcome.FAIL: "A target is missed.",
-    Outcome.INCONCLUSIVE: "This run does not settle every target.",
-    Outcome.NOT_RUN: "Nothing was run.",
-}
 MOUTH_TO_EAR_WORDS = {
     "mesh": "Mesh, one way, median of the slowest path",
     "card": "Sound card: its loopback, an input and an output",
@@ -44,43 +34,40 @@ MOUTH_TO_EAR_WORDS = {
 _LAG_WORDS = {"median_ms": "median", "p95_ms": "95th percentile", "p99_ms": "99th percentile"}
 
 
-def masthead(record: LatencyRecord, title: str) -> HTML:
+def masthead(record: LatencyRecord, title: str, card: CardRecord | None = None) -> Head:
     """Return the head of a page: title, what was measured and when, and the overall verdict."""
-    return head(title, _subject(record.provenance), verdicts(record))
+    heard = mouth_to_ear_ms(record, card)
+    return head(title, _subject(record.provenance), verdicts(record), heard)
 
 
-def head(title: str, subject: str, judged: Iterable[Verdict]) -> HTML:
-    """Return the head of any page: title, what was measured, and the overall verdict."""
-    found = list(judged)
-    outcome, summary = overall(found), _SUMMARIES[overall(found)]
-    left_out = sum(verdict.verdict is Outcome.NOT_RUN for verdict in found)
-    if 0 < left_out < len(found):
-        summary = f"{summary} Not run: {left_out} of {len(found)}."
-    return HTML(  # type: ignore[no-untyped-call]
-        f'<header class="masthead"><h1>{escape(title)}</h1>'
-        f"<p>{escape(subject)}</p>"
-        f'<p class="overall">{_badge(outcome)} {summary}</p></header>'
-    )
-
-
-def verdict_table(record: LatencyRecord) -> Styler:
+def verdict_table(record: LatencyRecord, card: CardRecord | None = None) -> Styler:
     """Return a row per target: verdict, what was measured, target, value and the reason."""
-    return judged_table(verdicts(record))
+    return judged_table(verdicts(record), heard=mouth_to_ear_ms(record, card))
 
 
-def judged_table(judged: Iterable[Verdict], name: str = "verdicts") -> Styler:
-    """Return a row per verdict; the name tells the tables of a page apart."""
+def judged_table(
+    judged: Iterable[Verdict], name: str = "verdicts", heard: Estimate | None = None
+) -> Styler:
+    """Return a row per verdict, with what a latency means to musicians.
+
+    The name tells the tables of a page apart; `heard` is the latency with sound cards, as of
+    `Told.of`.
+    """
     rows = [
         {
-            "Verdict": _badge(verdict.verdict),
-            "What": escape(_capital(verdict.name)),
-            "Target": escape(f"{verdict.target} {verdict.unit}"),
-            "Measured": verdict.measured,
-            "Why": escape(verdict.reason),
+            "Verdict": badge(each.outcome),
+            "What": escape(each.name),
+            "Target": escape(each.target),
+            "Measured": each.measured,
+            "Why": escape(each.reason) + _to_musicians(each.musicians),
         }
-        for verdict in judged
+        for each in (Told.of(verdict, heard) for verdict in judged)
     ]
     return styled_table(pd.DataFrame(rows), name)
+
+
+def _to_musicians(words: str) -> str:
+    return f'<p class="musicians">{escape(words)}</p>' if words else ""
 
 
 def path_table(record: LatencyRecord) -> Styler:
@@ -153,15 +140,6 @@ def styled_table(table: pd.DataFrame, name: str) -> Styler:
     )
 
 
-def _badge(outcome: Outcome) -> str:
-    sign, background, ink = _LOOKS[outcome]
-    look = (
-        f"background:{background};color:{ink};border:1px solid {ink};border-radius:4px;"
-        "padding:1px 8px;font-weight:700;white-space:nowrap;print-color-adjust:exact"
-    )
-    return f'<span class="badge" style="{look}">{sign} {outcome}</span>'
-
-
 def _subject(provenance: dict[str, Any]) -> str:
     parameters = provenance["parameters"]
     return (
@@ -174,10 +152,6 @@ def _subject(provenance: dict[str, Any]) -> str:
 def date_of(created: str) -> str:
     """Write when a record was made, e.g. "2026-11-22 23:05 UTC"."""
     return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _heard(share: float, clicks: int) -> str:
@@ -201,6 +175,8 @@ def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tupl
 
 def fact(name: str, value: Any) -> tuple[str, str]:
     """Write a fact for a reader: the unit that code has in a name stands behind the value."""
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
     bare, _, unit = name.rpartition("_")
     if bare and unit in ("s", "frames"):
         return bare.replace("_", " "), f"{value:g} {unit}"

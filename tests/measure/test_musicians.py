@@ -46,7 +46,8 @@ def test_a_figure_without_an_interval_is_said_to_have_none():
 
 
 def test_what_was_not_measured_means_nothing():
-    assert musicians.meaning(math.nan, math.nan, math.nan).startswith("not known")
+    unheard = judge_below(NAME, 50, Estimate(math.nan, -math.inf, math.inf, 0.95), "ms")
+    assert musicians.of_verdict(unheard) == ""
 
 
 def test_only_a_one_way_latency_means_something_to_musicians():

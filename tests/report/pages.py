@@ -33,6 +33,8 @@ class Page(HTMLParser):
         self.addresses = []
         self.words = []
         self.images = []
+        self.headings = []  # (level, id, words)
+        self.tables = []  # (class, rows), a row being the words of its cells
         self._open = []
         self.feed(text)
         self.close()
@@ -41,10 +43,32 @@ class Page(HTMLParser):
     def text(self):
         return " ".join(" ".join(self.words).split())
 
+    @property
+    def ids(self):
+        return [value for _, name, value in self.attributes if name == "id"]
+
+    @property
+    def links(self):
+        return [
+            v.removeprefix("#") for tag, name, v in self.attributes if (tag, name) == ("a", "href")
+        ]
+
+    def table(self, name):
+        """Return the rows of the first table of a class."""
+        return next(rows for classes, rows in self.tables if classes == name)
+
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         if tag not in _VOID:
             self._open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append((int(tag[1]), dict(attributes).get("id"), ""))
+        if tag == "table":
+            self.tables.append((dict(attributes).get("class"), []))
+        if tag == "tr":
+            self.tables[-1][1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][1][-1].append("")
         for name, value in attributes:
             self.attributes.append((tag, name, value))
             if name in _FETCHING:
@@ -64,8 +88,14 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if "style" in self._open:
             self._note_style(data)
-        else:
-            self.words.append(data)
+            return
+        self.words.append(data)
+        if any(re.fullmatch("h[1-6]", tag) for tag in self._open):
+            level, anchor, words = self.headings.pop()
+            self.headings.append((level, anchor, " ".join(f"{words}{data}".split())))
+        if {"td", "th"} & set(self._open):
+            cells = self.tables[-1][1][-1]
+            cells[-1] = " ".join(f"{cells[-1]} {data}".split())
 
     def _note_style(self, style):
         for url, imported in _IN_STYLE.findall(style):

@@ -31,10 +31,10 @@ class TestHead:
     def test_it_says_how_many_tests_and_what_came_of_them(self, record):
         words = text(acceptance.masthead(record, "Acceptance tests"))
         assert words.startswith("Acceptance tests 6 tests on virtual sound cards")
-        assert words.endswith("PASS Every target is met.")
+        assert words.endswith("PASS All 6 targets are met.")
 
     def test_what_was_not_run_is_counted(self, left_out):
-        assert text(acceptance.masthead(left_out, "T")).endswith("Not run: 1 of 6.")
+        assert text(acceptance.masthead(left_out, "T")).endswith("; not run: 1 of 6.")
 
     def test_one_test_is_one(self):
         one = record_with(good_finding("local-capture"))

@@ -36,17 +36,6 @@ def test_the_masthead_words_the_overall_verdict(outcome):
     assert "2 players, low latency quality" in text
 
 
-def judged(*outcomes):
-    return [unmeasured(f"test {number}", outcome, "") for number, outcome in enumerate(outcomes)]
-
-
-def test_the_head_says_how_much_was_not_run():
-    passed, not_run = Outcome.PASS, Outcome.NOT_RUN
-    text = words(tables.head("T", "s", judged(passed, not_run, not_run)))
-    assert text.endswith("PASS Every target is met. Not run: 2 of 3.")
-    assert words(tables.head("T", "s", judged(not_run))).endswith("NOT RUN Nothing was run.")
-
-
 def test_what_was_not_run_is_a_row_with_its_reason():
     verdict = unmeasured("local capture", Outcome.NOT_RUN, "There is no card.")
     text = words(tables.judged_table([verdict]))
