@@ -2,6 +2,7 @@ import os
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.examples import register_profiles
 from tests.leaks import nothing_left
@@ -9,11 +10,32 @@ from tests.leaks import nothing_left
 register_profiles()
 settings.load_profile("quick")
 
+BROWSER = "tests/browser/"
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Three workers on two processors: tests wait for browsers, sound cards and sockets, too."""
     return (os.cpu_count() or 1) * 3 // 2
+
+
+class ByFile(LoadScopeScheduling):
+    """A file's tests run on one worker, and share what they measured; so do all of a browser's."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return BROWSER if file.startswith(BROWSER) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with files that have slow tests, so that no worker is left alone with one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(name="nothing_left")

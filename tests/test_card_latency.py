@@ -190,6 +190,7 @@ def test_on_a_real_card_that_is_a_loop():
     assert row["round_trip_frames"] == pytest.approx(128, abs=0.05)  # JACK's own for a loop
 
 
+@pytest.mark.slow
 @needs_pulse
 def test_on_pulseaudio_whose_null_sink_is_a_loop(tmp_path):
     """Its server's buffers are no fixed delay; but no card hands a block back before it has it."""
@@ -204,6 +205,7 @@ def test_on_pulseaudio_whose_null_sink_is_a_loop(tmp_path):
     assert row["heard_share"] >= 0.95
 
 
+@pytest.mark.slow
 @needs_jack
 def test_a_card_that_stops_meanwhile_is_told():
     command = [sys.executable, "-m", "jamlab", *COMMAND, "--clicks", "1000"]

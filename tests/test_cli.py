@@ -209,6 +209,7 @@ class TestConnectivity:
         assert words in complaint
         assert "Traceback" not in complaint
 
+    @pytest.mark.slow
     def test_verify_judges_everything(self, run_of, pages, tmp_path, capsys, monkeypatch):
         run_of(record_of(steady(11), steady(24)))
         monkeypatch.setattr(cli, "across_plan", lambda: across_plan(["LAN"], duration_s=10.0))

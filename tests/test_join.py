@@ -155,6 +155,7 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(option):
     assert "system" in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), CARD])
 async def test_who_leaves_is_not_told_that_others_go(options):
     async with Hub() as hub, joined(hub, "ben", *options, JACK_NO_START_SERVER="1") as ben:
@@ -165,6 +166,7 @@ async def test_who_leaves_is_not_told_that_others_go(options):
         assert "ada is gone" not in ben.lines
 
 
+@pytest.mark.slow
 @needs_jack
 async def test_a_real_sound_card_is_played_through():
     """A cable from the card's output to its input: what ada plays comes back to her."""
@@ -211,6 +213,7 @@ async def test_without_a_sound_card_the_session_goes_on():
             assert "choose one of" in line or "plug a sound card in" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["deny", "listen-only"])
 async def test_who_may_not_use_the_microphone_listens(answer):
     async with Hub() as hub, joined(hub, "ben", "--microphone", answer, "--output", "none") as ben:
@@ -230,6 +233,7 @@ async def test_a_time_to_leave():
         assert await ben.end(0) == (0, "")
 
 
+@pytest.mark.slow
 async def test_who_is_killed_comes_back_under_the_same_name():
     async with Hub() as hub:
         ada, notices = member(hub, "ada"), []
@@ -248,6 +252,7 @@ async def test_who_is_killed_comes_back_under_the_same_name():
         }
 
 
+@pytest.mark.slow
 async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
     async with AsyncExitStack() as stack:
         hub = Hub()

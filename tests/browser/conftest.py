@@ -1,4 +1,4 @@
-"""One server and one browser for each module of tests; plain functions, no coroutines.
+"""One server and one browser for all tests of this folder; plain functions, no coroutines.
 
 Playwright's synchronous interface keeps a loop running in this thread while it is open, so
 modules that use these fixtures have no ``async def`` tests.
@@ -13,13 +13,13 @@ from tests.browser import notebook as nb
 from tests.browser.lab import lab_server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory):
     with lab_server(tmp_path_factory.mktemp("lab")) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser():
     if nb.CHROMIUM is None:
         pytest.skip("there is no Chromium: apt-get install chromium")

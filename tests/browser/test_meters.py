@@ -123,6 +123,7 @@ def test_the_notebook_shows_known_levels_in_both_themes_and_widths(opened):
         assert notebook.complaints == []
 
 
+@pytest.mark.slow
 def test_bars_move_peaks_are_held_and_fall_and_clips_stay_until_reset(opened):
     cells = [
         MOVING,
@@ -153,6 +154,7 @@ def test_bars_move_peaks_are_held_and_fall_and_clips_stay_until_reset(opened):
         until(notebook, "e => e.dataset.clipped === ''", clip.element_handle())
 
 
+@pytest.mark.slow
 def test_a_peer_joins_is_heard_and_leaves(opened):
     cells = [
         SESSIONS,
@@ -203,6 +205,7 @@ def test_keys_work_on_rows_and_never_on_cells(opened):
         assert notebook.page.evaluate(cells)[:2] == ["code", "code"]
 
 
+@pytest.mark.slow
 def test_whoever_prefers_less_motion_gets_four_pictures_a_second_at_most(opened):
     cells = [
         MOVING,

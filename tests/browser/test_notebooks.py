@@ -14,6 +14,7 @@ SHORT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHORT)
 def test_it_runs_to_the_end_without_an_error(opened, tmp_path, name):
     short = SHORT[name] if name == "03_jam_session" else {**SHORT[name], "out": str(tmp_path)}

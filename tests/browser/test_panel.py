@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.audio.jack import jack, needs_jack
 
 PLAYERS = """
@@ -104,6 +106,7 @@ def test_gain_mute_quality_and_peers_who_come_and_go(opened):
         assert notebook.complaints == []
 
 
+@pytest.mark.slow
 def test_warnings_in_the_products_words(opened):
     tell = "from jamlab.mesh.notices import NoticeKind\npanel.session._tell(NoticeKind.{}, 'ben')"
     cells = [
@@ -135,6 +138,7 @@ def test_warnings_in_the_products_words(opened):
         assert notebook.complaints == []
 
 
+@pytest.mark.slow
 def test_permission_is_asked_denied_and_thought_over_again(opened):
     """With the devices this machine has, which may be none."""
     cells = [PLAYERS, ASKING, "await panel.permission.asked()", "await panel.leave()"]
@@ -169,6 +173,7 @@ def test_permission_is_asked_denied_and_thought_over_again(opened):
         assert notebook.complaints == []
 
 
+@pytest.mark.slow
 @needs_jack
 def test_permission_granted_captures_from_the_input_that_was_chosen(opened):
     """JACK without hardware is the sound card; its input is fed with what its output plays."""

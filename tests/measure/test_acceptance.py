@@ -192,6 +192,7 @@ async def test_all_together(simulated, workers, monkeypatch, tmp_path):
     assert [verdict.verdict for verdict in acceptance_verdicts(left_out)].count("NOT RUN") == 2
 
 
+@pytest.mark.slow
 async def test_a_real_worker_and_a_real_pool(tmp_path):
     """Their verdicts are this machine's affair today; what they are made of is not."""
     record = await measure_acceptance(tmp_path, [LOCAL_CAPTURE, BLOCKED])

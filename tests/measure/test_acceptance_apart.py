@@ -22,6 +22,7 @@ def findings():
     return {name: different_networks(case) for name, case in BY_NAME.items()}
 
 
+@pytest.mark.slow
 class TestAsItIs:
     def test_every_figure_of_every_case_passes(self, findings):
         outcomes = judged(*findings.values())

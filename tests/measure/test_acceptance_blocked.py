@@ -28,6 +28,7 @@ CONCERNED = {f"{a} about {b}" for n in (1, 2) for a, b in (("player 3", f"player
 }
 
 
+@pytest.mark.slow
 class TestAsItIs:
     def test_every_figure_passes(self, finding):
         assert set(judged(finding).values()) == {"PASS"}
@@ -68,6 +69,7 @@ class TestAsItIs:
         assert connection_blocked() == finding
 
 
+@pytest.mark.slow
 class TestFaults:
     def test_a_session_that_never_recovers_and_what_nobody_foresaw(self, monkeypatch):
         left = []

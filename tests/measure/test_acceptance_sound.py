@@ -119,6 +119,7 @@ class TestTwoUsers:
             assert top_dbfs == pytest.approx(sound.SIGNAL_DBFS, abs=1)
 
 
+@pytest.mark.slow
 class TestThreeUsers:
     def test_everything_is_as_it_should_be(self):
         finding = on_lan(three_users, duration_s=1.0, **SHORT)

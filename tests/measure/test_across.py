@@ -98,6 +98,7 @@ class TestDelay:
         assert gained <= BLOCK_MS
 
 
+@pytest.mark.slow
 class TestSameSeed:
     def test_the_same_clicks_to_the_last_bit(self, near, network):
         network(still(0.010))

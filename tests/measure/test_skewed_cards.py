@@ -22,6 +22,8 @@ from jamlab.networks.loop import run_simulated
 from jamlab.networks.profile import profile_named
 from jamlab.networks.world import simulated_world
 
+pytestmark = pytest.mark.slow
+
 PLAN = LatencyPlan(peers=2, quality="high-quality", block_frames=128, bpm=240.0)
 SETTLED_S, HEARD_S, LASTS_S = 15, 5, 180
 SKEWS = (100.0, -100.0)  # 200 ppm between them, so either way is there

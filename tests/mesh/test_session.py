@@ -71,6 +71,7 @@ async def test_everybody_hears_everybody_else(count):
         assert members[0].service.peers == frozenset()
 
 
+@pytest.mark.slow
 @examples(4)
 @given(st.lists(st.sampled_from(NAMES[:4]), min_size=3, max_size=6))
 def test_those_present_are_connected_whatever_the_order(comers_and_goers):

@@ -7,6 +7,8 @@ import pytest
 from jamlab.report.html import notebook_path, render
 from tests.report.pages import Page
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = "03_jam_session"
 
 

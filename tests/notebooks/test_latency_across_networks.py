@@ -9,6 +9,8 @@ from jamlab.measure.plan import LatencyPlan
 from jamlab.report.html import ReportError, notebook_path, render
 from tests.report.pages import Page
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = "05_latency_across_networks"
 
 

@@ -32,6 +32,7 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
     ]
 
 
+@pytest.mark.slow
 def test_it_measures_where_no_record_is_given(tmp_path):
     parameters = {"duration_s": 3.0, "round_trip_s": 3.0, "out": str(tmp_path / "record")}
     made = render(notebook_path("01_loopback_latency"), parameters, tmp_path / "page.html")

@@ -50,6 +50,7 @@ def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page
     assert "script" not in page.tags
 
 
+@pytest.mark.slow
 def test_a_kernel_s_page_sets_it_beside_the_simulated(tmp_path, monkeypatch):
     record = campaign(calls=40)
     told = record.provenance | {"network": "kernel", "left_out": ""}
