@@ -1,20 +1,21 @@
-"""Time to connect, with the attempts that failed kept in: survival analysis.
+"""Time to connect, in which the attempts that failed count: a cumulative incidence.
 
-An attempt that is given up at its deadline has not connected *yet*: its time to connect is beyond
-what was observed, or censored. Leaving such attempts out would make every configuration look quick
-that only connects what is easy. The estimator of Kaplan and Meier (JASA 53, 1958) counts each
-attempt as long as it was observed. Its curve, the share connected within a time, levels off below 1
-where attempts failed; a quantile above that level was not reached and is infinite.
+An attempt that has failed can no longer connect: failing competes with connecting. It is not the
+case of an attempt that one stopped watching, which might yet connect, so it is not censored. To
+censor it (Kaplan and Meier) would let those that still try stand for it, and the curve would end at
+100 % where half failed early and the rest connected later. To leave it out would make every
+configuration look quick that only connects what is easy.
 
-Attempts given up early count as if they might have gone on to connect as those did that were still
-trying. Where all are observed to one deadline, the curve is the plain share of all attempts.
+What is drawn is the cumulative incidence of connecting (Kalbfleisch and Prentice 2002 §8.2). In a
+record every attempt is over: it connected, or it failed, at the latest by its deadline. Where none
+is still trying, Aalen and Johansen's estimate of it is the plain share of all attempts that have
+connected by a time, and its interval that of a proportion. The curve levels off at the share that
+connects at all; a quantile above that was not reached and is infinite.
 """
 
 import json
 import math
-import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from jamlab.measure.statistics import CONFIDENCE, Estimate
-from jamlab.measure.success import proportion
 
 QUANTILES = (0.5, 0.9, 0.95)
 """Quantiles of the time to connect that a report gives."""
@@ -34,51 +34,42 @@ def connection_curve(attempts: pd.DataFrame, confidence: float = CONFIDENCE) -> 
     Parameters
     ----------
     attempts : DataFrame
-        ``time_to_connect_s``, NaN where there was no connection, and ``observed_s``.
+        ``time_to_connect_s``, NaN where the attempt failed, and ``observed_s``.
     confidence : float
         Probability of the pointwise intervals.
 
     Returns
     -------
     DataFrame
-        A row per time at which an attempt connected or was given up, in order: ``time_s``,
-        ``connected`` (0 to 1) with ``connected_low`` and ``connected_high`` (Greenwood's variance
-        of log(−log S), Kalbfleisch and Prentice 2002 §1.4; Wilson's interval where the curve is 0
-        or 1 and that variance is undefined), ``at_risk``: attempts observed up to then.
+        A row per time at which an attempt connected or failed, in order: ``time_s``, ``connected``
+        (0 to 1) with ``connected_low`` and ``connected_high`` of the pointwise exact
+        interval (Clopper and Pearson), ``at_risk``: attempts that were not over before.
     """
-    if attempts.empty:
-        return pd.DataFrame(
-            columns=["time_s", "connected", "connected_low", "connected_high", "at_risk"],
-            dtype=np.float64,
-        )
-    connected = attempts["time_to_connect_s"].notna()
-    times_s = attempts["time_to_connect_s"].where(connected, attempts["observed_s"])
-    curve = stats.ecdf(stats.CensoredData.right_censored(times_s, ~connected)).cdf
-    low, high = _band(curve, int(connected.sum()), len(attempts), confidence)
-    at_risk = len(attempts) - np.searchsorted(np.sort(times_s), curve.quantiles)
+    over_s = attempts["time_to_connect_s"].fillna(attempts["observed_s"]).to_numpy(np.float64)
+    connected_s = np.sort(attempts["time_to_connect_s"].dropna().to_numpy(np.float64))
+    time_s = np.unique(over_s)
+    count = np.searchsorted(connected_s, time_s, side="right")
+    low, high = _exact(count, len(attempts), confidence)
     return pd.DataFrame(
         {
-            "time_s": curve.quantiles,
-            "connected": curve.probabilities,
+            "time_s": time_s,
+            "connected": count / max(1, len(attempts)),
             "connected_low": low,
             "connected_high": high,
-            "at_risk": at_risk,
-        }
+            "at_risk": len(attempts) - np.searchsorted(np.sort(over_s), time_s),
+        },
+        dtype=np.float64,
     )
 
 
-def _band(
-    curve: Any, events: int, attempts: int, confidence: float
+def _exact(
+    successes: NDArray[np.int64], trials: int, confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # undefined ends: replaced below
-        interval = curve.confidence_interval(confidence, method="log-log")
-    none = proportion(0, attempts, confidence=confidence)
-    all_ = proportion(events, events, confidence=confidence)
-    at_0, at_1 = curve.probabilities <= 0, curve.probabilities >= 1
-    low = np.where(at_0, none.low, np.where(at_1, all_.low, interval.low.probabilities))
-    high = np.where(at_0, none.high, np.where(at_1, all_.high, interval.high.probabilities))
-    return np.maximum.accumulate(low), np.maximum.accumulate(high)
+    """Return the ends of the exact intervals that `proportion` gives one by one."""
+    outside, failures = (1 - confidence) / 2, trials - successes
+    low = stats.beta.ppf(outside, np.maximum(successes, 1), failures + 1)
+    high = stats.beta.ppf(1 - outside, successes + 1, np.maximum(failures, 1))
+    return np.where(successes > 0, low, 0.0), np.where(failures > 0, high, 1.0)
 
 
 def time_to_connect(
@@ -126,14 +117,14 @@ def quantile_table(attempts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``configuration``, ``attempts``, ``censored`` (how many did not connect) and, for each of
-        `QUANTILES`, ``p50_s`` with ``p50_s_low`` and ``p50_s_high``; infinite where not reached.
+        ``configuration``, ``attempts``, ``failed`` (how many of them) and, for each of `QUANTILES`,
+        ``p50_s`` with ``p50_s_low`` and ``p50_s_high``; infinite where not reached.
     """
     rows = []
     for configuration, of_one in attempts.groupby("configuration", sort=False):
         curve = connection_curve(of_one)
         row: dict[str, object] = {"configuration": configuration, "attempts": len(of_one)}
-        row["censored"] = int(of_one["time_to_connect_s"].isna().sum())
+        row["failed"] = int(of_one["time_to_connect_s"].isna().sum())
         for quantile in QUANTILES:
             name, time_s = f"p{100 * quantile:.0f}_s", time_to_connect(curve, quantile)
             row |= {name: time_s.value, f"{name}_low": time_s.low, f"{name}_high": time_s.high}

@@ -56,7 +56,7 @@ def times_table(record: ConnectivityRecord) -> Styler:
     """Return a row per configuration: by when half, 90 % and 95 % of all its calls connected."""
     table = survival.quantile_table(record.attempts)
     shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["attempts"]})
-    shown["Not connected"] = table["censored"]
+    shown["Not connected"] = table["failed"]
     for quantile in survival.QUANTILES:
         column = f"p{100 * quantile:.0f}_s"
         ends = table[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)

@@ -1,4 +1,4 @@
-"""Kaplan and Meier by hand, the plain share where it must be, and states by hand."""
+"""Aalen and Johansen step by step, the plain share where it must be, and states by hand."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.statistics import values_needed
@@ -37,20 +38,41 @@ def observed(*times_s):
 
 class TestConnectionCurve:
     def test_by_hand(self):
-        # at risk 6, 5, 3, 2: S = 5/6, 5/6 · 4/5, then a time censored, 2/3 · 2/3, then · 1/2
         curve = connection_curve(observed(1.0, 2.0, -2.5, 3.0, 4.0, -9.0)).set_index("time_s")
         assert curve["connected"].to_dict() == pytest.approx(
-            {1.0: 1 / 6, 2.0: 1 / 3, 2.5: 1 / 3, 3.0: 5 / 9, 4.0: 7 / 9, 9.0: 7 / 9}
+            {1.0: 1 / 6, 2.0: 2 / 6, 2.5: 2 / 6, 3.0: 3 / 6, 4.0: 4 / 6, 9.0: 4 / 6}
         )
         assert curve["at_risk"].to_list() == [6, 5, 4, 3, 2, 1]
 
-    def test_its_band_by_hand(self):
-        # at 2 s: S = 2/3, Greenwood 1/(6·5) + 1/(5·4) = 1/12, on the scale of log(−log S)
+    def test_half_that_failed_early_never_connects(self):
+        """Censored, as by Kaplan and Meier, they would be taken to connect as the others do."""
+        attempts = observed(*[-1.0] * 50, *[2.0] * 50)
+        connected = attempts["time_to_connect_s"].notna()
+        times_s = attempts["time_to_connect_s"].fillna(attempts["observed_s"])
+        old = stats.ecdf(stats.CensoredData.right_censored(times_s, ~connected)).cdf
+        assert old.evaluate(30.0) == 1
+        curve = connection_curve(attempts)
+        assert curve["connected"].iloc[-1] == 0.5
+        assert time_to_connect(curve, 0.5).value == 2.0
+        assert time_to_connect(curve, 0.51).value == math.inf
+
+    @given(times=TIMES)
+    def test_it_is_aalen_and_johansen_s_with_failing_as_the_competing_event(self, times):
+        attempts = observed(*(t if connects else -t for t, connects in times))
+        neither_yet, incidence = 1.0, 0.0
+        for row_ in connection_curve(attempts).itertuples():
+            here = [connects for t, connects in times if t == row_.time_s]
+            trying = sum(t >= row_.time_s for t, _ in times)
+            incidence += neither_yet * sum(here) / trying
+            neither_yet *= 1 - len(here) / trying
+            assert row_.connected == pytest.approx(incidence)
+
+    def test_its_band_is_the_exact_one_at_each_time(self):
         curve = connection_curve(observed(1.0, 2.0, -2.5, 3.0, 4.0, -9.0)).set_index("time_s")
-        left = 2 / 3
-        reach = 1.959964 * math.sqrt(1 / 12) / abs(math.log(left))
-        band = [1 - left ** math.exp(-reach), 1 - left ** math.exp(reach)]
-        assert curve.loc[2.0, ["connected_low", "connected_high"]].to_list() == pytest.approx(band)
+        for time_s, count in {1.0: 1, 2.0: 2, 2.5: 2, 3.0: 3, 4.0: 4, 9.0: 4}.items():
+            exact = proportion(count, 6, "exact")
+            band = curve.loc[time_s, ["connected_low", "connected_high"]].to_list()
+            assert band == pytest.approx([exact.low, exact.high])
 
     @given(times=TIMES)
     def test_one_deadline_gives_the_plain_share_of_all_attempts(self, times):
@@ -74,10 +96,10 @@ class TestConnectionCurve:
     def test_nothing_connected_and_everything_connected(self):
         nothing = connection_curve(observed(-30.0, -30.0, -30.0)).iloc[-1]
         assert nothing["connected"] == nothing["connected_low"] == 0
-        assert nothing["connected_high"] == proportion(0, 3).high
+        assert nothing["connected_high"] == pytest.approx(proportion(0, 3, "exact").high)
         everything = connection_curve(observed(1.0, 2.0, 3.0)).iloc[-1]
         assert everything["connected"] == everything["connected_high"] == 1
-        assert everything["connected_low"] >= proportion(3, 3).low
+        assert everything["connected_low"] == pytest.approx(proportion(3, 3, "exact").low)
 
     def test_nothing_tried_gives_no_row(self):
         curve = connection_curve(observed(1.0).iloc[:0])
@@ -116,10 +138,19 @@ class TestTimeToConnect:
             covered += estimate.low <= math.log(2) <= estimate.high
         assert covered / runs == pytest.approx(0.95, abs=0.045)  # three standard deviations
 
+    def test_it_covers_where_failures_are_early_and_many(self):
+        """Half fail, as early as the others connect: a quarter of all has connected by log 2."""
+        rng, covered, runs = np.random.default_rng(4), 0, 200
+        for _ in range(runs):
+            times_s = rng.exponential(1.0, 100) * rng.choice([1, -1], 100)
+            estimate = time_to_connect(connection_curve(observed(*times_s)), 0.25)
+            covered += estimate.low <= math.log(2) <= estimate.high
+        assert covered / runs > 0.95 - 0.045
+
     def test_a_quantile_not_reached_is_infinite_in_the_table(self):
         pairs = [(OPEN, OPEN)] * 30 + [(SYMMETRIC, SYMMETRIC)] * 20
         rows = quantile_table(attempts_between(pairs)).set_index("configuration")
-        assert rows["censored"].to_dict() == {STUN_ONLY: 20, TURN: 0, LADDER: 0}
+        assert rows["failed"].to_dict() == {STUN_ONLY: 20, TURN: 0, LADDER: 0}
         assert rows.loc[STUN_ONLY, "p90_s"] == math.inf
         assert rows.loc[STUN_ONLY, "p50_s"] < 5
         assert rows.loc[LADDER, "p90_s"] > 5  # it waits so long before it takes a relay
