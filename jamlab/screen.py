@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import pandas as pd
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +21,7 @@ from jamlab.measure.record import LatencyRecord
 from jamlab.measure.server_probe import STEPS
 from jamlab.measure.server_words import sentence
 from jamlab.measure.servers import distinct_probes
+from jamlab.measure.success import proportion
 from jamlab.measure.summary import floor_ms, paths_table
 from jamlab.measure.verdict import Outcome, Verdict
 
@@ -70,7 +72,10 @@ def path_table(record: LatencyRecord) -> Table:
 
 
 def success_table(record: ConnectivityRecord) -> Table:
-    """Show what became of the calls under each configuration, in percent."""
+    """Show what became of the calls under each configuration, in percent.
+
+    Below stands what so few calls leave open; how uncertain the population is, the verdicts say.
+    """
     calls = record.provenance["calls"]
     network = "this machine's kernel" if record.network == KERNEL else "simulated internet"
     title = f"{calls} calls within {record.provenance['population']}, {network}"
@@ -84,7 +89,17 @@ def success_table(record: ConnectivityRecord) -> Table:
         shares = record.of(name)["result"].value_counts(normalize=True)
         cells = (f"{shares.get(result, 0.0):.1%}" for result in RESULTS)
         table.add_row(escape(name), *cells)
+    if record.network != THIS_MACHINE:
+        error = max(_simulation_error(record.of(name)["result"]) for name in record.configurations)
+        table.caption = f"simulation error of a share (95%): at most ±{100 * error:.1f} points"
     return table
+
+
+def _simulation_error(results: "pd.Series[str]") -> float:
+    """Return by how much a share of so many calls may be off, 0 to 1."""
+    counts = (int((results == result).sum()) for result in RESULTS)
+    shares = [proportion(count, len(results), "exact") for count in counts]
+    return max(max(share.value - share.low, share.high - share.value) for share in shares)
 
 
 def server_table(record: ConnectivityRecord) -> Group:

@@ -8,9 +8,12 @@ from rich.console import Console
 
 from jamlab import screen
 from jamlab.doctor import Finding
+from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured
 
+from .measure.attempts import OPEN, row, table
+from .measure.attempts import record_of as campaign_of
 from .measure.records import record_of
 
 ESTIMATE = Estimate(47.55, 45.34, 49.77, 0.95)
@@ -69,6 +72,14 @@ def test_shares_and_percentiles_fit_a_line_of_80_characters():
     judged = [share, judge_below(latency, 100, ESTIMATE, "ms")]
     Console(file=written, width=80).print(screen.verdict_table(judged))
     assert len(written.getvalue().splitlines()) == 1 + len(judged)
+
+
+def test_shares_of_calls_have_the_simulation_error_below():
+    """Of 100 calls, 50 each way: 50 % (39.8 to 60.2 %, published tables)."""
+    rows = [row(n, STUN_ONLY, OPEN, OPEN, "direct" if n % 2 else "failed") for n in range(100)]
+    told = lines(screen.success_table(campaign_of(table(rows))))
+    assert "STUN 50.0% 0.0% 50.0%" in told
+    assert "simulation error of a share (95%): at most ±10.2" in " ".join(told)
 
 
 def test_paths_are_those_that_take_longest():

@@ -100,7 +100,17 @@ def load_population(name: str) -> Population:
         raise PopulationError(f"there is no population {name!r}: choose {', '.join(about)}")
     text = data_path(f"{name}.csv").read_text(encoding="utf-8")
     row = about[name]
-    return parse_population(text, name, int(row["endpoints"]), row["derivation"])
+    return parse_population(text, name, _endpoints(row["endpoints"], name), row["derivation"])
+
+
+def _endpoints(written: str, name: str) -> int:
+    """Read how many endpoints a population is worth; without it, no verdict could say how sure."""
+    if not written.isdecimal():
+        raise PopulationError(
+            f"{POPULATIONS_FILE} has {written!r} endpoints for {name}: give how many its shares "
+            "are worth, or nobody knows how uncertain they are"
+        )
+    return int(written)
 
 
 def population_names() -> tuple[str, ...]:

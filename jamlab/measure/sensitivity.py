@@ -1,21 +1,25 @@
 """Success in a population of endpoints, and how far it hangs on which population that is.
 
 Where places have the weights wᵢ, calls between places picked independently succeed at the rate
-``P = Σ wᵢ wⱼ sᵢⱼ``. Two things about it are uncertain. The weights come from studies of few
-endpoints, and are resampled. Each cell sᵢⱼ comes from few attempts; its confidence distribution is
-Beta(k, n−k+1) from below and Beta(k+1, n−k) from above, those whose quantiles are the exact limits
-of Clopper and Pearson. Sums of draws from them give the melded interval of Fay, Proschan and
+``P = Σ wᵢ wⱼ sᵢⱼ``. Two things about it are uncertain, and they are kept apart (`PopulationRate`).
+
+*The population.* The weights come from studies of few endpoints, and are resampled, with every cell
+sᵢⱼ at its estimate. More calls change nothing of it.
+
+*The simulation.* Each cell comes from few attempts. Where the calls were drawn from the population
+itself, the plain share of those that succeeded has the exact interval of Clopper and Pearson. (P
+itself is known better: it weighs the pairs by the weights, not by how often they were drawn.) For
+another population, each cell has a confidence distribution, Beta(k, n−k+1) from below and
+Beta(k+1, n−k) from above, and sums of draws from them give the melded interval of Fay, Proschan and
 Brittain (Biometrics 71, 2015): for a single cell the exact one, and ``[0, 1]`` for a pair nobody
 measured, so that what is missing widens the interval instead of passing for something known.
 
-Which NATs are common differs from study to study, above all the share s of endpoints whose mapping
-depends on the destination (ADM and APDM of RFC 4787 §4.1, "symmetric"). With the other weights kept
-in proportion, P is a quadratic in s. With everybody else on EIM/APDF it is (1−s)², which stays at
-80 % up to s = 10.6 %.
+*Both*: each side of the two intervals added as the root of the sum of squares (Zou and Donner's
+MOVER, Statistics in Medicine 27, 2008), so the larger decides, and either alone comes back where
+the other is nothing. `jamlab.measure.symmetric_nats` asks what P is with other shares of such NATs.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -26,11 +30,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from jamlab.measure.statistics import CONFIDENCE, RESAMPLES, Estimate
-from jamlab.measure.success import Figure, succeeded
+from jamlab.measure.success import Figure, proportion, succeeded
 
 _LEAST_EXPECTED = 5.0  # occurrences below which the test's distribution is a poor one
 _SURELY_ANOTHER = 1e-9  # its tail is thinner than that of so few occurrences
-_ENDPOINT_DEPENDENT = re.compile(r"\bAP?DM\b")
+_WEIGHTS = 10_000  # draws of the weights: their noise moves an end by 2 % of the interval's width
 
 
 class Place(Protocol):
@@ -115,6 +119,18 @@ def _symmetric(ends: NDArray[Any], size: int) -> NDArray[np.int64]:
     return upper + np.triu(upper, 1).T
 
 
+@dataclass(frozen=True, slots=True)
+class PopulationRate:
+    """A success rate within a population, 0 to 1, with its two errors apart and together."""
+
+    both: Estimate
+    """Weighed by the population's shares, as uncertain as they and the simulation leave it."""
+    population: Estimate
+    """The same, the cells taken as known: as uncertain as the shares alone leave it."""
+    simulation: Estimate
+    """The same, the shares taken as known: as uncertain as so many calls leave it."""
+
+
 def population_rate(
     attempts: pd.DataFrame,
     figure: Figure,
@@ -122,6 +138,19 @@ def population_rate(
     rng: np.random.Generator,
     confidence: float = CONFIDENCE,
 ) -> Estimate:
+    """Return `rate_within` with both errors together, for calls drawn from any population."""
+    return rate_within(attempts, figure, population, rng, confidence=confidence).both
+
+
+def rate_within(
+    attempts: pd.DataFrame,
+    figure: Figure,
+    population: Population,
+    rng: np.random.Generator,
+    *,
+    drawn: bool = False,
+    confidence: float = CONFIDENCE,
+) -> PopulationRate:
     """Estimate ``P = Σ wᵢ wⱼ sᵢⱼ``, the success rate of calls within a population.
 
     Parameters
@@ -134,37 +163,67 @@ def population_rate(
         Weights wᵢ; it may be another one than the calls were drawn from.
     rng : numpy.random.Generator
         Source of the draws; the same seed gives the same interval.
+    drawn : bool
+        Whether the calls were drawn from this population.
     confidence : float
-        Probability of the interval.
+        Probability of the intervals.
 
     Returns
     -------
-    Estimate
-        0 to 1. The value is over the pairs that were tried, NaN without any; the interval holds
+    PopulationRate
+        Values are over the pairs that were tried, NaN without any; the simulation's interval holds
         whatever the others would have given.
     """
     counted = cells(attempts, figure, [place.name for place in population.places])
     upper = np.triu_indices(len(population.places))
-    weights = population.resampled_weights(rng, RESAMPLES)
-    shares = _pair_shares(weights, upper)
-    ends = _cell_draws(counted.successes[upper], counted.trials[upper], rng)
-    low, high = ((shares * drawn).sum(axis=1) for drawn in ends)
+    shares = pair_shares(population.weights, upper)
+    rates = counted.rates[upper]
+    value = float(tried_rate(rates, shares))
+    if math.isnan(value):
+        unknown = Estimate(value, 0.0, 1.0, confidence)
+        return PopulationRate(unknown, unknown, unknown)
+    resampled = pair_shares(population.resampled_weights(rng, _WEIGHTS), upper)
+    of_weights = interval_of(value, tried_rate(rates, resampled), confidence)
+    if drawn:
+        good = succeeded(attempts, figure)
+        plain = proportion(int(good.sum()), len(good), "exact", confidence)
+        of_cells = together(Estimate(value, value, value, confidence), plain)
+    else:
+        ends = class_draws(counted.successes[upper], counted.trials[upper], rng)
+        low, high = ((shares * drawn_rates).sum(axis=1) for drawn_rates in ends)
+        of_cells = melded(value, low, high, confidence)
+    return PopulationRate(together(of_weights, of_cells), of_weights, of_cells)
+
+
+def interval_of(value: float, draws: NDArray[np.float64], confidence: float) -> Estimate:
+    """Return a value with the interval that the middle of its draws spans."""
+    return melded(value, draws, draws, confidence)
+
+
+def melded(
+    value: float, low: NDArray[np.float64], high: NDArray[np.float64], confidence: float
+) -> Estimate:
+    """Return a share with the interval from draws from below and draws from above."""
     outside = (1 - confidence) / 2
-    return Estimate(
-        _tried_rate(counted.rates[upper], _pair_shares(population.weights, upper)),
-        float(np.quantile(low, outside)),
-        min(1.0, float(np.quantile(high, 1 - outside))),
-        confidence,
-    )
+    ends = float(np.nanquantile(low, outside)), float(np.nanquantile(high, 1 - outside))
+    return Estimate(value, min(value, ends[0]), max(value, min(1.0, ends[1])), confidence)
 
 
-def _pair_shares(weights: NDArray[np.float64], upper: tuple[Any, Any]) -> NDArray[np.float64]:
+def together(one: Estimate, other: Estimate) -> Estimate:
+    """Return a share with two independent errors in one interval; the value is the first's."""
+    below = math.hypot(one.value - one.low, other.value - other.low)
+    above = math.hypot(one.high - one.value, other.high - other.value)
+    low, high = max(0.0, one.value - below), min(1.0, one.value + above)
+    return Estimate(one.value, low, high, one.confidence)
+
+
+def pair_shares(weights: NDArray[np.float64], upper: tuple[Any, Any]) -> NDArray[np.float64]:
     """Return how common each unordered pair is; two different places come in two orders."""
     first, second = upper
     return np.where(first == second, 1, 2) * weights[..., first] * weights[..., second]
 
 
-def _cell_draws(
+def class_draws(
     successes: NDArray[np.int64], trials: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Draw every cell's rate from below and from above, each of shape (RESAMPLES, cells)."""
@@ -175,11 +234,17 @@ def _cell_draws(
     return np.where(successes > 0, low, 0.0), np.where(failures > 0, high, 1.0)
 
 
-def _tried_rate(rates: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
-    tried = ~np.isnan(rates) & (shares > 0)
-    if not tried.any():
-        return math.nan
-    return float(np.average(rates[tried], weights=shares[tried]))
+def tried_rate(rates: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rate over the pairs that were tried, of shares of shape (..., pairs).
+
+    NaN where none of a share above 0 was.
+    """
+    tried = ~np.isnan(rates)
+    whole = shares[..., tried].sum(axis=-1)
+    good = np.asarray(shares[..., tried] @ rates[tried])
+    rate: NDArray[np.float64] = np.full(good.shape, np.nan)
+    np.divide(good, whole, out=rate, where=whole > 0)
+    return rate
 
 
 def sensitivity(
@@ -187,6 +252,7 @@ def sensitivity(
     figure: Figure,
     populations: Sequence[Population],
     rng: np.random.Generator,
+    drawn: str = "",
 ) -> pd.DataFrame:
     """Return what the same cells mean in several populations.
 
@@ -195,90 +261,34 @@ def sensitivity(
     attempts : DataFrame
         Of any configurations.
     figure, populations, rng
-        As of `population_rate`.
+        As of `rate_within`.
+    drawn : str
+        Name of the population that the calls were drawn from.
 
     Returns
     -------
     DataFrame
         ``population``, ``configuration``, ``rate`` with ``rate_low`` and ``rate_high`` of the 95 %
-        interval, and ``tried``: which share of the population's calls has a pair that was tried.
+        interval from both errors, ``simulation_low`` and ``simulation_high`` of the simulation's
+        alone, and ``tried``: which share of the population's calls has a pair that was tried.
     """
     rows = []
     for population in populations:
         names = [place.name for place in population.places]
         for configuration, of_one in attempts.groupby("configuration", sort=False):
-            rate = population_rate(of_one, figure, population, rng)
+            own = population.name == drawn
+            rate = rate_within(of_one, figure, population, rng, drawn=own)
             tried = cells(of_one, figure, names).trials > 0
             rows.append(
                 {
                     "population": population.name,
                     "configuration": configuration,
-                    "rate": rate.value,
-                    "rate_low": rate.low,
-                    "rate_high": rate.high,
+                    "rate": rate.both.value,
+                    "rate_low": rate.both.low,
+                    "rate_high": rate.both.high,
+                    "simulation_low": rate.simulation.low,
+                    "simulation_high": rate.simulation.high,
                     "tried": float(population.weights @ tried @ population.weights),
                 }
             )
     return pd.DataFrame(rows)
-
-
-def endpoint_dependent(place: str) -> bool:
-    """Return whether any NAT of a place maps by destination: ADM or APDM, RFC 4787 §4.1."""
-    return _ENDPOINT_DEPENDENT.search(place) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class ShareCurve:
-    """P as a function of the share s of endpoints whose mapping depends on the destination."""
-
-    neither: float
-    """Success rate between two endpoints of the others, 0 to 1; NaN if unknown."""
-    one: float
-    """Success rate where one of the two is such an endpoint."""
-    both: float
-    """Success rate between two such endpoints."""
-    share: float
-    """The population's own s."""
-
-    def rate(self, share: float | NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return P at each share, 0 to 1."""
-        s: NDArray[np.float64] = np.asarray(share, np.float64)
-        square = self.neither - 2 * self.one + self.both
-        rates: NDArray[np.float64] = self.neither + s * (2 * (self.one - self.neither) + s * square)
-        return rates
-
-    def tolerated(self, limit: float) -> float:
-        """Return up to which share P stays at or above a limit.
-
-        1 where it never falls below; NaN where it is below even at a share of 0, or unknown.
-        """
-        if not self.neither >= limit or math.isnan(self.one + self.both):
-            return math.nan
-        square = self.neither - 2 * self.one + self.both
-        roots = np.roots([square, 2 * (self.one - self.neither), self.neither - limit])
-        falls = [r.real for r in roots if abs(r.imag) < 1e-12 and 0 <= r.real < 1]
-        falls = [r for r in falls if self.rate(min(1.0, r + 1e-6)) < limit]
-        return float(min(falls, default=1.0))
-
-
-def share_curve(attempts: pd.DataFrame, figure: Figure, population: Population) -> ShareCurve:
-    """Return how success in a population varies with the share of `endpoint_dependent` places.
-
-    Parameters
-    ----------
-    attempts : DataFrame
-        Attempts of one configuration.
-    figure : {"direct", "connected"}
-        What counts as success.
-    population : Population
-        Weights within either kind of place.
-    """
-    names = [place.name for place in population.places]
-    rates = cells(attempts, figure, names).rates
-    hard = np.array([endpoint_dependent(name) for name in names])
-    shares = np.outer(population.weights, population.weights)
-    neither, one, both = (
-        _tried_rate(rates[np.ix_(rows, columns)], shares[np.ix_(rows, columns)])
-        for rows, columns in ((~hard, ~hard), (~hard, hard), (hard, hard))
-    )
-    return ShareCurve(neither, one, both, float(population.weights[hard].sum()))

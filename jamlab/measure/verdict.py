@@ -7,13 +7,19 @@ from enum import StrEnum
 from functools import partial
 
 from jamlab.measure import digits
-from jamlab.measure.connectivity_record import STUN_ONLY, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.population import load_population
-from jamlab.measure.sensitivity import Population, ShareCurve, drawn_from, share_curve
+from jamlab.measure.population_figures import (
+    PopulationFigure,
+    borne_words,
+    doubt,
+    population_figures,
+)
+from jamlab.measure.sensitivity import Population, drawn_from
 from jamlab.measure.server_probe import WORKS
 from jamlab.measure.servers import distinct_probes
 from jamlab.measure.statistics import CONFIDENCE, Estimate
-from jamlab.measure.success import Figure, proportion, succeeded
+from jamlab.measure.success import succeeded
 
 CONNECTIVITY_TARGET_PERCENT = 80.0
 """Least share of a population's calls that connect."""
@@ -207,10 +213,10 @@ def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
     Attempts on this machine's own network are of no population: there it is judged whether all
     servers work, and whether all attempts under each configuration connect.
 
-    First what a direct path is there for (`STUN_ONLY`), then what each configuration with TURN
-    selects a direct path for, then what each of those connects at all. The intervals are exact
-    (Clopper and Pearson), over calls drawn from the population; each reason says how large a share
-    of endpoints behind endpoint-dependent mapping the target bears.
+    Which figures are judged, `population_figures` says. Each interval is the population's, in which
+    its shares are as uncertain as their source leaves them; calls without end do not narrow it. The
+    reason names the simulation error beside it, says of an INCONCLUSIVE verdict which of the two
+    left it open, and how many symmetric NATs the target bears.
 
     Raises
     ------
@@ -220,13 +226,8 @@ def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
     if record.network == THIS_MACHINE:
         return [_servers_verdict(record), *map(partial(_here, record), record.configurations)]
     population = load_population(record.provenance["population"])
-    may_be_direct = [name for name in record.with_turn if name not in record.relay_only]
-    judged: list[tuple[str, Figure, str]] = [
-        *(("direct-capable", "direct", n) for n in record.configurations if n == STUN_ONLY),
-        *(("selected direct", "direct", name) for name in may_be_direct),
-        *(("connected", "connected", name) for name in record.with_turn),
-    ]
-    return [_connectivity_verdict(record, population, *each) for each in judged]
+    figures = population_figures(record, population, CONNECTIVITY_TARGET_PERCENT / 100)
+    return [_connectivity_verdict(record, population, figure) for figure in figures]
 
 
 def _servers_verdict(record: ConnectivityRecord) -> Verdict:
@@ -256,18 +257,16 @@ def _all_of(name: str, count: int, whole: int) -> Verdict:
 
 
 def _connectivity_verdict(
-    record: ConnectivityRecord, population: Population, what: str, figure: Figure, name: str
+    record: ConnectivityRecord, population: Population, figure: PopulationFigure
 ) -> Verdict:
-    attempts = record.of(name)
-    share = proportion(int(succeeded(attempts, figure).sum()), len(attempts), "exact")
+    share, limit = figure.rate.both, CONNECTIVITY_TARGET_PERCENT
     percent = Estimate(100 * share.value, 100 * share.low, 100 * share.high, share.confidence)
-    limit = CONNECTIVITY_TARGET_PERCENT
-    invalid = list(_invalid(record, population, name))
-    verdict = judge_at_least(f"share of {what} calls ({name})", limit, percent, "%", invalid)
+    invalid = list(_invalid(record, population, figure.configuration))
+    verdict = judge_at_least(figure.name, limit, percent, "%", invalid)
     if invalid:
         return verdict
-    borne = _borne(share_curve(attempts, figure, population), population.name)
-    return replace(verdict, reason=f"{verdict.reason} {borne}")
+    why = doubt(figure, population.name, limit / 100), borne_words(figure.borne, population.name)
+    return replace(verdict, reason=" ".join((verdict.reason, *why)))
 
 
 def _invalid(record: ConnectivityRecord, population: Population, name: str) -> Iterator[str]:
@@ -277,19 +276,6 @@ def _invalid(record: ConnectivityRecord, population: Population, name: str) -> I
         yield f"only {len(attempts)} of its {planned} calls were tried"
     if not drawn_from(attempts, population):
         yield f"its calls were not drawn from the population {population.name}"
-
-
-def _borne(curve: ShareCurve, population: str) -> str:
-    """Say how the target hangs on the population."""
-    borne = curve.tolerated(CONNECTIVITY_TARGET_PERCENT / 100)
-    here = f"the population {population} has {curve.share:.1%} of them"
-    if math.isnan(curve.neither + curve.one + curve.both):
-        return f"Too few pairs were tried to say how many symmetric NATs it bears; {here}."
-    if math.isnan(borne):
-        return f"Without any symmetric NAT it would be {curve.neither:.1%}; {here}."
-    if borne == 1:
-        return f"It would be reached with any share of symmetric NATs; {here}."
-    return f"It is reached with up to {borne:.1%} of symmetric NATs; {here}."
 
 
 def overall(verdicts: Iterable[Verdict]) -> Outcome:

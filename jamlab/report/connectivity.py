@@ -11,8 +11,15 @@ from pandas.io.formats.style import Styler
 from jamlab.measure import survival
 from jamlab.measure.connectivity_record import KERNEL, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.digits import measured
+from jamlab.measure.population_figures import (
+    PopulationFigure,
+    population_figures,
+    share_words,
+)
+from jamlab.measure.sensitivity import Population
+from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import success_table
-from jamlab.measure.verdict import connectivity_verdicts
+from jamlab.measure.verdict import CONNECTIVITY_TARGET_PERCENT, connectivity_verdicts
 from jamlab.report.opening import Head, head
 from jamlab.report.tables import (
     date_of,
@@ -42,8 +49,46 @@ def verdict_table(record: ConnectivityRecord) -> Styler:
     return judged_table(connectivity_verdicts(record))
 
 
+def population_table(record: ConnectivityRecord, population: Population) -> Styler:
+    """Return a row per judged figure: the population's interval, and apart the simulation error.
+
+    Beside them stands up to which share of symmetric NATs the target is reached, and which share
+    the population has, each with its 95 % interval.
+    """
+    limit = CONNECTIVITY_TARGET_PERCENT / 100
+    rows = [_sure_row(figure, limit) for figure in population_figures(record, population, limit)]
+    return styled_table(pd.DataFrame(rows).map(escape), "population")
+
+
+def _sure_row(figure: PopulationFigure, limit: float) -> dict[str, str]:
+    both, simulation = figure.rate.both, figure.rate.simulation
+    return {
+        "What": f"{figure.what.capitalize()} ({figure.configuration})",
+        "In the population": _percent(both),
+        f"Simulation error, {figure.calls} calls": _percent(simulation),
+        f"{limit:.0%} reached with symmetric NATs up to": _tolerated(figure),
+        "The population has": share_words(figure.borne.share),
+    }
+
+
+def _percent(share: Estimate) -> str:
+    return measured(100 * share.value, 100 * share.low, 100 * share.high, "%")
+
+
+def _tolerated(figure: PopulationFigure) -> str:
+    bears = figure.borne
+    if not bears.known:
+        return "too few pairs were tried"
+    if math.isnan(bears.tolerated.value):
+        return f"not without any: {share_words(bears.without_any)}"
+    return share_words(bears.tolerated)
+
+
 def shares_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per configuration: what became of its calls, with Wilson's 95 % intervals."""
+    """Return a row per configuration: what became of its calls, with the simulation error.
+
+    That is Wilson's 95 % interval.
+    """
     table = success_table(record.attempts)
     shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["calls"]})
     for column, heading in _SHARES.items():

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from jamlab.measure import sensitivity as populations_of
 from jamlab.measure.connectivity_record import STUN_ONLY, ConnectivityRecord
 from jamlab.measure.sensitivity import Population, cells
+from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import success_table
 from jamlab.measure.survival import connection_curve
+from jamlab.measure.symmetric_nats import Borne, borne, share_curve
 from jamlab.measure.verdict import CONNECTIVITY_TARGET_PERCENT
 from jamlab.report.style import (
     BLUE,
@@ -53,10 +55,11 @@ _STEPS = 200  # drawn of a curve, each less than a pixel or two high
 
 @styled()
 def by_configuration(record: ConnectivityRecord) -> ReportFigure:
-    """Draw the three shares of every configuration, with Wilson's 95 % intervals."""
+    """Draw the three shares of every configuration's calls, with Wilson's 95 % intervals."""
     table = success_table(record.attempts)
     figure = ReportFigure(
-        1.4 + 0.75 * len(table), "Share of calls that connect, by configuration, with intervals"
+        1.4 + 0.75 * len(table),
+        "Share of calls that connect, by configuration, with the simulation error",
     )
     axes = _share_axes(figure, list(table["configuration"]))
     for number, (column, (words, colour, marker)) in enumerate(_SHARES.items()):
@@ -246,11 +249,13 @@ def sensitivity(record: ConnectivityRecord, populations: Sequence[Population]) -
     """Draw how the share of direct calls hangs on the population.
 
     Left, each population with the 95 % interval from the uncertainty of its weights and of the
-    cells; right, the campaign's own, the first, with another share of symmetric NATs.
+    cells, and between ticks the simulation error alone; right, the campaign's own, the first, with
+    another share of symmetric NATs, and on the target's line up to which share it is reached.
     """
     figure = ReportFigure(
-        max(3.6, 1.6 + 0.5 * len(populations)),
-        "Share of direct calls in several populations, and by the share of symmetric NATs",
+        max(3.9, 1.9 + 0.5 * len(populations)),
+        "Share of direct calls in several populations, with their intervals and the simulation "
+        "error, and by the share of symmetric NATs",
     )
     left, right = figure.panels(1, 2, width_ratios=(1, 1.1))
     _draw_populations(left, record, populations)
@@ -262,9 +267,8 @@ def sensitivity(record: ConnectivityRecord, populations: Sequence[Population]) -
 def _draw_populations(
     axes: Axes, record: ConnectivityRecord, populations: Sequence[Population]
 ) -> None:
-    table = populations_of.sensitivity(
-        record.attempts, "direct", populations, np.random.default_rng(_SEED)
-    )
+    own, rng = record.provenance["population"], np.random.default_rng(_SEED)
+    table = populations_of.sensitivity(record.attempts, "direct", populations, rng, own)
     _name_rows(axes, [population.name for population in populations])
     count = len(record.configurations)
     for number, configuration in enumerate(record.configurations):
@@ -272,20 +276,34 @@ def _draw_populations(
         rows = np.arange(len(here)) + 0.6 / count * (number - (count - 1) / 2)
         colour = PLAYER_COLOURS[number % len(PLAYER_COLOURS)]
         marker = PLAYER_MARKERS[number % len(PLAYER_MARKERS)]
+        words = "simulation error alone" if number == 0 else "_"
+        _draw_ticks(axes, rows, here, words)
         _draw_intervals(axes, rows, here, "rate", (configuration, colour, marker))
     axes.set_xlabel("direct calls (%)")
     axes.set_title("by population")
 
 
+def _draw_ticks(
+    axes: Axes, rows: NDArray[np.floating[Any]], table: pd.DataFrame, words: str
+) -> None:
+    """Draw the ends of the simulation error as ticks upon the intervals."""
+    for end, label in (("low", words), ("high", "_")):
+        look: dict[str, Any] = {"linestyle": "none", "marker": "|", "color": INK, "zorder": 4}
+        axes.plot(table[f"simulation_{end}"], rows, markersize=9, label=label, **look)
+
+
 def _draw_share_curves(axes: Axes, record: ConnectivityRecord, population: Population) -> None:
     shares = np.linspace(0, 1, 101)
     for number, configuration in enumerate(record.configurations):
-        curve = populations_of.share_curve(record.of(configuration), "direct", population)
+        attempts, rng = record.of(configuration), np.random.default_rng(_SEED)
+        curve = share_curve(attempts, "direct", population)
         colour = PLAYER_COLOURS[number % len(PLAYER_COLOURS)]
         line = _LINES[number % len(_LINES)]
         axes.plot(shares, curve.rate(shares), color=colour, linestyle=line)
+        bears = borne(attempts, "direct", population, _TARGET, rng)
+        _draw_tolerated(axes, bears.tolerated, colour)
     axes.axhline(_TARGET, color=INK, linestyle="--")
-    axes.axvline(curve.share, color=FAINT, linestyle=":", label=f"{population.name} as it is")
+    _draw_own_share(axes, bears, population.name)
     if math.isnan(float(curve.rate(0.5))):
         note(axes, "Too few pairs of places were tried.")
     axes.set_xlim(0, 1)
@@ -294,3 +312,16 @@ def _draw_share_curves(axes: Axes, record: ConnectivityRecord, population: Popul
         axis.set_major_formatter(PercentFormatter(1.0))
     axes.set(xlabel="endpoints behind a symmetric NAT (%)", ylabel="direct calls (%)")
     axes.set_title("by the share of symmetric NATs")
+
+
+def _draw_tolerated(axes: Axes, tolerated: Estimate, colour: str) -> None:
+    """Draw on the target's line up to which share it is reached, where it is at all."""
+    if math.isnan(tolerated.value):
+        return
+    axes.hlines(_TARGET, tolerated.low, tolerated.high, color=colour, linewidth=5, alpha=0.6)
+
+
+def _draw_own_share(axes: Axes, bears: Borne, name: str) -> None:
+    share = bears.share
+    axes.axvspan(share.low, share.high, color=FAINT, alpha=0.15, linewidth=0)
+    axes.axvline(share.value, color=FAINT, linestyle=":", label=f"{name} as it is")

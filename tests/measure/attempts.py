@@ -131,6 +131,36 @@ def campaign(population=HOME, calls=300, seed=1, **options):
     return record_of(attempts_between(drawn.tolist(), seed=seed, **options), population.name)
 
 
+def many_calls(population, calls, configurations, seed=1):
+    """Return the record of as many calls as one likes, drawn from a population.
+
+    Parameters
+    ----------
+    configurations : dict
+        For each by name, what gives the chances of a direct and of a relayed path between two
+        places; whoever has neither fails.
+    """
+    names, rng = [place.name for place in population.places], np.random.default_rng(seed)
+    ends = rng.choice(len(names), (calls, 2), p=population.weights)
+    tables = []
+    for name, chances in configurations.items():
+        of_pairs = [[chances(a, b) for b in population.places] for a in population.places]
+        direct, relayed = np.array(of_pairs, float)[ends[:, 0], ends[:, 1]].T
+        luck = rng.random(calls)
+        result = np.where(luck < direct, "direct", "relayed")
+        result = np.where(luck < direct + relayed, result, "failed")
+        one = pd.DataFrame(row(0, name, "", "", "failed"), index=range(calls))
+        caller, callee = np.array(names)[ends.T]
+        tables.append(one.assign(call=range(calls), caller=caller, callee=callee, result=result))
+    attempts = pd.concat(tables, ignore_index=True)[[*ATTEMPT_COLUMNS]].astype(ATTEMPT_COLUMNS)
+    return record_of(attempts, population.name, calls)
+
+
+def by_rule(one, other):
+    """Return the chances of a direct and of a relayed path with STUN alone, for `many_calls`."""
+    return float(reachable(one.name, other.name)), 0.0
+
+
 def record_of(attempts, population="home", calls=None):
     told = {
         "population": population,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jamlab.data_files import data_path
+from jamlab.measure import population as population_module
 from jamlab.measure.population import (
     POPULATIONS_FILE,
     ROUNDING_PERCENT,
@@ -332,3 +333,12 @@ class TestFile:
     @given(st.text(max_size=60))
     def test_any_text_is_refused(self, text):
         fault(text)
+
+
+@pytest.mark.parametrize("written", ["", "some", "0", "-3", "1.5"])
+def test_without_a_number_of_endpoints_there_is_no_population(monkeypatch, written):
+    """Its shares would be taken for certain, and its verdicts be surer than its figures."""
+    about = {"home": {"endpoints": written, "derivation": "made up"}}
+    monkeypatch.setattr(population_module, "_about", lambda: about)
+    with pytest.raises(PopulationError, match=r"give (how many|1 or more)"):
+        load_population("home")

@@ -10,13 +10,11 @@ from scipy import stats
 
 from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.sensitivity import (
-    ShareCurve,
     cells,
     drawn_from,
-    endpoint_dependent,
     population_rate,
+    rate_within,
     sensitivity,
-    share_curve,
 )
 from jamlab.measure.success import proportion
 
@@ -31,7 +29,10 @@ from .attempts import (
     TURN,
     Drawn,
     attempts_between,
+    by_rule,
     campaign,
+    many_calls,
+    reachable,
     row,
     table,
 )
@@ -128,6 +129,66 @@ class TestPopulationRate:
         assert math.isnan(rate.value) or rate.low <= rate.value + 1e-9 <= rate.high + 2e-9
 
 
+class TestRateWithin:
+    def test_the_errors_stand_apart_around_one_value(self):
+        attempts = campaign(calls=500, configurations=(STUN_ONLY,)).attempts
+        rate = rate_within(attempts, "direct", HOME, rng(), drawn=True)
+        assert rate.both.value == rate.population.value == rate.simulation.value
+        for end, sign in (("low", -1), ("high", 1)):
+            both, population, simulation = (
+                sign * (getattr(each, end) - each.value)
+                for each in (rate.both, rate.population, rate.simulation)
+            )
+            assert both == pytest.approx(math.hypot(population, simulation))
+
+    def test_the_simulation_s_is_as_wide_as_the_exact_interval_of_the_plain_share(self):
+        attempts = campaign(calls=500, configurations=(STUN_ONLY,)).attempts
+        rate = rate_within(attempts, "direct", HOME, rng(), drawn=True).simulation
+        plain = proportion(int((attempts["result"] == "direct").sum()), 500, "exact")
+        assert rate.high - rate.low == pytest.approx(plain.high - plain.low)
+
+    def test_more_calls_narrow_the_simulation_s_alone(self):
+        few, many = (
+            rate_within(
+                many_calls(HOME, calls, {STUN_ONLY: by_rule}).attempts,
+                "direct",
+                HOME,
+                rng(),
+                drawn=True,
+            )
+            for calls in (500, 8000)
+        )
+        widths = [[e.high - e.low for e in (r.population, r.simulation)] for r in (few, many)]
+        assert widths[1][0] == pytest.approx(widths[0][0], rel=0.01)
+        assert widths[1][1] == pytest.approx(widths[0][1] / 4, rel=0.15)
+
+    def test_nobody_s_share_is_uncertain_in_a_population_of_one_place(self):
+        attempts = counted((OPEN, OPEN, 46, 50))
+        rate = rate_within(attempts, "direct", certain(**{OPEN: 1.0}), rng(), drawn=True)
+        exact = proportion(46, 50, "exact")
+        assert (rate.both.low, rate.both.high) == pytest.approx((exact.low, exact.high))
+
+    def test_it_covers_the_truth_where_the_simulation_s_error_alone_does_not(self):
+        """Populations are published after counting 100; 500 calls are drawn from what is published.
+
+        The truth is the rule, weighed by the shares that were counted from.
+        """
+        names, truth = [CONE, PORT_RESTRICTED, SYMMETRIC], np.array([0.2, 0.65, 0.15])
+        reached = np.array([[reachable(a, b) for b in names] for a in names])
+        true_rate = truth @ reached @ truth
+        draws, covered, alone, runs = np.random.default_rng(8), 0, 0, 150
+        for run in range(runs):
+            counts = draws.multinomial(100, truth) + 1e-6
+            published = dict(zip(names, counts / counts.sum(), strict=True))
+            population = Drawn("published", published, endpoints=100)
+            calls = many_calls(population, 500, {STUN_ONLY: by_rule}, seed=run).attempts
+            rate = rate_within(calls, "direct", population, draws, drawn=True)
+            covered += rate.both.low <= true_rate <= rate.both.high
+            alone += rate.simulation.low <= true_rate <= rate.simulation.high
+        assert covered / runs >= 0.9
+        assert alone / runs < 0.7
+
+
 class TestSensitivity:
     def test_every_population_by_hand(self):
         names = [CONE, PORT_RESTRICTED, SYMMETRIC]
@@ -141,69 +202,21 @@ class TestSensitivity:
             assert cone + port + symmetric == 10
         assert rows["tried"].to_list() == pytest.approx([1] * 6)
 
+    def test_the_simulation_s_error_is_within_the_interval(self):
+        attempts = campaign(calls=200).attempts
+        rows = sensitivity(attempts, "direct", [HOME, MOBILE], rng(), drawn="home")
+        assert (rows["rate_low"] <= rows["simulation_low"]).all()
+        assert (rows["simulation_high"] <= rows["rate_high"]).all()
+        own = rows[(rows["population"] == "home") & (rows["configuration"] == STUN_ONLY)]
+        alone = rate_within(
+            attempts[attempts["configuration"] == STUN_ONLY], "direct", HOME, rng(), drawn=True
+        ).simulation
+        assert own["simulation_low"].item() == pytest.approx(alone.low)
+
     def test_it_says_how_much_of_a_population_was_tried(self):
         attempts = counted((CONE, CONE, 3, 3), (CONE, SYMMETRIC, 3, 3))
         (tried,) = sensitivity(attempts, "direct", [HOME], rng())["tried"]
         assert tried == pytest.approx(0.2**2 + 2 * 0.2 * 0.1)
-
-
-class TestShareCurve:
-    def test_everybody_else_port_restricted_bears_10_6_percent(self):
-        names = [PORT_RESTRICTED, SYMMETRIC]
-        attempts = attempts_between([(a, b) for a in names for b in names], (STUN_ONLY,))
-        curve = share_curve(attempts, "direct", certain(**{names[0]: 0.95, names[1]: 0.05}))
-        assert curve == ShareCurve(1, 0, 0, pytest.approx(0.05))
-        assert curve.tolerated(0.8) == pytest.approx(1 - math.sqrt(0.8))
-        assert round(curve.tolerated(0.8), 3) == 0.106
-        assert curve.rate(0.2) == pytest.approx(0.8**2)
-
-    def test_at_its_own_share_it_is_the_population_s_rate(self):
-        attempts = campaign(calls=400).of(TURN)
-        curve = share_curve(attempts, "direct", HOME)
-        rate = population_rate(attempts, "direct", HOME, rng()).value
-        assert float(curve.rate(curve.share)) == pytest.approx(rate)
-
-    @given(neither=SHARE, one=SHARE, both=SHARE, limit=st.floats(0.01, 0.99))
-    def test_the_target_holds_up_to_the_tolerated_share_and_not_beyond(
-        self, neither, one, both, limit
-    ):
-        curve = ShareCurve(neither, one, both, 0.1)
-        tolerated = curve.tolerated(limit)
-        if math.isnan(tolerated):
-            assert neither < limit
-            return
-        assert (curve.rate(np.linspace(0, tolerated, 50)) >= limit - 1e-5).all()
-        if tolerated < 1:
-            assert float(curve.rate(tolerated)) == pytest.approx(limit, abs=1e-6)
-
-    @pytest.mark.parametrize(
-        ("curve", "tolerated"),
-        [
-            (ShareCurve(1, 1, 1, 0.1), 1.0),
-            (ShareCurve(1, 0.8, 0.8, 0.1), 1.0),
-            (ShareCurve(0.9, 0.8, 0.7, 0.1), 0.5),
-            (ShareCurve(0.7, 1, 1, 0.1), math.nan),
-            (ShareCurve(math.nan, 1, 1, 0.1), math.nan),
-            (ShareCurve(1, 1, math.nan, 0.1), math.nan),
-        ],
-    )
-    def test_its_ends(self, curve, tolerated):
-        assert curve.tolerated(0.8) == pytest.approx(tolerated, nan_ok=True)
-
-    @pytest.mark.parametrize(
-        ("place", "expected"),
-        [
-            ("EIM/APDF/preserve", False),
-            ("APDM/APDF/random", True),
-            ("ADM/APDF/random", True),
-            ("CGN APDM/APDF + EIM/APDF", True),
-            ("EIM/ADF/random", False),
-            (OPEN, False),
-            ("UDP blocked", False),
-        ],
-    )
-    def test_a_place_is_symmetric_by_any_of_its_nats(self, place, expected):
-        assert endpoint_dependent(place) is expected
 
 
 class TestDrawnFrom:

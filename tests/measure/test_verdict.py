@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.sensitivity import share_curve
 from jamlab.measure.statistics import Estimate, median
 from jamlab.measure.success import proportion
+from jamlab.measure.symmetric_nats import share_curve
 from jamlab.measure.verdict import (
     GRAVITY,
     Outcome,
@@ -326,9 +326,16 @@ class TestConnectivityVerdicts:
         record = campaign(calls=900, configurations=(STUN_ONLY, LADDER))
         capable, _, connected = (v.reason for v in connectivity_verdicts(record))
         curve = share_curve(record.of(STUN_ONLY), "direct", attempts.HOME)
-        assert f"up to {curve.tolerated(0.8):.1%} of symmetric NATs" in capable
-        assert capable.endswith("the population home has 10.0% of them.")
-        assert "with any share of symmetric NATs" in connected
+        assert f"up to {curve.tolerated(0.8):.1%} (" in capable
+        own = r"the population home has 10\.0% \([78]\.\d to 1[23]\.\d%\) of them\."
+        assert re.search(own, capable)
+        beside = "The interval is the population's; beside it stands the simulation error"
+        assert beside in connected
+
+    def test_where_the_calls_leave_it_open_the_reason_asks_for_more(self):
+        (result,) = connectivity_verdicts(calls_of(87, 100))
+        assert "simulation error of 100 calls, 78.8 to 92.9%, that leaves it open" in result.reason
+        assert "make more calls" in result.reason
 
     def test_a_target_missed_without_symmetric_nats_says_so(self):
         record = campaign(calls=600, stolen=0.5, configurations=(STUN_ONLY, TURN))

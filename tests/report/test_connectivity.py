@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from jamlab.measure.success import success_table
 from jamlab.measure.verdict import connectivity_verdicts
 from jamlab.report import connectivity
 from tests.measure.attempts import (
+    HOME,
     LADDER,
     POPULATIONS,
     SYMMETRIC,
@@ -20,6 +22,7 @@ from tests.report.pages import Page
 
 TABLES = [
     connectivity.verdict_table,
+    lambda record: connectivity.population_table(record, HOME),
     connectivity.shares_table,
     connectivity.times_table,
     connectivity.states_table,
@@ -50,6 +53,35 @@ def test_the_verdict_table_says_target_value_interval_and_reason():
         assert "≥ 80 %" in text
         assert measured(verdict.value, low, high, "%", 80) in text
         assert verdict.reason in text
+
+
+def test_the_population_s_interval_and_the_simulation_s_error_stand_apart():
+    record = campaign(calls=300)
+    shown = connectivity.population_table(record, HOME).data
+    judged = connectivity_verdicts(record)
+    assert len(shown) == len(judged) == 5
+    for both, alone, verdict in zip(
+        shown["In the population"], shown["Simulation error, 300 calls"], judged, strict=True
+    ):
+        low, high = verdict.interval
+        assert both == f"{verdict.value:.1f} % ({low:.1f}–{high:.1f})"
+        least, most = map(float, re.findall(r"[\d.]+", alone.partition("(")[2]))
+        assert low - 0.05 <= least <= verdict.value <= most <= high + 0.05
+
+
+def test_the_tolerated_share_and_the_population_s_own_have_intervals():
+    shown = connectivity.population_table(campaign(calls=300, stolen=0.5), HOME).data
+    up_to = list(shown["80% reached with symmetric NATs up to"])
+    assert re.fullmatch(r"\d+\.\d% \(\d+\.\d to \d+\.\d%\)", up_to[0])
+    assert up_to[1].startswith("not without any: ")
+    assert up_to[-1].startswith("100.0%")
+    assert all(each.startswith("10.0% (") for each in shown["The population has"])
+
+
+def test_pairs_nobody_tried_leave_the_tolerated_share_open():
+    record = record_of(attempts_between([(SYMMETRIC, SYMMETRIC)] * 9))
+    shown = connectivity.population_table(record, HOME).data
+    assert set(shown["80% reached with symmetric NATs up to"]) == {"too few pairs were tried"}
 
 
 def test_the_shares_are_those_of_the_table():

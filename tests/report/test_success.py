@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import LineCollection
 
 from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.sensitivity import population_rate
+from jamlab.measure.sensitivity import population_rate, sensitivity
 from jamlab.measure.success import success_table
+from jamlab.measure.symmetric_nats import borne
 from jamlab.report import success
 from jamlab.report.style import WIDTH_IN
 from tests.examples import examples
@@ -171,6 +173,29 @@ def test_populations_stand_in_their_rows_with_their_rates():
         ]
         np.testing.assert_allclose(line(left, configuration).get_xdata(), expected)
     assert line(right, "home as it is").get_xdata()[0] == pytest.approx(0.1)
+
+
+def test_the_simulation_s_error_is_drawn_within_the_population_s_interval():
+    record = RECORDS["campaign"]
+    left, right = success.sensitivity(record, [HOME, MOBILE]).axes
+    (low,) = lines(left, "simulation error alone")
+    assert low.get_marker() == "|"
+    rows = sensitivity(
+        record.attempts, "direct", [HOME, MOBILE], np.random.default_rng(20), "home"
+    ).query("configuration == @STUN_ONLY")
+    np.testing.assert_allclose(low.get_xdata(), rows["simulation_low"])
+    assert (low.get_xdata() >= rows["rate_low"] - 1e-9).all()
+    assert right.patches  # how uncertain the population's own share is
+
+
+def test_up_to_which_share_the_target_is_reached_is_drawn_on_its_line():
+    record = campaign(calls=600, configurations=(STUN_ONLY,))
+    _, right = success.sensitivity(record, [HOME]).axes
+    (drawn,) = [part for part in right.collections if isinstance(part, LineCollection)]
+    (segment,) = drawn.get_segments()
+    bears = borne(record.attempts, "direct", HOME, 0.8, np.random.default_rng(20)).tolerated
+    assert segment.tolist() == [[bears.low, 0.8], [bears.high, 0.8]]
+    assert bears.low < bears.value < bears.high
 
 
 def test_the_curve_of_symmetric_nats_is_the_square_where_all_else_is_port_restricted():
