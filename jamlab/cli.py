@@ -45,7 +45,7 @@ from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
 from jamlab.measure.kernel_connectivity import agreement_of
-from jamlab.measure.mouth_to_ear import check_block
+from jamlab.measure.mouth_to_ear import check_block, mouth_to_ear_ms
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.population import PopulationError
 from jamlab.measure.record import LatencyRecord, RecordError
@@ -63,6 +63,7 @@ from jamlab.report.html import (
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,
     NETWORKS_FOLDER,
+    PARTS,
     ReportError,
     notebook_path,
     render,
@@ -342,6 +343,7 @@ class _Further:
     networks: dict[str, LatencyRecord] = field(default_factory=dict)
     campaign: ConnectivityRecord | None = None
     agreement: AgreementRecord | None = None
+    card: CardRecord | None = None
 
     @classmethod
     def of(cls, campaign: ConnectivityRecord, folder: Path) -> "_Further":
@@ -350,24 +352,34 @@ class _Further:
     @classmethod
     def beside(cls, folder: Path) -> "_Further":
         acceptance, networks, campaign = (folder / name for name in _PARTS)
+        card = folder / CARD_FOLDER
         return cls(
             AcceptanceRecord.load(acceptance) if acceptance.is_dir() else None,
             load_across(networks) if networks.is_dir() else {},
             ConnectivityRecord.load(campaign) if campaign.is_dir() else None,
+            card=CardRecord.load(card) if card.is_dir() else None,
         )
 
 
 def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_json: bool) -> int:
     campaign = further.campaign
-    judged = verdicts(latency) if latency else []
-    judged += acceptance_verdicts(further.acceptance) if further.acceptance else []
-    judged += across_verdicts(further.networks)
-    judged += connectivity_verdicts(campaign) if campaign else ()
-    judged += [agreement_verdict(further.agreement)] if further.agreement else ()
+    parts = {
+        "latency": verdicts(latency) if latency else [],
+        "acceptance": acceptance_verdicts(further.acceptance) if further.acceptance else [],
+        "networks": across_verdicts(further.networks),
+        "connections": connectivity_verdicts(campaign) if campaign else [],
+    }
+    parts["connections"] += [agreement_verdict(further.agreement)] if further.agreement else []
+    judged = [verdict for part in parts.values() for verdict in part]
     if as_json:
-        print(json.dumps([verdict.to_dict() for verdict in judged], indent=2))
+        print(json.dumps([screen.as_json(verdict) for verdict in judged], indent=2))
         return exit_status(overall(judged))
+    wanted = {part.title: parts[part.anchor] for part in PARTS if latency or parts[part.anchor]}
+    out.print(screen.sentence(wanted), highlight=False)
     out.print(screen.verdict_table(judged))
+    heard = mouth_to_ear_ms(latency, further.card) if latency else None
+    if (meanings := screen.musicians_table(judged, heard)) is not None:
+        out.print(meanings)
     if latency:
         out.print(screen.path_table(latency))
     if campaign:

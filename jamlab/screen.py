@@ -1,7 +1,7 @@
 """What the ``jamlab`` command shows of a run: tables that fit a terminal."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -11,19 +11,23 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from jamlab.doctor import Finding
+from jamlab.measure import musicians, server_words
 from jamlab.measure.connectivity_record import (
     KERNEL,
     RESULTS,
     THIS_MACHINE,
     ConnectivityRecord,
 )
+from jamlab.measure.digits import measured
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.server_probe import STEPS
-from jamlab.measure.server_words import sentence
 from jamlab.measure.servers import distinct_probes
+from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import proportion
 from jamlab.measure.summary import floor_ms, paths_table
 from jamlab.measure.verdict import Outcome, Verdict
+from jamlab.report import opening
+from jamlab.report.opening import Told
 
 _STYLES = {
     Outcome.PASS: "bold green",
@@ -46,6 +50,41 @@ def verdict_table(judged: Sequence[Verdict]) -> Group:
     unsettled = [v for v in judged if v.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN)]
     reasons = (f"{verdict.verdict}: {verdict.reason}" for verdict in unsettled)
     return Group(table, *(escape(reason) for reason in reasons))
+
+
+def sentence(parts: Mapping[str, Sequence[Verdict]]) -> str:
+    """Return the overall verdict in a sentence; a part without verdicts is one that was not run."""
+    lacking = Told(Outcome.NOT_RUN, "", "", "", "")
+    told = {name: [*map(Told.of, judged)] or [lacking] for name, judged in parts.items()}
+    outcome, words = opening.sentence(told)
+    return f"[{_STYLES[outcome]}]{outcome}[/]: {escape(words)}"
+
+
+def musicians_table(judged: Sequence[Verdict], heard: Estimate | None = None) -> Table | None:
+    """Show what one-way latencies mean to musicians; None where there are none.
+
+    `heard` is the latency from mouth to ear, in milliseconds, where sound cards were measured: that
+    is what musicians hear. It stands first.
+    """
+    latencies = [verdict for verdict in judged if verdict.name.startswith("one-way latency")]
+    meanings = {verdict.name: musicians.of_verdict(verdict) for verdict in latencies}
+    rows = [(_short(name), meaning) for name, meaning in meanings.items() if meaning]
+    if not rows:
+        return None
+    if heard is not None:
+        ms = heard.value, heard.low, heard.high
+        rows.insert(0, (f"mouth to ear, {measured(*ms, 'ms')}", musicians.meaning(*ms)))
+    title = "To musicians; sound cards not counted"
+    title += " but in the first line" if heard is not None else ""
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0), show_header=False)
+    for name, meaning in rows:
+        table.add_row(escape(name), escape(meaning))
+    return table
+
+
+def as_json(verdict: Verdict) -> dict[str, object]:
+    """Return a verdict for a program, with what a one-way latency means to musicians."""
+    return {**verdict.to_dict(), "to_musicians": musicians.of_verdict(verdict)}
 
 
 def _short(name: str) -> str:
@@ -115,7 +154,11 @@ def server_table(record: ConnectivityRecord) -> Group:
         steps = (_PASSED[each.passed(step)] for step in STEPS)
         time = "" if math.isnan(each.round_trip_s) else f"{1e3 * each.round_trip_s:.1f} ms"
         table.add_row(escape(each.url), each.transport.upper(), *steps, time)
-    reasons = [f"{each.url} ({names}): {sentence(each)}" for each, names in found if not each.works]
+    reasons = [
+        f"{each.url} ({names}): {server_words.sentence(each)}"
+        for each, names in found
+        if not each.works
+    ]
     return Group(table, *(escape(reason) for reason in reasons))
 
 

@@ -32,7 +32,7 @@ from .measure.card_records import card_record
 from .measure.records import LAG, record_of
 
 OTHERS = [("--peers", "3"), ("--calls", "5"), ("--duration", "9")]
-KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason"]
+KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason", "to_musicians"]
 
 
 def steady(latency_ms):

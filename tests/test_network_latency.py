@@ -49,7 +49,7 @@ def test_it_is_judged_and_has_a_page_of_its_own(measured, tmp_path, capsys):
     assert "transatlantic, direct" in page.text
     assert page.addresses == []
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
-    assert tables == ["verdicts", "profiles", "carriers", "bounds"]
+    assert tables == ["parts", "verdicts", "profiles", "bands", "carriers", "bounds"]
     written.unlink()
     assert cli.main(["report", str(tmp_path / KERNEL_FOLDER), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == judged

@@ -112,3 +112,39 @@ def test_a_bar_tells_how_far_it_is():
         tell(0.5, "one way")
         tell(1.0, "the page")
     assert "the page" in written.getvalue()
+
+
+ONE_WAY = "one-way latency, 95th percentile of the worst path"
+
+
+def test_the_overall_verdict_is_a_sentence_as_on_the_page():
+    passed = judge_below("latency", 50, ESTIMATE, "ms")
+    missed = judge_below("latency", 40, ESTIMATE, "ms")
+    told = lines(screen.sentence({"Latency": [passed], "Calls [TURN]": [missed], "Tests": []}))
+    assert told == ["FAIL: 1 of 2 targets is missed (calls [TURN]); not run: tests."]
+
+
+def test_one_way_latencies_are_told_with_what_they_mean_to_musicians():
+    judged = [
+        judge_below(ONE_WAY, 50, ESTIMATE, "ms"),
+        judge_below("round-trip latency", 100, ESTIMATE, "ms"),
+    ]
+    title, line = lines(screen.musicians_table(judged))
+    assert title == "To musicians; sound cards not counted"
+    assert line.startswith("one-way latency, p95 above the ensemble threshold")
+
+
+def test_a_sound_card_s_figure_is_told_first():
+    heard = Estimate(60.0, 59.0, 61.0, 0.95)
+    shown_lines = lines(screen.musicians_table([judge_below(ONE_WAY, 50, ESTIMATE, "ms")], heard))
+    assert shown_lines[1].startswith("mouth to ear, 60.0 ms (59.0–61.0) far above")
+
+
+def test_without_a_one_way_latency_nothing_is_said_of_musicians():
+    assert screen.musicians_table([judge_below("share", 80, ESTIMATE, "%")]) is None
+
+
+def test_json_has_what_a_latency_means_to_musicians():
+    assert screen.as_json(judge_below("share", 80, ESTIMATE, "%"))["to_musicians"] == ""
+    meaning = screen.as_json(judge_below(ONE_WAY, 50, ESTIMATE, "ms"))["to_musicians"]
+    assert meaning.startswith("above the ensemble threshold")

@@ -2,8 +2,8 @@
 
 An interval says how well a figure is known, so the last digit written is worth at most a third of
 the interval's width; a figure without an interval has three digits. Neither has digits finer than
-what is measured at all in its unit, and both have more where rounding would put them on the other
-side of a limit they are judged by.
+what is measured at all in its unit, and both have more where rounding would put them at a limit
+they are judged by, or on its other side.
 """
 
 import math
@@ -55,7 +55,8 @@ def decimals(value: float, low: float, high: float, unit: str = "", limit: float
     """Return how many decimals a figure and its interval are written with.
 
     Parameters as of `measured`. All that is written has to lie on the side of the limit on which
-    it was found: 49.97 ms is below a limit of 50 ms, and "50.0 ms" would not be.
+    it was found: 49.97 ms is below a limit of 50 ms, and "50.0 ms" would not be. Nor is 50.03 ms
+    written as the limit itself.
     """
     shown = [number for number in (value, low, high) if math.isfinite(number)]
     places = _places(value, low, high, unit)
@@ -88,4 +89,5 @@ def _exponent(number: float) -> int:
 
 
 def _crosses(number: float, places: int, limit: float) -> bool:
-    return (number < limit) != (round(number, places) < limit)
+    written = round(number, places)
+    return (number < limit) != (written < limit) or (written == limit != number)

@@ -166,14 +166,18 @@ def _verdict(
     return Verdict(name, target, estimate.value, interval, unit, outcome, reason)
 
 
+def _limit(limit: float) -> str:
+    return f"{limit:g}".replace("-", "−")
+
+
 def _below(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
-    target = f"the target of less than {limit:g} {unit}"
+    target = f"the target of less than {_limit(limit)} {unit}"
     inside, outside = estimate.high < limit, estimate.low >= limit
     return _finding(name, target, estimate, (unit, limit), (inside, outside))
 
 
 def _at_least(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
-    target = f"the target of at least {limit:g} {unit}"
+    target = f"the target of at least {_limit(limit)} {unit}"
     inside, outside = estimate.low >= limit, estimate.high < limit
     return _finding(name, target, estimate, (unit, limit), (inside, outside))
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from jamlab.measure import survival
+from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.connectivity_record import KERNEL, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.digits import measured
 from jamlab.measure.population_figures import (
@@ -39,9 +40,16 @@ _SHARES = {
 }
 
 
-def masthead(record: ConnectivityRecord, title: str) -> Head:
-    """Return the head of a page: title, what was measured and when, and the overall verdict."""
-    return head(title, _subject(record), connectivity_verdicts(record))
+def masthead(
+    record: ConnectivityRecord, title: str, agreement: AgreementRecord | None = None
+) -> Head:
+    """Return the head of a page: title, what was measured and when, and the overall verdict.
+
+    A campaign on the kernel has an agreement, whose verdict counts, too.
+    """
+    judged = connectivity_verdicts(record)
+    judged += [agreement_verdict(agreement)] if agreement else []
+    return head(title, _subject(record), judged)
 
 
 def verdict_table(record: ConnectivityRecord) -> Styler:

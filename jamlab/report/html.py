@@ -28,7 +28,7 @@ CARD_FOLDER = "card"
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """A part of a verification, and the notebook that shows it."""
 
     anchor: str
@@ -39,24 +39,25 @@ class _Part:
     """Within the latency record's."""
 
 
-_PARTS = (
-    _Part("latency", "Latency between players", "Latency", "01_loopback_latency"),
-    _Part(
+PARTS = (
+    Part("latency", "Latency between players", "Latency", "01_loopback_latency"),
+    Part(
         "networks",
         "Latency across networks",
         "Networks",
         "05_latency_across_networks",
         NETWORKS_FOLDER,
     ),
-    _Part(
+    Part(
         "connections",
         "Connections over the internet",
         "Connections",
         "02_p2p_success_rate",
         CONNECTIVITY_FOLDER,
     ),
-    _Part("acceptance", "Acceptance tests", "Acceptance", "06_acceptance_tests", ACCEPTANCE_FOLDER),
+    Part("acceptance", "Acceptance tests", "Acceptance", "06_acceptance_tests", ACCEPTANCE_FOLDER),
 )
+"""In the order of the page."""
 _NO_RECORD = "There is no record of it in this folder: jamlab verify without --here-only makes one."
 _ONCE = "once-"  # begins the tag of cells that a page of several notebooks shows once
 
@@ -111,7 +112,7 @@ def verification_report(record_folder: Path, html: Path) -> Path:
 def _sections(record_folder: Path) -> Iterator[Section]:
     """Yield a section for each part of a verification, whether it was run or not."""
     shown: set[str] = set()
-    for part in _PARTS:
+    for part in PARTS:
         folder = record_folder / part.folder
         if part.folder and not folder.is_dir():
             yield not_run(part.anchor, part.title, _NO_RECORD)
@@ -164,7 +165,7 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
         When the notebook fails or the page cannot be written; an earlier page is left as it was.
     """
     executed = _execute(notebook, parameters)
-    anchors = {part.notebook: part.anchor for part in _PARTS}
+    anchors = {part.notebook: part.anchor for part in PARTS}
     shown = section(executed, anchors.get(notebook.stem, "page"))
     return _write_page(page(shown.title, [shown]), html)
 

@@ -56,7 +56,7 @@ class Told:
         return cls(
             outcome=verdict.verdict,
             name=verdict.name[:1].upper() + verdict.name[1:],
-            target=f"{verdict.target} {verdict.unit}".strip(),
+            target=f"{verdict.target} {verdict.unit}".strip().replace("-", "−"),
             measured=verdict.measured,
             reason=verdict.reason,
             spare=_spare(verdict),

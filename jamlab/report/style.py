@@ -130,12 +130,13 @@ def _rounded(attribute: re.Match[str]) -> str:
 
 
 def legend(figure: Figure) -> None:
-    """Put one legend for all panels below them: players in order, then the rest, each once."""
+    """Put one legend for all panels below them: players by name, then the rest as drawn."""
     entries: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
-    labels = sorted(entries, key=lambda label: (not label.startswith("from "), label))
+    players = sorted(label for label in entries if label.startswith("from "))
+    labels = [*players, *(label for label in entries if label not in players)]
     figure.legend(
         [entries[label] for label in labels],
         labels,

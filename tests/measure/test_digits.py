@@ -58,6 +58,13 @@ def test_a_figure_that_passes_is_never_written_as_one_that_does_not():
     assert share.measured == "82.00 % (79.96–84.00)"
 
 
+def test_a_figure_off_its_limit_is_never_written_as_the_limit():
+    """An interval of 76 to 80 would not straddle a target of at least 80, it would seem."""
+    share = judge_at_least("share", 80, Estimate(78.3, 76.43, 80.09, 0.95), "%")
+    assert "interval 76.4 to 80.1 straddles" in share.reason
+    assert digits.measured(80.0, 80.0, 80.0, "%", 80.0) == "80 %"
+
+
 def test_a_minus_sign_is_not_written_before_a_zero():
     assert digits.fixed(-0.001, 2) == "0.00"
 
@@ -72,6 +79,7 @@ def test_what_is_written_says_what_was_measured(low, width, limit):
         assert abs(written - Decimal(exact)) <= error
         if abs(exact - limit) > 1e-6:
             assert (written < limit) == (exact < limit)
+            assert written != limit
 
 
 @given(NUMBERS)

@@ -153,7 +153,7 @@ def both(tmp_path_factory):
 
 
 def test_two_records_make_one_page_that_begins_with_both(both):
-    assert [row[0] for row in both.table("parts")[1:]] == [part.title for part in html._PARTS]
+    assert [row[0] for row in both.table("parts")[1:]] == [part.title for part in html.PARTS]
     decided = {row[0]: row[-1] for row in both.table("parts")}
     assert "latency" in decided["Latency between players"]
     assert "calls" in decided["Connections over the internet"]
