@@ -2,7 +2,8 @@
 
 Each case is two places and what has to come about between them. A session tries direct paths first,
 so what it selected follows from the network alone; it is read off the network, not off the session:
-the share of packets that the TURN server passed on.
+the share of the RTP packets handed to a player that the TURN server handed over. STUN, DTLS and
+RTCP are not counted, and a packet that passes two relays in a row counts at the last one alone.
 
 *The control.* That STUN connected two homes means something only where they do not reach each other
 without it, and that TURN did, only where STUN would not have. So the same two places are also tried
@@ -39,8 +40,8 @@ DIFFERENT_NETWORKS = "different-networks"
 CONNECTED_AFTER = "time until both are connected"
 LATENCY = "one-way latency across networks, 95th percentile"
 HEARD = "share of clicks heard"
-RELAYED = "share of packets through TURN where a relay is needed"
-AVOIDABLE = "share of packets through TURN where a direct path exists"
+RELAYED = "share of RTP packets through TURN where a relay is needed"
+AVOIDABLE = "share of RTP packets through TURN where a direct path exists"
 CONTROL = "connects without it"
 """1 where the control connected, which is to fail."""
 
@@ -127,20 +128,16 @@ async def _measure(
         player.click()
     await asyncio.sleep(SETTLE_S)
     a, b = players
-    relayed, received = world.relayed_packets, _received(a, b)
+    relayed, direct = world.relayed_media, world.direct_media
     spans = {player.name: _span(player, duration_s) for player in players}
     for player in players:
         await wait_until(player.card, spans[player.name][1] + int(MAX_LATENCY_S * SAMPLE_RATE))
-    relayed, received = world.relayed_packets - relayed, _received(a, b) - received
-    share = 100 * min(relayed / max(received, 1), 1.0)  # two relays in a row pass a packet twice
+    relayed, direct = world.relayed_media - relayed, world.direct_media - direct
+    share = 100 * relayed / (relayed + direct) if relayed + direct else math.nan
     finding.note(RELAYED if case.needs_relay else AVOIDABLE, case.name, share)
     for sender, listener in ((a, b), (b, a)):
         path = Path(ONE_WAY, sender, listener, listener.name, *spans[sender.name], times=None)
         _note_latency(finding, case, path)
-
-
-def _received(a: Player, b: Player) -> int:
-    return a.counters(b.name)["received"] + b.counters(a.name)["received"]
 
 
 def _span(player: Player, duration_s: float) -> tuple[int, int]:

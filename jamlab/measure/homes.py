@@ -44,12 +44,18 @@ class World:
             boxes[:] = [Firewall(FirewallType()) if isinstance(b, Firewall) else b for b in boxes]
 
     @property
-    def relayed_packets(self) -> int:
-        """How many packets the TURN server has passed on, in either direction."""
-        if self.turn is None:
-            return 0
-        counters = self.turn.counters
-        return counters.relayed_to_peers + counters.relayed_to_clients
+    def relayed_media(self) -> int:
+        """How many RTP packets the TURN server has handed to players, each counted once."""
+        return 0 if self.turn is None else self.turn.counters.relayed_media
+
+    @property
+    def direct_media(self) -> int:
+        """How many RTP packets came to players from elsewhere than the TURN server."""
+        servers = {server.name for server in SERVERS}
+        players = [host for host in self.internet.hosts if host.name not in servers]
+        relay = self.internet.host("turn").addresses
+        came = [(source, n) for host in players for source, n in host.media_from.items()]
+        return sum(count for source, count in came if source not in relay)
 
 
 @asynccontextmanager

@@ -11,10 +11,11 @@ import asyncio
 import contextvars
 import errno
 import socket
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from jamlab.networks.packet import TCP, UDP, Address, Packet
+from jamlab.networks.packet import TCP, UDP, Address, Packet, is_media
 from jamlab.networks.stream import reset_for
 
 EPHEMERAL_PORTS = range(49152, 65536)
@@ -76,6 +77,8 @@ class Host:
         self.send = send
         self.unclaimed = 0
         """Packets that came for a port nobody has bound."""
+        self.media_from: Counter[str] = Counter()
+        """RTP packets that came, by the IPv4 address they came from; in ChannelData, none."""
         self._names = names
         self._sockets: dict[tuple[str, Address], Socket] = {}
         self._next_port = first_port
@@ -155,6 +158,8 @@ class Host:
 
     def receive(self, packet: Packet) -> None:
         """Take a packet from the network."""
+        if packet.transport == UDP and is_media(packet.payload):
+            self.media_from[packet.source[0]] += 1
         bound = self._sockets.get((packet.transport, packet.destination))
         if bound is not None:
             bound.receive(packet)

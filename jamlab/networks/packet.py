@@ -15,3 +15,15 @@ class Packet(NamedTuple):
     destination: Address
     payload: bytes
     transport: str = UDP
+
+
+_RTP_HEADER = 12
+_RTP_FIRST = range(128, 192)  # version 2 (RFC 3550 section 5.1)
+_RTCP_SECOND = range(192, 224)  # packet types, where RTP has marker and payload type
+
+
+def is_media(payload: bytes) -> bool:
+    """Tell RTP from STUN, DTLS, ChannelData (RFC 7983 section 7) and RTCP (RFC 5761 section 4)."""
+    return (
+        len(payload) >= _RTP_HEADER and payload[0] in _RTP_FIRST and payload[1] not in _RTCP_SECOND
+    )

@@ -57,6 +57,9 @@ class TurnCounters:
     """Datagrams sent on to peers."""
     relayed_to_clients: int = 0
     """Datagrams sent on to clients."""
+    relayed_media: int = 0
+    """RTP packets handed to whom they are for: a client, or a peer that is no relay of this server.
+    So one that passes two relays, its sender's and its receiver's, counts once."""
     rejected_from_peers: int = 0
     """Datagrams that came to a relay from a host without permission."""
     unsendable: int = 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from aioice import stun
 
-from jamlab.networks.packet import TCP, Address
+from jamlab.networks.packet import TCP, Address, is_media
 from jamlab.networks.stun_message import (
     MalformedMessageError,
     Received,
@@ -62,6 +62,7 @@ class TurnCore(TurnControl):
             self.counters.rejected_from_peers += 1
             return None
         self.counters.relayed_to_clients += 1
+        self.counters.relayed_media += is_media(data)
         channel = allocation.channel(peer, now_s)
         if channel is None:
             return ToClient(client, self._data_indication(data, peer))
@@ -116,7 +117,11 @@ class TurnCore(TurnControl):
 
     def _to_peer(self, client: Client, peer: Address, payload: bytes) -> Sequence[Action]:
         self.counters.relayed_to_peers += 1
+        self.counters.relayed_media += is_media(payload) and not self._is_relay(peer)
         return [ToPeer(client, peer, payload)]
+
+    def _is_relay(self, peer: Address) -> bool:
+        return any(allocation.relayed == peer for allocation in self.allocations.values())
 
     def _discard(self) -> Sequence[Action]:
         self.counters.discarded += 1

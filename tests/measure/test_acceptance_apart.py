@@ -17,9 +17,32 @@ BY_NAME = {"home": HOME, "symmetric": SYMMETRIC, "office": OFFICE}
 
 
 @pytest.fixture(scope="module")
-def findings():
-    """A finding of each case, of clicks for long enough to be judged."""
-    return {name: different_networks(case) for name, case in BY_NAME.items()}
+def runs():
+    """A finding of each case, of clicks for long enough to be judged, and what was counted."""
+    measure, counts = apart._measure, {}
+
+    async def spying(finding, case, world, players, duration_s):
+        await measure(finding, case, world, players, duration_s)
+        a, b = players
+        played = a.counters(b.name)["received"] + b.counters(a.name)["received"]
+        counters = world.turn.counters
+        passed = counters.relayed_to_peers + counters.relayed_to_clients
+        counts[case.name] = (world.relayed_media, world.direct_media, played, passed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apart, "_measure", spying)
+        return {name: different_networks(case) for name, case in BY_NAME.items()}, counts
+
+
+@pytest.fixture(scope="module")
+def findings(runs):
+    return runs[0]
+
+
+@pytest.fixture(scope="module")
+def counted(runs):
+    """RTP packets by the world, relayed and direct; by the sessions; and all that TURN passed."""
+    return runs[1]
 
 
 @pytest.mark.slow
@@ -64,6 +87,24 @@ class TestAsItIs:
 
     def test_the_same_seed_finds_the_same(self, findings):
         assert different_networks(HOME) == findings["home"]
+
+
+class TestShareThroughTurn:
+    @pytest.mark.parametrize("case", [SYMMETRIC, OFFICE], ids=["two relays", "one relay"])
+    def test_it_is_of_media_each_packet_once_however_many_relays_it_passes(self, counted, case):
+        """The server passes most packets twice between two symmetric NATs, and more than media."""
+        relayed, direct, played, passed = counted[case.name]
+        assert direct == 0
+        assert relayed == pytest.approx(played, rel=0.01)  # a few are lost, or still on their way
+        assert passed > 1.01 * relayed
+        if case is SYMMETRIC:
+            assert passed > 2 * relayed
+
+    def test_without_a_relay_all_media_is_direct(self, counted):
+        relayed, direct, played, passed = counted[HOME.name]
+        assert direct == pytest.approx(played, rel=0.01)
+        assert relayed == 0
+        assert passed < 0.05 * direct  # checks, and nothing else
 
 
 class TestControls:

@@ -8,11 +8,13 @@ from jamlab.networks.behaviour import PORT_RESTRICTED
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
+from jamlab.networks.packet import Packet
 from jamlab.networks.place import Place
 from jamlab.networks.world import simulated_world
 
 HOME = Place("home", ((PORT_RESTRICTED,),))
 OFFICE = Place("office", ((FirewallType(udp_blocked=True), PORT_RESTRICTED),))
+RTP, RTCP, STUN = (bytes(start) + bytes(20) for start in ((0x80, 96), (0x81, 200), (0, 1)))
 HOMES = {"player 1": HOME, "player 2": OFFICE}
 
 
@@ -34,9 +36,23 @@ def test_players_have_private_addresses_behind_their_routers():
 
 
 def test_there_is_a_relay_where_the_configuration_asks_for_one():
-    assert in_world(lambda world: world.relayed_packets) == 0
+    assert in_world(lambda world: world.relayed_media) == 0
     assert in_world(lambda world: world.turn, "STUN") is None
-    assert in_world(lambda world: world.relayed_packets, "STUN") == 0
+    assert in_world(lambda world: world.relayed_media, "STUN") == 0
+
+
+def test_media_is_direct_where_it_does_not_come_from_the_turn_server():
+    def use(world):
+        (turn,), (player,) = (world.internet.host(name).addresses for name in ("turn", "player-1"))
+        for host, source in (("player-1", "203.0.113.1"), ("player-1", turn), ("turn", player)):
+            for payload in (RTP, RTCP, STUN):
+                arrives = Packet(
+                    (source, 4000), (world.internet.host(host).addresses[0], 1), payload
+                )
+                world.internet.host(host).receive(arrives)
+        return world.direct_media
+
+    assert in_world(use) == 1
 
 
 def test_firewalls_open_and_routers_stay():

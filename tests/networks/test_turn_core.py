@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from jamlab.networks.packet import TCP, UDP
 from jamlab.networks.turn_actions import Client, CloseRelay, OpenRelay, ToClient, ToPeer
+from jamlab.networks.turn_allocation import Allocation
 from jamlab.networks.turn_core import TurnCore
 from tests.examples import examples
 from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING
 
 CLIENT, OTHER = Client(("203.0.113.9", 40000), UDP), Client(("203.0.113.9", 40001), UDP)
-RELAYED = ("198.51.100.1", 50000)
+RELAYED, OTHER_RELAYED = ("198.51.100.1", 50000), ("198.51.100.1", 50002)
 PEER, STRANGER = ("192.0.2.7", 7000), ("192.0.2.8", 7000)
 IPV6_PEER = c.XOR_PEER_ADDRESS, b"\0\2" + bytes(18)
 
@@ -348,6 +349,32 @@ class TestChannels:
         assert lab.from_peer(data) == ToClient(client, c.channel_data(0x4ABC, data) + padding)
         counters = lab.core.counters
         assert (counters.relayed_to_peers, counters.relayed_to_clients) == (1, 1)
+
+    def test_media_is_counted_where_it_leaves_for_its_receiver(self, lab):
+        """Once, whether it passes one relay or its sender's and then its receiver's."""
+        lab.ask(c.CHANNEL_BIND, c.peer(*PEER), c.number(0x4000))
+        other = Lab(OTHER, core=lab.core)
+        lab.core.allocations[OTHER] = Allocation(
+            lab.core.allocations[CLIENT].identity, OTHER_RELAYED, b"", 1e9
+        )
+        lab.ask(c.CHANNEL_BIND, c.peer(*OTHER_RELAYED), c.number(0x4001))
+        rtp = bytes([0x80, 96]) + bytes(20)
+        lab.send(c.channel_data(0x4000, rtp))  # to a peer without a relay
+        assert lab.core.counters.relayed_media == 1
+        lab.send(c.channel_data(0x4001, rtp))  # to another's relay, on its way
+        assert lab.core.counters.relayed_media == 1
+        lab.core.allocations[OTHER].permit(RELAYED[0], 0.0)
+        assert other.core.receive_from_peer(rtp, RELAYED, OTHER, 0.0) is not None
+        assert lab.core.counters.relayed_media == 2
+
+    @pytest.mark.parametrize("start", [(0x81, 200), (0x81, 201), (22, 254), (0, 1), (0x40, 0)])
+    def test_what_is_no_media_is_not_counted_as_it(self, lab, start):
+        lab.ask(c.CHANNEL_BIND, c.peer(*PEER), c.number(0x4000))
+        lab.send(c.channel_data(0x4000, bytes(start) + bytes(20)))
+        lab.from_peer(bytes(start) + bytes(20))
+        counters = lab.core.counters
+        assert (counters.relayed_to_peers, counters.relayed_to_clients) == (1, 1)
+        assert counters.relayed_media == 0
 
     def test_padding_of_a_datagram_is_cut(self, lab):
         lab.ask(c.CHANNEL_BIND, c.peer(*PEER), c.number(0x4000))
