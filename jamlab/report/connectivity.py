@@ -88,7 +88,7 @@ def _tolerated(figure: PopulationFigure) -> str:
     if not bears.known:
         return "too few pairs were tried"
     if math.isnan(bears.tolerated.value):
-        return f"not without any: {share_words(bears.without_any)}"
+        return f"missed even without any: {share_words(bears.without_any)}"
     return share_words(bears.tolerated)
 
 

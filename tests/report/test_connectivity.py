@@ -73,7 +73,7 @@ def test_the_tolerated_share_and_the_population_s_own_have_intervals():
     shown = connectivity.population_table(campaign(calls=300, stolen=0.5), HOME).data
     up_to = list(shown["80% reached with symmetric NATs up to"])
     assert re.fullmatch(r"\d+\.\d% \(\d+\.\d to \d+\.\d%\)", up_to[0])
-    assert up_to[1].startswith("not without any: ")
+    assert up_to[1].startswith("missed even without any: ")
     assert up_to[-1].startswith("100.0%")
     assert all(each.startswith("10.0% (") for each in shown["The population has"])
 
