@@ -1,7 +1,22 @@
-"""``python -m jamlab`` is ``jamlab``."""
+"""``jamlab``, as a command and as ``python -m jamlab``."""
 
 import sys
+import traceback
 
-from jamlab.cli import main
+SOFTWARE = 70
+"""Exit status after an error nobody expected (EX_SOFTWARE of sysexits.h); 1 says FAIL."""
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command; returns its exit status."""
+    try:
+        from jamlab import cli
+
+        return cli.main()
+    except Exception:
+        traceback.print_exc()
+        return SOFTWARE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

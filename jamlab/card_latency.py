@@ -14,7 +14,6 @@ from jamlab.audio.portaudio import Device, DeviceError, pair_named
 from jamlab.measure.card_record import CardRecord, measure_card
 from jamlab.measure.loopback import LoopbackPlan, loopback_table
 from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.record import RecordError
 from jamlab.microphone import OR_NOTHING, add_argument, microphone_access
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -88,11 +87,7 @@ def _announce(plan: LoopbackPlan, source: Device, output: Device) -> None:
 
 
 def _keep(record: CardRecord, folder: Path) -> None:
-    try:
-        record.save(folder)
-    except OSError as error:
-        problem = f"the record cannot be written to {folder}: {error.strerror}"
-        raise RecordError(f"{problem}; name another folder with --out") from error
+    record.save(folder)
     block_frames = LatencyPlan().block_frames
     at = "" if block_frames in record.block_sizes else f" --block-frames {record.block_sizes[0]}"
     use = f"jamlab verify --card {folder}{at}"

@@ -6,7 +6,6 @@ What a program may want to read goes to standard output; progress and complaints
 import argparse
 import asyncio
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -232,11 +231,11 @@ def _verify(options: argparse.Namespace) -> int:
     folder, page = options.out / "verification", options.out / "verification.html"
     card = _card_for(options.card, plan.block_frames)
     with screen.progress_bar(err) as progress:
-        record = asyncio.run(measure_in_worker(plan, folder, progress))
-        _forget(*(folder / name for name in (*_PARTS, CARD_FOLDER)))
+        parts = [folder / name for name in (*_PARTS, CARD_FOLDER)]
+        record = asyncio.run(measure_in_worker(plan, folder, progress, parts))
         if card is not None:
             card.save(folder / CARD_FOLDER)
-        here = asyncio.run(measure_here(folder / ACCEPTANCE_FOLDER, TESTS, record, progress))
+        here = asyncio.run(measure_here(TESTS, record, progress))
         if options.here_only:
             finished(here, None, folder / ACCEPTANCE_FOLDER)
         else:
@@ -288,12 +287,6 @@ def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
 
 def _acceptance_page(folder: Path, page: Path) -> None:
     render(notebook_path("06_acceptance_tests"), {"record": str(folder.resolve())}, page)
-
-
-def _forget(*folders: Path) -> None:
-    """Remove what an earlier verification left: a report holds one run."""
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _connectivity(options: argparse.Namespace) -> int:

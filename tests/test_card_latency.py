@@ -102,7 +102,7 @@ class TestRecord:
         told = capsys.readouterr()
         assert "64 frames" in told.out
         assert "the record cannot be written to" in told.err
-        assert "name another folder with --out" in told.err
+        assert "or name another folder" in told.err
 
     def test_where_there_is_no_place_for_it_nothing_is_measured(self, card, tmp_path, capsys):
         (tmp_path / "file").touch()

@@ -1,12 +1,15 @@
 """The command line: options in, exit status, JSON and one-sentence complaints out."""
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
 
 import pytest
 
+from jamlab import __main__ as command_line
 from jamlab import cli, doctor
 from jamlab import connectivity as command
 from jamlab.measure import verdict
@@ -55,13 +58,15 @@ def run_of(monkeypatch, pages, tmp_path):
     def choose(record):
         plans = []
 
-        async def measured(plan, folder, progress):
+        async def measured(plan, folder, progress, outdated):
             plans.append(plan)
             progress(0.5, "measuring")
+            for each in outdated:
+                shutil.rmtree(each, ignore_errors=True)
             record.save(folder)
             return record
 
-        async def accepted(folder, tests, latency, progress):
+        async def accepted(tests, latency, progress):
             assert latency is record
             findings = [good_finding(test) for test in tests if test in REAL_TIME]
             here = AcceptanceRecord.of_findings(tests, findings, failed={})
@@ -490,6 +495,27 @@ def test_python_m_jamlab_is_jamlab():
     )
     assert "verify" in as_module.stdout
     assert as_module.stderr == ""
+
+
+def test_an_error_nobody_expected_is_no_verdict(monkeypatch, capsys):
+    def break_down(*_):
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(cli, "main", break_down)
+    assert command_line.main() not in (0, 1, 2)
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "nobody expected this" in told
+
+
+def test_a_package_that_cannot_be_imported_is_no_verdict(tmp_path):
+    """The module that looks for libopus, say, raises as it is imported."""
+    (tmp_path / "opuslib_next.py").write_text("raise OSError('no libopus')")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    given = [sys.executable, "-m", "jamlab", "doctor"]
+    ended = subprocess.run(given, env={**os.environ, "PYTHONPATH": path}, capture_output=True)
+    assert b"no libopus" in ended.stderr
+    assert ended.returncode not in (0, 1, 2)
 
 
 def test_no_command_is_a_usage_error():

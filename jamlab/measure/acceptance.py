@@ -23,6 +23,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jamlab.measure import acceptance_here
 from jamlab.measure.acceptance_apart import CASES, DIFFERENT_NETWORKS, different_networks
@@ -121,7 +122,7 @@ async def measure_acceptance(
     progress : callable
         Told how far it is.
     """
-    here = await measure_here(folder, tests, latency, progress)
+    here = await measure_here(tests, latency, progress)
     if not simulated:
         return finished(here, None, folder)
     progress(0.5, "acceptance tests")
@@ -133,7 +134,6 @@ async def measure_acceptance(
 
 
 async def measure_here(
-    folder: Path,
     tests: Sequence[str] = TESTS,
     latency: LatencyRecord | None = None,
     progress: Progress = lambda *_: None,
@@ -143,10 +143,12 @@ async def measure_here(
     Returns
     -------
     AcceptanceRecord
-        Not yet a whole one: see `finished`.
+        Not yet a whole one, so it is in no folder: see `finished`.
     """
-    latency, failed = await _latency(folder / LATENCY_FOLDER, tests, latency, progress)
-    here = await _real_time(folder, tests, progress)
+    with TemporaryDirectory(prefix="jamlab-") as name:
+        folder = Path(name)
+        latency, failed = await _latency(folder / LATENCY_FOLDER, tests, latency, progress)
+        here = await _real_time(folder, tests, progress)
     return here.joined([], failed, latency=latency)
 
 

@@ -9,7 +9,6 @@
 ======================  =============================================================
 """
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +18,12 @@ import pandas as pd
 
 from jamlab.measure.findings import TABLES, Finding, tables_of
 from jamlab.measure.record import (
+    PROVENANCE,
+    Content,
     LatencyRecord,
     RecordError,
+    check_whole,
+    has_part,
     provenance,
     read_file,
     read_json,
@@ -112,10 +115,9 @@ class AcceptanceRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        shutil.rmtree(folder / LATENCY_FOLDER, ignore_errors=True)  # that of an earlier run
-        if self.latency is not None:
-            self.latency.save(folder / LATENCY_FOLDER)
-        return write_record(folder, {n: getattr(self, n) for n in TABLES}, self.provenance)
+        tables = {name: getattr(self, name) for name in TABLES}
+        parts = {} if self.latency is None else {LATENCY_FOLDER: self.latency.content}
+        return write_record(folder, Content(tables, self.provenance), parts)
 
     @classmethod
     def load(cls, folder: Path) -> "AcceptanceRecord":
@@ -126,7 +128,7 @@ class AcceptanceRecord:
         RecordError
             Names the file that is missing, cannot be read, or lacks something.
         """
-        provenance = read_file(folder / "provenance.json", read_json)
+        provenance = read_file(folder / PROVENANCE, read_json)
         lacking = [key for key in _PROVENANCE if key not in provenance]
         if lacking:
             raise RecordError(
@@ -134,12 +136,10 @@ class AcceptanceRecord:
                 "acceptance tests, or of another version of jamlab"
             )
         tables = {name: _read_table(folder / f"{name}.parquet", name) for name in TABLES}
-        latency = folder / LATENCY_FOLDER
-        return cls(
-            **tables,
-            latency=LatencyRecord.load(latency) if latency.is_dir() else None,
-            provenance=provenance,
-        )
+        with_latency = has_part(provenance, LATENCY_FOLDER)
+        latency = LatencyRecord.load(folder / LATENCY_FOLDER) if with_latency else None
+        check_whole(folder, provenance)
+        return cls(**tables, latency=latency, provenance=provenance)
 
 
 def is_acceptance_record(folder: Path) -> bool:

@@ -26,7 +26,16 @@ from jamlab.measure.agreement import (
 )
 from jamlab.measure.connectivity_record import fault_of
 from jamlab.measure.kernel_campaign import read_server_logs
-from jamlab.measure.record import RecordError, provenance, read_file, read_json, write_record
+from jamlab.measure.record import (
+    PROVENANCE,
+    Content,
+    RecordError,
+    check_whole,
+    provenance,
+    read_file,
+    read_json,
+    write_record,
+)
 from jamlab.measure.verdict import Outcome, Verdict
 
 _TABLES = (KERNEL, SIMULATOR, "server_logs")
@@ -51,7 +60,12 @@ class AgreementRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, {n: getattr(self, n) for n in _TABLES}, self.provenance)
+        return write_record(folder, self.content)
+
+    @property
+    def content(self) -> Content:
+        """What there is of it to be written."""
+        return Content({name: getattr(self, name) for name in _TABLES}, self.provenance)
 
     @classmethod
     def load(cls, folder: Path) -> "AgreementRecord":
@@ -62,13 +76,15 @@ class AgreementRecord:
         RecordError
             Names the file that is missing, cannot be read, or is not what it should be.
         """
-        told = read_file(folder / "provenance.json", read_json)
+        told = read_file(folder / PROVENANCE, read_json)
         kernel, simulator = (
             read_file(folder / f"{name}.parquet", pd.read_parquet) for name in (KERNEL, SIMULATOR)
         )
         if fault := _fault(kernel, simulator, told):
             raise RecordError(f"{folder} {fault}: measure again with this version of jamlab")
-        return cls(kernel, simulator, read_server_logs(folder / "server_logs.parquet"), told)
+        logs = read_server_logs(folder / "server_logs.parquet")
+        check_whole(folder, told)
+        return cls(kernel, simulator, logs, told)
 
 
 def agreement_provenance() -> dict[str, Any]:

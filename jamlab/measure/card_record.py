@@ -18,7 +18,16 @@ import pandas as pd
 from jamlab.audio.portaudio import Device, pair_named
 from jamlab.measure.loopback import MIN_HEARD_SHARE, LoopbackPlan, check_heard, loopback_table
 from jamlab.measure.loopback import measure_loopback as measure_clicks
-from jamlab.measure.record import RecordError, provenance, read_file, read_json, write_record
+from jamlab.measure.record import (
+    PROVENANCE,
+    Content,
+    RecordError,
+    check_whole,
+    provenance,
+    read_file,
+    read_json,
+    write_record,
+)
 from jamlab.measure.statistics import Estimate, median
 
 CARD_COLUMNS = ("block_frames", "click", "round_trip_frames", "confidence")
@@ -53,7 +62,7 @@ class CardRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, {_TABLE: self.clicks}, self.provenance)
+        return write_record(folder, Content({_TABLE: self.clicks}, self.provenance))
 
     @classmethod
     def load(cls, folder: Path) -> "CardRecord":
@@ -70,11 +79,13 @@ class CardRecord:
                 f"{folder} holds no record of a sound card: name a folder that "
                 "`jamlab latency --device --out FOLDER` wrote"
             )
+        told = read_file(folder / PROVENANCE, read_json)
         clicks = read_file(path, pd.read_parquet)
         missing = set(CARD_COLUMNS) - set(clicks.columns)
         if missing:
             raise RecordError(f"{path} lacks the columns {sorted(missing)}: measure again")
-        return cls(clicks, read_file(folder / "provenance.json", read_json))
+        check_whole(folder, told)
+        return cls(clicks, told)
 
     @property
     def block_sizes(self) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.measure.record import versions
 from jamlab.mesh.ice import IceConfiguration
+from jamlab.whole import written_whole
 
 
 class CampaignError(RuntimeError):
@@ -78,9 +79,14 @@ class Parts:
 @contextmanager
 def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
     """Yield where to write a file, which is at its place when it is complete."""
-    unfinished = path.with_suffix(".unfinished")
-    yield unfinished
-    unfinished.replace(path)
+    try:
+        with written_whole(path.parent, path.name) as aside:
+            yield aside / path.name
+    except OSError as error:
+        raise CampaignError(
+            f"the calls made cannot be kept in {path.parent} ({error.strerror or error}): make "
+            "room there, and the same command goes on, or choose another folder"
+        ) from error
 
 
 def _description(whole: Chunk) -> str:

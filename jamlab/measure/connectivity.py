@@ -226,7 +226,12 @@ def _failed(future: Future[pd.DataFrame]) -> bool:
 @contextmanager
 def _folder(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CampaignError(
+                f"{folder} cannot be made ({error.strerror}): choose another folder"
+            ) from error
         yield folder
         return
     with tempfile.TemporaryDirectory(prefix="jamlab-campaign-") as name:

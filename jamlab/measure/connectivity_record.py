@@ -21,7 +21,15 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
-from jamlab.measure.record import RecordError, read_file, read_json, write_record
+from jamlab.measure.record import (
+    PROVENANCE,
+    Content,
+    RecordError,
+    check_whole,
+    read_file,
+    read_json,
+    write_record,
+)
 from jamlab.measure.servers import no_servers, server_fault_of
 
 ATTEMPT_COLUMNS = {
@@ -109,12 +117,13 @@ class ConnectivityRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        tables = {"attempts": self.attempts}
-        if self.network == THIS_MACHINE:
-            tables["servers"] = self.servers
-        else:
-            (folder / _SERVERS).unlink(missing_ok=True)  # of an earlier run
-        return write_record(folder, tables, self.provenance)
+        return write_record(folder, self.content)
+
+    @property
+    def content(self) -> Content:
+        """What there is of it to be written."""
+        servers = {"servers": self.servers} if self.network == THIS_MACHINE else {}
+        return Content({"attempts": self.attempts} | servers, self.provenance)
 
     @classmethod
     def load(cls, folder: Path) -> "ConnectivityRecord":
@@ -125,15 +134,15 @@ class ConnectivityRecord:
         RecordError
             Names the file that is missing, cannot be read, or is not what it should be.
         """
-        provenance = read_file(folder / "provenance.json", read_json)
+        provenance = read_file(folder / PROVENANCE, read_json)
         attempts = read_file(folder / "attempts.parquet", pd.read_parquet)
         _refuse(folder / "attempts.parquet", fault_of(attempts))
-        _refuse(folder / "provenance.json", _provenance_fault(provenance))
-        record = cls(attempts, provenance)
-        if record.network != THIS_MACHINE:
-            return record
-        servers = read_file(folder / _SERVERS, pd.read_parquet)
-        _refuse(folder / _SERVERS, server_fault_of(servers))
+        _refuse(folder / PROVENANCE, _provenance_fault(provenance))
+        servers = no_servers()
+        if provenance.get("network") == THIS_MACHINE:
+            servers = read_file(folder / _SERVERS, pd.read_parquet)
+            _refuse(folder / _SERVERS, server_fault_of(servers))
+        check_whole(folder, provenance)
         return cls(attempts, provenance, servers)
 
 

@@ -32,6 +32,7 @@ from jamlab.measure.kernel_campaign import (
 )
 from jamlab.measure.kernel_network import refusal
 from jamlab.measure.population import load_population
+from jamlab.measure.record import Content, write_record
 from jamlab.measure.workers import Progress
 from jamlab.mesh.ice import IceConfiguration
 from jamlab.mesh.ice_file import embedded_configurations
@@ -82,11 +83,11 @@ def measure_on_kernel(
     tasks = [Task(c, each, plan.level, plan.deadline_s) for c in calls for each in tried]
     agreement = _agreement_tasks(TYPES)
     done = try_on_kernel([*agreement, *tasks], progress)
-    _agreement(done[: len(agreement)]).save(folder / AGREEMENT_FOLDER)
+    agreed, campaign = _agreement(done[: len(agreement)]), done[len(agreement) :]
     told = campaign_provenance(plan, population, tried, network=KERNEL, left_out=left_out)
-    record = ConnectivityRecord(attempts_of(done[len(agreement) :]), told)
-    record.save(folder)
-    server_logs_of(done[len(agreement) :]).to_parquet(folder / SERVER_LOGS, index=False)
+    record = ConnectivityRecord(attempts_of(campaign), told)
+    tables = {**record.content.tables, Path(SERVER_LOGS).stem: server_logs_of(campaign)}
+    write_record(folder, Content(tables, told), {AGREEMENT_FOLDER: agreed.content})
     return record
 
 

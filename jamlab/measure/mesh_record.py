@@ -22,7 +22,16 @@ import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.mesh_messages import MeshReport, MeshRequest
-from jamlab.measure.record import RecordError, provenance, read_file, read_json, write_record
+from jamlab.measure.record import (
+    PROVENANCE,
+    Content,
+    RecordError,
+    check_whole,
+    provenance,
+    read_file,
+    read_json,
+    write_record,
+)
 
 Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
 """What a member answered; None for nothing."""
@@ -77,7 +86,8 @@ class MeshRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, {n: getattr(self, n) for n in _COLUMNS}, self.provenance)
+        tables = {name: getattr(self, name) for name in _COLUMNS}
+        return write_record(folder, Content(tables, self.provenance))
 
     @classmethod
     def load(cls, folder: Path) -> "MeshRecord":
@@ -88,7 +98,7 @@ class MeshRecord:
         jamlab.measure.record.RecordError
             Names the file that is missing or cannot be read.
         """
-        told = read_file(folder / "provenance.json", read_json)
+        told = read_file(folder / PROVENANCE, read_json)
         tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _COLUMNS}
         for name, columns in _COLUMNS.items():
             missing = set(columns) - set(tables[name].columns)
@@ -97,6 +107,7 @@ class MeshRecord:
                     f"{folder / name}.parquet lacks the columns {sorted(missing)}: measure again "
                     "with this version of jamlab"
                 )
+        check_whole(folder, told)
         return cls(**tables, provenance=told)
 
 

@@ -8,10 +8,15 @@ the jamlab that reads it.
 ``clicks.parquet``      a row per emitted click and path, see `CLICK_COLUMNS`
 ``streams.parquet``     a row per path and measurement: packets, concealment, underruns
 ``waveforms.parquet``   one click of each measurement, as emitted, played and correlated
-``provenance.json``     versions, machine, parameters, loop lag
+``provenance.json``     versions, machine, parameters, loop lag; a digest of each table
 ======================  =============================================================
+
+All files of a record are written aside before the first of them takes its place, the provenance
+last. It has the others' digests, so a record whose writing was broken off between two of them is
+refused: never are two runs mixed in one.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -26,6 +31,7 @@ from typing import Any
 import pandas as pd
 
 from jamlab.media.opus import library_version
+from jamlab.whole import written_whole
 
 CLICK_COLUMNS = {
     "measurement": "object",  # "one way" or "round trip"
@@ -44,12 +50,16 @@ CLICK_COLUMNS = {
 }
 """Columns of the clicks table and their types; times in milliseconds, as a reader wants them."""
 
+PROVENANCE = "provenance.json"
+"""Name of the file that says how a record came about, and which files are its own."""
+
+_FILES = "files"  # the provenance's key of the other files' digests
 _TABLES = ("clicks", "streams", "waveforms")
 _PACKAGES = ("jamlab", "aiortc", "aioice", "av", "opuslib-next", "numpy", "scipy", "pandas")
 
 
 class RecordError(ValueError):
-    """A folder that holds no readable record."""
+    """A folder that holds no readable record, or to which none can be written."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class LatencyRecord:
 
     def save(self, folder: Path) -> Path:
         """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, {n: getattr(self, n) for n in _TABLES}, self.provenance)
+        return write_record(folder, self.content)
 
     @classmethod
     def load(cls, folder: Path) -> "LatencyRecord":
@@ -74,7 +84,7 @@ class LatencyRecord:
         RecordError
             Names the file that is missing or cannot be read.
         """
-        provenance = read_file(folder / "provenance.json", read_json)
+        provenance = read_file(folder / PROVENANCE, read_json)
         tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _TABLES}
         missing = set(CLICK_COLUMNS) - set(tables["clicks"].columns)
         if missing:
@@ -82,29 +92,113 @@ class LatencyRecord:
                 f"{folder / 'clicks.parquet'} lacks the columns {sorted(missing)}: "
                 "measure again with this version of jamlab"
             )
+        check_whole(folder, provenance)
         return cls(**tables, provenance=provenance)
+
+    @property
+    def content(self) -> "Content":
+        """What there is of it to be written."""
+        return Content({name: getattr(self, name) for name in _TABLES}, self.provenance)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is written of a record: tables by name, and its provenance, for JSON."""
+
+    tables: Mapping[str, pd.DataFrame]
+    provenance: Mapping[str, Any]
 
 
 def write_record(
-    folder: Path, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]
+    folder: Path, content: Content, parts: Mapping[str, Content] | None = None
 ) -> Path:
-    """Write a record's tables, a file each, and its provenance; returns the folder.
+    """Write a record, whole or not at all; returns the folder.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
-    tables : mapping
-        By name.
-    provenance : mapping
-        For JSON.
+        Made if it is not there. What it had of an earlier record is gone afterwards.
+    content : Content
+        The record.
+    parts : mapping, optional
+        Records that belong to it, by the names of their folders in it.
+
+    Raises
+    ------
+    RecordError
+        When it cannot be written there; an earlier record is still there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
-    text = json.dumps(provenance, indent=2, sort_keys=True)
-    (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
+    try:
+        earlier = _files(folder)
+        with written_whole(folder, PROVENANCE) as aside:
+            for name, part in (parts or {}).items():
+                _write(aside / name, part)
+            _write(aside, content)
+        for name in earlier - _files(folder):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise RecordError(
+            f"the record cannot be written to {folder} ({error.strerror or error}): make room "
+            "there, or name another folder"
+        ) from error
     return folder
+
+
+def _write(folder: Path, content: Content) -> None:
+    """Write a record into a folder that is all its own."""
+    folder.mkdir(exist_ok=True)
+    for name, table in content.tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    written = {path for path in folder.rglob("*") if path.is_file()}
+    digests = {path.relative_to(folder).as_posix(): _digest(path) for path in written}
+    text = json.dumps({**content.provenance, _FILES: digests}, indent=2, sort_keys=True)
+    (folder / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _files(folder: Path) -> set[str]:
+    """Return the names of the files a record in a folder has, if there is one."""
+    try:
+        return set(read_json(folder / PROVENANCE)[_FILES])
+    except (OSError, ValueError, LookupError, TypeError):
+        return set()
+
+
+def has_part(provenance: Mapping[str, Any], name: str) -> bool:
+    """Return whether a record that was read, and not yet checked, has a part of that name."""
+    return f"{name}/{PROVENANCE}" in provenance.get(_FILES, ())
+
+
+def check_whole(folder: Path, provenance: dict[str, Any]) -> None:
+    """Check that all files of a record are of one run, after they were read.
+
+    Parameters
+    ----------
+    folder : Path
+        The record's.
+    provenance : dict
+        As it was read before the tables; loses the digests.
+
+    Raises
+    ------
+    RecordError
+        Names the file that is another run's.
+    """
+    digests = provenance.pop(_FILES, None)
+    if not isinstance(digests, dict):
+        raise RecordError(
+            f"{folder / PROVENANCE} does not say which tables are its own: measure again with this "
+            "version of jamlab"
+        )
+    for name, digest in digests.items():
+        if not (folder / name).is_file() or _digest(folder / name) != digest:
+            raise RecordError(
+                f"{folder / name} is not of the run that {PROVENANCE} there is about, for one of "
+                "two was broken off as it was written: measure again"
+            )
 
 
 def read_file(path: Path, reader: Any) -> Any:

@@ -7,9 +7,12 @@ output and leaves a record in the folder.
 
 import asyncio
 import json
+import shutil
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jamlab.measure.here import unreachable
 from jamlab.measure.latency import measure_latency
@@ -24,7 +27,10 @@ class WorkerError(RuntimeError):
 
 
 async def measure_in_worker(
-    plan: LatencyPlan, folder: Path, progress: Progress = lambda *_: None
+    plan: LatencyPlan,
+    folder: Path,
+    progress: Progress = lambda *_: None,
+    outdated: Iterable[Path] = (),
 ) -> LatencyRecord:
     """Run a plan in a worker process and read the record it leaves.
 
@@ -36,16 +42,26 @@ async def measure_in_worker(
         Where the record goes.
     progress : callable
         Told how far it is, several times a second.
+    outdated : iterable of Path
+        Folders that belong to an earlier record: removed once this one is measured, before it is
+        there, so that nobody ever finds both.
 
     Raises
     ------
     WorkerError
         When nothing can be kept in that folder, or this machine does not reach itself, before
         anything is measured; when the worker fails, with the last line it wrote.
+    RecordError
+        When the record cannot be written.
     """
     _make(folder)
-    await run_worker(__name__, plan.to_dict(), folder, progress)
-    return LatencyRecord.load(folder)
+    with TemporaryDirectory(prefix="jamlab-") as aside:
+        await run_worker(__name__, plan.to_dict(), Path(aside), progress)
+        record = LatencyRecord.load(Path(aside))
+    for each in outdated:
+        shutil.rmtree(each, ignore_errors=True)
+    record.save(folder)
+    return record
 
 
 def _make(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Notebooks, executed with parameters and made into one HTML page that needs nothing else."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import jamlab
 from jamlab.measure.connectivity_record import SIMULATED
 from jamlab.measure.record import read_json
 from jamlab.report.page import Section, not_run, page, section
+from jamlab.whole import written_whole
 
 CONNECTIVITY_FOLDER = "connectivity"
 """Name of the folder, within a latency record's, that holds a connectivity record."""
@@ -228,16 +228,8 @@ def _sentence(error: Any) -> str:
 
 def _write_page(text: str, html: Path) -> Path:
     try:
-        _write_whole(html, text)
+        with written_whole(html.parent, html.name) as aside:
+            (aside / html.name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{html} cannot be written: {error.strerror}") from error
     return html
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file such that nobody ever finds half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
-        written = Path(folder) / path.name
-        written.write_text(text, encoding="utf-8")
-        written.replace(path)

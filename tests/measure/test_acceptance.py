@@ -131,19 +131,19 @@ class TestLatencyPlan:
 class TestHere:
     async def test_one_process_does_all_that_is_real(self, workers, tmp_path):
         latency = good_latency()
-        record = await measure_here(tmp_path, TESTS, latency)
+        record = await measure_here(TESTS, latency)
         assert [*workers] == [("jamlab.measure.acceptance_here", list(TESTS))]
         assert record.latency is latency
         assert set(record.figures["test"]) == set(REAL_TIME)
 
     async def test_without_a_usable_latency_one_is_measured(self, workers, tmp_path):
         other = record_of(lambda *_: [1.0], lambda *_: [1.0], peers=3)
-        record = await measure_here(tmp_path, [LOOPBACK], other)
+        record = await measure_here([LOOPBACK], other)
         assert workers == [latency_plan([LOOPBACK])]
         assert record.latency is not other
 
     async def test_a_latency_nobody_asks_for_is_left_out(self, workers, tmp_path):
-        record = await measure_here(tmp_path, [LOCAL_CAPTURE], good_latency())
+        record = await measure_here([LOCAL_CAPTURE], good_latency())
         assert record.latency is None
 
     async def test_workers_that_die_leave_reasons(self, monkeypatch, tmp_path):
@@ -152,7 +152,7 @@ class TestHere:
 
         monkeypatch.setattr(acceptance, "measure_in_worker", die)
         monkeypatch.setattr(acceptance, "run_worker", die)
-        record = await measure_here(tmp_path, TESTS)
+        record = await measure_here(TESTS)
         assert set(record.failed) == {*REAL_TIME, LOOPBACK}
         for verdict in acceptance_verdicts(record):
             assert verdict.verdict == "INCONCLUSIVE"

@@ -1,11 +1,18 @@
+import errno
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.record import CLICK_COLUMNS, LatencyRecord, RecordError, machine, versions
 
+from . import killed
+from .killed import NEW_MS, OLD_MS
 from .records import record_of
 
 
@@ -68,3 +75,72 @@ def test_nothing_personal_is_recorded(record):
     assert str(Path.home()) not in text
     assert set(machine()) == {"system", "processor", "cores", "implementation"}
     assert all(isinstance(value, str) for value in versions().values())
+
+
+def markers(record):
+    """Which run each part of a record is of."""
+    if isinstance(record, AcceptanceRecord):
+        own = {record.provenance["marker"], *record.figures["value"]}
+        return own | markers(record.latency)
+    return {record.provenance["marker"], *record.clicks["latency_ms"]}
+
+
+@pytest.mark.parametrize("kind", ["latency", "acceptance"])
+def test_a_process_that_is_killed_as_it_writes_leaves_no_mixture(kind, tmp_path):
+    """Killed before each step of writing a record over an older one, and before none."""
+    old = killed.KINDS[kind](OLD_MS).save(tmp_path / "old")
+    (tmp_path / "copies").mkdir()
+    command = [sys.executable, "-m", "tests.measure.killed", kind, old, tmp_path / "copies"]
+    subprocess.run(command, check=True)
+    folders = sorted((tmp_path / "copies").iterdir(), key=lambda path: int(path.name))
+    load = {"latency": LatencyRecord, "acceptance": AcceptanceRecord}[kind].load
+    found = []
+    for folder in folders:
+        try:
+            found.append(markers(load(folder)))
+        except RecordError:
+            found.append("refused")
+    assert found[0] == {OLD_MS}
+    assert found[-1] == {NEW_MS}  # it was not killed
+    assert len(found) > 10
+    assert all(each in ({OLD_MS}, {NEW_MS}, "refused") for each in found)
+    again = killed.KINDS[kind](NEW_MS)
+    for folder in folders:  # what was left behind is in nobody's way, and is not left for ever
+        assert markers(load(again.save(folder))) == {NEW_MS}
+        assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_where_the_disk_is_full_the_earlier_record_stays(tmp_path, monkeypatch):
+    killed.latency_of(OLD_MS).save(tmp_path)
+
+    def fill(self, path, **_):
+        Path(path).write_bytes(b"half of")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", fill)
+    with pytest.raises(RecordError, match=r"cannot be written to .*\(No space left on device\)"):
+        killed.latency_of(NEW_MS).save(tmp_path)
+    assert markers(LatencyRecord.load(tmp_path)) == {OLD_MS}
+    assert len([*tmp_path.iterdir()]) == 4
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(record, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordError, match=r"file/below.*name another folder"):
+        record.save(tmp_path / "file" / "below")
+
+
+def test_a_table_of_another_run_is_refused(record, tmp_path):
+    """Clicks of a run with other latencies beside the provenance of this one."""
+    record.save(tmp_path)
+    killed.latency_of(OLD_MS).save(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "clicks.parquet", tmp_path)
+    with pytest.raises(RecordError, match=r"clicks\.parquet is not of the run .*measure again"):
+        LatencyRecord.load(tmp_path)
+
+
+def test_a_record_that_does_not_name_its_tables_is_refused(record, tmp_path):
+    record.save(tmp_path)
+    (tmp_path / "provenance.json").write_text(json.dumps(record.provenance))
+    with pytest.raises(RecordError, match="does not say which tables are its own: measure again"):
+        LatencyRecord.load(tmp_path)

@@ -1,16 +1,19 @@
 import asyncio
 import json
 import os
+from contextlib import nullcontext
 
 import pandas as pd
 import psutil
 import pytest
 
 from jamlab.measure import worker
-from jamlab.measure.here import NO_LOOPBACK
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError, measure_in_worker, run_worker
+
+from . import killed
+from .killed import NEW_MS, OLD_MS
 
 
 def test_the_record_is_what_is_on_the_disk(real_run):
@@ -36,12 +39,33 @@ async def test_where_nothing_can_be_kept_nothing_is_measured(tmp_path, below):
     assert blocked.read_text() == "a file where the folder should be"
 
 
-async def test_a_machine_that_does_not_reach_itself_is_not_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "unreachable", lambda: NO_LOOPBACK)
-    told = []
-    with pytest.raises(WorkerError, match="ip link set lo up"):
-        await measure_in_worker(LatencyPlan(), tmp_path, lambda *said: told.append(said))
-    assert told == []
+@pytest.mark.parametrize("works", [True, False])
+async def test_what_belonged_to_an_earlier_record_goes_with_it(tmp_path, monkeypatch, works):
+    """The parts of an earlier run are gone before there is a record they do not belong to."""
+    killed.latency_of(OLD_MS).save(tmp_path)
+    part = tmp_path / "acceptance"
+    part.mkdir()
+    found = []
+
+    async def run(_module, _task, folder, _progress):
+        if not works:
+            raise WorkerError("it broke down")
+        killed.latency_of(NEW_MS).save(folder)
+
+    rmtree = worker.shutil.rmtree
+
+    def remove(folder, **options):
+        if folder == part:
+            found.append(LatencyRecord.load(tmp_path).provenance["marker"])
+        rmtree(folder, **options)
+
+    monkeypatch.setattr(worker, "run_worker", run)
+    monkeypatch.setattr(worker.shutil, "rmtree", remove)
+    outcome = nullcontext() if works else pytest.raises(WorkerError)
+    with outcome:
+        await measure_in_worker(LatencyPlan(), tmp_path, outdated=[part])
+    assert found == ([OLD_MS] if works else [])
+    assert part.exists() is not works
 
 
 async def test_a_failure_is_one_sentence(tmp_path, monkeypatch):

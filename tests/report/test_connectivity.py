@@ -64,7 +64,7 @@ def test_the_population_s_interval_and_the_simulation_s_error_stand_apart():
         shown["In the population"], shown["Simulation error, 300 calls"], judged, strict=True
     ):
         low, high = verdict.interval
-        assert both == f"{verdict.value:.1f} % ({low:.1f}–{high:.1f})"
+        assert both == measured(verdict.value, low, high, "%")
         least, most = map(float, re.findall(r"[\d.]+", alone.partition("(")[2]))
         assert low - 0.05 <= least <= verdict.value <= most <= high + 0.05
 
