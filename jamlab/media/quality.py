@@ -24,6 +24,10 @@ serves all peers, and at 2.5 ms a participant with three of them would send 1200
 """
 
 
+MOST_PEERS = 5
+"""Peers that frames grow for: a session has six participants, whoever else is in its room."""
+
+
 class UnsupportedQualityError(ValueError):
     """A quality nobody offers, or one Opus cannot encode."""
 

@@ -2,6 +2,9 @@
 
 Inputs queue up and are handled one after the other, each to its end, with the peer's own clock of
 deadlines between them; links to different peers do not wait for each other.
+
+They share what they may offer in a while, though: each offer makes a connection, with sockets and
+perhaps TURN allocations, for a peer that has only said that it is there.
 """
 
 import asyncio
@@ -23,6 +26,7 @@ from jamlab.mesh.reach import (
     Close,
     GiveUp,
     Patience,
+    Phase,
     Reach,
     Route,
     SendAnswer,
@@ -33,6 +37,7 @@ from jamlab.mesh.reach import (
 from jamlab.mesh.servers import ServerWatch
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.signaling.messages import Signal, SignalType
+from jamlab.signaling.pace import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,9 @@ Send: TypeAlias = Callable[[SignalType, str, Mapping[str, Any]], Awaitable[None]
 """Sends a signal of a type to a peer."""
 
 Step: TypeAlias = Callable[[float], Actions]
+
+OFFERS_PER_S, OFFERS_BURST = 2.0, 16
+"""How many offers a session makes, on average and at once, to all peers together."""
 
 
 class PeerLink:
@@ -61,6 +69,10 @@ class PeerLink:
         Source of the jitter of rests.
     patience : Patience
         How long to wait for what.
+    offers : TokenBucket, optional
+        What all links together may offer.
+    attempt : int
+        The latest number that the peer may have heard of an attempt of ours.
     """
 
     def __init__(
@@ -73,9 +85,12 @@ class PeerLink:
         servers: ServerWatch,
         rng: random.Random,
         patience: Patience | None = None,
+        offers: TokenBucket | None = None,
+        attempt: int = 0,
     ) -> None:
         self.peer = peer
-        self.reach = Reach(own, peer, routes_of(service.ice), rng, patience)
+        self.reach = Reach(own, peer, routes_of(service.ice), rng, patience, attempt)
+        self._offers = offers or TokenBucket(OFFERS_PER_S, OFFERS_BURST)
         self._service = service
         self._send = send
         self._tell = tell
@@ -87,8 +102,15 @@ class PeerLink:
     # What happens
 
     def meet(self, ours: bool) -> None:
-        """Take note that the peer is in the room, and whether it is our turn to offer."""
-        self._queue.put_nowait(lambda now_s: self.reach.meet(ours, now_s))
+        """Take note that the peer is in the room, and whether it is our turn to offer.
+
+        Where there have been too many offers, the peer's own is waited for.
+        """
+        self._queue.put_nowait(lambda now_s: self._meet(ours, now_s))
+
+    def restore(self) -> None:
+        """Take note that our signals reach the room again."""
+        self._queue.put_nowait(self.reach.restored)
 
     def leave(self) -> None:
         """Take note that the peer is no longer in the room."""
@@ -101,8 +123,9 @@ class PeerLink:
     # At work
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
+        """Work until the peer is gone, and everything there was to it."""
+        is_gone = False
+        while not is_gone:
             step = await self._next_step()
             try:
                 await self._take(step)
@@ -110,6 +133,7 @@ class PeerLink:
                 log.warning("about %s: %s", self.peer, error)
             except Exception:
                 log.exception("what %s sent could not be handled", self.peer)
+            is_gone = self.reach.phase is Phase.GONE and self._queue.empty()
 
     async def _next_step(self) -> Step | Signal | ConnectionStateChange:
         """Wait for what happens next; that nothing did until the deadline is a step, too."""
@@ -119,7 +143,17 @@ class PeerLink:
             async with asyncio.timeout(within_s if within_s < math.inf else None):
                 return await self._queue.get()
         except TimeoutError:
-            return self.reach.tick
+            return self._tick
+
+    def _meet(self, ours: bool, now_s: float) -> Actions:
+        may_offer = ours and self.reach.phase is Phase.GONE and self._offers.take(1, now_s)
+        return self.reach.meet(may_offer, now_s)
+
+    def _tick(self, now_s: float) -> Actions:
+        """Do what is due; an offer, when there have not been too many."""
+        if self.reach.will_offer and now_s >= self.reach.due_s and not self._offers.take(1, now_s):
+            return self.reach.put_off(self._offers.wait_s(1, now_s), now_s)
+        return self.reach.tick(now_s)
 
     async def _take(self, event: Step | Signal | ConnectionStateChange) -> None:
         if isinstance(event, Signal) and event.type is SignalType.ICE_CANDIDATE:

@@ -127,8 +127,13 @@ class PeerConnection:
 
     def send(self, frame: EncodedFrame) -> None:
         """Queue a frame for the peer; before the connection stands there is nobody to hear it."""
-        if self.state in _SENDING:
+        if self.is_sent_to:
             self._track.send(frame)
+
+    @property
+    def is_sent_to(self) -> bool:
+        """Whether frames go to the peer."""
+        return self.state in _SENDING
 
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""

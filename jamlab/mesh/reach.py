@@ -6,7 +6,8 @@ Theory of operation
 wins though a direct one works. An attempt is therefore direct (host and STUN candidates) or relayed
 (TURN), never both: two direct ones first, then a relayed one, then both in turn for as long as the
 peer is there, ever more seldom (exponential back-off with jitter). aiortc cannot restart ICE, so
-every attempt is a connection of its own.
+every attempt is a connection of its own. A peer that has never answered is soon tried every few
+minutes only: it may be no participant at all. Its first word changes that.
 
 *Make before break.* A connection that falls silent is kept while others are tried: a cut of a few
 seconds ends by itself when the path returns, and then the attempt under way is given up. So is one
@@ -120,6 +121,13 @@ class Patience:
     rest_s: float = 0.5
     """Before the second attempt; doubled with every further one."""
     longest_rest_s: float = 8.0
+    """Before any, to a peer that answers."""
+    longest_silence_s: float = 300.0
+    """Before any, to a peer that does not."""
+
+
+_DOUBTED = 5
+"""Attempts in a row without an answer after which a peer is tried more seldom than others."""
 
 
 class Reach:
@@ -135,6 +143,8 @@ class Reach:
         Source of the jitter of rests.
     patience : Patience
         How long to wait for what.
+    attempt : int
+        The latest number that the peer may have heard of an attempt of ours.
     """
 
     def __init__(
@@ -144,11 +154,12 @@ class Reach:
         routes: tuple[Route, ...],
         rng: random.Random,
         patience: Patience | None = None,
+        attempt: int = 0,
     ) -> None:
         self.phase = Phase.GONE
         self.due_s = math.inf
         """When `tick` is due; infinite when it never is."""
-        self.attempt = 0
+        self.attempt = attempt
         """Number of our latest attempt."""
         self.route: Route | None = None
         """Of the attempt under way; None when the peer does not say."""
@@ -159,6 +170,7 @@ class Reach:
         self._ours = False
         self._answered = False
         self._failures = 0
+        self._unanswered = 0  # attempts of ours since the peer's last word
         self._heard_attempt = 0
         self._told: NoticeKind | None = None
         self._heard = False  # whether the connection that plays is
@@ -192,7 +204,7 @@ class Reach:
         ours_stands = self.phase is Phase.TRYING and self._ours and self._first
         if self.phase is Phase.GONE or stale or ours_stands:
             return []
-        self._heard_attempt = attempt or self._heard_attempt
+        self._heard_attempt, self._unanswered = attempt or self._heard_attempt, 0
         told = [] if attempt is None else self._give_up_theirs()
         self._ours, self.route = False, route_of(offer)
         self._wait(Phase.TRYING, self._patience.answer_s + self._checks_s, now_s)
@@ -203,7 +215,7 @@ class Reach:
         expected = self.phase is Phase.TRYING and self._ours and not self._answered
         if not expected or number_of(answer) not in (None, self.attempt):
             return []
-        self._answered = True
+        self._answered, self._unanswered = True, 0
         self._wait(Phase.TRYING, self._checks_s, now_s)
         return [TakeAnswer(answer)]
 
@@ -246,7 +258,25 @@ class Reach:
         if self._heard:
             return [GiveUp(), *self._arrive(now_s)]
         self._failures += 1
+        self._unanswered += self._ours and not self._answered
         return [GiveUp(), *self._rest(self._rest_s(), now_s)]
+
+    def restored(self, now_s: float) -> Actions:
+        """Take note that our signals reach the room again: an answer can come."""
+        self._unanswered = 0
+        if self.phase is Phase.RESTING:
+            self.due_s = min(self.due_s, now_s + self._patience.longest_rest_s)
+        return []
+
+    @property
+    def will_offer(self) -> bool:
+        """Whether what is due next is an offer of ours."""
+        return self.phase in (Phase.AWAITING, Phase.RESTING)
+
+    def put_off(self, for_s: float, now_s: float) -> Actions:
+        """Let what is due be due later."""
+        self.due_s = now_s + for_s
+        return []
 
     def tick(self, now_s: float) -> Actions:
         """Do what is due; nothing when nothing is."""
@@ -289,8 +319,11 @@ class Reach:
         return self._tell(self._trouble())
 
     def _rest_s(self) -> float:
-        doubled_s = math.ldexp(self._patience.rest_s, min(self._failures - 1, 16))
-        return min(doubled_s, self._patience.longest_rest_s) * self._rng.uniform(0.5, 1.0)
+        count, longest_s = self._failures, self._patience.longest_rest_s
+        if self._unanswered >= _DOUBTED:
+            count, longest_s = self._unanswered, self._patience.longest_silence_s
+        doubled_s = math.ldexp(self._patience.rest_s, min(count - 1, 16))
+        return min(doubled_s, longest_s) * self._rng.uniform(0.5, 1.0)
 
     def _trouble(self) -> NoticeKind:
         if self._failures == 1:

@@ -23,7 +23,7 @@ from jamlab.audio.mixer import mix
 from jamlab.audio.pcm import Block
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
-from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
 from jamlab.mesh.capture import SoundChange, capture_of
 from jamlab.mesh.controls import Controls
 from jamlab.mesh.description import read_candidate, read_description
@@ -117,6 +117,11 @@ class WebRTCAudioService:
         """Peers there is a connection to, whatever its state."""
         return self._peers.names
 
+    @property
+    def audience(self) -> int:
+        """Peers our sound goes to, as far as they lengthen its frames: who only asks does not."""
+        return min(sum(peer.is_sent_to for peer in self._peers), MOST_PEERS)
+
     def connection_state(self, peer_id: str) -> ConnectionState:
         """Return the state of the connection that plays; raises `UnknownPeerError`."""
         return self._peers[peer_id].state
@@ -202,7 +207,6 @@ class WebRTCAudioService:
             raise DuplicatePeerError(f"there is a connection to {peer_id!r}: close it first")
         made = self._new_connection(peer_id, ice or self.ice)
         self._peers.add(made)
-        self._encoder.serve(len(self._peers))
         return made.number
 
     async def create_offer(self, peer_id: str) -> Description:
@@ -371,7 +375,7 @@ class WebRTCAudioService:
 
     def _on_state(self, change: ConnectionStateChange) -> None:
         self._peers.note_state(change)
-        self._encoder.serve(len(self._peers))
+        self._encoder.serve(self.audience)
         self._state_listeners.emit(change)
 
     def _exchange(self, captured: Block) -> Block:

@@ -17,7 +17,7 @@ from jamlab.mesh.capture import Capture, SoundChange
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
 from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
-from jamlab.mesh.link import PeerLink
+from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S, PeerLink
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.reach import Patience
 from jamlab.mesh.servers import ServerWatch
@@ -33,6 +33,7 @@ from jamlab.signaling.messages import (
     SignalingRestored,
     SignalType,
 )
+from jamlab.signaling.pace import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,8 @@ class JamSession:
         self._patience = patience
         self._rng = rng or random.Random()
         self._links: dict[str, PeerLink] = {}
+        self._offers = TokenBucket(OFFERS_PER_S, OFFERS_BURST)
+        self._last_attempt = 0  # of those whose links have ended: who returns knows their numbers
         self._present: set[str] = set()  # in the room, or heard
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: asyncio.Task[None] | None = None
@@ -210,7 +213,7 @@ class JamSession:
         To somebody whom the announcement reaches too late, longer frames are late at first.
         """
         self._quality = quality
-        frames = quality.frame_for(len(self.service.peers))
+        frames = quality.frame_for(self.service.audience)
         change = SoundChange(self._capture, frames).to_data()
         for peer_id in self.members:
             await self._send(SignalType.REPORT, peer_id, change)
@@ -323,11 +326,13 @@ class JamSession:
                 self._tell(NoticeKind.SIGNALING_LOST)
             case SignalingRestored():
                 self._tell(NoticeKind.SIGNALING_RESTORED)
+                for link in self._links.values():
+                    link.restore()
             case Signal(kind, peer_id):
                 log.warning("%s ignores %s of %r, who is not there", self.name, kind, peer_id)
 
     def _link(self, peer_id: str) -> PeerLink:
-        """Return the link to a peer; it stays when the peer goes, and is there when it returns."""
+        """Return the link to a peer; it ends when the peer has gone and is heard no more."""
         if peer_id not in self._links:
             link = PeerLink(
                 self.name,
@@ -338,11 +343,19 @@ class JamSession:
                 self._servers,
                 self._rng,
                 self._patience,
+                self._offers,
+                self._last_attempt,
             )
             self._links[peer_id] = link
-            self._start(link.run())
+            self._start(self._work(link))
         self._present.add(peer_id)
         return self._links[peer_id]
+
+    async def _work(self, link: PeerLink) -> None:
+        """Have a link work, and forget it at its end; in one turn, so that no signal is lost."""
+        await link.run()
+        self._last_attempt = max(self._last_attempt, link.reach.attempt)
+        del self._links[link.peer]
 
     async def _send(self, kind: SignalType, peer_id: str, data: Mapping[str, Any]) -> None:
         assert self._membership is not None

@@ -183,6 +183,15 @@ def _host_of(netloc: str) -> str | None:
         return None
 
 
+def network_of(address: str) -> str:
+    """Return what of a client's address it cannot choose: IPv4's all, of IPv6 the first 64 bits."""
+    plain = _unmapped(address.partition("%")[0])
+    try:
+        return str(ipaddress.IPv6Network((plain, 64), strict=False))
+    except ValueError:
+        return plain
+
+
 def _unmapped(address: str) -> str:
     """Return the IPv4 address that a socket of both kinds shows as IPv6 (RFC 4291 §2.5.5.2)."""
     try:

@@ -30,6 +30,7 @@ from jamlab.signaling.handshake import (
     HubError,
     check_key,
     is_loopback,
+    network_of,
     refuse,
     version_of,
 )
@@ -187,7 +188,8 @@ class Hub:
         """Serve one client until its socket closes."""
         assert connection.request is not None  # there is one once the socket is open
         client = _Client(connection, version_of(connection.request))
-        number = self._rooms.connect(client.version)
+        address = network_of(connection.remote_address[0])
+        number = self._rooms.connect(client.version, address, self._now_s())
         self._clients[number] = client
         try:
             async for frame in connection:

@@ -47,6 +47,10 @@ class Limits:
     socket_events_per_s: float = 250.0
     """Events caused by one client; one that sends four times as many messages is dropped, and each
     4 KiB of a message count as one."""
+    joins_per_s: float = 2.0
+    """Times clients of one address come into rooms, on average; `joins_burst` at once. Everybody
+    who is there offers each of them a connection."""
+    joins_burst: int = 32
     unsent_bytes: int = 1024 * 1024
     """What waits for one client to read; one with more is dropped."""
     challenge_s: float = 2.0

@@ -35,6 +35,11 @@ class TokenBucket:
         self._tokens -= min(cost, self._burst)
         return True
 
+    def is_full(self, now_s: float) -> bool:
+        """Return whether nothing has been taken lately: a new one would permit the same."""
+        self._fill(now_s)
+        return self._tokens >= self._burst
+
     def _fill(self, now_s: float) -> None:
         if self._filled_at_s is not None:
             earned = max(0.0, now_s - self._filled_at_s) * self._rate_per_s

@@ -34,11 +34,13 @@ class Socket:
     """What it may cause before it is refused."""
     presence_calls: CallWindow
     """How often it may say something about itself."""
+    joins: TokenBucket
+    """How often it, and others of its address, may come into a room."""
     members: dict[str, "Member"] = field(default_factory=dict)
     """Its memberships by topic."""
 
     @classmethod
-    def new(cls, number: int, version: Version, limits: Limits) -> "Socket":
+    def new(cls, number: int, version: Version, limits: Limits, joins: TokenBucket) -> "Socket":
         """Return a socket that is in no room."""
         rate = limits.socket_events_per_s
         return cls(
@@ -47,6 +49,7 @@ class Socket:
             messages=TokenBucket(_FLOOD * rate, _FLOOD * BURST_S * rate),
             events=TokenBucket(rate, BURST_S * rate),
             presence_calls=CallWindow(limits.presence_calls, limits.presence_window_s),
+            joins=joins,
         )
 
     @property
@@ -60,6 +63,17 @@ class Socket:
         if member is None or None in (message.join_ref, member.join_ref):
             return member
         return member if message.join_ref == member.join_ref else None
+
+    def count_join(self, now_s: float) -> None:
+        """Note that it comes into a room.
+
+        Raises
+        ------
+        RefusedError
+            Clients of its address do so too often.
+        """
+        if not self.joins.take(1, now_s):
+            raise RefusedError("ClientJoinRateLimitReached: Too many joins per second")
 
     def count_presence_call(self, now_s: float) -> None:
         """Note that it says something about itself.

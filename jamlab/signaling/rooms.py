@@ -52,6 +52,7 @@ class Rooms:
         self._last_socket = 0
         self._sockets: dict[int, Socket] = {}
         self._rooms: dict[str, Room] = {}
+        self._joins: dict[str, TokenBucket] = {}
         self._challenges = Challenges(limits.challenge_s)
         self._events = TokenBucket(limits.events_per_s, BURST_S * limits.events_per_s)
         self._actions: list[Action] = []
@@ -63,10 +64,12 @@ class Rooms:
         """Whether there are as many sockets as there may be."""
         return len(self._sockets) >= self.limits.sockets
 
-    def connect(self, version: Version) -> int:
-        """Take a new socket; returns its number."""
+    def connect(self, version: Version, address: str, now_s: float) -> int:
+        """Take a new socket from an address; returns its number."""
         self._last_socket += 1
-        self._sockets[self._last_socket] = Socket.new(self._last_socket, version, self.limits)
+        self._sockets[self._last_socket] = Socket.new(
+            self._last_socket, version, self.limits, self._joins_of(address, now_s)
+        )
         return self._last_socket
 
     def receive(self, number: int, frame: str | bytes, now_s: float) -> list[Action]:
@@ -149,6 +152,7 @@ class Rooms:
         key = asked.key or f"{self._random.getrandbits(128):032x}"
         room = self._rooms.get(topic)
         self._spend(socket, 1 + (len(room.members) if room else 0), now_s)
+        socket.count_join(now_s)
         self._challenges.withdraw(socket, topic)
         former = socket.members.get(topic)
         if former is not None:
@@ -259,6 +263,16 @@ class Rooms:
     def _spend(self, socket: Socket, events: int, now_s: float) -> None:
         if not (socket.events.take(events, now_s) and self._events.take(events, now_s)):
             raise RefusedError("too many events per second: try again later")
+
+    def _joins_of(self, address: str, now_s: float) -> TokenBucket:
+        """Return how often clients of an address may come into rooms; forget those long gone."""
+        used = {socket.joins for socket in self._sockets.values()}
+        for at, joins in [*self._joins.items()]:
+            if joins not in used and joins.is_full(now_s):
+                del self._joins[at]
+        limits = self.limits
+        joins = TokenBucket(limits.joins_per_s, limits.joins_burst)
+        return self._joins.setdefault(address, joins)
 
     def _new_ref(self) -> str:
         self._last_ref += 1

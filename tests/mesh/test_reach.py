@@ -73,11 +73,70 @@ class TestLadder:
         one, now_s = reach(), 0.0
         one.meet(True, now_s)
         for failures in range(1, 12):
+            one.hear_answer({"attempt": one.attempt}, now_s)  # its signals reach us, ICE fails
             one.failed(now_s)
             most_s = min(PATIENCE.rest_s * 2 ** (failures - 1), PATIENCE.longest_rest_s)
             assert most_s / 2 <= one.due_s - now_s <= most_s
             now_s = one.due_s
             one.tick(now_s)
+
+    def unanswered(self, one, attempts, now_s=0.0):
+        """Let attempts run out without a word of the peer's; returns the rests and when it is."""
+        rests_s = []
+        for _ in range(attempts):
+            if one.phase is Phase.RESTING:
+                one.tick(one.due_s)
+            now_s = one.due_s
+            one.tick(now_s)
+            rests_s.append(one.due_s - now_s)
+        return rests_s, now_s
+
+    def test_who_never_answers_is_soon_tried_every_few_minutes_only(self):
+        one = reach()
+        one.meet(True, 0.0)
+        rests_s, _ = self.unanswered(one, 16)
+        for number, rest_s in enumerate(rests_s):
+            most_s = min(PATIENCE.rest_s * 2**number, PATIENCE.longest_silence_s)
+            assert most_s / 2 <= rest_s <= most_s
+        tried_share = PATIENCE.answer_s / (PATIENCE.answer_s + min(rests_s[-4:]))
+        assert tried_share <= 0.1
+        assert one.phase is Phase.RESTING
+
+    @pytest.mark.parametrize("word", ["offer", "answer"])
+    def test_its_first_word_ends_that(self, word):
+        one = reach()
+        one.meet(True, 0.0)
+        _, now_s = self.unanswered(one, 16)
+        if word == "offer":
+            assert isinstance(one.hear_offer({}, now_s)[-1], SendAnswer)
+        else:
+            now_s = one.due_s
+            one.tick(now_s)
+            one.hear_answer({}, now_s)
+        one.failed(now_s)
+        assert one.due_s - now_s <= PATIENCE.longest_rest_s
+
+    def test_when_our_signals_were_lost_it_is_tried_soon(self):
+        one = reach()
+        one.meet(True, 0.0)
+        _, now_s = self.unanswered(one, 16)
+        assert one.due_s - now_s > PATIENCE.longest_rest_s
+        assert one.restored(now_s) == []
+        assert one.due_s - now_s <= PATIENCE.longest_rest_s
+        assert one.tick(one.due_s) == [SendOffer(17, one.route)]
+
+    def test_what_is_put_off_is_due_then(self):
+        one = reach()
+        one.meet(False, 0.0)
+        assert one.will_offer
+        one.put_off(7.0, PATIENCE.offer_s)
+        assert one.tick(PATIENCE.offer_s) == []
+        assert one.tick(PATIENCE.offer_s + 7.0) == [SendOffer(1, Route.DIRECT)]
+        assert not one.will_offer
+
+    def test_attempts_are_numbered_on_from_those_the_peer_may_know(self):
+        one = Reach("ada", "ben", BOTH, random.Random(1), attempt=41)
+        assert one.meet(True, 0.0) == [SendOffer(42, Route.DIRECT)]
 
     def test_a_connection_begins_the_ladder_anew_and_is_told_when_trouble_was(self):
         one = reach()

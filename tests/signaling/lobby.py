@@ -21,8 +21,8 @@ class Lobby:
         self.clients = {}
         self.pinged = []
 
-    def client(self, version=Version.V2):
-        number = self.rooms.connect(version)
+    def client(self, version=Version.V2, address="192.0.2.1"):
+        number = self.rooms.connect(version, address, self.now_s)
         self.clients[number] = Client(self, number, version)
         return self.clients[number]
 

@@ -4,6 +4,7 @@ import pytest
 
 from jamlab.signaling.challenge import Applicant, Challenges
 from jamlab.signaling.limits import Limits
+from jamlab.signaling.pace import TokenBucket
 from jamlab.signaling.phoenix import Message, Version
 from jamlab.signaling.room import Member, Socket
 from jamlab.signaling.subscription import Subscription
@@ -12,7 +13,7 @@ ASKED = Subscription("ada", has_presence=True, wants_ack=True, wants_own=False)
 
 
 def socket(*names):
-    made = Socket.new(1, Version.V2, Limits())
+    made = Socket.new(1, Version.V2, Limits(), TokenBucket(1, 1))
     for topic, key in names:
         made.members[topic] = Member(made, topic, key, "1", ASKED)
     return made

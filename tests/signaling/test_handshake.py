@@ -12,6 +12,7 @@ from jamlab.signaling.handshake import (
     HubError,
     check_key,
     is_loopback,
+    network_of,
     read_origin,
     version_of,
 )
@@ -226,6 +227,19 @@ def test_a_short_key_is_not_good_elsewhere(host):
 def test_a_hub_has_a_key():
     with pytest.raises(HubError, match="not empty"):
         check_key("", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_what_of_an_address_its_owner_cannot_choose(address, network):
+    assert network_of(address) == network
 
 
 def test_the_key_is_not_shown():

@@ -26,6 +26,14 @@ def test_it_holds_no_more_than_a_burst():
     assert sum(bucket.take(1, 2e6) for _ in range(10)) == 3
 
 
+def test_it_is_full_when_nothing_was_taken_for_long_enough():
+    bucket = TokenBucket(2.0, 3)
+    assert bucket.is_full(0.0)
+    bucket.take(2, 10.0)
+    assert not bucket.is_full(10.9)
+    assert bucket.is_full(11.0)
+
+
 def test_what_costs_more_than_a_burst_takes_all():
     bucket = TokenBucket(2.0, 3)
     assert bucket.take(100, 0.0)

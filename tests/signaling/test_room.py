@@ -1,6 +1,7 @@
 import pytest
 
 from jamlab.signaling.limits import Limits, RefusedError
+from jamlab.signaling.pace import TokenBucket
 from jamlab.signaling.phoenix import Message, Version
 from jamlab.signaling.presence import Presences
 from jamlab.signaling.room import BURST_S, Member, Room, Socket
@@ -10,7 +11,7 @@ LIMITS = Limits(socket_events_per_s=10, presence_calls=2)
 
 
 def member(key="ada", join_ref="3", *, own=False, presence=True):
-    socket = Socket.new(1, Version.V2, LIMITS)
+    socket = Socket.new(1, Version.V2, LIMITS, TokenBucket(1, 1))
     asked = Subscription(key, has_presence=presence, wants_ack=False, wants_own=own)
     made = Member(socket, "realtime:r", key or "generated", join_ref, asked)
     socket.members[made.topic] = made

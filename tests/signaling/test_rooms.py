@@ -336,6 +336,54 @@ class TestNames:
         assert lobby.pinged == []
 
 
+class TestJoins:
+    """Everybody in a room offers a connection to each who comes, so who comes is counted."""
+
+    LIMITED = ("error", {"reason": "ClientJoinRateLimitReached: Too many joins per second"})
+
+    def status(self, lobby, name, address="192.0.2.1"):
+        client = lobby.client(address=address)
+        (reply,) = client.join(name)
+        client.disconnect()
+        return reply.payload["status"], reply.payload["response"]
+
+    def test_a_room_full_at_once_and_then_the_rate_on_sockets_old_and_new(self):
+        lobby = Lobby(joins_burst=3, joins_per_s=0.5)
+        statuses = [self.status(lobby, f"eve {n}")[0] for n in range(5)]
+        assert statuses == ["ok"] * 3 + ["error"] * 2
+        assert self.status(lobby, "eve") == self.LIMITED
+        lobby.pass_time(2.0)
+        assert [self.status(lobby, "eve")[0] for _ in range(2)] == ["ok", "error"]
+
+    def test_to_come_again_on_the_same_socket_counts(self):
+        lobby = Lobby(joins_burst=3)
+        eve = lobby.client()
+        replies = [eve.join("eve")[0].payload["status"] for _ in range(4)]
+        assert replies == ["ok"] * 3 + ["error"]
+
+    def test_others_come_in_meanwhile(self):
+        lobby = Lobby(joins_burst=3)
+        assert [self.status(lobby, "eve")[0] for _ in range(4)][-1] == "error"
+        assert self.status(lobby, "ada", "192.0.2.2")[0] == "ok"
+
+    def test_a_socket_that_waits_gets_its_address_no_second_share(self):
+        lobby = Lobby(joins_burst=3, joins_per_s=1.0)
+        waiting = lobby.client()
+        lobby.pass_time(100.0)
+        lobby.client(address="192.0.2.2")
+        statuses = [self.status(lobby, "eve")[0] for _ in range(3)]
+        assert statuses == ["ok"] * 3
+        (reply,) = waiting.join("mallory")
+        assert reply.payload["status"] == "error"
+
+    def test_nobody_is_remembered_for_long(self):
+        lobby = Lobby()
+        for number in range(50):
+            self.status(lobby, "eve", f"192.0.2.{number}")
+            lobby.pass_time(1.0)
+        assert len(lobby.rooms._joins) <= 2
+
+
 class TestLimits:
     def test_sockets(self):
         lobby = Lobby(sockets=2)
@@ -523,7 +571,11 @@ class RoomModel(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.lobby = Lobby(
-            socket_events_per_s=1e6, events_per_s=1e6, presence_calls=10**6, sockets=100
+            socket_events_per_s=1e6,
+            events_per_s=1e6,
+            presence_calls=10**6,
+            sockets=100,
+            joins_burst=10**6,
         )
         self.bearers = {}
         self.said = {}
