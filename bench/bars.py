@@ -1,4 +1,8 @@
-"""A benchmark's rows: measured values against their bars, printed and written as JSON."""
+"""A benchmark's rows: measured values against their bars, printed and written as JSON.
+
+A bar is a count, a share, or a ratio to work of known size in the same run (`bench.calibration`),
+so that it means the same on every machine. Times and rates are rows without one.
+"""
 
 import json
 import operator
@@ -6,21 +10,23 @@ import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+MOST_TOLD = 12
 _COMPARE = {"≤": operator.le, "<": operator.lt, "≥": operator.ge}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure: the median over the runs, and whether it meets its bar."""
+    """One figure: the median over the runs, and whether it meets its bar, where it has one."""
 
     name: str
     value: float
     unit: str
     bar: str
-    holds: bool
+    holds: bool | None
     runs: list[float]
 
 
@@ -30,15 +36,27 @@ def bar(name: str, runs: list[float], unit: str, sign: str, limit: float) -> Bar
     return Bar(name, value, unit, f"{sign} {limit:g}", _COMPARE[sign](value, limit), runs)
 
 
+def figure(name: str, runs: list[float], unit: str) -> Bar:
+    """Tell the median of several runs without judging it."""
+    return Bar(name, statistics.median(runs), unit, "", None, runs)
+
+
+def _told(runs: list[float]) -> str:
+    """Write the runs, of many only the quartiles and the ends."""
+    if len(runs) <= MOST_TOLD:
+        return ", ".join(f"{run:.3g}" for run in runs)
+    return " … ".join(f"{quartile:.3g}" for quartile in np.quantile(runs, np.linspace(0, 1, 5)))
+
+
 def publish(bars: list[Bar], path: Path) -> int:
     """Print the table, write the JSON; returns how many bars do not hold."""
+    words = {True: "[green]yes[/]", False: "[bold red]NO[/]", None: ""}
     table = Table("bar", "value", "target", "holds", "runs", title=path.stem)
     for row in bars:
-        runs = ", ".join(f"{run:.3g}" for run in row.runs)
-        holds = "[green]yes[/]" if row.holds else "[bold red]NO[/]"
-        table.add_row(row.name, f"{row.value:.3g} {row.unit}", row.bar, holds, runs)
+        runs = _told(row.runs)
+        table.add_row(row.name, f"{row.value:.3g} {row.unit}", row.bar, words[row.holds], runs)
     Console(width=140).print(table)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(row) for row in bars], indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
-    return sum(not row.holds for row in bars)
+    return sum(row.holds is False for row in bars)

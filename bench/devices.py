@@ -62,11 +62,12 @@ def played(period, seconds, *options):
     return still, disturbed
 
 
-def bars_of_a_session(period, most_a_minute):
+def bars_of_a_session(period, most_ppm):
+    """Judge what is lost of the server's periods, by both together, in parts per million."""
     still, _ = played(period, PLAYED_S)
-    minutes = still.seconds / 60 or math.nan
+    periods = still.seconds * SAMPLE_RATE / period or math.nan
     return [
-        bar(f"{what} a minute at {period} frames", [number / minutes], "", "≤", most_a_minute)
+        bar(f"{what} of periods of {period} frames", [1e6 * number / periods], "ppm", "≤", most_ppm)
         for what, number in (("blocks lost", still.blocks), ("driver's xruns", still.xruns))
     ]
 
@@ -91,7 +92,7 @@ def main():
     bars = [
         bar(f"JACK loopback, spread of {CLICKS} clicks", spreads, "frames", "≤", 0.05),
         *bars_of_a_session(128, 0),
-        *bars_of_a_session(64, 1),
+        *bars_of_a_session(64, 22),
         bar_beside_a_thread(128),
         *neighbours.bars(),
     ]

@@ -14,7 +14,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 
-from bench.bars import bar
+from bench.bars import bar, figure
 from bench.duo import SETTLES_S, duo, lost
 from tests.audio.jack import jack, real_time_allowed
 
@@ -119,6 +119,7 @@ def bars():
             ("driver's xruns", still.xruns),
         ):
             rows.append(bar(f"{what} in 60 s from card to card", [number], "", "≤", 0))
+        rows.append(figure("from card to card", [ours], "ms"))
         for name, found, measure, sign, factor in (
             ("Jamulus'", jamulus(), one_way_of_jamulus, "<", 1.0),
             ("JackTrip's", shutil.which("jacktrip"), one_way_of_jacktrip, "≤", 1.5),
@@ -128,6 +129,6 @@ def bars():
                 continue
             print(f"from card to card, {name}", file=sys.stderr)
             theirs = measure(server)
-            label = f"from card to card, beside {name} {theirs:.1f} ms"
-            rows.append(bar(label, [ours], "ms", sign, factor * theirs))
+            rows.append(bar(f"from card to card, over {name}", [ours / theirs], "×", sign, factor))
+            rows.append(figure(f"from card to card, {name}", [theirs], "ms"))
     return rows

@@ -112,7 +112,8 @@ class StockService:
         await asyncio.gather(*(c.close() for c in self.connections))
 
 
-async def _join(near, far):
+async def join(near, far):
+    """Connect two services; returns when both say that they are connected."""
     a, b = near.connect(), far.connect()
     await a.setLocalDescription(await a.createOffer())
     await b.setRemoteDescription(a.localDescription)
@@ -134,9 +135,21 @@ async def stock_rig(plan: LatencyPlan) -> AsyncIterator[Rig]:
     try:
         for number, newcomer in enumerate(participants):
             for there in participants[:number]:
-                await _join(there.session, newcomer.session)
+                await join(there.session, newcomer.session)
         yield Rig(participants)
     finally:
         for participant in participants:
             participant.card.stop()
             await participant.session.close()
+
+
+@asynccontextmanager
+async def stock_player(block_frames: int = 64) -> AsyncIterator[StockService]:
+    """Have a card play what stock aiortc hears, and send what it captures."""
+    service, card = StockService(), VirtualCard(block_frames=block_frames)
+    card.start(service.exchange)
+    try:
+        yield service
+    finally:
+        card.stop()
+        await service.close()
