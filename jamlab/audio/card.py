@@ -24,7 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block, silence
+from jamlab.audio.guard import FaultLog, guarded
+from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 
 DuplexCallback: TypeAlias = Callable[[Block], Block]
 """Takes the captured block, returns the block to play, of the same length."""
@@ -222,6 +223,7 @@ class VirtualCard:
         self._microphone = microphone
         self._frame_s = 1 / (SAMPLE_RATE * (1 + skew_ppm * 1e-6))
         self._callback: DuplexCallback | None = None
+        self._faults = FaultLog()
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
@@ -241,7 +243,7 @@ class VirtualCard:
         if not capture:
             self.source = no_sound
         loop = asyncio.get_running_loop()
-        self._begin(loop.time(), callback)
+        self._begin(loop.time(), guarded(callback))
         self._schedule(loop)
 
     def stop(self) -> None:
@@ -281,19 +283,22 @@ class VirtualCard:
 
     def _exchange(self, callback: DuplexCallback, now_s: float) -> None:
         due = self._due_frame
-        captured = self.source(due - self.block_frames, self.block_frames)
+        captured = self._captured(due - self.block_frames)
         self.counters.blocks += 1
         self.too_late = self.frame_at(now_s) > due + self._slack_frames
         played = callback(captured)
-        if played.shape != (self.block_frames, CHANNELS):
-            raise ValueError(
-                f"the card asked for {(self.block_frames, CHANNELS)}, got {played.shape}"
-            )
         if self.too_late:
             self.counters.underruns += 1
             played = silence(self.block_frames)
         if self._recording is not None:
             self._recording.write(played)
+
+    def _captured(self, start: int) -> Block:
+        try:
+            return self.source(start, self.block_frames)
+        except Exception as error:
+            self._faults.note("a virtual card's source failed, so it captures silence", error)
+            return silence(self.block_frames)
 
     # The shell: a timer
 
@@ -301,6 +306,8 @@ class VirtualCard:
         self._timer = loop.call_at(self.time_of(self._due_frame), self._on_timer, loop)
 
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._advance(loop.time())
-        if self._callback is not None:
-            self._schedule(loop)
+        try:
+            self._advance(loop.time())
+        finally:
+            if self._callback is not None:
+                self._schedule(loop)

@@ -36,6 +36,7 @@ from jamlab.audio.card import (
     VirtualCard,
     tell_nobody,
 )
+from jamlab.audio.guard import guarded
 from jamlab.audio.pauses import ShortPauses
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
 from jamlab.audio.permission import MicrophoneAccess
@@ -140,7 +141,7 @@ class DeviceCard:
             self._access.check()
             _check_microphone(self._input)
         self._loop = asyncio.get_running_loop()
-        self._callback, self._capture, self._gone = callback, capture, False
+        self._callback, self._capture, self._gone = guarded(callback), capture, False
         self._stand_in = self._new_stand_in()
         self._pauses.ask()
         self._realtime.ask()

@@ -2,8 +2,8 @@
 
 The service owns a sound card, one encoder and a connection per peer. It knows nothing of rooms or
 signalling: descriptions and candidates go in and out as values, and `jamlab.mesh.session` carries
-them. Everything runs on one event loop; the card's callback is the only real-time part, and it does
-nothing but encode, queue, pull, multiply where a gain is set, and add.
+them. Everything runs on one event loop; the card's callback (`jamlab.mesh.exchange`) is the only
+real-time part.
 
 aiortc has no ICE restart, so a connection that fails is replaced by another, which
 `create_peer_connection` prepares. Until that one stands, the old one plays what still comes.
@@ -13,14 +13,13 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from jamlab.audio.card import SoundCard
-from jamlab.audio.mixer import mix
-from jamlab.audio.pcm import Block
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
@@ -35,11 +34,12 @@ from jamlab.mesh.events import (
     Listeners,
     RemoteStreamEvent,
 )
+from jamlab.mesh.exchange import Exchanger
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.peer import PeerConnection
 from jamlab.mesh.peers import Peers
 from jamlab.mesh.reading import Reader, Reading
-from jamlab.mesh.tap import Exchange, Tap
+from jamlab.mesh.tap import Tap
 
 _HISTORY = 16_384
 
@@ -93,6 +93,9 @@ class WebRTCAudioService:
         self._ice_state_listeners: Listeners[IceConnectionStateChange] = Listeners()
         self._peers = Peers(self._stream_listeners.emit)
         self._taps: set[Tap] = set()
+        self._exchanger = Exchanger(
+            self._peers, self._encoder, self.controls, self.sent_frames, self._taps
+        )
 
     async def __aenter__(self) -> "WebRTCAudioService":
         return self
@@ -170,7 +173,7 @@ class WebRTCAudioService:
         there is no local audio then.
         """
         self._stop_card()
-        card.start(self._exchange, capture=capture)
+        card.start(partial(self._exchanger, card), capture=capture)
         self._card = card
 
     async def create_peer_connection(
@@ -377,24 +380,3 @@ class WebRTCAudioService:
         self._peers.note_state(change)
         self._encoder.serve(self.audience)
         self._state_listeners.emit(change)
-
-    def _exchange(self, captured: Block) -> Block:
-        """Send what the card captured, return what it plays: the card's callback."""
-        peers = [*self._peers]
-        sent = self.controls.sent(captured)
-        for frame in self._encoder.push(sent):
-            self.sent_frames.append((frame.position, asyncio.get_running_loop().time()))
-            for peer in peers:
-                peer.send(frame)
-        frames = len(captured)
-        playing = {peer.peer_id: peer.playout for peer in peers if peer.playout is not None}
-        heard: dict[str, Block] = {}
-        if self._card is not None and self._card.too_late:
-            for playout in playing.values():
-                playout.miss(frames)
-        else:
-            gained = self.controls.heard
-            heard = {name: gained(name, playout.pull(frames)) for name, playout in playing.items()}
-        for tap in self._taps:
-            tap.note(Exchange(sent, heard))
-        return mix(heard.values(), frames)

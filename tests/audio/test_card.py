@@ -263,19 +263,43 @@ class TestStartAndStop:
         with pytest.raises(RuntimeError, match="no running event loop"):
             VirtualCard().start(Counting())
 
-    def test_a_block_of_the_wrong_shape_is_an_error(self):
-        errors = []
-        card = VirtualCard()
+    def test_a_block_of_the_wrong_shape_is_reported_once_and_silent(self, caplog):
+        recording = Recording()
+        card = VirtualCard(recording=recording)
+        play(card, lambda captured: captured[:-1] + 1, 640)
+        assert card.counters.blocks == 10  # it stopped after the first
+        assert not recording.pcm.any()
+        assert caplog.text.count("asked for (64, 2), got (63, 2)") == 1
 
-        def wrong(captured):
-            asyncio.get_running_loop().set_exception_handler(
-                lambda _, context: errors.append(context)
-            )
-            return captured[:-1]
+    def test_a_callback_that_raises_once_plays_on(self, caplog):
+        """One block of silence for it, and every other one as if it had not happened."""
+        recording = Recording()
+        card = VirtualCard(numbered, recording=recording)
 
-        play(card, wrong, 640)
-        assert len(errors) == 1  # and no more callbacks
-        assert "asked for (64, 2), got (63, 2)" in str(errors[0]["exception"])
+        def failing(captured):
+            if card.counters.blocks == 4:
+                raise ZeroDivisionError("the fourth block")
+            return captured
+
+        play(card, failing, 640)
+        assert card.counters.blocks == 10
+        played = recording.pcm[128:].reshape(-1, 64, 2)
+        expected = numbered(0, 640).reshape(-1, 64, 2)
+        expected[3] = 0
+        assert np.array_equal(played, expected[: len(played)])
+        assert caplog.text.count("ZeroDivisionError: the fourth block") == 1
+
+    def test_a_source_that_raises_once_is_silent_for_a_block(self, caplog):
+        def source(start, frames):
+            if start == 128:
+                raise ZeroDivisionError("no sound")
+            return silence(frames) + 1
+
+        card = VirtualCard(source)
+        counting = Counting()
+        play(card, counting, 640)
+        assert [block.any() for block in counting.captured] == [True, True, False] + [True] * 7
+        assert caplog.text.count("ZeroDivisionError: no sound") == 1
 
     @pytest.mark.parametrize(("block", "periods"), [(0, 2), (-64, 2), (64, 1), (64, 0)])
     def test_bad_parameters(self, block, periods):
