@@ -104,7 +104,8 @@ class Head:
         )
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
-        data = {"subject": self.subject, "verdicts": [asdict(each) for each in self.told]}
+        verdicts = [asdict(each) for each in self.told]
+        data = {"title": self.title, "subject": self.subject, "verdicts": verdicts}
         return {"text/html": self._repr_html_(), PART_TYPE: data}
 
 

@@ -74,8 +74,8 @@ def section(executed: Any, anchor: str, *, deeper: int = 0, short: str = "") -> 
     Parameters
     ----------
     executed : NotebookNode
-        Its metadata's ``title`` is the section's; what its cell ``masthead`` says, if it has one,
-        goes into the page's opening.
+        Its cell ``masthead`` has the section's title and what goes into the page's opening; without
+        it, the title is the metadata's ``title``.
     anchor : str
         The section's, and the beginning of all anchors in it.
     deeper : int
@@ -84,6 +84,7 @@ def section(executed: Any, anchor: str, *, deeper: int = 0, short: str = "") -> 
         The title in the contents.
     """
     data = _head_of(executed)
+    title = str(data.get("title", executed.metadata.title))
     cells = [cell for cell in executed.cells if cell.get("id") != _HEAD]
     shown = _export(type(executed)({**executed, "cells": cells}))
     if data:
@@ -91,8 +92,8 @@ def section(executed: Any, anchor: str, *, deeper: int = 0, short: str = "") -> 
     html, headings = outlined(shown, anchor, deeper)
     return Section(
         anchor,
-        str(executed.metadata.title),
-        short or str(executed.metadata.title),
+        title,
+        short or title,
         str(data.get("subject", "")),
         [Told.told(each) for each in data.get("verdicts", ())],
         html,

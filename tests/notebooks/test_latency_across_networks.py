@@ -27,7 +27,7 @@ def page(tmp_path_factory):
 
 def test_its_page_has_the_tables_and_the_figure_and_reaches_nowhere(page):
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
-    assert tables == ["verdicts", "profiles"]
+    assert tables == ["parts", "verdicts", "profiles", "bands"]
     assert len(page.images) == 1
     assert page.addresses == []
     assert "script" not in page.tags

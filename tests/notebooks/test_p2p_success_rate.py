@@ -43,7 +43,7 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
 
 def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page):
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
-    assert tables == ["verdicts", "population", "shares", "times", "states", "provenance"]
+    assert tables == ["parts", "verdicts", "shares", "times", "states", "provenance"]
     alts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
     assert len(set(alts)) == len(alts) == len(page.images) == 4 + len((STUN_ONLY, TURN, LADDER))
     assert page.addresses == []
@@ -90,8 +90,10 @@ def test_the_page_of_one_s_own_servers_has_their_tables_and_no_word_of_a_populat
     made = render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
     own = Page(made.read_text(encoding="utf-8"))
     tables = [value for tag, name, value in own.attributes if (tag, name) == ("table", "class")]
-    assert tables == ["verdicts", "servers", "sentences", "attempts", "states", "provenance"]
-    assert own.text.startswith("Connections over the internet Connections with your own servers")
+    about = ["servers", "sentences", "attempts", "states", "provenance"]
+    assert tables == ["parts", "verdicts", *about]
+    assert own.headings[0][2] == "Connections with your own servers"
+    assert "over the internet" not in own.text
     assert not re.search(r"population|simulated|(?i:\bnan\b)", own.text)
     assert own.addresses == []
 
