@@ -1,13 +1,15 @@
-"""Estimates with intervals, from the delays of clicks that were heard.
+"""Estimates with intervals, from the delays of clicks.
 
-Consecutive clicks share a playout buffer, a queue and a clock, so they are not independent, and an
-interval that takes them for independent is too narrow. Here blocks of ``⌈n^⅓⌉`` consecutive values
-are resampled instead of single ones (Carlstein 1986; the block length is the usual rate of Hall,
-Horowitz and Jing 1995). A bootstrap, though, never exceeds the largest value it was given, so the
+A click that was never heard is infinitely late: it stands among the values as infinity, so a
+quantile is infinite where too many are.
+
+*Several sessions*: an interval speaks of all sessions of that kind, of which some were drawn; see
+`jamlab.measure.between_sessions`. *One session*: it speaks of that session alone, whatever another
+would have been. Consecutive clicks share a playout buffer, a queue and a clock, so they are not
+independent, and blocks of ``⌈n^⅓⌉`` consecutive values are resampled instead of single ones
+(Carlstein 1986; the block length is the usual rate of Hall, Horowitz and Jing 1995). Either way the
 interval is widened to the distribution-free one from order statistics (Conover 1999 §3.2) wherever
-that one is wider. Simulated coverage of the 95 % intervals, 80 to 300 normal values: 95–98 % when
-independent, 84–92 % at an autocorrelation of 0.6. Dependence over more than a block, say a network
-that changes every minute, is beyond any single run: make several.
+that one is wider, for a bootstrap never exceeds the largest value it was given.
 
 A quantile cannot be bounded from fewer than `values_needed` values, because too likely all lie on
 one side of it. Fewer give an estimate with the interval ``(-inf, inf)``, which straddles every
@@ -15,23 +17,21 @@ limit: its verdict is INCONCLUSIVE.
 """
 
 import math
-import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from jamlab.measure.between_sessions import quantile_ends, share_ends
+from jamlab.measure.within_session import RESAMPLES as RESAMPLES
+from jamlab.measure.within_session import block_bootstrap, order_statistics
+
 CONFIDENCE = 0.95
 """Probability with which the intervals cover the true value."""
 
-RESAMPLES = 2_000
-"""Bootstrap resamples; their noise moves an end of the interval by a few percent of its width."""
-
 _LEAST_VALUES = 20
-_BATCH = 100  # resamples held in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,29 @@ def values_needed(quantile: float, confidence: float = CONFIDENCE) -> int:
     return max(_LEAST_VALUES, math.ceil(one_sided))
 
 
-def median(values: ArrayLike, rng: np.random.Generator, confidence: float = CONFIDENCE) -> Estimate:
+def median(
+    values: ArrayLike,
+    rng: np.random.Generator,
+    confidence: float = CONFIDENCE,
+    *,
+    sessions: ArrayLike | None = None,
+    among: int = 1,
+) -> Estimate:
     """Estimate the median.
 
     Parameters
     ----------
     values : array_like, shape (n,)
-        Heard values in the order they occurred, any unit.
+        In the order they occurred, any unit; infinite where a click was never heard.
     rng : numpy.random.Generator
         Source of the resamples; the same seed gives the same interval.
     confidence : float
         Probability of the interval.
+    sessions : array_like, shape (n,), optional
+        The session each value is of; without it, all are of one.
+    among : int
+        How many such estimates the worst is to be chosen from by `worst_of`: so many low ends hold
+        at once (Bonferroni).
 
     Returns
     -------
@@ -75,17 +87,30 @@ def median(values: ArrayLike, rng: np.random.Generator, confidence: float = CONF
     Raises
     ------
     ValueError
-        When the values are not 1-D, or one is NaN or infinite.
+        When the values are not 1-D, or one is NaN.
     """
-    return _quantile(_checked(values), 0.5, rng, confidence)
+    return _quantile(_checked(values), 0.5, rng, _Wanted(confidence, among), sessions)
 
 
-def p95(values: ArrayLike, rng: np.random.Generator, confidence: float = CONFIDENCE) -> Estimate:
+def p95(
+    values: ArrayLike,
+    rng: np.random.Generator,
+    confidence: float = CONFIDENCE,
+    *,
+    sessions: ArrayLike | None = None,
+    among: int = 1,
+) -> Estimate:
     """Estimate the 95th percentile; parameters and errors as in `median`."""
-    return _quantile(_checked(values), 0.95, rng, confidence)
+    return _quantile(_checked(values), 0.95, rng, _Wanted(confidence, among), sessions)
 
 
-def jitter(values: ArrayLike, rng: np.random.Generator, confidence: float = CONFIDENCE) -> Estimate:
+def jitter(
+    values: ArrayLike,
+    rng: np.random.Generator,
+    confidence: float = CONFIDENCE,
+    *,
+    sessions: ArrayLike | None = None,
+) -> Estimate:
     """Estimate the jitter: the 95th percentile of the delay beyond the shortest delay.
 
     This is the packet delay variation (PDV) of RFC 5481 §4.2. Parameters and errors as in `median`.
@@ -96,7 +121,24 @@ def jitter(values: ArrayLike, rng: np.random.Generator, confidence: float = CONF
     than the percentile does.
     """
     delays = _checked(values)
-    return _quantile(delays - delays.min(initial=math.inf), 0.95, rng, confidence)
+    least = delays.min(initial=math.inf)
+    if delays.size and math.isinf(least):
+        return Estimate(math.nan, -math.inf, math.inf, confidence)
+    return _quantile(delays - least, 0.95, rng, _Wanted(confidence), sessions)
+
+
+def worst_of(estimates: Sequence[Estimate]) -> Estimate:
+    """Estimate the largest of several figures, each estimated with ``among=len(estimates)``.
+
+    The low ends hold at once, so none exceeds the largest figure. The high end of the figure that
+    is the largest holds with its own probability, and the highest of all is no lower.
+    """
+    return Estimate(
+        max(each.value for each in estimates),
+        max(each.low for each in estimates),
+        max(each.high for each in estimates),
+        estimates[0].confidence,
+    )
 
 
 def heard_share(heard: int, emitted: int, confidence: float = CONFIDENCE) -> Estimate:
@@ -119,73 +161,103 @@ def heard_share(heard: int, emitted: int, confidence: float = CONFIDENCE) -> Est
     return Estimate(test.statistic, float(interval.low), float(interval.high), confidence)
 
 
+def share_of_sessions(
+    parts: ArrayLike, wholes: ArrayLike, confidence: float = CONFIDENCE, *, among: int = 1
+) -> Estimate:
+    """Estimate a share of what was counted in each of several sessions, 0 to 1.
+
+    Parameters
+    ----------
+    parts, wholes : array_like, shape (sessions,)
+        Counts of each session; those of which nothing was counted are left out.
+    confidence : float
+        Probability of the interval.
+    among : int
+        As in `median`.
+
+    Returns
+    -------
+    Estimate
+        NaN in ``[0, 1]`` when nothing was counted.
+    """
+    part, whole = np.asarray(parts, np.float64), np.asarray(wholes, np.float64)
+    part, whole = part[whole > 0], whole[whole > 0]
+    if not len(whole):
+        return Estimate(math.nan, 0.0, 1.0, confidence)
+    ends = share_ends(part, whole, *_Wanted(confidence, among).tails)
+    return Estimate(float(part.sum() / whole.sum()), *ends, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of an interval."""
+
+    confidence: float
+    among: int = 1
+
+    @property
+    def tails(self) -> tuple[float, float]:
+        """Probabilities that the truth is below the low end, and above the high end."""
+        tail = (1 - self.confidence) / 2
+        return tail / self.among, tail
+
+
 def _checked(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"values have shape {array.shape}: pass one dimension, in order of time")
-    bad = np.count_nonzero(~np.isfinite(array))
+    bad = np.count_nonzero(np.isnan(array))
     if bad:
         raise ValueError(
-            f"{bad} of {array.size} values are NaN or infinite: pass the heard ones and report "
-            "the others with heard_share"
+            f"{bad} of {array.size} values are NaN: a click that was never heard is infinitely late"
         )
     return array
 
 
 def _quantile(
-    values: NDArray[np.float64], quantile: float, rng: np.random.Generator, confidence: float
+    values: NDArray[np.float64],
+    quantile: float,
+    rng: np.random.Generator,
+    wanted: _Wanted,
+    sessions: ArrayLike | None,
 ) -> Estimate:
+    confidence = wanted.confidence
     if values.size == 0:
         return Estimate(math.nan, -math.inf, math.inf, confidence)
-    value = float(np.quantile(values, quantile))
+    finite, largest = _finite(values)
+
+    def heard(end: float) -> float:
+        return math.inf if end > largest else end
+
+    value = heard(float(np.quantile(finite, quantile)))
     if values.size < values_needed(quantile, confidence):
         return Estimate(value, -math.inf, math.inf, confidence)
-    if np.ptp(values) == 0:
+    if np.ptp(finite) == 0:
         return Estimate(value, value, value, confidence)
-    low, high = _block_bootstrap(values, quantile, rng, confidence)
-    test: Any = stats.quantile_test(values, p=quantile)  # scipy-stubs has its interval as a float
-    order = test.confidence_interval(confidence)
-    return Estimate(value, min(low, float(order.low)), max(high, float(order.high)), confidence)
+    groups = _groups(values, sessions)
+    if len(groups) > 1:
+        low, high = quantile_ends(groups, quantile, wanted.tails, rng)
+    else:
+        low, high = map(heard, block_bootstrap(finite, quantile, rng, 1 - 2 * wanted.tails[0]))
+    ends = low, value, high, *map(heard, order_statistics(finite, quantile, wanted.tails))
+    return Estimate(value, min(ends), max(ends), confidence)
 
 
-def _block_bootstrap(
-    values: NDArray[np.float64], quantile: float, rng: np.random.Generator, confidence: float
-) -> tuple[float, float]:
-    """Resample blocks of consecutive values; the last one is completed from the beginning."""
-    length = math.ceil(values.size ** (1 / 3))
-    count = math.ceil(values.size / length)
-    blocks = np.resize(values, (count, length))
+def _finite(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Return values whose infinite ones are far beyond the largest, and the largest.
 
-    def statistic(rows: NDArray[np.intp], axis: int = -1) -> NDArray[np.float64]:
-        drawn = blocks[np.moveaxis(rows, axis, -1)]
-        return np.asarray(np.quantile(drawn, quantile, axis=(-2, -1)), dtype=np.float64)
-
-    def ends(method: str) -> tuple[float, float]:
-        return _bootstrap_ends(np.arange(count), statistic, rng, confidence, method)
-
-    low, high = ends("BCa")
-    return ends("percentile") if math.isnan(low + high) else (low, high)
+    Whatever is interpolated between them is beyond the largest, too, and never "not a number".
+    """
+    known = values[np.isfinite(values)]
+    if known.size == values.size:
+        return values, math.inf
+    largest = float(known.max(initial=0.0))
+    far = largest + 1e6 * (1.0 + float(np.ptp(known)) if known.size else 1.0)
+    return np.where(np.isfinite(values), values, far), largest
 
 
-def _bootstrap_ends(
-    rows: NDArray[np.intp],
-    statistic: Callable[..., NDArray[np.float64]],
-    rng: np.random.Generator,
-    confidence: float,
-    method: Any,
-) -> tuple[float, float]:
-    """Run SciPy's bootstrap; degenerate BCa gives NaN, and its warnings say no more than that."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        result = stats.bootstrap(
-            (rows,),
-            statistic,
-            n_resamples=RESAMPLES,
-            batch=_BATCH,
-            vectorized=True,
-            confidence_level=confidence,
-            method=method,
-            rng=rng,
-        )
-    interval = result.confidence_interval
-    return float(interval.low), float(interval.high)
+def _groups(values: NDArray[np.float64], sessions: ArrayLike | None) -> list[NDArray[np.float64]]:
+    if sessions is None:
+        return [values]
+    labels = np.asarray(sessions)
+    return [values[labels == label] for label in np.unique(labels)]

@@ -193,10 +193,11 @@ def _finding(
         return Outcome.INCONCLUSIVE, f"There is no value of {name} to judge."
     places = digits.decimals(estimate.value, estimate.low, estimate.high, *by)
     value, low, high = (
-        digits.fixed(number, places) for number in (estimate.value, estimate.low, estimate.high)
+        _words(number, places) for number in (estimate.value, estimate.low, estimate.high)
     )
-    measured = f"The {name} is {value} {by[0]}"
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+    unit = f" {by[0]}" if math.isfinite(estimate.value) else ""
+    measured = f"The {name} is {value}{unit}"
+    if estimate.low == -math.inf:
         why = "too few values were heard for an interval: measure for longer"
         return Outcome.INCONCLUSIVE, f"{measured}, but {why}."
     interval = f"{100 * estimate.confidence:g}% interval {low} to {high}"
@@ -209,6 +210,11 @@ def _finding(
     if outside:
         return Outcome.FAIL, f"{measured} ({interval}), wholly outside {target}."
     return Outcome.INCONCLUSIVE, f"{measured}, but its {interval} straddles {target}."
+
+
+def _words(value: float, places: int) -> str:
+    """Write a value with so many decimals, one without bound as a word."""
+    return digits.fixed(value, places) if math.isfinite(value) else "infinite"
 
 
 def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:

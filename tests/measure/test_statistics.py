@@ -15,6 +15,7 @@ from jamlab.measure.statistics import (
     median,
     p95,
     values_needed,
+    worst_of,
 )
 from tests.examples import examples
 
@@ -133,6 +134,73 @@ class TestDegenerate:
         assert 0 <= result.low <= result.value <= result.high <= 6
 
 
+class TestNeverHeard:
+    """Of a hundred clicks, some were never heard."""
+
+    @staticmethod
+    def values(unheard, count=1000):
+        values = rng().normal(20, 1, count)
+        values[: round(unheard * count)] = math.inf
+        return rng().permutation(values)
+
+    @pytest.mark.parametrize("sessions", [None, np.repeat(np.arange(5), 200)])
+    def test_with_more_than_one_in_twenty_the_percentile_is_infinite(self, sessions):
+        """5.6 % were never heard: 94.4 % are in time, and no more can be."""
+        estimate = p95(self.values(0.056), rng(), sessions=sessions)
+        assert estimate.value == math.inf
+        assert math.isfinite(estimate.low)
+        assert estimate.high == math.inf
+
+    @pytest.mark.parametrize("sessions", [None, np.repeat(np.arange(5), 200)])
+    def test_with_far_more_it_is_surely(self, sessions):
+        estimate = p95(self.values(0.2), rng(), sessions=sessions)
+        assert (estimate.low, estimate.value, estimate.high) == (math.inf,) * 3
+
+    @pytest.mark.parametrize("sessions", [None, np.repeat(np.arange(5), 200)])
+    def test_a_few_make_it_later(self, sessions):
+        some = p95(self.values(0.02), rng(), sessions=sessions)
+        none = p95(self.values(0.0), rng(), sessions=sessions)
+        assert none.value < some.value < some.high < math.inf
+        assert some.value == pytest.approx(stats.norm(20, 1).ppf(0.95 / 0.98), abs=0.15)
+
+    def test_the_median_stands_what_the_percentile_does_not(self):
+        assert median(self.values(0.2), rng()).high < 21
+
+    @pytest.mark.parametrize("estimate", [median, p95])
+    def test_nothing_heard_is_infinitely_late(self, estimate):
+        infinite = estimate([math.inf] * 80, rng())
+        assert (infinite.low, infinite.value, infinite.high) == (math.inf,) * 3
+
+    def test_nothing_heard_has_no_jitter(self):
+        assert math.isnan(jitter([math.inf] * 80, rng()).value)
+
+    def test_jitter_is_infinite_where_the_percentile_is(self):
+        assert jitter(self.values(0.1), rng()).value == math.inf
+
+    @given(
+        values=st.lists(st.floats(0, 1e3) | st.just(math.inf), min_size=72, max_size=90),
+        sessions=st.integers(1, 6),
+    )
+    @examples(30)
+    def test_whatever_was_heard_the_interval_contains_the_value(self, values, sessions):
+        labels = np.arange(len(values)) * sessions // len(values)
+        for estimate in (median, p95):
+            result = estimate(values, rng(), sessions=labels)
+            assert result.low <= result.value <= result.high
+
+
+class TestWorstOf:
+    def test_is_the_largest_of_each(self):
+        judged = worst_of([Estimate(3, 1, 9, 0.95), Estimate(4, 2, 5, 0.95)])
+        assert judged == Estimate(4, 2, 9, 0.95)
+
+    def test_among_many_the_low_end_is_lower_and_the_high_end_is_as_it_was(self):
+        values, sessions = rng().normal(20, 1, 120), np.repeat(np.arange(5), 24)
+        one, thirty = (p95(values, rng(), sessions=sessions, among=m) for m in (1, 30))
+        assert thirty.low < one.low
+        assert thirty.high == one.high
+
+
 class TestTooFew:
     @pytest.mark.parametrize("estimate", QUANTILES)
     def test_no_values_no_value(self, estimate):
@@ -183,8 +251,8 @@ class TestHeardShare:
 class TestBadInput:
     @pytest.mark.parametrize("estimate", QUANTILES)
     def test_missed_clicks_are_not_dropped_in_silence(self, estimate):
-        with pytest.raises(ValueError, match="2 of 4 values are NaN or infinite: pass the heard"):
-            estimate([1.0, math.nan, 2.0, math.inf], rng())
+        with pytest.raises(ValueError, match="1 of 3 values are NaN: a click that was never heard"):
+            estimate([1.0, math.nan, 2.0], rng())
 
     @pytest.mark.parametrize("estimate", QUANTILES)
     def test_tables_are_refused(self, estimate):

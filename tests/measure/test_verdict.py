@@ -54,6 +54,11 @@ class TestJudgeBelow:
             (50, 50, 50, FAIL),
             (-math.inf, 21, math.inf, INCONCLUSIVE),
             (-math.inf, 21, 22, INCONCLUSIVE),
+            (21, 22, math.inf, INCONCLUSIVE),
+            (21, math.inf, math.inf, INCONCLUSIVE),
+            (51, 52, math.inf, FAIL),
+            (51, math.inf, math.inf, FAIL),
+            (math.inf, math.inf, math.inf, FAIL),
             (-math.inf, math.nan, math.inf, INCONCLUSIVE),
             (math.nan, 21, math.nan, INCONCLUSIVE),
         ],
@@ -127,6 +132,20 @@ class TestReason:
                 "measure for longer.",
             ),
             ((-math.inf, math.nan, math.inf), "There is no value of median latency to judge."),
+            (
+                (21, math.inf, math.inf),
+                "The median latency is infinite, but its 95% interval 21 to infinite straddles the "
+                "target of less than 50 ms.",
+            ),
+            (
+                (60, math.inf, math.inf),
+                "The median latency is infinite (95% interval 60 to infinite), wholly outside the "
+                "target of less than 50 ms.",
+            ),
+            (
+                (math.inf, math.inf, math.inf),
+                "The median latency is infinite, outside the target of less than 50 ms.",
+            ),
             (
                 (21, 21, 21),
                 "The median latency is 21 ms, within the target of less than 50 ms.",

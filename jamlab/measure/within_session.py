@@ -1,0 +1,88 @@
+"""Intervals of a quantile from the values of one session.
+
+Consecutive values are alike, so blocks of them are resampled (Carlstein 1986). What changes over
+more than a block, a level that is another every few seconds, is not in such an interval; several
+sessions are for that (`jamlab.measure.between_sessions`).
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+RESAMPLES = 2_000
+"""Bootstrap resamples; their noise moves an end of the interval by a few percent of its width."""
+
+_BATCH = 100  # resamples held in memory at a time
+
+
+def order_statistics(
+    values: NDArray[np.float64], quantile: float, tails: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the values between which the quantile lies, if they are independent.
+
+    Parameters
+    ----------
+    values : ndarray
+        The values.
+    quantile : float
+        Its order, 0 to 1.
+    tails : tuple of float
+        Probabilities that it is below the low end, and above the high end.
+    """
+    ordered, below = np.sort(values), stats.binom(values.size, quantile)
+    low, high = int(below.ppf(tails[0])) - 1, int(below.ppf(1 - tails[1]))
+    return (
+        float(ordered[low]) if low >= 0 else -math.inf,
+        float(ordered[high]) if high < values.size else math.inf,
+    )
+
+
+def block_bootstrap(
+    values: NDArray[np.float64], quantile: float, rng: np.random.Generator, confidence: float
+) -> tuple[float, float]:
+    """Return the ends of a quantile's interval, of blocks of consecutive values that are resampled.
+
+    The last block is completed from the beginning.
+    """
+    length = math.ceil(values.size ** (1 / 3))
+    count = math.ceil(values.size / length)
+    blocks = np.resize(values, (count, length))
+
+    def statistic(rows: NDArray[np.intp], axis: int = -1) -> NDArray[np.float64]:
+        drawn = blocks[np.moveaxis(rows, axis, -1)]
+        return np.asarray(np.quantile(drawn, quantile, axis=(-2, -1)), dtype=np.float64)
+
+    def ends(method: str) -> tuple[float, float]:
+        return _bootstrap_ends(np.arange(count), statistic, rng, confidence, method)
+
+    low, high = ends("BCa")
+    return ends("percentile") if math.isnan(low + high) else (low, high)
+
+
+def _bootstrap_ends(
+    rows: NDArray[np.intp],
+    statistic: Callable[..., NDArray[np.float64]],
+    rng: np.random.Generator,
+    confidence: float,
+    method: Any,
+) -> tuple[float, float]:
+    """Run SciPy's bootstrap; degenerate BCa gives NaN, and its warnings say no more than that."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        result = stats.bootstrap(
+            (rows,),
+            statistic,
+            n_resamples=RESAMPLES,
+            batch=_BATCH,
+            vectorized=True,
+            confidence_level=confidence,
+            method=method,
+            rng=rng,
+        )
+    interval = result.confidence_interval
+    return float(interval.low), float(interval.high)
