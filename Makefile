@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel clean
+.PHONY: report test test-all check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage clean
 
 report: $(READY)
 	$(BIN)/jamlab verify --out reports || [ $$? -eq 1 ]  # FAIL is a result, not an error of make's
@@ -48,6 +48,9 @@ bench-skew: $(READY)
 
 bench-kernel: $(READY)
 	$(BIN)/python -m bench.kernel
+
+bench-coverage: $(READY)
+	$(BIN)/python -m bench.coverage
 
 clean:
 	rm -rf .venv reports .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from jamlab import (
     connectivity,
     doctor,
     join,
+    latency_options,
     natprobe,
     network_latency,
     screen,
@@ -37,7 +38,13 @@ from jamlab.measure.acceptance import (
 )
 from jamlab.measure.acceptance_record import AcceptanceRecord, is_acceptance_record
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts
-from jamlab.measure.across import across_plan, across_verdicts, load_across, measure_across
+from jamlab.measure.across import (
+    AcrossPlan,
+    across_plan,
+    across_verdicts,
+    load_across,
+    measure_across,
+)
 from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.chunks import CampaignError
@@ -53,7 +60,7 @@ from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
 from jamlab.measure.worker import WorkerError, check_reachable, measure_in_worker
 from jamlab.measure.workers import Progress as Told
 from jamlab.measure.workers import process_pool
-from jamlab.media.quality import QUALITIES, UnsupportedQualityError
+from jamlab.media.quality import UnsupportedQualityError
 from jamlab.mesh.ice import IceConfigurationError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery import DiscoveryError
@@ -152,29 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
-    default = {field.name: field.default for field in fields(LatencyPlan)}
-    qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
-    parser.add_argument(
-        "--peers",
-        type=int,
-        default=default["peers"],
-        help="2 to 6 participants (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--quality", default=default["quality"], help=f"{qualities} (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--duration",
-        type=float,
-        default=default["duration_s"],
-        help="seconds of one-way clicks (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--block-frames",
-        type=int,
-        default=default["block_frames"],
-        help="block of the cards (default: %(default)s)",
-    )
+    latency_options.add_arguments(parser)
     parser.add_argument(
         "--calls",
         type=int,
@@ -215,12 +200,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     check_reachable()  # neither a player nor a notebook's kernel can be reached otherwise
-    plan = LatencyPlan(
-        peers=options.peers,
-        quality=options.quality,
-        duration_s=options.duration,
-        block_frames=options.block_frames,
-    )
+    plan = latency_options.plan(options)
     if network_latency.wanted(options):
         networks, page = network_latency.verify(options, plan, partial(screen.progress_bar, err))
         return _tell(None, _Further(networks=networks), page, as_json=options.json)
@@ -239,7 +219,8 @@ def _verify(options: argparse.Namespace) -> int:
         if options.here_only:
             finished(here, None, folder / ACCEPTANCE_FOLDER)
         else:
-            _verify_networks(here, folder, campaign, progress)
+            across = across_plan(max_concealed_percent=plan.max_concealed_percent)
+            _verify_networks(here, folder, across, campaign, progress)
         progress(1.0, "writing the report")
         verification_report(folder, page)
     return _tell(record, _Further.beside(folder), page, as_json=options.json)
@@ -255,12 +236,16 @@ def _card_for(path: Path | None, block_frames: int) -> CardRecord | None:
 
 
 def _verify_networks(
-    here: AcceptanceRecord, folder: Path, campaign: ConnectivityPlan, progress: Told
+    here: AcceptanceRecord,
+    folder: Path,
+    across: AcrossPlan,
+    campaign: ConnectivityPlan,
+    progress: Told,
 ) -> None:
     """Measure all that runs on the simulated internet, on all cores."""
     with process_pool() as pool:
         runs = begin_simulated(TESTS, pool)
-        measure_across(across_plan(), folder / NETWORKS_FOLDER, pool, progress)
+        measure_across(across, folder / NETWORKS_FOLDER, pool, progress)
         measure_connectivity(
             campaign, folder / CONNECTIVITY_FOLDER, executor=pool, progress=progress
         )
@@ -273,7 +258,7 @@ def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
     if not as_default:
         raise AcceptanceError(
             "acceptance tests have parameters of their own: leave out --peers, --quality, "
-            "--duration, --block-frames, --calls and --card, or --only"
+            "--duration, --sessions, --max-concealed, --block-frames, --calls and --card, or --only"
         )
     folder, page = options.out / ACCEPTANCE_FOLDER, options.out / f"{ACCEPTANCE_FOLDER}.html"
     with screen.progress_bar(err) as progress:

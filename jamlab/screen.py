@@ -89,7 +89,8 @@ def as_json(verdict: Verdict) -> dict[str, object]:
 
 def _short(name: str) -> str:
     """Return a verdict's name for a line of 80 characters."""
-    return name.replace(", 95th percentile of the worst path", ", p95").removeprefix("share of ")
+    short = name.replace(", 95th percentile of the worst path", ", p95")
+    return short.replace(", share of the worst path", "").removeprefix("share of ")
 
 
 def path_table(record: LatencyRecord) -> Table:

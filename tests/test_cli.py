@@ -217,17 +217,27 @@ class TestConnectivity:
     @pytest.mark.slow
     def test_verify_judges_everything(self, run_of, pages, tmp_path, capsys, monkeypatch):
         run_of(record_of(steady(11), steady(24)))
-        monkeypatch.setattr(cli, "across_plan", lambda: across_plan(["LAN"], duration_s=10.0))
-        cli.main(["verify", "--calls", "3", "--json", "--out", str(tmp_path)])
+        chosen = []
+
+        def lan(**options):
+            chosen.append(options)
+            return across_plan(["LAN"], **options)
+
+        monkeypatch.setattr(cli, "across_plan", lan)
+        options = "--calls", "3", "--max-concealed", "0.7"
+        cli.main(["verify", *options, "--json", "--out", str(tmp_path)])
+        assert chosen == [{"max_concealed_percent": 0.7}]
         judged = json.loads(capsys.readouterr().out)
         names = [verdict["name"] for verdict in judged]
-        assert [name.split(":")[0].replace(" ", "-") for name in names[2:8]] == [*TESTS]
-        assert [verdict["verdict"] for verdict in judged[:9]] == ["PASS"] * 9
-        assert "over LAN" in names[8]
-        assert {verdict["unit"] for verdict in judged[9:]} == {"%"}
+        assert [name.split(":")[0].replace(" ", "-") for name in names[3:9]] == [*TESTS]
+        assert [verdict["verdict"] for verdict in judged[:11]] == ["PASS"] * 11
+        assert "latency over LAN" in names[9]
+        assert judged[10]["name"] == "concealed sound over LAN, share of the worst path"
+        assert judged[10]["target"] == "< 0.7"
+        assert {verdict["unit"] for verdict in judged[11:]} == {"%"}
         assert cli.main(["verify", "--here-only", "--json", "--out", str(tmp_path)]) == 0
         left = json.loads(capsys.readouterr().out)
-        assert len(left) == 8  # nothing of the earlier run
+        assert len(left) == 9  # nothing of the earlier run
         not_run = [verdict for verdict in left if verdict["verdict"] == "NOT RUN"]
         assert [verdict["name"] for verdict in not_run] == [
             "connection blocked",
@@ -249,7 +259,27 @@ def test_exit_status_is_the_verdict(run_of, tmp_path, capsys, record, status):
     run_of(record)
     assert verify(tmp_path, "--json") == status
     judged = json.loads(capsys.readouterr().out)
-    assert [list(verdict) for verdict in judged] == [KEYS] * 8
+    assert [list(verdict) for verdict in judged] == [KEYS] * 9
+
+
+@pytest.mark.parametrize(("bound", "status"), [((), 1), (("--max-concealed", "4"), 0)])
+def test_a_path_that_conceals_too_much_fails_by_a_bound_of_the_user_s(
+    run_of, monkeypatch, tmp_path, capsys, bound, status
+):
+    """1 % of the sound was concealed, which passed below 2 % and settled nothing above."""
+    record = record_of(steady(11), steady(24), concealed_frames=9_600)
+    run_of(record)
+
+    async def measured(plan, folder, progress):
+        record.provenance["parameters"] = plan.to_dict()
+        record.save(folder)
+        return record
+
+    monkeypatch.setattr(cli, "measure_in_worker", measured)
+    assert verify(tmp_path, *bound, "--json") == status
+    concealed = json.loads(capsys.readouterr().out)[2]
+    assert concealed["name"] == "concealed sound, share of the worst path"
+    assert concealed["verdict"] == ("FAIL" if status else "PASS")
 
 
 class TestOnly:

@@ -20,7 +20,7 @@ test that cannot be brought to its end is noted as such, and the others go on.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +32,7 @@ from jamlab.measure.acceptance_here import REAL_TIME, failure_of
 from jamlab.measure.acceptance_record import LATENCY_FOLDER, AcceptanceRecord
 from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.findings import Finding
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.plan import LEAST_SESSION_S, LatencyPlan
 from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.worker import WorkerError, measure_in_worker, run_worker
 from jamlab.measure.workers import Progress, process_pool
@@ -56,7 +56,6 @@ SIMULATED: Mapping[str, tuple[Callable[[], Finding], ...]] = {
 
 LEFT_OUT = "the simulated internet was left out", "run it without --here-only"
 
-_ONE_WAY_S, _ROUND_TRIP_S, _LEAST_S = 10.0, 10.0, 3.0
 _LATENCY_PARAMETERS = ("peers", "quality", "block_frames", "bpm")
 
 
@@ -86,10 +85,11 @@ def latency_plan(tests: Sequence[str]) -> LatencyPlan | None:
     one_way, round_trip = TWO_USERS in tests, LOOPBACK in tests
     if not (one_way or round_trip):
         return None
-    return LatencyPlan(
-        duration_s=_ONE_WAY_S if one_way else _LEAST_S,
-        round_trip_s=_ROUND_TRIP_S if round_trip else _LEAST_S,
-        settle_s=2.0,
+    whole = LatencyPlan()
+    return replace(
+        whole,
+        duration_s=whole.duration_s if one_way else whole.sessions * LEAST_SESSION_S,
+        round_trip_s=whole.round_trip_s if round_trip else 0.0,
     )
 
 

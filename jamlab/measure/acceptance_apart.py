@@ -27,6 +27,7 @@ from jamlab.measure.players import Player, all_connected, in_session, note_notic
 from jamlab.measure.reading import Path, click_table
 from jamlab.measure.rig import wait_until
 from jamlab.measure.statistics import heard_share, p95
+from jamlab.measure.summary import late_ms
 from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.firewall import FirewallType
@@ -147,9 +148,9 @@ def _span(player: Player, duration_s: float) -> tuple[int, int]:
 
 def _note_latency(finding: Finding, case: Case, path: Path) -> None:
     clicks = click_table([(path, path.readings())])
-    heard_ms = clicks["latency_ms"].dropna().to_numpy()
+    heard = int(clicks["latency_ms"].notna().sum())
     name = f"{case.name}, {path.emitter.name} → {path.listener.name}"
-    finding.note(LATENCY, name, p95(heard_ms, np.random.default_rng(_SEED)))
-    share = heard_share(len(heard_ms), len(clicks)).value
+    finding.note(LATENCY, name, p95(late_ms(clicks), np.random.default_rng(_SEED)))
+    share = heard_share(heard, len(clicks)).value
     finding.note(HEARD, name, 100 * (0.0 if math.isnan(share) else share))
     finding.draw("latency", name, clicks["emitted_s"], clicks["latency_ms"])

@@ -29,6 +29,7 @@ from jamlab.measure.players import (
 )
 from jamlab.measure.rig import Where, here
 from jamlab.measure.sine import AES17_HZ, SineFit, Steps, fit_sines, tone, windows
+from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import LOW_LATENCY, Quality
@@ -239,7 +240,15 @@ def _median_level_dbfs(block: Block, hz: float) -> float:
 def _note_dropouts(
     finding: Finding, path: str, listening: Listening, sender: Player, listener: Player
 ) -> None:
-    finding.note(CONCEALED, path, 100 * listening.concealed_share(sender.name, listener.name))
+    """Note what was not heard of a path.
+
+    What a machine did too late at either end may have been concealed here: by as much the low end
+    is lower, so no path fails for it.
+    """
+    share = 100 * listening.concealed_share(sender.name, listener.name)
+    ends = (sender.name, listener.name), (listener.name, sender.name)
+    late = sum(100 * listening.underrun_share(*end) for end in ends)
+    finding.note(CONCEALED, path, Estimate(share, max(0.0, share - late), share, CONFIDENCE))
     finding.note(UNDERRUN, path, 100 * listening.underrun_share(sender.name, listener.name))
 
 

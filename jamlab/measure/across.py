@@ -14,11 +14,14 @@ from concurrent.futures import Executor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from jamlab.measure.latency import ONE_WAY, measure_latency
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
-from jamlab.measure.summary import latency_verdict
+from jamlab.measure.summary import concealed_verdict, latency_verdict
 from jamlab.measure.verdict import Verdict
 from jamlab.measure.workers import Progress, process_pool
 from jamlab.networks.host import Host
@@ -42,9 +45,13 @@ class AcrossPlan:
 
 
 def across_plan(
-    profiles: Sequence[str] = (), peers: int = 2, duration_s: float = 10.0, seed: int = 1
+    profiles: Sequence[str] = (),
+    peers: int = 2,
+    duration_s: float = 12.0,
+    seed: int = 1,
+    **options: Any,
 ) -> AcrossPlan:
-    """Return a plan; no profiles are all of them.
+    """Return a plan; no profiles are all of them, options are others of `LatencyPlan`.
 
     Raises
     ------
@@ -53,7 +60,7 @@ def across_plan(
     jamlab.networks.profile.UnknownProfileError
         When there is no such profile.
     """
-    plan = LatencyPlan(peers=peers, duration_s=duration_s, round_trip_s=3.0)
+    plan = LatencyPlan(peers=peers, duration_s=duration_s, round_trip_s=0.0, **options)
     names = tuple(profile_named(name).name for name in profiles or profile_names())
     return AcrossPlan(names, plan, seed)
 
@@ -113,7 +120,7 @@ def measure_on(
         Where to leave the record.
     """
     with simulated_world():
-        record = run_simulated(_measure(profile_named(profile), plan), seed=seed)
+        record = run_simulated(_measure(profile_named(profile), plan, seed), seed=seed)
     record.provenance["network"] = profile
     record.provenance["seed"] = seed
     if folder is not None:
@@ -121,13 +128,13 @@ def measure_on(
     return record
 
 
-async def _measure(profile: NetworkProfile, plan: LatencyPlan) -> LatencyRecord:
+async def _measure(profile: NetworkProfile, plan: LatencyPlan, seed: int) -> LatencyRecord:
     internet = Internet(topology(profile, plan.names))
 
     def where(name: str) -> AbstractContextManager[Host]:
         return internet.host(host_name(name))
 
-    return await measure_latency(plan, where=where)
+    return await measure_latency(plan, where=where, rng=np.random.default_rng(seed))
 
 
 def topology(profile: NetworkProfile, participants: Iterable[str]) -> Topology:
@@ -155,8 +162,16 @@ def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str
 
 
 def across_verdicts(records: dict[str, LatencyRecord]) -> list[Verdict]:
-    """Judge the one-way latency over each profile, on its worst path's 95th percentile."""
-    return [
+    """Judge every network: its worst path's one-way latency, then its concealed sound.
+
+    The latency is judged on its 95th percentile.
+    """
+    latencies = [
         latency_verdict(record, ONE_WAY, ACROSS_TARGET_MS, f"one-way latency over {name}")
         for name, record in records.items()
     ]
+    concealed = [
+        concealed_verdict(record, f"concealed sound over {name}")
+        for name, record in records.items()
+    ]
+    return latencies + concealed

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-DRAWS = 2_000
+DRAWS = 1_000
 """Draws of each model; their noise moves an end of the interval by a few percent of its width."""
 
 _VALUES = 100  # a session is drawn as: more would say the same and take minutes
@@ -116,8 +116,8 @@ def share_ends(
     """Return the ends between which a share of all sessions is, 0 to 1.
 
     They are the outermost of three: sessions alike, so that only how many things were counted
-    matters (Clopper and Pearson); shares that are normal between sessions (Student); and shares
-    that are exponential, for most sessions lose nothing and some a lot.
+    matters (Clopper and Pearson); shares that are normal between sessions (Student); and for the
+    high end shares that are exponential, for most sessions lose nothing and some a lot.
 
     Parameters
     ----------
@@ -135,6 +135,5 @@ def share_ends(
         mean = float(shares.mean())
         lows.append(mean + error * float(stats.t.ppf(alpha_low, count - 1)))
         highs.append(mean - error * float(stats.t.ppf(alpha_high, count - 1)))
-        lows.append(2 * count * mean / float(stats.chi2.ppf(1 - alpha_low, 2 * count)))
-        highs.append(2 * count * mean / float(stats.chi2.ppf(alpha_high, 2 * count)))
+        highs.append(2 * count * mean / float(stats.chi2.ppf(2 * alpha_high, 2 * count)))
     return max(0.0, min(lows)), min(1.0, max(highs))

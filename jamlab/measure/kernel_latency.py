@@ -85,7 +85,7 @@ class Case:
 
 @dataclass(frozen=True)
 class KernelPlan:
-    """Which cases to measure, and how: the plan's round trips are of no matter here.
+    """Which cases to measure, and how; the plan's round trips and sessions are of no matter.
 
     Raises
     ------
@@ -100,8 +100,8 @@ class KernelPlan:
         longest_s = min(MAX_CLICKING_S, MAX_CLICKS * 60 / self.plan.bpm)
         if self.plan.duration_s > longest_s:
             raise PlanError(
-                f"duration_s is {self.plan.duration_s:g}: choose 3 to {longest_s:g}, for so many "
-                "clicks can be told apart"
+                f"duration_s is {self.plan.duration_s:g}: choose up to {longest_s:g}, for so "
+                "many clicks can be told apart"
             )
 
 
@@ -190,7 +190,7 @@ async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
         mesh = MeshRecord.load(Path(folder))
     for name, answer in absent(mesh):
         raise WorkerError(f"{name} took no part in {case.name}: its answer is {answer}")
-    mesh.provenance["parameters"] |= plan.to_dict()
+    mesh.provenance["parameters"] |= plan.to_dict() | {"sessions": 1}
     mesh.provenance.update(
         network=case.profile,
         delay_s=2 * case.access.delay_s,

@@ -76,6 +76,7 @@ def case_name(profile: str | None, route: str) -> str:
 
 def _clicks(clicks: pd.DataFrame) -> pd.DataFrame:
     found = clicks.assign(
+        session=0,
         measurement=ONE_WAY,
         latency_ms=(clicks["heard_s"] - clicks["emitted_s"]) * 1000,
         emitted_s=clicks["emitted_s"] - clicks["emitted_s"].min(),
@@ -86,7 +87,9 @@ def _clicks(clicks: pd.DataFrame) -> pd.DataFrame:
 def _streams(streams: pd.DataFrame, underrun_share: "pd.Series[float]") -> pd.DataFrame:
     """Return the streams' counts; of blocks the mesh's record has the share that was late."""
     return streams.assign(
+        session=0,
         measurement=ONE_WAY,
+        echoing="",
         card_blocks=1.0,
         card_underruns=streams["receiver"].map(underrun_share),
     )

@@ -32,6 +32,7 @@ from jamlab.measure.record import (
     read_json,
     write_record,
 )
+from jamlab.measure.stages import floor_ms
 
 Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
 """What a member answered; None for nothing."""
@@ -150,10 +151,9 @@ def _participant(name: str, answer: Answer) -> tuple[Any, ...]:
 
 
 def _stream(reports: Mapping[str, MeshReport], sender: str, receiver: str) -> tuple[Any, ...]:
-    frames = reports[sender].sending_frames + reports[receiver].playing_frames
+    floor = floor_ms(reports[sender].sending_frames, reports[receiver].playing_frames)
     hearing = reports[receiver].hearings[sender]
-    floor_ms = frames / SAMPLE_RATE * 1000
-    return sender, receiver, floor_ms, hearing.played_frames, hearing.concealed_frames
+    return sender, receiver, floor, hearing.played_frames, hearing.concealed_frames
 
 
 def _clicks(

@@ -12,6 +12,10 @@ MIN_PEERS, MAX_PEERS = 2, 6
 MAX_LATENCY_S = 1.0
 """The longest latency looked for; a click is sought for so long after it was emitted."""
 
+MAX_SESSIONS = 50
+LEAST_SESSION_S = 1.0
+"""Shortest measurement of a session."""
+
 
 class PlanError(ValueError):
     """A run that cannot be done as asked."""
@@ -28,15 +32,20 @@ class LatencyPlan:
     quality : str
         Name of the quality everybody sends.
     duration_s : float
-        Length of the one-way measurement, in which everybody clicks.
+        Length of the one-way measurement, in which everybody clicks: all sessions together.
     round_trip_s : float
-        Length of each round-trip measurement; there is one per participant, who echoes.
+        Length of each round-trip measurement, all sessions together; there is one per participant,
+        who echoes. 0 leaves them out.
     settle_s : float
-        Time for the playout buffers to learn the jitter, before anything counts.
+        Time for the playout buffers to learn the jitter, in each session before anything counts.
     bpm : float
         Tempo of the metronomes.
     block_frames : int
         Block size of the virtual sound cards.
+    sessions : int
+        How often everybody connects anew and is measured.
+    max_concealed_percent : float
+        Bound of the share of sound that a path has to have concealed.
 
     Raises
     ------
@@ -48,25 +57,31 @@ class LatencyPlan:
 
     peers: int = 2
     quality: str = LOW_LATENCY.name
-    duration_s: float = 20.0
-    round_trip_s: float = 10.0
-    settle_s: float = 4.0
-    bpm: float = 480.0
+    duration_s: float = 12.0
+    round_trip_s: float = 8.0
+    settle_s: float = 1.5
+    bpm: float = 600.0
     block_frames: int = 64
+    sessions: int = 5
+    max_concealed_percent: float = 0.5
 
     def __post_init__(self) -> None:
         quality_named(self.quality)
         _check("peers", self.peers, MIN_PEERS, MAX_PEERS)
-        _check("duration_s", self.duration_s, 3.0, 600.0)
-        _check("round_trip_s", self.round_trip_s, 3.0, 600.0)
+        _check("sessions", self.sessions, 1, MAX_SESSIONS)
+        least_s = LEAST_SESSION_S * self.sessions
+        _check("duration_s", self.duration_s, least_s, 600.0)
+        if self.round_trip_s != 0:
+            _check("round_trip_s", self.round_trip_s, least_s, 600.0)
         _check("settle_s", self.settle_s, 1.0, 60.0)
         _check("bpm", self.bpm, 30.0, 600.0)
         _check("block_frames", self.block_frames, 16, 4096)
+        _check("max_concealed_percent", self.max_concealed_percent, 0.01, 50.0)
 
     @property
     def total_s(self) -> float:
-        """How long the run takes once the mesh is connected."""
-        return self.settle_s + self.duration_s + self.peers * self.round_trip_s
+        """How long clicks are played once the meshes are connected."""
+        return self.sessions * self.settle_s + self.duration_s + self.peers * self.round_trip_s
 
     @property
     def names(self) -> list[str]:

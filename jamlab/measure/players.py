@@ -39,13 +39,13 @@ class MeteredCard(VirtualCard):
 
     def __init__(self, captured: Recording, played: Recording, block_frames: int) -> None:
         super().__init__(block_frames=block_frames, recording=played)
-        self._captured = captured
+        self._capture_recording = captured
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Begin to call back; raises as a `VirtualCard` does."""
 
         def metered(block: Block) -> Block:
-            self._captured.write(block)
+            self._capture_recording.write(block)
             return callback(block)
 
         super().start(metered, capture=capture)

@@ -35,6 +35,8 @@ class Path:
     """Emitter's frame from which they do not."""
     times: StreamTimes | None
     """What both ends noted about the packets, where that is known."""
+    session: int = 0
+    """Number of the session it was in."""
 
     @property
     def clicks(self) -> range:
@@ -79,6 +81,7 @@ def click_table(readings: Readings) -> pd.DataFrame:
 
 def _row(path: Path, reading: ClickReading) -> tuple[object, ...]:
     return (
+        path.session,
         path.measurement,
         path.emitter.name,
         path.peer,

@@ -6,7 +6,7 @@ the jamlab that reads it.
 
 ======================  =============================================================
 ``clicks.parquet``      a row per emitted click and path, see `CLICK_COLUMNS`
-``streams.parquet``     a row per path and measurement: packets, concealment, underruns
+``streams.parquet``     a row per session, measurement and stream, see `STREAM_COLUMNS`
 ``waveforms.parquet``   one click of each measurement, as emitted, played and correlated
 ``provenance.json``     versions, machine, parameters, loop lag; a digest of each table
 ======================  =============================================================
@@ -34,11 +34,12 @@ from jamlab.media.opus import library_version
 from jamlab.whole import written_whole
 
 CLICK_COLUMNS = {
+    "session": "int64",  # number of the session, from 0: each has connections of its own
     "measurement": "object",  # "one way" or "round trip"
     "sender": "object",  # who emitted the click
     "receiver": "object",  # who heard it; in a round trip, who echoed it back to the sender
     "click": "int64",  # number of the click
-    "emitted_s": "float64",  # seconds since the measurement began
+    "emitted_s": "float64",  # seconds since the session's measurement began
     "latency_ms": "float64",  # NaN when the click was not heard
     "confidence": "float64",  # correlation coefficient, 0 to 1
     "frame_ms": "float64",  # stages of a one-way path, NaN where unknown: see measure.stages
@@ -49,6 +50,19 @@ CLICK_COLUMNS = {
     "lookahead_ms": "float64",
 }
 """Columns of the clicks table and their types; times in milliseconds, as a reader wants them."""
+
+STREAM_COLUMNS = (
+    "session",
+    "measurement",
+    "echoing",  # who echoed meanwhile; empty one way
+    "sender",
+    "receiver",
+    "played_frames",
+    "concealed_frames",
+    "card_blocks",  # of the receiver's card
+    "card_underruns",
+)
+"""Columns the streams table has at least: what was counted while one measurement was on."""
 
 PROVENANCE = "provenance.json"
 """Name of the file that says how a record came about, and which files are its own."""
@@ -86,12 +100,13 @@ class LatencyRecord:
         """
         provenance = read_file(folder / PROVENANCE, read_json)
         tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _TABLES}
-        missing = set(CLICK_COLUMNS) - set(tables["clicks"].columns)
-        if missing:
-            raise RecordError(
-                f"{folder / 'clicks.parquet'} lacks the columns {sorted(missing)}: "
-                "measure again with this version of jamlab"
-            )
+        for name, columns in (("clicks", CLICK_COLUMNS), ("streams", STREAM_COLUMNS)):
+            missing = set(columns) - set(tables[name].columns)
+            if missing:
+                raise RecordError(
+                    f"{folder / f'{name}.parquet'} lacks the columns {sorted(missing)}: "
+                    "measure again with this version of jamlab"
+                )
         check_whole(folder, provenance)
         return cls(**tables, provenance=provenance)
 

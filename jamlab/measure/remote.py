@@ -26,8 +26,8 @@ from jamlab.media.quality import quality_named
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.session import JamSession, Signaling
 
-LONGEST_S = 120.0
-"""How much of what was heard is kept, to be searched."""
+SHORTEST_S, LONGEST_S = 3.0, 120.0
+"""How long a measurement may take; so much of what was heard is kept, to be searched."""
 
 
 def measuring_participant(
@@ -101,8 +101,8 @@ async def measure_round_trip(
     """
     me.check_audible()
     me.session.service.connection_state(peer)
-    if duration_s > LONGEST_S:
-        raise PlanError(f"duration_s is {duration_s:g}: choose 3 to {LONGEST_S:g}")
+    if not SHORTEST_S <= duration_s <= LONGEST_S:
+        raise PlanError(f"duration_s is {duration_s:g}: choose {SHORTEST_S:g} to {LONGEST_S:g}")
     parameters = _parameters(me, duration_s, settle_s)
     with me.playing(me.metronome.block):
         await asyncio.sleep(settle_s)
@@ -125,7 +125,8 @@ async def _measure(me: Participant, peer: str, duration_s: float) -> tuple[Path,
     await wait_until(me.card, stop + int(MAX_LATENCY_S * SAMPLE_RATE))
     gained = difference(me.counters(peer), before)
     path = Path(ROUND_TRIP, emitter=me, listener=me, peer=peer, start=start, stop=stop, times=None)
-    return path, {"measurement": ROUND_TRIP, "sender": peer, "receiver": me.name} | gained
+    row = {"session": 0, "measurement": ROUND_TRIP, "echoing": peer}
+    return path, row | {"sender": peer, "receiver": me.name} | gained
 
 
 def _parameters(me: Participant, duration_s: float, settle_s: float) -> dict[str, object]:
@@ -137,5 +138,6 @@ def _parameters(me: Participant, duration_s: float, settle_s: float) -> dict[str
         settle_s=settle_s,
         bpm=me.metronome.bpm,
         block_frames=me.card.block_frames,
+        sessions=1,
     )
     return asdict(plan)

@@ -16,6 +16,8 @@ from contextlib import (
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from jamlab.audio.card import Recording, Source, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -27,6 +29,9 @@ from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
 
 CONNECT_TIMEOUT_S = 20.0
+
+START_SPREAD_S = 0.02
+"""Opus frames and the usual blocks are shorter, so that cards meet in every phase of both."""
 
 Where: TypeAlias = Callable[[str], AbstractContextManager[Any]]
 """Makes the context a participant of that name runs in, e.g. its host's on a simulated network."""
@@ -107,8 +112,20 @@ class Rig:
 
     @classmethod
     @asynccontextmanager
-    async def build(cls, plan: LatencyPlan, where: Where = here) -> AsyncIterator["Rig"]:
+    async def build(
+        cls, plan: LatencyPlan, where: Where = here, rng: np.random.Generator | None = None
+    ) -> AsyncIterator["Rig"]:
         """Connect everybody with everybody; leave and close when the context ends.
+
+        Parameters
+        ----------
+        plan : LatencyPlan
+            Who takes part, and how.
+        where : callable
+            Makes the context each participant runs in.
+        rng : numpy.random.Generator, optional
+            Draws for how long each waits before it starts its card, up to `START_SPREAD_S`: two
+            cards' blocks are in no particular phase. Without it nobody waits.
 
         Raises
         ------
@@ -120,6 +137,8 @@ class Rig:
             participants = []
             for name, metronome in plan.metronomes().items():
                 participant = _participant(name, metronome, channel, plan)
+                if rng is not None:
+                    await asyncio.sleep(rng.uniform(0, START_SPREAD_S))
                 with where(name):
                     await stack.enter_async_context(participant.session)
                 participants.append(participant)

@@ -29,6 +29,23 @@ STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
 """The stages, in a sample's order (the look-ahead is spread over the others)."""
 
 
+def floor_ms(sending_frames: int, playing_frames: int) -> float:
+    """Return the physical floor of one way, in milliseconds: no network and no computer beats it.
+
+    The last sample of an Opus frame has to be captured before the frame is sent, the codec looks
+    ahead, and what a callback returns sounds when the card's other buffers have been played. The
+    block that is captured costs nothing where it ends with the frame.
+
+    Parameters
+    ----------
+    sending_frames : int
+        Of the sender: Opus frame and look-ahead.
+    playing_frames : int
+        Of the receiver's card: from a callback to its first sample, one block of a virtual card.
+    """
+    return (sending_frames + playing_frames) / SAMPLE_RATE * 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """One packet's times, in seconds, in the order of `STAGES`."""

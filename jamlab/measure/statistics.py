@@ -120,11 +120,16 @@ def jitter(
     The shortest delay is taken as known: no bootstrap holds for an extreme, and it moves far less
     than the percentile does.
     """
-    delays = _checked(values)
-    least = delays.min(initial=math.inf)
-    if delays.size and math.isinf(least):
-        return Estimate(math.nan, -math.inf, math.inf, confidence)
-    return _quantile(delays - least, 0.95, rng, _Wanted(confidence), sessions)
+    return above_least(p95(values, rng, confidence, sessions=sessions), values)
+
+
+def above_least(estimate: Estimate, values: ArrayLike) -> Estimate:
+    """Return an estimate as what it is above the least value; NaN where nothing was heard."""
+    least = float(np.asarray(values, np.float64).min(initial=math.inf))
+    if math.isinf(least):
+        return Estimate(math.nan, -math.inf, math.inf, estimate.confidence)
+    value, low, high = (each - least for each in (estimate.value, estimate.low, estimate.high))
+    return Estimate(value, low, high, estimate.confidence)
 
 
 def worst_of(estimates: Sequence[Estimate]) -> Estimate:

@@ -54,7 +54,7 @@ _OUTLINED: dict[str, Any] = {
     "hatch": "////",
     "linestyle": "--",
 }
-_FLOOR = "Physical floor: frame, look-ahead, card blocks"
+_FLOOR = "Physical floor: frame, look-ahead, one block"
 
 
 @styled()
@@ -137,7 +137,7 @@ def _draw_floor(axes: Axes, record: LatencyRecord, row: int) -> None:
     parts = (
         (quality.frame_for(parameters["peers"] - 1), BLUE),
         (quality.lookahead_frames, BLUE),
-        (2 * parameters["block_frames"], SKY),
+        (parameters["block_frames"], SKY),
     )
     reached_ms = 0.0
     for frames, colour in parts:

@@ -25,6 +25,7 @@ from jamlab.report.style import (
 
 _HEARD_BY = {ONE_WAY: "heard by", ROUND_TRIP: "echoed by"}
 _COLUMNS = 2
+_BETWEEN_S = 0.25  # a session's last click to the next one's beginning, as drawn
 _MISSED_AT = 0.95  # of a panel's height: a click without a latency has no height of its own
 
 
@@ -32,10 +33,11 @@ _MISSED_AT = 0.95  # of a panel's height: a click without a latency has no heigh
 def over_time(record: LatencyRecord, measurement: str = ONE_WAY) -> ReportFigure:
     """Draw each click's latency at the time it was emitted, a panel per receiver.
 
-    Clicks that were not heard are crosses along the top.
+    Sessions follow each other, with a line between two. Clicks that were not heard are crosses
+    along the top.
     """
     names = players(record)
-    clicks = _of(record, measurement)
+    clicks = in_a_row(_of(record, measurement))
     rows = math.ceil(len(names) / _COLUMNS)
     figure = ReportFigure(
         0.9 + 2.2 * rows,
@@ -45,6 +47,8 @@ def over_time(record: LatencyRecord, measurement: str = ONE_WAY) -> ReportFigure
     for axes, receiver in zip(panels, names, strict=False):
         _draw_clicks(axes, clicks[clicks["receiver"] == receiver], names)
         _draw_levels(axes, record, measurement)
+        for begins_s in clicks.groupby("session")["begins_s"].first().iloc[1:]:
+            axes.axvline(begins_s, color=GRID, linewidth=1.2, zorder=0)
         axes.set_title(_panel_title(clicks, measurement, receiver))
     panels[0].set_ylim(0, _top_ms(clicks, measurement))
     for axes in panels[::_COLUMNS]:
@@ -52,7 +56,7 @@ def over_time(record: LatencyRecord, measurement: str = ONE_WAY) -> ReportFigure
     for axes in panels[len(names) :]:
         axes.remove()
     for axes in panels[len(names) - _COLUMNS : len(names)]:
-        axes.set_xlabel("time since the measurement began (s)")
+        axes.set_xlabel("time measured, session after session (s)")
         axes.tick_params(labelbottom=True)
     legend(figure)
     return figure
@@ -65,6 +69,16 @@ def players(record: LatencyRecord) -> list[str]:
 
 def _of(record: LatencyRecord, measurement: str) -> pd.DataFrame:
     return record.clicks[record.clicks["measurement"] == measurement]
+
+
+def in_a_row(clicks: pd.DataFrame) -> pd.DataFrame:
+    """Return clicks as if their sessions had followed each other at once.
+
+    ``emitted_s`` is then since the first session began; ``begins_s`` is when the click's did.
+    """
+    lasts_s = clicks.groupby("session")["emitted_s"].max() + _BETWEEN_S
+    begins_s = clicks["session"].map(lasts_s.cumsum() - lasts_s)
+    return clicks.assign(begins_s=begins_s, emitted_s=begins_s + clicks["emitted_s"])
 
 
 def _panel_title(clicks: pd.DataFrame, measurement: str, receiver: str) -> str:
@@ -117,7 +131,7 @@ def _top_ms(clicks: pd.DataFrame, measurement: str) -> float:
 def distribution(record: LatencyRecord) -> ReportFigure:
     """Draw which share of a path's emitted clicks had arrived after a time, a curve per path.
 
-    A curve ends below 100 % by the share of clicks that were not heard.
+    A click that was never heard is infinitely late: a curve ends below 100 % by their share.
     """
     figure = ReportFigure(3.9, "Share of clicks that arrived within a time, for every path")
     for axes, measurement in zip(figure.panels(1, 2, sharey=True), TARGETS_MS, strict=True):

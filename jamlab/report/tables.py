@@ -19,7 +19,7 @@ from jamlab.measure.mouth_to_ear import mouth_to_ear_ms
 from jamlab.measure.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.statistics import Estimate
-from jamlab.measure.summary import MAX_LAG_MS, paths_table, verdicts
+from jamlab.measure.summary import MAX_LAG_MS, paths_table, sessions_table, verdicts
 from jamlab.measure.verdict import Verdict
 from jamlab.report.opening import Head, Told, badge, head
 
@@ -84,6 +84,7 @@ def path_table(record: LatencyRecord) -> Styler:
             "Median": _intervals(paths, "median_ms"),
             "95th percentile": _intervals(paths, "p95_ms"),
             "Jitter": _intervals(paths, "jitter_ms"),
+            "Sessions' own": _sessions(record, paths),
             "Concealed": [f"{share:.2%}" for share in paths["concealed_share"]],
             "Underruns": [f"{share:.2%}" for share in paths["underrun_share"]],
         }
@@ -161,6 +162,18 @@ def _heard(share: float, clicks: int) -> str:
 def _intervals(paths: pd.DataFrame, column: str) -> list[str]:
     estimates = paths[[column, f"{column}_low", f"{column}_high"]].to_numpy()
     return [measured(value, low, high, "ms") for value, low, high in estimates]
+
+
+def _sessions(record: LatencyRecord, paths: pd.DataFrame) -> list[str]:
+    """Write how far each path's sessions are apart, in their medians and 95th percentiles."""
+    keys = ["measurement", "sender", "receiver"]
+    ranges = sessions_table(record).groupby(keys)[["median_ms", "p95_ms"]].agg(["min", "max"])
+    cells = []
+    for count, *path in paths[["sessions", *keys]].itertuples(index=False):
+        low, high, p95_low, p95_high = ranges.loc[tuple(path)]
+        words = f"{count}: median {low:.1f}–{high:.1f}, 95th {p95_low:.1f}–{p95_high:.1f} ms"
+        cells.append("one" if count == 1 else words.replace("inf", "∞"))
+    return cells
 
 
 def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:

@@ -9,7 +9,7 @@ from jamlab.measure.worker import measure_in_worker
 @pytest.fixture(scope="session")
 def short_plan():
     """The shortest run that has everything in it."""
-    return LatencyPlan(peers=2, duration_s=3.0, round_trip_s=3.0, settle_s=1.0)
+    return LatencyPlan(peers=2, duration_s=3.0, round_trip_s=3.0, settle_s=1.0, sessions=2)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import pytest
 
 from jamlab.measure import acceptance_apart as apart
 from jamlab.measure.acceptance_apart import CASES, DEADLINE_S, different_networks
+from jamlab.measure.acceptance_verdicts import MIN_HEARD_PERCENT
 from jamlab.measure.findings import tables_of
-from jamlab.measure.summary import MIN_HEARD_SHARE
 from jamlab.networks.oracle import direct_possible
 from jamlab.networks.profile import profile_named
 from tests.measure.acceptance_runs import judged, values
@@ -143,5 +143,5 @@ class TestFaults:
         lossy = replace(profile_named(apart.PROFILE), loss=0.6, burst_packets=40.0)
         monkeypatch.setattr(apart, "profile_named", lambda _name: lossy)
         finding = different_networks(HOME, duration_s=3.0)
-        assert min(values(finding, apart.HEARD).values()) < 100 * MIN_HEARD_SHARE
+        assert min(values(finding, apart.HEARD).values()) < MIN_HEARD_PERCENT
         assert judged(finding)[apart.HEARD] == "FAIL"

@@ -61,21 +61,24 @@ class TestVerdict:
     )
     def test_is_of_the_target_across_networks(self, latency_ms, outcome):
         record = kernel_record(lambda a, b: latency_ms if a < b else 20.0)
-        (verdict,) = across_verdicts({record.name: record})
+        verdict, concealed = across_verdicts({record.name: record})
         assert verdict.verdict is outcome
+        assert verdict.reason.endswith("It was one session, and the interval covers no other.")
+        assert concealed.value == pytest.approx(1.0)
+        assert concealed.verdict is Outcome.INCONCLUSIVE  # 1 %, as much as the cards were late
         assert verdict.target == "< 100"
         assert verdict.value == pytest.approx(latency_ms)
         assert verdict.name.startswith("one-way latency over same country, direct, ")
 
     def test_of_packets_that_went_another_way_is_inconclusive(self):
         record = kernel_record(route=RELAYED)
-        (verdict,) = across_verdicts({record.name: record})
+        verdict, _ = across_verdicts({record.name: record})
         assert verdict.verdict is Outcome.INCONCLUSIVE
         assert "went direct, which were to go relayed" in verdict.reason
 
     def test_of_those_that_went_as_asked_counts(self):
         record = kernel_record(route=RELAYED, went="relay")
-        (verdict,) = across_verdicts({record.name: record})
+        verdict, _ = across_verdicts({record.name: record})
         assert verdict.verdict is Outcome.PASS
 
 

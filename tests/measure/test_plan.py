@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.metronome import CLICK_FRAMES
 from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.statistics import values_needed
 from jamlab.media.quality import UnsupportedQualityError
 
 
@@ -26,6 +27,10 @@ def test_the_default_is_the_products_default():
         ("settle_s", 0.0),
         ("bpm", 0.0),
         ("block_frames", 0),
+        ("sessions", 0),
+        ("sessions", 51),
+        ("max_concealed_percent", 0.0),
+        ("max_concealed_percent", math.nan),
     ],
 )
 def test_out_of_range_names_parameter_value_and_range(parameter, value):
@@ -54,8 +59,27 @@ def test_a_pair_at_the_default_tempo_never_overlaps():
     assert abs(onsets[1] - onsets[0]) > CLICK_FRAMES
 
 
-@given(st.integers(2, 6), st.floats(3, 600), st.floats(3, 600), st.floats(1, 60))
-def test_total_is_what_the_run_waits_for(peers, duration_s, round_trip_s, settle_s):
-    plan = LatencyPlan(peers, "high-quality", duration_s, round_trip_s, settle_s)
-    assert plan.total_s == pytest.approx(settle_s + duration_s + peers * round_trip_s)
+@given(
+    st.integers(2, 6),
+    st.floats(50, 600),
+    st.just(0.0) | st.floats(50, 600),
+    st.floats(1, 60),
+    st.integers(1, 50),
+)
+def test_total_is_what_the_run_waits_for(peers, duration_s, round_trip_s, settle_s, sessions):
+    plan = LatencyPlan(peers, "high-quality", duration_s, round_trip_s, settle_s, sessions=sessions)
+    clicking_s = duration_s + peers * round_trip_s
+    assert plan.total_s == pytest.approx(sessions * settle_s + clicking_s)
     assert LatencyPlan(**plan.to_dict()) == plan
+
+
+def test_a_session_is_long_enough_to_be_one():
+    with pytest.raises(PlanError, match=r"^duration_s is 9: choose 10 to 600$"):
+        LatencyPlan(duration_s=9.0, sessions=10)
+
+
+def test_the_default_has_clicks_enough_for_a_percentile_of_each_measurement():
+    plan = LatencyPlan()
+    for seconds in (plan.duration_s, plan.round_trip_s):
+        clicks = plan.sessions * int(seconds / plan.sessions * plan.bpm / 60)
+        assert clicks >= values_needed(0.95)

@@ -1,3 +1,6 @@
+import math
+
+import numpy as np
 import pytest
 
 from jamlab.measure.digits import measured
@@ -57,8 +60,8 @@ def test_the_verdict_table_says_target_value_interval_and_reason():
     text = words(tables.verdict_table(record))
     for verdict in verdicts(record):
         low, high = verdict.interval
-        assert f"{verdict.target} ms" in text
-        assert measured(verdict.value, low, high, "ms") in text
+        assert f"{verdict.target} {verdict.unit}" in text
+        assert tables.with_interval(verdict.value, low, high, verdict.unit) in text
         assert verdict.reason in text
 
 
@@ -77,6 +80,16 @@ def test_the_path_table_has_a_row_per_path_the_slowest_first(peers):
     assert shown["Measurement"].is_monotonic_increasing
 
 
+def test_the_path_table_says_how_far_sessions_are_apart():
+    levels = [10.0, 10.5, 11.0, 12.0, 13.5]
+    record = record_of(lambda *_: np.repeat(levels, 20), lambda *_: [24.0] * 100)
+    shown = tables.path_table(record).data
+    own = shown.loc[shown["Measurement"] == ONE_WAY, "Sessions' own"]
+    assert set(own) == {"5: median 10.0–13.5, 95th 10.0–13.5 ms"}
+    alone = record_of(lambda *_: [10.0] * 100, lambda *_: [24.0] * 100, sessions=1)
+    assert set(tables.path_table(alone).data["Sessions' own"]) == {"one"}
+
+
 def test_heard_clicks_are_counted_not_rounded():
     record = drawn_record(missed=0.3)
     shown = tables.path_table(record).data
@@ -86,11 +99,24 @@ def test_heard_clicks_are_counted_not_rounded():
     assert row["Heard"].item() == f"{heard} of {len(clicks)}"
 
 
-def test_nothing_heard_is_not_measured():
+def test_nothing_heard_is_infinitely_late():
+    """What was never heard is infinitely late; a jitter it has none."""
     record = drawn_record(missed=1.0)
-    assert "INCONCLUSIVE" in words(tables.verdict_table(record))
-    assert "nan" not in words(tables.path_table(record)).lower()
-    assert set(tables.path_table(record).data["Median"]) == {"not measured"}
+    assert "FAIL" in words(tables.verdict_table(record))
+    shown = words(tables.path_table(record)).lower()
+    assert "nan" not in shown
+    assert "inf" not in shown
+    assert set(tables.path_table(record).data["Median"]) == {"∞ ms"}
+    assert set(tables.path_table(record).data["Jitter"]) == {"not measured"}
+
+
+def test_a_value_is_written_with_its_interval():
+    assert tables.with_interval(11.52, 11.349, 11.66, "ms") == "11.5 ms (11.3–11.7)"
+    assert tables.with_interval(11.52, 11.349, math.inf, "ms") == "11.5 ms (11.3–∞)"
+    assert tables.with_interval(math.inf, math.inf, math.inf, "ms") == "∞ ms"
+    assert tables.with_interval(11.52, -math.inf, math.inf, "ms") == "11.5 ms (no interval)"
+    assert tables.with_interval(math.nan, -math.inf, math.inf, "ms") == "not measured"
+    assert tables.with_interval(0.00375, 0.00375, 0.00375, "dB") == "0.00375 dB"
 
 
 def test_mouth_to_ear_is_a_row_per_term():
@@ -136,7 +162,8 @@ def test_provenance_says_versions_machine_parameters_and_lag():
         "aiortc",
         "libopus",
         "block 64 frames",
-        "duration 20 s",
+        "duration 12 s",
+        "sessions 5",
         "cores",
         "UTC",
     ):
