@@ -115,7 +115,7 @@ def _sections(record_folder: Path) -> Iterator[Section]:
     for part in PARTS:
         folder = record_folder / part.folder
         if part.folder and not folder.is_dir():
-            yield not_run(part.anchor, part.title, _NO_RECORD)
+            yield not_run(part.anchor, part.title, _NO_RECORD, short=part.short)
             continue
         executed = _execute(notebook_path(part.notebook), _parameters(folder))
         _leave_out(executed, shown)

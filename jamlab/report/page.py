@@ -101,9 +101,10 @@ def section(executed: Any, anchor: str, *, deeper: int = 0, short: str = "") -> 
     )
 
 
-def not_run(anchor: str, title: str, reason: str) -> Section:
+def not_run(anchor: str, title: str, reason: str, *, short: str = "") -> Section:
     """Return a part that was not run: a line in the opening, and nothing else."""
-    return Section(anchor, title, title, "", [Told(Outcome.NOT_RUN, title, "", "", reason)], "", ())
+    told = Told(Outcome.NOT_RUN, title, "", "", reason)
+    return Section(anchor, title, short or title, "", [told], "", ())
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
