@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from websockets.frames import CloseCode
 
+from jamlab.signaling.backlog import OWN
 from jamlab.signaling.phoenix import Message
 
 
@@ -14,6 +15,8 @@ class Send:
 
     sockets: tuple[int, ...]
     message: Message
+    sender: int = OWN
+    """The socket whose message it is; by default it is the hub's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class HubCounters:
     floods: int = 0
     """Sockets closed for sending too much."""
     evicted: int = 0
-    """Sockets closed for not answering when somebody asked for a name they bore."""
+    """Sockets closed for not answering when somebody asked for a name they bore, or when its owner
+    came again."""
     slow: int = 0
-    """Sockets closed for not reading what was sent to them."""
+    """Sockets closed for not reading what the hub says."""
+    withheld: int = 0
+    """Broadcasts that one client did not get, for it had not read its sender's earlier ones."""

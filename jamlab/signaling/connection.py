@@ -65,16 +65,18 @@ class _Client(AsyncRealtimeClient):
 
 
 class _KeyFilter(logging.Filter):
-    """Takes the key out of what the libraries log: the handshake, and what a service says."""
+    """Takes keys out of what the libraries log: the handshake, the join, and what a service says."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, *keys: str) -> None:
         super().__init__()
-        self._key = key
+        self._keys = keys
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace the key in a record."""
-        record.msg = record.getMessage().replace(self._key, "REDACTED")
-        record.args = None
+        """Replace the keys in a record."""
+        words = record.getMessage()
+        for key in self._keys:
+            words = words.replace(key, "REDACTED")
+        record.msg, record.args = words, None
         return True
 
 
@@ -87,6 +89,8 @@ class Connection:
         The service.
     room, name : str
         The room, and the member's name in it.
+    secret : str
+        By what the member holds its name, where the service knows of such (see `names`).
     on_presence : callable
         Called with the whole presence state whenever it changes.
     on_signal : callable
@@ -100,6 +104,7 @@ class Connection:
         endpoint: Endpoint,
         room: str,
         name: str,
+        secret: str,
         *,
         on_presence: Callable[[object], None],
         on_signal: Callable[[object], None],
@@ -116,18 +121,16 @@ class Connection:
         self._opened = asyncio.Event()
         self._left = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
-        self._key_filter = _KeyFilter(endpoint.key)
+        self._key_filter = _KeyFilter(endpoint.key, secret)
         self._client = _Client(endpoint, self._lose)
-        self._channel = self._client.channel(
-            room,
-            {
-                "config": {
-                    "broadcast": {"ack": True, "self": False},
-                    "presence": {"key": name, "enabled": True},
-                    "private": False,
-                }
-            },
-        )
+        options: Any = {  # of which the client knows all but the secret, and sends all
+            "config": {
+                "broadcast": {"ack": True, "self": False},
+                "presence": {"key": name, "enabled": True, "secret": secret},
+                "private": False,
+            }
+        }
+        self._channel = self._client.channel(room, options)
         self._channel.on_presence_sync(self._hear_presence)
         self._channel.on_broadcast(SIGNAL_EVENT, self._hear_broadcast)
 

@@ -1,8 +1,8 @@
 """The embedded hub: Supabase Realtime's protocol on a WebSocket server of this process.
 
 What is said to whom is decided in `rooms`; here are the sockets, the clock and the key. A message
-is written to all its sockets at once and waits for none of them: what a client does not read
-piles up in its own buffer, up to a limit, then the client is dropped.
+is written to all its sockets at once and waits for none of them: what a client does not read piles
+up in its own buffer, up to a limit of each sender's (`backlog`).
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
+from jamlab.signaling.backlog import OWN, Backlog
 from jamlab.signaling.handshake import (
     PATH,
     Door,
@@ -47,6 +48,9 @@ CLOSE_TIMEOUT_S = 1.0
 KEY_VARIABLE = "JAMLAB_HUB_KEY"
 """Environment variable of the key for `jamlab serve`."""
 
+_LEFT = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
+"""Codes of sockets that their clients close."""
+
 log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,7 @@ class _Log(logging.LoggerAdapter[logging.Logger]):
 class _Client(NamedTuple):
     connection: ServerConnection
     version: Version
+    backlog: Backlog
 
 
 class Hub:
@@ -187,7 +192,8 @@ class Hub:
     async def _attend(self, connection: ServerConnection) -> None:
         """Serve one client until its socket closes."""
         assert connection.request is not None  # there is one once the socket is open
-        client = _Client(connection, version_of(connection.request))
+        backlog = Backlog(self._rooms.limits)
+        client = _Client(connection, version_of(connection.request), backlog)
         address = network_of(connection.remote_address[0])
         number = self._rooms.connect(client.version, address, self._now_s())
         self._clients[number] = client
@@ -202,7 +208,8 @@ class Hub:
             await connection.close(CloseCode.INTERNAL_ERROR)
         finally:
             del self._clients[number]
-            self._do(self._rooms.disconnect(number, self._now_s()))
+            left = connection.close_code in _LEFT
+            self._do(self._rooms.disconnect(number, self._now_s(), left=left))
 
     # Doing
 
@@ -219,15 +226,28 @@ class Hub:
         self._set_timer(self._rooms.next_at_s())
 
     def _send(self, action: Send) -> None:
-        most = self._rooms.limits.unsent_bytes
         clients = [self._clients[n] for n in action.sockets if n in self._clients]
         for version in {client.version for client in clients}:
             frame = encode(action.message, version)
             if frame is not None:
-                broadcast((c.connection for c in clients if c.version is version), frame)
+                same = [client for client in clients if client.version is version]
+                self._write(frame, same, action.sender)
+
+    def _write(self, frame: str | bytes, clients: Iterable[_Client], sender: int) -> None:
+        """Write a frame to those who may have it: what its sender has sent them is mostly read."""
+        length = len(frame if isinstance(frame, bytes) else frame.encode())
+        takers = []
         for client in clients:
+            client.backlog.drain(client.connection.transport.get_write_buffer_size())
+            if sender == OWN or client.backlog.takes(sender, length):
+                client.backlog.add(sender, length)
+                takers.append(client)
+            else:
+                self.counters.withheld += 1
+        broadcast((client.connection for client in takers), frame)
+        for client in takers:
             transport = client.connection.transport
-            if transport.get_write_buffer_size() > most and not transport.is_closing():
+            if client.backlog.is_too_long and not transport.is_closing():
                 self.counters.slow += 1
                 transport.abort()
 

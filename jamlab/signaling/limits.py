@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, fields
 
-from jamlab.signaling.messages import MAX_NAME
+from jamlab.signaling.messages import MAX_NAME, MAX_SIGNAL_BYTES
 
 
 class RefusedError(ValueError):
@@ -52,7 +52,17 @@ class Limits:
     who is there offers each of them a connection."""
     joins_burst: int = 32
     unsent_bytes: int = 1024 * 1024
-    """What waits for one client to read; one with more is dropped."""
+    """What of others' waits for one client to read; more is withheld. One of whom as much waits of
+    what the hub itself says is dropped."""
+    sender_unsent_bytes: int = 128 * 1024
+    """What of one client's waits for another to read; what is more, after a first message, is
+    withheld."""
+    signal_bytes: int = MAX_SIGNAL_BYTES + 4096
+    """How long a first message may be that is never withheld: a signal, as it is sent."""
+    secret_length: int = 128
+    """Characters of the secret by which a member holds its name."""
+    hold_s: float = 10.0
+    """How long a name is kept for a member that has lost its socket."""
     challenge_s: float = 2.0
     """How long the bearer of a name has to answer when somebody else asks for the name."""
 

@@ -21,6 +21,7 @@ from jamlab.signaling.connection import OPEN_TIMEOUT_S, Connection
 from jamlab.signaling.endpoint import Endpoint
 from jamlab.signaling.inbox import Inbox
 from jamlab.signaling.messages import ChannelEvent, PeerLeft, Signal
+from jamlab.signaling.names import digest
 from jamlab.signaling.outbox import Outbox
 from jamlab.signaling.pace import TokenBucket, backoff_s
 from jamlab.signaling.roster import Occupant, Roster
@@ -56,17 +57,19 @@ class SupabaseMembership:
         self.peer_id = peer_id
         self.dropped: Counter[str] = Counter()
         """How many signals were not delivered or not sent, by reason."""
+        secret = f"{randomness.getrandbits(128):032x}"
         self._connect_to = partial(
             Connection,
             endpoint,
             room,
             peer_id,
+            secret,
             on_presence=self._hear_presence,
             on_signal=self._hear_signal,
             on_lost=self._note_loss,
         )
         self._random = randomness
-        self._occupant = Occupant(time.time(), f"{randomness.getrandbits(128):032x}")
+        self._occupant = Occupant(time.time(), digest(secret))
         self._roster = Roster(peer_id, self._occupant.instance, grace_s=grace_s)
         self._inbox = Inbox(peer_id, hold_s=HOLD_S, dropped=self.dropped)
         self._outbox = Outbox(events_per_s=events_per_s, dropped=self.dropped)

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from jamlab.signaling.limits import CallWindow, Limits, RefusedError
 from jamlab.signaling.pace import TokenBucket
@@ -105,6 +106,17 @@ class Member:
 
     def __post_init__(self) -> None:
         self.has_presence = self.asked.has_presence
+
+    def check_instance(self, said: Mapping[str, Any] | None) -> None:
+        """Check that a member who says which instance it is holds its name by that one's secret.
+
+        Raises
+        ------
+        RefusedError
+            It does not: peers would take it for somebody else.
+        """
+        if said is not None and said.get("instance") not in (None, self.asked.shown):
+            raise RefusedError("the instance of a presence is the SHA-256 of the join's secret")
 
     def check_signal(self, event: str, content: object) -> None:
         """Check that a broadcast, if it is a signal, is in this member's own name.

@@ -14,8 +14,10 @@ from typing import Any
 from websockets.frames import CloseCode
 
 from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
+from jamlab.signaling.backlog import OWN
 from jamlab.signaling.challenge import Applicant, Challenges
 from jamlab.signaling.limits import Limits, RefusedError
+from jamlab.signaling.names import HeldNames, is_same
 from jamlab.signaling.pace import TokenBucket
 from jamlab.signaling.phoenix import (
     MalformedFrameError,
@@ -28,6 +30,9 @@ from jamlab.signaling.phoenix import (
 from jamlab.signaling.presence import Diff, Presences, read_presence
 from jamlab.signaling.room import BURST_S, PAGE_BYTES, Member, Room, Socket
 from jamlab.signaling.subscription import Subscription, check_topic
+
+TAKEN = "the name is taken: somebody in the room has it"
+"""Why somebody is refused a name; clients look for "taken"."""
 
 
 class Rooms:
@@ -54,6 +59,7 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
         self._joins: dict[str, TokenBucket] = {}
         self._challenges = Challenges(limits.challenge_s)
+        self._held = HeldNames(limits.hold_s)
         self._events = TokenBucket(limits.events_per_s, BURST_S * limits.events_per_s)
         self._actions: list[Action] = []
 
@@ -92,18 +98,17 @@ class Rooms:
             self._try(socket, message, handle)
         return self._done()
 
-    def disconnect(self, number: int, now_s: float) -> list[Action]:
-        """Note that a socket is gone; the others are told."""
+    def disconnect(self, number: int, now_s: float, *, left: bool) -> list[Action]:
+        """Note that a socket is gone, or that its client closed it to leave; others are told."""
         if number in self._sockets:
-            self._forget(self._sockets[number], now_s)
+            self._forget(self._sockets[number], now_s, keeps_names=not left)
         return self._done()
 
     def answer(self, number: int) -> list[Action]:
         """Note that a socket answered the ping: those who wait for a name of its are refused."""
         if number in self._sockets:
             for applicant in self._challenges.answer(self._sockets[number]):
-                reason = "the name is taken: somebody in the room has it"
-                self._refuse(applicant.socket, applicant.join, reason)
+                self._refuse(applicant.socket, applicant.join, TAKEN)
         return self._done()
 
     def advance(self, now_s: float) -> list[Action]:
@@ -152,7 +157,6 @@ class Rooms:
         key = asked.key or f"{self._random.getrandbits(128):032x}"
         room = self._rooms.get(topic)
         self._spend(socket, 1 + (len(room.members) if room else 0), now_s)
-        socket.count_join(now_s)
         self._challenges.withdraw(socket, topic)
         former = socket.members.get(topic)
         if former is not None:
@@ -186,7 +190,7 @@ class Rooms:
         hearers = self._rooms[member.topic].hearers(member)
         self._spend(member.socket, 1 + len(hearers), now_s)
         self.counters.broadcasts += 1
-        self._send(hearers, broadcast(member.topic, event, content))
+        self._send(hearers, broadcast(member.topic, event, content), member.socket.number)
         if member.asked.wants_ack:
             self._reply(member.socket, message)
 
@@ -194,6 +198,7 @@ class Rooms:
         room = self._rooms[member.topic]
         member.socket.count_presence_call(now_s)
         said = read_presence(message.payload, self.limits.presence_bytes)
+        member.check_instance(said)
         self._spend(member.socket, 1 + len(room.members), now_s)
         if said is None:
             diff = room.presences.untrack(member.key)
@@ -210,13 +215,15 @@ class Rooms:
     def _admit(self, applicant: Applicant, now_s: float) -> None:
         """Let somebody in, or have it wait for its name."""
         socket, join = applicant.socket, applicant.join
-        room = self._rooms.get(join.topic)
-        bearer = room.members.get(applicant.key) if room else None
-        self._check_capacity(socket, room, is_more=bearer is None)
-        if bearer is not None:
-            if self._challenges.add(bearer.socket, applicant, now_s):
-                self._actions.append(Ping(bearer.socket.number))
+        bearer = self._bearer(join.topic, applicant.key)
+        self._check_capacity(socket, self._rooms.get(join.topic), is_more=bearer is None)
+        if bearer is not None and not self._gives_way(bearer, applicant, now_s):
             return
+        if not self._held.allows((join.topic, applicant.key), applicant.asked.secret, now_s):
+            raise RefusedError(TAKEN)
+        socket.count_join(now_s)
+        self._held.release((join.topic, applicant.key))
+        room = self._rooms.get(join.topic)
         if room is None:
             room = self._rooms[join.topic] = Room(Presences(self._new_ref))
         member = Member(socket, join.topic, applicant.key, join.join_ref, applicant.asked)
@@ -225,6 +232,28 @@ class Rooms:
         self._reply(socket, join, {"postgres_changes": []})
         if member.has_presence:
             self._send_state(member)
+
+    def _bearer(self, topic: str, key: str) -> Member | None:
+        room = self._rooms.get(topic)
+        return room.members.get(key) if room else None
+
+    def _gives_way(self, bearer: Member, applicant: Applicant, now_s: float) -> bool:
+        """Return whether a bearer has given its name to somebody, who may be the bearer again.
+
+        Raises
+        ------
+        RefusedError
+            The bearer holds it by a secret, and this is somebody else.
+        """
+        if bearer.asked.shown is None:
+            if self._challenges.add(bearer.socket, applicant, now_s):
+                self._actions.append(Ping(bearer.socket.number))
+            return False
+        if not is_same(applicant.asked.secret, bearer.asked.shown):
+            raise RefusedError(TAKEN)
+        self.counters.evicted += 1
+        self._close(bearer.socket, CloseCode.POLICY_VIOLATION, "its owner came again", now_s)
+        return True
 
     def _check_capacity(self, socket: Socket, room: Room | None, *, is_more: bool) -> None:
         limits = self.limits
@@ -249,10 +278,12 @@ class Rooms:
         if not room.members:
             del self._rooms[member.topic]
 
-    def _forget(self, socket: Socket, now_s: float) -> None:
+    def _forget(self, socket: Socket, now_s: float, *, keeps_names: bool = True) -> None:
         del self._sockets[socket.number]
         self._challenges.withdraw(socket)
         for member in list(socket.members.values()):
+            if keeps_names and member.asked.shown is not None:
+                self._held.hold((member.topic, member.key), member.asked.shown, now_s)
             self._remove(member)
         self._admit_applicants(socket, now_s)
 
@@ -307,10 +338,10 @@ class Rooms:
         if diff is not None:
             self._send(self._rooms[topic].watchers(), Message(topic, "presence_diff", diff))
 
-    def _send(self, sockets: Iterable[Socket], message: Message) -> None:
+    def _send(self, sockets: Iterable[Socket], message: Message, sender: int = OWN) -> None:
         numbers = tuple(socket.number for socket in sockets)
         if numbers:
-            self._actions.append(Send(numbers, message))
+            self._actions.append(Send(numbers, message, sender))
 
     def _done(self) -> list[Action]:
         actions, self._actions = self._actions, []

@@ -1,10 +1,11 @@
 """What a client asks for when it joins a room on a hub: the payload of `phx_join`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jamlab.signaling.limits import Limits, RefusedError
+from jamlab.signaling.names import digest
 
 PREFIX = "realtime:"
 """How the topic of a room begins; the rest is the room's name."""
@@ -22,6 +23,13 @@ class Subscription:
     """Whether it wants a reply to each broadcast."""
     wants_own: bool
     """Whether it wants to hear its own broadcasts."""
+    secret: str | None = field(default=None, repr=False)
+    """By what it holds its name (see `names`)."""
+
+    @property
+    def shown(self) -> str | None:
+        """What everybody may see of the secret."""
+        return None if self.secret is None else digest(self.secret)
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], limits: Limits) -> "Subscription":
@@ -48,6 +56,7 @@ class Subscription:
             has_presence=_flag(presence, "enabled"),
             wants_ack=_flag(broadcast, "ack"),
             wants_own=_flag(broadcast, "self"),
+            secret=_secret(presence, limits.secret_length),
         )
 
 
@@ -67,6 +76,13 @@ def check_topic(topic: str, limits: Limits) -> None:
 def _check_name(what: str, name: str, most: int) -> None:
     if not (0 < len(name) <= most and name.isprintable()):
         raise RefusedError(f"{what} has 1 to {most} printable characters")
+
+
+def _secret(presence: Mapping[str, Any], most: int) -> str | None:
+    secret = presence.get("secret")
+    if secret is None or (isinstance(secret, str) and 0 < len(secret) <= most):
+        return secret
+    raise RefusedError(f"the secret of a presence key has 1 to {most} characters")
 
 
 def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:

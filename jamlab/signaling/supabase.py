@@ -48,7 +48,7 @@ class SupabaseChannel:
         key: str | None = None,
         *,
         grace_s: float = 20.0,
-        patience_s: float = 10.0,
+        patience_s: float = 15.0,
         events_per_s: float = EVENTS_PER_S,
         randomness: random.Random | None = None,
     ) -> None:

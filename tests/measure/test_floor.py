@@ -1,8 +1,7 @@
 """The physical floor against runs in virtual time, where a computer and a network take no time."""
 
 import pytest
-from hypothesis import given, settings
-from tests.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure import across
@@ -11,6 +10,7 @@ from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.summary import aligned_blocks_ms, floor_ms
 from jamlab.networks.profile import NetworkProfile
+from tests.examples import examples
 
 CLICK_ERROR_MS = 0.021
 """A frame: what a click is read to in noise."""

@@ -84,10 +84,10 @@ class Client:
         assert len(replies) == 1, replies
         return replies[0]["status"], replies[0]["response"]
 
-    def join(self, key="", topic=TOPIC, *, presence=True, ack=True, own=False):
+    def join(self, key="", topic=TOPIC, *, presence=True, ack=True, own=False, secret=None):
         config = {
             "broadcast": {"ack": ack, "self": own},
-            "presence": {"key": key, "enabled": presence},
+            "presence": {"key": key, "enabled": presence, "secret": secret},
             "private": False,
             "postgres_changes": [],
         }
@@ -115,8 +115,8 @@ class Client:
     def answer_ping(self):
         self.lobby.do(self.lobby.rooms.answer(self.number))
 
-    def disconnect(self):
-        self.lobby.do(self.lobby.rooms.disconnect(self.number, self.lobby.now_s))
+    def disconnect(self, *, left=False):
+        self.lobby.do(self.lobby.rooms.disconnect(self.number, self.lobby.now_s, left=left))
 
     def events(self, topic=TOPIC):
         """Return the events heard that nobody asked for, and their payloads."""

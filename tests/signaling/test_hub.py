@@ -238,24 +238,34 @@ class TestOthers:
             while "ben" not in (await ada.hears("presence_diff"))["leaves"]:
                 pass
 
-    async def test_who_reads_nothing_is_dropped_and_holds_nobody_up(self):
-        limits = Limits(unsent_bytes=100_000, **GENEROUS)
+    async def test_who_reads_slowly_misses_what_is_too_much_of_one_and_stays(self):
+        """However much somebody sends, the others hear each other, and nobody is dropped."""
+        limits = Limits(unsent_bytes=100_000, sender_unsent_bytes=20_000, **GENEROUS)
         async with (
             Hub(key=KEY, limits=limits) as hub,
+            raw(hub, "eve") as eve,
             raw(hub, "ada") as ada,
-            raw(hub, "ben") as ben,
             raw(hub, "cleo") as cleo,
         ):
             cleo.freeze()
-            broadcast = {"event": "e", "payload": "x" * 100_000}
-            sent = 0
+            flood = {"event": "e", "payload": "x" * 100_000}
+            while hub.counters.withheld < 50:
+                assert await eve.ask("broadcast", flood) == "ok"
+            assert await ada.ask("broadcast", {"event": "word", "payload": "!"}) == "ok"
+            cleo.ws.transport.resume_reading()
+            while (heard := await cleo.hears("broadcast"))["event"] == "e":
+                pass
+            assert heard["payload"] == "!"
+            assert await ada.ask("heartbeat", {}, "phoenix") == "ok"
+            assert hub.counters.slow == 0
+
+    async def test_who_reads_nothing_the_hub_says_is_dropped(self):
+        limits = Limits(unsent_bytes=100_000, **GENEROUS)
+        async with Hub(key=KEY, limits=limits) as hub, raw(hub, "cleo") as cleo:
+            cleo.freeze()
             while not hub.counters.slow:
-                assert await ada.ask("broadcast", broadcast) == "ok"
-                sent += 1
-            for _ in range(sent):
-                assert (await ben.hears("broadcast"))["payload"] == broadcast["payload"]
-            assert await ben.ask("heartbeat", {}, "phoenix") == "ok"
-            assert hub.counters.slow == 1
+                await cleo.ws.send(json.dumps([None, "1" * 60_000, "phoenix", "heartbeat", {}]))
+                await asyncio.sleep(0)
 
     async def test_a_bearer_who_lives_keeps_the_name(self, hub):
         async with raw(hub, "ada") as ada, raw(hub) as other:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from jamlab.signaling.names import digest
 from jamlab.signaling.phoenix import Version
 from tests.examples import examples
 
@@ -329,6 +330,48 @@ class TestNames:
         other.joined("ben")
         ada.disconnect()
         assert [m.payload["status"] for m in other.heard if m.event == "phx_reply"] == ["ok"]
+
+    def test_who_holds_it_by_a_secret_is_not_even_asked(self, lobby):
+        (ada,) = lobby.members("ada", secret="s3cret")
+        for secret in None, "other", digest("s3cret"):
+            (reply,) = lobby.client().join("ada", secret=secret)
+            assert reply.payload == {"status": "error", "response": {"reason": TAKEN}}
+        lobby.pass_time(10)
+        assert (lobby.pinged, ada.closed) == ([], None)
+
+    def test_who_has_the_secret_comes_again_at_once(self, lobby):
+        ada, ben = lobby.members("ada", "ben", secret="s3cret")
+        again = lobby.client().joined("ada", secret="s3cret")
+        assert ada.closed == (1008, "its owner came again")
+        assert again.broadcast("webrtc-signal", SIGNAL) == OK
+        assert ben.closed is None
+
+    def test_a_name_that_was_lost_is_kept_for_who_has_the_secret(self, lobby):
+        ada, _ben = lobby.members("ada", "ben", secret="s3cret")
+        ada.disconnect()
+        (reply,) = lobby.client().join("ada")
+        assert reply.payload == {"status": "error", "response": {"reason": TAKEN}}
+        lobby.client().joined("ada", secret="s3cret").disconnect()
+        lobby.pass_time(lobby.limits.hold_s)
+        lobby.client().joined("ada")
+
+    def test_a_name_that_was_given_up_is_free(self, lobby):
+        (ada,) = lobby.members("ada", secret="s3cret")
+        ada.leave()
+        (ada,) = lobby.members("ada", secret="another")
+        ada.disconnect(left=True)
+        lobby.client().joined("ada")
+
+    def test_nobody_shows_another_s_instance(self, lobby):
+        ada, eve = lobby.members("ada", secret="s3cret")[0], lobby.client().joined("eve")
+        other = lobby.client().joined("other", secret="other")
+        shown = {"instance": digest("s3cret"), "joined_at": 0}
+        assert ada.track(shown) == OK
+        for forger in eve, other:
+            status, response = forger.track(shown)
+            assert (status, "SHA-256" in response["reason"]) == ("error", True)
+        assert other.track({"instance": digest("other")}) == OK
+        assert eve.track({"mood": "fine"}) == OK
 
     def test_a_name_is_one_room_s(self, lobby):
         lobby.members("ada")

@@ -41,6 +41,9 @@ def test_what_was_asked_for():
         ({"presence": {"key": 7}}, "the presence key is a string"),
         ({"presence": {"key": "a" * 9}}, "has 1 to 8 printable characters"),
         ({"presence": {"key": "a\n"}}, "has 1 to 8 printable characters"),
+        ({"presence": {"secret": ""}}, "has 1 to 128 characters"),
+        ({"presence": {"secret": 7}}, "has 1 to 128 characters"),
+        ({"presence": {"secret": "x" * 129}}, "has 1 to 128 characters"),
         ({"presence": {"enabled": "yes"}}, "enabled is true or false"),
         ({"broadcast": {"ack": 1}}, "ack is true or false"),
         ({"broadcast": {"self": []}}, "self is true or false"),
@@ -51,6 +54,13 @@ def test_what_was_asked_for():
 def test_what_a_hub_cannot_give_is_refused_with_the_reason(config, reason):
     with pytest.raises(RefusedError, match=reason):
         read(**config)
+
+
+def test_a_secret_is_kept_and_not_shown():
+    asked = read(presence={"key": "ada", "secret": "s3cret"})
+    assert asked.secret == "s3cret"
+    assert asked.shown == "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0"
+    assert "s3cret" not in repr(asked)
 
 
 @pytest.mark.parametrize("topic", ["realtime:r", "realtime:12345678", "realtime:a:b", "realtime:ü"])

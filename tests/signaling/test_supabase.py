@@ -1,6 +1,7 @@
 """The Supabase channel on real sockets, with a service that can be told to fail."""
 
 import asyncio
+import hashlib
 import logging
 import random
 from contextlib import AsyncExitStack, suppress
@@ -106,7 +107,8 @@ async def test_what_is_said_is_the_products_protocol(service):
     assert {r["topic"] for r in service.requests} <= {"realtime:room", "phoenix"}
     assert [r["payload"]["config"]["presence"]["key"] for r in joins] == ["ada", "ben"]
     first, second = tracked(service)[:2]
-    assert first["instance"] == expected != second["instance"]
+    assert joins[0]["payload"]["config"]["presence"]["secret"] == expected
+    assert first["instance"] == hashlib.sha256(expected.encode()).hexdigest() != second["instance"]
     assert 0 <= second["joined_at"] - first["joined_at"] < 60
     (broadcast,) = [r["payload"] for r in service.requests if r["event"] == "broadcast"]
     assert broadcast == {
@@ -134,7 +136,10 @@ async def test_the_key_is_in_no_log_and_no_error(service, caplog):
         await channel(service).join("ada")
     ours = [r.getMessage() for r in caplog.records if r.name != "websockets.server"]
     assert any("> GET /realtime/v1/websocket?apikey=REDACTED" in line for line in ours)
-    assert not any(KEY in line for line in ours)
+    joins = [r for r in service.requests if r["event"] == "phx_join"]
+    secrets = {r["payload"]["config"]["presence"]["secret"] for r in joins}
+    assert len(secrets) == 3
+    assert not any(secret in line for line in ours for secret in (KEY, *secrets))
     assert logging.getLogger("websockets.client").filters == []
 
 
