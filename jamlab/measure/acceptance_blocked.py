@@ -49,6 +49,7 @@ SPARING = Quality("sparing", 48_000, 2880, "restricted_lowdelay")
 """Sixty milliseconds a packet: what matters here is who hears whom, not when."""
 ABOUT_CONNECTIONS = frozenset(NoticeKind) - {
     NoticeKind.JOINED,
+    NoticeKind.NEW_KEY,
     NoticeKind.HIGH_LATENCY,
     NoticeKind.NORMAL_LATENCY,
 }

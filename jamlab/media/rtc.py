@@ -21,11 +21,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from typing import Any, TypeAlias
 
 from aioice import Candidate, Connection
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc import (
+    MediaStreamTrack,
+    RTCCertificate,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
+)
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcdtlstransport import certificate_digest
 from aiortc.rtp import RtpPacket
 from av.packet import Packet
 
@@ -40,6 +48,7 @@ _QUEUED_FRAMES = 32
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _LAST_TIMESTAMP = "_RTCRtpSender__rtp_timestamp"
 _DATA_RECEIVED = "data_received"
+_CERTIFICATES = "_RTCPeerConnection__certificates"
 
 _MOST_BYTES = 1500  # what aiortc reads of a datagram; libsrtp's buffer is as long
 _DTLS_HEADER_BYTES = 13  # RFC 6347 §4.1; those of RFC 9147 §4 have two and 16 of ciphertext
@@ -122,6 +131,38 @@ def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
             "pyproject.toml"
         )
     setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))
+
+
+@cache
+def own_certificate() -> RTCCertificate:
+    """Return the certificate by which others know this process, for as long as it runs."""
+    return RTCCertificate.generateCertificate()
+
+
+def use_own_certificate(peer: RTCPeerConnection) -> None:
+    """Have a new connection show this process' certificate, where aiortc makes one for each.
+
+    Raises
+    ------
+    RuntimeError
+        When aiortc's insides are not the ones this module was written for.
+    """
+    if not hasattr(peer, _CERTIFICATES):
+        raise RuntimeError(
+            "this aiortc keeps no certificates where 1.16 does: install the version pinned in "
+            "pyproject.toml"
+        )
+    setattr(peer, _CERTIFICATES, [own_certificate()])
+
+
+def remote_fingerprint(sender: RTCRtpSender) -> str | None:
+    """Return the SHA-256 fingerprint of the certificate a peer has shown; None before it has.
+
+    It is computed of the certificate itself, which aiortc has compared with the description's.
+    """
+    connection = sender.transport._ssl
+    shown = None if connection is None else connection.get_peer_certificate(as_cryptography=True)
+    return None if shown is None else certificate_digest(shown, "sha-256")
 
 
 def is_dtls_or_srtp(datagram: bytes) -> bool:

@@ -11,6 +11,7 @@ class NoticeKind(StrEnum):
     """What there is to tell."""
 
     JOINED = "joined"
+    NEW_KEY = "new key"
     RETRYING = "retrying"
     RELAYING = "relaying"
     NO_AUDIO = "no audio"
@@ -28,6 +29,7 @@ class NoticeKind(StrEnum):
 
 _TEXTS = {
     NoticeKind.JOINED: "Somebody joined the session",
+    NoticeKind.NEW_KEY: "Another key than before: joined anew, or somebody else under this name",
     NoticeKind.RETRYING: "Direct audio connection failed, retrying…",
     NoticeKind.RELAYING: "Direct audio connection failed, using relay mode",
     NoticeKind.NO_AUDIO: "No audio connection: the session goes on without it, and tries again",

@@ -37,8 +37,10 @@ from jamlab.media.rtc import (
     candidate_pair,
     divert_packets,
     guard_datagrams,
+    remote_fingerprint,
     sender_connection,
     timestamp_origin,
+    use_own_certificate,
 )
 from jamlab.mesh.capture import Capture
 from jamlab.mesh.errors import MalformedDescriptionError
@@ -51,6 +53,7 @@ from jamlab.mesh.events import (
     RemoteStreamEnded,
     RemoteStreamEvent,
 )
+from jamlab.mesh.fingerprints import Identity
 from jamlab.mesh.negotiation import Negotiation
 
 log = logging.getLogger(__name__)
@@ -116,6 +119,7 @@ class PeerConnection:
         self._closing: asyncio.Task[None] | None = None
         self._abandoning: asyncio.Task[None] | None = None
         self._track = EncodedTrack()
+        use_own_certificate(connection)
         self._sender = _add_opus_track(connection, self._track)
         gather_on_loopback(sender_connection(self._sender))
         guard_datagrams(self._sender)
@@ -150,6 +154,12 @@ class PeerConnection:
         """Types of the local and the remote candidate our packets go between, when there are."""
         pair = candidate_pair(self._sender)
         return None if pair is None else (pair[0].type, pair[1].type)
+
+    @property
+    def identity(self) -> Identity | None:
+        """By what the peer is known; None before the handshake."""
+        fingerprint = remote_fingerprint(self._sender)
+        return None if fingerprint is None else Identity(fingerprint, self.capture is not None)
 
     # Signalling
 

@@ -35,6 +35,7 @@ from jamlab.mesh.events import (
     RemoteStreamEvent,
 )
 from jamlab.mesh.exchange import Exchanger
+from jamlab.mesh.fingerprints import Identity
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.peer import PeerConnection
 from jamlab.mesh.peers import Peers
@@ -128,6 +129,10 @@ class WebRTCAudioService:
     def connection_state(self, peer_id: str) -> ConnectionState:
         """Return the state of the connection that plays; raises `UnknownPeerError`."""
         return self._peers[peer_id].state
+
+    def identity(self, peer_id: str) -> Identity | None:
+        """Return by what a peer that plays is known; None before its handshake."""
+        return self._peers[peer_id].identity
 
     def timestamp_origin(self, peer_id: str) -> int | None:
         """Return the RTP timestamp a peer sees for our capture position 0; None before a packet."""

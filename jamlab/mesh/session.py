@@ -16,6 +16,7 @@ from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.capture import Capture, SoundChange
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
 from jamlab.mesh.figures import PeerFigures
+from jamlab.mesh.fingerprints import KnownPeers
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S, PeerLink
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
@@ -98,6 +99,7 @@ class JamSession:
         self._links: dict[str, PeerLink] = {}
         self._offers = TokenBucket(OFFERS_PER_S, OFFERS_BURST)
         self._last_attempt = 0  # of those whose links have ended: who returns knows their numbers
+        self._known = KnownPeers()
         self._present: set[str] = set()  # in the room, or heard
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: asyncio.Task[None] | None = None
@@ -272,8 +274,16 @@ class JamSession:
     def _follow(self, change: ConnectionStateChange) -> None:
         self._changed.set()
         self._forget_gone(change.peer_id)
+        if change.state is ConnectionState.CONNECTED:
+            self._recognise(change.peer_id)
         if change.peer_id in self._links:
             self._links[change.peer_id].hear(change)
+
+    def _recognise(self, peer_id: str) -> None:
+        """Tell when somebody is heard under a name who has another key than was heard before."""
+        identity = self.service.identity(peer_id)
+        if identity is not None and self._known.note(peer_id, identity):
+            self._tell(NoticeKind.NEW_KEY, peer_id)
 
     def _forget_gone(self, peer_id: str) -> None:
         """Let nothing stand about who has left; one connection of many attempts says nothing."""

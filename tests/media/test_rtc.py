@@ -6,6 +6,7 @@ of a hanging run; no test measures time.
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 import threading
 import tomllib
@@ -19,6 +20,7 @@ import pytest
 from aioice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
+from cryptography.hazmat.primitives.serialization import Encoding
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -33,9 +35,12 @@ from jamlab.media.rtc import (
     divert_packets,
     guard_datagrams,
     is_dtls_or_srtp,
+    own_certificate,
     pair_count,
+    remote_fingerprint,
     selected_pair,
     timestamp_origin,
+    use_own_certificate,
 )
 
 PATIENCE_S = 30
@@ -264,6 +269,37 @@ def stray(link, datagrams):
                             stranger.sendto(datagram, (host, int(port)))
 
 
+class TestCertificate:
+    async def test_all_connections_of_a_process_show_the_one_it_has(self):
+        peers = [connection() for _ in range(2)]
+        shown = set()
+        for peer in peers:
+            use_own_certificate(peer)
+            peer.addTrack(EncodedTrack())
+            sdp = (await peer.createOffer()).sdp
+            shown |= {line for line in sdp.splitlines() if line.startswith("a=fingerprint:sha-256")}
+            await peer.close()
+        assert shown == {f"a=fingerprint:sha-256 {own_fingerprint()}"}
+
+    async def test_what_a_peer_has_shown_is_what_its_description_says(self):
+        async with linked() as link:
+            told = link.far.localDescription.sdp
+            assert f"a=fingerprint:sha-256 {remote_fingerprint(link.sender)}" in told
+
+    async def test_before_the_handshake_nothing_was_shown(self):
+        peer = connection()
+        try:
+            assert remote_fingerprint(peer.addTrack(EncodedTrack())) is None
+        finally:
+            await peer.close()
+
+
+def own_fingerprint():
+    """Return this process' fingerprint, computed apart from aiortc (RFC 8122 §5)."""
+    der = own_certificate()._cert.public_bytes(Encoding.DER)
+    return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())
+
+
 class TestEncodedTrack:
     def frame(self, number):
         return EncodedFrame(bytes([number]), number * 120)
@@ -368,6 +404,7 @@ class TestAiortcsInsides:
                     (Connection(ice_controlling=True), "_check_list"),
                     (Connection(ice_controlling=True), "_nominated"),
                     (sender.transport.transport._connection, rtc._DATA_RECEIVED),
+                    (peer, rtc._CERTIFICATES),
                 )
                 if not hasattr(owner, name)
             ]

@@ -1,6 +1,7 @@
 """Attacks on a session by attackers who use nothing of this package: sockets and what they send."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -8,10 +9,12 @@ import re
 import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 import aioice.ice
 import psutil
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from websockets.asyncio.client import connect
 
 from jamlab.media.quality import LOW_LATENCY
@@ -108,13 +111,35 @@ class Eve:
             if (answered, heard) == (ref, "phx_reply"):
                 return payload["status"]
 
+    async def track(self, said):
+        """Say something about oneself; returns the status of the reply."""
+        return await self.say("presence", {"type": "presence", "event": "track", "payload": said})
+
+    async def sees(self, name):
+        """Wait until somebody is in the room's presence; returns what they say."""
+        while True:
+            *_, heard, payload = json.loads(await self.ws.recv())
+            shown = payload.get("joins", payload) if heard.startswith("presence_") else {}
+            if name in shown:
+                return shown[name]["metas"][0]
+
+    async def hears(self, kind):
+        """Wait until a signal comes; returns its data."""
+        while True:
+            *_, heard, payload = json.loads(await self.ws.recv())
+            if heard == "broadcast" and payload["payload"].get("type") == kind:
+                return payload["payload"]["data"]
+
+    async def enter(self, name):
+        """Come into the room unseen; returns the status of the join."""
+        config = {"broadcast": {"ack": True}, "presence": {"key": name, "enabled": True}}
+        return await self.say("phx_join", {"config": config})
+
     async def join(self, name, said=None):
         """Come into the room and be seen; returns the status of the join."""
-        config = {"broadcast": {"ack": True}, "presence": {"key": name, "enabled": True}}
-        status = await self.say("phx_join", {"config": config})
+        status = await self.enter(name)
         if status == "ok":
-            track = {"type": "presence", "event": "track", "payload": said or {}}
-            await self.say("presence", track)
+            await self.track(said or {})
         return status
 
 
@@ -125,12 +150,57 @@ async def eve(url):
         yield Eve(ws)
 
 
+class SlowLink:
+    """A way to the hub that can be stopped, as a network is that swallows everything."""
+
+    def __init__(self, url):
+        self._hub = urlsplit(url)
+        self.flows = asyncio.Event()
+        self.flows.set()
+        self._writers = []
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = self._hub._replace(netloc=f"127.0.0.1:{port}").geturl()
+        return self
+
+    async def __aexit__(self, *exc_info):
+        self.cut()
+        self._server.close()
+        await self._server.wait_closed()
+
+    def cut(self):
+        """Reset every connection, and let new ones flow."""
+        self.flows.set()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _carry(self, reader, writer):
+        at, to = await asyncio.open_connection(self._hub.hostname, self._hub.port)
+        self._writers += [writer, to]
+        with contextlib.suppress(ConnectionError):
+            await asyncio.gather(self._pass(reader, to), self._pass(at, writer))
+
+    async def _pass(self, reader, writer):
+        try:
+            while data := await reader.read(4096):
+                await self.flows.wait()
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+
 @asynccontextmanager
-async def playing(url):
+async def playing(url, url_of_ben=None):
     """Two who hear each other in the hub's room."""
     ada, ben = Member("ada", None), Member("ben", None)
-    for member in ada, ben:
-        member.session._channel = SupabaseChannel("room", url, KEY)
+    for member, where in (ada, url), (ben, url_of_ben or url):
+        member.session._channel = SupabaseChannel("room", where, KEY)
+        member.notices = []
+        member.session.on_notice(member.notices.append)
         member.changes = []
         member.service.on_connection_state_change(member.changes.append)
     async with ada.session, ben.session:
@@ -202,3 +272,49 @@ class TestGhosts:
             await until(lambda: udp_sockets() == open_before, "for the sockets to close")
             await until(lambda: len(asyncio.all_tasks()) <= tasks, "for the tasks to end")
             await play_on(ada, ben)
+
+
+class TestNames:
+    """Who would be somebody else in the room, and be heard under that name."""
+
+    async def test_a_flood_and_a_copied_presence_make_nobody_another(self):
+        """Ben's link stands still, Eve sends as much as she may, and asks for his name."""
+        async with served() as url, SlowLink(url) as link, playing(url, link.url) as (ada, ben):
+            async with eve(url) as spy, eve(url) as flooder, eve(url) as thief:
+                assert await spy.enter("spy") == "ok"
+                seen = await spy.sees("ben")
+                shown = {name: seen[name] for name in ("instance", "joined_at")}
+                assert await flooder.join("eve") == "ok"
+                link.flows.clear()
+                flood = {"type": "broadcast", "event": "e", "payload": {"x": "x" * 250_000}}
+                for _ in range(20):
+                    assert await flooder.say("broadcast", flood) == "ok"
+                assert await thief.join("ben") == "error"
+                assert await flooder.track(shown) == "error"
+                link.cut()  # and ben is out of the room
+                await until(lambda: ben.notices[-1:] and "lost" in ben.notices[-1].kind)
+                assert await thief.join("ben") == "error"
+            await until(lambda: "restored" in ben.notices[-1].kind, "for ben to be back")
+            await play_on(ada, ben)
+            assert ada.hears == {"ben"}
+
+    async def test_another_key_under_a_name_is_told(self):
+        """Ben has left, so anybody may be Ben; whoever it is, has other keys."""
+        stranger = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        async with served() as url, playing(url) as (ada, ben), eve(url) as thief:
+            await ben.session.leave()
+            await until(lambda: not ada.service.peers, "for ben to be gone")
+            assert await thief.join("ben") == "ok"
+            offer = await thief.hears("offer")
+            await stranger.setRemoteDescription(RTCSessionDescription(offer["sdp"], "offer"))
+            await stranger.setLocalDescription(await stranger.createAnswer())
+            answer = {"type": "answer", "sdp": stranger.localDescription.sdp}
+            signal = {"type": "answer", "senderPeerId": "ben", "targetPeerId": "ada"}
+            signal["data"] = {**answer, "attempt": offer["attempt"]}
+            broadcast = {"type": "broadcast", "event": "webrtc-signal", "payload": signal}
+            assert await thief.say("broadcast", broadcast) == "ok"
+            await ada.session.wait_connected(30, "ben")
+            await until(lambda: stranger.connectionState == "connected", "at the stranger's")
+            await stranger.close()
+        told = [(notice.kind, notice.peer_id) for notice in ada.notices]
+        assert told[:3] == [(kind, "ben") for kind in ("joined", "joined", "new key")]
