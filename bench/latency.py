@@ -169,7 +169,13 @@ def main():
     cpu, stock_cpu = [cpu for _, cpu, _ in mesh], [cpu for _, cpu, _ in stock_mesh]
     there_and_back = over(of("round trip"), of("median"))
     bars = [
-        bar("2 participants, one way, median over whole blocks'", of("of floor"), "×", "≤", 2),
+        bar(
+            "2 participants, one way, median over what whole blocks take",
+            of("of floor"),
+            "×",
+            "≤",
+            2,
+        ),
         bar(
             "2 participants, stock's median over jamlab's",
             over(stock_medians, of("median")),

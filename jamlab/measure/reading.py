@@ -108,9 +108,9 @@ def waveform_table(readings: Readings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``measurement``, ``sender``, ``receiver``, ``click``, ``time_ms`` (since the click
-        was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation`` (magnitude of the
-        coefficient, 0 to 1, for the click beginning there).
+        Columns ``session``, ``measurement``, ``sender``, ``receiver``, ``click``, ``time_ms``
+        (since the click was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation``
+        (magnitude of the coefficient, 0 to 1, for the click beginning there).
     """
     shown: dict[str, pd.DataFrame] = {}
     for path, found in readings:
@@ -130,6 +130,7 @@ def _waveform(path: Path, reading: ClickReading) -> pd.DataFrame:
     emitted[_SHOWN_BEFORE : _SHOWN_BEFORE + CLICK_FRAMES] = click
     return pd.DataFrame(
         {
+            "session": path.session,
             "measurement": path.measurement,
             "sender": path.emitter.name,
             "receiver": path.peer,

@@ -68,7 +68,7 @@ def correlation(record: LatencyRecord) -> ReportFigure:
 
 def _excerpts(record: LatencyRecord) -> Iterator[tuple[pd.DataFrame, float]]:
     """Yield each measurement's excerpt and the latency read from its click, NaN if not heard."""
-    path = ["measurement", "sender", "receiver", "click"]
+    path = ["session", "measurement", "sender", "receiver", "click"]
     latencies_ms = record.clicks.set_index(path)["latency_ms"]
     for key, excerpt in record.waveforms.groupby(path, sort=True):
         yield excerpt, float(latencies_ms.get(key, math.nan))

@@ -17,7 +17,7 @@ NOTEBOOK = "05_latency_across_networks"
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    plan = LatencyPlan(duration_s=3.0, round_trip_s=3.0, settle_s=1.0)
+    plan = LatencyPlan(duration_s=3.0, round_trip_s=0.0, settle_s=1.0, sessions=2)
     for name in ("LAN", "4G"):
         measure_on(name, plan, 1, folder / "record" / name)
     parameters = {"record": str(folder / "record")}

@@ -21,8 +21,10 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
     assert names == [
         "peers",
         "quality",
+        "sessions",
         "duration_s",
         "round_trip_s",
+        "max_concealed_percent",
         "block_frames",
         "record",
         "out",
@@ -34,12 +36,15 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
 
 @pytest.mark.slow
 def test_it_measures_where_no_record_is_given(tmp_path):
-    parameters = {"duration_s": 3.0, "round_trip_s": 3.0, "out": str(tmp_path / "record")}
+    parameters = {"sessions": 2, "duration_s": 3.0, "round_trip_s": 3.0}
+    parameters["out"] = str(tmp_path / "record")
     made = render(notebook_path("01_loopback_latency"), parameters, tmp_path / "page.html")
     page = Page(made.read_text(encoding="utf-8"))
     record = LatencyRecord.load(tmp_path / "record")
     assert record.provenance["parameters"]["duration_s"] == 3.0
     assert "duration 3 s" in page.text
+    assert sorted(set(record.clicks["session"])) == [0, 1]
+    assert "What differs between sessions" in page.text
     assert "FloatProgress" not in page.text
     assert page.addresses == []
     assert "Mouth to ear not measured" in page.text

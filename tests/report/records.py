@@ -43,6 +43,7 @@ def excerpt(record, measurement):
     wave = np.where((time_ms >= 0) & (time_ms < 40), np.sin(time_ms * 6), 0.0)
     return pd.DataFrame(
         {
+            "session": first["session"],
             "measurement": measurement,
             "sender": first["sender"],
             "receiver": first["receiver"],
