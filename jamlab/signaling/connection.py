@@ -65,7 +65,7 @@ class _Client(AsyncRealtimeClient):
 
 
 class _KeyFilter(logging.Filter):
-    """Takes keys out of the libraries' log: of handshakes, joins, and a service's words."""
+    """Takes keys out of what the libraries log: the handshake, the join, what a service says."""
 
     def __init__(self, *keys: str) -> None:
         super().__init__()
