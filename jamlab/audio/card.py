@@ -283,7 +283,7 @@ class VirtualCard:
 
     def _exchange(self, callback: DuplexCallback, now_s: float) -> None:
         due = self._due_frame
-        captured = self._captured(due - self.block_frames)
+        captured = self._sourced(due - self.block_frames)
         self.counters.blocks += 1
         self.too_late = self.frame_at(now_s) > due + self._slack_frames
         played = callback(captured)
@@ -293,7 +293,7 @@ class VirtualCard:
         if self._recording is not None:
             self._recording.write(played)
 
-    def _captured(self, start: int) -> Block:
+    def _sourced(self, start: int) -> Block:
         try:
             return self.source(start, self.block_frames)
         except Exception as error:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jamlab.audio.portaudio import Device, pair_named
-from jamlab.measure.loopback import MIN_HEARD_SHARE, LoopbackPlan, check_heard, loopback_table
+from jamlab.audio.portaudio import Device, DeviceError, pair_named
+from jamlab.measure.loopback import LoopbackPlan, check_loop, loopback_table
 from jamlab.measure.loopback import measure_loopback as measure_clicks
 from jamlab.measure.record import (
     PROVENANCE,
@@ -53,9 +53,9 @@ class CardRecord:
         Raises
         ------
         jamlab.audio.portaudio.DeviceError
-            When too few clicks came back for a figure.
+            When too few clicks came back for a figure, or at times that disagree.
         """
-        check_heard(loopback_table(clicks))
+        check_loop(loopback_table(clicks))
         parameters = asdict(plan) | {"block_frames": list(plan.block_frames)}
         devices = {"output": _described(output), "input": _described(source)}
         return cls(clicks, provenance(parameters, devices=devices))
@@ -94,20 +94,33 @@ class CardRecord:
         return tuple(frames for frames in sizes if self.round_trip_frames(frames) is not None)
 
     def round_trip_frames(self, block_frames: int) -> Estimate | None:
-        """Return the median round trip at a block size; None when it was not measured.
-
-        It was not where fewer than 95 % of the clicks came back, either.
-        """
-        clicks = self.clicks.loc[self.clicks["block_frames"] == block_frames, "round_trip_frames"]
-        heard = clicks.dropna().to_numpy()
-        if not len(clicks) or len(heard) < MIN_HEARD_SHARE * len(clicks):
+        """Return the median round trip at a block size; None where `fault` says why."""
+        if self.fault(block_frames):
             return None
+        heard = self._of(block_frames)["round_trip_frames"].dropna().to_numpy()
         return median(heard, np.random.default_rng(_SEED))
+
+    def fault(self, block_frames: int) -> str:
+        """Say why there is no round trip at a block size, as "not measured …"; "" if there is."""
+        clicks = self._of(block_frames)
+        if not len(clicks):
+            measured = ", ".join(map(str, self.block_sizes)) or "none"
+            return f"not measured at blocks of {block_frames} frames (measured: {measured})"
+        try:
+            check_loop(loopback_table(clicks))
+        except DeviceError:
+            return (
+                f"not measured at blocks of {block_frames} frames: too few clicks came back, or "
+                "at times that disagree"
+            )
+        return ""
+
+    def _of(self, block_frames: int) -> pd.DataFrame:
+        return self.clicks.loc[self.clicks["block_frames"] == block_frames]
 
     def confidence(self, block_frames: int) -> float:
         """Return the median confidence of the clicks at a block size; NaN without any."""
-        clicks = self.clicks.loc[self.clicks["block_frames"] == block_frames]
-        return float(clicks["confidence"].median())
+        return float(self._of(block_frames)["confidence"].median())
 
     @property
     def name(self) -> str:
@@ -126,14 +139,14 @@ def measure_card(
     Raises
     ------
     jamlab.audio.portaudio.DeviceError
-        When a device cannot be used, or too few clicks came back; the rest is not measured then.
+        When a device cannot be used, or `CardRecord.of` would refuse; the rest is not measured.
     """
     source, output = pair_named(input_device, output_device)
     measured = []
     for block_frames in plan.block_frames:
         one = replace(plan, block_frames=(block_frames,))
         measured.append(measure_clicks(one, input_device, output_device))
-        check_heard(loopback_table(measured[-1]))
+        check_loop(loopback_table(measured[-1]))
     return CardRecord.of(pd.concat(measured, ignore_index=True), plan, output, source)
 
 

@@ -34,6 +34,9 @@ MAX_ROUND_TRIP_S = 1.0
 PATIENCE_S = 5.0
 """A card that has not called back for so long has stopped; PulseAudio's takes two to start."""
 MIN_HEARD_SHARE = 0.95
+MAX_SPREAD_FRAMES, MAX_SPREAD_BLOCKS = SAMPLE_RATE // 1000, 0.25
+"""Further apart than either, readings are of two ways. Those of one agree to a frame, but for
+systems that put a layer of their own between: PulseAudio's wander by a tenth of a block."""
 _LOOK_S = 0.5
 _SEED = 20
 
@@ -232,18 +235,27 @@ def _row(block_frames: int, clicks: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def check_heard(table: pd.DataFrame) -> None:
-    """Check that a loop was there to be measured.
+def check_loop(table: pd.DataFrame) -> None:
+    """Check that a loop was there to be measured, and only one.
 
     Raises
     ------
     jamlab.audio.portaudio.DeviceError
-        Names the block size of which too few clicks came back, and says what to do.
+        Names the block size of which too few clicks came back, or at different times, and says
+        what to do.
     """
     for row in table.to_dict("records"):
+        at = f"at {row['block_frames']:g} frames a block"
         if row["heard_share"] < MIN_HEARD_SHARE:
             raise DeviceError(
-                f"only {row['heard_share']:.0%} of the clicks came back at {row['block_frames']:g} "
-                "frames a block: connect output and input by a cable, or turn the loudspeaker up "
-                "and bring the microphone near"
+                f"only {row['heard_share']:.0%} of the clicks came back {at}: connect output and "
+                "input by a cable, or turn the loudspeaker up and bring the microphone near"
+            )
+        most = max(MAX_SPREAD_FRAMES, MAX_SPREAD_BLOCKS * row["block_frames"])
+        if row["spread_frames"] > most:
+            raise DeviceError(
+                f"the clicks came back at times {row['spread_frames']:.0f} frames apart {at}, so "
+                "there is no one round trip: leave one way from output to input, by a cable "
+                "without monitoring beside it or with the microphone near the loudspeaker, and "
+                "measure again"
             )

@@ -81,8 +81,7 @@ def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
         return NOT_MEASURED
     round_trip = card.round_trip_frames(block_frames)
     if round_trip is None:
-        measured = ", ".join(map(str, card.block_sizes)) or "none"
-        return f"{NOT_MEASURED} at blocks of {block_frames} frames (measured: {measured})"
+        return card.fault(block_frames)
     virtual = VirtualCard(block_frames=block_frames).round_trip_frames
     relay = DeviceCard(block_frames=block_frames).round_trip_frames - block_frames
     return CardPart(_scaled(round_trip, 1000 / SAMPLE_RATE), _ms(virtual), _ms(relay))

@@ -8,9 +8,12 @@ import pytest
 from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.loopback import LoopbackPlan
+from jamlab.measure.mouth_to_ear import check_block
 from jamlab.measure.record import RecordError
 
 from .card_records import INPUT, OUTPUT, card_record, clicks_of
+
+_TRIP = "round_trip_frames"
 
 
 @pytest.fixture
@@ -77,6 +80,18 @@ class TestFigures:
         record = CardRecord(clicks, card_record({64: 300.0}).provenance)
         assert record.round_trip_frames(64) is None
         assert record.block_sizes == ()
+
+    def test_readings_that_disagree_are_no_figure(self):
+        """As of a loop and an echo 10 ms later, between which readings fall at random."""
+        clicks = clicks_of({64: 300.0, 128: 420.0})
+        clicks.loc[(clicks["block_frames"] == 64) & (clicks["click"] % 2 == 0), _TRIP] += 480
+        with pytest.raises(DeviceError, match="480 frames apart at 64 frames a block"):
+            CardRecord.of(clicks, LoopbackPlan((64, 128)), OUTPUT, INPUT)
+        record = CardRecord(clicks, card_record({64: 300.0}).provenance)
+        assert record.round_trip_frames(64) is None
+        assert record.block_sizes == (128,)
+        with pytest.raises(RecordError, match=r"not measured at blocks of 64 frames: .*disagree"):
+            check_block(record, 64)
 
     def test_a_click_or_two_may_be_missing(self):
         estimate = card_record({64: 300.0}, missed=2).round_trip_frames(64)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.loopback import (
     LoopbackPlan,
-    check_heard,
+    check_loop,
     loopback_table,
     read_loopbacks,
 )
@@ -59,11 +59,28 @@ def test_without_a_loop_there_is_no_figure_but_advice():
     table = loopback_table(read_loopbacks(PLAN, [(64, noise)]))
     assert table["round_trip_frames"].isna().all()
     with pytest.raises(DeviceError, match=r"only 0% .* at 64 frames a block: connect output"):
-        check_heard(table)
+        check_loop(table)
 
 
 def test_a_loop_that_is_there_needs_no_advice():
-    check_heard(loopback_table(read_loopbacks(PLAN, [(64, delayed(192))])))
+    check_loop(loopback_table(read_loopbacks(PLAN, [(64, delayed(192))])))
+
+
+def test_readings_that_disagree_are_no_figure_but_advice():
+    """The way itself and, as strong as can be taken for an echo, another 10 ms later."""
+    noise = 0.002 * np.random.default_rng(3).standard_normal(PLAN.frames)
+    recording = delayed(300) + 2 * delayed(780) + noise
+    table = loopback_table(read_loopbacks(PLAN, [(64, recording)]))
+    assert table["heard_share"].item() == 1  # which was all that was asked
+    assert table["spread_frames"].item() == pytest.approx(480, abs=1)
+    with pytest.raises(DeviceError, match=r"at times 480 frames apart at 64 frames a block"):
+        check_loop(table)
+
+
+def test_readings_that_differ_by_noise_are_a_figure():
+    table = loopback_table(read_loopbacks(PLAN, [(64, delayed(300, 0.1, noise=0.02))]))
+    assert 0 < table["spread_frames"].item() < 3
+    check_loop(table)
 
 
 @pytest.mark.parametrize(
