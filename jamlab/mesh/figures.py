@@ -18,6 +18,10 @@ same for all packets, so their means may be taken apart: that of the waits over 
 ways over RTCP's. The sum is wrong by half of what the two directions differ, and there is no way to
 know by how much: that takes a clock both ends share (RFC 7679 §3.7.1).
 
+Where our own event loop lags, packets are read late and played to nobody. They count for nothing;
+where there are no others, the latency is not known, and `PeerFigures.unknown` says why. No stage is
+ever below 0, nor the latency below what its frame and look-ahead take.
+
 Shares and rates are of one interval: differences of counts that a connection keeps from its
 beginning, so another connection to the same peer begins anew.
 """
@@ -33,6 +37,10 @@ CANDIDATE_TYPES = ("host", "prflx", "srflx", "relay")
 
 STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
 """The stages of the latency, in a sample's order."""
+
+
+LAGS_S = 0.020
+"""A loop whose callbacks came later than that is why there is no figure, if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class PeerFigures:
     received_bit_s: float | None = None
     drift_ppm: float | None = None
     """How much faster the peer's sound card runs than ours, in parts per million."""
+    unknown: str = ""
+    """Why the latency is not known, in words; empty where it is."""
 
     @property
     def one_way_s(self) -> float | None:
@@ -129,7 +139,22 @@ def _at(now: Reading) -> PeerFigures:
         local_candidate=local,
         remote_candidate=remote,
         drift_ppm=None if now.stream.drift is None else now.stream.drift * 1e6,
+        unknown=_unknown(now),
     )
+
+
+def _unknown(now: Reading) -> str:
+    """Say why there is no latency; nothing where there is one."""
+    stream = now.stream
+    if stream.frame_frames is None:
+        return "no sound has come yet"
+    if stream.waits is None:
+        if stream.lag_s is None:
+            return "our sound card has not called yet"
+        if stream.lag_s > LAGS_S:
+            return f"the loop lagged by {1000 * stream.lag_s:.0f} ms"
+        return "no packet came lately"
+    return "no RTCP report has come back yet" if now.rtcp.round_trip_s is None else ""
 
 
 def _loss_share(now: Reading, last: Reading) -> float | None:

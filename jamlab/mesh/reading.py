@@ -45,6 +45,8 @@ class StreamReading:
     """Of the packets that came lately; None when none did."""
     drift: float | None = None
     """As of `FollowingPlayout.drift`."""
+    lag_s: float | None = None
+    """By how much our card's callbacks came too late lately; None before there was any."""
 
     @classmethod
     def of(
@@ -53,6 +55,7 @@ class StreamReading:
         timeline: CardTimeline | None,
         captured_frames: int,
         since_s: float,
+        lag_s: float | None = None,
     ) -> "StreamReading":
         """Read a playout buffer.
 
@@ -66,6 +69,8 @@ class StreamReading:
             Frames the card has captured so far, as many as it has asked for.
         since_s : float
             Packets that came before are not looked at.
+        lag_s : float, optional
+            By how much the card's callbacks came too late meanwhile.
         """
         counters = playout.counters
         lately = latest(playout.history, since_s, lambda packet: packet.arrival_s)
@@ -77,6 +82,7 @@ class StreamReading:
             playout.frame_frames,
             waits,
             playout.drift,
+            lag_s,
         )
 
 
@@ -169,8 +175,9 @@ class Reader:
     def _reading(self, peer: PeerConnection, report: RTCStatsReport, within_s: float) -> Reading:
         now_s, stream = asyncio.get_running_loop().time(), NO_STREAM
         if peer.playout is not None:
-            captured, timeline = self._encoder.captured_frames, self._timeline(now_s)
-            stream = StreamReading.of(peer.playout, timeline, captured, now_s - within_s)
+            timeline, lag_s = self._timeline(now_s, within_s)
+            captured = self._encoder.captured_frames
+            stream = StreamReading.of(peer.playout, timeline, captured, now_s - within_s, lag_s)
         return Reading(
             now_s,
             peer.peer_id,
@@ -181,9 +188,16 @@ class Reader:
             peer.candidates,
         )
 
-    def _timeline(self, now_s: float) -> CardTimeline | None:
-        sent = latest(self._sent, now_s - _TIMELINE_S, lambda frame: frame[1])
-        return CardTimeline.told_by(sent, self._card.block_frames, self._card.round_trip_frames)
+    def _timeline(self, now_s: float, within_s: float) -> tuple[CardTimeline | None, float | None]:
+        """Return the card's timeline, if anything tells it, and how late its callbacks were."""
+        sent = latest(self._sent, now_s - max(within_s, _TIMELINE_S), lambda frame: frame[1])
+        told = [frame for frame in sent if frame[1] >= now_s - _TIMELINE_S]
+        card = self._card
+        timeline = CardTimeline.told_by(told, card.block_frames, card.round_trip_frames)
+        if timeline is not None:
+            return timeline, timeline.lag_s(sent)
+        last_s = next((sent_s for _, sent_s in reversed(self._sent)), None)
+        return None, None if last_s is None else now_s - last_s
 
 
 def latest(items: Reversible[Item], since_s: float, time_of: Callable[[Item], float]) -> list[Item]:

@@ -8,12 +8,17 @@ it came, leave the time of frame 0 plus that callback's lag, and the smallest of
 of frame 0. The callbacks' times are those that `WebRTCAudioService.sent_frames` has anyway: an Opus
 frame is sent in the very callback that completes it.
 
+A packet that is read after the block that plays it should have begun to sound was played to nobody:
+a loop that stalled reads what came meanwhile, and then makes the callbacks it owes. Such packets
+have no wait, and count for none. One that is read after its callback was due, but before its block
+sounds, was waited for by the card: nothing waits for less than no time.
+
 What a callback with the count *n* returns sounds from frame ``n + R`` on, where *R* is the card's
 round trip less the block it captured meanwhile. There is no I/O and no clock here.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -63,15 +68,22 @@ class CardTimeline:
         block_frames, round_trip_frames : int
             The card's.
         """
-        began = (
-            sent_s - math.ceil(end / block_frames) * block_frames / SAMPLE_RATE
-            for (_, sent_s), (end, _) in pairwise(sent)
-        )
-        began_s = min(began, default=None)
+        began_s = min(_began_s(sent, block_frames), default=None)
         return None if began_s is None else cls(began_s, block_frames, round_trip_frames)
 
+    def lag_s(self, sent: Sequence[tuple[int, float]]) -> float:
+        """Return by how much the latest of some callbacks came too late.
+
+        Parameters
+        ----------
+        sent : sequence of (position, seconds)
+            As of `told_by`, of any stretch of time.
+        """
+        latest_s = max(_began_s(sent, self.block_frames), default=self.began_s)
+        return max(latest_s - self.began_s, 0.0)
+
     def waits(self, packets: Iterable[PlayedPacket], origin: int) -> Waits | None:
-        """Return what packets waited for on average; None when there are none.
+        """Return what packets waited for on average; None when none could be heard.
 
         Parameters
         ----------
@@ -80,16 +92,23 @@ class CardTimeline:
         origin : int
             Frame of the card, counted in frames asked for, at which their playout began.
         """
-        outputs, arrivals_s = [], []
+        slack_s = (self.round_trip_frames - self.block_frames) / SAMPLE_RATE
+        playout_s, card_s, heard = 0.0, 0.0, 0
         for packet in packets:
-            outputs.append(origin + packet.output_frame)
-            arrivals_s.append(packet.arrival_s)
-        if not outputs:
+            output = origin + packet.output_frame
+            called = (output // self.block_frames + 1) * self.block_frames
+            wait_s = self.began_s + called / SAMPLE_RATE - packet.arrival_s
+            if wait_s >= -slack_s:
+                playout_s += wait_s
+                card_s += (output + self.round_trip_frames - called) / SAMPLE_RATE
+                heard += 1
+        if not heard:
             return None
-        called = sum(output // self.block_frames + 1 for output in outputs) * self.block_frames
-        sounds = sum(outputs) + len(outputs) * self.round_trip_frames
-        called_s = self.began_s + called / len(outputs) / SAMPLE_RATE
-        return Waits(
-            called_s - sum(arrivals_s) / len(outputs),
-            (sounds - called) / len(outputs) / SAMPLE_RATE,
-        )
+        late_s = min(playout_s / heard, 0.0)
+        return Waits(playout_s / heard - late_s, card_s / heard + late_s)
+
+
+def _began_s(sent: Sequence[tuple[int, float]], block_frames: int) -> Iterator[float]:
+    """Yield what each callback tells of when frame 0 was: that, and its lag."""
+    for (_, sent_s), (end, _) in pairwise(sent):
+        yield sent_s - math.ceil(end / block_frames) * block_frames / SAMPLE_RATE

@@ -25,12 +25,12 @@ def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
         ``at_s`` (seconds since the first), ``peer``, ``one_way_ms`` (estimated), a column in
         milliseconds for each of its stages, ``loss_percent``, ``concealed_percent``,
         ``sent_kbit_s``, ``received_kbit_s``, ``drift_ppm`` (of the peer's card against ours),
-        ``route`` and its ends ``local`` and ``remote``.
+        ``route`` and its ends ``local`` and ``remote``, and ``unknown``: why there is no latency.
     """
     taken = [*figures]
     began_s = taken[0].at_s if taken else 0.0
     rows = [_row(entry, began_s) for entry in taken]
-    texts = dict.fromkeys(("peer", "route", "local", "remote"), "object")
+    texts = dict.fromkeys(("peer", "route", "local", "remote", "unknown"), "object")
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     return table.astype(dict.fromkeys(_COLUMNS, "float64") | texts)
 
@@ -87,6 +87,7 @@ _COLUMNS = (
     "route",
     "local",
     "remote",
+    "unknown",
 )
 
 
@@ -104,6 +105,7 @@ def _row(entry: PeerFigures, began_s: float) -> tuple[object, ...]:
         entry.route,
         entry.local_candidate,
         entry.remote_candidate,
+        entry.unknown or None,
     )
 
 

@@ -45,6 +45,23 @@ class TestLatency:
         assert {stage for stage in stages if getattr(figures, stage) is None} == unknown
         assert figures.one_way_s is None
 
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({}, ""),
+            ({"round_trip_s": None}, "no RTCP report has come back yet"),
+            ({"frame_frames": None, "waits": None}, "no sound has come yet"),
+            ({"waits": None}, "our sound card has not called yet"),
+            ({"waits": None, "lag_s": 0.001}, "no packet came lately"),
+            ({"waits": None, "lag_s": 0.406}, "the loop lagged by 406 ms"),
+            ({"lag_s": 0.406}, ""),
+        ],
+    )
+    def test_why_it_is_not_known(self, changes, reason):
+        figures = figures_of(changed(BEFORE, **changes))
+        assert figures.unknown == reason
+        assert (figures.one_way_s is None) == bool(reason)
+
     def test_a_clock_that_was_set_back_makes_no_negative_network(self):
         """aiortc reads the wall clock for its round trips."""
         assert figures_of(changed(BEFORE, round_trip_s=-0.5)).network_s == 0
@@ -146,7 +163,8 @@ readings = st.builds(
         counts,
         counts,
         st.none() | st.sampled_from([120, 240, 2880]),
-        st.none() | st.builds(Waits, st.floats(-1, 1), st.floats(-1, 1)),
+        st.none() | st.builds(Waits, st.floats(0, 1), st.floats(0, 1)),
+        lag_s=st.none() | st.floats(0, 10),
     ),
     capture=st.builds(Capture, st.integers(1, 48_000), st.integers(0, 48_000)),
     candidates=st.none() | st.tuples(*[st.sampled_from(CANDIDATE_TYPES)] * 2),
@@ -163,7 +181,9 @@ def test_whatever_was_counted(taken):
         for rate in figures.sent_bit_s, figures.received_bit_s:
             assert rate is None or rate >= 0
         stages = [getattr(figures, f"{stage}_s") for stage in STAGES]
+        assert bool(figures.unknown) == (None in stages)
         if None in stages:
             assert figures.one_way_s is None
         else:
+            assert min(stages) >= 0
             assert figures.one_way_s == pytest.approx(math.fsum(stages))

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import time
 from collections import deque
 
 import hypothesis.strategies as st
@@ -16,6 +17,7 @@ from aiortc import (
 from hypothesis import given
 
 from jamlab.media.follower import FollowingPlayout
+from jamlab.mesh.figures import STAGES, PeerMeter
 from jamlab.mesh.reading import RtcpReading, StreamReading, latest
 from tests.leaks import DEADLINE_S, until
 from tests.mesh.jam import BLOCK, CHEAP, connect, ends, plays_on
@@ -158,6 +160,23 @@ class TestConnections:
                     await asyncio.sleep(0.05)
                     (reading,) = await ada.service.read(1.0)
         assert reading.rtcp.round_trip_s > -1e-3
+
+    async def test_a_loop_that_stands_still_makes_no_figure_that_cannot_be(self):
+        """Both ends and all that is between share the loop, as in a notebook's kernel."""
+        async with ends("ada", "ben") as (ada, ben):
+            await connect(ada, ben)
+            await plays_on(ada, "ben")
+            meter, taken = PeerMeter(), []
+            for _ in range(8):
+                time.sleep(0.4)  # noqa: ASYNC251
+                await asyncio.sleep(0.05)
+                (reading,) = await ada.service.read(1.0)
+                taken.append(meter.read(reading))
+        for figures in taken:
+            stages = [getattr(figures, f"{stage}_s") for stage in STAGES]
+            assert min(stage for stage in stages if stage is not None) >= 0
+        for figures in taken:
+            assert (figures.one_way_s is None) == bool(figures.unknown)
 
     async def test_a_stream_that_has_ended_leaves_the_rest(self):
         async with ends("ada", "ben") as (ada, ben):

@@ -97,11 +97,68 @@ def test_waits_are_the_stages_of_the_measurement(outputs, block, periods, blocks
     ]
     sent = [(number, 0.0) for number in range(len(played) + 1)]
     times = StreamTimes(sent, played, 0, card, card, origin, 0.0)
+    slack_s = (periods - 1) * block / SAMPLE_RATE
     stages = [times.at(number) for number in range(len(played))]
+    heard = [stage for stage in stages if stage.playout_s >= -slack_s]
+    clear = all(abs(stage.playout_s + slack_s) > 1e-9 for stage in stages)
     waits = CardTimeline(card.started_s, block, periods * block).waits(played, origin)
-    for name in "playout_s", "card_s":
-        mean_s = sum(getattr(stage, name) for stage in stages) / len(stages)
-        assert getattr(waits, name) == pytest.approx(mean_s, abs=1e-9)
+    if not (heard and clear):
+        assert waits is None or heard or not clear
+        return
+    playout_s, card_s = (
+        sum(getattr(stage, name) for stage in heard) / len(heard)
+        for name in ("playout_s", "card_s")
+    )
+    assert waits.playout_s + waits.card_s == pytest.approx(playout_s + card_s, abs=1e-9)
+    assert waits.playout_s == pytest.approx(max(playout_s, 0), abs=1e-9)
+    assert waits.card_s >= 0
+
+
+def stalled(stall_s, frame=120, block=64, periods=2, delay_frames=400, span_s=1.0):
+    """A loop that stands still once, in the middle of a second of packets that come on time.
+
+    Returns what was sent, and what became of packets: the truth is that each is played, where it
+    is, `delay_frames` after it came, and read only when the loop goes on.
+    """
+    half_s = BEGAN_S + span_s / 2
+
+    def begins(at_s):
+        return half_s + stall_s if half_s <= at_s < half_s + stall_s else at_s
+
+    frames = int(span_s * SAMPLE_RATE)
+    due = ((count, BEGAN_S + count / SAMPLE_RATE) for count in range(block, frames, block))
+    calls = [(count, begins(due_s)) for count, due_s in due]
+    packets = [
+        PlayedPacket(came, begins(BEGAN_S + came / SAMPLE_RATE), came + delay_frames)
+        for came in range(0, frames - 2 * delay_frames, frame)
+    ]
+    return sent_in(calls, frame), packets
+
+
+@given(st.floats(0, 1.5), st.sampled_from([64, 128, 480]), st.integers(0, 4000))
+def test_a_loop_that_stalled_makes_no_figure_below_nothing(stall_s, block, delay_frames):
+    sent, packets = stalled(stall_s, block=block, delay_frames=delay_frames)
+    timeline = CardTimeline.told_by(sent, block, 2 * block)
+    waits = timeline.waits(packets, 0)
+    if waits is not None:
+        assert waits.playout_s >= 0
+        assert waits.card_s >= 0
+
+
+def test_packets_read_after_a_stall_made_the_wait_negative():
+    """A stall of 0.9 s: the mean of all waits is below nothing, that of what was heard is right."""
+    sent, packets = stalled(0.9, span_s=2.0)
+    timeline = CardTimeline.told_by(sent, 64, 128)
+    called = [BEGAN_S + (p.output_frame // 64 + 1) * 64 / SAMPLE_RATE for p in packets]
+    all_of_them = [at_s - p.arrival_s for at_s, p in zip(called, packets, strict=True)]
+    assert sum(all_of_them) / len(packets) < -0.1
+    assert timeline.waits(packets, 0).playout_s == pytest.approx(400 / SAMPLE_RATE, abs=0.001)
+    assert timeline.lag_s(sent) == pytest.approx(0.9, abs=0.005)
+
+
+def test_a_loop_that_is_on_time_does_not_lag():
+    sent, _ = stalled(0.0)
+    assert CardTimeline.told_by(sent, 64, 128).lag_s(sent) == pytest.approx(0, abs=1e-9)
 
 
 def test_without_packets_there_are_no_waits():

@@ -28,7 +28,10 @@ KNOWN = PeerFigures(
     received_bit_s=244_000.0,
     drift_ppm=-31.4,
 )
-UNKNOWN = PeerFigures(100.0, "cleo", 2, None, None, None, None, None, 0.0065, None, None)
+UNKNOWN = PeerFigures(
+    *(100.0, "cleo", 2, None, None, None, None, None, 0.0065, None, None),
+    unknown="the loop lagged by 406 ms",
+)
 COLUMNS = [
     "at_s",
     "peer",
@@ -47,8 +50,9 @@ COLUMNS = [
     "route",
     "local",
     "remote",
+    "unknown",
 ]
-WORDS = ["peer", "route", "local", "remote"]
+WORDS = ["peer", "route", "local", "remote", "unknown"]
 
 
 class TestTable:
@@ -63,12 +67,13 @@ class TestTable:
             "srflx",
         ]
         numbers = [1.5, 21.5, 2.5, 0.5, 10, 4, 2, 2.5, 1, 2, 243, 244, -31.4]
-        shown = row.drop(["peer", "route", "local", "remote"]).astype(float)
+        shown = row.drop(WORDS).astype(float)
         np.testing.assert_allclose(shown, numbers)
 
     def test_what_is_not_known_is_missing(self):
         row = figures_table([UNKNOWN]).iloc[0]
-        known = {"at_s": 0.0, "peer": "cleo", "lookahead_ms": 6.5}
+        reason = "the loop lagged by 406 ms"
+        known = {"at_s": 0.0, "peer": "cleo", "lookahead_ms": 6.5, "unknown": reason}
         assert row.dropna().to_dict() == known
 
     def test_types_hang_on_nothing_that_happened(self):
