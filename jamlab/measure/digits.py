@@ -75,9 +75,8 @@ def fixed(value: float, places: int) -> str:
 
 def _places(value: float, low: float, high: float, unit: str) -> int:
     finest = -_exponent(RESOLUTIONS.get(unit, 0.001))
-    width = high - low
-    if math.isfinite(width) and width > 0:
-        return min(max(-_exponent(width * _SHARE_OF_WIDTH), 0), finest)
+    if math.isfinite(low) and math.isfinite(high) and high > low:
+        return min(max(-_exponent((high - low) * _SHARE_OF_WIDTH), 0), finest)
     if not math.isfinite(value) or value == round(value):
         return 0
     return min(max(_DIGITS - 1 - _exponent(abs(value)), 0), finest)

@@ -1,6 +1,7 @@
 import math
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,8 @@ def number(text):
         ((11.52, -math.inf, math.inf), "11.5 ms (no interval)"),
         ((11.52, 11.4, math.inf), "11.5 ms (11.4–∞)"),
         ((math.inf, 48.0, math.inf), "∞ ms (48–∞)"),
+        ((math.inf, math.inf, math.inf), "∞ ms"),
+        ((np.float64(math.inf),) * 3, "∞ ms"),
         ((math.nan, -math.inf, math.inf), "not measured"),
     ],
 )
