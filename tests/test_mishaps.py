@@ -108,7 +108,7 @@ async def test_everybody_who_is_alive_hears_everybody(seed):
     jam = Jam(seed)
     try:
         await jam.hub.start()
-        hub = SimpleNamespace(url=jam.hub.url)
+        hub = SimpleNamespace(url=jam.hub.url, key=jam.hub.key)
         members = [member(hub, name) for name in sorted(SOUNDING)]
         async with members[0].session, members[1].session:
             await jam.start("ben")
