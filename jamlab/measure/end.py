@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from aioice import Candidate, Connection
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from aiortc import RTCPeerConnection
 
 from jamlab.media import rtc
 from jamlab.media.host_candidates import gather_on_loopback
@@ -173,12 +172,7 @@ class _PeerEnd:
 
     def __init__(self, side: str, configuration: IceConfiguration, log: Log) -> None:
         self._settled = asyncio.Event()
-        self._peer = RTCPeerConnection(
-            RTCConfiguration(
-                iceServers=configuration.ice_servers,
-                iceTransportPolicy=RTCIceTransportPolicy(configuration.policy),
-            )
-        )
+        self._peer = RTCPeerConnection(configuration.rtc_configuration)
         self._peer.on("iceconnectionstatechange", lambda: self._note("ice"))
         self._peer.on("connectionstatechange", lambda: self._note("connection"))
         self._side = side

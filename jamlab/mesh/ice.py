@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 from aioice import TransportPolicy
-from aiortc import RTCIceServer
+from aiortc import RTCConfiguration, RTCIceServer
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from aiortc.rtcicetransport import connection_kwargs, parse_stun_turn_uri
 
 Policy: TypeAlias = Literal["all", "relay"]
@@ -87,6 +88,12 @@ class IceConfiguration:
     def ice_servers(self) -> list[RTCIceServer]:
         """The servers as aiortc takes them."""
         return [RTCIceServer(s.urls, s.username, s.credential) for s in self.servers]
+
+    @property
+    def rtc_configuration(self) -> RTCConfiguration:
+        """Servers and policy as aiortc takes them."""
+        policy = RTCIceTransportPolicy(self.policy)
+        return RTCConfiguration(iceServers=self.ice_servers, iceTransportPolicy=policy)
 
     @property
     def has_turn(self) -> bool:

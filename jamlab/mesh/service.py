@@ -16,8 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.rtcconfiguration import RTCIceTransportPolicy
+from aiortc import RTCPeerConnection
 
 from jamlab.audio.card import SoundCard
 from jamlab.media.encoder import FrameEncoder
@@ -45,10 +44,8 @@ from jamlab.mesh.tap import Tap
 _HISTORY = 16_384
 
 Description = Mapping[str, Any]
-"""A session description as on the wire: ``{"type": "offer" | "answer", "sdp": str}``.
-
-A peer's may also have what `jamlab.mesh.capture` is about.
-"""
+"""A session description as on the wire, ``{"type": "offer" | "answer", "sdp": str}``; a peer's may
+also have what `jamlab.mesh.capture` is about."""
 
 
 class WebRTCAudioService:
@@ -353,11 +350,9 @@ class WebRTCAudioService:
 
     def _new_connection(self, peer_id: str, ice: IceConfiguration) -> PeerConnection:
         number = next(self._numbers)
-        policy = RTCIceTransportPolicy(ice.policy)
-        configuration = RTCConfiguration(iceServers=ice.ice_servers, iceTransportPolicy=policy)
         return PeerConnection(
             peer_id,
-            RTCPeerConnection(configuration),
+            RTCPeerConnection(ice.rtc_configuration),
             number=number,
             quality=self.quality,
             connect_timeout_s=self._connect_timeout_s,
