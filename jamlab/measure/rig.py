@@ -21,7 +21,7 @@ import numpy as np
 from jamlab.audio.card import Recording, Source, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
 from jamlab.measure.stages import StreamTimes
 from jamlab.media.quality import quality_named
 from jamlab.mesh.events import RemoteStreamAdded, RemoteStreamEvent
@@ -162,7 +162,12 @@ def _participant(
     recording = Recording()
     card = VirtualCard(block_frames=plan.block_frames, recording=recording)
     session = JamSession(
-        "rig", name, signaling=lambda _: channel, card=card, quality=quality_named(plan.quality)
+        "rig",
+        name,
+        signaling=lambda _: channel,
+        card=card,
+        quality=quality_named(plan.quality),
+        history_s=plan.duration_s + 2 * MAX_LATENCY_S,  # stages are read when it is over
     )
     participant = Participant(name, metronome, session, card, recording)
     session.service.on_remote_stream(participant.note_stream)

@@ -37,7 +37,7 @@ from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 from jamlab.media.delay import DelayEstimator
 from jamlab.media.drift import DriftEstimator
 from jamlab.media.lapse import LapseDetector
-from jamlab.media.playout import Decoder, Packet, Playout
+from jamlab.media.playout import HISTORY_S, Decoder, Packet, Playout
 from jamlab.media.resampler import PRIMED, Resampler
 
 NOTICEABLE = 24
@@ -70,6 +70,8 @@ class FollowingPlayout(Playout):
         know what the card has counted between two of them.
     estimator : DelayEstimator, optional
         Who sets the target delay.
+    history_s : float
+        How long `history` goes back, at least.
     """
 
     def __init__(
@@ -77,8 +79,9 @@ class FollowingPlayout(Playout):
         decoder: Decoder,
         clock: Callable[[], float],
         estimator: DelayEstimator | None = None,
+        history_s: float = HISTORY_S,
     ) -> None:
-        super().__init__(decoder, estimator)
+        super().__init__(decoder, estimator, history_s)
         self._clock = clock
         self._drift = DriftEstimator()
         self._lapse = LapseDetector()

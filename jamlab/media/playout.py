@@ -21,6 +21,7 @@ later: the line of play never waits. And the delay moves towards its target only
 samples cross-faded out of or into a decoded frame.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,8 +40,10 @@ FARTHEST = 1 * SAMPLE_RATE
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
 _SURPLUS_MAX = SAMPLE_RATE // 10  # more delay than that is not spliced out but skipped
+HISTORY_S = 40.0
+"""How long it is remembered what became of packets."""
+
 _BUFFERED = 1024  # packets; twice the most that lie within `FARTHEST` of the line of play
-_HISTORY = 16_384
 
 
 class Decoder(Protocol):
@@ -72,11 +75,18 @@ class Playout:
         A codec of its own: concealment continues what it decoded last.
     estimator : DelayEstimator, optional
         Who sets the target delay.
+    history_s : float
+        How long `history` goes back, at least.
     """
 
-    def __init__(self, decoder: Decoder, estimator: DelayEstimator | None = None) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        estimator: DelayEstimator | None = None,
+        history_s: float = HISTORY_S,
+    ) -> None:
         self.counters = PlayoutCounters()
-        self.history: deque[PlayedPacket] = deque(maxlen=_HISTORY)
+        self.history: deque[PlayedPacket] = deque(maxlen=packets_in(history_s))
         self._decoder = decoder
         self._estimator = estimator or DelayEstimator()
         self._packets: dict[int, Packet] = {}
@@ -369,6 +379,11 @@ class Playout:
         """Return by how many frames the delay should change now."""
         assert self.delay_frames is not None
         return self._estimator.correction(self._pulled, self.delay_frames)
+
+
+def packets_in(seconds: float) -> int:
+    """Return how many packets there are in so long, of the shortest frames."""
+    return math.ceil(seconds * SAMPLE_RATE / FRAME_LENGTHS[0])
 
 
 def _signed(difference: int, bits: int) -> int:

@@ -82,6 +82,8 @@ class PeerConnection:
         peer that never says its candidates are complete.
     flow_timeout_s : float
         Silence on the wire after which the peer counts as disconnected.
+    history_s : float
+        How long its playout remembers what became of packets.
     on_stream, on_state, on_ice_state : callable
         Take the events.
     """
@@ -95,6 +97,7 @@ class PeerConnection:
         quality: Quality,
         connect_timeout_s: float,
         flow_timeout_s: float,
+        history_s: float,
         on_stream: Callable[[RemoteStreamEvent], None],
         on_state: Callable[[ConnectionStateChange], None],
         on_ice_state: Callable[[IceConnectionStateChange], None],
@@ -111,6 +114,7 @@ class PeerConnection:
         self._negotiation = Negotiation(peer_id, connection, quality)
         self._connect_timeout_s = connect_timeout_s
         self._flow_timeout_s = flow_timeout_s
+        self._history_s = history_s
         self._on_stream = on_stream
         self._on_state = on_state
         self._on_ice_state = on_ice_state
@@ -192,7 +196,9 @@ class PeerConnection:
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
-        playout = FollowingPlayout(OpusDecoder(), asyncio.get_running_loop().time)
+        playout = FollowingPlayout(
+            OpusDecoder(), asyncio.get_running_loop().time, history_s=self._history_s
+        )
         divert_packets(receiver, playout.receive)
         self.playout = playout
         self._watch(self._await_end(track))

@@ -20,7 +20,7 @@ from aiortc import RTCPeerConnection
 
 from jamlab.audio.card import SoundCard
 from jamlab.media.encoder import FrameEncoder
-from jamlab.media.playout import Playout
+from jamlab.media.playout import HISTORY_S, Playout, packets_in
 from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
 from jamlab.mesh.capture import SoundChange, capture_of
 from jamlab.mesh.controls import Controls
@@ -41,8 +41,6 @@ from jamlab.mesh.peers import Peers
 from jamlab.mesh.reading import Reader, Reading
 from jamlab.mesh.tap import Tap
 
-_HISTORY = 16_384
-
 Description = Mapping[str, Any]
 """A session description as on the wire, ``{"type": "offer" | "answer", "sdp": str}``; a peer's may
 also have what `jamlab.mesh.capture` is about."""
@@ -61,6 +59,9 @@ class WebRTCAudioService:
         A connected peer whose packets stop for so long is reported as disconnected.
     connect_timeout_s : float
         A connection that is not made in so long is reported as failed.
+    history_s : float
+        How long it is remembered what became of packets, at least: who measures for longer asks for
+        more.
 
     Notes
     -----
@@ -75,6 +76,7 @@ class WebRTCAudioService:
         ice: IceConfiguration = HOST_ONLY,
         flow_timeout_s: float = 2.0,
         connect_timeout_s: float = 30.0,
+        history_s: float = HISTORY_S,
     ) -> None:
         self._encoder = FrameEncoder(quality)
         self.ice = ice
@@ -82,7 +84,8 @@ class WebRTCAudioService:
         """Mute, and the gain of each peer."""
         self._flow_timeout_s = flow_timeout_s
         self._connect_timeout_s = connect_timeout_s
-        self.sent_frames: deque[tuple[int, float]] = deque(maxlen=_HISTORY)
+        self._history_s = history_s
+        self.sent_frames: deque[tuple[int, float]] = deque(maxlen=packets_in(history_s))
         """Capture position of each frame sent, and when, by the loop's clock in seconds."""
         self._card: SoundCard | None = None
         self._numbers = itertools.count(1)
@@ -357,6 +360,7 @@ class WebRTCAudioService:
             quality=self.quality,
             connect_timeout_s=self._connect_timeout_s,
             flow_timeout_s=self._flow_timeout_s,
+            history_s=self._history_s,
             on_stream=lambda event: self._peers.note_stream(number, event),
             on_state=self._on_state,
             on_ice_state=self._ice_state_listeners.emit,

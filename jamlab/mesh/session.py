@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from jamlab.audio.card import CardChange, MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.audio.permission import REQUIRED
+from jamlab.media.playout import HISTORY_S
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.capture import Capture, SoundChange
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
@@ -68,6 +69,8 @@ class JamSession:
         Source of the jitter between attempts.
     figures_every_s : float
         Time between two takings of everybody's live figures.
+    history_s : float
+        How long it is remembered what became of packets, at least.
     """
 
     def __init__(
@@ -82,11 +85,12 @@ class JamSession:
         patience: Patience | None = None,
         rng: random.Random | None = None,
         figures_every_s: float = 1.0,
+        history_s: float = HISTORY_S,
     ) -> None:
         self.room = room
         self.name = name
         self.card = card or VirtualCard()
-        self.service = WebRTCAudioService(quality=quality, ice=ice)
+        self.service = WebRTCAudioService(quality=quality, ice=ice, history_s=history_s)
         self.microphone_problem = ""
         """Why nothing is captured, in words; empty when the card captures."""
         self.board = NoticeBoard()

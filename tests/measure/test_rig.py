@@ -6,7 +6,7 @@ import pytest
 
 from jamlab.audio.card import Recording, VirtualCard, no_sound
 from jamlab.audio.metronome import Metronome
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.rig import BusyError, Participant, Rig, difference, stream_times, wait_until
 from jamlab.mesh.events import ConnectionState
 
@@ -36,6 +36,17 @@ async def test_an_echo_says_what_its_card_played():
     assert captured, "the click never reached the echo"
     for start, block in captured:
         np.testing.assert_array_equal(block, echoing.recording.block(start, len(block)))
+
+
+@pytest.mark.parametrize("duration_s", [3.0, 20.0, 600.0])
+async def test_packets_are_remembered_for_as_long_as_is_measured(duration_s):
+    """At 2.5 ms a packet 600 s are 240,000 of them; there were 16,384, the last 41 s."""
+    async with Rig.build(LatencyPlan(duration_s=duration_s)) as rig:
+        a, b = rig.participants
+        playout = b.session.service.playout(a.name)
+        for history in a.session.service.sent_frames, playout.history:
+            assert history.maxlen * 0.0025 >= duration_s + MAX_LATENCY_S
+            assert history.maxlen * 0.0025 < duration_s + 10
 
 
 async def test_what_a_participant_says_can_be_chosen():

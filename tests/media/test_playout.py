@@ -20,7 +20,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.counters import PlayoutCounters
 from jamlab.media.delay import DelayEstimator
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
-from jamlab.media.playout import FARTHEST, Playout
+from jamlab.media.playout import FARTHEST, HISTORY_S, Playout
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
 from tests.examples import examples
 
@@ -838,9 +838,17 @@ class TestMemory:
         card.drain()
         assert_balanced(card)
 
-    def test_history_is_bounded(self):
-        playout = Playout(PositionDecoder())
-        assert playout.history.maxlen is not None
+    @pytest.mark.parametrize("history_s", [0.5, HISTORY_S, 600.0])
+    def test_history_is_bounded_and_as_long_as_was_asked(self, history_s):
+        playout = Playout(PositionDecoder(), history_s=history_s)
+        assert playout.history.maxlen == pytest.approx(history_s * 400)
+
+    def test_history_goes_back_so_far(self):
+        card = Card.of(Stream().send_all(5))
+        card.playout = Playout(card.decoder, history_s=2.0)
+        card.run(5 * SECOND)
+        first, last = card.playout.history[0], card.playout.history[-1]
+        assert last.output_frame - first.output_frame == pytest.approx(2 * SECOND, abs=240)
 
 
 def test_an_old_copy_is_a_duplicate_not_a_late_packet():
