@@ -244,8 +244,11 @@ async def test_who_is_killed_comes_back_under_the_same_name():
             await until(lambda: ada.hears == frozenset(), "for the echo to end")
             async with joined(hub, "ben", "--echo"):
                 await until(lambda: ada.hears == {"ada"}, "to hear the echo again")
-        assert {notice.kind for notice in notices} <= {
+        kinds = {notice.kind for notice in notices}
+        assert NoticeKind.NEW_KEY in kinds, "who comes back is another process"
+        assert kinds <= {
             NoticeKind.JOINED,
+            NoticeKind.NEW_KEY,
             NoticeKind.RETRYING,
             NoticeKind.NO_AUDIO,
             NoticeKind.RESTORED,

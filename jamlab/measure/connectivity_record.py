@@ -161,6 +161,8 @@ def fault_of(attempts: pd.DataFrame) -> str:
     missing = sorted(set(ATTEMPT_COLUMNS) - set(attempts.columns))
     if missing:
         return f"lacks the columns {missing}"
+    if attempts.empty:
+        return "has no attempts"
     for column, kind in ATTEMPT_COLUMNS.items():
         if kind != "object" and not is_numeric_dtype(attempts[column]):
             return f"has words where {column} has numbers"

@@ -107,6 +107,11 @@ class LatencyRecord:
                     f"{folder / f'{name}.parquet'} lacks the columns {sorted(missing)}: "
                     "measure again with this version of jamlab"
                 )
+            if tables[name].empty:
+                raise RecordError(
+                    f"{folder / f'{name}.parquet'} has no rows, so there is nothing to judge: "
+                    "measure again"
+                )
         check_whole(folder, provenance)
         return cls(**tables, provenance=provenance)
 

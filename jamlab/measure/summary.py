@@ -188,9 +188,7 @@ def waterfall(record: LatencyRecord) -> pd.DataFrame:
 
 def verdicts(record: LatencyRecord) -> list[Verdict]:
     """Judge the 95th percentile of every path, and the concealed sound; the worst path decides."""
-    measured = set(record.clicks["measurement"])
-    latencies = [latency_verdict(record, *each) for each in _JUDGED if each[0] in measured]
-    return [*latencies, concealed_verdict(record)]
+    return [*(latency_verdict(record, *each) for each in _JUDGED), concealed_verdict(record)]
 
 
 def latency_verdict(
@@ -212,7 +210,8 @@ def latency_verdict(
     name = f"{called}, 95th percentile of the worst path"
     clicks = record.clicks[record.clicks["measurement"] == measurement]
     if clicks.empty:
-        return unmeasured(name, Outcome.INCONCLUSIVE, f"There is no value of {name} to judge.")
+        reason = f"This record has no {measurement.replace(' ', '-')} measurement."
+        return unmeasured(name, Outcome.NOT_RUN, reason)
     invalid = list(_invalid(record, measurement))
     verdict = judge_below(name, limit_ms, _worst_p95(clicks), "ms", invalid)
     if invalid:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -62,6 +64,14 @@ def test_what_does_not_belong_together_is_refused(record, tmp_path, spoil, words
     record.save(tmp_path)
     spoil(record).to_parquet(tmp_path / "kernel.parquet")
     with pytest.raises(RecordError, match=words):
+        AgreementRecord.load(tmp_path)
+
+
+def test_an_agreement_of_nothing_is_refused(record, tmp_path):
+    """Of no cells none disagree, which was a PASS."""
+    none = record.kernel.iloc[:0]
+    replace(record, kernel=none, simulator=none).save(tmp_path)
+    with pytest.raises(RecordError, match=r"kernel\.parquet that has no attempts: measure again"):
         AgreementRecord.load(tmp_path)
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,12 @@ def test_a_strange_attempt_is_told(tmp_path, change, words):
     with pytest.raises(RecordError, match=r"attempts\.parquet .*measure again with") as told:
         ConnectivityRecord.load(record.save(tmp_path))
     assert words in str(told.value)
+
+
+def test_a_campaign_without_attempts_is_refused(record, tmp_path):
+    replace(record, attempts=record.attempts.iloc[:0]).save(tmp_path)
+    with pytest.raises(RecordError, match=r"attempts\.parquet has no attempts: measure again"):
+        ConnectivityRecord.load(tmp_path)
 
 
 def test_a_table_of_another_time_is_refused(record, tmp_path):

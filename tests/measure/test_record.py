@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,14 @@ def test_a_record_of_another_time_is_refused(record, tmp_path):
     record.save(tmp_path)
     record.clicks.drop(columns="network_ms").to_parquet(tmp_path / "clicks.parquet")
     with pytest.raises(RecordError, match="lacks the columns \\['network_ms'\\]: measure again"):
+        LatencyRecord.load(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["clicks", "streams", "waveforms"])
+def test_a_table_without_rows_is_refused(record, tmp_path, table):
+    """Without streams, say, nothing was concealed, and the verdict was PASS."""
+    replace(record, **{table: getattr(record, table).iloc[:0]}).save(tmp_path)
+    with pytest.raises(RecordError, match=rf"{table}\.parquet has no rows.*measure again"):
         LatencyRecord.load(tmp_path)
 
 

@@ -40,6 +40,26 @@ def test_fast_enough_passes():
     assert outcomes(record_of(around(11), around(24))) == [Outcome.PASS] * 3
 
 
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (ROUND_TRIP, [Outcome.NOT_RUN, Outcome.PASS]),
+        (ONE_WAY, [Outcome.PASS, Outcome.NOT_RUN]),
+        ("", [Outcome.NOT_RUN, Outcome.NOT_RUN]),
+    ],
+)
+def test_what_was_not_measured_is_not_run_and_the_rest_is_judged(measured, expected):
+    """As notebook 03 has it, of round trips alone; the largest of no verdicts was an error."""
+    whole = record_of(around(11), around(24))
+    clicks = whole.clicks[whole.clicks["measurement"] == measured]
+    judged = verdicts(replace(whole, clicks=clicks))
+    assert [verdict.verdict for verdict in judged] == expected
+    for verdict in judged:
+        kind = verdict.name.split()[0]
+        lacking = verdict.verdict is Outcome.NOT_RUN
+        assert (verdict.reason == f"This record has no {kind} measurement.") == lacking
+
+
 def test_too_slow_fails():
     record = record_of(around(60), around(120))
     assert outcomes(record) == [Outcome.FAIL, Outcome.FAIL, Outcome.PASS]

@@ -2,13 +2,14 @@ import getpass
 import platform
 import re
 import sys
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import jamlab
+from jamlab.measure.latency import ROUND_TRIP
 from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import overall
 from jamlab.report import html
@@ -250,6 +251,22 @@ def test_a_record_without_a_heard_click_still_gives_a_page(tmp_path, capfd):
     assert silent.text.count("INCONCLUSIVE") >= 3
     assert not re.search(r"(?i)\bnan\b", silent.text)
     assert len(silent.images) == IMAGES[2]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_record_of_round_trips_alone_gives_a_page(tmp_path, capfd):
+    """As notebook 03 measures it."""
+    whole = drawn_record()
+    parts = {
+        name: getattr(whole, name)[lambda table: table["measurement"] == ROUND_TRIP]
+        for name in ("clicks", "streams", "waveforms")
+    }
+    replace(whole, **parts).save(tmp_path / "record")
+    made = verification_report(tmp_path / "record", tmp_path / "page.html")
+    text = Page(made.read_text(encoding="utf-8")).text
+    assert "NOT RUN" in text
+    assert "This record has no one-way measurement." in text
+    assert "PASS Round-trip latency" in " ".join(text.split())
     assert capfd.readouterr() == ("", "")
 
 
