@@ -107,7 +107,8 @@ class LatencyRecord:
                     f"{folder / f'{name}.parquet'} lacks the columns {sorted(missing)}: "
                     "measure again with this version of jamlab"
                 )
-            if tables[name].empty:
+        for name, table in tables.items():
+            if table.empty:
                 raise RecordError(
                     f"{folder / f'{name}.parquet'} has no rows, so there is nothing to judge: "
                     "measure again"
