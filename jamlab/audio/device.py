@@ -24,6 +24,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ from jamlab.audio.portaudio import (
     close,
     device_named,
     explained,
+    opened,
     pair_named,
     portaudio,
     refresh,
@@ -191,7 +193,7 @@ class DeviceCard:
         self._host, self._opened_s = output.host, self._loop.time()
         self._relay = self._new_relay()
         try:
-            self._stream = self._new_stream(source, output, self._relay)
+            self._stream = opened(partial(self._new_stream, source, output, self._relay))
             self._stream.start()
         except portaudio().PortAudioError as error:
             self._close()

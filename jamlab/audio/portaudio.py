@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
@@ -213,6 +214,24 @@ def explained(error: Exception, what: str) -> DeviceError:
     return DeviceError(f"{what} {why}")
 
 
+_looking = threading.Lock()
+_streams: list[Any] = []  # that are open, whoever of this process opened them
+
+
+def opened(make: Callable[[], Any]) -> Any:
+    """Open a stream, after PortAudio has looked for devices if it is just looking.
+
+    Parameters
+    ----------
+    make : callable
+        Makes it; what it raises is passed on.
+    """
+    with _looking:
+        stream = make()
+        _streams.append(stream)
+    return stream
+
+
 def close(stream: Any) -> None:
     """Close a stream; a driver whose card has just gone may never come back from that."""
     closing = threading.Thread(target=_close, args=(stream,), daemon=True)
@@ -225,6 +244,8 @@ def close(stream: Any) -> None:
 def _close(stream: Any) -> None:
     with contextlib.suppress(portaudio().PortAudioError):  # it may be gone
         stream.close()
+    with _looking:
+        _streams[:] = [each for each in _streams if each is not stream]
 
 
 def abandon() -> None:
@@ -236,10 +257,16 @@ def abandon() -> None:
     atexit.unregister(sounddevice._exit_handler)
 
 
-def refresh() -> None:
-    """Let PortAudio look for devices anew; it does so only when it starts.
+def refresh() -> bool:
+    """Let PortAudio look for devices anew, which it does only when it starts.
 
-    Open streams end. That is what `sounddevice` offers for it, under private names.
+    So it is ended first, and never under a stream that is open or still being closed: the devices
+    that were known remain then. That is what `sounddevice` offers for it, under private names.
+
+    Returns
+    -------
+    bool
+        Whether it has looked.
 
     Raises
     ------
@@ -247,9 +274,13 @@ def refresh() -> None:
         When PortAudio is not installed, or does not start again.
     """
     sounddevice: Any = portaudio()
-    try:
-        if sounddevice._initialized:  # it is not after a start that failed
-            sounddevice._terminate()
-        sounddevice._initialize()
-    except sounddevice.PortAudioError as error:
-        raise DeviceError(f"PortAudio does not start again: {error}") from error
+    with _looking:
+        if _streams:
+            return False
+        try:
+            if sounddevice._initialized:  # it is not after a start that failed
+                sounddevice._terminate()
+            sounddevice._initialize()
+        except sounddevice.PortAudioError as error:
+            raise DeviceError(f"PortAudio does not start again: {error}") from error
+    return True

@@ -9,6 +9,7 @@ loudspeaker, the air is in it (2.9 ms a metre).
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from jamlab.audio.portaudio import (
     block_sizes,
     close,
     explained,
+    opened,
     pair_named,
     portaudio,
 )
@@ -140,15 +142,18 @@ class _Recorder:
         source, output = self._pair
         names = f"the pair {source.name!r} and {output.name!r}"
         try:
-            stream = sounddevice.Stream(
-                SAMPLE_RATE,
-                blocksize,
-                (source.index, output.index),
-                (source.used_channels, output.used_channels),
-                "float32",
-                latency,
-                callback=self._exchange,
-                finished_callback=self._ended.set,
+            stream = opened(
+                partial(
+                    sounddevice.Stream,
+                    SAMPLE_RATE,
+                    blocksize,
+                    (source.index, output.index),
+                    (source.used_channels, output.used_channels),
+                    "float32",
+                    latency,
+                    callback=self._exchange,
+                    finished_callback=self._ended.set,
+                )
             )
             try:
                 stream.start()

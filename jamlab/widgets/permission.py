@@ -22,6 +22,7 @@ from jamlab.audio.portaudio import Device, DeviceError, device_named, devices, r
 from jamlab.widgets.style import style
 
 NO_INPUT = "this machine has no input device: plug one in, then look again"
+IN_USE = "a sound card is at work in this program: leave its session, then look again"
 
 
 class MicrophonePermission(anywidget.AnyWidget):
@@ -129,8 +130,10 @@ class MicrophonePermission(anywidget.AnyWidget):
     async def _look_again(self) -> None:
         try:
             with ThreadPoolExecutor(1) as thread:  # PortAudio takes its time to look
-                await self._loop.run_in_executor(thread, refresh)
+                looked = await self._loop.run_in_executor(thread, refresh)
             self._list()
+            if not looked:
+                self.listing = self.listing or IN_USE
         except DeviceError as error:
             self.inputs, self.listing = [], str(error)
         finally:

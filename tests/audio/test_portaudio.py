@@ -1,6 +1,7 @@
 """Finding devices among those a machine might have, and words for what PortAudio says."""
 
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from jamlab.audio import portaudio as module
 from jamlab.audio.portaudio import (
     DeviceError,
+    close,
     device_named,
     devices,
     explained,
+    opened,
     pair_named,
     portaudio,
     refresh,
@@ -210,6 +213,62 @@ class TestRefresh:
         broken = False
         refresh()
         assert stands_in._initialized == 1
+
+    def test_never_under_a_stream_that_is_open(self, monkeypatch):
+        """PortAudio frees what streams use as it ends: another card's callback would read that."""
+        done, streams = [], [SimpleNamespace(close=lambda: None) for _ in range(2)]
+        stands_in = SimpleNamespace(
+            _initialized=1,
+            _terminate=lambda: done.append("ended"),
+            _initialize=lambda: done.append("started"),
+            PortAudioError=RuntimeError,
+        )
+        monkeypatch.setattr(module, "portaudio", lambda: stands_in)
+        for stream in streams:
+            assert opened(lambda stream=stream: stream) is stream
+        for stream in streams:
+            assert not refresh()
+            close(stream)
+        assert done == []
+        assert refresh()
+        assert done == ["ended", "started"]
+
+    def test_nor_while_one_does_not_come_back_from_being_closed(self, monkeypatch):
+        ended, closed, done = threading.Event(), threading.Event(), []
+        stands_in = SimpleNamespace(
+            _initialized=0,
+            _initialize=lambda: done.append("started"),
+            _exit_handler=None,
+            PortAudioError=RuntimeError,
+        )
+        monkeypatch.setattr(module, "portaudio", lambda: stands_in)
+        monkeypatch.setattr(module, "CLOSES_IN_S", 0.0)
+
+        def hang():
+            ended.wait()
+            closed.set()
+
+        stream = opened(lambda: SimpleNamespace(close=hang))
+        close(stream)
+        assert not refresh()
+        ended.set()
+        closed.wait()
+        while not refresh():  # the closing thread has it off the list at once
+            pass
+        assert done == ["started"]
+
+    def test_a_stream_that_cannot_be_opened_is_not_open(self, monkeypatch):
+        stands_in = SimpleNamespace(
+            _initialized=0, _initialize=lambda: None, PortAudioError=RuntimeError
+        )
+        monkeypatch.setattr(module, "portaudio", lambda: stands_in)
+
+        def fail():
+            raise RuntimeError("busy")
+
+        with pytest.raises(RuntimeError, match="busy"):
+            opened(fail)
+        assert refresh()
 
     def test_who_lists_devices_meanwhile_is_told_so(self, monkeypatch):
         def uninitialized():

@@ -133,10 +133,21 @@ class TestAnswer:
 
 class TestLookAgain:
     async def test_a_new_device_appears(self, permission, inputs, monkeypatch):
-        monkeypatch.setattr(module, "refresh", lambda: inputs.append(inputs[0]))
+        monkeypatch.setattr(module, "refresh", lambda: not inputs.append(inputs[0]))
         before = len(permission.inputs)
         answer(permission, kind="look again")
         await until(lambda: len(permission.inputs) == before + 1)
+        await until(lambda: permission._looking is None)
+        assert permission.listing == ""
+
+    async def test_while_another_card_of_the_program_is_open_the_known_ones_stay(
+        self, permission, monkeypatch
+    ):
+        monkeypatch.setattr(module, "refresh", lambda: False)
+        before = permission.inputs
+        answer(permission, kind="look again")
+        await until(lambda: "at work in this program" in permission.listing)
+        assert permission.inputs == before
         await until(lambda: permission._looking is None)
 
     async def test_while_a_card_is_at_work_nobody_looks(self, permission, monkeypatch):
