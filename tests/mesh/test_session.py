@@ -457,3 +457,35 @@ async def test_who_leaves_is_said_to_have_gone_once_however_often_it_is_tried():
         async with Member("ben", channel).session as third:
             await third.wait_connected(20, "ada")
     assert gone == ["ben", "ben"]
+
+
+class TestWhoHasGone:
+    """Nothing is kept of a name that was in the room once, and whoever returns is met again."""
+
+    async def test_tasks_end_with_those_they_are_about(self):
+        channel = MemoryChannel()
+        ada = Member("ada", channel)
+        async with ada.session:
+            before = len(asyncio.all_tasks())
+            for number in range(30):
+                stranger = await channel.join(f"stranger {number}")
+                await until(lambda n=f"stranger {number}": n in ada.session._links)
+                await stranger.leave()
+            await until(lambda: not ada.session._links)
+            await until(lambda: len(asyncio.all_tasks()) <= before)
+
+    async def test_attempts_are_numbered_on(self):
+        """To a peer that never saw us leave, a number below the last one it heard is stale."""
+        channel = ListeningChannel()
+        numbers = []
+        channel.deliver = lambda signal, deliver=channel.deliver: (
+            numbers.append(signal.data["attempt"]) if signal.type is SignalType.OFFER else None,
+            deliver(signal),
+        )
+        ada = Member("ada", channel)
+        async with ada.session:
+            for _ in range(3):
+                async with Member("ben", channel).session as ben:
+                    await ben.wait_connected(20, "ada")
+                await until(lambda: not ada.session._links)
+        assert numbers == [1, 2, 3]
