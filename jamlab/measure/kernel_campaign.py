@@ -8,6 +8,7 @@ too many at once would have them miss the five seconds in which servers must hav
 import asyncio
 import re
 from asyncio import Semaphore
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity import attempt_row
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.end import Level
-from jamlab.measure.kernel_network import KernelNetwork
+from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork
 from jamlab.measure.record import RecordError, read_file
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.measure.workers import Progress
@@ -80,8 +81,10 @@ def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -
     Raises
     ------
     CampaignError
-        When there can be no such network here, a NAT is not what it should be, or a process ended.
+        When there can be no such network here, a NAT is not what it should be, a process ended, or
+        a place has more ends than ports.
     """
+    _check_ports(tasks)
     places = [place for task in tasks for place in (task.call.caller, task.call.callee)]
     try:
         with KernelNetwork(places) as network:
@@ -90,6 +93,18 @@ def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -
             return asyncio.run(_Campaign(network, progress).run(tasks))
     except (CoturnError, EndProcessError, KernelLabError, ProofError) as error:
         raise CampaignError(f"calls on this machine's kernel: {error}") from error
+
+
+def _check_ports(tasks: Iterable[Task]) -> None:
+    """Check that every end can have ports nobody had before; raises `CampaignError`."""
+    calls = [task.call for task in tasks]
+    for places in (call.caller for call in calls), (call.callee for call in calls):
+        for place, count in Counter(places).most_common(1):
+            if count > MOST_ENDS:
+                raise CampaignError(
+                    f"{count} attempts have an end at {place.name}, and only {MOST_ENDS} there can "
+                    "have ports that nobody had before: make fewer calls at once"
+                )
 
 
 def attempts_of(tried: Iterable[Tried]) -> pd.DataFrame:

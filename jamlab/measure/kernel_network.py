@@ -16,9 +16,9 @@ and to coturn they are strangers.
 Cables between namespaces take no time: how far a `Call`'s ends are from the backbone is left out.
 """
 
-import itertools
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from dataclasses import replace
@@ -29,6 +29,7 @@ from jamlab.measure.call import Call
 from jamlab.measure.end import CALLEE, CALLER, End, Level, Log
 from jamlab.measure.end_place import OnHost
 from jamlab.measure.end_server import EndServer
+from jamlab.measure.remote_end import EndProcessError
 from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.mesh.time_limited import time_limited
 from jamlab.networks.coturn import Coturn
@@ -41,6 +42,9 @@ from jamlab.networks.topology import PERFECT, HostConfig, Topology
 _SERVERS = HostConfig("servers", addresses=2)
 _PORTS, _PER_END = range(1024, 32768), 8
 """Below those that Linux draws from; an end has one for its address and one for its relay."""
+
+MOST_ENDS = len(_PORTS) // _PER_END
+"""Ends a machine of the network can have, each on ports that nobody had before."""
 
 
 def refusal(place: Place) -> str:
@@ -70,7 +74,7 @@ class KernelNetwork:
 
     def __init__(self, places: Iterable[Place]) -> None:
         self._numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
-        self._ports: dict[str, Iterator[range]] = {}
+        self._ports: defaultdict[str, Iterator[range]] = defaultdict(_ports)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -157,7 +161,9 @@ class KernelNetwork:
     ) -> End:
         name = _name(side, self._numbers[place])
         inside = OnHost(self._lab.host(name), str(self.coturn.certificate_file))
-        ports = next(self._ports.setdefault(name, _ports()))
+        ports = next(self._ports[name], None)
+        if ports is None:
+            raise EndProcessError(f"{name} has had {MOST_ENDS} ends: no ports are left for another")
         return await self._ends.open(side, configuration, level, log, inside, ports)
 
     def stand_in(self, configuration: IceConfiguration, user: str) -> IceConfiguration:
@@ -177,9 +183,9 @@ class KernelNetwork:
 
 
 def _ports() -> Iterator[range]:
-    """Yield the ports of one end on a machine after the other; the first again after thousands."""
-    starts = _PORTS[::_PER_END]
-    yield from (range(start, start + _PER_END) for start in itertools.cycle(starts))
+    """Yield the ports of one end on a machine after the other, none of them twice."""
+    for number in range(MOST_ENDS):
+        yield _PORTS[number * _PER_END : (number + 1) * _PER_END]
 
 
 def _name(side: str, number: int) -> str:

@@ -290,3 +290,9 @@ class TestLog:
     @given(st.text(), st.text(min_size=1))
     def test_of_anything(self, log, user):
         assert set(log_of(log, user).splitlines()) <= set(log.splitlines())
+
+
+def test_more_ends_than_a_machine_has_ports_for_are_refused_before_anything_is_built():
+    calls = [task(RESTRICTED, SYMMETRIC, "STUN")] * 3969
+    with pytest.raises(CampaignError, match=r"3969 attempts have an end at .*only 3968 .*fewer"):
+        try_on_kernel(calls)

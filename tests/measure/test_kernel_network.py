@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.agreement import agreement_configurations
+from jamlab.measure.end import Log
 from jamlab.measure.end_place import OnHost, here
-from jamlab.measure.kernel_network import KernelNetwork, refusal
+from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork, refusal
 from jamlab.measure.population import place_named
+from jamlab.measure.remote_end import EndProcessError
 from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelHost
@@ -61,6 +63,26 @@ class TestStandIns:
         relay_only = agreement_configurations()[-1]
         (turn,) = network.stand_in(relay_only, "attempt-7").servers
         assert turn.username.endswith(":attempt-7")
+
+
+class TestPorts:
+    async def test_nobody_ever_gets_those_of_another(self, monkeypatch):
+        """They came round again after 3,968 ends on a machine."""
+        place, given = place_named("open"), []
+        network = KernelNetwork([place])
+        network._lab = SimpleNamespace(host=lambda name: KernelHost(name, "space", ()))
+        network.coturn = SimpleNamespace(certificate_file="trusted.pem")
+
+        async def opened(_side, _configuration, _level, _log, _inside, ports):
+            given.extend(ports)
+
+        network._ends = SimpleNamespace(open=opened)
+        for _ in range(MOST_ENDS):
+            await network._open("caller", place, None, "ice", Log())
+        assert len(given) == len(set(given)) == 8 * MOST_ENDS
+        with pytest.raises(EndProcessError, match=r"caller-0 has had 3968 ends: no ports are left"):
+            await network._open("caller", place, None, "ice", Log())
+        await network._open("callee", place, None, "ice", Log())  # that is another machine
 
 
 class TestRefusals:
