@@ -122,7 +122,7 @@ def campaign_and_memory(calls):
 
 
 def jam_plan():
-    return LatencyPlan(peers=4, duration_s=JAM_S, round_trip_s=3.0)
+    return LatencyPlan(peers=4, duration_s=JAM_S, round_trip_s=3.0, settle_s=4.0, sessions=1)
 
 
 def simulated_jam_s():

@@ -39,6 +39,7 @@ from jamlab.measure.workers import Progress
 ONE_WAY, ROUND_TRIP = "one way", "round trip"
 
 _GAP_S = 0.1  # between measurements: what is under way arrives
+_ECHO_S = 0.5  # so long goes an echo on after the last click that counts
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ async def _play(plan: LatencyPlan, session: _Session, run: _Run, probe: LagProbe
         for echoing in () if alone else everybody:
             echoing.echo()
             seconds = plan.round_trip_s / plan.sessions
-            await _measure(session, run, echoing, seconds, MAX_LATENCY_S)
+            await _measure(session, run, echoing, seconds, _ECHO_S)
             echoing.click()
 
 

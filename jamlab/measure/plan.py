@@ -58,7 +58,7 @@ class LatencyPlan:
     peers: int = 2
     quality: str = LOW_LATENCY.name
     duration_s: float = 12.0
-    round_trip_s: float = 8.0
+    round_trip_s: float = 11.0
     settle_s: float = 1.5
     bpm: float = 600.0
     block_frames: int = 64

@@ -24,7 +24,7 @@ TASKS = st.builds(
         st.lists(SERVER, max_size=2).map(tuple),
         st.sampled_from(["all", "relay"]),
     ),
-    plan=st.builds(LatencyPlan, duration_s=st.floats(3, 25), block_frames=st.integers(16, 512)),
+    plan=st.builds(LatencyPlan, duration_s=st.floats(5, 25), block_frames=st.integers(16, 512)),
 )
 
 

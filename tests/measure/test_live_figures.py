@@ -112,7 +112,7 @@ class TestEveryNetwork:
 
     @pytest.mark.parametrize("name", profile_names())
     def test_the_estimate_is_within_5_ms_of_the_clicks(self, name):
-        plan = LatencyPlan(quality=HIGH_QUALITY.name, settle_s=10.0, duration_s=4.0)
+        plan = LatencyPlan(quality=HIGH_QUALITY.name, settle_s=10.0, duration_s=4.0, sessions=1)
         for comparison in simulated(profile_named(name), plan):
             assert comparison.heard_share > 0.9
             assert len(comparison.figures) >= 4
@@ -120,14 +120,14 @@ class TestEveryNetwork:
 
     @pytest.mark.parametrize("name", ["LAN", "transatlantic"])
     def test_with_the_shortest_frames(self, name):
-        plan = LatencyPlan(quality=LOW_LATENCY.name, settle_s=6.0, duration_s=3.0)
+        plan = LatencyPlan(quality=LOW_LATENCY.name, settle_s=6.0, duration_s=3.0, sessions=1)
         for comparison in simulated(profile_named(name), plan):
             assert abs(comparison.error_s) < WITHIN_S, comparison
 
 
 @pytest.fixture(scope="module")
 def near():
-    return simulated(still(0.020), LatencyPlan(settle_s=3.0, duration_s=3.0))
+    return simulated(still(0.020), LatencyPlan(settle_s=3.0, duration_s=3.0, sessions=1))
 
 
 class TestStillNetwork:
@@ -177,7 +177,7 @@ def test_an_uneven_path_is_wrong_by_half_of_what_its_directions_differ():
         line.up = Link(LinkConfig(delay_s=0.050), net._loop.random)
         line.down = Link(LinkConfig(delay_s=0.010), net._loop.random)
 
-    plan = LatencyPlan(quality=HIGH_QUALITY.name, settle_s=40.0, duration_s=3.0)
+    plan = LatencyPlan(quality=HIGH_QUALITY.name, settle_s=40.0, duration_s=3.0, sessions=1)
     there, back = simulated(still(0.020), plan, make_uneven)
     assert there.sender == "player 1"
     assert there.clicked_s - back.clicked_s == pytest.approx(0.040, abs=0.003)
