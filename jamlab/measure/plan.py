@@ -39,7 +39,8 @@ class LatencyPlan:
     settle_s : float
         Time for the playout buffers to learn the jitter, in each session before anything counts.
     bpm : float
-        Tempo of the metronomes.
+        Tempo of the metronomes. By default no beat is as long as some whole blocks or Opus frames,
+        or all clicks would fall into the same phase of both.
     block_frames : int
         Block size of the virtual sound cards.
     sessions : int
@@ -58,9 +59,9 @@ class LatencyPlan:
     peers: int = 2
     quality: str = LOW_LATENCY.name
     duration_s: float = 12.0
-    round_trip_s: float = 11.0
+    round_trip_s: float = 11.5
     settle_s: float = 1.5
-    bpm: float = 600.0
+    bpm: float = 590.0
     block_frames: int = 64
     sessions: int = 5
     max_concealed_percent: float = 0.5

@@ -101,7 +101,7 @@ def test_who_does_not_answer_is_listed(record):
 
 def test_the_record_says_what_was_asked(record):
     parameters = record.provenance["parameters"]
-    assert parameters == {"asked": ["ada", "ben", "cleo", "dan"], "bpm": 600.0, "clicks": 30}
+    assert parameters == {"asked": ["ada", "ben", "cleo", "dan"], "bpm": 590.0, "clicks": 30}
 
 
 class TestAnswers:

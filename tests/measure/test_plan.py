@@ -88,3 +88,12 @@ def test_the_default_has_clicks_enough_for_one_not_to_be_heard():
         late_ms = [12.0 + 0.01 * (k % 7) for k in range(clicks - 1)] + [math.inf]
         sessions = np.repeat(np.arange(plan.sessions), clicks // plan.sessions)
         assert p95(late_ms, np.random.default_rng(1), sessions=sessions).high < 13
+
+
+@pytest.mark.parametrize("frames", [64, 120, 128, 240, 256, 480])
+def test_clicks_fall_into_every_phase_of_blocks_and_opus_frames(frames):
+    """At 600 bpm a beat is ten frames of 10 ms, and all clicks of a session fall into one phase."""
+    (metronome, *_) = LatencyPlan().metronomes().values()
+    phases = np.array([metronome.onset(click) % frames for click in range(110)]) / frames
+    found, _ = np.histogram(phases, 8, (0, 1))
+    assert found.min() >= 4
