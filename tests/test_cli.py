@@ -270,7 +270,7 @@ def test_a_path_that_conceals_too_much_fails_by_a_bound_of_the_user_s(
     record = record_of(steady(11), steady(24), concealed_frames=9_600)
     run_of(record)
 
-    async def measured(plan, folder, progress):
+    async def measured(plan, folder, progress, outdated=()):
         record.provenance["parameters"] = plan.to_dict()
         record.save(folder)
         return record

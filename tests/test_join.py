@@ -312,6 +312,7 @@ def test_an_unknown_configuration_names_those_there_are(tmp_path, capsys):
     assert "choose mine, other" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 async def test_participants_in_processes_of_their_own_are_measured_pair_by_pair():
     """On one machine all clocks are one, so what they read without an offset is the truth."""
     async with Hub() as hub, joined(hub, "ben", "--echo") as ben, joined(hub, "cleo") as cleo:
@@ -332,7 +333,7 @@ async def test_participants_in_processes_of_their_own_are_measured_pair_by_pair(
     true_ms = apart_ms.groupby([record.clicks["sender"], record.clicks["receiver"]])
     least_ms, median_ms, most_ms = true_ms.min(), true_ms.median(), true_ms.max()
     for row in pairs.itertuples():
-        assert row.clicks == 24
+        assert row.clicks in (29, 30)  # 3 s at 590 beats a minute
         assert row.heard_share >= 0.5  # machines that are busy lose some
         assert row.why == ""
         assert row.offset_min_s <= 0 <= row.offset_max_s

@@ -223,6 +223,7 @@ class TestAtATerminal:
             assert terminal.end() == 2
         assert "no answer came: give --microphone" in terminal.shown
 
+    @pytest.mark.slow
     @needs_jack
     def test_allowed_a_real_card_is_measured(self):
         with jack(128) as server:

@@ -103,6 +103,7 @@ async def all_hear_all(members, log):
         await one.session.wait_connected(60, *others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_everybody_who_is_alive_hears_everybody(seed):
     jam = Jam(seed)

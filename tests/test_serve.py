@@ -44,6 +44,7 @@ def key_in(invitation):
     return re.search(rf"{endpoint.KEY_VARIABLE}=(\S+) jamlab join ROOM --hub ws://", invitation)[1]
 
 
+@pytest.mark.slow
 def test_it_serves_until_ctrl_c():
     with served() as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")

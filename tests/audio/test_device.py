@@ -80,6 +80,7 @@ class TestOnJack:
         assert found["frames"] % 256 == 0
         assert found["frames"] >= found["blocks"] * 256  # the others were the stand-in's
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("block_frames", [64, 256])
     def test_blocks_the_server_does_not_have_are_made_of_its_own(self, block_frames):
         """What PortAudio adds for it hangs on how the two fit; a whole number of blocks it is."""
@@ -105,6 +106,7 @@ class TestOnJack:
         assert found["loudest"] == 0
         assert found["blocks"] > 0
 
+    @pytest.mark.slow
     def test_the_session_goes_on_without_the_server(self):
         with jack(256) as server, running(server, "card", 256) as process:
             assert process.line() == "started"

@@ -182,6 +182,7 @@ def test_a_peer_joins_is_heard_and_leaves(opened):
         assert notebook.complaints == []
 
 
+@pytest.mark.slow
 def test_keys_work_on_rows_and_never_on_cells(opened):
     with opened([MOVING, "signals['drums'] = LOUD"]) as notebook:
         notebook.run_cell(0)

@@ -89,6 +89,7 @@ class TestAsItIs:
         assert different_networks(HOME) == findings["home"]
 
 
+@pytest.mark.slow
 class TestShareThroughTurn:
     @pytest.mark.parametrize("case", [SYMMETRIC, OFFICE], ids=["two relays", "one relay"])
     def test_it_is_of_media_each_packet_once_however_many_relays_it_passes(self, counted, case):

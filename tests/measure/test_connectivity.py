@@ -154,6 +154,7 @@ class TestExecutors:
         subprocess.run([sys.executable, "-c", script], check=True, env=environment)
         assert (tmp_path / "t").read_text() == serial.to_csv()
 
+    @pytest.mark.slow
     def test_a_cluster_that_loses_a_worker(self, serial):
         """Dask gives the dead worker's chunks to the other one, and nobody can tell."""
         distributed = pytest.importorskip(

@@ -44,6 +44,7 @@ def test_a_round_trip_has_it_twice():
     assert back["latency_ms"].min() >= floor_ms(record, ROUND_TRIP) - CLICK_ERROR_MS
 
 
+@pytest.mark.slow
 def test_the_old_one_was_beaten():
     """With blocks of 480 frames, two of them were counted: 25 ms, and a packet needs no second."""
     records = [measured(seed, block_frames=480) for seed in range(4)]

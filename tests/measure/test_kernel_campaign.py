@@ -74,6 +74,7 @@ def told(record):
 
 @needs_kernel
 class TestAgreement:
+    @pytest.mark.slow
     def test_rule_simulator_and_kernel_agree_in_the_whole_table(self, monkeypatch):
         """Every two places × every configuration: direct, relayed or failed for all three."""
         ports = _Ports(monkeypatch)
@@ -108,6 +109,7 @@ class TestAttempts:
             made = try_on_kernel([*tasks.values()])
         return {name: each.attempt for name, each in zip(tasks, made, strict=True)}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "transport"), [("udp", "udp"), ("tcp", "tcp"), ("tls", "tcp")]
     )

@@ -131,6 +131,7 @@ def runs():
     return found
 
 
+@pytest.mark.slow
 @on_kernel
 class TestRun:
     def test_packets_go_the_way_they_are_to(self, runs):

@@ -8,7 +8,7 @@ from jamlab.measure.latency import ONE_WAY, ROUND_TRIP, measure_latency
 from jamlab.measure.loop import run_precisely
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.stages import STAGES
-from jamlab.measure.summary import floor_ms, paths_table, waterfall
+from jamlab.measure.summary import floor_ms, paths_table, verdicts, waterfall
 
 CLICK_ERROR_MS = 0.021
 """A frame: what a click is read to in noise."""
@@ -36,8 +36,9 @@ def test_every_emitted_click_has_a_row(record, short_plan):
         assert len(numbers) == pytest.approx(1.5 * per_second, abs=1)
 
 
-def test_clicks_are_heard(record):
-    assert record.clicks["latency_ms"].notna().mean() > 0.8
+def test_clicks_are_heard_or_the_run_says_what_the_machine_did(record):
+    heard = record.clicks["latency_ms"].notna().mean()
+    assert heard > 0.8 or any("does not count" in each.reason for each in verdicts(record))
 
 
 def test_no_latency_beats_physics(record):
@@ -113,6 +114,7 @@ def test_provenance_has_the_lag(record, short_plan):
     assert record.provenance["loop_lag"]["readings"] > 100
 
 
+@pytest.mark.slow
 def test_three_participants_and_the_other_quality():
     plan = LatencyPlan(
         peers=3, quality="high-quality", duration_s=3, round_trip_s=3, settle_s=1, sessions=1

@@ -219,6 +219,7 @@ def test_two_ends_of_different_cards_and_qualities_know_of_each_other():
     assert back.estimated_stage_s("capture") == pytest.approx((1024 - 32) / 2 / SAMPLE_RATE)
 
 
+@pytest.mark.slow
 async def test_on_real_sockets_the_estimate_is_within_5_ms_of_the_clicks():
     """Over the same seconds. Where the loop lags, neither figure is the path's own.
 

@@ -123,6 +123,7 @@ def test_reads_what_jack_iodelay_reads(period):
     assert theirs == pytest.approx(period, abs=0.1)
 
 
+@pytest.mark.slow
 @needs_jack
 def test_reads_what_jack_iodelay_reads_of_blocks_that_are_adapted():
     ours, theirs = read_both(128, 64, wire=64)

@@ -41,6 +41,7 @@ def true_ms(record, sender, receiver):
     return float(np.median(heard_s - CLOCKS[sender].true_s(clicks["emitted_s"])) * 1000)
 
 
+@pytest.mark.slow
 def test_every_pair_of_those_who_take_part_is_heard(record, pairs):
     assert len(pairs) == 6
     assert (pairs["heard_share"] == 1).all()

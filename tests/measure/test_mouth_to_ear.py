@@ -91,6 +91,7 @@ class TestTruth:
         more_ms = table.loc["mouth to ear", "ms"] - table.loc["mesh", "ms"]
         assert more_ms == pytest.approx(table.loc["relay", "ms"])
 
+    @pytest.mark.slow
     @needs_jack
     def test_the_cards_part_is_what_jack_iodelay_reads(self):
         with jack(128) as server:

@@ -76,6 +76,7 @@ def test_more_delay_is_twice_as_much_more(near):
     assert far_ms - near_ms == pytest.approx(60e3 * BLOCK_S, abs=0.01)
 
 
+@pytest.mark.slow
 def test_enough_clicks_have_a_verdict():
     record = measured(0.010, 10.0)
     verdict = latency_verdict(record, ROUND_TRIP, 100.0, "round-trip latency")

@@ -106,6 +106,7 @@ class TestOnNetworks:
     def test_within_5_ppm_after_5_minutes(self, name, ppm):
         assert observe_network(DriftEstimator(), name, ppm, 300)[-1] == pytest.approx(ppm, abs=5)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", profile_names())
     def test_equal_clocks_for_an_hour_are_equal(self, name):
         assert set(observe_network(DriftEstimator(), name, 0, 3600, seed=7)) == {0.0}

@@ -110,6 +110,7 @@ class Listener:
         return 1000 * (latencies - latencies[0])
 
 
+@pytest.mark.slow
 class TestFourHours:
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_the_latency_stays_and_nothing_clicks(self, ppm):
@@ -160,6 +161,7 @@ class TestSteady:
             assert listener.slips.worst < SLIP
         assert np.abs(listener.moved_ms).max() < 0.5
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_on_a_network_that_jitters(self, ppm):
         """Spikes are lost and the delay follows them as ever, but it does not go away."""
@@ -213,6 +215,7 @@ class TestSteady:
 
 
 class TestEqualClocks:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", profile_names())
     def test_an_hour_on_any_network_is_not_resampled(self, name):
         path = Path(0.0, block=480, frame=480, delay_s=network(name)(480))
@@ -310,6 +313,7 @@ class TestSwitchOver:
         target = path.playout._estimator.target_frames
         assert path.playout.delay_frames == pytest.approx(target, abs=16)
 
+    @pytest.mark.slow
     def test_cards_that_come_to_agree_are_resampled_by_one(self):
         path = Path(100.0).run(60)
         offset_s = path.now_s - path.frames / SAMPLE_RATE

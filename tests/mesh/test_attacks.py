@@ -247,6 +247,7 @@ class TestGhosts:
             await play_on(ada, ben)
             assert frame_lengths(ada, ben) == {120}
 
+    @pytest.mark.slow
     async def test_churn_costs_a_bounded_number_of_sockets_and_leaves_nothing(self):
         """Sixty come and go; those who are there make no more offers than they may."""
         addresses = len(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))

@@ -7,6 +7,7 @@ from tests.mesh.chaos import chaos
 SEEDS, TOGETHER = 15, 5  # `make bench-session` plays 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SEEDS, TOGETHER))
 def test_everybody_hears_everybody_after_every_schedule(first, caplog):
     for seed in range(first, first + TOGETHER):

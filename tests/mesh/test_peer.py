@@ -63,6 +63,7 @@ class Stranger:
         await until(is_heard)
 
 
+@pytest.mark.slow
 async def test_a_peer_whose_packets_stop_is_disconnected_until_they_resume():
     async with ends("ada", "ben", "cleo", flow_timeout_s=0.4) as (ada, ben, cleo):
         await connect(ada, ben, cleo)

@@ -79,6 +79,7 @@ def test_what_boxes_are_together(name):
     assert asked_for([box for boxes in layers for box in boxes]) == together
 
 
+@pytest.mark.slow
 @needs_lab
 def test_every_behaviour_is_what_it_was_asked_to_be():
     """All at once: most of the time goes by in waiting for what does not come."""
@@ -98,6 +99,7 @@ def test_every_behaviour_is_what_it_was_asked_to_be():
             assert ours.lifetime_s[1] >= together.lifetime_s - 1
 
 
+@pytest.mark.slow
 @needs_lab
 def test_boxes_that_are_others_are_found_out():
     """Rules and lifetimes are changed behind the lab's back; one that is as it should be is not."""

@@ -43,7 +43,7 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
 
 def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page):
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
-    assert tables == ["parts", "verdicts", "shares", "times", "states", "provenance"]
+    assert tables == ["parts", "verdicts", "population", "shares", "times", "states", "provenance"]
     alts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
     assert len(set(alts)) == len(alts) == len(page.images) == 4 + len((STUN_ONLY, TURN, LADDER))
     assert page.addresses == []
