@@ -15,8 +15,8 @@ BROWSER = "tests/browser/"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """Three workers on two processors: tests wait for browsers, sound cards and sockets, too."""
-    return (os.cpu_count() or 1) * 3 // 2
+    """Two workers a processor: tests wait for browsers, sound cards and sockets, too."""
+    return (os.cpu_count() or 1) * 2
 
 
 class ByFile(LoadScopeScheduling):

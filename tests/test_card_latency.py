@@ -176,6 +176,7 @@ class TestPermission:
         assert told.count("\n") == 1
 
 
+@pytest.mark.slow
 @needs_jack
 def test_on_a_real_card_that_is_a_loop():
     command = [sys.executable, "-m", "jamlab", *COMMAND, "--block-frames", "128"]

@@ -142,6 +142,7 @@ async def test_who_echoes_lets_us_hear_ourselves():
         assert ben.lines[-1] == "ben has left room"
 
 
+@pytest.mark.slow
 @needs_jack
 @pytest.mark.parametrize("option", ["--input", "--output"])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(option):
@@ -193,6 +194,7 @@ async def test_a_real_sound_card_is_played_through():
             )
 
 
+@pytest.mark.slow
 async def test_without_a_sound_card_the_session_goes_on():
     """Nothing to capture and nothing to play through; the peer is met all the same."""
     nowhere = *CARD, "--input", "nowhere", "--output", "nowhere"

@@ -237,6 +237,7 @@ class TestAtATerminal:
                 assert terminal.end() == 0
             assert "128.0 frames" in terminal.shown
 
+    @pytest.mark.slow
     @needs_jack
     def test_interrupted_it_ends_even_where_the_card_has_gone(self):
         with jack(128) as server:

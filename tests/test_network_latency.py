@@ -35,6 +35,7 @@ def measured(monkeypatch):
     return plans
 
 
+@pytest.mark.slow
 def test_it_is_judged_and_has_a_page_of_its_own(measured, tmp_path, capsys):
     """One real page, and the same again from the records it leaves."""
     assert verify(tmp_path, "--profile", "4G", "--duration", "12", "--peers", "3", "--json") == 2

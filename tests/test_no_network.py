@@ -59,6 +59,7 @@ def test_a_session_connects():
     assert run.stdout == "connected\n", run.stderr
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_that_participants_connect():
     run = offline("-m", "jamlab", "doctor")
     assert "no other network" in " ".join(run.stdout.replace("│", " ").split()), run.stdout
@@ -79,6 +80,7 @@ def test_verify_measures_and_writes_its_page(tmp_path):
     assert (tmp_path / "verification.html").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["doctor", "verify"])
 def test_with_the_loopback_down_a_sentence_says_what_to_do(command, tmp_path):
     options = ["--out", str(tmp_path)] if command == "verify" else []

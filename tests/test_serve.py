@@ -61,6 +61,7 @@ def test_it_serves_until_ctrl_c():
         assert (process.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_each_start_has_a_key_of_its_own_and_nobody_knows_it():
     with served() as (_, url, one), served() as (_, _, other):
         assert key_in(one) != key_in(other)

@@ -58,6 +58,7 @@ def running(server, *what, **options):
 
 @needs_jack
 class TestOnJack:
+    @pytest.mark.slow
     def test_both_directions_are_listed(self):
         with jack(128) as server, running(server, "listing") as process:
             found = process.end()
@@ -96,6 +97,7 @@ class TestOnJack:
         assert found["frames"] % block_frames == 0
         assert found["changes"] == []
 
+    @pytest.mark.slow
     def test_without_capture_it_has_no_input_port(self):
         with jack(256) as server, running(server, "card", 256, "play") as process:
             assert process.line() == "started"
@@ -125,6 +127,7 @@ def test_the_loop_has_two_milliseconds(block_frames, slack):
     assert (slack - 1) * block_frames < 0.002 * 48_000 <= slack * block_frames
 
 
+@pytest.mark.slow
 @needs_jack
 def test_it_can_be_stopped_though_the_server_has_just_ended():
     with jack(256) as server, running(server, "card", 256) as process:
@@ -134,6 +137,7 @@ def test_it_can_be_stopped_though_the_server_has_just_ended():
         process.end()
 
 
+@pytest.mark.slow
 @needs_pulse
 def test_one_that_goes_is_heard_again_when_it_is_back(tmp_path):
     """A PulseAudio server that is killed and begun anew: nothing here is a stand-in."""

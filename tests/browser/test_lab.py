@@ -54,6 +54,7 @@ def test_an_error_is_told_in_the_words_of_the_cell(opened):
         notebook.run_all()
 
 
+@pytest.mark.slow
 def test_whoever_wants_less_motion_is_asked(opened):
     with opened(["1 + 1"], width=700) as notebook:
         notebook.run_all()

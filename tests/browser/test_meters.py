@@ -96,6 +96,7 @@ def bar_end(notebook, name):
     )
 
 
+@pytest.mark.slow
 def test_the_notebook_shows_known_levels_in_both_themes_and_widths(opened):
     with opened(notebook_path("04_level_meters"), width=1100, height=1000) as notebook:
         notebook.run_all()

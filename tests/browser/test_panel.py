@@ -59,6 +59,7 @@ def shown(notebook):
     return notebook.page.locator(".jamlab-panel")
 
 
+@pytest.mark.slow
 def test_gain_mute_quality_and_peers_who_come_and_go(opened):
     cells = [PLAYERS, PANEL, "await ben_joins()", "await ben.leave()", "await panel.leave()"]
     with opened(cells, height=900) as notebook:

@@ -108,6 +108,7 @@ class TestShareThroughTurn:
         assert passed < 0.05 * direct  # checks, and nothing else
 
 
+@pytest.mark.slow
 class TestControls:
     def test_they_fail_in_every_case(self, findings):
         for finding in findings.values():

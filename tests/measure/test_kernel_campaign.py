@@ -90,6 +90,7 @@ class TestAgreement:
         assert heard["log"].str.contains("ALLOCATE processed, success").all()
 
 
+@pytest.mark.slow
 @needs_kernel
 class TestAttempts:
     @pytest.fixture(scope="class")
@@ -192,6 +193,7 @@ class _Told:
         self._event.set()
 
 
+@pytest.mark.slow
 @needs_kernel
 class TestCampaign:
     def test_is_a_record_like_the_simulated_one(self, monkeypatch, tmp_path):
@@ -214,6 +216,7 @@ class TestCampaign:
         assert set(server_logs(tmp_path)["call"]) <= set(again.attempts["call"])
 
 
+@pytest.mark.slow
 @needs_kernel
 def test_nats_that_are_not_what_they_should_be_are_not_used(monkeypatch):
     """Asked for symmetric ones, it is given others."""

@@ -107,6 +107,7 @@ def still(delay_s):
     return NetworkProfile("still", delay_s, 0.0, 0.0, 1.0, 1e12, 1e12, "analytic", "")
 
 
+@pytest.mark.slow
 class TestEveryNetwork:
     """RTCP reports come once a second and have jitter of their own, hence the long settling."""
 
@@ -169,6 +170,7 @@ def test_loss_is_what_the_network_loses():
         assert np.mean(concealed) == pytest.approx(np.mean(lost), abs=0.01)
 
 
+@pytest.mark.slow
 def test_an_uneven_path_is_wrong_by_half_of_what_its_directions_differ():
     """As docs/method.md says: half a round trip is an estimate."""
 

@@ -113,6 +113,7 @@ def read_both(period, block_frames, wire):
                 return ours, reading()
 
 
+@pytest.mark.slow
 @needs_jack
 @pytest.mark.parametrize("period", [64, 128, 256])
 def test_reads_what_jack_iodelay_reads(period):

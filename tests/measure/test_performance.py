@@ -113,6 +113,7 @@ def member(name, room):
 
 @pytest.mark.usefixtures("nothing_left")
 class TestPerforming:
+    @pytest.mark.slow
     async def test_alone_it_clicks_and_hears_nobody(self):
         ada = member("ada", MemoryChannel())
         async with ada.session:

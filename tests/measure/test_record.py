@@ -94,6 +94,7 @@ def markers(record):
     return {record.provenance["marker"], *record.clicks["latency_ms"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["latency", "acceptance"])
 def test_a_process_that_is_killed_as_it_writes_leaves_no_mixture(kind, tmp_path):
     """Killed before each step of writing a record over an older one, and before none."""

@@ -129,6 +129,7 @@ class TestFourHours:
 class TestSteady:
     """Minutes with short blocks: every figure of the four hours, on more kinds of cards."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-300, -20, 20, 300])
     @pytest.mark.parametrize(("block", "frame"), [(64, 120), (128, 480), (256, 240), (480, 480)])
     def test_no_slip_and_no_delay(self, ppm, block, frame):
@@ -186,6 +187,7 @@ class TestSteady:
         assert path.counters.late == 0
         assert path.counters.silent_frames == 0
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_with_opus(self, ppm):
         """The latency of a real stream, by the phase of its tone, over a minute."""
@@ -223,6 +225,7 @@ class TestEqualClocks:
         assert not path.playout.resampling
         assert abs(path.playout.drift) < 1e-6
 
+    @pytest.mark.slow
     def test_a_loop_that_lags_is_not_resampled(self):
         """A millisecond on average, and 40 ms at a stretch once in ten seconds."""
         rng = random.Random(8)
@@ -352,6 +355,7 @@ class TestPositions:
         assert path.counters.concealed_frames == late
 
 
+@pytest.mark.slow
 class TestWhileResampling:
     """What happens to a stream whose card is followed: it is followed on."""
 

@@ -194,6 +194,7 @@ def test_without_coturn(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 @needs_coturn
 @needs_kernel
 def test_on_hosts_of_a_lab():

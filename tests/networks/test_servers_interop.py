@@ -120,6 +120,7 @@ async def uclient(*flags, password="secret", code=0):
         return server.counters, printed
 
 
+@pytest.mark.slow
 @coturn
 async def test_uclient():
     """Channels and Send indications, over UDP and TCP, all at once as each takes seconds."""

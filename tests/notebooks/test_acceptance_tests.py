@@ -53,6 +53,7 @@ def test_its_page_has_a_section_for_each_test_and_reaches_nowhere(page):
     assert not re.search(r"(?i)\bnan\b", page.text)
 
 
+@pytest.mark.slow
 def test_a_record_of_one_test_says_that_the_others_were_not_asked_for(tmp_path):
     one = record_with(good_finding("connection-blocked"))
     page = page_of(one.joined([], {}, not_run={"connection-blocked": LEFT_OUT}), tmp_path)
@@ -61,6 +62,7 @@ def test_a_record_of_one_test_says_that_the_others_were_not_asked_for(tmp_path):
     assert page.images == []
 
 
+@pytest.mark.slow
 def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path):
     with pytest.raises(ReportError, match=r"06_acceptance_tests\.ipynb failed: .*is missing"):
         render(notebook_path(NOTEBOOK), {"record": str(tmp_path)}, tmp_path / "page.html")

@@ -50,6 +50,7 @@ def test_it_measures_where_no_record_is_given(tmp_path):
     assert "Mouth to ear not measured" in page.text
 
 
+@pytest.mark.slow
 def test_it_adds_the_card_that_is_named(tmp_path):
     run = drawn_record().save(tmp_path / "run")
     card = card_record({64: 300}).save(tmp_path / "card")

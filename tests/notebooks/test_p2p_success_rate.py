@@ -98,6 +98,7 @@ def test_the_page_of_one_s_own_servers_has_their_tables_and_no_word_of_a_populat
     assert own.addresses == []
 
 
+@pytest.mark.slow
 def test_it_asks_one_s_own_servers_itself(tmp_path, monkeypatch):
     """A server where nothing listens is enough to see that it is asked, with credentials."""
     monkeypatch.setenv("JAMLAB_TEST_SECRET", "a secret word")
@@ -116,6 +117,7 @@ def test_it_asks_one_s_own_servers_itself(tmp_path, monkeypatch):
     assert "a secret word" not in made.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "words"),
     [
@@ -129,6 +131,7 @@ def test_what_it_cannot_measure_is_told_in_a_sentence(tmp_path, network, words):
         render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
 
 
+@pytest.mark.slow
 def test_a_record_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch):
     populations_in_kernels(monkeypatch, tmp_path / "site")
     with pytest.raises(ReportError, match=r"02_p2p_success_rate\.ipynb failed: .*is missing"):

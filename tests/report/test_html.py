@@ -194,6 +194,7 @@ def test_the_page_says_its_language_and_has_landmarks(both):
     assert "header" in both.tags
 
 
+@pytest.mark.slow
 def test_a_card_s_latency_is_what_counts_for_musicians(tmp_path):
     folder = drawn_record(2, clicks=90).save(tmp_path / "record")
     card_record({64: 300}).save(folder / CARD_FOLDER)
@@ -202,6 +203,7 @@ def test_a_card_s_latency_is_what_counts_for_musicians(tmp_path):
     assert "not counted" not in shown.table("parts")[1][-1]
 
 
+@pytest.mark.slow
 def test_a_card_that_lies_in_the_record_is_added(tmp_path):
     folder = drawn_record(2, clicks=90).save(tmp_path / "record")
     card_record({64: 300}).save(folder / CARD_FOLDER)
@@ -246,6 +248,7 @@ def test_nothing_but_the_page_is_left(reported):
     assert not list(folder.rglob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_a_record_without_a_heard_click_still_gives_a_page(tmp_path, capfd):
     drawn_record(2, clicks=20, missed=1.0).save(tmp_path / "record")
     made = verification_report(tmp_path / "record", tmp_path / "page.html")
@@ -256,6 +259,7 @@ def test_a_record_without_a_heard_click_still_gives_a_page(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_record_of_round_trips_alone_gives_a_page(tmp_path, capfd):
     """As notebook 03 measures it."""
     whole = drawn_record()
