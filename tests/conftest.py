@@ -1,3 +1,4 @@
+import gc
 import os
 
 import pytest
@@ -36,6 +37,13 @@ def pytest_collection_modifyitems(items):
     """Begin with files that have slow tests, so that no worker is left alone with one."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _permanent():
+    """Leave out of collections what is there for good: tests that look for leaks collect often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(name="nothing_left")

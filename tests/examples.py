@@ -7,7 +7,7 @@ from hypothesis import settings
 THOROUGH = 100
 """Examples of a property test that names no number, in the profile of that name."""
 
-QUICK_SHARE = 0.1
+QUICK_SHARE = 0.05
 """Which share of them the quick profile tries."""
 
 

@@ -158,6 +158,7 @@ class TestStillNetwork:
                     assert rate == pytest.approx(packets_bit_s, rel=0.01)
 
 
+@pytest.mark.slow
 def test_loss_is_what_the_network_loses():
     lossy = NetworkProfile("lossy", 0.005, 0.0, 0.1, 1.0, 1e12, 1e12, "analytic", "")
     plan = LatencyPlan(quality=HIGH_QUALITY.name, settle_s=2.0, duration_s=10.0)

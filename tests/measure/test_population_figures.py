@@ -115,6 +115,7 @@ class TestThePopulationDecides:
         for each in (*again, *mixed, *corporate, *nats):
             assert outcomes(each)[capable] is INCONCLUSIVE
 
+    @pytest.mark.slow
     def test_calls_without_end_do_not_narrow_what_they_leave_open(self, campaigns):
         for few, many in campaigns.values():
             for one, other in zip(*map(connectivity_verdicts, (few, many)), strict=True):

@@ -141,6 +141,7 @@ class TestSteady:
         assert listener.slips.worst < SLIP
         assert max(listener.purities) < PURE_DBC
 
+    @pytest.mark.slow
     @examples(15)
     @given(
         ppm=st.floats(-300, 300),
@@ -176,6 +177,7 @@ class TestSteady:
         beyond = skewed.playout.delay_frames - skewed.playout._estimator.target_frames
         assert abs(beyond) < 240
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_loss_is_concealed_and_nothing_else(self, ppm):
         rng = random.Random(4)
