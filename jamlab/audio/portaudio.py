@@ -8,7 +8,6 @@ card.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -242,10 +241,11 @@ def close(stream: Any) -> None:
 
 
 def _close(stream: Any) -> None:
-    with contextlib.suppress(portaudio().PortAudioError):  # it may be gone
-        stream.close()
-    with _looking:
-        _streams[:] = [each for each in _streams if each is not stream]
+    try:
+        stream.close()  # without a word where the card has gone
+    finally:
+        with _looking:
+            _streams[:] = [each for each in _streams if each is not stream]
 
 
 def abandon() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jamlab.measure.connectivity_record import STUN_ONLY, ConnectivityRecord
+from jamlab.measure.digits import measured
 from jamlab.measure.sensitivity import Population, PopulationRate, rate_within
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import Figure
@@ -96,14 +97,16 @@ def _straddles(estimate: Estimate, limit: float) -> bool:
     return math.isnan(estimate.value) or estimate.low < limit <= estimate.high
 
 
-def borne_words(bears: Borne, population: str) -> str:
-    """Say how the target hangs on the share of symmetric NATs, in one sentence."""
+def borne_words(bears: Borne, population: str, limit_percent: float) -> str:
+    """Say how the target, in percent, hangs on the share of symmetric NATs, in one sentence."""
     here = f"the population {population} has {share_words(bears.share)} of them"
     without = bears.without_any
     if not bears.known:
         return f"Too few pairs were tried to say how many symmetric NATs it bears; {here}."
     if math.isnan(bears.tolerated.value):
-        return f"Without any symmetric NAT it would be {share_words(without)}; {here}."
+        value, low, high = (100 * end for end in (without.value, without.low, without.high))
+        share = measured(value, low, high, "%", limit_percent)
+        return f"Without any symmetric NAT it would be {share}; {here}."
     if bears.tolerated.low == 1:
         return f"It would be reached with any share of symmetric NATs; {here}."
     return f"It is reached with up to {share_words(bears.tolerated)} of symmetric NATs; {here}."

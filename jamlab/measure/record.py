@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
@@ -68,7 +68,11 @@ PROVENANCE = "provenance.json"
 """Name of the file that says how a record came about, and which files are its own."""
 
 _FILES = "files"  # the provenance's key of the other files' digests
+PARAMETERS = ("peers", "quality", "block_frames", "max_concealed_percent")
+"""What a provenance says at least of how a latency was measured."""
+
 _TABLES = ("clicks", "streams", "waveforms")
+_SUFFIXES = (".parquet", ".json", ".log", ".txt")
 _PACKAGES = ("jamlab", "aiortc", "aioice", "av", "opuslib-next", "numpy", "scipy", "pandas")
 
 
@@ -99,6 +103,13 @@ class LatencyRecord:
             Names the file that is missing or cannot be read.
         """
         provenance = read_file(folder / PROVENANCE, read_json)
+        known = {*_object(provenance), *_object(_object(provenance).get("parameters"))}
+        lacking = {"parameters", "loop_lag", *PARAMETERS} - known
+        if lacking:
+            raise RecordError(
+                f"{folder / PROVENANCE} lacks {sorted(lacking)}: measure again with this version "
+                "of jamlab"
+            )
         tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _TABLES}
         for name, columns in (("clicks", CLICK_COLUMNS), ("streams", STREAM_COLUMNS)):
             missing = set(columns) - set(tables[name].columns)
@@ -183,9 +194,20 @@ def _digest(path: Path) -> str:
 def _files(folder: Path) -> set[str]:
     """Return the names of the files a record in a folder has, if there is one."""
     try:
-        return set(read_json(folder / PROVENANCE)[_FILES])
+        return set(filter(_is_within, read_json(folder / PROVENANCE)[_FILES]))
     except (OSError, ValueError, LookupError, TypeError):
         return set()
+
+
+def _is_within(name: str) -> bool:
+    """Return whether a name in a provenance, which may be anybody's, stays in the folder."""
+    path = PurePath(name)
+    return not path.is_absolute() and ".." not in path.parts and path.suffix in _SUFFIXES
+
+
+def _object(read: Any) -> dict[str, Any]:
+    """Return a JSON object, an empty one where something else was read."""
+    return read if isinstance(read, dict) else {}
 
 
 def has_part(provenance: Mapping[str, Any], name: str) -> bool:
@@ -214,10 +236,16 @@ def check_whole(folder: Path, provenance: dict[str, Any]) -> None:
             f"{folder / PROVENANCE} does not say which tables are its own: measure again with this "
             "version of jamlab"
         )
-    for name, digest in digests.items():
-        if not (folder / name).is_file() or _digest(folder / name) != digest:
+    tables = {path.name for path in folder.glob("*.parquet")}
+    for name in sorted(tables | set(digests)):
+        if not _is_within(name):
             raise RecordError(
-                f"{folder / name} is not of the run that {PROVENANCE} there is about, for one of "
+                f"{folder / PROVENANCE} names {name!r} as its own, which is elsewhere"
+            )
+        path = folder / name
+        if name not in digests or not path.is_file() or _digest(path) != digests[name]:
+            raise RecordError(
+                f"{path} is not of the run that {PROVENANCE} there is about, for one of "
                 "two was broken off as it was written: measure again"
             )
 
@@ -236,8 +264,11 @@ def read_file(path: Path, reader: Any) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file; raises ValueError for what is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def versions() -> dict[str, str]:

@@ -136,10 +136,12 @@ def worst_of(estimates: Sequence[Estimate]) -> Estimate:
     """Estimate the largest of several figures, each estimated with ``among=len(estimates)``.
 
     The low ends hold at once, so none exceeds the largest figure. The high end of the figure that
-    is the largest holds with its own probability, and the highest of all is no lower.
+    is the largest holds with its own probability, and the highest of all is no lower. A figure
+    without a value leaves the largest of the others, and its interval.
     """
+    known = [each.value for each in estimates if not math.isnan(each.value)]
     return Estimate(
-        max(each.value for each in estimates),
+        max(known, default=math.nan),
         max(each.low for each in estimates),
         max(each.high for each in estimates),
         estimates[0].confidence,

@@ -119,7 +119,7 @@ def judge_below(
     """
     _check_limit(name, limit, unit)
     finding = _below(name, limit, estimate, unit)
-    return _verdict(name, f"< {limit:g}", estimate, unit, finding, invalid)
+    return _verdict(name, f"< {limit:.12g}", estimate, unit, finding, invalid)
 
 
 def judge_at_least(
@@ -137,7 +137,7 @@ def judge_at_least(
     """
     _check_limit(name, limit, unit)
     finding = _at_least(name, limit, estimate, unit)
-    return _verdict(name, f"≥ {limit:g}", estimate, unit, finding, invalid)
+    return _verdict(name, f"≥ {limit:.12g}", estimate, unit, finding, invalid)
 
 
 def unmeasured(name: str, outcome: Outcome, reason: str) -> Verdict:
@@ -167,7 +167,7 @@ def _verdict(
 
 
 def _limit(limit: float) -> str:
-    return f"{limit:g}".replace("-", "−")
+    return f"{limit:.12g}".replace("-", "−")
 
 
 def _below(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
@@ -275,7 +275,10 @@ def _connectivity_verdict(
     verdict = judge_at_least(figure.name, limit, percent, "%", invalid)
     if invalid:
         return verdict
-    why = doubt(figure, population.name, limit / 100), borne_words(figure.borne, population.name)
+    why = (
+        doubt(figure, population.name, limit / 100),
+        borne_words(figure.borne, population.name, limit),
+    )
     return replace(verdict, reason=" ".join((verdict.reason, *why)))
 
 

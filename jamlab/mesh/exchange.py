@@ -9,10 +9,12 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
+import numpy as np
+
 from jamlab.audio.card import SoundCard
 from jamlab.audio.guard import FaultLog
 from jamlab.audio.mixer import mix
-from jamlab.audio.pcm import Block
+from jamlab.audio.pcm import CHANNELS, Block
 from jamlab.media.encoder import EncodedFrame, FrameEncoder
 from jamlab.media.playout import Playout
 from jamlab.mesh.controls import Controls
@@ -65,7 +67,7 @@ class Exchanger:
             if peer.playout is not None:
                 self._play(peer, peer.playout, len(captured), heard, missed=card.too_late)
         for tap in self._taps:
-            tap.note(Exchange(sent, heard))
+            self._note(tap, Exchange(sent, heard))
         return mix(heard.values(), len(captured))
 
     def _encoded(self, sent: Block) -> list[EncodedFrame]:
@@ -74,6 +76,12 @@ class Exchanger:
         except Exception as error:
             self._faults.note("our sound cannot be encoded, so none is sent", error)
             return []
+
+    def _note(self, tap: Tap, exchange: Exchange) -> None:
+        try:
+            tap.note(exchange)
+        except Exception as error:
+            self._faults.note("what was played cannot be shown", error)
 
     def _send(self, peer: PeerConnection, frame: EncodedFrame) -> None:
         try:
@@ -95,6 +103,9 @@ class Exchanger:
             if missed:
                 playout.miss(frames)
             else:
-                heard[peer.peer_id] = self._controls.heard(peer.peer_id, playout.pull(frames))
+                pulled = self._controls.heard(peer.peer_id, playout.pull(frames))
+                if pulled.shape != (frames, CHANNELS) or not np.isfinite(pulled).all():
+                    raise ValueError(f"{frames} frames were due, and what came is no sound")
+                heard[peer.peer_id] = pulled
         except Exception as error:
             self._faults.note(f"{peer.peer_id!r} cannot be played, and is silent", error)

@@ -44,6 +44,8 @@ def check_key(key: str, host: str) -> None:
     """
     if not key:
         raise HubError("a hub has a key: give one that is not empty")
+    if not key.isprintable():
+        raise HubError("a hub's key is typed and sent as text: give one of printable characters")
     if len(key) < SHORTEST_KEY and not is_loopback(host):
         raise HubError(
             f"others can reach a hub at {host!r} and guess a key of {len(key)} characters: give "

@@ -217,11 +217,12 @@ class Rooms:
         socket, join = applicant.socket, applicant.join
         bearer = self._bearer(join.topic, applicant.key)
         self._check_capacity(socket, self._rooms.get(join.topic), is_more=bearer is None)
-        if bearer is not None and not self._gives_way(bearer, applicant, now_s):
+        if bearer is None:
+            socket.count_join(now_s)
+        elif not self._gives_way(bearer, applicant, now_s):
             return
         if not self._held.allows((join.topic, applicant.key), applicant.asked.secret, now_s):
             raise RefusedError(TAKEN)
-        socket.count_join(now_s)
         self._held.release((join.topic, applicant.key))
         room = self._rooms.get(join.topic)
         if room is None:
@@ -251,6 +252,7 @@ class Rooms:
             return False
         if not is_same(applicant.asked.secret, bearer.asked.shown):
             raise RefusedError(TAKEN)
+        applicant.socket.count_join(now_s)  # first: who may not join now takes nobody's place
         self.counters.evicted += 1
         self._close(bearer.socket, CloseCode.POLICY_VIOLATION, "its owner came again", now_s)
         return True

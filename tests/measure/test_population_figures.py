@@ -171,14 +171,14 @@ class TestReasons:
             ((0.1, 0.05, 0.2), True, "It is reached with up to 10.0% (5.0 to 20.0%) of"),
             ((1.0, 1.0, 1.0), True, "It would be reached with any share of symmetric NATs;"),
             ((1.0, 0.5, 1.0), True, "It is reached with up to 100.0% (50.0 to 100.0%) of"),
-            ((math.nan, 0.0, 0.0), True, "Without any symmetric NAT it would be 70.0% (65.0 to"),
+            ((math.nan, 0.0, 0.0), True, "Without any symmetric NAT it would be 70 % (65–75)"),
             ((math.nan, 0.0, 1.0), False, "Too few pairs were tried to say how many"),
         ],
     )
     def test_each_case_has_its_words(self, tolerated, known, words):
         share, without = Estimate(0.1, 0.1, 0.1, 0.95), Estimate(0.7, 0.65, 0.75, 0.95)
         bears = Borne(Estimate(*tolerated, 0.95), share, without, known)
-        told = borne_words(bears, "mine")
+        told = borne_words(bears, "mine", 80)
         assert told.startswith(words)
         assert told.endswith("; the population mine has 10.0% of them.")
 

@@ -154,3 +154,46 @@ def test_a_record_that_does_not_name_its_tables_is_refused(record, tmp_path):
     (tmp_path / "provenance.json").write_text(json.dumps(record.provenance))
     with pytest.raises(RecordError, match="does not say which tables are its own: measure again"):
         LatencyRecord.load(tmp_path)
+
+
+@pytest.mark.parametrize("foreign", ["../kept.json", "{folder}/kept.json", "below/../../kept.json"])
+def test_what_an_earlier_record_names_elsewhere_is_kept(record, tmp_path, foreign):
+    """The earlier provenance may be anybody's: what it names is deleted only within its folder."""
+    kept, folder = tmp_path / "kept.json", tmp_path / "record"
+    kept.write_text("mine")
+    record.save(folder)
+    told = json.loads((folder / "provenance.json").read_text())
+    told["files"][foreign.format(folder=tmp_path)] = "0"
+    (folder / "provenance.json").write_text(json.dumps(told))
+    with pytest.raises(RecordError, match="which is elsewhere"):
+        LatencyRecord.load(folder)
+    record.save(folder)
+    assert kept.read_text() == "mine"
+
+
+def test_a_record_that_names_no_table_is_of_no_run(record, tmp_path):
+    record.save(tmp_path)
+    told = json.loads((tmp_path / "provenance.json").read_text())
+    (tmp_path / "provenance.json").write_text(json.dumps({**told, "files": {}}))
+    with pytest.raises(RecordError, match=r"clicks\.parquet is not of the run"):
+        LatencyRecord.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", "lacks"),
+        ("null", "lacks"),
+        ("[" * 100_000, "nested too deep"),
+        ("{}", "lacks"),
+        ('{"parameters": [], "loop_lag": {}}', "lacks"),
+        ('{"parameters": {"peers": 2}, "loop_lag": {}}', "lacks .*block_frames"),
+    ],
+)
+def test_a_provenance_that_is_none_is_one_sentence(record, tmp_path, text, words):
+    record.save(tmp_path)
+    (tmp_path / "provenance.json").write_text(text)
+    with pytest.raises(RecordError, match=words):
+        LatencyRecord.load(tmp_path)
+    record.save(tmp_path)
+    assert LatencyRecord.load(tmp_path).provenance == record.provenance

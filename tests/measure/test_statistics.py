@@ -191,6 +191,9 @@ class TestNeverHeard:
 
 class TestWorstOf:
     def test_is_the_largest_of_each(self):
+        unknown = Estimate(math.nan, 0, 1, 0.95)
+        bad = Estimate(60, 59, 100, 0.95)
+        assert worst_of([unknown, bad]) == worst_of([bad, unknown]) == bad
         judged = worst_of([Estimate(3, 1, 9, 0.95), Estimate(4, 2, 5, 0.95)])
         assert judged == Estimate(4, 2, 9, 0.95)
 

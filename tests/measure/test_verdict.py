@@ -359,7 +359,7 @@ class TestConnectivityVerdicts:
     def test_a_target_missed_without_symmetric_nats_says_so(self):
         record = campaign(calls=600, stolen=0.5, configurations=(STUN_ONLY, TURN))
         selected = connectivity_verdicts(record)[1].reason
-        assert re.search(r"Without any symmetric NAT it would be [45]\d\.\d%", selected)
+        assert re.search(r"Without any symmetric NAT it would be [45]\d(\.\d)? %", selected)
 
     def test_too_few_pairs_are_said_to_be_too_few(self):
         (result,) = connectivity_verdicts(calls_of(46, 50))

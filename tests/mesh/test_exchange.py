@@ -83,3 +83,27 @@ async def test_an_encoder_that_fails_costs_our_sound_and_not_theirs(caplog):
         assert exchange(HandCard(), silence(BLOCK)) == pytest.approx(0.1, abs=1e-6)
     assert ada.sent == []
     assert caplog.text.count("our sound cannot be encoded") == 1
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((BLOCK + 1, 2)), np.full((BLOCK, 2), np.nan), np.full((BLOCK, 2), np.inf)]
+)
+async def test_what_is_no_sound_is_not_mixed(caplog, bad):
+    ada, broken = Peer("ada", 0.1), Peer("broken", 0.4)
+    broken.pull = lambda frames: bad.astype(np.float32)
+    exchange, tap = exchanger(broken, ada)
+    assert exchange(HandCard(), silence(BLOCK)) == pytest.approx(0.1, abs=1e-6)
+    assert [set(taken.heard) for taken in tap.take()] == [{"ada"}]
+    assert "what came is no sound" in caplog.text
+
+
+async def test_a_tap_that_fails_silences_nobody(caplog):
+    class Broken:
+        def note(self, exchange):
+            raise ZeroDivisionError("the meter is broken")
+
+    exchange = Exchanger(
+        [Peer("ada", 0.1)], FrameEncoder(LOW_LATENCY), Controls(), deque(), [Broken()]
+    )
+    assert exchange(HandCard(), silence(BLOCK)) == pytest.approx(0.1, abs=1e-6)
+    assert "the meter is broken" in caplog.text

@@ -133,6 +133,7 @@ def test_a_cleared_temporary_folder_costs_its_log_only(others):
     assert psutil.Process().children() == others
 
 
+@needs_coturn
 def test_it_dies_with_its_owner():
     """A process that is killed cannot stop what it started."""
     code = (

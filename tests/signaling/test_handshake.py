@@ -229,6 +229,12 @@ def test_a_hub_has_a_key():
         check_key("", "127.0.0.1")
 
 
+@pytest.mark.parametrize("key", ["\udcff" * 12, "twelve\x00letters", "twelve\nletters"])
+def test_a_key_that_cannot_be_sent_is_refused(key):
+    with pytest.raises(HubError, match="printable"):
+        check_key(key, "127.0.0.1")
+
+
 @pytest.mark.parametrize(
     ("address", "network"),
     [

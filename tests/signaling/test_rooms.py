@@ -404,6 +404,16 @@ class TestJoins:
         replies = [eve.join("eve")[0].payload["status"] for _ in range(4)]
         assert replies == ["ok"] * 3 + ["error"]
 
+    def test_who_may_not_join_now_takes_nobody_s_place(self):
+        lobby = Lobby(joins_burst=1, joins_per_s=0.5)
+        ada = lobby.client().joined("ada", secret="s3cret")
+        (reply,) = lobby.client().join("ada", secret="s3cret")
+        assert reply.payload["status"] == "error"
+        assert ada.closed is None
+        lobby.pass_time(2.0)
+        lobby.client().joined("ada", secret="s3cret")
+        assert ada.closed == (1008, "its owner came again")
+
     def test_others_come_in_meanwhile(self):
         lobby = Lobby(joins_burst=3)
         assert [self.status(lobby, "eve")[0] for _ in range(4)][-1] == "error"
