@@ -25,7 +25,7 @@ from jamlab.measure.servers import distinct_probes
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import proportion
 from jamlab.measure.summary import floor_ms, paths_table
-from jamlab.measure.verdict import Outcome, Verdict
+from jamlab.measure.verdict import GRAVITY, Outcome, Verdict
 from jamlab.report import opening
 from jamlab.report.opening import Told
 
@@ -40,16 +40,24 @@ _PASSED = {True: "[green]yes[/]", False: "[bold red]no[/]", None: "–"}
 
 
 def verdict_table(judged: Sequence[Verdict]) -> Group:
-    """Show every verdict in a line, and below why some are neither PASS nor FAIL."""
+    """Show every verdict in a line, and below why some are not PASS, the missed ones first."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     for heading in ("", "what", "measured", "target"):
         table.add_column(heading)
     for verdict in judged:
         outcome = f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]"
         table.add_row(outcome, escape(_short(verdict.name)), verdict.measured, verdict.target)
-    unsettled = [v for v in judged if v.verdict in (Outcome.INCONCLUSIVE, Outcome.NOT_RUN)]
-    reasons = (f"{verdict.verdict}: {verdict.reason}" for verdict in unsettled)
-    return Group(table, *(escape(reason) for reason in reasons))
+    open_ = sorted((v for v in judged if v.verdict is not Outcome.PASS), key=_gravest_first)
+    reasons: dict[str, list[str]] = {}  # one reason may be that of several
+    for verdict in open_:
+        words = f"{verdict.verdict}: {verdict.reason}"
+        reasons.setdefault(words, []).append(_short(verdict.name))
+    lines = (f"{words} ({'; '.join(names)})" for words, names in reasons.items())
+    return Group(table, *map(escape, lines))
+
+
+def _gravest_first(verdict: Verdict) -> int:
+    return -GRAVITY[verdict.verdict]
 
 
 def sentence(parts: Mapping[str, Sequence[Verdict]]) -> str:

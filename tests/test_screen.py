@@ -55,16 +55,19 @@ def test_a_long_name_is_wrapped_and_never_cut():
     assert [word for word in name.split() if word not in words] == []
 
 
-def test_what_settles_nothing_says_why_below():
+def test_what_is_no_pass_says_why_below_the_missed_first():
     straddling = judge_below("latency", 50, Estimate(49, 48, 51, 0.95), "ms")
     not_run = unmeasured("local [capture]", Outcome.NOT_RUN, "There is no [card].")
     passed = judge_below("level", 50, Estimate(12, 11, 13, 0.95), "ms")
-    told = lines(screen.verdict_table([straddling, not_run, passed]))
+    missed = judge_below("delay", 50, Estimate(60, 59, 61, 0.95), "ms")
+    told = lines(screen.verdict_table([straddling, not_run, passed, missed, missed]))
     assert told[1].startswith("INCONCLUSIVE latency")
     assert told[2] == "NOT RUN local [capture] not measured"
     assert told[3].startswith("PASS level")
-    assert told[4].startswith("INCONCLUSIVE: The latency is 49 ms, but")
-    assert told[-1] == "NOT RUN: There is no [card]."
+    below = " ".join(told[6:])
+    assert below.startswith("FAIL: The delay is 60.0 ms")
+    assert "less than 50 ms. (delay; delay) INCONCLUSIVE: The latency is 49" in below
+    assert below.endswith("NOT RUN: There is no [card]. (local [capture])")
 
 
 def test_shares_and_percentiles_fit_a_line_of_80_characters():

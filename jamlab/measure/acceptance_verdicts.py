@@ -20,6 +20,7 @@ from jamlab.measure.acceptance_blocked import CONNECTION_BLOCKED
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.across import ACROSS_TARGET_MS
+from jamlab.measure.digits import over
 from jamlab.measure.findings import LOOP_LAG
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.plan import LatencyPlan
@@ -191,7 +192,8 @@ def _invalid(figures: pd.DataFrame) -> Iterator[str]:
         yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile, over {MAX_LAG_MS:g} ms"
     late = figures.loc[figures["figure"] == sound.UNDERRUN, "value"].max()
     if late > 100 * MAX_UNDERRUN_SHARE:
-        yield f"{late:.1f} % of a card's blocks came too late, over {100 * MAX_UNDERRUN_SHARE:g} %"
+        most = 100 * MAX_UNDERRUN_SHARE
+        yield f"{over(late, '%', most)} of a card's blocks came too late, over {most:g} %"
     controls = figures[(figures["figure"] == apart.CONTROL) & (figures["value"] > 0)]
     for case in controls["subject"]:
         yield f"the two of {case} reach each other without what is tested"

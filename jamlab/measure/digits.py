@@ -45,6 +45,11 @@ def plain(value: float, unit: str) -> str:
     return measured(value, value, value, unit)
 
 
+def over(value: float, unit: str, limit: float) -> str:
+    """Write a figure that has no interval such that it is seen to be over a limit."""
+    return measured(value, value, value, unit, limit=math.nextafter(limit, math.inf))
+
+
 def between(low: float, high: float, places: int) -> str:
     """Write an interval, e.g. "11.3–11.7"; a dash beside a minus sign would be misread."""
     dash = " to " if low < 0 else "–"

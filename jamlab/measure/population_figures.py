@@ -83,14 +83,14 @@ def doubt(figure: PopulationFigure, population: str, limit: float) -> str:
     """
     error = f"simulation error of {figure.calls} calls, {range_words(figure.rate.simulation)}"
     if not _straddles(figure.rate.both, limit):
-        return f"The interval is the population's; beside it stands the {error}."
+        return f"The interval says how well the population is known; apart from it, the {error}."
     if _straddles(figure.rate.population, limit):
         return (
-            f"It is the population {population} that is not known well enough: studies of it are "
-            f"few and small, and more calls do not help (beside it stands the {error}). Shares "
-            "counted among more endpoints would, best among those who are to play."
+            f"How common each NAT is in the population {population} is assumed or known from few "
+            f"endpoints, and that decides; more calls do not help (alone they leave the {error}). "
+            "NATs counted among the people who are to play would help."
         )
-    return f"It is the {error}, that leaves it open: make more calls."
+    return f"The {error}, leaves it open: make more calls."
 
 
 def _straddles(estimate: Estimate, limit: float) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.digits import over, plain
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.routes import wrong_routes
@@ -271,7 +272,7 @@ def concealed_verdict(record: LatencyRecord, called: str = "concealed sound") ->
     verdict = judge_below(name, limit, _worst_concealed(record), "%", invalid)
     if invalid:
         return verdict
-    said = (verdict.reason, *_one_session(record.streams))
+    said = (verdict.reason, *_late(record.streams), *_one_session(record.streams))
     return replace(verdict, reason=" ".join(said))
 
 
@@ -291,6 +292,14 @@ def _worst_concealed(record: LatencyRecord) -> Estimate:
     return worst_of(judged)
 
 
+def _late(streams: pd.DataFrame) -> Iterator[str]:
+    """Say what the machine left out: no path is judged by that, but it was silence, too."""
+    late = max(_late_shares(streams).values(), default=0.0)
+    if late > 0:
+        share = plain(100 * late, "%")
+        yield f"Beside it, {share} of a card's blocks came too late and were silent."
+
+
 def _late_shares(streams: pd.DataFrame) -> dict[str, float]:
     """Return which share of its blocks everybody's card was given too late."""
     cards = streams.groupby("receiver")[["card_underruns", "card_blocks"]].sum()
@@ -307,5 +316,6 @@ def _invalid(record: LatencyRecord, measurement: str | None = None) -> Iterator[
         streams = streams[streams["measurement"] == measurement]
     late = max(_late_shares(streams).values(), default=0.0)
     if late > MAX_UNDERRUN_SHARE:
-        yield f"{late:.1%} of a card's blocks came too late, over {MAX_UNDERRUN_SHARE:.0%}"
+        most = 100 * MAX_UNDERRUN_SHARE
+        yield f"{over(100 * late, '%', most)} of a card's blocks came too late, over {most:g} %"
     yield from wrong_routes(record.provenance)

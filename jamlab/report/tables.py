@@ -84,9 +84,9 @@ def path_table(record: LatencyRecord) -> Styler:
             "Median": _intervals(paths, "median_ms"),
             "95th percentile": _intervals(paths, "p95_ms"),
             "Jitter": _intervals(paths, "jitter_ms"),
-            "Sessions' own": _sessions(record, paths),
             "Concealed": [f"{share:.2%}" for share in paths["concealed_share"]],
             "Underruns": [f"{share:.2%}" for share in paths["underrun_share"]],
+            "Sessions' own": _sessions(record, paths),
         }
     )
     return styled_table(shown.map(escape), "paths")

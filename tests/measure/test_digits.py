@@ -89,3 +89,11 @@ def test_what_is_written_says_what_was_measured(low, width, limit):
 def test_a_figure_alone_is_written_to_three_digits_or_its_resolution(value):
     written = number(digits.plain(value, "ms").removesuffix(" ms"))
     assert abs(written - value) <= max(abs(value) * 0.005, 0.005) * 1.000001
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(10.0, "10 %"), (2.04, "2.04 %"), (2.0004, "2.0004 %")]
+)
+def test_what_is_over_its_limit_is_seen_to_be(value, written):
+    """2.04 % used to be written as "2.0%, over 2%"."""
+    assert digits.over(value, "%", 2.0) == written

@@ -138,14 +138,17 @@ class TestReasons:
     ):
         few, many = map(self.reason, campaigns["mixed"])
         for reason, calls in ((few, 2000), (many, 50000)):
-            assert "It is the population mixed that is not known well enough" in reason
-            assert "studies of it are few and small, and more calls do not help" in reason
+            assert "How common each NAT is in the population mixed" in reason
+            assert (
+                "assumed or known from few endpoints, and that decides; more calls do not help"
+                in reason
+            )
             assert re.search(rf"simulation error of {calls} calls, 8\d\.\d to 8\d\.\d%", reason)
-            assert "Shares counted among more endpoints would" in reason
+            assert "NATs counted among the people who are to play would help." in reason
 
     def test_what_is_settled_has_the_simulation_s_error_beside_it(self, campaigns):
         reason = self.reason(campaigns["home"][0])
-        assert "The interval is the population's; beside it stands the simulation error" in reason
+        assert "how well the population is known; apart from it, the simulation error" in reason
 
     def test_too_few_calls_are_said_to_be_too_few(self):
         rate = PopulationRate(
@@ -156,8 +159,7 @@ class TestReasons:
         figure = next(population_figures(campaign(calls=30), HOME, 0.8))
         told = doubt(type(figure)("direct", "STUN", 30, rate, figure.borne), "home", 0.8)
         assert told == (
-            "It is the simulation error of 30 calls, 79.4 to 88.0%, that leaves it open: "
-            "make more calls."
+            "The simulation error of 30 calls, 79.4 to 88.0%, leaves it open: make more calls."
         )
 
     def test_the_tolerated_share_and_the_population_s_own_have_intervals(self, campaigns):

@@ -157,6 +157,15 @@ class TestSessions:
         assert np.isfinite(table["median_ms"]).all()
 
 
+def test_silence_of_the_machine_is_told_beside_what_was_concealed():
+    """1 % of the blocks were silent and no sound was concealed: both are dropouts to a musician."""
+    record = record_of(around(11), around(24), card_underruns=150)
+    concealed = verdicts(record)[-1]
+    assert concealed.verdict is Outcome.PASS
+    assert "1 % of a card's blocks came too late and were silent" in concealed.reason
+    assert "too late" not in verdicts(record_of(around(11), around(24)))[-1].reason
+
+
 class TestNeverHeard:
     @staticmethod
     def missing(one_in, n=1000, to="player 2"):
@@ -213,7 +222,7 @@ class TestMachine:
         ("spoilt", "because"),
         [
             ({"lag": LAG | {"p99_ms": 12.0}}, "the loop was 12.0 ms late"),
-            ({"card_underruns": 1500}, "10.0% of a card's blocks came too late"),
+            ({"card_underruns": 1500}, "10 % of a card's blocks came too late, over 2 %"),
         ],
     )
     @pytest.mark.parametrize("latency_ms", [11, 60])

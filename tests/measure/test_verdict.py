@@ -348,12 +348,12 @@ class TestConnectivityVerdicts:
         assert f"up to {curve.tolerated(0.8):.1%} (" in capable
         own = r"the population home has 10\.0% \([78]\.\d to 1[23]\.\d%\) of them\."
         assert re.search(own, capable)
-        beside = "The interval is the population's; beside it stands the simulation error"
+        beside = "how well the population is known; apart from it, the simulation error"
         assert beside in connected
 
     def test_where_the_calls_leave_it_open_the_reason_asks_for_more(self):
         (result,) = connectivity_verdicts(calls_of(87, 100))
-        assert "simulation error of 100 calls, 78.8 to 92.9%, that leaves it open" in result.reason
+        assert "The simulation error of 100 calls, 78.8 to 92.9%, leaves it open" in result.reason
         assert "make more calls" in result.reason
 
     def test_a_target_missed_without_symmetric_nats_says_so(self):
