@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import shlex
+from urllib.parse import urlsplit
 
 from jamlab.signaling import endpoint
 from jamlab.signaling.handshake import is_loopback
@@ -76,10 +77,12 @@ def invitation(hub: Hub, *, shows_key: bool) -> tuple[str, ...]:
     """
     key = hub.key if shows_key else "…"
     command = shlex.join(["jamlab", "join", "ROOM", "--hub", hub.url])
-    notes = [] if shows_key else ["the key you gave it in place of the dots"]
-    if not is_loopback(hub.host):
-        notes.append("an address of this machine in the URL when it is another that joins")
-    words = f", with {', and '.join(notes)}" if notes else ""
+    notes = [] if shows_key else ["put your key in place of the dots"]
+    if is_loopback(hub.host):
+        notes.append("this machine only; --host lets others in")
+    elif urlsplit(hub.url).hostname != hub.host:
+        notes.append("from another machine, put this one's address into the URL")
+    words = f" ({'; '.join(notes)})" if notes else ""
     return (
         f"Listening at {hub.url}",
         f"To join{words}: {endpoint.KEY_VARIABLE}={key} {command}",
