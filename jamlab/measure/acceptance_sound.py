@@ -242,14 +242,22 @@ def _note_dropouts(
 ) -> None:
     """Note what was not heard of a path.
 
-    What a machine did too late at either end may have been concealed here: by as much the low end
-    is lower, so no path fails for it.
+    The low end is what so few packets leave sure, so a handful of them fails no path. What a
+    machine did too late at either end may have been concealed here: by as much it is lower still.
     """
-    share = 100 * listening.concealed_share(sender.name, listener.name)
+    share = listening.concealed_share(sender.name, listener.name, _packet_frames(listening, sender))
     ends = (sender.name, listener.name), (listener.name, sender.name)
-    late = sum(100 * listening.underrun_share(*end) for end in ends)
-    finding.note(CONCEALED, path, Estimate(share, max(0.0, share - late), share, CONFIDENCE))
+    late = sum(listening.underrun_share(*end) for end in ends)
+    low = max(0.0, share.low - late)
+    concealed = Estimate(100 * share.value, 100 * low, 100 * share.value, CONFIDENCE)
+    finding.note(CONCEALED, path, concealed)
     finding.note(UNDERRUN, path, 100 * listening.underrun_share(sender.name, listener.name))
+
+
+def _packet_frames(listening: Listening, sender: Player) -> int:
+    """Return the length of a sender's Opus frames, which are concealed whole."""
+    peers = sum(one == sender.name for one, _ in listening.counted)
+    return sender.session.service.quality.frame_for(peers)
 
 
 def _draw_spectrum(finding: Finding, panel: str, series: str, block: Block) -> None:

@@ -17,6 +17,7 @@ from jamlab.audio.pcm import Block
 from jamlab.measure.findings import Finding
 from jamlab.measure.loop import LagProbe
 from jamlab.measure.rig import Participant, Where, difference, here, wait_until
+from jamlab.measure.statistics import Estimate, share_of_sessions
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.notices import Notice, NoticeKind
@@ -151,11 +152,12 @@ class Listening:
         """Return what a player's card played meanwhile."""
         return player.recording.block(self.start[player.name], self.frames)
 
-    def concealed_share(self, sender: str, listener: str) -> float:
-        """Return the share of a stream that had to be invented."""
+    def concealed_share(self, sender: str, listener: str, packet_frames: int) -> Estimate:
+        """Estimate the share of a stream that had to be invented, by its packets of that length."""
         counted = self.counted[sender, listener]
-        due = counted["concealed_frames"] + counted["played_frames"]
-        return counted["concealed_frames"] / max(due, 1)
+        invented, played = counted["concealed_frames"], counted["played_frames"]
+        due = max(invented + played, packet_frames)
+        return share_of_sessions([invented / packet_frames], [due / packet_frames])
 
     def underrun_share(self, sender: str, listener: str) -> float:
         """Return the share of the listener's blocks that its card played as silence."""
