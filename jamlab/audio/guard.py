@@ -1,4 +1,4 @@
-"""Exceptions on the way of the sound: each is reported once, and costs nothing but its own part.
+"""Guards of the sound path: an exception is logged once, and silences its own part only.
 
 A card calls back a thousand times a second. A fault that comes again in every block would fill the
 log, one that went unreported would be looked for in vain, and one that got through would end the

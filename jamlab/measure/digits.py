@@ -1,4 +1,4 @@
-"""Figures as text, in as many digits as they bear.
+"""Figures as text, with as many digits as their intervals support.
 
 An interval says how well a figure is known, so the last digit written is worth at most a third of
 the interval's width; a figure without an interval has three digits. Neither has digits finer than

@@ -1,4 +1,4 @@
-"""How many symmetric NATs a success rate bears.
+"""The share of symmetric NATs up to which a success rate stays at its target.
 
 Which NATs are common differs from study to study, above all the share s of endpoints whose mapping
 depends on the destination (ADM and APDM of RFC 4787 §4.1, "symmetric"). With the other weights kept

@@ -1,4 +1,4 @@
-"""Whether who is heard under a name has the key of who was heard under it before.
+"""Whether a peer shows the same DTLS certificate as its name did before.
 
 A fingerprint is all that a peer is known by (RFC 8122): names are what a signalling service says
 they are. A participant of this package uses one certificate for all its connections, so another

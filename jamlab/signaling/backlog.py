@@ -1,4 +1,4 @@
-"""What waits for one client of a hub to read, and whose it is.
+"""Messages that wait for one client of a hub, counted by sender.
 
 Whoever reads slowly is not to lose its place because somebody else sends fast. So each sender has
 a share of what may wait for a client, and what goes beyond that is withheld from that client; the

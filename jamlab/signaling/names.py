@@ -1,4 +1,4 @@
-"""Whose a name is, while nobody bears it and when somebody comes again.
+"""Names held by a secret: who may take a name that was lost, or take it over.
 
 A member may give a secret when it joins, and shows everybody its digest. Only who has the secret
 can show that digest, take the name over from a socket that may be dead, or have the name back
