@@ -81,6 +81,28 @@ def read_origin(origin: str) -> str:
     return f"{parts.scheme}://{netloc}:{port or _PORTS[parts.scheme]}"
 
 
+def read_host(name: str) -> str:
+    """Return a host's name or address as it is compared: lower case, without brackets or last dot.
+
+    Raises
+    ------
+    HubError
+        It has a scheme or a port, or is none.
+    """
+    host = name.lower().removeprefix("[").removesuffix("]").rstrip(".")
+    if not host or set(host) & set("/@?#[] ") or (":" in host and not _is_address(host)):
+        raise HubError(f"{name!r} is no host: give one such as jam.example.org, without a port")
+    return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Door:
     """What a request needs to open a socket."""
@@ -94,10 +116,10 @@ class Door:
 
     @classmethod
     def new(cls, key: str, hosts: Iterable[str], origins: Iterable[str]) -> "Door":
-        """Return a door; raises `HubError` for what is no origin."""
+        """Return a door; raises `HubError` for what is no host or no origin."""
         return cls(
             key,
-            frozenset(host.lower() for host in hosts),
+            frozenset(map(read_host, hosts)),
             frozenset(map(read_origin, origins)),
         )
 
@@ -180,7 +202,8 @@ def _host_of(netloc: str) -> str | None:
     """Return the name or address in a Host header, without its port; None where there is none."""
     try:
         parts = urlsplit(f"//{netloc}")
-        return parts.hostname if parts.netloc == netloc and parts.username is None else None
+        is_host = parts.hostname and parts.netloc == netloc and parts.username is None
+        return _unmapped((parts.hostname or "").rstrip(".")) if is_host else None
     except ValueError:
         return None
 

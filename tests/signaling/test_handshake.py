@@ -13,9 +13,11 @@ from jamlab.signaling.handshake import (
     check_key,
     is_loopback,
     network_of,
+    read_host,
     read_origin,
     version_of,
 )
+from jamlab.signaling.hub import Hub
 from jamlab.signaling.phoenix import Version
 
 KEY = "a kéy & more"
@@ -250,3 +252,22 @@ def test_what_of_an_address_its_owner_cannot_choose(address, network):
 
 def test_the_key_is_not_shown():
     assert KEY not in repr(DOOR)
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("Jam.Example.org", "jam.example.org"),
+        ("jam.example.org.", "jam.example.org"),
+        ("[::1]", "::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+    ],
+)
+def test_a_host_is_compared_as_a_request_names_it(name, host):
+    assert read_host(name) == host
+
+
+@pytest.mark.parametrize("name", ["", ".", "jam.example.org:4000", "http://jam.example.org", "a b"])
+def test_what_is_no_host_is_refused_rather_than_never_met(name):
+    with pytest.raises(HubError, match="is no host: give one such as"):
+        Hub(allow_hosts=[name])
