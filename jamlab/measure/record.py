@@ -21,7 +21,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -124,7 +124,7 @@ class LatencyRecord:
                     f"{folder / f'{name}.parquet'} has no rows, so there is nothing to judge: "
                     "measure again"
                 )
-        check_whole(folder, provenance)
+        check_whole(folder, provenance, _TABLES)
         return cls(**tables, provenance=provenance)
 
     @property
@@ -215,7 +215,7 @@ def has_part(provenance: Mapping[str, Any], name: str) -> bool:
     return f"{name}/{PROVENANCE}" in provenance.get(_FILES, ())
 
 
-def check_whole(folder: Path, provenance: dict[str, Any]) -> None:
+def check_whole(folder: Path, provenance: dict[str, Any], tables: Iterable[str] = ()) -> None:
     """Check that all files of a record are of one run, after they were read.
 
     Parameters
@@ -224,6 +224,8 @@ def check_whole(folder: Path, provenance: dict[str, Any]) -> None:
         The record's.
     provenance : dict
         As it was read before the tables; loses the digests.
+    tables : iterable of str
+        Tables that it has to name as its own.
 
     Raises
     ------
@@ -236,8 +238,7 @@ def check_whole(folder: Path, provenance: dict[str, Any]) -> None:
             f"{folder / PROVENANCE} does not say which tables are its own: measure again with this "
             "version of jamlab"
         )
-    tables = {path.name for path in folder.glob("*.parquet")}
-    for name in sorted(tables | set(digests)):
+    for name in sorted({f"{table}.parquet" for table in tables} | set(digests)):
         if not _is_within(name):
             raise RecordError(
                 f"{folder / PROVENANCE} names {name!r} as its own, which is elsewhere"
