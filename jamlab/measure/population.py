@@ -22,10 +22,10 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from jamlab.data_files import data_path
 from jamlab.networks.behaviour import PORT_RESTRICTED, Filtering, PortAllocation, nat_named
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.place import Place
+from jamlab.resources import data_path
 
 ROUNDING_PERCENT = 0.5
 """How far from 100 the shares of a study may sum to: they are rounded, and then normalised."""

@@ -26,9 +26,9 @@ from typing import Any, TypeAlias
 
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
-from jamlab.data_files import data_path
 from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, IceServer
 from jamlab.mesh.time_limited import time_limited
+from jamlab.resources import data_path
 
 Table: TypeAlias = dict[str, Any]
 

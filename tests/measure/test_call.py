@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.data_files import data_path
 from jamlab.measure.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate, stand_in
 from jamlab.measure.population import load_population
 from jamlab.mesh.ice import IceConfiguration, IceServer
@@ -17,6 +16,7 @@ from jamlab.networks.behaviour import Filtering, Mapping
 from jamlab.networks.clock import RealClock
 from jamlab.networks.oracle import ALL_TYPES, direct_possible
 from jamlab.networks.place import Place
+from jamlab.resources import data_path
 from tests.examples import examples
 
 STUN = embedded_configurations()["STUN"]

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jamlab.data_files import data_path
 from jamlab.measure import population as population_module
 from jamlab.measure.population import (
     POPULATIONS_FILE,
@@ -29,6 +28,7 @@ from jamlab.networks.link import LinkConfig
 from jamlab.networks.oracle import direct_possible
 from jamlab.networks.packet import TCP, UDP, Packet
 from jamlab.networks.topology import HostConfig, Topology
+from jamlab.resources import data_path
 
 UNLIKELY = 1e-4
 NAMES = population_names()

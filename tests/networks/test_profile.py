@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.data_files import data_path
 from jamlab.networks.link import Link
 from jamlab.networks.profile import (
     NetworkProfile,
@@ -20,6 +19,7 @@ from jamlab.networks.profile import (
     profile_named,
     profile_names,
 )
+from jamlab.resources import data_path
 from tests.examples import examples
 
 NAMES = ("LAN", "Wi-Fi", "same city", "same country", "4G", "5G", "transatlantic")

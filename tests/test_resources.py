@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import jamlab
-from jamlab.data_files import data_path
+from jamlab.resources import data_path
 
 ROOT = Path(__file__).parent.parent
 
