@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import jamlab
-
 
 def data_path(name: str) -> Path:
     """Return the path of a data file.
@@ -18,9 +16,23 @@ def data_path(name: str) -> Path:
     FileNotFoundError
         When there is no such file.
     """
-    package = Path(jamlab.__file__).parent
+    found = shipped(f"data/{name}")
+    if found is not None:
+        return found
+    raise FileNotFoundError(f"jamlab has no data file {name!r}: reinstall jamlab")
+
+
+def shipped(path: str) -> Path | None:
+    """Return where a file is that ships with jamlab; None when it is not there.
+
+    Parameters
+    ----------
+    path : str
+        Relative to a checkout, e.g. ``"data/home.csv"``.
+    """
+    package = Path(__file__).parent
     for folder in (package, package.parent):
-        found = folder / "data" / name
+        found = folder / path
         if found.is_file():
             return found
-    raise FileNotFoundError(f"jamlab has no data file {name!r}: reinstall jamlab")
+    return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import jamlab
+from jamlab import resources
 from jamlab.resources import data_path
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +18,7 @@ def installed(tmp_path, monkeypatch):
     for folder in (package / "data", tmp_path / "data"):
         folder.mkdir(parents=True)
         (folder / "both.csv").write_text(folder.parent.name)
-    monkeypatch.setattr(jamlab, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(resources, "__file__", str(package / "resources.py"))
     return package
 
 

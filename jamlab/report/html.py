@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jamlab
 from jamlab.measure.connectivity_record import SIMULATED
 from jamlab.measure.record import read_json
 from jamlab.report.page import Section, not_run, page, section
+from jamlab.resources import shipped
 from jamlab.whole import written_whole
 
 CONNECTIVITY_FOLDER = "connectivity"
@@ -79,11 +79,9 @@ def notebook_path(name: str) -> Path:
     ReportError
         When there is no such notebook.
     """
-    package = Path(jamlab.__file__).parent
-    for folder in (package, package.parent):
-        found = folder / "notebooks" / f"{name}.ipynb"
-        if found.is_file():
-            return found
+    found = shipped(f"notebooks/{name}.ipynb")
+    if found is not None:
+        return found
     raise ReportError(f"there is no notebook {name!r}: reinstall jamlab")
 
 

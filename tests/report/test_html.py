@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 import jamlab
+from jamlab import resources
 from jamlab.measure.latency import ROUND_TRIP
 from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import overall
@@ -356,7 +357,7 @@ def test_notebooks_are_found_in_a_wheel(tmp_path, monkeypatch):
     shipped = package / "notebooks" / "x.ipynb"
     shipped.parent.mkdir(parents=True)
     shipped.touch()
-    monkeypatch.setattr(jamlab, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(resources, "__file__", str(package / "resources.py"))
     assert notebook_path("x") == shipped
     with pytest.raises(ReportError, match="'y'"):
         notebook_path("y")
