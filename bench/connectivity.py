@@ -24,7 +24,6 @@ from jamlab.measure.call import Call, try_call
 from jamlab.measure.chunks import Chunk
 from jamlab.measure.connectivity import CHUNK_CALLS, campaign, run_chunk
 from jamlab.measure.latency import measure_latency
-from jamlab.measure.loop import run_precisely
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.population import load_population
 from jamlab.mesh.ice import HOST_ONLY
@@ -32,6 +31,7 @@ from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.clock import RealClock, VirtualClock
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.world import simulated_world
+from jamlab.process.precise_loop import run_precisely
 
 RUNS = 3
 ICE_CALLS, DTLS_CALLS = 6000, 100  # enough for the rare pairs whose checks never end

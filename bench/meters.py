@@ -20,9 +20,9 @@ from bench.bars import bar, figure, publish
 from bench.calibration import work_s
 from bench.latency import concealed_share, latencies_ms, path_from_now, real_time
 from jamlab.audio.signals import pink_noise
-from jamlab.measure.loop import collector_paused
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.rig import Rig, difference
+from jamlab.process.precise_loop import collector_paused
 from jamlab.widgets import LevelMeters
 
 ROOT = Path(__file__).parent.parent

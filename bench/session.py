@@ -19,7 +19,6 @@ from bench.calibration import alternated
 from bench.latency import real_time
 from bench.stock import join, stock_player
 from jamlab.audio.card import VirtualCard
-from jamlab.measure.loop import collector_paused, run_precisely
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
@@ -29,6 +28,7 @@ from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.world import simulated_world
+from jamlab.process.precise_loop import collector_paused, run_precisely
 from jamlab.signaling.hub import Hub
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import MalformedSignalError, Signal

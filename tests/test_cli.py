@@ -27,12 +27,11 @@ from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import WorkerError
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
-
-from .measure.acceptance_runs import good_finding, whole_record
-from .measure.agreements import agreement
-from .measure.attempts import POPULATIONS, campaign
-from .measure.card_records import card_record
-from .measure.records import LAG, record_of
+from tests.measure.acceptance_runs import good_finding, whole_record
+from tests.measure.agreements import agreement
+from tests.measure.attempts import POPULATIONS, campaign
+from tests.measure.card_records import card_record
+from tests.measure.records import LAG, record_of
 
 OTHERS = [("--peers", "3"), ("--calls", "5"), ("--duration", "9")]
 KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason", "to_musicians"]

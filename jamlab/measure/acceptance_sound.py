@@ -19,7 +19,6 @@ from jamlab.audio.levels import dbfs_of, peak_dbfs, rms_dbfs
 from jamlab.audio.pcm import SAMPLE_RATE, Block
 from jamlab.measure.findings import LOOP_LAG, Finding
 from jamlab.measure.hearing import exactly_heard_share, tone_levels
-from jamlab.measure.loop import collector_paused
 from jamlab.measure.players import (
     Listening,
     Player,
@@ -33,6 +32,7 @@ from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.process.precise_loop import collector_paused
 
 LOCAL_CAPTURE = "local-capture"
 TWO_USERS = "two-users-on-one-network"

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.measure.envoy import orders, tell
-from jamlab.measure.loop import run_precisely
 from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.performance import KEEP_S
 from jamlab.measure.plan import LatencyPlan
@@ -24,6 +23,7 @@ from jamlab.measure.respondent import answering
 from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
 from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase import SupabaseChannel
 
 CONNECT_TIMEOUT_S = 90.0

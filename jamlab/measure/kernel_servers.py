@@ -6,7 +6,7 @@ It is ``jamlab serve``, as a process in a namespace that its owner waits for and
 import json
 
 from jamlab.measure.envoy import orders, tell
-from jamlab.measure.loop import run_precisely
+from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.hub import Hub
 
 

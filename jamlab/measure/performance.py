@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE, Block
 from jamlab.measure.clicks import ClickReading, read_clicks
-from jamlab.measure.loop import LagProbe, collector_paused
+from jamlab.measure.loop import LagProbe
 from jamlab.measure.mesh_messages import (
     MAX_ARRIVALS,
     MAX_CLICKING_S,
@@ -42,6 +42,7 @@ from jamlab.measure.rig import Participant, difference, wait_until
 from jamlab.measure.wall_clock import WallClock
 from jamlab.media.counters import PlayedPacket
 from jamlab.mesh.errors import UnknownPeerError
+from jamlab.process.precise_loop import collector_paused
 
 SPREAD_S = 3.0
 """How much earlier or later than us the others may start: what signalling takes."""

@@ -17,7 +17,7 @@ from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency import ROUND_TRIP
-from jamlab.measure.loop import LagProbe, collector_paused
+from jamlab.measure.loop import LagProbe
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
 from jamlab.measure.reading import Path, click_table, waveform_table
 from jamlab.measure.record import LatencyRecord, provenance
@@ -25,6 +25,7 @@ from jamlab.measure.rig import Participant, difference, wait_until
 from jamlab.media.quality import quality_named
 from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.session import JamSession, Signaling
+from jamlab.process.precise_loop import collector_paused
 
 SHORTEST_S, LONGEST_S = 3.0, 120.0
 """How long a measurement may take; so much of what was heard is kept, to be searched."""

@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 
 from jamlab.measure.here import unreachable
 from jamlab.measure.latency import measure_latency
-from jamlab.measure.loop import run_precisely
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.workers import Progress
+from jamlab.process.precise_loop import run_precisely
 
 
 class WorkerError(RuntimeError):

@@ -5,10 +5,10 @@ import pytest
 
 from jamlab.audio.metronome import CLICK_FRAMES
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP, measure_latency
-from jamlab.measure.loop import run_precisely
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.stages import STAGES
 from jamlab.measure.summary import floor_ms, paths_table, verdicts, waterfall
+from jamlab.process.precise_loop import run_precisely
 
 CLICK_ERROR_MS = 0.021
 """A frame: what a click is read to in noise."""

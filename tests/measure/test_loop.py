@@ -1,16 +1,13 @@
 """The lag probe against a loop whose clock the test sets."""
 
 import asyncio
-import contextlib
-import gc
-import selectors
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.loop import PROBE_INTERVAL_S, LagProbe, LoopLag, collector_paused, run_precisely
+from jamlab.measure.loop import PROBE_INTERVAL_S, LagProbe, LoopLag
 
 
 class StalledLoop(asyncio.SelectorEventLoop):
@@ -75,39 +72,3 @@ async def test_the_probe_leaves_no_timer():
     with LagProbe() as probe:
         pass
     assert probe._timer.cancelled()
-
-
-def test_runs_on_a_loop_that_selects():
-    async def which():
-        return asyncio.get_running_loop()._selector
-
-    assert isinstance(run_precisely(which()), selectors.SelectSelector)
-
-
-def test_errors_come_through():
-    async def fail():
-        raise KeyError("x")
-
-    with pytest.raises(KeyError):
-        run_precisely(fail())
-
-
-@pytest.mark.parametrize("collect", [True, False])
-def test_the_collector_looks_first_unless_sound_is_on(collect, monkeypatch):
-    looks = []
-    monkeypatch.setattr(gc, "collect", lambda: looks.append(1))
-    with collector_paused(collect=collect):
-        assert len(looks) == collect
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_collector_is_left_as_it_was(enabled):
-    before = gc.isenabled()
-    (gc.enable if enabled else gc.disable)()
-    try:
-        with contextlib.suppress(KeyError), collector_paused():
-            assert not gc.isenabled()
-            raise KeyError
-        assert gc.isenabled() is enabled
-    finally:
-        (gc.enable if before else gc.disable)()

@@ -1,0 +1,1 @@
+"""What jamlab asks of the operating system and of the interpreter."""
