@@ -21,7 +21,6 @@ import numpy as np
 from bench.bars import bar, figure, publish
 from bench.stock import stock_rig
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.audio.realtime import RealTime
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP, measure_latency
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.reading import Path
@@ -30,6 +29,7 @@ from jamlab.measure.summary import aligned_blocks_ms, paths_table
 from jamlab.media import rtc
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.process.precise_loop import collector_paused, run_precisely
+from jamlab.process.real_time import RealTime
 
 RUNS = 3
 DURATION_S = 30.0

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
-from jamlab.audio.realtime import ALLOWANCE, RealTime
 from jamlab.measure.here import connect_here, obstacle_of, unreachable
 from jamlab.measure.loop import LagProbe, LoopLag
 from jamlab.measure.record import machine, versions
@@ -18,6 +17,7 @@ from jamlab.media.host_candidates import host_addresses, loopback_addresses
 from jamlab.networks import coturn, kernel
 from jamlab.networks.tun import why_no_tun
 from jamlab.process.precise_loop import run_precisely
+from jamlab.process.real_time import ALLOWANCE, RealTime
 
 LAG_WATCHED_S = 1.0
 BUSY_LAG_MS = 2.0

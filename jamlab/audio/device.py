@@ -9,8 +9,8 @@ peers go on getting packets and their sound is taken from its buffers; every sec
 looked for again. What has become of it is told to `on_change`. Only JACK's server, once it has
 ended, cannot be reached again by the same process: PortAudio crashes on the attempt.
 
-The loop's thread runs in real time meanwhile, where the system allows it (`audio/realtime`), and
-the interpreter makes short pauses (`audio/pauses`).
+The loop's thread runs in real time meanwhile, where the system allows it (`process/real_time`), and
+the interpreter makes short pauses (`process/short_pauses`).
 
 The signal is raw: PortAudio adds no echo cancellation, noise suppression or gain control. Systems
 do: PulseAudio and PipeWire where their echo-cancel module is loaded, macOS in the microphone mode
@@ -38,7 +38,6 @@ from jamlab.audio.card import (
     tell_nobody,
 )
 from jamlab.audio.guard import guarded
-from jamlab.audio.pauses import ShortPauses
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import (
@@ -55,8 +54,9 @@ from jamlab.audio.portaudio import (
     portaudio,
     refresh,
 )
-from jamlab.audio.realtime import RealTime
 from jamlab.audio.relay import Relay
+from jamlab.process.real_time import RealTime
+from jamlab.process.short_pauses import ShortPauses
 
 SILENT_FOR_S = 0.5
 """A card that has called back, and then not for so long, is gone."""

@@ -14,7 +14,7 @@ from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.measure.record import versions
 from jamlab.mesh.ice import IceConfiguration
-from jamlab.whole import written_whole
+from jamlab.process.whole_files import written_whole
 
 
 class CampaignError(RuntimeError):

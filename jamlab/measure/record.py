@@ -31,7 +31,7 @@ from typing import Any
 import pandas as pd
 
 from jamlab.media.opus import library_version
-from jamlab.whole import written_whole
+from jamlab.process.whole_files import written_whole
 
 CLICK_COLUMNS = {
     "session": "int64",  # number of the session, from 0: each has connections of its own

@@ -6,7 +6,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from jamlab.networks.interruption import sigterm_unwinds
+from jamlab.process.signals import sigterm_unwinds
 
 Progress: TypeAlias = Callable[[float, str], None]
 """Takes the share done, 0 to 1, and what is being done."""

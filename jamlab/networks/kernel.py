@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Self
 
 from jamlab.networks import namespace
-from jamlab.networks.interruption import postponed, sigterm_unwinds
 from jamlab.networks.namespace import KernelLabError, unavailable
 from jamlab.networks.topology import PERFECT, Topology
 from jamlab.networks.tun_link import TunEnd, TunLink
 from jamlab.networks.wiring import Cable, Node, plan
+from jamlab.process.signals import postponed, sigterm_unwinds
 
 __all__ = ["KernelHost", "KernelLab", "KernelLabError", "unavailable"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from jamlab.measure.connectivity_record import SIMULATED
 from jamlab.measure.record import read_json
+from jamlab.process.whole_files import written_whole
 from jamlab.report.page import Section, not_run, page, section
 from jamlab.resources import shipped
-from jamlab.whole import written_whole
 
 CONNECTIVITY_FOLDER = "connectivity"
 """Name of the folder, within a latency record's, that holds a connectivity record."""

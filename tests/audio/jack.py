@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from jamlab.audio.realtime import RealTime
+from jamlab.process.real_time import RealTime
 
 needs_jack = pytest.mark.skipif(
     not all(shutil.which(name) for name in ("jackd", "jack_iodelay", "stdbuf")),

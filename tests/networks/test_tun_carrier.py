@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.audio.realtime import PRIORITY as SESSIONS
 from jamlab.networks import tun_carrier
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.shaper import Shaper
 from jamlab.networks.tun_carrier import PRIORITY, Way, carry
+from jamlab.process.real_time import PRIORITY as SESSIONS
 from tests.examples import examples
 
 PATIENCE_S = 30.0

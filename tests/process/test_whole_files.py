@@ -1,6 +1,6 @@
 import pytest
 
-from jamlab.whole import written_whole
+from jamlab.process.whole_files import written_whole
 
 
 def test_files_come_with_all_that_was_written(tmp_path):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from jamlab.audio.realtime import PRIORITY, RealTime
+from jamlab.process.real_time import PRIORITY, RealTime
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked: run it there")
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from jamlab.networks.interruption import postponed, sigterm_unwinds
+from jamlab.process.signals import postponed, sigterm_unwinds
 
 
 @pytest.fixture(autouse=True)
