@@ -23,7 +23,8 @@ SETTLES_S = 5.0
 """From connected to as it stays: the first seconds' packets say how long later ones must wait."""
 WINDOW_S = 2.0
 STANDSTILL_S = 64 / SAMPLE_RATE
-"""What counts as one: a loop has 2 ms at least (`jamlab.audio.relay`), and needs the rest."""
+"""What counts as one: a loop has 2 ms at least (`jamlab.audio.thread_bridge`), and needs the
+rest."""
 PATIENCE = 3
 """How many times the time that is wanted may pass until a machine was still for so long."""
 

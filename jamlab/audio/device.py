@@ -1,7 +1,8 @@
 """A real sound card behind the mesh's interface, which goes on when the card does not.
 
 PortAudio calls back on a thread of its own, where nothing is done but copying
-(`jamlab.audio.relay`); the mesh's callback runs on the event loop, as it does for a virtual card.
+(`jamlab.audio.thread_bridge`); the mesh's callback runs on the event loop, as it does for a virtual
+card.
 
 A session outlives its sound card. One that is unplugged, was never there, or is slow to start, is
 stood in for by a virtual card with nothing before its microphone and nobody listening, so that
@@ -54,7 +55,7 @@ from jamlab.audio.portaudio import (
     portaudio,
     refresh,
 )
-from jamlab.audio.relay import Relay
+from jamlab.audio.thread_bridge import Relay
 from jamlab.process.real_time import RealTime
 from jamlab.process.short_pauses import ShortPauses
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.audio.relay import Relay
+from jamlab.audio.thread_bridge import Relay
 from jamlab.measure import across, rig
 from jamlab.measure.across import measure_on
 from jamlab.measure.card_record import CARD_COLUMNS, CardRecord

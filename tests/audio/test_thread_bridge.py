@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.card import CardCounters
 from jamlab.audio.pcm import CHANNELS
-from jamlab.audio.relay import Relay
+from jamlab.audio.thread_bridge import Relay
 
 BLOCK = 4
 
