@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jamlab.audio.pcm import CHANNELS, Block
-from jamlab.media.handover import Handover
+from jamlab.media.encoder_change import Handover
 from jamlab.media.opus import OpusEncoder
 from jamlab.media.quality import Quality
 
@@ -48,7 +48,7 @@ class FrameEncoder:
     def quality(self) -> Quality:
         """What it encodes to; set another, and it does so some 200 ms of sound later.
 
-        Frames go on without a gap, and positions with them; see `jamlab.media.handover`.
+        Frames go on without a gap, and positions with them; see `jamlab.media.encoder_change`.
         """
         return self._wanted
 
