@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jamlab.audio.pcm import CHANNELS, Block
-from jamlab.media.encoder_change import Handover
+from jamlab.media.encoder_change import EncoderChange
 from jamlab.media.opus import OpusEncoder
 from jamlab.media.quality import Quality
 
@@ -38,7 +38,7 @@ class FrameEncoder:
     def __init__(self, quality: Quality) -> None:
         self._opus = OpusEncoder(quality)
         self._wanted = quality
-        self._handover: Handover | None = None
+        self._handover: EncoderChange | None = None
         self._frame = _empty(quality.frame_frames)
         self._filled = 0
         self._peers = 1
@@ -99,7 +99,7 @@ class FrameEncoder:
         handover = self._handover
         if handover is None:
             if self._wanted != self._opus.quality:
-                self._handover = Handover(self._opus, OpusEncoder(self._wanted))
+                self._handover = EncoderChange(self._opus, OpusEncoder(self._wanted))
         elif handover.taken_over:
             self._handover = None if handover.over else handover
         elif handover.drive(handover.new.quality.frame_for(self._peers)):

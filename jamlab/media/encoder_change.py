@@ -31,7 +31,7 @@ PRIMING_FRAMES = 9600
 """How long the new encoder is driven at least: 200 ms, four times what its high-pass remembers."""
 
 
-class Handover:
+class EncoderChange:
     """One change of encoder, from when it is wanted until no trace of it is left.
 
     Parameters
