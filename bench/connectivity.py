@@ -18,6 +18,8 @@ from unittest import mock
 from bench.bars import bar, figure, publish
 from bench.calibration import alternated
 from bench.latency import real_time as real_time_priority
+from jamlab.ice.configuration import HOST_ONLY
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.across import measure_on
 from jamlab.measure.attempt import attempt
 from jamlab.measure.call import Call, try_call
@@ -26,8 +28,6 @@ from jamlab.measure.connectivity import CHUNK_CALLS, campaign, run_chunk
 from jamlab.measure.latency import measure_latency
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.population import load_population
-from jamlab.mesh.ice import HOST_ONLY
-from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.clock import RealClock, VirtualClock
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.world import simulated_world

@@ -27,6 +27,7 @@ from jamlab import (
     serve,
 )
 from jamlab.audio.portaudio import DeviceError
+from jamlab.ice.configuration import IceConfigurationError
 from jamlab.measure.acceptance import (
     TESTS,
     AcceptanceError,
@@ -61,7 +62,6 @@ from jamlab.measure.worker import WorkerError, check_reachable, measure_in_worke
 from jamlab.measure.workers import Progress as Told
 from jamlab.measure.workers import process_pool
 from jamlab.media.quality import UnsupportedQualityError
-from jamlab.mesh.ice import IceConfigurationError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery import DiscoveryError
 from jamlab.report.html import (

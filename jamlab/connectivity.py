@@ -11,6 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
+from jamlab.ice.configuration import IceConfiguration
+from jamlab.ice.file import load_configurations
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import (
@@ -23,8 +25,6 @@ from jamlab.measure.kernel_connectivity import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.population import population_names
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration
-from jamlab.mesh.ice_file import load_configurations
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -74,7 +74,7 @@ def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
         When a parameter is out of range or has no meaning there, or there is no such scheduler.
     jamlab.measure.population.PopulationError
         When there is no such population.
-    jamlab.mesh.ice.IceConfigurationError
+    jamlab.ice.configuration.IceConfigurationError
         When the file of configurations cannot be used.
     """
     return _NETWORKS[options.network](options, folder, progress)

@@ -22,14 +22,14 @@ from jamlab import microphone
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named, devices
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceConfigurationError
+from jamlab.ice.file import load_configurations
 from jamlab.measure.performance import KEEP_S
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration, IceConfigurationError
-from jamlab.mesh.ice_file import load_configurations
 from jamlab.mesh.notices import Notice
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.signaling.channel import NameTakenError, SignalingError

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.attempt import FAILED
 from jamlab.measure.call import Call, simulate
 from jamlab.measure.findings import Finding
@@ -28,7 +29,6 @@ from jamlab.measure.reading import Path, click_table
 from jamlab.measure.rig import wait_until
 from jamlab.measure.statistics import heard_share, p95
 from jamlab.measure.summary import late_ms
-from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.loop import run_simulated

@@ -15,6 +15,7 @@ from itertools import permutations
 
 from jamlab.audio.levels import peak_dbfs
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.findings import Finding
 from jamlab.measure.hearing import exactly_heard_share, tones_over_time
 from jamlab.measure.homes import World, at_home
@@ -22,7 +23,6 @@ from jamlab.measure.players import Player, all_connected, in_session, note_notic
 from jamlab.measure.rig import wait_until
 from jamlab.measure.sine import tone
 from jamlab.media.quality import Quality
-from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.mesh.notices import NoticeKind
 from jamlab.networks.behaviour import PORT_RESTRICTED
 from jamlab.networks.firewall import FirewallType

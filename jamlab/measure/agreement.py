@@ -15,13 +15,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
 from jamlab.measure.call import Call
 from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.population import place_named
 from jamlab.measure.success import direct_capable
-from jamlab.mesh.ice import IceConfiguration, IceServer
-from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.expectation import RelayTransport, expected
 from jamlab.networks.place import Place
 

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 
 from aioice import Candidate
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.end import (
     CALLEE,
     CALLER,
@@ -37,7 +38,6 @@ from jamlab.measure.end import (
     Log,
     end_here,
 )
-from jamlab.mesh.ice import IceConfiguration
 
 DEADLINE_S = 30.0
 """Default time an attempt has: as long as a `WebRTCAudioService` waits for a connection."""

@@ -18,10 +18,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.attempt import DEADLINE_S, Attempt, attempt
 from jamlab.measure.end import Level
 from jamlab.measure.population import Population
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.clock import Clock
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.call import stand_in
 from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.measure.record import versions
-from jamlab.mesh.ice import IceConfiguration
 from jamlab.process.whole_files import written_whole
 
 

@@ -28,6 +28,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.attempt import DEADLINE_S, Attempt
 from jamlab.measure.call import Call, simulate
 from jamlab.measure.chunks import CampaignError, Chunk, Parts
@@ -35,7 +36,6 @@ from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.measure.workers import Progress, process_pool
-from jamlab.mesh.ice import IceConfiguration
 from jamlab.networks.world import simulated_world
 
 CHUNK_CALLS = 50

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jamlab.ice.configuration import IceConfiguration
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.attempt import DEADLINE_S
 from jamlab.measure.connectivity import campaign, check_parameters
 from jamlab.measure.connectivity_record import ConnectivityRecord
@@ -13,8 +15,6 @@ from jamlab.measure.end import Level
 from jamlab.measure.population import Population, load_population
 from jamlab.measure.record import provenance
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration
-from jamlab.mesh.ice_file import embedded_configurations
 
 DEFAULT_POPULATION = "nat_population"
 

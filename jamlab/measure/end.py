@@ -12,9 +12,9 @@ from typing import Any, Literal, Protocol, TypeAlias
 from aioice import Candidate, Connection
 from aiortc import RTCPeerConnection
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.media import rtc
 from jamlab.media.host_candidates import gather_on_loopback
-from jamlab.mesh.ice import IceConfiguration
 
 Level: TypeAlias = Literal["ice", "dtls"]
 

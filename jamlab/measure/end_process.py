@@ -7,9 +7,9 @@ from asyncio import StreamReader, StreamWriter, Task
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.end import AttemptError, End, Level, Log, end_here
 from jamlab.measure.end_messages import MOST_BYTES, line, packed, unpacked
-from jamlab.mesh.ice import IceConfiguration
 
 Inside: TypeAlias = Callable[[], None]
 """Called in the new process before anything else, e.g. to enter a namespace; can be pickled."""

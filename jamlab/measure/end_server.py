@@ -19,12 +19,12 @@ from asyncio import Runner
 from collections.abc import Sequence
 from functools import partial
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.end import Level, Log
 from jamlab.measure.end_place import here
 from jamlab.measure.end_process import Inside, serve_end
 from jamlab.measure.port_loop import PortLoop
 from jamlab.measure.remote_end import EndProcessError, RemoteEnd
-from jamlab.mesh.ice import IceConfiguration
 
 _MOST_BYTES = 65536
 _CONTROL = 0

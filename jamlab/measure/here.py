@@ -7,10 +7,10 @@ loopback that is up.
 import socket
 from dataclasses import dataclass
 
+from jamlab.ice.configuration import HOST_ONLY
 from jamlab.measure.attempt import FAILED, Attempt, attempt
 from jamlab.measure.end import CHECKS, DEADLINE, DTLS, GATHERING
 from jamlab.media.host_candidates import host_addresses
-from jamlab.mesh.ice import HOST_ONLY
 
 DATAGRAM_S = 0.5
 """How long a datagram to ourselves may take."""

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.across import host_name
 from jamlab.measure.call import SERVERS, open_servers
-from jamlab.mesh.ice import IceConfiguration
 from jamlab.networks.firewall import Firewall, FirewallType
 from jamlab.networks.host import Host
 from jamlab.networks.internet import Internet

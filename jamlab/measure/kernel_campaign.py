@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.attempt import FAILED, Attempt
 from jamlab.measure.call import Call
 from jamlab.measure.chunks import CampaignError
@@ -25,7 +26,6 @@ from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork
 from jamlab.measure.record import RecordError, read_file
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration
 from jamlab.networks.coturn import CoturnError
 from jamlab.networks.kernel import KernelLabError
 from jamlab.networks.proof import ProofError

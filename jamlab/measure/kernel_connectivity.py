@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from jamlab.ice.configuration import IceConfiguration
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.agreement import (
     DEADLINE_S,
     TYPES,
@@ -34,8 +36,6 @@ from jamlab.measure.kernel_network import refusal
 from jamlab.measure.population import load_population
 from jamlab.measure.record import Content, write_record
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration
-from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.place import Place
 
 AGREEMENT_FOLDER = "agreement"

@@ -22,6 +22,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.across import host_name
 from jamlab.measure.envoy import envoy
 from jamlab.measure.kernel_player import PlayerTask
@@ -34,7 +35,6 @@ from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.routes import DIRECT, RELAYED
 from jamlab.measure.worker import WorkerError
 from jamlab.measure.workers import Progress
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelHost, KernelLab

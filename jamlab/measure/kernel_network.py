@@ -24,14 +24,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from dataclasses import replace
 from typing import Any, Self
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
+from jamlab.ice.time_limited import time_limited
 from jamlab.measure.attempt import Attempt, attempt_between
 from jamlab.measure.call import Call
 from jamlab.measure.end import CALLEE, CALLER, End, Level, Log
 from jamlab.measure.end_place import OnHost
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import EndProcessError
-from jamlab.mesh.ice import IceConfiguration, IceServer
-from jamlab.mesh.time_limited import time_limited
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelLab
 from jamlab.networks.nftables import KernelRefusalError, check_box

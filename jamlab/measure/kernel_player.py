@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.envoy import orders, tell
 from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.performance import KEEP_S
@@ -22,7 +23,6 @@ from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase import SupabaseChannel
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from jamlab.audio.card import DuplexCallback, Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import Block
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.measure.findings import Finding
 from jamlab.measure.loop import LagProbe
 from jamlab.measure.rig import Participant, Where, difference, here, wait_until
 from jamlab.measure.statistics import Estimate, share_of_sessions
 from jamlab.media.quality import LOW_LATENCY, Quality
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel

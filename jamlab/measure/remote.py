@@ -16,6 +16,7 @@ import pandas as pd
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.measure.latency import ROUND_TRIP
 from jamlab.measure.loop import LagProbe
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
@@ -23,7 +24,6 @@ from jamlab.measure.reading import Path, click_table, waveform_table
 from jamlab.measure.record import LatencyRecord, provenance
 from jamlab.measure.rig import Participant, difference, wait_until
 from jamlab.media.quality import quality_named
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.process.precise_loop import collector_paused
 

@@ -20,8 +20,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jamlab.mesh.ice import IceServer
-from jamlab.mesh.time_limited import expiry_s
+from jamlab.ice.configuration import IceServer
+from jamlab.ice.time_limited import expiry_s
 from jamlab.networks.packet import TCP, UDP, Address
 from jamlab.networks.relay_peer import Peer, open_socket_peer, relay_round_trip_s
 from jamlab.networks.server_fault import Fault, ServerFaultError

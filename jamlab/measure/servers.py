@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.server_probe import (
     RELAY,
     ROUNDS,
@@ -18,7 +19,6 @@ from jamlab.measure.server_probe import (
     ServerProbe,
     probe,
 )
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.server_fault import Fault
 
 SERVER_COLUMNS = {

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.attempt import DEADLINE_S, attempt
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity import check_names, check_parameters
@@ -33,7 +34,6 @@ from jamlab.measure.server_probe import TIMEOUT_S
 from jamlab.measure.servers import probe_servers
 from jamlab.measure.workers import Progress
 from jamlab.media.host_candidates import host_addresses
-from jamlab.mesh.ice import IceConfiguration
 
 HERE = "this machine"
 """The place of both ends."""

@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
+from jamlab.ice.configuration import IceConfiguration
+from jamlab.ice.useless_servers import ServerWatch
 from jamlab.mesh.description import read_description
 from jamlab.mesh.errors import MeshError
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange
-from jamlab.mesh.ice import IceConfiguration
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import (
     Action,
@@ -34,7 +35,6 @@ from jamlab.mesh.reach import (
     TakeAnswer,
     Tell,
 )
-from jamlab.mesh.servers import ServerWatch
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.signaling.messages import Signal, SignalType
 from jamlab.signaling.pace import TokenBucket

@@ -19,6 +19,7 @@ from typing import Any
 from aiortc import RTCPeerConnection
 
 from jamlab.audio.card import SoundCard
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import HISTORY_S, Playout, packets_in
 from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
@@ -35,7 +36,6 @@ from jamlab.mesh.events import (
 )
 from jamlab.mesh.exchange import Exchanger
 from jamlab.mesh.fingerprints import Identity
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.peer import PeerConnection
 from jamlab.mesh.peers import Peers
 from jamlab.mesh.reading import Reader, Reading

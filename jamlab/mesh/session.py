@@ -12,17 +12,17 @@ from typing import Any, TypeAlias
 
 from jamlab.audio.card import CardChange, MicrophoneUnavailableError, SoundCard, VirtualCard
 from jamlab.audio.permission import REQUIRED
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
+from jamlab.ice.useless_servers import ServerWatch
 from jamlab.media.playout import HISTORY_S
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.capture import Capture, SoundChange
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
 from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.fingerprints import KnownPeers
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration
 from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S, PeerLink
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.reach import Patience
-from jamlab.mesh.servers import ServerWatch
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.watch import FiguresWatch
 from jamlab.signaling.channel import Channel, Membership

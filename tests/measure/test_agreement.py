@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.agreement import (
     TYPES,
     agreement_calls,
@@ -16,7 +17,6 @@ from jamlab.measure.agreement import (
     expected_result,
 )
 from jamlab.measure.kernel_network import refusal
-from jamlab.mesh.ice_file import embedded_configurations
 from tests.examples import examples
 
 from .agreements import changed, simulated

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.attempt import DEADLINE_S, attempt
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering, Mapping, NatType
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.internet import Internet

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
+from jamlab.ice.file import embedded_configurations, load_configurations
 from jamlab.measure.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate, stand_in
 from jamlab.measure.population import load_population
-from jamlab.mesh.ice import IceConfiguration, IceServer
-from jamlab.mesh.ice_file import embedded_configurations, load_configurations
 from jamlab.networks.behaviour import Filtering, Mapping
 from jamlab.networks.clock import RealClock
 from jamlab.networks.oracle import ALL_TYPES, direct_possible

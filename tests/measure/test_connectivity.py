@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure import chunks, connectivity
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity import campaign
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, fault_of
 from jamlab.measure.population import load_population
-from jamlab.mesh.ice import IceConfiguration, IceServer
-from jamlab.mesh.ice_file import embedded_configurations
 
 POPULATION = load_population("mobile")
 CONFIGURATIONS = [embedded_configurations()[name] for name in ("STUN", "STUN+TURN/UDP")]

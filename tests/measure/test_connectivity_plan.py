@@ -2,11 +2,11 @@
 
 import pytest
 
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.population import PopulationError
-from jamlab.mesh.ice_file import embedded_configurations
 
 from .test_connectivity import Serial
 

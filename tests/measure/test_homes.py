@@ -2,8 +2,8 @@
 
 import pytest
 
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.homes import at_home
-from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.behaviour import PORT_RESTRICTED
 from jamlab.networks.firewall import FirewallType
 from jamlab.networks.link import LinkConfig

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.agreement import agreement_configurations
 from jamlab.measure.end import Log
 from jamlab.measure.end_place import OnHost, here
 from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork, refusal
 from jamlab.measure.population import place_named
 from jamlab.measure.remote_end import EndProcessError
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelHost
 

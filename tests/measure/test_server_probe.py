@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.configuration import IceServer
+from jamlab.ice.time_limited import LIFETIME_S, time_limited
 from jamlab.measure.server_probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
-from jamlab.mesh.ice import IceServer
-from jamlab.mesh.time_limited import LIFETIME_S, time_limited
 from jamlab.networks import coturn
 from jamlab.networks.behaviour import PORT_RESTRICTED
 from jamlab.networks.coturn import Coturn

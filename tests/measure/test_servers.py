@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure import servers
 from jamlab.measure.server_probe import STEPS, WORKS, ServerProbe
 from jamlab.measure.servers import (
@@ -18,7 +19,6 @@ from jamlab.measure.servers import (
     probe_servers,
     server_fault_of,
 )
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.networks.server_fault import Fault
 from jamlab.networks.turn_server import TurnServer
 

@@ -5,13 +5,13 @@ import random
 
 import pytest
 
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.measure import this_machine
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.record import RecordError
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine, with_relay_alone
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.networks.server_fault import Fault
 from jamlab.networks.turn_server import TurnServer
 from tests.measure.attempts import campaign

@@ -14,8 +14,8 @@ import numpy as np
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE, silence
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.media.quality import Quality
-from jamlab.mesh.ice import IceConfiguration, IceServer
 from jamlab.mesh.session import JamSession
 from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.internet import Internet

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
+from jamlab.ice.useless_servers import ServerWatch
 from jamlab.mesh.errors import PeerClosedError
 from jamlab.mesh.events import ConnectionState, ConnectionStateChange
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.mesh.link import PeerLink, answering, offering, routes_of
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Patience, Phase, Route
-from jamlab.mesh.servers import ServerWatch
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.networks.loop import run_simulated
 from jamlab.signaling.messages import Signal, SignalType

@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+from jamlab.ice.configuration import IceConfiguration
+from jamlab.ice.useless_servers import ServerWatch
 from jamlab.mesh.errors import (
     DuplicatePeerError,
     NoLocalAudioError,
@@ -18,11 +20,9 @@ from jamlab.mesh.events import (
     RemoteStreamAdded,
     RemoteStreamEnded,
 )
-from jamlab.mesh.ice import IceConfiguration
 from jamlab.mesh.link import PeerLink
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Phase
-from jamlab.mesh.servers import ServerWatch
 from jamlab.signaling.messages import Signal, SignalType
 from tests.leaks import sockets, until
 from tests.mesh.jam import connect, ends, plays_on, turns

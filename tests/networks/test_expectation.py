@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.file import embedded_configurations
 from jamlab.measure.call import Call, simulate
-from jamlab.mesh.ice_file import embedded_configurations
 from jamlab.networks.behaviour import Filtering, Mapping, NatType
 from jamlab.networks.expectation import Expectation, as_one_nat, expected
 from jamlab.networks.firewall import FirewallType

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
+from jamlab.ice.useless_servers import ServerWatch, asked_servers
 from jamlab.measure.call import open_servers
 from jamlab.measure.homes import at_home
-from jamlab.mesh.ice import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.mesh.notices import NoticeKind
-from jamlab.mesh.servers import ServerWatch, asked_servers
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
 from jamlab.networks.behaviour import PORT_RESTRICTED

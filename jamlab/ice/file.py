@@ -13,7 +13,7 @@
 A credential comes from the environment and is shown nowhere. Only for the simulated internet's own
 servers, under ``.test`` (RFC 6761 §6.2), may it stand in the file. With ``secret_env`` in place of
 ``credential_env`` the variable holds the secret a server shares (coturn's ``static-auth-secret``),
-of which credentials for a day are made when the file is read (`jamlab.mesh.time_limited`).
+of which credentials for a day are made when the file is read (`jamlab.ice.time_limited`).
 """
 
 import json
@@ -26,8 +26,8 @@ from typing import Any, TypeAlias
 
 from aiortc.rtcicetransport import parse_stun_turn_uri
 
-from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, IceServer
-from jamlab.mesh.time_limited import time_limited
+from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
+from jamlab.ice.time_limited import time_limited
 from jamlab.resources import data_path
 
 Table: TypeAlias = dict[str, Any]

@@ -7,7 +7,7 @@ from aiortc.rtcicetransport import connection_kwargs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, IceServer
+from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
 
 SECRET = "hunter-2-hunter-2"
 STUN, TURN = "stun:stun.jamlab.test:3478", "turn:turn.jamlab.test:3478?transport=udp"

@@ -10,10 +10,10 @@ from aioice import Connection, TransportPolicy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
+from jamlab.ice.file import embedded_configurations, load_configurations, parse_configurations
+from jamlab.ice.time_limited import time_limited
 from jamlab.measure.call import stand_in
-from jamlab.mesh.ice import IceConfiguration, IceConfigurationError, IceServer
-from jamlab.mesh.ice_file import embedded_configurations, load_configurations, parse_configurations
-from jamlab.mesh.time_limited import time_limited
 from jamlab.resources import data_path
 
 SECRET = "hunter-2-hunter-2"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.mesh.time_limited import LIFETIME_S, expiry_s, time_limited
+from jamlab.ice.time_limited import LIFETIME_S, expiry_s, time_limited
 
 NOW_S = 1_764_000_000.75
 SECRET = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

@@ -8,7 +8,7 @@ a candidate: a server-reflexive one (STUN) or a relayed one (TURN).
 import re
 from collections.abc import Callable
 
-from jamlab.mesh.ice import IceConfiguration, IceServer
+from jamlab.ice.configuration import IceConfiguration, IceServer
 
 _IPV4_HOST = re.compile(r"^a=candidate:\S+ \d+ \S+ \d+ [\d.]+ \d+ typ host", re.MULTILINE)
 

@@ -1,0 +1,1 @@
+"""ICE configurations: the STUN and TURN servers that a connection may use."""
