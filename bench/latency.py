@@ -132,7 +132,7 @@ def lossy_divert(drawn):
 
         rtc.divert_packets(receiver, maybe)
 
-    return mock.patch("jamlab.mesh.peer.divert_packets", divert)
+    return mock.patch("jamlab.mesh.connection.peer.divert_packets", divert)
 
 
 def loss_run(seed):

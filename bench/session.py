@@ -22,8 +22,8 @@ from jamlab.audio.card import VirtualCard
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
-from jamlab.mesh.description import read_candidate, read_description
-from jamlab.mesh.errors import MalformedCandidateError, MalformedDescriptionError
+from jamlab.mesh.connection.description import read_candidate, read_description
+from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
 from jamlab.networks.loop import run_simulated

@@ -29,7 +29,7 @@ from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.signaling.channel import NameTakenError, SignalingError

@@ -9,9 +9,8 @@ from jamlab.measure.kernel_record import KernelRecord
 from jamlab.networks import kernel
 from jamlab.networks.namespace import KernelLabError
 from jamlab.report.html import KERNEL_FOLDER
-
-from .measure.kernel_records import kernel_record
-from .report.pages import Page
+from tests.measure.kernel_records import kernel_record
+from tests.report.pages import Page
 
 
 def verify(tmp_path, *options):

@@ -11,10 +11,9 @@ from jamlab.doctor import Finding
 from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured
-
-from .measure.attempts import OPEN, row, table
-from .measure.attempts import record_of as campaign_of
-from .measure.records import record_of
+from tests.measure.attempts import OPEN, row, table
+from tests.measure.attempts import record_of as campaign_of
+from tests.measure.records import record_of
 
 ESTIMATE = Estimate(47.55, 45.34, 49.77, 0.95)
 

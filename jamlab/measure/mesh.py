@@ -24,7 +24,7 @@ from jamlab.measure.performance import SPREAD_S, perform
 from jamlab.measure.plan import MAX_LATENCY_S, PlanError
 from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
-from jamlab.mesh.events import PeerReport
+from jamlab.mesh.connection.events import PeerReport
 
 log = logging.getLogger(__name__)
 

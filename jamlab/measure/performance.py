@@ -41,7 +41,7 @@ from jamlab.measure.plan import MAX_LATENCY_S
 from jamlab.measure.rig import Participant, difference, wait_until
 from jamlab.measure.wall_clock import WallClock
 from jamlab.media.counters import PlayedPacket
-from jamlab.mesh.errors import UnknownPeerError
+from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.process.precise_loop import collector_paused
 
 SPREAD_S = 3.0

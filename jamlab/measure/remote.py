@@ -90,7 +90,7 @@ async def measure_round_trip(
     ------
     jamlab.measure.plan.PlanError
         When a parameter is out of its range, or we are muted.
-    jamlab.mesh.errors.UnknownPeerError
+    jamlab.mesh.connection.errors.UnknownPeerError
         When there is no connection to that peer.
     jamlab.measure.rig.BusyError
         When something is measured already.

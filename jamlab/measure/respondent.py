@@ -13,7 +13,7 @@ from jamlab.measure.mesh_messages import REQUEST, MalformedReportError, MeshRequ
 from jamlab.measure.performance import perform
 from jamlab.measure.rig import BusyError, Participant
 from jamlab.measure.wall_clock import WallClock
-from jamlab.mesh.events import PeerReport
+from jamlab.mesh.connection.events import PeerReport
 
 log = logging.getLogger(__name__)
 

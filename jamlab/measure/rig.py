@@ -24,7 +24,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
 from jamlab.measure.stages import StreamTimes
 from jamlab.media.quality import quality_named
-from jamlab.mesh.events import RemoteStreamAdded, RemoteStreamEvent
+from jamlab.mesh.connection.events import RemoteStreamAdded, RemoteStreamEvent
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
 

@@ -17,9 +17,9 @@ from jamlab.audio.mixer import mix
 from jamlab.audio.pcm import CHANNELS, Block
 from jamlab.media.encoder import EncodedFrame, FrameEncoder
 from jamlab.media.playout import Playout
+from jamlab.mesh.connection.peer import PeerConnection
 from jamlab.mesh.controls import Controls
-from jamlab.mesh.peer import PeerConnection
-from jamlab.mesh.tap import Exchange, Tap
+from jamlab.mesh.sound_tap import Exchange, Tap
 
 
 class Exchanger:

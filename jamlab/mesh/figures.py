@@ -30,7 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.mesh.reading import Reading, RtcpReading
+from jamlab.mesh.connection.readings import Reading, RtcpReading
 
 CANDIDATE_TYPES = ("host", "prflx", "srflx", "relay")
 """Kinds of candidates (RFC 8445 §5.1.1), by how far they are from their host."""

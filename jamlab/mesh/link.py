@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.useless_servers import ServerWatch
-from jamlab.mesh.description import read_description
-from jamlab.mesh.errors import MeshError
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.connection.description import read_description
+from jamlab.mesh.connection.errors import MeshError
+from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import (
     Action,

@@ -23,27 +23,27 @@ from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout import HISTORY_S, Playout, packets_in
 from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
-from jamlab.mesh.capture import SoundChange, capture_of
-from jamlab.mesh.controls import Controls
-from jamlab.mesh.description import read_candidate, read_description
-from jamlab.mesh.errors import DuplicatePeerError, NoLocalAudioError
-from jamlab.mesh.events import (
+from jamlab.mesh.connection.capture import SoundChange, capture_of
+from jamlab.mesh.connection.description import read_candidate, read_description
+from jamlab.mesh.connection.errors import DuplicatePeerError, NoLocalAudioError
+from jamlab.mesh.connection.events import (
     ConnectionState,
     ConnectionStateChange,
     IceConnectionStateChange,
     Listeners,
     RemoteStreamEvent,
 )
+from jamlab.mesh.connection.fingerprints import Identity
+from jamlab.mesh.connection.peer import PeerConnection
+from jamlab.mesh.connection.peers import Peers
+from jamlab.mesh.connection.readings import Reader, Reading
+from jamlab.mesh.controls import Controls
 from jamlab.mesh.exchange import Exchanger
-from jamlab.mesh.fingerprints import Identity
-from jamlab.mesh.peer import PeerConnection
-from jamlab.mesh.peers import Peers
-from jamlab.mesh.reading import Reader, Reading
-from jamlab.mesh.tap import Tap
+from jamlab.mesh.sound_tap import Tap
 
 Description = Mapping[str, Any]
 """A session description as on the wire, ``{"type": "offer" | "answer", "sdp": str}``; a peer's may
-also have what `jamlab.mesh.capture` is about."""
+also have what `jamlab.mesh.connection.capture` is about."""
 
 
 class WebRTCAudioService:

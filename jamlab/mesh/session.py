@@ -16,10 +16,15 @@ from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.useless_servers import ServerWatch
 from jamlab.media.playout import HISTORY_S
 from jamlab.media.quality import LOW_LATENCY, Quality
-from jamlab.mesh.capture import Capture, SoundChange
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange, Listeners, PeerReport
+from jamlab.mesh.connection.capture import Capture, SoundChange
+from jamlab.mesh.connection.events import (
+    ConnectionState,
+    ConnectionStateChange,
+    Listeners,
+    PeerReport,
+)
+from jamlab.mesh.connection.fingerprints import KnownPeers
 from jamlab.mesh.figures import PeerFigures
-from jamlab.mesh.fingerprints import KnownPeers
 from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S, PeerLink
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.reach import Patience

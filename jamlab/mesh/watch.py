@@ -6,10 +6,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 
 from jamlab.mesh.alarm import LatencyAlarm
-from jamlab.mesh.events import Listeners
+from jamlab.mesh.connection.events import Listeners
+from jamlab.mesh.connection.readings import Reading
 from jamlab.mesh.figures import PeerFigures, PeerMeter
 from jamlab.mesh.notices import NoticeKind
-from jamlab.mesh.reading import Reading
 from jamlab.mesh.service import WebRTCAudioService
 
 log = logging.getLogger(__name__)

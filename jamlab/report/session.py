@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from jamlab.mesh.events import ConnectionStateChange
+from jamlab.mesh.connection.events import ConnectionStateChange
 from jamlab.mesh.notices import Notice
 from jamlab.signaling.endpoint import KEY_VARIABLE
 

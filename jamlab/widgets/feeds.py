@@ -16,7 +16,7 @@ from jamlab.audio.card import Source, VirtualCard
 from jamlab.audio.pcm import CHANNELS, Block, silence
 from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.session import JamSession
-from jamlab.mesh.tap import Exchange, Tap
+from jamlab.mesh.sound_tap import Exchange, Tap
 
 INPUT = "input"
 """State of our own row: what we send."""
@@ -36,7 +36,7 @@ class MeterRow:
 
     name: str
     state: str
-    """A `jamlab.mesh.events.ConnectionState`, or one of this module's words."""
+    """A `jamlab.mesh.connection.events.ConnectionState`, or one of this module's words."""
     route: str | None = None
     """As of `jamlab.mesh.figures.PeerFigures.route`."""
     latency_ms: int | None = None

@@ -17,8 +17,8 @@ import ipywidgets as widgets  # type: ignore[import-untyped]
 
 from jamlab.audio.permission import PermissionState
 from jamlab.media.quality import QUALITIES
+from jamlab.mesh.connection.events import ConnectionStateChange
 from jamlab.mesh.controls import GainError
-from jamlab.mesh.events import ConnectionStateChange
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.widgets.controls import TITLE, SessionControls

@@ -9,7 +9,7 @@ from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.remote import LONGEST_S, measure_round_trip, measuring_participant
 from jamlab.measure.summary import floor_ms, latency_verdict, paths_table
 from jamlab.measure.verdict import Outcome
-from jamlab.mesh.errors import UnknownPeerError
+from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.mesh.session import JamSession
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig

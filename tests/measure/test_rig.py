@@ -8,7 +8,7 @@ from jamlab.audio.card import Recording, VirtualCard, no_sound
 from jamlab.audio.metronome import Metronome
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.rig import BusyError, Participant, Rig, difference, stream_times, wait_until
-from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.connection.events import ConnectionState
 from tests.leaks import until
 
 

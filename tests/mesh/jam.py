@@ -9,7 +9,7 @@ import numpy as np
 from jamlab.audio.card import CardCounters, Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import Quality
-from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from jamlab.mesh.capture import Capture
-from jamlab.mesh.reading import Reading, RtcpReading, StreamReading
-from jamlab.mesh.timeline import Waits
+from jamlab.mesh.connection.capture import Capture
+from jamlab.mesh.connection.readings import Reading, RtcpReading, StreamReading
+from jamlab.mesh.connection.timeline import Waits
 
 BEFORE = Reading(
     at_s=10.0,

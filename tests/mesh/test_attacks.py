@@ -18,7 +18,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from websockets.asyncio.client import connect
 
 from jamlab.media.quality import LOW_LATENCY
-from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S
 from jamlab.signaling.limits import Limits
 from jamlab.signaling.memory import MemoryChannel

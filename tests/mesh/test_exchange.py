@@ -10,7 +10,7 @@ from jamlab.media.encoder import FrameEncoder
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.mesh.controls import Controls
 from jamlab.mesh.exchange import Exchanger
-from jamlab.mesh.tap import Tap
+from jamlab.mesh.sound_tap import Tap
 from tests.mesh.jam import HandCard
 
 BLOCK = LOW_LATENCY.frame_frames

@@ -7,10 +7,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from jamlab.mesh.capture import Capture
+from jamlab.mesh.connection.capture import Capture
+from jamlab.mesh.connection.readings import NO_STREAM, Reading, RtcpReading, StreamReading
+from jamlab.mesh.connection.timeline import Waits
 from jamlab.mesh.figures import CANDIDATE_TYPES, STAGES, PeerMeter
-from jamlab.mesh.reading import NO_STREAM, Reading, RtcpReading, StreamReading
-from jamlab.mesh.timeline import Waits
 from tests.mesh.readings import AFTER, BEFORE, changed
 
 

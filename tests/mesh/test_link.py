@@ -9,8 +9,8 @@ import pytest
 
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.ice.useless_servers import ServerWatch
-from jamlab.mesh.errors import PeerClosedError
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.connection.errors import PeerClosedError
+from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.link import PeerLink, answering, offering, routes_of
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Patience, Phase, Route

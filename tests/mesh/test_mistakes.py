@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from jamlab.media.quality import UnsupportedQualityError, quality_named
-from jamlab.mesh.description import MAX_CANDIDATES, MAX_SDP_CHARS
-from jamlab.mesh.errors import (
+from jamlab.mesh.connection.description import MAX_CANDIDATES, MAX_SDP_CHARS
+from jamlab.mesh.connection.errors import (
     DuplicatePeerError,
     MalformedCandidateError,
     MalformedDescriptionError,
@@ -19,7 +19,7 @@ from jamlab.mesh.errors import (
     UnexpectedDescriptionError,
     UnknownPeerError,
 )
-from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.service import WebRTCAudioService
 from tests.examples import examples
 from tests.leaks import nothing_left, until

@@ -7,14 +7,14 @@ import pytest
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.useless_servers import ServerWatch
-from jamlab.mesh.errors import (
+from jamlab.mesh.connection.errors import (
     DuplicatePeerError,
     NoLocalAudioError,
     PeerClosedError,
     UnexpectedDescriptionError,
     UnknownPeerError,
 )
-from jamlab.mesh.events import (
+from jamlab.mesh.connection.events import (
     ConnectionState,
     IceConnectionState,
     RemoteStreamAdded,

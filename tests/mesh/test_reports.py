@@ -2,7 +2,7 @@
 
 import pytest
 
-from jamlab.mesh.events import PeerReport
+from jamlab.mesh.connection.events import PeerReport
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import (

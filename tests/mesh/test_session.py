@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from jamlab.audio.card import CardChange, VirtualCard
-from jamlab.mesh.errors import NoLocalAudioError
-from jamlab.mesh.events import ConnectionState
+from jamlab.mesh.connection.errors import NoLocalAudioError
+from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Patience
 from jamlab.mesh.session import JamSession

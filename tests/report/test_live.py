@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jamlab.mesh.events import Listeners
+from jamlab.mesh.connection.events import Listeners
 from jamlab.mesh.figures import PeerFigures
 from jamlab.report import live
 from jamlab.report.live import figures_table, latest_table, watch

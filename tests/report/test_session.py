@@ -4,7 +4,7 @@ import shlex
 from html import unescape
 
 from jamlab.cli import _parser
-from jamlab.mesh.events import ConnectionState, ConnectionStateChange
+from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.report.session import Journal, invitation
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from jamlab.mesh.events import (
+from jamlab.mesh.connection.events import (
     ConnectionState,
     IceConnectionState,
     Listeners,

@@ -2,14 +2,14 @@
 
 import pytest
 
-from jamlab.mesh.errors import UnknownPeerError
-from jamlab.mesh.events import (
+from jamlab.mesh.connection.errors import UnknownPeerError
+from jamlab.mesh.connection.events import (
     ConnectionState,
     ConnectionStateChange,
     RemoteStreamAdded,
     RemoteStreamEnded,
 )
-from jamlab.mesh.peers import Peers
+from jamlab.mesh.connection.peers import Peers
 
 CONNECTED, FAILED, CLOSED = (
     ConnectionState.CONNECTED,

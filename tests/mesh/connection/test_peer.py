@@ -11,7 +11,7 @@ from aiortc.sdp import SessionDescription
 
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.rtc import EncodedTrack
-from jamlab.mesh.events import ConnectionState, RemoteStreamEnded
+from jamlab.mesh.connection.events import ConnectionState, RemoteStreamEnded
 from tests.leaks import until
 from tests.mesh.jam import connect, ends, plays_on, signal, turns
 

@@ -7,14 +7,14 @@ plays is closed first, its replacement takes its place as it is.
 
 from collections.abc import Callable, Iterator
 
-from jamlab.mesh.errors import UnknownPeerError
-from jamlab.mesh.events import (
+from jamlab.mesh.connection.errors import UnknownPeerError
+from jamlab.mesh.connection.events import (
     ConnectionState,
     ConnectionStateChange,
     RemoteStreamAdded,
     RemoteStreamEvent,
 )
-from jamlab.mesh.peer import PeerConnection
+from jamlab.mesh.connection.peer import PeerConnection
 
 
 class Peers:

@@ -6,13 +6,13 @@ import pytest
 from aiortc import RTCPeerConnection
 from hypothesis import given
 
-from jamlab.mesh.description import (
+from jamlab.mesh.connection.description import (
     MAX_CANDIDATES,
     MAX_SDP_CHARS,
     read_candidate,
     read_description,
 )
-from jamlab.mesh.errors import MalformedCandidateError, MalformedDescriptionError
+from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError
 from tests.examples import examples
 from tests.mesh.damage import damages
 

@@ -14,8 +14,8 @@ from aiortc.exceptions import InvalidStateError
 
 from jamlab.media.quality import Quality
 from jamlab.media.sdp import with_opus_parameters
-from jamlab.mesh.description import MAX_CANDIDATES
-from jamlab.mesh.errors import (
+from jamlab.mesh.connection.description import MAX_CANDIDATES
+from jamlab.mesh.connection.errors import (
     MalformedCandidateError,
     MalformedDescriptionError,
     PeerClosedError,

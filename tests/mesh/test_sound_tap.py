@@ -9,7 +9,7 @@ import pytest
 
 from jamlab.audio.pcm import silence
 from jamlab.mesh.session import JamSession
-from jamlab.mesh.tap import KEPT, Exchange, Tap
+from jamlab.mesh.sound_tap import KEPT, Exchange, Tap
 from jamlab.signaling.memory import MemoryChannel
 
 from .jam import BLOCK, CHEAP, HandCard, hearing_ben

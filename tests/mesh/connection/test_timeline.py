@@ -9,7 +9,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.stages import StreamTimes
 from jamlab.media.counters import PlayedPacket
 from jamlab.media.quality import FRAME_LENGTHS
-from jamlab.mesh.timeline import CardTimeline
+from jamlab.mesh.connection.timeline import CardTimeline
 from jamlab.networks.loop import run_simulated
 
 BEGAN_S = 100.0

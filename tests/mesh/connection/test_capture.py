@@ -10,7 +10,7 @@ from hypothesis import given
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY
-from jamlab.mesh.capture import MAX_FRAMES, Capture, SoundChange, capture_of
+from jamlab.mesh.connection.capture import MAX_FRAMES, Capture, SoundChange, capture_of
 from jamlab.signaling.memory import MemoryChannel
 from tests.mesh.jam import BLOCK, CHEAP, Member, ends
 

@@ -42,9 +42,9 @@ from jamlab.media.rtc import (
     timestamp_origin,
     use_own_certificate,
 )
-from jamlab.mesh.capture import Capture
-from jamlab.mesh.errors import MalformedDescriptionError
-from jamlab.mesh.events import (
+from jamlab.mesh.connection.capture import Capture
+from jamlab.mesh.connection.errors import MalformedDescriptionError
+from jamlab.mesh.connection.events import (
     ConnectionState,
     ConnectionStateChange,
     IceConnectionState,
@@ -53,8 +53,8 @@ from jamlab.mesh.events import (
     RemoteStreamEnded,
     RemoteStreamEvent,
 )
-from jamlab.mesh.fingerprints import Identity
-from jamlab.mesh.negotiation import Negotiation
+from jamlab.mesh.connection.fingerprints import Identity
+from jamlab.mesh.connection.negotiation import Negotiation
 
 log = logging.getLogger(__name__)
 

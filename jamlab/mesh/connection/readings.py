@@ -22,9 +22,9 @@ from aiortc import (
 from jamlab.audio.card import SoundCard
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.follower import FollowingPlayout
-from jamlab.mesh.capture import Capture
-from jamlab.mesh.peer import PeerConnection
-from jamlab.mesh.timeline import CardTimeline, Waits
+from jamlab.mesh.connection.capture import Capture
+from jamlab.mesh.connection.peer import PeerConnection
+from jamlab.mesh.connection.timeline import CardTimeline, Waits
 
 Item = TypeVar("Item")
 

@@ -1,4 +1,4 @@
-from jamlab.mesh.fingerprints import Identity, KnownPeers
+from jamlab.mesh.connection.fingerprints import Identity, KnownPeers
 
 ONE, OTHER = Identity("AA", lasts=True), Identity("BB", lasts=True)
 BROWSER = Identity("CC", lasts=False)

@@ -18,7 +18,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.mesh.errors import MalformedCandidateError, MalformedDescriptionError
+from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError
 
 MAX_SDP_CHARS = 20_000
 """Longest description that is read; a browser's for one audio stream has some 5000."""

@@ -17,8 +17,8 @@ from aiortc import (
 from hypothesis import given
 
 from jamlab.media.follower import FollowingPlayout
+from jamlab.mesh.connection.readings import RtcpReading, StreamReading, latest
 from jamlab.mesh.figures import STAGES, PeerMeter
-from jamlab.mesh.reading import RtcpReading, StreamReading, latest
 from tests.leaks import DEADLINE_S, until
 from tests.mesh.jam import BLOCK, CHEAP, connect, ends, plays_on
 

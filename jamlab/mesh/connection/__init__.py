@@ -1,0 +1,1 @@
+"""One WebRTC connection to a peer: negotiation, state and readings."""
