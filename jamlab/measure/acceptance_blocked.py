@@ -24,8 +24,7 @@ from jamlab.measure.rig import wait_until
 from jamlab.measure.sine import tone
 from jamlab.media.quality import Quality
 from jamlab.mesh.notices import NoticeKind
-from jamlab.networks.behaviour import PORT_RESTRICTED
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.place import Place

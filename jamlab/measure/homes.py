@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.across import host_name
 from jamlab.measure.call import SERVERS, open_servers
-from jamlab.networks.firewall import Firewall, FirewallType
+from jamlab.networks.behaviour import FirewallType
+from jamlab.networks.firewall import Firewall
 from jamlab.networks.host import Host
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig

@@ -22,8 +22,13 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from jamlab.networks.behaviour import PORT_RESTRICTED, Filtering, PortAllocation, nat_named
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import (
+    PORT_RESTRICTED,
+    Filtering,
+    FirewallType,
+    PortAllocation,
+    nat_named,
+)
 from jamlab.networks.place import Place
 from jamlab.resources import data_path
 

@@ -194,3 +194,31 @@ def _names() -> str:
     presets = ", ".join(f'"{name}"' for name in PRESETS)
     parts = "; ".join(", ".join(part) for part in (Mapping, Filtering, PortAllocation))
     return f'give {presets}, or mapping/filtering[/ports] of {parts}, as in "EIM/APDF"'
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallType:
+    """How a firewall behaves. Outgoing packets always refresh what they have opened.
+
+    Raises
+    ------
+    ValueError
+        When a field has no meaning.
+    """
+
+    filtering: Filtering = Filtering.APDF
+    """Which packets are let in."""
+    _: KW_ONLY
+    lifetime_s: float = UDP_LIFETIME_S
+    """How long after a UDP packet its destination may answer, in seconds."""
+    tcp_lifetime_s: float = TCP_LIFETIME_S
+    """The same for TCP, in seconds."""
+    inbound_refresh: bool = False
+    """Whether packets that are let in refresh as outgoing ones do."""
+    udp_blocked: bool = False
+    """Whether UDP is dropped in both directions."""
+
+    def __post_init__(self) -> None:
+        check_member("filtering of a firewall", self.filtering, Filtering)
+        check_lifetime("lifetime_s of a firewall", self.lifetime_s)
+        check_lifetime("tcp_lifetime_s of a firewall", self.tcp_lifetime_s)

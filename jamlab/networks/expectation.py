@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from jamlab.networks.behaviour import Filtering, Mapping, NatType
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.oracle import direct_possible
 from jamlab.networks.place import Box, Place
 

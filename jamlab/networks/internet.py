@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Protocol
 
 from jamlab.networks.addresses import backbone_addresses, private_addresses
-from jamlab.networks.behaviour import NatType
-from jamlab.networks.firewall import Firewall, FirewallType
+from jamlab.networks.behaviour import FirewallType, NatType
+from jamlab.networks.firewall import Firewall
 from jamlab.networks.host import EPHEMERAL_PORTS, Host
 from jamlab.networks.line import Line
 from jamlab.networks.loop import SimulatedLoop

@@ -23,12 +23,12 @@ from collections.abc import Iterator
 from jamlab.networks.behaviour import (
     UDP_LIFETIME_S,
     Filtering,
+    FirewallType,
     Mapping,
     NatType,
     Pooling,
     PortAllocation,
 )
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.topology import TopologyError
 
 OUTSIDE = "wan"

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jamlab.networks.behaviour import NatType
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import FirewallType, NatType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.topology import PERFECT, HostConfig, LanConfig
 

@@ -13,11 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jamlab.networks.behaviour import Filtering, Mapping, NatType
+from jamlab.networks.behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.discovery import discover
 from jamlab.networks.discovery_core import Discovery
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.kernel import KernelHost, KernelLab
 from jamlab.networks.packet import Address
 from jamlab.networks.topology import networks_around

@@ -20,8 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jamlab.networks.behaviour import NatType
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import FirewallType, NatType
 from jamlab.networks.link import LinkConfig
 
 DOMAIN = "jamlab.test"

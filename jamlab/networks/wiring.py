@@ -16,8 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from jamlab.networks.addresses import backbone_addresses, private_addresses
-from jamlab.networks.behaviour import NatType
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import FirewallType, NatType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.nftables import (
     OUTSIDE,

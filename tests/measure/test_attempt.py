@@ -8,8 +8,14 @@ import pytest
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.attempt import DEADLINE_S, attempt
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering, Mapping, NatType
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import (
+    PORT_RESTRICTED,
+    SYMMETRIC,
+    Filtering,
+    FirewallType,
+    Mapping,
+    NatType,
+)
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated

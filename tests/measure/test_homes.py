@@ -4,8 +4,7 @@ import pytest
 
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.homes import at_home
-from jamlab.networks.behaviour import PORT_RESTRICTED
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.packet import Packet

@@ -14,9 +14,8 @@ from jamlab.ice.configuration import IceServer
 from jamlab.ice.time_limited import LIFETIME_S, time_limited
 from jamlab.measure.server_probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
 from jamlab.networks import coturn
-from jamlab.networks.behaviour import PORT_RESTRICTED
+from jamlab.networks.behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.coturn import Coturn
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.oracle import ALL_TYPES

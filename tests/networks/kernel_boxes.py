@@ -6,12 +6,12 @@ from jamlab.networks.behaviour import (
     FULL_CONE,
     PRESETS,
     Filtering,
+    FirewallType,
     Mapping,
     NatType,
     Pooling,
     PortAllocation,
 )
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.topology import HostConfig, LanConfig, Topology
 
 LIFETIMES_S = st.sampled_from([300.0, 0.5, 1.0, 20.0, 2.5, 1e7, float("inf")])

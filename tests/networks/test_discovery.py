@@ -14,6 +14,7 @@ from jamlab.networks.behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
     Filtering,
+    FirewallType,
     Mapping,
     NatType,
     Pooling,
@@ -21,7 +22,6 @@ from jamlab.networks.behaviour import (
 )
 from jamlab.networks.discovery import DiscoveryError, discover
 from jamlab.networks.discovery_core import meaning
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated

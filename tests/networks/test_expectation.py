@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.call import Call, simulate
-from jamlab.networks.behaviour import Filtering, Mapping, NatType
+from jamlab.networks.behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.expectation import Expectation, as_one_nat, expected
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.oracle import ALL_TYPES, direct_possible
 from jamlab.networks.place import Place
 from tests.networks.naive import NaiveNat, hole_punching

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import Filtering, Mapping, NatType
-from jamlab.networks.firewall import Firewall, FirewallType
+from jamlab.networks.behaviour import Filtering, FirewallType, Mapping, NatType
+from jamlab.networks.firewall import Firewall
 from jamlab.networks.nat import Nat
 from jamlab.networks.oracle import ALL_TYPES, direct_possible
 from jamlab.networks.packet import TCP, UDP, Packet

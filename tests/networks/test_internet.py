@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, Filtering, NatType
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import (
+    FULL_CONE,
+    PORT_RESTRICTED,
+    SYMMETRIC,
+    Filtering,
+    FirewallType,
+    NatType,
+)
 from jamlab.networks.host import EPHEMERAL_PORTS
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated

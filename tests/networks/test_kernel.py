@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from jamlab.networks import namespace
-from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.kernel import KernelLab, KernelLabError, unavailable
 from jamlab.networks.nftables import KernelRefusalError
 from jamlab.networks.topology import HostConfig, LanConfig, Topology

@@ -3,8 +3,7 @@
 import socket
 import time
 
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.kernel import KernelLab
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.topology import PERFECT, HostConfig, LanConfig, Topology

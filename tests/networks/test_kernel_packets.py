@@ -22,8 +22,8 @@ from jamlab.networks.behaviour import (
     PORT_RESTRICTED,
     SYMMETRIC,
     Filtering,
+    FirewallType,
 )
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.internet import Internet
 from jamlab.networks.kernel import KernelLab, unavailable
 from jamlab.networks.loop import run_simulated

@@ -16,12 +16,12 @@ from jamlab.networks.behaviour import (
     PRESETS,
     SYMMETRIC,
     Filtering,
+    FirewallType,
     Mapping,
     NatType,
     Pooling,
     PortAllocation,
 )
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.kernel import unavailable
 from jamlab.networks.nftables import KernelRefusalError, check_box, conntrack_timeouts, ruleset
 from jamlab.networks.topology import TopologyError

@@ -2,8 +2,7 @@
 
 import pytest
 
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering, FirewallType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.place import Place
 from jamlab.networks.topology import PERFECT, HostConfig, LanConfig, Topology

@@ -14,10 +14,10 @@ from jamlab.networks.behaviour import (
     PORT_RESTRICTED,
     SYMMETRIC,
     Filtering,
+    FirewallType,
     Mapping,
 )
 from jamlab.networks.coturn import Coturn
-from jamlab.networks.firewall import FirewallType
 from jamlab.networks.kernel import KernelLab
 from jamlab.networks.nftables import ruleset
 from jamlab.networks.proof import Behaviour, ProofError, asked_for, prove, told_by_coturn

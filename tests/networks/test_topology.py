@@ -2,8 +2,7 @@
 
 import pytest
 
-from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, FirewallType
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.topology import (
     HostConfig,

@@ -5,8 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 
-from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
-from jamlab.networks.firewall import FirewallType
+from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.nftables import OUTSIDE, KernelRefusalError
