@@ -28,7 +28,7 @@ from jamlab.networks.host import Host
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.profile import NetworkProfile, profile_named, profile_names
-from jamlab.networks.topology import HostConfig, Topology
+from jamlab.networks.topology import HostConfig, Topology, host_name
 from jamlab.networks.world import simulated_world
 
 ACROSS_TARGET_MS = 100.0
@@ -141,11 +141,6 @@ def topology(profile: NetworkProfile, participants: Iterable[str]) -> Topology:
     """Return the internet on which participants are apart as a profile says."""
     access = profile.access()
     return Topology(tuple(HostConfig(host_name(name), access) for name in participants))
-
-
-def host_name(participant: str) -> str:
-    """Return what a participant's host is called."""
-    return participant.replace(" ", "-")
 
 
 def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str, LatencyRecord]:

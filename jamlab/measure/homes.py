@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.across import host_name
 from jamlab.measure.call import SERVERS, open_servers
 from jamlab.networks.behaviour import FirewallType
 from jamlab.networks.firewall import Firewall
@@ -21,7 +20,7 @@ from jamlab.networks.host import Host
 from jamlab.networks.internet import Internet
 from jamlab.networks.link import LinkConfig
 from jamlab.networks.place import Place
-from jamlab.networks.topology import Topology
+from jamlab.networks.topology import Topology, host_name
 from jamlab.networks.turn_server import TurnServer
 
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.across import host_name
 from jamlab.measure.envoy import envoy
 from jamlab.measure.kernel_player import PlayerTask
 from jamlab.measure.kernel_record import RECORDS, KernelRecord, case_name, load_kernel
@@ -43,7 +42,7 @@ from jamlab.networks.netem import why_no_netem
 from jamlab.networks.place import Place
 from jamlab.networks.profile import profile_named, profile_names
 from jamlab.networks.proof import prove
-from jamlab.networks.topology import PERFECT, HostConfig, Topology
+from jamlab.networks.topology import PERFECT, HostConfig, Topology, host_name
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""

@@ -192,3 +192,8 @@ def _check_types(what: str, values: object, types: tuple[type, type]) -> None:
     for value in values:
         if not isinstance(value, types):
             raise TopologyError(f"among the {what} is {value!r}: give a {names}")
+
+
+def host_name(participant: str) -> str:
+    """Return what a participant's host is called."""
+    return participant.replace(" ", "-")

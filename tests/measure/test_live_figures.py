@@ -8,7 +8,7 @@ import pytest
 
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.across import host_name, topology
+from jamlab.measure.across import topology
 from jamlab.measure.loop import LagProbe
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.reading import Path
@@ -20,6 +20,7 @@ from jamlab.networks.internet import Internet
 from jamlab.networks.link import Link, LinkConfig
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.profile import NetworkProfile, profile_named, profile_names
+from jamlab.networks.topology import host_name
 from jamlab.networks.world import simulated_world
 from jamlab.process.precise_loop import collector_paused
 from jamlab.signaling.memory import MemoryChannel

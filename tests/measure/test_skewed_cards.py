@@ -12,7 +12,7 @@ import pytest
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure import rig
-from jamlab.measure.across import host_name, topology
+from jamlab.measure.across import topology
 from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.reading import Path
@@ -20,6 +20,7 @@ from jamlab.measure.rig import Rig, stream_times
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.profile import profile_named
+from jamlab.networks.topology import host_name
 from jamlab.networks.world import simulated_world
 
 pytestmark = pytest.mark.slow
