@@ -22,7 +22,7 @@ from jamlab.measure.call import Call
 from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.population import place_named
 from jamlab.measure.success import direct_capable
-from jamlab.networks.expectation import RelayTransport, expected
+from jamlab.networks.oracle import RelayTransport, expected
 from jamlab.networks.place import Place
 
 TYPES = tuple(
