@@ -20,10 +20,10 @@ from bench.calibration import alternated
 from jamlab.measure.agreement import disagreements
 from jamlab.measure.kernel_connectivity import measure_agreement
 from jamlab.networks import namespace
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelLab
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 
 SET_UPS = 100
 BOXES = 7

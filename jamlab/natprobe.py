@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jamlab.networks.behaviour import Filtering, Mapping
 from jamlab.networks.discovery import DiscoveryError, discover
 from jamlab.networks.discovery_core import Discovery, meaning
-from jamlab.networks.packet import Address
+from jamlab.networks.model.nat_behaviour import Filtering, Mapping
+from jamlab.networks.model.packet import Address
 
 STUN_PORT = 3478
 """RFC 8489, section 8.1."""

@@ -13,7 +13,7 @@ from jamlab.measure.record import LatencyRecord
 from jamlab.measure.workers import Progress
 from jamlab.networks.coturn import CoturnError
 from jamlab.networks.kernel import KernelLabError
-from jamlab.networks.profile import UnknownProfileError, profile_names
+from jamlab.networks.model.profile import UnknownProfileError, profile_names
 from jamlab.networks.proof import ProofError
 from jamlab.report.html import KERNEL_FOLDER, notebook_path, render
 

@@ -9,9 +9,9 @@ import pytest
 from jamlab import natprobe
 from jamlab.cli import main
 from jamlab.networks import coturn
-from jamlab.networks.behaviour import PRESETS, Filtering, Mapping
 from jamlab.networks.discovery import DiscoveryError
 from jamlab.networks.discovery_core import Discovery, meaning
+from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping
 
 needs_coturn = pytest.mark.skipif(
     coturn.unavailable() is not None, reason=coturn.unavailable() or ""

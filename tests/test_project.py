@@ -197,7 +197,7 @@ def test_no_module_grows_out_of_hand():
 def test_a_process_that_only_carries_packets_loads_no_codec_and_no_table():
     """It is started for every link; what the package's names stand for comes when it is asked."""
     script = (
-        "import sys, jamlab.networks.link, jamlab\n"
+        "import sys, jamlab.networks.model.link, jamlab\n"
         "print({'numpy', 'aiortc', 'pandas'} & set(sys.modules), hasattr(jamlab, 'nothing'))\n"
         "assert set(jamlab.__all__) <= set(dir(jamlab))"
     )

@@ -27,8 +27,8 @@ from jamlab.measure.workers import Progress, process_pool
 from jamlab.networks.host import Host
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.profile import NetworkProfile, profile_named, profile_names
-from jamlab.networks.topology import HostConfig, Topology, host_name
+from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names
+from jamlab.networks.model.topology import HostConfig, Topology, host_name
 from jamlab.networks.world import simulated_world
 
 ACROSS_TARGET_MS = 100.0
@@ -57,7 +57,7 @@ def across_plan(
     ------
     jamlab.measure.plan.PlanError
         When a parameter is out of its range.
-    jamlab.networks.profile.UnknownProfileError
+    jamlab.networks.model.profile.UnknownProfileError
         When there is no such profile.
     """
     plan = LatencyPlan(peers=peers, duration_s=duration_s, round_trip_s=0.0, **options)

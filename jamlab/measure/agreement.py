@@ -22,8 +22,8 @@ from jamlab.measure.call import Call
 from jamlab.measure.connectivity_record import STUN_ONLY
 from jamlab.measure.population import place_named
 from jamlab.measure.success import direct_capable
-from jamlab.networks.oracle import RelayTransport, expected
-from jamlab.networks.place import Place
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.rule import RelayTransport, expected
 
 TYPES = tuple(
     place_named(name)

@@ -24,11 +24,11 @@ from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.networks.clock import Clock
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import SimulatedLoop, run_simulated
-from jamlab.networks.place import Place
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.topology import DOMAIN, HostConfig, Topology
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import DOMAIN, HostConfig, Topology
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.world import simulated_world
 

@@ -36,7 +36,7 @@ from jamlab.measure.kernel_network import refusal
 from jamlab.measure.population import load_population
 from jamlab.measure.record import Content, write_record
 from jamlab.measure.workers import Progress
-from jamlab.networks.place import Place
+from jamlab.networks.model.place import Place
 
 AGREEMENT_FOLDER = "agreement"
 """Name of the folder, within the record's, that holds the agreement's."""

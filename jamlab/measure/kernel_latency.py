@@ -34,15 +34,15 @@ from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.routes import DIRECT, RELAYED
 from jamlab.measure.worker import WorkerError
 from jamlab.measure.workers import Progress
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelHost, KernelLab
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.profile import profile_named, profile_names
+from jamlab.networks.model.topology import PERFECT, HostConfig, Topology, host_name
 from jamlab.networks.netem import why_no_netem
-from jamlab.networks.place import Place
-from jamlab.networks.profile import profile_named, profile_names
 from jamlab.networks.proof import prove
-from jamlab.networks.topology import PERFECT, HostConfig, Topology, host_name
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""
@@ -113,7 +113,7 @@ def kernel_plan(
     ------
     jamlab.measure.plan.PlanError
         When a parameter is out of its range.
-    jamlab.networks.profile.UnknownProfileError
+    jamlab.networks.model.profile.UnknownProfileError
         When there is no such profile.
     """
     return KernelPlan(kernel_cases(profiles), LatencyPlan(peers=peers, duration_s=duration_s))
@@ -124,7 +124,7 @@ def kernel_cases(profiles: Sequence[str] = ()) -> tuple[Case, ...]:
 
     Raises
     ------
-    jamlab.networks.profile.UnknownProfileError
+    jamlab.networks.model.profile.UnknownProfileError
         When there is no such profile.
     """
     names = tuple(profile_named(name).name for name in profiles or profile_names())

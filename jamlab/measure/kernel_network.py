@@ -34,10 +34,10 @@ from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.kernel import KernelLab
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.topology import PERFECT, HostConfig, Topology
 from jamlab.networks.nftables import KernelRefusalError, check_box
-from jamlab.networks.place import Place
 from jamlab.networks.proof import prove
-from jamlab.networks.topology import PERFECT, HostConfig, Topology
 
 _SERVERS = HostConfig("servers", addresses=2)
 _PORTS, _PER_END = range(1024, 32768), 8

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from jamlab.networks.kernel import KernelLab
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.topology import PERFECT, HostConfig, Topology
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.topology import PERFECT, HostConfig, Topology
 
 NO_DELAY = LinkConfig(delay_s=1e-9)
 """As good as none, and yet a link that is carried."""

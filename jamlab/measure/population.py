@@ -22,14 +22,14 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from jamlab.networks.behaviour import (
+from jamlab.networks.model.nat_behaviour import (
     PORT_RESTRICTED,
     Filtering,
     FirewallType,
     PortAllocation,
     nat_named,
 )
-from jamlab.networks.place import Place
+from jamlab.networks.model.place import Place
 from jamlab.resources import data_path
 
 ROUNDING_PERCENT = 0.5

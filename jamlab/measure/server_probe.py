@@ -22,7 +22,7 @@ from typing import Any
 
 from jamlab.ice.configuration import IceServer
 from jamlab.ice.time_limited import expiry_s
-from jamlab.networks.packet import TCP, UDP, Address
+from jamlab.networks.model.packet import TCP, UDP, Address
 from jamlab.networks.relay_peer import Peer, open_socket_peer, relay_round_trip_s
 from jamlab.networks.server_fault import Fault, ServerFaultError
 from jamlab.networks.turn_client import Credential, Relay, TurnClient

@@ -1,7 +1,7 @@
 """What a probe found, in words: why a server does not work, and what to do about it."""
 
 from jamlab.measure.server_probe import RELAY, RELAYS, ServerProbe
-from jamlab.networks.packet import TCP, UDP
+from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.server_fault import Fault
 from jamlab.networks.wire import TLS
 

@@ -11,7 +11,6 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from jamlab.networks.behaviour import Mapping
 from jamlab.networks.discovery_core import (
     Discovery,
     Told,
@@ -23,7 +22,8 @@ from jamlab.networks.discovery_core import (
 )
 from jamlab.networks.inquiry import Inquiry, answers_over_tcp
 from jamlab.networks.lifetime import LifetimeSearch
-from jamlab.networks.packet import Address
+from jamlab.networks.model.nat_behaviour import Mapping
+from jamlab.networks.model.packet import Address
 from jamlab.networks.stun_answer import Answer
 from jamlab.networks.stun_client import StunClient
 from jamlab.networks.stun_endpoint import Endpoint

@@ -30,9 +30,9 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from jamlab.networks.behaviour import PRESETS, Filtering, Mapping, NatType
-from jamlab.networks.oracle import direct_possible
-from jamlab.networks.packet import Address
+from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping, NatType
+from jamlab.networks.model.packet import Address
+from jamlab.networks.model.rule import direct_possible
 from jamlab.networks.stun_answer import Answer
 
 T = TypeVar("T")
@@ -220,7 +220,7 @@ def preservation_told(pairs: Iterable[tuple[Address, Address]]) -> Told[bool]:
 
 
 def meaning(found: Discovery) -> str:
-    """Say in a sentence whom this host reaches without a relay, by `jamlab.networks.oracle`."""
+    """Say in a sentence whom this host reaches without a relay, by `jamlab.networks.model.rule`."""
     if found.udp_blocked:
         return "UDP is blocked: no direct connections, only a TURN server over TCP or TLS helps."
     if found.mapping is None or found.filtering is None:

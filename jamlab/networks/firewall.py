@@ -7,8 +7,8 @@ row with a `Nat`.
 
 from collections.abc import Hashable
 
-from jamlab.networks.behaviour import FirewallType, remote_key
-from jamlab.networks.packet import TCP, UDP, Address, Packet
+from jamlab.networks.model.nat_behaviour import FirewallType, remote_key
+from jamlab.networks.model.packet import TCP, UDP, Address, Packet
 
 
 class Firewall:

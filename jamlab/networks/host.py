@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from jamlab.networks.packet import TCP, UDP, Address, Packet, is_media
+from jamlab.networks.model.packet import TCP, UDP, Address, Packet, is_media
 from jamlab.networks.stream import reset_for
 
 EPHEMERAL_PORTS = range(49152, 65536)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from aioice import stun
 
 from jamlab.networks.discovery_core import CONTROLS, UNSURE, Told
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.stun_answer import Answer
 from jamlab.networks.stun_client import Request, Retransmission, StunClient
 from jamlab.networks.stun_core import CHANGE_IP, CHANGE_PORT

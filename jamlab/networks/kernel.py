@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from jamlab.networks import namespace
+from jamlab.networks.model.topology import PERFECT, Topology
 from jamlab.networks.namespace import KernelLabError, unavailable
-from jamlab.networks.topology import PERFECT, Topology
 from jamlab.networks.tun_link import TunEnd, TunLink
 from jamlab.networks.wiring import Cable, Node, plan
 from jamlab.process.signals import postponed, sigterm_unwinds

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from jamlab.networks.clock import VirtualClock
-from jamlab.networks.link import Link, LinkConfig
 from jamlab.networks.loop import SimulatedLoop
-from jamlab.networks.packet import TCP, Packet
-from jamlab.networks.topology import PERFECT
+from jamlab.networks.model.link import Link, LinkConfig
+from jamlab.networks.model.packet import TCP, Packet
+from jamlab.networks.model.topology import PERFECT
 
 IP_UDP_HEADER = 28
 """Bytes a link carries beside the payload (IPv4 and UDP)."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aioice import stun
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 
 PATIENCE_S = 0.2
 """How long a server on this machine may take to answer, before it is asked again."""

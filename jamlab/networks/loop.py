@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from jamlab.networks.clock import Clock, DeadlockError, VirtualClock
 from jamlab.networks.handle import Handle
 from jamlab.networks.host import current_host
-from jamlab.networks.packet import TCP, Address
+from jamlab.networks.model.packet import TCP, Address
 from jamlab.networks.stream import StreamServer, connect
 
 T = TypeVar("T")

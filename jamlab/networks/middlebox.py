@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from jamlab.networks.packet import Packet
+from jamlab.networks.model.packet import Packet
 
 
 class Middlebox(Protocol):

@@ -19,13 +19,8 @@ where the filter sees the sender's outside address as its source (RFC 4787 REQ-9
 import random
 from collections.abc import Callable, Hashable, Sequence
 
-from jamlab.networks.behaviour import (
-    Mapping,
-    NatType,
-    Pooling,
-    remote_key,
-)
-from jamlab.networks.packet import TCP, UDP, Address, Packet
+from jamlab.networks.model.nat_behaviour import Mapping, NatType, Pooling, remote_key
+from jamlab.networks.model.packet import TCP, UDP, Address, Packet
 from jamlab.networks.ports import Binding, PortPool
 
 _MAPPING_KEYS: dict[Mapping, Callable[[Packet], Hashable]] = {

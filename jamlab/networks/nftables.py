@@ -20,7 +20,7 @@ router. Whatever passes refreshes the kernel's connection, in both directions.
 
 from collections.abc import Iterator
 
-from jamlab.networks.behaviour import (
+from jamlab.networks.model.nat_behaviour import (
     UDP_LIFETIME_S,
     Filtering,
     FirewallType,
@@ -29,7 +29,7 @@ from jamlab.networks.behaviour import (
     Pooling,
     PortAllocation,
 )
-from jamlab.networks.topology import TopologyError
+from jamlab.networks.model.topology import TopologyError
 
 OUTSIDE = "wan"
 """The name of a router's interface to the outside."""

@@ -5,8 +5,8 @@ import random
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from jamlab.networks.behaviour import PortAllocation
-from jamlab.networks.packet import Address
+from jamlab.networks.model.nat_behaviour import PortAllocation
+from jamlab.networks.model.packet import Address
 
 LOWEST, HIGHEST = 1024, 65535
 """The ports a NAT gives out (RFC 4787 REQ-3a)."""

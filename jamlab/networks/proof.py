@@ -13,13 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jamlab.networks.behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.coturn import Coturn
 from jamlab.networks.discovery import discover
 from jamlab.networks.discovery_core import Discovery
 from jamlab.networks.kernel import KernelHost, KernelLab
-from jamlab.networks.packet import Address
-from jamlab.networks.topology import networks_around
+from jamlab.networks.model.nat_behaviour import Filtering, FirewallType, Mapping, NatType
+from jamlab.networks.model.packet import Address
+from jamlab.networks.model.topology import networks_around
 
 Box: TypeAlias = NatType | FirewallType
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.server_fault import Fault, ServerFaultError
 from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
 from jamlab.networks.turn_client import TurnClient

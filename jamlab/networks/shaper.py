@@ -1,8 +1,8 @@
 """Packets on their way through one direction of a link: in at one time, out at others.
 
-`jamlab.networks.link.Link` says when a packet leaves; here it is kept until then. Whoever asks
-tells the time, so the simulated internet's link and the one that carries a kernel's packets are the
-same, and this runs on any clock.
+`jamlab.networks.model.link.Link` says when a packet leaves; here it is kept until then. Whoever
+asks tells the time, so the simulated internet's link and the one that carries a kernel's packets
+are the same, and this runs on any clock.
 """
 
 import heapq
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jamlab.networks.link import Link, LinkConfig
+from jamlab.networks.model.link import Link, LinkConfig
 
 KEPT = 100_000
 """Of so many packets, the last ones, it is known how late they were."""

@@ -20,7 +20,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jamlab.networks.packet import TCP, Address, Packet
+from jamlab.networks.model.packet import TCP, Address, Packet
 
 if TYPE_CHECKING:
     from jamlab.networks.host import Host

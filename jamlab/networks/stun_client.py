@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aioice import stun
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.stun_answer import Answer, answer_of
 from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
 from jamlab.networks.stun_message import (

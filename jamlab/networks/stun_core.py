@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from aioice import stun
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.stun_message import (
     CHANGE_REQUEST,
     PADDING,

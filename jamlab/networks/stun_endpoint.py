@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, cast
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 
 Receive: TypeAlias = Callable[[bytes, Address, Address], None]
 """Takes a datagram, where it came from, and at which address it came in."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aioice import stun
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 
 HEADER_LENGTH = 20
 """Length of a STUN header, in bytes (RFC 8489, section 5)."""

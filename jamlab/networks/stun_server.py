@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.stun_core import StunCore, StunCounters, check_addresses
 from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
 

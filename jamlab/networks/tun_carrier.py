@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.namespace import inside
 from jamlab.networks.shaper import Shaper
 from jamlab.networks.tun import open_tun

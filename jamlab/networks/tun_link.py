@@ -7,7 +7,8 @@
              ◀── TUN ◀── Shaper, the other direction ◀── TUN ──
 
 It is what the kernel's netem does where there is one, with the rules of the simulated internet's
-links (`jamlab.networks.link`): jitter that never reorders, bursts of losses, a queue in seconds.
+links (`jamlab.networks.model.link`): jitter that never reorders, bursts of losses, a queue in
+seconds.
 """
 
 import json
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.shaper import DirectionReport
 from jamlab.networks.tun import TunError
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 
 
 class Client(NamedTuple):

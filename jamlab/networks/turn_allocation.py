@@ -6,7 +6,7 @@ bound. Data refreshes none of them. Nothing here runs by itself: an entry that h
 absent when it is looked at, and goes when another of its kind is added.
 """
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.turn_credentials import Identity
 
 PERMISSION_LIFETIME_S = 300.0

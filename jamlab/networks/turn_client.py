@@ -17,7 +17,7 @@ from typing import Any
 from aioice import stun
 from aioice.turn import UDP_TRANSPORT, make_integrity_key
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.server_fault import Fault, ServerFaultError
 from jamlab.networks.stun_message import MalformedMessageError, parse
 from jamlab.networks.wire import Wire

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from aioice import stun
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.stun_message import (
     EVEN_PORT,
     REQUESTED_ADDRESS_FAMILY,

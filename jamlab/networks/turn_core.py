@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from aioice import stun
 
-from jamlab.networks.packet import TCP, Address, is_media
+from jamlab.networks.model.packet import TCP, Address, is_media
 from jamlab.networks.stun_message import (
     MalformedMessageError,
     Received,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aioice.turn import make_integrity_key
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 from jamlab.networks.stun_message import Received
 
 

@@ -15,12 +15,12 @@ from typing import Any, cast
 
 from aioice import stun
 
-from jamlab.networks.packet import UDP, Address
+from jamlab.networks.model.packet import UDP, Address
 from jamlab.networks.server_fault import Fault, ServerFaultError, fault_of
 from jamlab.networks.turn_stream import StreamError, TurnStream
 
 TLS = "tls"
-"""STUN and TURN over TLS over TCP, beside `jamlab.networks.packet`'s UDP and TCP."""
+"""STUN and TURN over TLS over TCP, beside `jamlab.networks.model.packet`'s UDP and TCP."""
 
 _NO_STUN = 0x40  # the first two bits of a STUN message are zero (RFC 8489, section 5)
 _MOST_WAITING = 64  # beyond, what comes is dropped: nobody asked for as much

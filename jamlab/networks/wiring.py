@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from jamlab.networks.addresses import backbone_addresses, private_addresses
-from jamlab.networks.behaviour import FirewallType, NatType
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.addresses import backbone_addresses, private_addresses
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import FirewallType, NatType
+from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
 from jamlab.networks.nftables import (
     OUTSIDE,
     KernelRefusalError,
@@ -25,7 +26,6 @@ from jamlab.networks.nftables import (
     conntrack_timeouts,
     ruleset,
 )
-from jamlab.networks.topology import PERFECT, HostConfig, LanConfig, Topology
 
 HOST_END = "eth0"
 """The name of a host's interface."""

@@ -16,7 +16,7 @@ from jamlab.measure.record import LatencyRecord
 from jamlab.measure.stages import STAGES
 from jamlab.measure.summary import paths_table
 from jamlab.measure.summary import waterfall as waterfall_table
-from jamlab.networks.profile import NetworkProfile, profile_named
+from jamlab.networks.model.profile import NetworkProfile, profile_named
 from jamlab.report import carried
 from jamlab.report.breakdown import STAGE_WORDS
 from jamlab.report.opening import Head, head

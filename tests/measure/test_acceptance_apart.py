@@ -8,8 +8,8 @@ from jamlab.measure import acceptance_apart as apart
 from jamlab.measure.acceptance_apart import CASES, DEADLINE_S, different_networks
 from jamlab.measure.acceptance_verdicts import MIN_HEARD_PERCENT
 from jamlab.measure.findings import tables_of
-from jamlab.networks.oracle import direct_possible
-from jamlab.networks.profile import profile_named
+from jamlab.networks.model.profile import profile_named
+from jamlab.networks.model.rule import direct_possible
 from tests.measure.acceptance_runs import judged, values
 
 HOME, SYMMETRIC, OFFICE = CASES
@@ -117,7 +117,7 @@ class TestControls:
             assert [*values(finding, apart.CONTROL).values()] == [0.0]
 
     def test_the_rule_of_who_reaches_whom_says_the_same(self):
-        """`jamlab.networks.oracle` never sees the simulator."""
+        """`jamlab.networks.model.rule` never sees the simulator."""
         for case in (HOME, SYMMETRIC):
             (first,), (second,) = ((place.layers[0][0],) for place in case.places)
             assert direct_possible(first, second) is not case.needs_relay

@@ -11,7 +11,7 @@ from jamlab.measure.findings import LOOP_LAG
 from jamlab.measure.players import MeteredCard
 from jamlab.measure.sine import fit_sines, tone
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
 from jamlab.process.precise_loop import run_precisely
 from tests.measure.acceptance_runs import judged, on_lan, values
 

@@ -23,7 +23,7 @@ from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.record import RecordError
 from jamlab.measure.summary import floor_ms, paths_table, waterfall
 from jamlab.measure.verdict import Outcome
-from jamlab.networks.profile import NetworkProfile, UnknownProfileError, profile_names
+from jamlab.networks.model.profile import NetworkProfile, UnknownProfileError, profile_names
 
 from .records import record_of
 

@@ -8,7 +8,10 @@ import pytest
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.attempt import DEADLINE_S, attempt
-from jamlab.networks.behaviour import (
+from jamlab.networks.internet import Internet
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import (
     PORT_RESTRICTED,
     SYMMETRIC,
     Filtering,
@@ -16,12 +19,9 @@ from jamlab.networks.behaviour import (
     Mapping,
     NatType,
 )
-from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.place import Place
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig, Topology
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.world import simulated_world
 

@@ -9,7 +9,7 @@ from jamlab.measure.across import measure_on
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.summary import aligned_blocks_ms, floor_ms
-from jamlab.networks.profile import NetworkProfile
+from jamlab.networks.model.profile import NetworkProfile
 from tests.examples import examples
 
 CLICK_ERROR_MS = 0.021

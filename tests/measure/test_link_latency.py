@@ -4,7 +4,7 @@ import pytest
 
 from jamlab.measure import link_latency
 from jamlab.measure.link_latency import measure_added, one_way_s
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
 from tests.networks.wires import needs_lab
 
 

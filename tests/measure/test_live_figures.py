@@ -17,10 +17,10 @@ from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.mesh.figures import STAGES
 from jamlab.mesh.session import JamSession
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import Link, LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.profile import NetworkProfile, profile_named, profile_names
-from jamlab.networks.topology import host_name
+from jamlab.networks.model.link import Link, LinkConfig
+from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names
+from jamlab.networks.model.topology import host_name
 from jamlab.networks.world import simulated_world
 from jamlab.process.precise_loop import collector_paused
 from jamlab.signaling.memory import MemoryChannel

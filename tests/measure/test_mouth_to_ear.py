@@ -18,7 +18,7 @@ from jamlab.measure.card_record import CARD_COLUMNS, CardRecord
 from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.mouth_to_ear import NOT_MEASURED, card_part, mouth_to_ear_table
 from jamlab.measure.plan import LatencyPlan
-from jamlab.networks.profile import NetworkProfile
+from jamlab.networks.model.profile import NetworkProfile
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.test_device import running
 from tests.examples import examples

@@ -20,7 +20,7 @@ from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import proportion, succeeded
 from jamlab.measure.symmetric_nats import Borne
 from jamlab.measure.verdict import Outcome, connectivity_verdicts, judge_at_least
-from jamlab.networks.oracle import expected
+from jamlab.networks.model.rule import expected
 
 from .attempts import HOME, LADDER, TURN, by_rule, campaign, many_calls
 

@@ -14,16 +14,16 @@ from jamlab.ice.configuration import IceServer
 from jamlab.ice.time_limited import LIFETIME_S, time_limited
 from jamlab.measure.server_probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
 from jamlab.networks import coturn
-from jamlab.networks.behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.coturn import Coturn
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.oracle import ALL_TYPES
-from jamlab.networks.packet import TCP
-from jamlab.networks.place import Place
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, FirewallType
+from jamlab.networks.model.packet import TCP
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.rule import ALL_TYPES
+from jamlab.networks.model.topology import HostConfig
 from jamlab.networks.server_fault import Fault
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig
 from jamlab.networks.turn_client import Credential, TurnClient
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.wire import open_wire

@@ -19,8 +19,8 @@ from jamlab.measure.reading import Path
 from jamlab.measure.rig import Rig, stream_times
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.profile import profile_named
-from jamlab.networks.topology import host_name
+from jamlab.networks.model.profile import profile_named
+from jamlab.networks.model.topology import host_name
 from jamlab.networks.world import simulated_world
 
 pytestmark = pytest.mark.slow

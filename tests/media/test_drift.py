@@ -12,8 +12,8 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.drift import MAX_DRIFT, DriftEstimator, slope_interval
 from jamlab.media.follower import NOTICEABLE
 from jamlab.media.quality import FRAME_LENGTHS
-from jamlab.networks.link import Link
-from jamlab.networks.profile import profile_named, profile_names
+from jamlab.networks.model.link import Link
+from jamlab.networks.model.profile import profile_named, profile_names
 from tests.examples import examples
 
 SECOND = SAMPLE_RATE

@@ -18,8 +18,8 @@ from jamlab.media.follower import NOTICEABLE, FollowingPlayout
 from jamlab.media.opus import OpusDecoder, OpusEncoder
 from jamlab.media.playout import Playout
 from jamlab.media.quality import LOW_LATENCY
-from jamlab.networks.link import Link
-from jamlab.networks.profile import profile_named, profile_names
+from jamlab.networks.model.link import Link
+from jamlab.networks.model.profile import profile_named, profile_names
 from tests.examples import examples
 from tests.media.skewed import (
     OMEGA,

@@ -17,12 +17,12 @@ from jamlab.audio.pcm import SAMPLE_RATE, silence
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.media.quality import Quality
 from jamlab.mesh.session import JamSession
-from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel

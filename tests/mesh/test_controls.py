@@ -18,9 +18,9 @@ from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.mesh.controls import MAX_GAIN_DB, MIN_GAIN_DB, Controls, Fader, GainError
 from jamlab.mesh.session import JamSession
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.topology import HostConfig, Topology
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 

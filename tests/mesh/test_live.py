@@ -11,9 +11,9 @@ from jamlab.media.quality import Quality
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.topology import HostConfig, Topology
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 from tests.leaks import until

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 
 from jamlab.networks.discovery import discover
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from tests.networks import turn_client as c
 
 PERFECT = LinkConfig()

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import (
+from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PRESETS,
     Filtering,
@@ -12,7 +12,7 @@ from jamlab.networks.behaviour import (
     Pooling,
     PortAllocation,
 )
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 
 LIFETIMES_S = st.sampled_from([300.0, 0.5, 1.0, 20.0, 2.5, 1e7, float("inf")])
 

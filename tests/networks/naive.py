@@ -6,8 +6,8 @@
 
 from dataclasses import dataclass
 
-from jamlab.networks.behaviour import Filtering, Mapping, Pooling, PortAllocation
-from jamlab.networks.packet import UDP, Packet
+from jamlab.networks.model.nat_behaviour import Filtering, Mapping, Pooling, PortAllocation
+from jamlab.networks.model.packet import UDP, Packet
 
 
 @dataclass

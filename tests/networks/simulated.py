@@ -5,8 +5,8 @@ import random
 
 from jamlab.networks.host import Host
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.topology import Topology
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.topology import Topology
 
 
 def delay(seconds):

@@ -13,7 +13,7 @@ import pytest
 
 from jamlab.networks.clock import DeadlockError, RealClock, VirtualClock
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.topology import HostConfig
+from jamlab.networks.model.topology import HostConfig
 from tests.networks.simulated import delay, internet, port
 
 

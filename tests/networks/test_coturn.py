@@ -19,10 +19,10 @@ import pytest
 from aioice import Connection, TransportPolicy
 
 from jamlab.networks import coturn, kernel
-from jamlab.networks.behaviour import PORT_RESTRICTED
 from jamlab.networks.coturn import Coturn, CoturnError
 from jamlab.networks.kernel import KernelLab
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from tests.leaks import DEADLINE_S
 
 needs_coturn = pytest.mark.skipif(

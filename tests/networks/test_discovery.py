@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks import coturn, inquiry
-from jamlab.networks.behaviour import (
+from jamlab.networks.discovery import DiscoveryError, discover
+from jamlab.networks.discovery_core import meaning
+from jamlab.networks.internet import Internet
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
     Filtering,
@@ -20,15 +25,10 @@ from jamlab.networks.behaviour import (
     Pooling,
     PortAllocation,
 )
-from jamlab.networks.discovery import DiscoveryError, discover
-from jamlab.networks.discovery_core import meaning
-from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.oracle import ALL_TYPES
+from jamlab.networks.model.rule import ALL_TYPES
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.stun_client import Retransmission
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.turn_server import TurnServer
 from tests.examples import examples
 from tests.leaks import DEADLINE_S, until

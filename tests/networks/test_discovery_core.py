@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import PRESETS, Filtering, Mapping, NatType
 from jamlab.networks.discovery_core import (
     UNSURE,
     Discovery,
@@ -19,7 +18,8 @@ from jamlab.networks.discovery_core import (
     meaning,
     preservation_told,
 )
-from jamlab.networks.oracle import ALL_TYPES, direct_possible
+from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping, NatType
+from jamlab.networks.model.rule import ALL_TYPES, direct_possible
 from jamlab.networks.stun_answer import Answer
 
 PP, AP, PA, AA = ("192.0.2.1", 1), ("192.0.2.2", 1), ("192.0.2.1", 2), ("192.0.2.2", 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jamlab.networks.host import EPHEMERAL_PORTS, Host, current_host
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.packet import TCP, UDP, Packet
+from jamlab.networks.model.packet import TCP, UDP, Packet
 from tests.networks.simulated import Port, port, wired
 
 

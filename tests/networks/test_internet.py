@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import (
+from jamlab.networks.host import EPHEMERAL_PORTS
+from jamlab.networks.internet import Internet
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
     SYMMETRIC,
@@ -17,10 +20,7 @@ from jamlab.networks.behaviour import (
     FirewallType,
     NatType,
 )
-from jamlab.networks.host import EPHEMERAL_PORTS
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from tests.examples import examples
 from tests.networks.simulated import delay, echo, internet, port
 
@@ -369,12 +369,12 @@ def test_everybody_reaches_a_public_host_and_hears_its_answer(topology):
 _TRACED = """
 import asyncio, hashlib, random, sys
 from aioice import Connection
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.internet import Internet
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.world import simulated_world
 

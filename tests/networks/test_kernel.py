@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from jamlab.networks import namespace
-from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.kernel import KernelLab, KernelLabError, unavailable
+from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.nftables import KernelRefusalError
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
 from tests.leaks import DEADLINE_S
 from tests.networks.kernel_boxes import HOME, home
 from tests.networks.wires import own_namespaces

@@ -3,10 +3,10 @@
 import socket
 import time
 
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.kernel import KernelLab
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.topology import PERFECT, HostConfig, LanConfig, Topology
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
+from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
 from jamlab.networks.wiring import plan
 
 from .wires import needs_lab

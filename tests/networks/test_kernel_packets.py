@@ -16,7 +16,10 @@ from functools import partial
 
 import pytest
 
-from jamlab.networks.behaviour import (
+from jamlab.networks.internet import Internet
+from jamlab.networks.kernel import KernelLab, unavailable
+from jamlab.networks.loop import run_simulated
+from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
     PORT_RESTRICTED,
@@ -24,10 +27,7 @@ from jamlab.networks.behaviour import (
     Filtering,
     FirewallType,
 )
-from jamlab.networks.internet import Internet
-from jamlab.networks.kernel import KernelLab, unavailable
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from tests.leaks import DEADLINE_S
 
 NATS = (FULL_CONE, ADDRESS_RESTRICTED, PORT_RESTRICTED)

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from jamlab.networks.line import HANDSHAKE_BYTES, is_handshake
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.topology import HostConfig
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.topology import HostConfig
 from tests.networks.simulated import delay, internet, port
 
 BOB = HostConfig("bob")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jamlab.networks.clock import DeadlockError, VirtualClock
 from jamlab.networks.loop import SimulatedLoop, run_simulated
-from jamlab.networks.topology import HostConfig
+from jamlab.networks.model.topology import HostConfig
 from tests.networks.simulated import internet, port
 
 
@@ -287,7 +287,7 @@ def test_a_connected_port_looks_its_name_up():
 _DEBUGGED = """
 import asyncio
 from tests.networks.simulated import internet, port, echo
-from jamlab.networks.topology import HostConfig
+from jamlab.networks.model.topology import HostConfig
 from jamlab.networks.loop import run_simulated
 
 async def main():

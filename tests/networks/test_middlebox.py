@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.firewall import Firewall
 from jamlab.networks.middlebox import Middlebox
+from jamlab.networks.model.nat_behaviour import Filtering, FirewallType, Mapping, NatType
+from jamlab.networks.model.packet import TCP, UDP, Packet
 from jamlab.networks.nat import Nat
-from jamlab.networks.packet import TCP, UDP, Packet
 
 SERVER = ("192.0.2.1", 3478)
 HOME, CARRIER = "100.64.0.7", "198.51.100.1"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from jamlab.networks import ports
-from jamlab.networks.behaviour import (
+from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
     SYMMETRIC,
@@ -24,8 +24,8 @@ from jamlab.networks.behaviour import (
     Pooling,
     PortAllocation,
 )
+from jamlab.networks.model.packet import TCP, UDP, Packet
 from jamlab.networks.nat import Nat
-from jamlab.networks.packet import TCP, UDP, Packet
 from tests.examples import examples
 from tests.networks.naive import NaiveNat
 

@@ -4,8 +4,8 @@ import subprocess
 
 from jamlab.networks import netem
 from jamlab.networks.kernel import KernelLab
+from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.netem import why_no_netem
-from jamlab.networks.topology import HostConfig, Topology
 
 from .wires import needs_lab, own_namespaces
 

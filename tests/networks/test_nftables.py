@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import (
+from jamlab.networks.kernel import unavailable
+from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
     PRESETS,
@@ -22,9 +23,8 @@ from jamlab.networks.behaviour import (
     Pooling,
     PortAllocation,
 )
-from jamlab.networks.kernel import unavailable
+from jamlab.networks.model.topology import TopologyError
 from jamlab.networks.nftables import KernelRefusalError, check_box, conntrack_timeouts, ruleset
-from jamlab.networks.topology import TopologyError
 from tests.examples import examples
 from tests.networks.kernel_boxes import ANY_FIREWALL, ANY_NAT, KERNEL_FIREWALLS, kernel_nats
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.behaviour import PortAllocation
+from jamlab.networks.model.nat_behaviour import PortAllocation
 from jamlab.networks.ports import HIGHEST, LOWEST, PORT_COUNT, Binding, PortPool
 
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from jamlab.networks import coturn, kernel, namespace
-from jamlab.networks.behaviour import (
+from jamlab.networks.coturn import Coturn
+from jamlab.networks.kernel import KernelLab
+from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
     PORT_RESTRICTED,
@@ -17,11 +19,9 @@ from jamlab.networks.behaviour import (
     FirewallType,
     Mapping,
 )
-from jamlab.networks.coturn import Coturn
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.nftables import ruleset
 from jamlab.networks.proof import Behaviour, ProofError, asked_for, prove, told_by_coturn
-from jamlab.networks.topology import HostConfig, Topology
 from tests.networks.kernel_boxes import home
 
 REASON = coturn.unavailable() or kernel.unavailable()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.link import HOLD_BACK_S, Link, LinkConfig
+from jamlab.networks.model.link import HOLD_BACK_S, Link, LinkConfig
 from jamlab.networks.shaper import KEPT, Shaper, quantile
 
 CONFIGS = st.builds(

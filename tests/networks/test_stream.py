@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.host import current_host
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.packet import TCP, Packet
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.packet import TCP, Packet
+from jamlab.networks.model.topology import HostConfig
 from jamlab.networks.stream import CONNECT_TIMEOUT_S, reset_for
-from jamlab.networks.topology import HostConfig
 from tests.examples import examples
 from tests.networks.simulated import internet, wired
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks import tun_carrier
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.shaper import Shaper
 from jamlab.networks.tun_carrier import PRIORITY, Way, carry
 from jamlab.process.real_time import PRIORITY as SESSIONS

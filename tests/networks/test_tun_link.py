@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jamlab.networks.kernel import KernelLab
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.namespace import run
-from jamlab.networks.topology import HostConfig, Topology
 from jamlab.networks.tun import TunError
 from jamlab.networks.tun_link import TunEnd, TunLink
 from tests.examples import examples
@@ -116,7 +116,7 @@ class TestEnd:
         one, two = pair
         script = (
             "import sys\n"
-            "from jamlab.networks.link import LinkConfig\n"
+            "from jamlab.networks.model.link import LinkConfig\n"
             "from jamlab.networks.tun_link import TunEnd, TunLink\n"
             "one, two = (TunEnd(each, 'up0') for each in sys.argv[1:])\n"
             "with TunLink(LinkConfig(), one, two):\n"

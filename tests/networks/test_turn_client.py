@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jamlab.networks.link import LinkConfig
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.packet import TCP, UDP
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.packet import TCP, UDP
+from jamlab.networks.model.topology import HostConfig
 from jamlab.networks.server_fault import Fault, ServerFaultError
 from jamlab.networks.stun_server import StunServer
-from jamlab.networks.topology import HostConfig
 from jamlab.networks.turn_client import Credential, Relay, TurnClient
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.wire import open_wire

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.packet import TCP, UDP
+from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.turn_actions import Client, CloseRelay, OpenRelay, ToClient, ToPeer
 from jamlab.networks.turn_allocation import Allocation
 from jamlab.networks.turn_core import TurnCore

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from jamlab.networks import turn_server as module
-from jamlab.networks.packet import TCP, UDP
+from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.stun_endpoint import open_endpoint
 from jamlab.networks.turn_server import TurnServer
 from tests.leaks import DEADLINE_S, sockets, until

@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from jamlab.networks.certificate import self_signed
-from jamlab.networks.packet import TCP, UDP
+from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.server_fault import Fault, ServerFaultError
 from jamlab.networks.wire import TLS, open_wire
 from tests.leaks import DEADLINE_S, until

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from jamlab.networks.kernel import KernelLab, unavailable
+from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.namespace import names, own_prefix
-from jamlab.networks.topology import HostConfig, Topology
 from jamlab.networks.tun import why_no_tun
 
 reason = unavailable() or why_no_tun()

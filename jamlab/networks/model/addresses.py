@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from itertools import count
 
-from jamlab.networks.topology import LanConfig
+from jamlab.networks.model.topology import LanConfig
 
 _BACKBONE, _CARRIER, _HOME = 0xC6120000, 0x64400000, 0x0A000000
 """198.18.0.0/15 for networks under test (RFC 2544), 100.64.0.0/10 for carriers' (RFC 6598), and

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jamlab.networks.behaviour import FULL_CONE, PORT_RESTRICTED, FirewallType
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.topology import (
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, FirewallType
+from jamlab.networks.model.topology import (
     HostConfig,
     LanConfig,
     Topology,

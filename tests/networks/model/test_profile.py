@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.link import Link
-from jamlab.networks.profile import (
+from jamlab.networks.model.link import Link
+from jamlab.networks.model.profile import (
     NetworkProfile,
     ProfileError,
     UnknownProfileError,

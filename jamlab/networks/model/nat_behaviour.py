@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
-from jamlab.networks.packet import Address
+from jamlab.networks.model.packet import Address
 
 
 class Mapping(StrEnum):

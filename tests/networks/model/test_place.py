@@ -2,10 +2,10 @@
 
 import pytest
 
-from jamlab.networks.behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering, FirewallType
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.place import Place
-from jamlab.networks.topology import PERFECT, HostConfig, LanConfig, Topology
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, Filtering, FirewallType
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
 
 ACCESS = LinkConfig(delay_s=0.02)
 BLOCKED = FirewallType(Filtering.APDF, udp_blocked=True)

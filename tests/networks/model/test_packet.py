@@ -5,7 +5,7 @@ from aiortc.rtcdtlstransport import is_rtcp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.packet import is_media
+from jamlab.networks.model.packet import is_media
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jamlab.networks.behaviour import FirewallType, NatType
-from jamlab.networks.link import LinkConfig
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import FirewallType, NatType
 
 DOMAIN = "jamlab.test"
 """Every host's name resolves, alone and under this domain (reserved by RFC 6761 §6.2)."""

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.call import Call, simulate
-from jamlab.networks import oracle
-from jamlab.networks.behaviour import (
+from jamlab.networks.model import rule as oracle
+from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
     PORT_RESTRICTED,
@@ -28,9 +28,9 @@ from jamlab.networks.behaviour import (
     NatType,
     PortAllocation,
 )
+from jamlab.networks.model.place import Place
+from jamlab.networks.model.rule import ALL_TYPES, Expectation, as_one_nat, direct_possible, expected
 from jamlab.networks.nat import Nat
-from jamlab.networks.oracle import ALL_TYPES, Expectation, as_one_nat, direct_possible, expected
-from jamlab.networks.place import Place
 from tests.networks.naive import NaiveNat, hole_punching
 
 EXPECTATION_NATS = ALL_TYPES[1:]
@@ -279,7 +279,7 @@ class TestRule:
         tree = ast.parse(inspect.getsource(oracle))
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         ours = {node.module for node in imports if node.module.startswith("jamlab")}
-        assert ours == {"jamlab.networks.behaviour", "jamlab.networks.place"}
+        assert ours == {"jamlab.networks.model.nat_behaviour", "jamlab.networks.model.place"}
 
 
 class TestTranslator:

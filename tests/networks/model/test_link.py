@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from jamlab.networks.link import HOLD_BACK_S, Link, LinkConfig
+from jamlab.networks.model.link import HOLD_BACK_S, Link, LinkConfig
 from tests.examples import examples
 
 SIGMAS = 5

@@ -35,13 +35,12 @@ An endpoint without NAT has an address that never changes and keeps nobody out: 
 
 What can become of a call, by rule: which places reach each other, and by which servers' help.
 
-The rule of who can reach whom (`jamlab.networks.oracle`) is about one box at each end. Boxes in a
-row are one to it: a new port at any of them is a new port outside, so the row maps as its most
+The rule of who can reach whom (`jamlab.networks.model.rule`) is about one box at each end. Boxes in
+a row are one to it: a new port at any of them is a new port outside, so the row maps as its most
 dependent box does; and a packet has to pass them all, so it filters as its strictest. That holds
 unless an outer box has more ports than the ones inside and watches them less: then a stranger gets
-to a port that was opened for somebody else, and what lies inside may know him. There is no rule
-for those here. A firewall is a NAT that changes nothing: endpoint-independent, of its own
-filtering.
+to a port that was opened for somebody else, and what lies inside may know him. There is no rule for
+those here. A firewall is a NAT that changes nothing: endpoint-independent, of its own filtering.
 
 A relay is a third host that both ends can send to, so it connects any two that can reach it: over
 UDP those that no box keeps from it, over TCP (and TLS, which no box here tells from TCP) all. An
@@ -52,8 +51,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from jamlab.networks.behaviour import Filtering, FirewallType, Mapping, NatType
-from jamlab.networks.place import Box, Place
+from jamlab.networks.model.nat_behaviour import Filtering, FirewallType, Mapping, NatType
+from jamlab.networks.model.place import Box, Place
 
 ALL_TYPES: tuple[NatType | None, ...] = (
     None,

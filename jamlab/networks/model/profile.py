@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from jamlab.networks.link import LEAST_RATE_BIT_S, LinkConfig
+from jamlab.networks.model.link import LEAST_RATE_BIT_S, LinkConfig
 from jamlab.resources import data_path
 
 PROFILES_FILE = "network_profiles.csv"

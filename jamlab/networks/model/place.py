@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jamlab.networks.behaviour import FirewallType, NatType
-from jamlab.networks.link import LinkConfig
-from jamlab.networks.topology import PERFECT, HostConfig, LanConfig
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import FirewallType, NatType
+from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig
 
 Box: TypeAlias = NatType | FirewallType
 

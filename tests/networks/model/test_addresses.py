@@ -5,9 +5,9 @@ from itertools import islice
 
 import pytest
 
-from jamlab.networks.addresses import backbone_addresses, private_addresses
-from jamlab.networks.behaviour import FULL_CONE
-from jamlab.networks.topology import HostConfig, LanConfig
+from jamlab.networks.model.addresses import backbone_addresses, private_addresses
+from jamlab.networks.model.nat_behaviour import FULL_CONE
+from jamlab.networks.model.topology import HostConfig, LanConfig
 
 HOME = LanConfig("home", (HostConfig("ada"),), (FULL_CONE,))
 CARRIER = LanConfig("carrier", (HOME,), (FULL_CONE,))

@@ -1,0 +1,1 @@
+"""Values that describe networks, and the rule of which peers reach each other."""
