@@ -28,7 +28,7 @@ from jamlab.networks.loop import SimulatedLoop, run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import DOMAIN, HostConfig, Topology
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.world import simulated_world
 

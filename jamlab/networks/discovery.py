@@ -24,9 +24,9 @@ from jamlab.networks.inquiry import Inquiry, answers_over_tcp
 from jamlab.networks.lifetime import LifetimeSearch
 from jamlab.networks.model.nat_behaviour import Mapping
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_answer import Answer
-from jamlab.networks.stun_client import StunClient
-from jamlab.networks.stun_endpoint import Endpoint
+from jamlab.networks.stun.answer import Answer
+from jamlab.networks.stun.client import StunClient
+from jamlab.networks.stun.endpoint import Endpoint
 
 
 class DiscoveryError(Exception):

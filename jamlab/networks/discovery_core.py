@@ -33,7 +33,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping, NatType
 from jamlab.networks.model.packet import Address
 from jamlab.networks.model.rule import direct_possible
-from jamlab.networks.stun_answer import Answer
+from jamlab.networks.stun.answer import Answer
 
 T = TypeVar("T")
 

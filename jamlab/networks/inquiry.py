@@ -14,11 +14,11 @@ from aioice import stun
 
 from jamlab.networks.discovery_core import CONTROLS, UNSURE, Told
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_answer import Answer
-from jamlab.networks.stun_client import Request, Retransmission, StunClient
-from jamlab.networks.stun_core import CHANGE_IP, CHANGE_PORT
-from jamlab.networks.stun_endpoint import Endpoint
-from jamlab.networks.stun_message import HEADER_LENGTH, MalformedMessageError, parse
+from jamlab.networks.stun.answer import Answer
+from jamlab.networks.stun.client import Request, Retransmission, StunClient
+from jamlab.networks.stun.core import CHANGE_IP, CHANGE_PORT
+from jamlab.networks.stun.endpoint import Endpoint
+from jamlab.networks.stun.message import HEADER_LENGTH, MalformedMessageError, parse
 
 PATIENCE = Retransmission(rc=5, rm=8)
 """Of a question everybody should answer: 11.5 s, where RFC 8489's own values take 39.5."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from jamlab.networks.model.packet import Address
 from jamlab.networks.server_fault import Fault, ServerFaultError
-from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
+from jamlab.networks.stun.endpoint import Endpoint, open_endpoint
 from jamlab.networks.turn_client import TurnClient
 
 _FIRST_WAIT_S = 0.5  # which doubles, as between the retransmissions of STUN

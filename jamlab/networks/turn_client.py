@@ -19,7 +19,7 @@ from aioice.turn import UDP_TRANSPORT, make_integrity_key
 
 from jamlab.networks.model.packet import Address
 from jamlab.networks.server_fault import Fault, ServerFaultError
-from jamlab.networks.stun_message import MalformedMessageError, parse
+from jamlab.networks.stun.message import MalformedMessageError, parse
 from jamlab.networks.wire import Wire
 
 FIRST_RETRANSMISSION_S = 0.5

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from aioice import stun
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_message import (
+from jamlab.networks.stun.message import (
     EVEN_PORT,
     REQUESTED_ADDRESS_FAMILY,
     RESERVATION_TOKEN,

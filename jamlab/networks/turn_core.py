@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aioice import stun
 
 from jamlab.networks.model.packet import TCP, Address, is_media
-from jamlab.networks.stun_message import (
+from jamlab.networks.stun.message import (
     MalformedMessageError,
     Received,
     encode,

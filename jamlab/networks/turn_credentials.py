@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aioice.turn import make_integrity_key
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_message import Received
+from jamlab.networks.stun.message import Received
 
 
 class AuthenticationError(Exception):

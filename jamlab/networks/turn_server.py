@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, cast
 
 from jamlab.networks.model.packet import TCP, UDP, Address
-from jamlab.networks.stun_endpoint import Endpoint, cannot_listen, open_endpoint
+from jamlab.networks.stun.endpoint import Endpoint, cannot_listen, open_endpoint
 from jamlab.networks.turn_actions import (
     Action,
     Client,

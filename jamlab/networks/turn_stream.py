@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from aioice import stun
 
-from jamlab.networks.stun_message import HEADER_LENGTH
+from jamlab.networks.stun.message import HEADER_LENGTH
 from jamlab.networks.turn_allocation import CHANNEL_NUMBER_MAX, CHANNEL_NUMBER_MIN
 
 MAX_LENGTH = 65507

@@ -21,7 +21,7 @@ from jamlab.networks.model.nat_behaviour import (
 )
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.world import simulated_world
 

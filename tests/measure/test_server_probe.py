@@ -23,7 +23,7 @@ from jamlab.networks.model.place import Place
 from jamlab.networks.model.rule import ALL_TYPES
 from jamlab.networks.model.topology import HostConfig
 from jamlab.networks.server_fault import Fault
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn_client import Credential, TurnClient
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.wire import open_wire

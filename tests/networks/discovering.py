@@ -8,7 +8,7 @@ from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.server import StunServer
 from tests.networks import turn_client as c
 
 PERFECT = LinkConfig()

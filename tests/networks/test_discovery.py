@@ -27,8 +27,8 @@ from jamlab.networks.model.nat_behaviour import (
 )
 from jamlab.networks.model.rule import ALL_TYPES
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
-from jamlab.networks.stun_client import Retransmission
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.client import Retransmission
+from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn_server import TurnServer
 from tests.examples import examples
 from tests.leaks import DEADLINE_S, until

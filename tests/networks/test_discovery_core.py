@@ -20,7 +20,7 @@ from jamlab.networks.discovery_core import (
 )
 from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping, NatType
 from jamlab.networks.model.rule import ALL_TYPES, direct_possible
-from jamlab.networks.stun_answer import Answer
+from jamlab.networks.stun.answer import Answer
 
 PP, AP, PA, AA = ("192.0.2.1", 1), ("192.0.2.2", 1), ("192.0.2.1", 2), ("192.0.2.2", 2)
 """The server's first and alternate host and port."""

@@ -12,8 +12,8 @@ from scipy.stats import binomtest
 from jamlab.networks import inquiry as inquiry_
 from jamlab.networks.inquiry import Inquiry, answers_over_tcp
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.stun_client import StunClient
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.client import StunClient
+from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn_server import TurnServer
 from tests.networks import turn_client as c
 from tests.networks.caller import LOCALHOST

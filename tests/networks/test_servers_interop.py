@@ -8,7 +8,7 @@ import shutil
 import pytest
 from aioice import Connection, TransportPolicy
 
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn_server import TurnServer
 from tests.leaks import DEADLINE_S, until
 

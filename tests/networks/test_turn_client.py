@@ -14,7 +14,7 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.model.topology import HostConfig
 from jamlab.networks.server_fault import Fault, ServerFaultError
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn_client import Credential, Relay, TurnClient
 from jamlab.networks.turn_server import TurnServer
 from jamlab.networks.wire import open_wire

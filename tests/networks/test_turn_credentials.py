@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.stun_message import parse
+from jamlab.networks.stun.message import parse
 from jamlab.networks.turn_credentials import AuthenticationError, Credentials, Identity
 from tests.networks import turn_client as c
 

@@ -9,7 +9,7 @@ import pytest
 
 from jamlab.networks import turn_server as module
 from jamlab.networks.model.packet import TCP, UDP
-from jamlab.networks.stun_endpoint import open_endpoint
+from jamlab.networks.stun.endpoint import open_endpoint
 from jamlab.networks.turn_server import TurnServer
 from tests.leaks import DEADLINE_S, sockets, until
 from tests.networks import turn_client as c

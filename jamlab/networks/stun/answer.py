@@ -5,7 +5,7 @@ from typing import NamedTuple
 from aioice import stun
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_message import is_ipv6
+from jamlab.networks.stun.message import is_ipv6
 
 
 class Answer(NamedTuple):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.server import StunServer
 from tests.leaks import until
 from tests.networks import turn_client as c
 from tests.networks.caller import calling

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.loop import run_simulated
-from jamlab.networks.stun_client import Retransmission, StunClient
-from jamlab.networks.stun_server import StunServer
+from jamlab.networks.stun.client import Retransmission, StunClient
+from jamlab.networks.stun.server import StunServer
 from tests.leaks import until
 from tests.networks import turn_client as c
 from tests.networks.caller import calling

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.stun_core import StunCore
+from jamlab.networks.stun.core import StunCore
 from tests.examples import examples
 from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING

@@ -5,8 +5,8 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks import stun_message
-from jamlab.networks.stun_message import Attribute, MalformedMessageError, encode, parse
+from jamlab.networks.stun import message as stun_message
+from jamlab.networks.stun.message import Attribute, MalformedMessageError, encode, parse
 from tests.examples import examples
 from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING, CORPUS

@@ -5,8 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_core import StunCore, StunCounters, check_addresses
-from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
+from jamlab.networks.stun.core import StunCore, StunCounters, check_addresses
+from jamlab.networks.stun.endpoint import Endpoint, open_endpoint
 
 
 class StunServer:

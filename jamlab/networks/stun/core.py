@@ -19,7 +19,7 @@ from typing import NamedTuple
 from aioice import stun
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_message import (
+from jamlab.networks.stun.message import (
     CHANGE_REQUEST,
     PADDING,
     RESPONSE_PORT,

@@ -5,8 +5,8 @@ from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.stun_answer import answer_of
-from jamlab.networks.stun_message import parse
+from jamlab.networks.stun.answer import answer_of
+from jamlab.networks.stun.message import parse
 from tests.networks import turn_client as c
 
 SOURCE, LOCAL, SEEN, OTHER = (("192.0.2.1", port) for port in (1, 2, 3, 4))

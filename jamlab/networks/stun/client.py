@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from aioice import stun
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun_answer import Answer, answer_of
-from jamlab.networks.stun_endpoint import Endpoint, open_endpoint
-from jamlab.networks.stun_message import (
+from jamlab.networks.stun.answer import Answer, answer_of
+from jamlab.networks.stun.endpoint import Endpoint, open_endpoint
+from jamlab.networks.stun.message import (
     RESPONSE_PORT,
     Attribute,
     MalformedMessageError,
