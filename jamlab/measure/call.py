@@ -29,7 +29,7 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import DOMAIN, HostConfig, Topology
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 from jamlab.networks.world import simulated_world
 
 ACCESS_DELAY_S = (0.005, 0.050)

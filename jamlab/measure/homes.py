@@ -21,7 +21,7 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FirewallType
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import Topology, host_name
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from typing import Any
 from jamlab.ice.configuration import IceServer
 from jamlab.ice.time_limited import expiry_s
 from jamlab.networks.model.packet import TCP, UDP, Address
-from jamlab.networks.relay_peer import Peer, open_socket_peer, relay_round_trip_s
-from jamlab.networks.server_fault import Fault, ServerFaultError
-from jamlab.networks.turn_client import Credential, Relay, TurnClient
-from jamlab.networks.wire import TLS, open_wire
+from jamlab.networks.turn.client import Credential, Relay, TurnClient
+from jamlab.networks.turn.fault import Fault, ServerFaultError
+from jamlab.networks.turn.peer import Peer, open_socket_peer, relay_round_trip_s
+from jamlab.networks.turn.wire import TLS, open_wire
 
 WORKS = "works"
 """Outcome of a server that passed all its steps; otherwise it is a `Fault`."""
@@ -115,7 +115,7 @@ async def probe(
     rounds : int
         How many round trips to take the median of, at least 1.
     tls : ssl.SSLContext, optional
-        What to trust; by default as `jamlab.networks.wire.open_wire`.
+        What to trust; by default as `jamlab.networks.turn.wire.open_wire`.
     """
     probing = _Probing(server, timeout_s, rounds, tls)
     try:

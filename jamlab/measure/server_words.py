@@ -2,8 +2,8 @@
 
 from jamlab.measure.server_probe import RELAY, RELAYS, ServerProbe
 from jamlab.networks.model.packet import TCP, UDP
-from jamlab.networks.server_fault import Fault
-from jamlab.networks.wire import TLS
+from jamlab.networks.turn.fault import Fault
+from jamlab.networks.turn.wire import TLS
 
 _PORTS = {UDP: "UDP", TCP: "TCP", TLS: "TCP"}
 _SENTENCES = {

@@ -19,7 +19,7 @@ from jamlab.measure.server_probe import (
     ServerProbe,
     probe,
 )
-from jamlab.networks.server_fault import Fault
+from jamlab.networks.turn.fault import Fault
 
 SERVER_COLUMNS = {
     "configuration": "object",  # which names it
@@ -27,7 +27,7 @@ SERVER_COLUMNS = {
     "url": "object",
     "kind": "object",  # "stun" or "turn"
     "transport": "object",  # "udp", "tcp", "tls", or another that was asked for
-    "outcome": "object",  # "works", or a `jamlab.networks.server_fault.Fault`
+    "outcome": "object",  # "works", or a `jamlab.networks.turn.fault.Fault`
     "detail": "object",  # what was seen, in the words of who saw it
     "step": "object",  # which step failed: a word of `jamlab.measure.server_probe.STEPS`, or ""
     "peer": "object",  # what came through the relay came from a "socket" or a "relay"; or ""

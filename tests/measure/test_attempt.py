@@ -22,7 +22,7 @@ from jamlab.networks.model.nat_behaviour import (
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 from jamlab.networks.world import simulated_world
 
 DELAY_S = 0.02

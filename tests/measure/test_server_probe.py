@@ -22,11 +22,11 @@ from jamlab.networks.model.packet import TCP
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.rule import ALL_TYPES
 from jamlab.networks.model.topology import HostConfig
-from jamlab.networks.server_fault import Fault
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_client import Credential, TurnClient
-from jamlab.networks.turn_server import TurnServer
-from jamlab.networks.wire import open_wire
+from jamlab.networks.turn.client import Credential, TurnClient
+from jamlab.networks.turn.fault import Fault
+from jamlab.networks.turn.server import TurnServer
+from jamlab.networks.turn.wire import open_wire
 from jamlab.networks.world import simulated_world
 from tests.networks.simulated import internet
 

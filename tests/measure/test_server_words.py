@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jamlab.measure.server_probe import RELAY, RELAYS, SOCKET, STEPS, WORKS, ServerProbe
 from jamlab.measure.server_words import sentence
-from jamlab.networks.server_fault import Fault
+from jamlab.networks.turn.fault import Fault
 
 KINDS, TRANSPORTS = st.sampled_from(["stun", "turn"]), st.sampled_from(["udp", "tcp", "tls", "x"])
 

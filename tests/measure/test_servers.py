@@ -19,8 +19,8 @@ from jamlab.measure.servers import (
     probe_servers,
     server_fault_of,
 )
-from jamlab.networks.server_fault import Fault
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.fault import Fault
+from jamlab.networks.turn.server import TurnServer
 
 STUN = IceServer("stun:a.example")
 UDP = IceServer("turn:a.example", "jam", "x")

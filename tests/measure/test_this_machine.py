@@ -12,8 +12,8 @@ from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.record import RecordError
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine, with_relay_alone
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
-from jamlab.networks.server_fault import Fault
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.fault import Fault
+from jamlab.networks.turn.server import TurnServer
 from tests.measure.attempts import campaign
 
 PASSWORD = "a-secret-word"

@@ -23,7 +23,7 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 from jamlab.networks.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import PeerJoined, PeerLeft

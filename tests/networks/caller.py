@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from tests.leaks import DEADLINE_S
-from tests.networks import turn_client as c
+from tests.networks.turn import independent_client as c
 
 LOCALHOST = "127.0.0.1"
 

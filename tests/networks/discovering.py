@@ -9,7 +9,7 @@ from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.stun.server import StunServer
-from tests.networks import turn_client as c
+from tests.networks.turn import independent_client as c
 
 PERFECT = LinkConfig()
 STUN = "stun", 3478

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from tests.networks import turn_client as c
+from tests.networks.turn import independent_client as c
 
 ADA = c.Account()
 ADA.nonce = b"0123456789abcdef"

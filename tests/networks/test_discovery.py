@@ -29,10 +29,9 @@ from jamlab.networks.model.rule import ALL_TYPES
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.stun.client import Retransmission
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 from tests.examples import examples
 from tests.leaks import DEADLINE_S, until
-from tests.networks import turn_client as c
 from tests.networks.discovering import (
     FIELDS,
     STUN,
@@ -44,8 +43,9 @@ from tests.networks.discovering import (
     told,
 )
 from tests.networks.malformed import mutated
-from tests.networks.test_servers_interop import coturn as coturn_client
-from tests.networks.test_servers_interop import run
+from tests.networks.turn import independent_client as c
+from tests.networks.turn.test_servers_interop import coturn as coturn_client
+from tests.networks.turn.test_servers_interop import run
 
 HOST, SECOND = "127.0.0.1", "127.0.0.2"
 NINE = ALL_TYPES[1:]

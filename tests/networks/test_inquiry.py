@@ -14,10 +14,10 @@ from jamlab.networks.inquiry import Inquiry, answers_over_tcp
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.stun.client import StunClient
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_server import TurnServer
-from tests.networks import turn_client as c
+from jamlab.networks.turn.server import TurnServer
 from tests.networks.caller import LOCALHOST
 from tests.networks.simulated import wired
+from tests.networks.turn import independent_client as c
 
 TRIP_S = 0.02
 """There and back on the wire of these tests."""

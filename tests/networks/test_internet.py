@@ -375,7 +375,7 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 from jamlab.networks.world import simulated_world
 
 async def main():

@@ -24,7 +24,7 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.topology import HostConfig, LanConfig
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 from jamlab.networks.world import simulated_world
 from tests.networks.simulated import delay, internet
 

@@ -10,7 +10,7 @@ from jamlab.measure.record import provenance
 from jamlab.measure.server_probe import SOCKET, WORKS, ServerProbe
 from jamlab.measure.server_words import sentence
 from jamlab.measure.servers import SERVER_COLUMNS, probe_of
-from jamlab.networks.server_fault import Fault
+from jamlab.networks.turn.fault import Fault
 from jamlab.report import connectivity, servers
 from tests.measure.attempts import row, table
 from tests.report.pages import Page

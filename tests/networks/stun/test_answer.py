@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jamlab.networks.stun.answer import answer_of
 from jamlab.networks.stun.message import parse
-from tests.networks import turn_client as c
+from tests.networks.turn import independent_client as c
 
 SOURCE, LOCAL, SEEN, OTHER = (("192.0.2.1", port) for port in (1, 2, 3, 4))
 CHANGED_ADDRESS = 0x0005

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from jamlab.networks.stun.core import StunCore
 from tests.examples import examples
-from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING
+from tests.networks.turn import independent_client as c
 
 CLIENT = ("203.0.113.9", 40000)
 DA, CA, DP, CP = "198.51.100.1", "198.51.100.2", 3478, 3479

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from jamlab.networks.stun import message as stun_message
 from jamlab.networks.stun.message import Attribute, MalformedMessageError, encode, parse
 from tests.examples import examples
-from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING, CORPUS
+from tests.networks.turn import independent_client as c
 
 SHORT_TERM = bytes.fromhex(  # RFC 5769, section 2.1
     "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74"

@@ -6,8 +6,8 @@ import pytest
 
 from jamlab.networks.stun.server import StunServer
 from tests.leaks import until
-from tests.networks import turn_client as c
 from tests.networks.caller import calling
+from tests.networks.turn import independent_client as c
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 LOCALHOST, SECOND = "127.0.0.1", "127.0.0.2"

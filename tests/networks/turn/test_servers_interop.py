@@ -9,7 +9,7 @@ import pytest
 from aioice import Connection, TransportPolicy
 
 from jamlab.networks.stun.server import StunServer
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn.server import TurnServer
 from tests.leaks import DEADLINE_S, until
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

@@ -16,8 +16,8 @@ from typing import Any, cast
 from aioice import stun
 
 from jamlab.networks.model.packet import UDP, Address
-from jamlab.networks.server_fault import Fault, ServerFaultError, fault_of
-from jamlab.networks.turn_stream import StreamError, TurnStream
+from jamlab.networks.turn.fault import Fault, ServerFaultError, fault_of
+from jamlab.networks.turn.stream import StreamError, TurnStream
 
 TLS = "tls"
 """STUN and TURN over TLS over TCP, beside `jamlab.networks.model.packet`'s UDP and TCP."""

@@ -7,7 +7,7 @@ absent when it is looked at, and goes when another of its kind is added.
 """
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.turn_credentials import Identity
+from jamlab.networks.turn.credentials import Identity
 
 PERMISSION_LIFETIME_S = 300.0
 """Lifetime of a permission (RFC 8656, section 9)."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.turn_allocation import Allocation, lifetime_s
-from jamlab.networks.turn_credentials import Identity
+from jamlab.networks.turn.allocation import Allocation, lifetime_s
+from jamlab.networks.turn.credentials import Identity
 
 HOSTS = st.sampled_from(["9.0.0.1", "9.0.0.2"])
 PEERS = st.tuples(HOSTS, st.sampled_from([1000, 2000]))

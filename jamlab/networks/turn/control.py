@@ -27,7 +27,7 @@ from jamlab.networks.stun.message import (
     peer_addresses,
     unknown_attributes,
 )
-from jamlab.networks.turn_actions import (
+from jamlab.networks.turn.actions import (
     Action,
     Client,
     CloseRelay,
@@ -35,8 +35,8 @@ from jamlab.networks.turn_actions import (
     ToClient,
     TurnCounters,
 )
-from jamlab.networks.turn_allocation import Allocation, lifetime_s
-from jamlab.networks.turn_credentials import AuthenticationError, Credentials, Identity
+from jamlab.networks.turn.allocation import Allocation, lifetime_s
+from jamlab.networks.turn.credentials import AuthenticationError, Credentials, Identity
 
 _IPV4_FAMILY = b"\x01"
 _UDP_PROTOCOL = 17

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.model.packet import TCP, UDP
-from jamlab.networks.turn_actions import Client, CloseRelay, OpenRelay, ToClient, ToPeer
-from jamlab.networks.turn_allocation import Allocation
-from jamlab.networks.turn_core import TurnCore
+from jamlab.networks.turn.actions import Client, CloseRelay, OpenRelay, ToClient, ToPeer
+from jamlab.networks.turn.allocation import Allocation
+from jamlab.networks.turn.core import TurnCore
 from tests.examples import examples
-from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING
+from tests.networks.turn import independent_client as c
 
 CLIENT, OTHER = Client(("203.0.113.9", 40000), UDP), Client(("203.0.113.9", 40001), UDP)
 RELAYED, OTHER_RELAYED = ("198.51.100.1", 50000), ("198.51.100.1", 50002)

@@ -10,10 +10,10 @@ import pytest
 
 from jamlab.networks.certificate import self_signed
 from jamlab.networks.model.packet import TCP, UDP
-from jamlab.networks.server_fault import Fault, ServerFaultError
-from jamlab.networks.wire import TLS, open_wire
+from jamlab.networks.turn.fault import Fault, ServerFaultError
+from jamlab.networks.turn.wire import TLS, open_wire
 from tests.leaks import DEADLINE_S, until
-from tests.networks.turn_client import BINDING, REQUEST, message
+from tests.networks.turn.independent_client import BINDING, REQUEST, message
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 HOST = "127.0.0.1"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.turn_stream import StreamError, TurnStream
+from jamlab.networks.turn.stream import StreamError, TurnStream
 from tests.examples import examples
-from tests.networks import turn_client as c
 from tests.networks.malformed import ANYTHING
+from tests.networks.turn import independent_client as c
 
 MESSAGES = st.lists(
     st.one_of(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.server_fault import Fault, ServerFaultError, fault_of
+from jamlab.networks.turn.fault import Fault, ServerFaultError, fault_of
 
 
 def provoked(act):

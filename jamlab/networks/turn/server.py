@@ -9,7 +9,7 @@ from typing import Self, cast
 
 from jamlab.networks.model.packet import TCP, UDP, Address
 from jamlab.networks.stun.endpoint import Endpoint, cannot_listen, open_endpoint
-from jamlab.networks.turn_actions import (
+from jamlab.networks.turn.actions import (
     Action,
     Client,
     CloseRelay,
@@ -18,8 +18,8 @@ from jamlab.networks.turn_actions import (
     ToPeer,
     TurnCounters,
 )
-from jamlab.networks.turn_core import TurnCore
-from jamlab.networks.turn_stream import StreamError, TurnStream
+from jamlab.networks.turn.core import TurnCore
+from jamlab.networks.turn.stream import StreamError, TurnStream
 
 _TRIES = 5
 """To find a port that is free for UDP and for TCP."""

@@ -22,9 +22,9 @@ from jamlab.networks.stun.message import (
     unknown_attributes,
     with_fingerprint,
 )
-from jamlab.networks.turn_actions import Action, Client, ToClient, ToPeer
-from jamlab.networks.turn_control import TurnControl
-from jamlab.networks.turn_stream import CHANNEL_HEADER_LENGTH
+from jamlab.networks.turn.actions import Action, Client, ToClient, ToPeer
+from jamlab.networks.turn.control import TurnControl
+from jamlab.networks.turn.stream import CHANNEL_HEADER_LENGTH
 
 
 class TurnCore(TurnControl):

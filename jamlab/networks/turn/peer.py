@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.server_fault import Fault, ServerFaultError
 from jamlab.networks.stun.endpoint import Endpoint, open_endpoint
-from jamlab.networks.turn_client import TurnClient
+from jamlab.networks.turn.client import TurnClient
+from jamlab.networks.turn.fault import Fault, ServerFaultError
 
 _FIRST_WAIT_S = 0.5  # which doubles, as between the retransmissions of STUN
 _PAYLOAD_BYTES = 16

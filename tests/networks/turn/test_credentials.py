@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.stun.message import parse
-from jamlab.networks.turn_credentials import AuthenticationError, Credentials, Identity
-from tests.networks import turn_client as c
+from jamlab.networks.turn.credentials import AuthenticationError, Credentials, Identity
+from tests.networks.turn import independent_client as c
 
 CLIENT, OTHER = ("203.0.113.9", 40000), ("203.0.113.9", 40001)
 

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from jamlab.networks import turn_server as module
 from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.stun.endpoint import open_endpoint
-from jamlab.networks.turn_server import TurnServer
+from jamlab.networks.turn import server as module
+from jamlab.networks.turn.server import TurnServer
 from tests.leaks import DEADLINE_S, sockets, until
-from tests.networks import turn_client as c
 from tests.networks.caller import LOCALHOST, allocate, calling, connected
+from tests.networks.turn import independent_client as c
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 BOTH = pytest.mark.parametrize("transport", [UDP, TCP])

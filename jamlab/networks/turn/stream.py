@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from aioice import stun
 
 from jamlab.networks.stun.message import HEADER_LENGTH
-from jamlab.networks.turn_allocation import CHANNEL_NUMBER_MAX, CHANNEL_NUMBER_MIN
+from jamlab.networks.turn.allocation import CHANNEL_NUMBER_MAX, CHANNEL_NUMBER_MIN
 
 MAX_LENGTH = 65507
 """Longest body of a message: no more fits into a UDP datagram over IPv4, so none can be relayed."""

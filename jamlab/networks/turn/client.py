@@ -18,9 +18,9 @@ from aioice import stun
 from aioice.turn import UDP_TRANSPORT, make_integrity_key
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.server_fault import Fault, ServerFaultError
 from jamlab.networks.stun.message import MalformedMessageError, parse
-from jamlab.networks.wire import Wire
+from jamlab.networks.turn.fault import Fault, ServerFaultError
+from jamlab.networks.turn.wire import Wire
 
 FIRST_RETRANSMISSION_S = 0.5
 """Initial retransmission timeout over UDP, which doubles (RFC 8489, section 6.2.1)."""

@@ -1,0 +1,1 @@
+"""TURN (RFC 8656): a client and a server."""
