@@ -63,7 +63,7 @@ from jamlab.measure.workers import Progress as Told
 from jamlab.measure.workers import process_pool
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.microphone import MicrophoneError
-from jamlab.networks.discovery import DiscoveryError
+from jamlab.networks.discovery.discover import DiscoveryError
 from jamlab.report.html import (
     ACCEPTANCE_FOLDER,
     CARD_FOLDER,

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from jamlab.networks.discovery import DiscoveryError, discover
-from jamlab.networks.discovery_core import Discovery, meaning
+from jamlab.networks.discovery.conclusions import Discovery, meaning
+from jamlab.networks.discovery.discover import DiscoveryError, discover
 from jamlab.networks.model.nat_behaviour import Filtering, Mapping
 from jamlab.networks.model.packet import Address
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises
     ------
-    jamlab.networks.discovery.DiscoveryError
+    jamlab.networks.discovery.discover.DiscoveryError
         When there is nobody to ask, or nowhere to ask from.
     """
     limit_s = LIFETIME_LIMIT_S if options.lifetime else None

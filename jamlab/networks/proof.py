@@ -1,8 +1,8 @@
 """Whether the boxes of a lab behave as they were asked to, seen by two clients of another origin.
 
-jamlab's own (`jamlab.networks.discovery`) and coturn's ``turnutils_natdiscovery``, each from behind
-the boxes, ask a server of two addresses (RFC 5780). Boxes in a row are seen as one: the least
-permissive mapping and filtering of them all, and the hairpinning of the outermost NAT.
+jamlab's own (`jamlab.networks.discovery.discover`) and coturn's ``turnutils_natdiscovery``, each
+from behind the boxes, ask a server of two addresses (RFC 5780). Boxes in a row are seen as one: the
+least permissive mapping and filtering of them all, and the hairpinning of the outermost NAT.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from jamlab.networks.coturn import Coturn
-from jamlab.networks.discovery import discover
-from jamlab.networks.discovery_core import Discovery
+from jamlab.networks.discovery.conclusions import Discovery
+from jamlab.networks.discovery.discover import discover
 from jamlab.networks.kernel import KernelHost, KernelLab
 from jamlab.networks.model.nat_behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.model.packet import Address

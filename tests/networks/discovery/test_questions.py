@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from jamlab.networks import inquiry as inquiry_
-from jamlab.networks.inquiry import Inquiry, answers_over_tcp
+from jamlab.networks.discovery import questions as inquiry_
+from jamlab.networks.discovery.questions import Inquiry, answers_over_tcp
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.stun.client import StunClient
 from jamlab.networks.stun.server import StunServer

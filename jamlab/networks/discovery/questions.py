@@ -2,7 +2,7 @@
 
 A question that everybody should answer is a transaction with its retransmissions. One that may
 rightly stay without an answer is sent in rounds, each with a control beside it, a plain question
-over the same path (`jamlab.networks.discovery_core` says when silence counts).
+over the same path (`jamlab.networks.discovery.conclusions` says when silence counts).
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from aioice import stun
 
-from jamlab.networks.discovery_core import CONTROLS, UNSURE, Told
+from jamlab.networks.discovery.conclusions import CONTROLS, UNSURE, Told
 from jamlab.networks.model.packet import Address
 from jamlab.networks.stun.answer import Answer
 from jamlab.networks.stun.client import Request, Retransmission, StunClient

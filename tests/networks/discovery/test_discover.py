@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks import coturn, inquiry
-from jamlab.networks.discovery import DiscoveryError, discover
-from jamlab.networks.discovery_core import meaning
+from jamlab.networks import coturn
+from jamlab.networks.discovery import questions
+from jamlab.networks.discovery.conclusions import meaning
+from jamlab.networks.discovery.discover import DiscoveryError, discover
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
@@ -32,7 +33,7 @@ from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer
 from tests.examples import examples
 from tests.leaks import DEADLINE_S, until
-from tests.networks.discovering import (
+from tests.networks.discovery.discovering import (
     FIELDS,
     STUN,
     answering,
@@ -565,7 +566,7 @@ class TestRealSockets:
 
     async def test_what_the_system_does_not_send(self, monkeypatch):
         """Broadcasts need a permission nobody has asked for."""
-        monkeypatch.setattr(inquiry, "PATIENCE", Retransmission(rto_s=0.01, rc=2, rm=1))
+        monkeypatch.setattr(questions, "PATIENCE", Retransmission(rto_s=0.01, rc=2, rm=1))
         found = await discover(("255.255.255.255", 3478), bind=HOST)
         check_reasons(found)
         assert found.udp_blocked is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.discovery_core import (
+from jamlab.networks.discovery.conclusions import (
     UNSURE,
     Discovery,
     alternate_addresses,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.lifetime import PARTS, LifetimeSearch
+from jamlab.networks.discovery.lifetime import PARTS, LifetimeSearch
 
 LIMITS = st.floats(0.1, 1e5)
 RESOLUTIONS = st.floats(0.05, 1e3)

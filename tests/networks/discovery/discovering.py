@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from jamlab.networks.discovery import discover
+from jamlab.networks.discovery.discover import discover
 from jamlab.networks.internet import Internet
 from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig

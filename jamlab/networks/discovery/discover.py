@@ -1,7 +1,7 @@
 """How the NATs before this host behave, asked of a STUN server (RFC 5780), on the running loop.
 
-What the answers mean is in `jamlab.networks.discovery_core`; how each question is put, in
-`jamlab.networks.inquiry`; here is in which order, and what depends on what.
+What the answers mean is in `jamlab.networks.discovery.conclusions`; how each question is put, in
+`jamlab.networks.discovery.questions`; here is in which order, and what depends on what.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from jamlab.networks.discovery_core import (
+from jamlab.networks.discovery.conclusions import (
     Discovery,
     Told,
     alternate_addresses,
@@ -20,8 +20,8 @@ from jamlab.networks.discovery_core import (
     mapping_told,
     preservation_told,
 )
-from jamlab.networks.inquiry import Inquiry, answers_over_tcp
-from jamlab.networks.lifetime import LifetimeSearch
+from jamlab.networks.discovery.lifetime import LifetimeSearch
+from jamlab.networks.discovery.questions import Inquiry, answers_over_tcp
 from jamlab.networks.model.nat_behaviour import Mapping
 from jamlab.networks.model.packet import Address
 from jamlab.networks.stun.answer import Answer

@@ -1,0 +1,1 @@
+"""Discovery of NAT behaviour (RFC 5780) through a STUN server."""
