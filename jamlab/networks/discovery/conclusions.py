@@ -45,7 +45,7 @@ UNSURE = "the server stopped answering before it was clear"
 _PEERS: dict[str, NatType | None] = {"no NAT": None, **PRESETS}
 
 
-class Told(NamedTuple, Generic[T]):
+class Conclusion(NamedTuple, Generic[T]):
     """What was found out, or why it was not."""
 
     value: T | None
@@ -93,7 +93,7 @@ class Discovery:
         return found
 
 
-def alternate_addresses(server: Address, other: Address | None) -> Told[tuple[Address, ...]]:
+def alternate_addresses(server: Address, other: Address | None) -> Conclusion[tuple[Address, ...]]:
     """Return the server's other addresses: other host, other port, and both (RFC 5780, section 3).
 
     Parameters
@@ -104,16 +104,16 @@ def alternate_addresses(server: Address, other: Address | None) -> Told[tuple[Ad
         What it said.
     """
     if other is None:
-        return Told(None, "the server has no second address (OTHER-ADDRESS) to ask: RFC 5780")
+        return Conclusion(None, "the server has no second address (OTHER-ADDRESS) to ask: RFC 5780")
     if other[0] == server[0] or other[1] == server[1]:
-        return Told(
+        return Conclusion(
             None,
             f"the server's second address, {_shown(other)}, has the same host or port as the first",
         )
-    return Told(((other[0], server[1]), (server[0], other[1]), other))
+    return Conclusion(((other[0], server[1]), (server[0], other[1]), other))
 
 
-def mapping_told(mapped: Map[Address, Address]) -> Told[Mapping]:
+def conclude_mapping(mapped: Map[Address, Address]) -> Conclusion[Mapping]:
     """Return how a NAT maps, by how one port looked from several addresses of the server.
 
     Parameters
@@ -125,24 +125,26 @@ def mapping_told(mapped: Map[Address, Address]) -> Told[Mapping]:
     by_port = [mapped[a] == mapped[b] for a, b in pairs if a[0] == b[0]]
     by_host = [mapped[a] == mapped[b] for a, b in pairs if a[0] != b[0]]
     if not all(by_port):
-        return Told(Mapping.APDM)
+        return Conclusion(Mapping.APDM)
     if not by_host:
-        return Told(None, "the server's second host does not answer")
+        return Conclusion(None, "the server's second host does not answer")
     if all(by_host):
-        return Told(Mapping.EIM)
+        return Conclusion(Mapping.EIM)
     if by_port:
-        return Told(Mapping.ADM)
-    return Told(None, "it depends on the host, but no host of the server answers at both its ports")
+        return Conclusion(Mapping.ADM)
+    return Conclusion(
+        None, "it depends on the host, but no host of the server answers at both its ports"
+    )
 
 
-def filtering_told(
+def conclude_filtering(
     server: Address,
     answering: Collection[Address],
     both: Answer | None,
     port: Answer | None,
     *,
     sure: bool,
-) -> Told[Filtering]:
+) -> Conclusion[Filtering]:
     """Return how a NAT or a firewall filters, by what came from addresses that were not sent to.
 
     Parameters
@@ -157,24 +159,24 @@ def filtering_told(
         Whether silence counts.
     """
     if error := next((a.error for a in (both, port) if a is not None and a.error), None):
-        return Told(None, f"the server refuses to answer from another address ({error})")
+        return Conclusion(None, f"the server refuses to answer from another address ({error})")
     if (both and not _changed(server, both.source, host=True)) or (
         port and not _changed(server, port.source)
     ):
-        return Told(
+        return Conclusion(
             None, "the server answers from the address it was asked at, whatever it is told"
         )
     if both:
-        return Told(Filtering.EIF)
+        return Conclusion(Filtering.EIF)
     if not sure:
-        return Told(None, UNSURE)
+        return Conclusion(None, UNSURE)
     if port and any(_changed(server, address, host=True) for address in answering):
-        return Told(Filtering.ADF)
+        return Conclusion(Filtering.ADF)
     if port:
-        return Told(None, "the server's second host does not answer at its second port")
+        return Conclusion(None, "the server's second host does not answer at its second port")
     if any(_changed(server, address) for address in answering):
-        return Told(Filtering.APDF)
-    return Told(None, "the server's first host does not answer at its second port")
+        return Conclusion(Filtering.APDF)
+    return Conclusion(None, "the server's first host does not answer at its second port")
 
 
 def _changed(server: Address, address: Address, *, host: bool = False) -> bool:
@@ -182,9 +184,9 @@ def _changed(server: Address, address: Address, *, host: bool = False) -> bool:
     return address[1] != server[1] and (address[0] != server[0]) is host
 
 
-def hairpinning_told(
+def conclude_hairpinning(
     heard: bool, mapping: Mapping | None, filtering: Filtering | None, *, sure: bool
-) -> Told[bool]:
+) -> Conclusion[bool]:
     """Return whether a NAT hairpins, by whether one of our ports heard the other.
 
     Parameters
@@ -197,15 +199,15 @@ def hairpinning_told(
         Whether silence counts.
     """
     if heard:
-        return Told(True)
+        return Conclusion(True)
     if not sure:
-        return Told(None, UNSURE)
+        return Conclusion(None, UNSURE)
     if mapping is Mapping.EIM or filtering is Filtering.EIF:
-        return Told(False)
-    return Told(None, "nothing came back, but a filter may have dropped what was turned back")
+        return Conclusion(False)
+    return Conclusion(None, "nothing came back, but a filter may have dropped what was turned back")
 
 
-def preservation_told(pairs: Iterable[tuple[Address, Address]]) -> Told[bool]:
+def conclude_preservation(pairs: Iterable[tuple[Address, Address]]) -> Conclusion[bool]:
     """Return whether ports look the same from outside, by some that were fresh.
 
     Parameters
@@ -215,8 +217,8 @@ def preservation_told(pairs: Iterable[tuple[Address, Address]]) -> Told[bool]:
     """
     same = [local[1] == mapped[1] for local, mapped in pairs]
     if all(same) or not any(same):
-        return Told(same[0])
-    return Told(None, f"{sum(same)} of {len(same)} ports were the same")
+        return Conclusion(same[0])
+    return Conclusion(None, f"{sum(same)} of {len(same)} ports were the same")
 
 
 def meaning(found: Discovery) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from jamlab.networks.discovery.conclusions import (
+    Conclusion,
     Discovery,
-    Told,
     alternate_addresses,
-    filtering_told,
-    hairpinning_told,
-    mapping_told,
-    preservation_told,
+    conclude_filtering,
+    conclude_hairpinning,
+    conclude_mapping,
+    conclude_preservation,
 )
 from jamlab.networks.discovery.lifetime import LifetimeSearch
 from jamlab.networks.discovery.questions import Inquiry, answers_over_tcp
@@ -136,11 +136,11 @@ class _Discovering:
                 await self._fail(port, answer)
             else:
                 await self._succeed(port, answer, answer.mapped)
-                not_asked = Told[tuple[float, float]](None, "not asked for")
+                not_asked = Conclusion[tuple[float, float]](None, "not asked for")
                 self._note("lifetime_s", await self._lifetime(search) if search else not_asked)
             return Discovery(self._server, port.address, **self._found, reasons=self._reasons)
 
-    def _note(self, name: str, told: Told[Any]) -> None:
+    def _note(self, name: str, told: Conclusion[Any]) -> None:
         self._found[name] = told.value
         if told.value is None:
             self._reasons[name] = told.reason
@@ -158,9 +158,9 @@ class _Discovering:
             reason = f"this machine sends nothing to the server: {port.error}"
         else:
             reason = "the server answers neither over UDP nor over TCP: it is down, or blocked"
-        self._note("udp_blocked", Told(blocked, reason))
+        self._note("udp_blocked", Conclusion(blocked, reason))
         for name in ("nat", "mapping", "filtering", "hairpinning", "ports_preserved", "lifetime_s"):
-            self._note(name, Told(None, reason))
+            self._note(name, Conclusion(None, reason))
 
     async def _succeed(self, port: Endpoint, answer: Answer, mapped: Address) -> None:
         self._found.update(mapped=mapped, udp_blocked=False, round_trip_s=answer.round_trip_s)
@@ -171,39 +171,41 @@ class _Discovering:
         else:  # filtering first: so far nothing at all was sent to the server's other addresses
             both, other_port, sure = await self._inquiry.answers_from_elsewhere()
             others = await self._inquiry.seen_from(alternates.value, port)
-            told = filtering_told(self._server, others.keys(), both, other_port, sure=sure)
+            told = conclude_filtering(self._server, others.keys(), both, other_port, sure=sure)
             self._note("filtering", told)
             seen |= others
         nat = any(address != port.address for address in seen.values())
         self._found["nat"] = nat
         if not nat:
-            self._note("mapping", Told(Mapping.EIM))
+            self._note("mapping", Conclusion(Mapping.EIM))
         else:
-            self._note("mapping", mapping_told(seen) if alternates.value else alternates)
+            self._note("mapping", conclude_mapping(seen) if alternates.value else alternates)
         await self._note_translation(nat)
 
     async def _note_translation(self, nat: bool) -> None:
         if not nat:
             for name in ("hairpinning", "ports_preserved"):
-                self._note(name, Told(None, "there is no NAT"))
+                self._note(name, Conclusion(None, "there is no NAT"))
             return
         heard, sure = await self._inquiry.turned_back()
         mapping, filtering = self._found["mapping"], self._found["filtering"]
-        self._note("hairpinning", hairpinning_told(heard, mapping, filtering, sure=sure))
-        self._note("ports_preserved", preservation_told(self._inquiry.fresh))
+        self._note("hairpinning", conclude_hairpinning(heard, mapping, filtering, sure=sure))
+        self._note("ports_preserved", conclude_preservation(self._inquiry.fresh))
 
-    async def _lifetime(self, search: LifetimeSearch) -> Told[tuple[float, float]]:
+    async def _lifetime(self, search: LifetimeSearch) -> Conclusion[tuple[float, float]]:
         at_once = await self._inquiry.closed_after(0.0)
         if at_once.value is None:
-            return Told(None, at_once.reason)
+            return Conclusion(None, at_once.reason)
         if at_once.value < math.inf:
-            return Told(None, "an answer to another port of ours (RESPONSE-PORT) never arrives")
+            return Conclusion(
+                None, "an answer to another port of ours (RESPONSE-PORT) never arrives"
+            )
         reason = ""
         while not reason and (waits_s := search.waits_s()):
             reason = await self._round(search, waits_s)
         if reason and search.bounds_s == (0, math.inf):
-            return Told(None, reason)
-        return Told(search.bounds_s)
+            return Conclusion(None, reason)
+        return Conclusion(search.bounds_s)
 
     async def _round(self, search: LifetimeSearch, waits_s: Sequence[float]) -> str:
         """Wait for several times at once, until one is too long; returns why it cannot go on."""

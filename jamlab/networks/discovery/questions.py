@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from aioice import stun
 
-from jamlab.networks.discovery.conclusions import CONTROLS, UNSURE, Told
+from jamlab.networks.discovery.conclusions import CONTROLS, UNSURE, Conclusion
 from jamlab.networks.model.packet import Address
 from jamlab.networks.stun.answer import Answer
 from jamlab.networks.stun.client import Request, Retransmission, StunClient
@@ -95,7 +95,7 @@ class Inquiry:
             heard = any(answer.hairpinned for answer in map(_heard, requests) if answer)
             return heard, trip_s is not None
 
-    async def closed_after(self, wait_s: float) -> Told[float]:
+    async def closed_after(self, wait_s: float) -> Conclusion[float]:
         """Tell after how long of silence a fresh port was closed to the server (RFC 5780 §4.6).
 
         Returns seconds by when it was closed for certain, infinite if it was open after the wait.
@@ -106,16 +106,16 @@ class Inquiry:
             await asyncio.sleep(wait_s)  # since the answer came: it may have refreshed the NAT, too
             awake = await self.client.ask(self.client.request(waker, self.server), PATIENCE)
             if not (answer and answer.mapped and awake and awake.mapped):
-                return Told(None, UNSURE)
+                return Conclusion(None, UNSURE)
             if awake.mapped[0] != answer.mapped[0]:
-                return Told(None, "RESPONSE-PORT reaches one of several outside hosts only")
+                return Conclusion(None, "RESPONSE-PORT reaches one of several outside hosts only")
             waking = self.client.request(waker, self.server, response_port=answer.mapped[1])
             trip_s = await self._repeat([waking], [], waker)
             if (heard := _heard(waking)) is not None:
                 return _open(heard, sleeper)
             if trip_s is None:
-                return Told(None, UNSURE)
-            return Told(waking.last_sent_s + trip_s - opening.first_sent_s)
+                return Conclusion(None, UNSURE)
+            return Conclusion(waking.last_sent_s + trip_s - opening.first_sent_s)
 
     async def _repeat(
         self, decisive: Sequence[Request], others: Sequence[Request], port: Endpoint
@@ -141,12 +141,12 @@ class Inquiry:
         return max(trips_s) if len(trips_s) >= CONTROLS else None
 
 
-def _open(heard: Answer, sleeper: Endpoint) -> Told[float]:
+def _open(heard: Answer, sleeper: Endpoint) -> Conclusion[float]:
     if heard.error:
-        return Told(None, f"the server refuses RESPONSE-PORT ({heard.error})")
+        return Conclusion(None, f"the server refuses RESPONSE-PORT ({heard.error})")
     if heard.local != sleeper.address:
-        return Told(None, "the server ignores RESPONSE-PORT: it answers who asked")
-    return Told(math.inf)
+        return Conclusion(None, "the server ignores RESPONSE-PORT: it answers who asked")
+    return Conclusion(math.inf)
 
 
 def _heard(request: Request) -> Answer | None:

@@ -12,11 +12,11 @@ from jamlab.networks.discovery.conclusions import (
     UNSURE,
     Discovery,
     alternate_addresses,
-    filtering_told,
-    hairpinning_told,
-    mapping_told,
+    conclude_filtering,
+    conclude_hairpinning,
+    conclude_mapping,
+    conclude_preservation,
     meaning,
-    preservation_told,
 )
 from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping, NatType
 from jamlab.networks.model.rule import ALL_TYPES, direct_possible
@@ -55,7 +55,7 @@ class TestMapping:
         ],
     )
     def test_of_all_four(self, seen, mapping):
-        assert mapping_told(dict(zip((PP, AP, PA, AA), seen, strict=True))).value is mapping
+        assert conclude_mapping(dict(zip((PP, AP, PA, AA), seen, strict=True))).value is mapping
 
     @pytest.mark.parametrize(
         ("seen", "mapping"),
@@ -69,15 +69,15 @@ class TestMapping:
         ],
     )
     def test_of_some(self, seen, mapping):
-        assert mapping_told(seen).value is mapping
+        assert conclude_mapping(seen).value is mapping
 
     @pytest.mark.parametrize("seen", [{PP: ONE}, {PP: ONE, PA: ONE}])
     def test_of_one_host_is_not_known(self, seen):
-        assert mapping_told(seen) == (None, "the server's second host does not answer")
+        assert conclude_mapping(seen) == (None, "the server's second host does not answer")
 
     @pytest.mark.parametrize("other", [AP, AA])
     def test_of_one_port_a_host_may_be_either(self, other):
-        told = mapping_told({PP: ONE, other: TWO})
+        told = conclude_mapping({PP: ONE, other: TWO})
         assert told.value is None
         assert "no host of the server answers at both" in told.reason
 
@@ -93,7 +93,7 @@ class TestMapping:
             a: (ONE[0], ports.setdefault(keys[mapping](a), len(ports) + 1))
             for a in (PP, *sorted(answering))
         }
-        told = mapping_told(seen)
+        told = conclude_mapping(seen)
         assert told.value in (mapping, None)
         assert (told.value is None) is bool(told.reason)
         if {AP, PA} <= answering or {AP, AA} <= answering:
@@ -102,7 +102,7 @@ class TestMapping:
 
 class TestFiltering:
     def told(self, both=None, port=None, answering=(AP, PA, AA), sure=True):
-        return filtering_told(PP, answering, both, port, sure=sure)
+        return conclude_filtering(PP, answering, both, port, sure=sure)
 
     def test_by_what_comes_through(self):
         assert self.told(answer(AA), answer(PA)).value is Filtering.EIF
@@ -151,22 +151,22 @@ class TestFiltering:
 class TestHairpinning:
     @given(st.sampled_from([None, *Mapping]), st.sampled_from([None, *Filtering]), st.booleans())
     def test_what_was_heard_was_turned_back(self, mapping, filtering, sure):
-        assert hairpinning_told(True, mapping, filtering, sure=sure).value is True
+        assert conclude_hairpinning(True, mapping, filtering, sure=sure).value is True
 
     @given(st.sampled_from([None, *Mapping]), st.sampled_from([None, *Filtering]))
     def test_silence(self, mapping, filtering):
         """It is an answer where nothing would have been filtered."""
-        told = hairpinning_told(False, mapping, filtering, sure=True)
+        told = conclude_hairpinning(False, mapping, filtering, sure=True)
         visible = mapping is Mapping.EIM or filtering is Filtering.EIF
         assert told.value is (False if visible else None)
-        assert hairpinning_told(False, mapping, filtering, sure=False) == (None, UNSURE)
+        assert conclude_hairpinning(False, mapping, filtering, sure=False) == (None, UNSURE)
 
 
 class TestPreservation:
     @given(st.lists(st.booleans(), min_size=1))
     def test_all_none_or_some(self, same):
         pairs = [((LOCAL[0], 7), (ONE[0], 7 if kept else 8)) for kept in same]
-        told = preservation_told(pairs)
+        told = conclude_preservation(pairs)
         assert told.value is (None if len(set(same)) > 1 else same[0])
         if told.value is None:
             assert told.reason == f"{sum(same)} of {len(same)} ports were the same"
@@ -245,6 +245,6 @@ def test_every_pair_of_types_is_told_apart():
         }[mapping]
         both = answer(AA) if filtering is Filtering.EIF else None
         port = None if filtering is Filtering.APDF else answer(PA)
-        told = filtering_told(PP, seen.keys() - {PP}, both, port, sure=True)
-        observed.add((mapping_told(seen).value, told.value))
+        told = conclude_filtering(PP, seen.keys() - {PP}, both, port, sure=True)
+        observed.add((conclude_mapping(seen).value, told.value))
     assert observed == set(product(Mapping, Filtering))
