@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from jamlab.networks.model.packet import TCP, UDP, Address, Packet, is_media
-from jamlab.networks.stream import reset_for
+from jamlab.networks.segment import reset_for
 
 EPHEMERAL_PORTS = range(49152, 65536)
 """RFC 6335 §6."""

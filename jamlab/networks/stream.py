@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import errno
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,25 +23,10 @@ from jamlab.networks.model.packet import TCP, Address, Packet
 
 if TYPE_CHECKING:
     from jamlab.networks.host import Host
+from jamlab.networks.segment import DATA, FIN, HEADER, RESET, SYN, SYN_ACK, reset_for
 
 CONNECT_TIMEOUT_S = 75.0
 """How long a connection attempt without an answer lasts (RFC 9293 §3.8.3 asks for 60 s or more)."""
-
-_HEADER = struct.Struct("!BQ")
-_SYN, _SYN_ACK, _DATA, _FIN, _RESET = range(5)
-
-
-def reset_for(packet: Packet) -> Packet | None:
-    """Return what a host answers to a segment no stream of its own awaits (RFC 9293 §3.5.2).
-
-    Parameters
-    ----------
-    packet : Packet
-        The segment.
-    """
-    if packet.payload[0] == _RESET:
-        return None
-    return Packet(packet.destination, packet.source, _HEADER.pack(_RESET, 0), TCP)
 
 
 async def connect(
@@ -87,7 +71,7 @@ class StreamTransport(asyncio.Transport):
 
     async def opened(self) -> None:
         """Ask the other end, and wait for its answer; give up when cancelled."""
-        self._send(_SYN)
+        self._send(SYN)
         try:
             await self._answer
         except BaseException:
@@ -97,13 +81,13 @@ class StreamTransport(asyncio.Transport):
     def accepted_by(self, server: StreamServer) -> None:
         """Become the server's end, and say so to the client."""
         self._forget = server.forget
-        self._send(_SYN_ACK)
+        self._send(SYN_ACK)
         self._established()
 
     def write(self, data: Any) -> None:
         """Send data; it arrives whole and in order."""
         if data and not self._closing:
-            self._send(_DATA, self._sent, bytes(data))
+            self._send(DATA, self._sent, bytes(data))
             self._sent += 1
 
     def is_closing(self) -> bool:
@@ -115,7 +99,7 @@ class StreamTransport(asyncio.Transport):
         if not self._open:
             self._forget(self)
         elif not self._closing:
-            self._send(_FIN, self._sent)
+            self._send(FIN, self._sent)
             self._end(None)
 
     def abort(self) -> None:
@@ -124,17 +108,17 @@ class StreamTransport(asyncio.Transport):
 
     def receive(self, packet: Packet) -> None:
         """Take a segment of this stream."""
-        kind, number = _HEADER.unpack_from(packet.payload)
-        self._other_closed = self._other_closed or kind in (_FIN, _RESET)
+        kind, number = HEADER.unpack_from(packet.payload)
+        self._other_closed = self._other_closed or kind in (FIN, RESET)
         if self._closing:
             if self._other_closed:
                 self._forget(self)
-        elif kind == _SYN_ACK and not self._answer.done():
+        elif kind == SYN_ACK and not self._answer.done():
             self._answer.set_result(None)
             self._established()
-        elif kind == _RESET:
+        elif kind == RESET:
             self._reset()
-        elif kind in (_DATA, _FIN) and number >= self._expected:
+        elif kind in (DATA, FIN) and number >= self._expected:
             self._early[number] = packet
             self._deliver()
 
@@ -147,10 +131,10 @@ class StreamTransport(asyncio.Transport):
         while self._open and not self._closing and self._expected in self._early:
             segment = self._early.pop(self._expected).payload
             self._expected += 1
-            if segment[0] == _FIN:
+            if segment[0] == FIN:
                 self.close()
             else:
-                self._hand_over(segment[_HEADER.size :])
+                self._hand_over(segment[HEADER.size :])
 
     def _hand_over(self, data: bytes) -> None:
         try:
@@ -180,7 +164,7 @@ class StreamTransport(asyncio.Transport):
         self._host.release(TCP, self.local)
 
     def _send(self, kind: int, number: int = 0, data: bytes = b"") -> None:
-        segment = _HEADER.pack(kind, number) + data
+        segment = HEADER.pack(kind, number) + data
         self._host.send(Packet(self.local, self.remote, segment, TCP))
 
 
@@ -212,7 +196,7 @@ class StreamServer:
         stream = self._streams.get(packet.source)
         if stream is not None:
             stream.receive(packet)
-        elif packet.payload[0] == _SYN and self._listening:
+        elif packet.payload[0] == SYN and self._listening:
             self._context.run(self._accept, packet.source)
         elif (refusal := reset_for(packet)) is not None:
             self._host.send(refusal)

@@ -13,7 +13,7 @@ from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.packet import TCP, Packet
 from jamlab.networks.model.topology import HostConfig
-from jamlab.networks.stream import CONNECT_TIMEOUT_S, reset_for
+from jamlab.networks.stream import CONNECT_TIMEOUT_S
 from tests.examples import examples
 from tests.networks.simulated import internet, wired
 
@@ -289,13 +289,6 @@ def test_a_stream_the_other_end_knows_nothing_of_is_reset():
         assert not a._sockets
 
     run_simulated(main())
-
-
-def test_a_reset_is_not_answered():
-    packet = Packet(("1.1.1.1", 1), ("2.2.2.2", 2), b"\2" + bytes(8), TCP)
-    reset = reset_for(packet)
-    assert (reset.source, reset.destination) == (packet.destination, packet.source)
-    assert reset_for(reset) is None
 
 
 def test_a_protocol_that_fails_loses_its_stream(caplog):
