@@ -4,6 +4,8 @@ A packet goes up from its host to the first network that knows its destination, 
 Links only say when it comes out at their other end; whatever has a state (a NAT, a firewall, a link
 with a queue) is asked when the packet is there, by a timer, and a host always by the loop, so that
 nobody is called from inside its own `sendto`. In between, links that only delay cost nothing.
+
+What stands between an inside and an outside, whatever it does to the packets.
 """
 
 import asyncio
@@ -16,12 +18,24 @@ from jamlab.networks.firewall import Firewall
 from jamlab.networks.host import EPHEMERAL_PORTS, Host
 from jamlab.networks.line import Line
 from jamlab.networks.loop import SimulatedLoop
-from jamlab.networks.middlebox import Middlebox
 from jamlab.networks.model.addresses import backbone_addresses, private_addresses
 from jamlab.networks.model.nat_behaviour import FirewallType, NatType
 from jamlab.networks.model.packet import Packet
 from jamlab.networks.model.topology import DOMAIN, HostConfig, LanConfig, Topology
 from jamlab.networks.nat import Nat
+
+
+class Middlebox(Protocol):
+    """A box that packets pass on their way; boxes in a row are asked one after the other.
+
+    Time is passed in, in seconds of any origin, and must not go backwards.
+    """
+
+    def outgoing(self, packet: Packet, now_s: float) -> Packet | None:
+        """Return what leaves on the outside, or None when the packet is dropped."""
+
+    def incoming(self, packet: Packet, now_s: float) -> Packet | None:
+        """Return what arrives on the inside, or None when the packet is dropped."""
 
 
 class _Member(Protocol):
