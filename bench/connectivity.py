@@ -28,9 +28,9 @@ from jamlab.measure.connectivity import CHUNK_CALLS, campaign, run_chunk
 from jamlab.measure.latency import measure_latency
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.population import load_population
-from jamlab.networks.clock import RealClock, VirtualClock
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.clock import RealClock, VirtualClock
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.process.precise_loop import run_precisely
 
 RUNS = 3

@@ -26,8 +26,8 @@ from jamlab.mesh.connection.description import read_candidate, read_description
 from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.process.precise_loop import collector_paused, run_precisely
 from jamlab.signaling.hub import Hub
 from jamlab.signaling.memory import MemoryChannel

@@ -29,11 +29,11 @@ from jamlab.measure.reading import Path, click_table
 from jamlab.measure.rig import wait_until
 from jamlab.measure.statistics import heard_share, p95
 from jamlab.measure.summary import late_ms
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.profile import profile_named
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 
 DIFFERENT_NETWORKS = "different-networks"
 

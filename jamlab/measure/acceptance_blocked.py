@@ -24,11 +24,11 @@ from jamlab.measure.rig import wait_until
 from jamlab.measure.sine import tone
 from jamlab.media.quality import Quality
 from jamlab.mesh.notices import NoticeKind
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.model.place import Place
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 
 CONNECTION_BLOCKED = "connection-blocked"
 

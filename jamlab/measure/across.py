@@ -24,12 +24,12 @@ from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import concealed_verdict, latency_verdict
 from jamlab.measure.verdict import Verdict
 from jamlab.measure.workers import Progress, process_pool
-from jamlab.networks.host import Host
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names
 from jamlab.networks.model.topology import HostConfig, Topology, host_name
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.host import Host
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 
 ACROSS_TARGET_MS = 100.0
 """One way, across networks."""

@@ -22,15 +22,15 @@ from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.attempt import DEADLINE_S, Attempt, attempt
 from jamlab.measure.end import Level
 from jamlab.measure.population import Population
-from jamlab.networks.clock import Clock
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import SimulatedLoop, run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import DOMAIN, HostConfig, Topology
+from jamlab.networks.simulated.clock import Clock
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import SimulatedLoop, run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer
-from jamlab.networks.world import simulated_world
 
 ACCESS_DELAY_S = (0.005, 0.050)
 """Range of the one-way delay between an end and the backbone, drawn evenly."""

@@ -36,7 +36,7 @@ from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.end import Level
 from jamlab.measure.population import Population
 from jamlab.measure.workers import Progress, process_pool
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.world import simulated_world
 
 CHUNK_CALLS = 50
 _UNDER_WAY = 128

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.call import SERVERS, open_servers
-from jamlab.networks.firewall import Firewall
-from jamlab.networks.host import Host
-from jamlab.networks.internet import Internet
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FirewallType
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import Topology, host_name
+from jamlab.networks.simulated.firewall import Firewall
+from jamlab.networks.simulated.host import Host
+from jamlab.networks.simulated.internet import Internet
 from jamlab.networks.turn.server import TurnServer
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.card import MicrophoneUnavailableError, Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE, silence
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 from tests.examples import examples
 
 BLOCK = 480

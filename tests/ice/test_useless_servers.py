@@ -16,11 +16,11 @@ from jamlab.measure.homes import at_home
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED
 from jamlab.networks.model.place import Place
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 from tests.leaks import until
 from tests.mesh.jam import CHEAP, Player

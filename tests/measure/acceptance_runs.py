@@ -3,11 +3,11 @@
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.acceptance_verdicts import BOUNDS, figure_verdicts
 from jamlab.measure.findings import LOOP_LAG, Finding
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from tests.measure.records import record_of
 
 NEAR = LinkConfig(delay_s=0.0002)

@@ -9,11 +9,11 @@ from jamlab.measure.performance import KEEP_S
 from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.measure.wall_clock import WallClock
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 
 

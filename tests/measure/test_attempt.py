@@ -8,8 +8,6 @@ import pytest
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.attempt import DEADLINE_S, attempt
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import (
     PORT_RESTRICTED,
@@ -21,9 +19,11 @@ from jamlab.networks.model.nat_behaviour import (
 )
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import HostConfig, Topology
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer
-from jamlab.networks.world import simulated_world
 
 DELAY_S = 0.02
 SIGNALLING_S = 0.05

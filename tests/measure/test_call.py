@@ -12,10 +12,10 @@ from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.file import embedded_configurations, load_configurations
 from jamlab.measure.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate, stand_in
 from jamlab.measure.population import load_population
-from jamlab.networks.clock import RealClock
 from jamlab.networks.model.nat_behaviour import Filtering, Mapping
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.rule import ALL_TYPES, direct_possible
+from jamlab.networks.simulated.clock import RealClock
 from jamlab.resources import data_path
 from tests.examples import examples
 

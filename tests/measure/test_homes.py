@@ -4,12 +4,12 @@ import pytest
 
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.homes import at_home
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.model.packet import Packet
 from jamlab.networks.model.place import Place
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 
 HOME = Place("home", ((PORT_RESTRICTED,),))
 OFFICE = Place("office", ((FirewallType(udp_blocked=True), PORT_RESTRICTED),))

@@ -16,12 +16,12 @@ from jamlab.measure.rig import Participant, Rig, stream_times, wait_until
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.mesh.figures import STAGES
 from jamlab.mesh.session import JamSession
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import Link, LinkConfig
 from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names
 from jamlab.networks.model.topology import host_name
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.process.precise_loop import collector_paused
 from jamlab.signaling.memory import MemoryChannel
 

@@ -20,7 +20,7 @@ from jamlab.measure.players import (
 )
 from jamlab.measure.sine import tone
 from jamlab.mesh.notices import NoticeKind
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 from tests.leaks import until
 from tests.measure.acceptance_runs import on_lan
 

@@ -22,12 +22,12 @@ from jamlab.measure.population import (
     place_named,
     population_names,
 )
-from jamlab.networks.firewall import Firewall
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import Filtering, Mapping, NatType, PortAllocation
 from jamlab.networks.model.packet import TCP, UDP, Packet
 from jamlab.networks.model.rule import direct_possible
 from jamlab.networks.model.topology import HostConfig, Topology
+from jamlab.networks.simulated.firewall import Firewall
 from jamlab.resources import data_path
 
 UNLIKELY = 1e-4

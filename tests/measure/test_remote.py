@@ -11,11 +11,11 @@ from jamlab.measure.summary import floor_ms, latency_verdict, paths_table
 from jamlab.measure.verdict import Outcome
 from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.mesh.session import JamSession
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 
 PLAN = LatencyPlan()

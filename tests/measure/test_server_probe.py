@@ -15,20 +15,20 @@ from jamlab.ice.time_limited import LIFETIME_S, time_limited
 from jamlab.measure.server_probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
 from jamlab.networks import coturn
 from jamlab.networks.coturn import Coturn
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.model.packet import TCP
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.rule import ALL_TYPES
 from jamlab.networks.model.topology import HostConfig
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.client import Credential, TurnClient
 from jamlab.networks.turn.fault import Fault
 from jamlab.networks.turn.server import TurnServer
 from jamlab.networks.turn.wire import open_wire
-from jamlab.networks.world import simulated_world
-from tests.networks.simulated import internet
+from tests.networks.simulated.internets import internet
 
 HOST = "127.0.0.1"
 needs_coturn = pytest.mark.skipif(

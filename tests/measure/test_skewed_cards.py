@@ -17,11 +17,11 @@ from jamlab.measure.latency import ONE_WAY
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.reading import Path
 from jamlab.measure.rig import Rig, stream_times
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.profile import profile_named
 from jamlab.networks.model.topology import host_name
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 
 pytestmark = pytest.mark.slow
 

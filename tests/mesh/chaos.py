@@ -17,14 +17,14 @@ from jamlab.audio.pcm import SAMPLE_RATE, silence
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.media.quality import Quality
 from jamlab.mesh.session import JamSession
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer
-from jamlab.networks.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import PeerJoined, PeerLeft
 from tests.mesh.jam import NAMES, WINDOW, tone, tones_in

@@ -17,11 +17,11 @@ from jamlab.audio.pcm import SAMPLE_RATE, silence
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.mesh.controls import MAX_GAIN_DB, MIN_GAIN_DB, Controls, Fader, GainError
 from jamlab.mesh.session import JamSession
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 
 GAINS = st.floats(MIN_GAIN_DB, MAX_GAIN_DB) | st.just(-math.inf)

@@ -15,7 +15,7 @@ from jamlab.mesh.link import PeerLink, answering, offering, routes_of
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Patience, Phase, Route
 from jamlab.mesh.service import WebRTCAudioService
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 from jamlab.signaling.messages import Signal, SignalType
 from tests.mesh.jam import CHEAP, Player
 

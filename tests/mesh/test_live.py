@@ -10,11 +10,11 @@ from jamlab.audio.card import VirtualCard
 from jamlab.media.quality import Quality
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.session import JamSession
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 from tests.leaks import until
 from tests.mesh.chaos import Jam, open_world

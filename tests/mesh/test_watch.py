@@ -7,7 +7,7 @@ import pytest
 
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.watch import FiguresWatch
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 from tests.mesh.readings import BEFORE, changed
 
 

@@ -16,9 +16,7 @@ from functools import partial
 
 import pytest
 
-from jamlab.networks.internet import Internet
 from jamlab.networks.kernel import KernelLab, unavailable
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
@@ -28,6 +26,8 @@ from jamlab.networks.model.nat_behaviour import (
     FirewallType,
 )
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
 from tests.leaks import DEADLINE_S
 
 NATS = (FULL_CONE, ADDRESS_RESTRICTED, PORT_RESTRICTED)

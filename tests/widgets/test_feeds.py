@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from jamlab.audio.levels import rms_dbfs
 from jamlab.measure.sine import tone
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.widgets.feeds import (
     INPUT,
     NO_CONNECTION,

@@ -12,8 +12,8 @@ from jamlab.audio.card import no_sound
 from jamlab.audio.signals import clipped
 from jamlab.measure.sine import tone
 from jamlab.mesh.session import JamSession
-from jamlab.networks.loop import run_simulated
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.widgets import LevelMeters
 from tests.mesh.test_live import Pair

@@ -10,7 +10,7 @@ from jamlab.measure.stages import StreamTimes
 from jamlab.media.counters import PlayedPacket
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.mesh.connection.timeline import CardTimeline
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 
 BEGAN_S = 100.0
 

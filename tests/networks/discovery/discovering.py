@@ -4,10 +4,10 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from jamlab.networks.discovery.discover import discover
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.stun.server import StunServer
 from tests.networks.turn import independent_client as c
 

@@ -13,8 +13,6 @@ from jamlab.networks import coturn
 from jamlab.networks.discovery import questions
 from jamlab.networks.discovery.conclusions import meaning
 from jamlab.networks.discovery.discover import DiscoveryError, discover
-from jamlab.networks.internet import Internet
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
@@ -28,6 +26,8 @@ from jamlab.networks.model.nat_behaviour import (
 )
 from jamlab.networks.model.rule import ALL_TYPES
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.stun.client import Retransmission
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer

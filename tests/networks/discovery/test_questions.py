@@ -11,12 +11,12 @@ from scipy.stats import binomtest
 
 from jamlab.networks.discovery import questions as inquiry_
 from jamlab.networks.discovery.questions import Inquiry, answers_over_tcp
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.stun.client import StunClient
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer
 from tests.networks.caller import LOCALHOST
-from tests.networks.simulated import wired
+from tests.networks.simulated.internets import wired
 from tests.networks.turn import independent_client as c
 
 TRIP_S = 0.02

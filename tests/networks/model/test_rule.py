@@ -30,7 +30,7 @@ from jamlab.networks.model.nat_behaviour import (
 )
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.rule import ALL_TYPES, Expectation, as_one_nat, direct_possible, expected
-from jamlab.networks.nat import Nat
+from jamlab.networks.simulated.nat import Nat
 from tests.networks.naive import NaiveNat, hole_punching
 
 EXPECTATION_NATS = ALL_TYPES[1:]

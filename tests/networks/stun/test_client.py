@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.stun.client import Retransmission, StunClient
 from jamlab.networks.stun.server import StunServer
 from tests.leaks import until
 from tests.networks.caller import calling
 from tests.networks.malformed import ANYTHING
-from tests.networks.simulated import wired
+from tests.networks.simulated.internets import wired
 from tests.networks.turn import independent_client as c
 
 RFC_8489_S = [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]

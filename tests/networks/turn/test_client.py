@@ -9,18 +9,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.model.topology import HostConfig
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.client import Credential, Relay, TurnClient
 from jamlab.networks.turn.fault import Fault, ServerFaultError
 from jamlab.networks.turn.server import TurnServer
 from jamlab.networks.turn.wire import open_wire
-from jamlab.networks.world import simulated_world
 from tests.examples import examples
-from tests.networks.simulated import internet, port
+from tests.networks.simulated.internets import internet, port
 from tests.networks.turn import independent_client as raw
 
 PORT = 3478

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.host import current_host
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.packet import TCP, Packet
 from jamlab.networks.model.topology import HostConfig
-from jamlab.networks.stream import CONNECT_TIMEOUT_S
+from jamlab.networks.simulated.host import current_host
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.stream import CONNECT_TIMEOUT_S
 from tests.examples import examples
-from tests.networks.simulated import internet, wired
+from tests.networks.simulated.internets import internet, wired
 
 PORT = 4000
 

@@ -22,7 +22,7 @@ class DeadlockError(RuntimeError):
 
 
 class Clock(Protocol):
-    """What a `jamlab.networks.loop.SimulatedLoop` asks of its clock."""
+    """What a `jamlab.networks.simulated.loop.SimulatedLoop` asks of its clock."""
 
     def time(self) -> float:
         """Return the time in seconds."""

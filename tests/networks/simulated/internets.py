@@ -3,10 +3,10 @@
 import asyncio
 import random
 
-from jamlab.networks.host import Host
-from jamlab.networks.internet import Internet
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import Topology
+from jamlab.networks.simulated.host import Host
+from jamlab.networks.simulated.internet import Internet
 
 
 def delay(seconds):

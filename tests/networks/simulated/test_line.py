@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from jamlab.networks.line import HANDSHAKE_BYTES, is_handshake
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig
-from tests.networks.simulated import delay, internet, port
+from jamlab.networks.simulated.line import HANDSHAKE_BYTES, is_handshake
+from jamlab.networks.simulated.loop import run_simulated
+from tests.networks.simulated.internets import delay, internet, port
 
 BOB = HostConfig("bob")
 
@@ -58,7 +58,7 @@ def test_links_have_the_size_on_the_wire_and_are_told_what_to_spare(monkeypatch)
             told.append((size_bytes, now_s, spared))
             return () if not spared else (now_s + 0.5, now_s + 0.25)
 
-    monkeypatch.setattr("jamlab.networks.line.Link", Noting)
+    monkeypatch.setattr("jamlab.networks.simulated.line.Link", Noting)
 
     async def main():
         net = internet(HostConfig("alice", LinkConfig(delay_s=1.0)), BOB)

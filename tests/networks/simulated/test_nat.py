@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from jamlab.networks import ports
 from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
@@ -25,7 +24,8 @@ from jamlab.networks.model.nat_behaviour import (
     PortAllocation,
 )
 from jamlab.networks.model.packet import TCP, UDP, Packet
-from jamlab.networks.nat import Nat
+from jamlab.networks.simulated import ports
+from jamlab.networks.simulated.nat import Nat
 from tests.examples import examples
 from tests.networks.naive import NaiveNat
 

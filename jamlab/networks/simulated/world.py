@@ -4,12 +4,14 @@ They list the machine's interfaces, read its wall clock and draw from its entrop
 ``with simulated_world():`` those few names ask the running loop first: on a `SimulatedLoop` the
 interfaces are the current host's, the wall clock is the loop's, and all randomness comes from its
 seed; on any other loop, and in other threads, everything is as it was. This is the only module that
-replaces anything of theirs, and `tests/networks/test_world.py` fails loudly when a name moves.
+replaces anything of theirs, and `tests/networks/simulated/test_world.py` fails loudly when a name
+moves.
 
 Out of reach is what OpenSSL reads itself: DTLS cannot send a lost flight again on virtual time
-(see `jamlab.networks.internet` for what is done about it), and its keys are never the same twice,
-nor, by a byte or two, the lengths of its certificates and signatures. So packets of ICE, STUN and
-TURN are the same for the same seed, byte for byte; those inside of DTLS and SRTP are not.
+(see `jamlab.networks.simulated.internet` for what is done about it), and its keys are never the
+same twice, nor, by a byte or two, the lengths of its certificates and signatures. So packets of
+ICE, STUN and TURN are the same for the same seed, byte for byte; those inside of DTLS and SRTP are
+not.
 """
 
 import asyncio
@@ -35,8 +37,8 @@ import aiortc.rtcrtpreceiver
 import aiortc.rtcrtpsender
 import aiortc.rtcsctptransport
 
-from jamlab.networks.host import current_host
-from jamlab.networks.loop import SimulatedLoop
+from jamlab.networks.simulated.host import current_host
+from jamlab.networks.simulated.loop import SimulatedLoop
 
 _EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 

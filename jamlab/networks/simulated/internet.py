@@ -14,15 +14,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
-from jamlab.networks.firewall import Firewall
-from jamlab.networks.host import EPHEMERAL_PORTS, Host
-from jamlab.networks.line import Line
-from jamlab.networks.loop import SimulatedLoop
 from jamlab.networks.model.addresses import backbone_addresses, private_addresses
 from jamlab.networks.model.nat_behaviour import FirewallType, NatType
 from jamlab.networks.model.packet import Packet
 from jamlab.networks.model.topology import DOMAIN, HostConfig, LanConfig, Topology
-from jamlab.networks.nat import Nat
+from jamlab.networks.simulated.firewall import Firewall
+from jamlab.networks.simulated.host import EPHEMERAL_PORTS, Host
+from jamlab.networks.simulated.line import Line
+from jamlab.networks.simulated.loop import SimulatedLoop
+from jamlab.networks.simulated.nat import Nat
 
 
 class Middlebox(Protocol):

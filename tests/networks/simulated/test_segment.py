@@ -1,7 +1,7 @@
-"""Tests of jamlab.networks.segment."""
+"""Tests of jamlab.networks.simulated.segment."""
 
 from jamlab.networks.model.packet import TCP, Packet
-from jamlab.networks.segment import reset_for
+from jamlab.networks.simulated.segment import reset_for
 
 
 def test_a_reset_is_not_answered():

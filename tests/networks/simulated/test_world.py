@@ -18,15 +18,15 @@ import aiortc.mediastreams
 import aiortc.rtcrtpsender
 import pytest
 
-from jamlab.networks import world
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.topology import HostConfig, LanConfig
+from jamlab.networks.simulated import world
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer
-from jamlab.networks.world import simulated_world
-from tests.networks.simulated import delay, internet
+from tests.networks.simulated.internets import delay, internet
 
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 

@@ -11,10 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.firewall import Firewall
-from jamlab.networks.host import EPHEMERAL_PORTS
-from jamlab.networks.internet import Internet, Middlebox
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
@@ -26,9 +22,13 @@ from jamlab.networks.model.nat_behaviour import (
 )
 from jamlab.networks.model.packet import TCP, UDP, Packet
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
-from jamlab.networks.nat import Nat
+from jamlab.networks.simulated.firewall import Firewall
+from jamlab.networks.simulated.host import EPHEMERAL_PORTS
+from jamlab.networks.simulated.internet import Internet, Middlebox
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.nat import Nat
 from tests.examples import examples
-from tests.networks.simulated import delay, echo, internet, port
+from tests.networks.simulated.internets import delay, echo, internet, port
 
 SERVER = ("192.0.2.1", 3478)
 
@@ -424,13 +424,13 @@ _TRACED = """
 import asyncio, hashlib, random, sys
 from aioice import Connection
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
-from jamlab.networks.internet import Internet
+from jamlab.networks.simulated.internet import Internet
 from jamlab.networks.model.link import LinkConfig
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.stun.server import StunServer
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.turn.server import TurnServer
-from jamlab.networks.world import simulated_world
+from jamlab.networks.simulated.world import simulated_world
 
 async def main():
     loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.networks.model.nat_behaviour import PortAllocation
-from jamlab.networks.ports import HIGHEST, LOWEST, PORT_COUNT, Binding, PortPool
+from jamlab.networks.simulated.ports import HIGHEST, LOWEST, PORT_COUNT, Binding, PortPool
 
 
 def pool_holding(allocation, expiries_s, seed=1):
@@ -44,7 +44,7 @@ def test_range():
 def test_chooses_a_free_port_if_there_is_one(allocation, expiries_s, now_s, wanted, seed):
     pool = pool_holding(allocation, expiries_s, seed)
     free = {port for port in range(1024, 1032) if expiries_s.get(port, 0) <= now_s}
-    with mock.patch.multiple("jamlab.networks.ports", HIGHEST=1031, PORT_COUNT=8):
+    with mock.patch.multiple("jamlab.networks.simulated.ports", HIGHEST=1031, PORT_COUNT=8):
         chosen = pool.choose(wanted, now_s)
     if allocation is PortAllocation.PRESERVE and wanted in free:
         assert chosen == wanted

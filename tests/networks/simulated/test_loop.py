@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.clock import DeadlockError, VirtualClock
-from jamlab.networks.loop import Handle, SimulatedLoop, run_simulated
 from jamlab.networks.model.topology import HostConfig
-from tests.networks.simulated import internet, port
+from jamlab.networks.simulated.clock import DeadlockError, VirtualClock
+from jamlab.networks.simulated.loop import Handle, SimulatedLoop, run_simulated
+from tests.networks.simulated.internets import internet, port
 
 
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.1 + 0.2]), max_size=60))
@@ -288,9 +288,9 @@ def test_a_connected_port_looks_its_name_up():
 
 _DEBUGGED = """
 import asyncio
-from tests.networks.simulated import internet, port, echo
+from tests.networks.simulated.internets import internet, port, echo
 from jamlab.networks.model.topology import HostConfig
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.loop import run_simulated
 
 async def main():
     assert asyncio.get_running_loop().get_debug()

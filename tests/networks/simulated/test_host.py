@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.host import EPHEMERAL_PORTS, Host, current_host
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.packet import TCP, UDP, Packet
-from tests.networks.simulated import Port, port, wired
+from jamlab.networks.simulated.host import EPHEMERAL_PORTS, Host, current_host
+from jamlab.networks.simulated.loop import run_simulated
+from tests.networks.simulated.internets import Port, port, wired
 
 
 def host(*addresses, names=(), first_port=EPHEMERAL_PORTS.start):

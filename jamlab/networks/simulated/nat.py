@@ -21,7 +21,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from jamlab.networks.model.nat_behaviour import Mapping, NatType, Pooling, remote_key
 from jamlab.networks.model.packet import TCP, UDP, Address, Packet
-from jamlab.networks.ports import Binding, PortPool
+from jamlab.networks.simulated.ports import Binding, PortPool
 
 _MAPPING_KEYS: dict[Mapping, Callable[[Packet], Hashable]] = {
     Mapping.EIM: lambda packet: (packet.transport, packet.source),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks.firewall import Firewall
 from jamlab.networks.model.nat_behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.model.packet import TCP, UDP, Packet
 from jamlab.networks.model.rule import ALL_TYPES, direct_possible
-from jamlab.networks.nat import Nat
+from jamlab.networks.simulated.firewall import Firewall
+from jamlab.networks.simulated.nat import Nat
 from tests.networks.naive import hole_punching
 
 INSIDE = ("203.0.113.1", 5000)

@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from jamlab.networks.clock import DeadlockError, RealClock, VirtualClock
-from jamlab.networks.loop import run_simulated
 from jamlab.networks.model.topology import HostConfig
-from tests.networks.simulated import delay, internet, port
+from jamlab.networks.simulated.clock import DeadlockError, RealClock, VirtualClock
+from jamlab.networks.simulated.loop import run_simulated
+from tests.networks.simulated.internets import delay, internet, port
 
 
 def test_waiting_takes_exactly_as_long_as_asked_for():
@@ -123,8 +123,8 @@ def test_a_real_clock_does_not_wake_early():
 
 _INTERRUPTED = """
 import asyncio, signal
-from jamlab.networks.clock import RealClock
-from jamlab.networks.loop import run_simulated
+from jamlab.networks.simulated.clock import RealClock
+from jamlab.networks.simulated.loop import run_simulated
 
 async def main():
     try:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from jamlab.networks.model.packet import TCP, UDP, Address, Packet, is_media
-from jamlab.networks.segment import reset_for
+from jamlab.networks.simulated.segment import reset_for
 
 EPHEMERAL_PORTS = range(49152, 65536)
 """RFC 6335 §6."""
@@ -48,7 +48,7 @@ def current_host() -> Host:
 
 
 class Host:
-    """A machine; made by `jamlab.networks.internet.Internet`.
+    """A machine; made by `jamlab.networks.simulated.internet.Internet`.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 They open their sockets by `create_datagram_endpoint` and `create_connection`, look names up through
 the loop, and read its time. Here all of that is answered by the host the running task belongs to
-(`jamlab.networks.host`), and the time by a clock that is passed in, so they run unmodified. There
-is no socket, no file descriptor and no thread in it.
+(`jamlab.networks.simulated.host`), and the time by a clock that is passed in, so they run
+unmodified. There is no socket, no file descriptor and no thread in it.
 
 Asyncio leaves two things open that are settled here. It promises no order among timers that are due
 at the same time, but packets sent one after the other over a line that delays them equally must
@@ -29,10 +29,10 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
-from jamlab.networks.clock import Clock, DeadlockError, VirtualClock
-from jamlab.networks.host import current_host
 from jamlab.networks.model.packet import TCP, Address
-from jamlab.networks.stream import StreamServer, connect
+from jamlab.networks.simulated.clock import Clock, DeadlockError, VirtualClock
+from jamlab.networks.simulated.host import current_host
+from jamlab.networks.simulated.stream import StreamServer, connect
 
 
 class Handle(asyncio.TimerHandle):

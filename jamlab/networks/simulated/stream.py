@@ -1,9 +1,9 @@
 """Streams on a simulated network: TCP as far as TURN over TCP needs it.
 
 Segments travel as packets, so NATs, firewalls and links treat them as they do any. What comes out
-of order is put right. Links never lose a segment (`jamlab.networks.internet`), so there is nothing
-to send again, no window and no congestion control: a stream over a lossy or slow link looks better
-here than it is. A segment a NAT or a firewall drops is gone for good.
+of order is put right. Links never lose a segment (`jamlab.networks.simulated.internet`), so there
+is nothing to send again, no window and no congestion control: a stream over a lossy or slow link
+looks better here than it is. A segment a NAT or a firewall drops is gone for good.
 
 A segment is one byte for its kind, eight for its number in the stream, and what was written. Both
 ends say when they close. Who does so first keeps the port until the other's word arrives, so that
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jamlab.networks.model.packet import TCP, Address, Packet
 
 if TYPE_CHECKING:
-    from jamlab.networks.host import Host
-from jamlab.networks.segment import DATA, FIN, HEADER, RESET, SYN, SYN_ACK, reset_for
+    from jamlab.networks.simulated.host import Host
+from jamlab.networks.simulated.segment import DATA, FIN, HEADER, RESET, SYN, SYN_ACK, reset_for
 
 CONNECT_TIMEOUT_S = 75.0
 """How long a connection attempt without an answer lasts (RFC 9293 §3.8.3 asks for 60 s or more)."""

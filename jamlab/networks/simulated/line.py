@@ -4,17 +4,17 @@ DTLS handshakes are spared by lossy links on virtual time: OpenSSL's retransmiss
 machine's clock, on which no time passes, so one lost flight would be the end of the connection. All
 their packets count as equally long there: OpenSSL's signatures and certificates are a byte or two
 longer or shorter from run to run, and the same seed must give the same times. Streams are always
-spared, see `jamlab.networks.stream`.
+spared, see `jamlab.networks.simulated.stream`.
 """
 
 from collections import Counter
 from collections.abc import Callable
 
-from jamlab.networks.clock import VirtualClock
-from jamlab.networks.loop import SimulatedLoop
 from jamlab.networks.model.link import Link, LinkConfig
 from jamlab.networks.model.packet import TCP, Packet
 from jamlab.networks.model.topology import PERFECT
+from jamlab.networks.simulated.clock import VirtualClock
+from jamlab.networks.simulated.loop import SimulatedLoop
 
 IP_UDP_HEADER = 28
 """Bytes a link carries beside the payload (IPv4 and UDP)."""

@@ -1,0 +1,1 @@
+"""An internet in one process, in virtual time."""
