@@ -41,8 +41,8 @@ from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.profile import profile_named, profile_names
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology, host_name
-from jamlab.networks.netem import why_no_netem
 from jamlab.networks.proof import prove
+from jamlab.networks.tun import why_no_netem
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""

@@ -10,7 +10,7 @@ route      which way packets are to go: direct or relayed
 routes     what each player said of its path to each other
 links      what the carrier of each link counted (`jamlab.networks.tun_link.LinkReport`)
 added      what carrying adds (`jamlab.measure.link_latency.AddedLatency`)
-no_netem   why the kernel has no netem; None when it has (`jamlab.networks.netem`)
+no_netem   why the kernel has no netem; None when it has (`jamlab.networks.tun`)
 ========== ============================================================================
 
 Nobody's clock differs from anybody's, so the time from emitted to heard is the latency. What two

@@ -3,17 +3,25 @@
 What the kernel sends out of the interface is read, what is written comes in by it, a packet each,
 from its IP header on. The device belongs to the network namespace its opener is in, and is there as
 long as it is open: whatever ends the opener removes it.
+
+Whether this kernel has netem, its own emulator of networks (tc-netem(8)).
+
+Links are carried in user space (`jamlab.networks.tun_link`) where it has and where it has not, for
+netem cannot be the links of this package: its jitter is drawn from tables that have no exponential
+distribution, and reorders. Who reads a report has a right to know which of the two it was.
 """
 
 import contextlib
 import fcntl
 import os
+import shutil
 import stat
 import struct
 import sys
+from itertools import count
 from pathlib import Path
 
-from jamlab.networks.namespace import KernelLabError
+from jamlab.networks.namespace import KernelLabError, own_prefix, remove, run
 
 NODE = Path("/dev/net/tun")
 LONGEST_NAME = 15
@@ -75,3 +83,27 @@ def open_tun(name: str) -> int:
         os.close(device)
         raise TunError(f"cannot make the TUN device {name!r}: {error.strerror}") from error
     return device
+
+
+_serials = count()
+
+
+def why_no_netem() -> str | None:
+    """Return why there is no netem here, in a sentence, or None; asks the kernel, as root.
+
+    Raises
+    ------
+    KernelLabError
+        When there can be no namespace to try it in.
+    """
+    if shutil.which("tc") is None:
+        return "tc not found: apt-get install -y iproute2"
+    name = f"{own_prefix()}netem-{next(_serials)}"
+    run("ip", "netns", "add", name)
+    try:
+        run("tc", "-netns", name, "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms")
+    except KernelLabError:
+        return "this kernel has no netem (its module sch_netem)"
+    finally:
+        remove([name])
+    return None

@@ -3,11 +3,15 @@
 import errno
 import os
 import stat
+import subprocess
 
 import pytest
 
 from jamlab.networks import tun
-from jamlab.networks.tun import TunError, open_tun, why_no_tun
+from jamlab.networks.kernel import KernelLab
+from jamlab.networks.model.topology import HostConfig, Topology
+from jamlab.networks.tun import TunError, open_tun, why_no_netem, why_no_tun
+from tests.networks.wires import needs_lab, own_namespaces
 
 
 @pytest.fixture
@@ -65,3 +69,20 @@ def test_a_file_that_is_no_device_is_refused(node):
 def test_elsewhere_there_are_none(monkeypatch):
     monkeypatch.setattr(tun.sys, "platform", "darwin")
     assert why_no_tun() == "TUN devices in network namespaces are Linux': run it on Linux"
+
+
+@needs_lab
+def test_it_is_what_tc_says_and_leaves_nothing():
+    with KernelLab(Topology((HostConfig("ada"),)), name="netem") as lab:
+        qdisc = ["tc", "qdisc", "add", "dev", "eth0", "root", "netem", "loss", "1%"]
+        asked = subprocess.run(lab.host("ada").command(*qdisc), capture_output=True, check=False)
+        before = own_namespaces()
+        reason = why_no_netem()
+        assert own_namespaces() == before
+    assert (reason is None) == (asked.returncode == 0)
+    assert reason is None or reason.startswith("this kernel has no netem")
+
+
+def test_without_tc_nobody_is_asked(monkeypatch):
+    monkeypatch.setattr(tun.shutil, "which", lambda _: None)
+    assert why_no_netem() == "tc not found: apt-get install -y iproute2"
