@@ -19,9 +19,9 @@ from bench.bars import bar, figure, publish
 from bench.calibration import alternated
 from jamlab.measure.agreement import disagreements
 from jamlab.measure.kernel_connectivity import measure_agreement
-from jamlab.networks import namespace
-from jamlab.networks.coturn import Coturn
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel import namespace
+from jamlab.networks.kernel.coturn import Coturn
+from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 

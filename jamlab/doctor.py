@@ -14,8 +14,9 @@ from jamlab.measure.here import connect_here, obstacle_of, unreachable
 from jamlab.measure.loop import LagProbe, LoopLag
 from jamlab.measure.record import machine, versions
 from jamlab.media.host_candidates import host_addresses, loopback_addresses
-from jamlab.networks import coturn, kernel
-from jamlab.networks.tun import why_no_tun
+from jamlab.networks.kernel import coturn
+from jamlab.networks.kernel import lab as kernel
+from jamlab.networks.kernel.tun import why_no_tun
 from jamlab.process.precise_loop import run_precisely
 from jamlab.process.real_time import ALLOWANCE, RealTime
 

@@ -11,10 +11,10 @@ from jamlab.measure.kernel_record import is_kernel_run, load_kernel
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.workers import Progress
-from jamlab.networks.coturn import CoturnError
-from jamlab.networks.kernel import KernelLabError
+from jamlab.networks.kernel.coturn import CoturnError
+from jamlab.networks.kernel.lab import KernelLabError
+from jamlab.networks.kernel.proof import ProofError
 from jamlab.networks.model.profile import UnknownProfileError, profile_names
-from jamlab.networks.proof import ProofError
 from jamlab.report.html import KERNEL_FOLDER, notebook_path, render
 
 __all__ = ["COMPLAINTS", "add_arguments", "is_kernel_run", "report", "verify", "wanted"]

@@ -8,9 +8,9 @@ import pytest
 
 from jamlab import natprobe
 from jamlab.cli import main
-from jamlab.networks import coturn
 from jamlab.networks.discovery.conclusions import Discovery, meaning
 from jamlab.networks.discovery.discover import DiscoveryError
+from jamlab.networks.kernel import coturn
 from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping
 
 needs_coturn = pytest.mark.skipif(

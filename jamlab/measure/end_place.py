@@ -7,7 +7,7 @@ forks those processes has imported them.
 import os
 from dataclasses import dataclass
 
-from jamlab.networks.kernel import KernelHost
+from jamlab.networks.kernel.lab import KernelHost
 
 TRUSTED_VARIABLE = "SSL_CERT_FILE"
 """Where OpenSSL looks for the certificates that it trusts."""

@@ -26,9 +26,9 @@ from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork
 from jamlab.measure.record import RecordError, read_file
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.measure.workers import Progress
-from jamlab.networks.coturn import CoturnError
-from jamlab.networks.kernel import KernelLabError
-from jamlab.networks.proof import ProofError
+from jamlab.networks.kernel.coturn import CoturnError
+from jamlab.networks.kernel.lab import KernelLabError
+from jamlab.networks.kernel.proof import ProofError
 
 AT_ONCE = 120
 """Attempts under way: two processes each, of some 8 MB."""

@@ -10,7 +10,7 @@ Two access links together have the profile's delay, jitter and loss, as on the s
 here time passes, sockets are the kernel's and the routers its netfilter's. *Direct* cases have
 home routers that packets get through (EIM/APDF), *relayed* ones those that they do not (symmetric),
 so that TURN is needed. The first case has links that do nothing: what it reads is what the machine
-and the namespaces take themselves, and in it the NATs are proved (`jamlab.networks.proof`).
+and the namespaces take themselves, and in it the NATs are proved (`jamlab.networks.kernel.proof`).
 """
 
 import asyncio
@@ -34,15 +34,15 @@ from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.routes import DIRECT, RELAYED
 from jamlab.measure.worker import WorkerError
 from jamlab.measure.workers import Progress
-from jamlab.networks.coturn import Coturn
-from jamlab.networks.kernel import KernelHost, KernelLab
+from jamlab.networks.kernel.coturn import Coturn
+from jamlab.networks.kernel.lab import KernelHost, KernelLab
+from jamlab.networks.kernel.proof import prove
+from jamlab.networks.kernel.tun import why_no_netem
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.profile import profile_named, profile_names
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology, host_name
-from jamlab.networks.proof import prove
-from jamlab.networks.tun import why_no_netem
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""
@@ -152,9 +152,9 @@ async def measure_kernel(
 
     Raises
     ------
-    jamlab.networks.kernel.KernelLabError
+    jamlab.networks.kernel.lab.KernelLabError
         When there can be no network lab here; says why.
-    jamlab.networks.proof.ProofError
+    jamlab.networks.kernel.proof.ProofError
         When a NAT does not behave as it should.
     jamlab.measure.worker.WorkerError
         When a process of it fails; with the last line it wrote.

@@ -32,12 +32,12 @@ from jamlab.measure.end import CALLEE, CALLER, End, Level, Log
 from jamlab.measure.end_place import OnHost
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import EndProcessError
-from jamlab.networks.coturn import Coturn
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel.coturn import Coturn
+from jamlab.networks.kernel.lab import KernelLab
+from jamlab.networks.kernel.nftables import KernelRefusalError, check_box
+from jamlab.networks.kernel.proof import prove
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology
-from jamlab.networks.nftables import KernelRefusalError, check_box
-from jamlab.networks.proof import prove
 
 _SERVERS = HostConfig("servers", addresses=2)
 _PORTS, _PER_END = range(1024, 32768), 8
@@ -68,7 +68,7 @@ class KernelNetwork:
 
     Raises
     ------
-    jamlab.networks.kernel.KernelLabError, jamlab.networks.coturn.CoturnError
+    jamlab.networks.kernel.lab.KernelLabError, jamlab.networks.kernel.coturn.CoturnError
         On entering the context: what is missing.
     """
 
@@ -104,7 +104,7 @@ class KernelNetwork:
 
         Raises
         ------
-        jamlab.networks.proof.ProofError
+        jamlab.networks.kernel.proof.ProofError
             When something does not behave as it should.
         """
         callers = [host.name for host in self._lab.hosts if host.name != _SERVERS.name]

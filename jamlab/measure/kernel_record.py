@@ -8,9 +8,9 @@ network    name of the profile; None for cables that do nothing
 delay_s    what the links on a packet's way delay it by, without jitter
 route      which way packets are to go: direct or relayed
 routes     what each player said of its path to each other
-links      what the carrier of each link counted (`jamlab.networks.tun_link.LinkReport`)
+links      what the carrier of each link counted (`jamlab.networks.kernel.tun_link.LinkReport`)
 added      what carrying adds (`jamlab.measure.link_latency.AddedLatency`)
-no_netem   why the kernel has no netem; None when it has (`jamlab.networks.tun`)
+no_netem   why the kernel has no netem; None when it has (`jamlab.networks.kernel.tun`)
 ========== ============================================================================
 
 Nobody's clock differs from anybody's, so the time from emitted to heard is the latency. What two

@@ -7,7 +7,7 @@ a known time. What the first takes is the sockets' and the kernel's; what the se
 the third more than that and the delay, is the carrier's: its being woken, reading and writing.
 
 It is measured before a run, on a machine that has nothing else to do. During the run each carrier
-notes how late it put each packet out (`jamlab.networks.shaper.DirectionReport`).
+notes how late it put each packet out (`jamlab.networks.kernel.shaper.DirectionReport`).
 """
 
 import socket
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology
 
@@ -67,7 +67,7 @@ def measure_added(probes: int = PROBES, delay_s: float = DELAY_S) -> AddedLatenc
 
     Raises
     ------
-    jamlab.networks.kernel.KernelLabError
+    jamlab.networks.kernel.lab.KernelLabError
         When there can be no network lab here; says why.
     """
     cable, carried, delayed = (

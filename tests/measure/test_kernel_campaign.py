@@ -25,7 +25,8 @@ from jamlab.measure.kernel_connectivity import (
 )
 from jamlab.measure.kernel_network import KernelNetwork, refusal
 from jamlab.measure.population import load_population, place_named
-from jamlab.networks import coturn, kernel, namespace, nftables, wiring
+from jamlab.networks.kernel import coturn, namespace, nftables, wiring
+from jamlab.networks.kernel import lab as kernel
 
 from .attempts import campaign
 

@@ -22,13 +22,13 @@ from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.routes import DIRECT, RELAYED, taken, wrong_routes
 from jamlab.measure.summary import paths_table
 from jamlab.mesh.figures import CANDIDATE_TYPES
-from jamlab.networks import coturn
+from jamlab.networks.kernel import coturn
+from jamlab.networks.kernel.proof import ProofError
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.profile import UnknownProfileError, profile_named, profile_names
 from jamlab.networks.model.rule import direct_possible
 from jamlab.networks.model.topology import PERFECT
-from jamlab.networks.proof import ProofError
-from tests.networks.wires import own_namespaces, reason
+from tests.networks.kernel.wires import own_namespaces, reason
 
 from .kernel_records import kernel_record
 

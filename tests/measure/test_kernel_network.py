@@ -14,8 +14,8 @@ from jamlab.measure.end_place import OnHost, here
 from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork, refusal
 from jamlab.measure.population import place_named
 from jamlab.measure.remote_end import EndProcessError
-from jamlab.networks.coturn import Coturn
-from jamlab.networks.kernel import KernelHost
+from jamlab.networks.kernel.coturn import Coturn
+from jamlab.networks.kernel.lab import KernelHost
 
 SECRET = "hunter-2-hunter-2"
 URLS = st.sampled_from(

@@ -5,7 +5,7 @@ import pytest
 from jamlab.measure import link_latency
 from jamlab.measure.link_latency import measure_added, one_way_s
 from jamlab.networks.model.link import LinkConfig
-from tests.networks.wires import needs_lab
+from tests.networks.kernel.wires import needs_lab
 
 
 def test_figures_are_what_is_beyond_the_cables_and_the_delay(monkeypatch):

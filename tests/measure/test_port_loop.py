@@ -9,9 +9,9 @@ import pytest
 from aioice import Connection, TransportPolicy
 
 from jamlab.measure.port_loop import PortLoop
-from jamlab.networks import coturn
-from jamlab.networks.coturn import Coturn
-from jamlab.networks.listening import free_ports
+from jamlab.networks.kernel import coturn
+from jamlab.networks.kernel.coturn import Coturn
+from jamlab.networks.kernel.listening import free_ports
 
 THERE = "127.0.0.1"
 needs_coturn = pytest.mark.skipif(

@@ -21,7 +21,7 @@ from jamlab.measure.end import AttemptError, Log
 from jamlab.measure.end_messages import line
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import EndProcessError, RemoteEnd
-from jamlab.networks.listening import free_ports
+from jamlab.networks.kernel.listening import free_ports
 from tests.examples import examples
 
 HOST_ONLY = IceConfiguration("host only")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jamlab.ice.configuration import IceServer
 from jamlab.ice.time_limited import LIFETIME_S, time_limited
 from jamlab.measure.server_probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
-from jamlab.networks import coturn
-from jamlab.networks.coturn import Coturn
+from jamlab.networks.kernel import coturn
+from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.model.packet import TCP

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks import coturn
 from jamlab.networks.discovery import questions
 from jamlab.networks.discovery.conclusions import meaning
 from jamlab.networks.discovery.discover import DiscoveryError, discover
+from jamlab.networks.kernel import coturn
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,

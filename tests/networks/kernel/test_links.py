@@ -3,11 +3,11 @@
 import socket
 import time
 
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel.lab import KernelLab
+from jamlab.networks.kernel.wiring import plan
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
-from jamlab.networks.wiring import plan
 
 from .wires import needs_lab
 

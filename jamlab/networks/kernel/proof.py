@@ -13,10 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from jamlab.networks.coturn import Coturn
 from jamlab.networks.discovery.conclusions import Discovery
 from jamlab.networks.discovery.discover import discover
-from jamlab.networks.kernel import KernelHost, KernelLab
+from jamlab.networks.kernel.coturn import Coturn
+from jamlab.networks.kernel.lab import KernelHost, KernelLab
 from jamlab.networks.model.nat_behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.model.packet import Address
 from jamlab.networks.model.topology import networks_around

@@ -1,4 +1,4 @@
-"""The process between a link's two TUN devices: ``python -m jamlab.networks.tun_carrier``.
+"""The process between a link's two TUN devices: ``python -m jamlab.networks.kernel.tun_carrier``.
 
 What to do comes as one line of JSON on standard input, and one says on standard output that both
 devices are there. It carries packets until standard input ends, be it that its owner is done with
@@ -22,10 +22,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from jamlab.networks.kernel.namespace import inside
+from jamlab.networks.kernel.shaper import Shaper
+from jamlab.networks.kernel.tun import open_tun
 from jamlab.networks.model.link import LinkConfig
-from jamlab.networks.namespace import inside
-from jamlab.networks.shaper import Shaper
-from jamlab.networks.tun import open_tun
 
 PRIORITY = 3
 """Above a session's in real time (2): wires do not wait for musicians. Below sound cards' (5)."""

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from jamlab.networks import listening
-from jamlab.networks.certificate import self_signed
-from jamlab.networks.listening import answers_tcp, answers_tls, answers_udp, free_ports
+from jamlab.networks.kernel import listening
+from jamlab.networks.kernel.certificate import self_signed
+from jamlab.networks.kernel.listening import answers_tcp, answers_tls, answers_udp, free_ports
 
 HOSTS = ("127.0.0.1", "127.0.0.2")
 

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel.lab import KernelLab
+from jamlab.networks.kernel.namespace import run
+from jamlab.networks.kernel.tun import TunError
+from jamlab.networks.kernel.tun_link import TunEnd, TunLink
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.namespace import run
-from jamlab.networks.tun import TunError
-from jamlab.networks.tun_link import TunEnd, TunLink
 from tests.examples import examples
 from tests.leaks import until
 
@@ -117,7 +117,7 @@ class TestEnd:
         script = (
             "import sys\n"
             "from jamlab.networks.model.link import LinkConfig\n"
-            "from jamlab.networks.tun_link import TunEnd, TunLink\n"
+            "from jamlab.networks.kernel.tun_link import TunEnd, TunLink\n"
             "one, two = (TunEnd(each, 'up0') for each in sys.argv[1:])\n"
             "with TunLink(LinkConfig(), one, two):\n"
             "    print('there', flush=True)\n"

@@ -15,23 +15,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from jamlab.networks.model.addresses import backbone_addresses, private_addresses
-from jamlab.networks.model.link import LinkConfig
-from jamlab.networks.model.nat_behaviour import FirewallType, NatType
-from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
-from jamlab.networks.nftables import (
+from jamlab.networks.kernel.nftables import (
     OUTSIDE,
     KernelRefusalError,
     check_box,
     conntrack_timeouts,
     ruleset,
 )
+from jamlab.networks.model.addresses import backbone_addresses, private_addresses
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import FirewallType, NatType
+from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
 
 HOST_END = "eth0"
 """The name of a host's interface."""
 
 _PORTS = range(16384, 65536)
-"""What hosts take free ports from, each its own: NATs keep them (`jamlab.networks.nftables`)."""
+"""What hosts take free ports from, each its own: NATs keep them
+(`jamlab.networks.kernel.nftables`)."""
 
 _LEAST_PORTS = 64
 

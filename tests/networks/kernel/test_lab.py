@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jamlab.networks import namespace
-from jamlab.networks.kernel import KernelLab, KernelLabError, unavailable
+from jamlab.networks.kernel import namespace
+from jamlab.networks.kernel.lab import KernelLab, KernelLabError, unavailable
+from jamlab.networks.kernel.nftables import KernelRefusalError
 from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
-from jamlab.networks.nftables import KernelRefusalError
 from tests.leaks import DEADLINE_S
-from tests.networks.kernel_boxes import HOME, home
-from tests.networks.wires import own_namespaces
+from tests.networks.kernel.boxes import HOME, home
+from tests.networks.kernel.wires import own_namespaces
 
 needs_kernel = pytest.mark.skipif(unavailable() is not None, reason=unavailable() or "")
 STUN = ("198.18.0.1", 3478)
@@ -82,7 +82,7 @@ def test_a_command_runs_on_its_host():
 
 ENTERS = """
 import socket, sys
-from jamlab.networks.kernel import KernelHost
+from jamlab.networks.kernel.lab import KernelHost
 KernelHost("eve", sys.argv[1], ()).enter()
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
     end.connect(("198.18.0.1", 3478))
@@ -256,8 +256,8 @@ def test_what_still_runs_inside_is_killed():
 
 OWNER = """
 import subprocess, signal, sys
-from jamlab.networks.kernel import KernelLab
-from tests.networks.kernel_boxes import HOME
+from jamlab.networks.kernel.lab import KernelLab
+from tests.networks.kernel.boxes import HOME
 with KernelLab(HOME) as lab:
     inside = subprocess.Popen(
         lab.host("ada").command("sh", "-c", "echo $$; exec sleep 1000"), stdout=subprocess.PIPE

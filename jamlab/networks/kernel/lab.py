@@ -1,8 +1,8 @@
 """A laboratory of Linux network namespaces: the topologies of the simulated internet on a kernel.
 
-`jamlab.networks.wiring` says what to build, `jamlab.networks.nftables` what the routers do, and
-`jamlab.networks.namespace` does it. Processes that start inside a host's namespace have its
-interfaces, ports and routes; nothing of the machine's own network is touched.
+`jamlab.networks.kernel.wiring` says what to build, `jamlab.networks.kernel.nftables` what the
+routers do, and `jamlab.networks.kernel.namespace` does it. Processes that start inside a host's
+namespace have its interfaces, ports and routes; nothing of the machine's own network is touched.
 """
 
 import itertools
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from jamlab.networks import namespace
+from jamlab.networks.kernel import namespace
+from jamlab.networks.kernel.namespace import KernelLabError, unavailable
+from jamlab.networks.kernel.tun_link import TunEnd, TunLink
+from jamlab.networks.kernel.wiring import Cable, Node, plan
 from jamlab.networks.model.topology import PERFECT, Topology
-from jamlab.networks.namespace import KernelLabError, unavailable
-from jamlab.networks.tun_link import TunEnd, TunLink
-from jamlab.networks.wiring import Cable, Node, plan
 from jamlab.process.signals import postponed, sigterm_unwinds
 
 __all__ = ["KernelHost", "KernelLab", "KernelLabError", "unavailable"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from jamlab.networks.kernel import KernelLab, unavailable
+from jamlab.networks.kernel.lab import KernelLab, unavailable
+from jamlab.networks.kernel.namespace import names, own_prefix
+from jamlab.networks.kernel.tun import why_no_tun
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.namespace import names, own_prefix
-from jamlab.networks.tun import why_no_tun
 
 reason = unavailable() or why_no_tun()
 needs_lab = pytest.mark.skipif(reason is not None, reason=reason or "")

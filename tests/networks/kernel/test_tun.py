@@ -7,11 +7,11 @@ import subprocess
 
 import pytest
 
-from jamlab.networks import tun
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel import tun
+from jamlab.networks.kernel.lab import KernelLab
+from jamlab.networks.kernel.tun import TunError, open_tun, why_no_netem, why_no_tun
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.tun import TunError, open_tun, why_no_netem, why_no_tun
-from tests.networks.wires import needs_lab, own_namespaces
+from tests.networks.kernel.wires import needs_lab, own_namespaces
 
 
 @pytest.fixture

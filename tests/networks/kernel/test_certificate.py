@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from jamlab.networks.certificate import self_signed
+from jamlab.networks.kernel.certificate import self_signed
 
 NOW = datetime.datetime.now(datetime.UTC)
 

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from jamlab.networks.kernel.shaper import DirectionReport
+from jamlab.networks.kernel.tun import TunError
 from jamlab.networks.model.link import LinkConfig
-from jamlab.networks.shaper import DirectionReport
-from jamlab.networks.tun import TunError
 
 _PATIENCE_S = 20.0
 """How long a process that has little to do may take on a machine that has much."""
@@ -79,7 +79,7 @@ class TunLink:
     def __enter__(self) -> Self:
         # In a session of its own: Ctrl-C is for the owner, who then ends the link.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "jamlab.networks.tun_carrier"],
+            [sys.executable, "-m", "jamlab.networks.kernel.tun_carrier"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

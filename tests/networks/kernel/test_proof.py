@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from jamlab.networks import coturn, kernel, namespace
-from jamlab.networks.coturn import Coturn
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel import coturn, namespace
+from jamlab.networks.kernel import lab as kernel
+from jamlab.networks.kernel.coturn import Coturn
+from jamlab.networks.kernel.lab import KernelLab
+from jamlab.networks.kernel.nftables import ruleset
+from jamlab.networks.kernel.proof import Behaviour, ProofError, asked_for, prove, told_by_coturn
 from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
@@ -20,9 +23,7 @@ from jamlab.networks.model.nat_behaviour import (
     Mapping,
 )
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.nftables import ruleset
-from jamlab.networks.proof import Behaviour, ProofError, asked_for, prove, told_by_coturn
-from tests.networks.kernel_boxes import home
+from tests.networks.kernel.boxes import home
 
 REASON = coturn.unavailable() or kernel.unavailable()
 needs_lab = pytest.mark.skipif(REASON is not None, reason=REASON or "")

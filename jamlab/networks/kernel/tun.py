@@ -6,9 +6,10 @@ long as it is open: whatever ends the opener removes it.
 
 Whether this kernel has netem, its own emulator of networks (tc-netem(8)).
 
-Links are carried in user space (`jamlab.networks.tun_link`) where it has and where it has not, for
-netem cannot be the links of this package: its jitter is drawn from tables that have no exponential
-distribution, and reorders. Who reads a report has a right to know which of the two it was.
+Links are carried in user space (`jamlab.networks.kernel.tun_link`) where it has and where it has
+not, for netem cannot be the links of this package: its jitter is drawn from tables that have no
+exponential distribution, and reorders. Who reads a report has a right to know which of the two it
+was.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from jamlab.networks.namespace import KernelLabError, own_prefix, remove, run
+from jamlab.networks.kernel.namespace import KernelLabError, own_prefix, remove, run
 
 NODE = Path("/dev/net/tun")
 LONGEST_NAME = 15

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks import tun_carrier
+from jamlab.networks.kernel import tun_carrier
+from jamlab.networks.kernel.shaper import Shaper
+from jamlab.networks.kernel.tun_carrier import PRIORITY, Way, carry
 from jamlab.networks.model.link import LinkConfig
-from jamlab.networks.shaper import Shaper
-from jamlab.networks.tun_carrier import PRIORITY, Way, carry
 from jamlab.process.real_time import PRIORITY as SESSIONS
 from tests.examples import examples
 
@@ -124,7 +124,7 @@ class TestCarry:
 class TestProcess:
     def test_says_in_a_sentence_what_is_wrong(self):
         task = {"config": {}, "seed": 1, "near": ["nowhere", "a"], "far": ["nowhere", "b"]}
-        command = [sys.executable, "-m", "jamlab.networks.tun_carrier"]
+        command = [sys.executable, "-m", "jamlab.networks.kernel.tun_carrier"]
         given_ = json.dumps(task) + "\n"
         done = subprocess.run(command, input=given_, capture_output=True, text=True, check=False)
         assert done.returncode == 1

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jamlab.networks.kernel import unavailable
+from jamlab.networks.kernel.lab import unavailable
+from jamlab.networks.kernel.nftables import (
+    KernelRefusalError,
+    check_box,
+    conntrack_timeouts,
+    ruleset,
+)
 from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
@@ -24,9 +30,8 @@ from jamlab.networks.model.nat_behaviour import (
     PortAllocation,
 )
 from jamlab.networks.model.topology import TopologyError
-from jamlab.networks.nftables import KernelRefusalError, check_box, conntrack_timeouts, ruleset
 from tests.examples import examples
-from tests.networks.kernel_boxes import ANY_FIREWALL, ANY_NAT, KERNEL_FIREWALLS, kernel_nats
+from tests.networks.kernel.boxes import ANY_FIREWALL, ANY_NAT, KERNEL_FIREWALLS, kernel_nats
 
 needs_kernel = pytest.mark.skipif(unavailable() is not None, reason=unavailable() or "")
 

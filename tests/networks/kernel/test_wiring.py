@@ -5,14 +5,14 @@ import itertools
 import pytest
 from hypothesis import given
 
+from jamlab.networks.kernel.nftables import OUTSIDE, KernelRefusalError
+from jamlab.networks.kernel.wiring import plan
 from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology, networks_around
-from jamlab.networks.nftables import OUTSIDE, KernelRefusalError
 from jamlab.networks.simulated.internet import Internet
 from jamlab.networks.simulated.loop import run_simulated
-from jamlab.networks.wiring import plan
 from tests.examples import examples
-from tests.networks.kernel_boxes import HOME, home, kernel_topologies
+from tests.networks.kernel.boxes import HOME, home, kernel_topologies
 
 ALICE = HostConfig("alice")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.networks.kernel.shaper import KEPT, Shaper, quantile
 from jamlab.networks.model.link import HOLD_BACK_S, Link, LinkConfig
-from jamlab.networks.shaper import KEPT, Shaper, quantile
 
 CONFIGS = st.builds(
     LinkConfig,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.networks import namespace
-from jamlab.networks.namespace import KernelLabError, unavailable
+from jamlab.networks.kernel import namespace
+from jamlab.networks.kernel.namespace import KernelLabError, unavailable
 
 needs_kernel = pytest.mark.skipif(unavailable() is not None, reason=unavailable() or "")
 

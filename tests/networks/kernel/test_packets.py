@@ -16,7 +16,7 @@ from functools import partial
 
 import pytest
 
-from jamlab.networks.kernel import KernelLab, unavailable
+from jamlab.networks.kernel.lab import KernelLab, unavailable
 from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,

@@ -18,9 +18,10 @@ import psutil
 import pytest
 from aioice import Connection, TransportPolicy
 
-from jamlab.networks import coturn, kernel
-from jamlab.networks.coturn import Coturn, CoturnError
-from jamlab.networks.kernel import KernelLab
+from jamlab.networks.kernel import coturn
+from jamlab.networks.kernel import lab as kernel
+from jamlab.networks.kernel.coturn import Coturn, CoturnError
+from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from tests.leaks import DEADLINE_S
@@ -138,7 +139,7 @@ def test_it_dies_with_its_owner():
     """A process that is killed cannot stop what it started."""
     code = (
         "import signal\n"
-        "from jamlab.networks.coturn import Coturn\n"
+        "from jamlab.networks.kernel.coturn import Coturn\n"
         "with Coturn() as server:\n"
         "    print(server.certificate_file.parent, flush=True)\n"
         "    signal.pause()\n"

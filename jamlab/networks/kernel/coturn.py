@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from jamlab.networks.certificate import self_signed
-from jamlab.networks.listening import answers_tcp, answers_tls, answers_udp, free_ports
-from jamlab.networks.namespace import PREFIX, leftovers, own_prefix
+from jamlab.networks.kernel.certificate import self_signed
+from jamlab.networks.kernel.listening import answers_tcp, answers_tls, answers_udp, free_ports
+from jamlab.networks.kernel.namespace import PREFIX, leftovers, own_prefix
 
 DEADLINE_S = 30.0
 """How long a server may take to answer, on a machine that has other things to do."""

@@ -1,0 +1,1 @@
+"""An internet of Linux network namespaces."""
