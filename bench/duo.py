@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 
 from bench.stillness import Stillness
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.signaling.hub import Hub
+from jamlab.signaling.hub.server import Hub
 from tests.audio.jack import NAME, jack, real_time_allowed
 
 SETTLES_S = 5.0

@@ -29,10 +29,10 @@ from jamlab.mesh.session import JamSession
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world
 from jamlab.process.precise_loop import collector_paused, run_precisely
-from jamlab.signaling.hub import Hub
+from jamlab.signaling.hub.phoenix import MalformedFrameError, Version, decode
+from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import MalformedSignalError, Signal
-from jamlab.signaling.phoenix import MalformedFrameError, Version, decode
 from jamlab.signaling.supabase import SupabaseChannel
 from tests.mesh.chaos import PLAYERS, Jam, chaos, open_world
 

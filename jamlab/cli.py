@@ -75,7 +75,7 @@ from jamlab.report.html import (
     render,
     verification_report,
 )
-from jamlab.signaling.handshake import HubError
+from jamlab.signaling.hub.handshake import HubError
 
 INVALID = 2
 """Exit status of a run that came to no verdict."""

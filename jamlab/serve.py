@@ -7,8 +7,8 @@ import shlex
 from urllib.parse import urlsplit
 
 from jamlab.signaling import endpoint
-from jamlab.signaling.handshake import is_loopback
-from jamlab.signaling.hub import KEY_VARIABLE, Hub, run_hub
+from jamlab.signaling.hub.handshake import is_loopback
+from jamlab.signaling.hub.server import KEY_VARIABLE, Hub, run_hub
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises
     ------
-    jamlab.signaling.handshake.HubError
+    jamlab.signaling.hub.handshake.HubError
         The hub cannot be there, or be so.
     """
     key = options.key or os.environ.get(KEY_VARIABLE)

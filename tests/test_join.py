@@ -21,7 +21,7 @@ from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.pairs import absent, pairs_table
 from jamlab.measure.remote import measuring_participant
 from jamlab.mesh.notices import Notice, NoticeKind
-from jamlab.signaling.hub import Hub
+from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.supabase import SupabaseChannel
 from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.leaks import until

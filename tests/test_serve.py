@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from jamlab import cli, serve
 from jamlab.signaling import endpoint
-from jamlab.signaling.hub import KEY_VARIABLE
+from jamlab.signaling.hub.server import KEY_VARIABLE
 
 DEADLINE_S = 30
 KEY = "sb_test_key_77"

@@ -7,7 +7,7 @@ import json
 
 from jamlab.measure.envoy import orders, tell
 from jamlab.process.precise_loop import run_precisely
-from jamlab.signaling.hub import Hub
+from jamlab.signaling.hub.server import Hub
 
 
 async def serve() -> None:

@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S
-from jamlab.signaling.limits import Limits
+from jamlab.signaling.hub.limits import Limits
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.supabase import SupabaseChannel
 from tests.leaks import sockets, until

@@ -42,6 +42,6 @@ class TestHosted(ChannelContract):
 class TestHub(ChannelContract):
     @pytest.fixture
     async def room(self, nothing_left):
-        module = pytest.importorskip("jamlab.signaling.hub")
+        module = pytest.importorskip("jamlab.signaling.hub.server")
         async with module.Hub(host="127.0.0.1", port=0, key=KEY) as hub:
             yield RealtimeRoom(hub.url, KEY)

@@ -494,7 +494,7 @@ async def test_more_signals_than_the_limit_allows_wait_and_arrive(service):
 
 
 def new_hub(port=0):
-    module = pytest.importorskip("jamlab.signaling.hub")
+    module = pytest.importorskip("jamlab.signaling.hub.server")
     return module.Hub(host="127.0.0.1", port=port, key=KEY)
 
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.signaling.backlog import OWN, Backlog
-from jamlab.signaling.limits import Limits
+from jamlab.signaling.hub.backlog import OWN, Backlog
+from jamlab.signaling.hub.limits import Limits
 
 LIMITS = Limits(unsent_bytes=1000, sender_unsent_bytes=300, signal_bytes=200)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.signaling.limits import CallWindow, Limits
+from jamlab.signaling.hub.limits import CallWindow, Limits
 
 
 @pytest.mark.parametrize("limit", [limit.name for limit in fields(Limits)])

@@ -1,11 +1,11 @@
 import pytest
 
-from jamlab.signaling.limits import Limits, RefusedError
+from jamlab.signaling.hub.limits import Limits, RefusedError
+from jamlab.signaling.hub.phoenix import Message, Version
+from jamlab.signaling.hub.presence import Presences
+from jamlab.signaling.hub.room import BURST_S, Member, Room, Socket
+from jamlab.signaling.hub.subscription import Subscription
 from jamlab.signaling.pace import TokenBucket
-from jamlab.signaling.phoenix import Message, Version
-from jamlab.signaling.presence import Presences
-from jamlab.signaling.room import BURST_S, Member, Room, Socket
-from jamlab.signaling.subscription import Subscription
 
 LIMITS = Limits(socket_events_per_s=10, presence_calls=2)
 

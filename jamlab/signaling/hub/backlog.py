@@ -8,7 +8,7 @@ a signal is always taken of a sender of whom nothing waits: others cannot use up
 
 from collections import Counter, deque
 
-from jamlab.signaling.limits import Limits
+from jamlab.signaling.hub.limits import Limits
 
 OWN = 0
 """Stands for the hub among senders, whose numbers begin at 1."""

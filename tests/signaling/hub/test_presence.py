@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from realtime._async.presence import AsyncRealtimePresence
 
-from jamlab.signaling.limits import RefusedError
-from jamlab.signaling.presence import Presences, read_presence
+from jamlab.signaling.hub.limits import RefusedError
+from jamlab.signaling.hub.presence import Presences, read_presence
 
 
 def presences():

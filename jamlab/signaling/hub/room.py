@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jamlab.signaling.limits import CallWindow, Limits, RefusedError
+from jamlab.signaling.hub.limits import CallWindow, Limits, RefusedError
+from jamlab.signaling.hub.phoenix import Message, Version
+from jamlab.signaling.hub.presence import Presences
+from jamlab.signaling.hub.subscription import Subscription
 from jamlab.signaling.pace import TokenBucket
-from jamlab.signaling.phoenix import Message, Version
-from jamlab.signaling.presence import Presences
-from jamlab.signaling.subscription import Subscription
 
 SIGNAL_EVENT = "webrtc-signal"
 """The broadcast in which nobody may speak for another."""

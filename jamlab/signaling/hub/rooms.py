@@ -13,13 +13,11 @@ from typing import Any
 
 from websockets.frames import CloseCode
 
-from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
-from jamlab.signaling.backlog import OWN
-from jamlab.signaling.challenge import Applicant, Challenges
-from jamlab.signaling.limits import Limits, RefusedError
-from jamlab.signaling.names import HeldNames, is_same
-from jamlab.signaling.pace import TokenBucket
-from jamlab.signaling.phoenix import (
+from jamlab.signaling.hub.actions import Action, Close, HubCounters, Ping, Send
+from jamlab.signaling.hub.backlog import OWN
+from jamlab.signaling.hub.challenge import Applicant, Challenges
+from jamlab.signaling.hub.limits import Limits, RefusedError
+from jamlab.signaling.hub.phoenix import (
     MalformedFrameError,
     Message,
     Version,
@@ -27,9 +25,11 @@ from jamlab.signaling.phoenix import (
     decode,
     reply,
 )
-from jamlab.signaling.presence import Diff, Presences, read_presence
-from jamlab.signaling.room import BURST_S, PAGE_BYTES, Member, Room, Socket
-from jamlab.signaling.subscription import Subscription, check_topic
+from jamlab.signaling.hub.presence import Diff, Presences, read_presence
+from jamlab.signaling.hub.room import BURST_S, PAGE_BYTES, Member, Room, Socket
+from jamlab.signaling.hub.subscription import Subscription, check_topic
+from jamlab.signaling.names import HeldNames, is_same
+from jamlab.signaling.pace import TokenBucket
 
 TAKEN = "the name is taken: somebody in the room has it"
 """Why somebody is refused a name; clients look for "taken"."""

@@ -16,9 +16,9 @@ So a member whose network died gets the name back, and nobody else gets it.
 import math
 from dataclasses import dataclass, field
 
-from jamlab.signaling.phoenix import Message
-from jamlab.signaling.room import Socket
-from jamlab.signaling.subscription import Subscription
+from jamlab.signaling.hub.phoenix import Message
+from jamlab.signaling.hub.room import Socket
+from jamlab.signaling.hub.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import json
 import random
 
-from jamlab.signaling.actions import Close, Ping, Send
-from jamlab.signaling.limits import Limits
-from jamlab.signaling.phoenix import Version
-from jamlab.signaling.rooms import Rooms
+from jamlab.signaling.hub.actions import Close, Ping, Send
+from jamlab.signaling.hub.limits import Limits
+from jamlab.signaling.hub.phoenix import Version
+from jamlab.signaling.hub.rooms import Rooms
 
 TOPIC = "realtime:room"
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.signaling.limits import Limits, RefusedError
-from jamlab.signaling.subscription import Subscription, check_topic
+from jamlab.signaling.hub.limits import Limits, RefusedError
+from jamlab.signaling.hub.subscription import Subscription, check_topic
 
 LIMITS = Limits(room_length=8, key_length=8)
 PYTHON_DEFAULT = {

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from jamlab.signaling.phoenix import Version
+from jamlab.signaling.hub.phoenix import Version
 
 PATH = "/socket"
 """Where a hub is: the path of self-hosted Realtime. The hosted one's serves as well."""

@@ -12,10 +12,10 @@ from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from jamlab.signaling.handshake import HubError
-from jamlab.signaling.hub import Hub
-from jamlab.signaling.limits import Limits
-from jamlab.signaling.rooms import Rooms
+from jamlab.signaling.hub.handshake import HubError
+from jamlab.signaling.hub.limits import Limits
+from jamlab.signaling.hub.rooms import Rooms
+from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.supabase import SupabaseChannel
 from tests.leaks import until
 from tests.signaling.contract import ChannelContract
@@ -185,7 +185,7 @@ class TestHandshake:
         assert KEY not in caplog.text
 
     async def test_the_key_is_not_logged_with_a_good_one(self, hub, caplog):
-        caplog.set_level(logging.DEBUG, logger="jamlab.signaling.hub")
+        caplog.set_level(logging.DEBUG, logger="jamlab.signaling.hub.server")
         caplog.set_level(logging.DEBUG, logger="websockets.server")
         caplog.set_level(logging.INFO, logger="websockets.client")
         async with raw(hub, "ada") as ada:
@@ -381,7 +381,7 @@ def skip_without_js():
     if not (JS / "node_modules").is_dir():
         pytest.skip(
             "no Supabase client for JavaScript: npm install --no-package-lock --prefix "
-            "tests/signaling/realtime_js"
+            "tests/signaling/hub/realtime_js"
         )
 
 

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from jamlab.signaling.hub.phoenix import Version
 from jamlab.signaling.names import digest
-from jamlab.signaling.phoenix import Version
 from tests.examples import examples
 
 from .lobby import TOPIC, Lobby

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jamlab.signaling.limits import Limits, RefusedError
+from jamlab.signaling.hub.limits import Limits, RefusedError
 from jamlab.signaling.names import digest
 
 PREFIX = "realtime:"

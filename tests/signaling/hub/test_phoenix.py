@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from realtime.message import BroadcastMessage, ServerMessageAdapter
 
-from jamlab.signaling.phoenix import (
+from jamlab.signaling.hub.phoenix import (
     MAX_DEPTH,
     MalformedFrameError,
     Message,

@@ -23,9 +23,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from jamlab.signaling.actions import Action, Close, HubCounters, Ping, Send
-from jamlab.signaling.backlog import OWN, Backlog
-from jamlab.signaling.handshake import (
+from jamlab.signaling.hub.actions import Action, Close, HubCounters, Ping, Send
+from jamlab.signaling.hub.backlog import OWN, Backlog
+from jamlab.signaling.hub.handshake import (
     PATH,
     Door,
     HubError,
@@ -35,9 +35,9 @@ from jamlab.signaling.handshake import (
     refuse,
     version_of,
 )
-from jamlab.signaling.limits import Limits
-from jamlab.signaling.phoenix import Version, encode
-from jamlab.signaling.rooms import Rooms
+from jamlab.signaling.hub.limits import Limits
+from jamlab.signaling.hub.phoenix import Version, encode
+from jamlab.signaling.hub.rooms import Rooms
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 5.0, 5.0
 """How often a client is asked for a sign of life, and how long it has to give one."""

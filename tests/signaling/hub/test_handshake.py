@@ -7,7 +7,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from jamlab.signaling.handshake import (
+from jamlab.signaling.hub.handshake import (
     Door,
     HubError,
     check_key,
@@ -17,8 +17,8 @@ from jamlab.signaling.handshake import (
     read_origin,
     version_of,
 )
-from jamlab.signaling.hub import Hub
-from jamlab.signaling.phoenix import Version
+from jamlab.signaling.hub.phoenix import Version
+from jamlab.signaling.hub.server import Hub
 
 KEY = "a kéy & more"
 QUOTED = "a%20k%C3%A9y+%26%20more"

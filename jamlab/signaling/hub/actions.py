@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from websockets.frames import CloseCode
 
-from jamlab.signaling.backlog import OWN
-from jamlab.signaling.phoenix import Message
+from jamlab.signaling.hub.backlog import OWN
+from jamlab.signaling.hub.phoenix import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jamlab.signaling.limits import RefusedError
+from jamlab.signaling.hub.limits import RefusedError
 
 _RESERVED = ("phx_ref", "phx_ref_prev", "presence_ref")
 """Names the service and the clients put into a meta; somebody else's would confuse them."""

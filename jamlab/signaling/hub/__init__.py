@@ -1,0 +1,1 @@
+"""A signalling server that speaks the protocol of Supabase Realtime."""
