@@ -15,7 +15,7 @@ from functools import partial
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.mesh.session import JamSession
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 from jamlab.widgets import LevelMeters
 from tests.audio.jack import DEVICE
 

@@ -33,7 +33,7 @@ from jamlab.signaling.hub.phoenix import MalformedFrameError, Version, decode
 from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import MalformedSignalError, Signal
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 from tests.mesh.chaos import PLAYERS, Jam, chaos, open_world
 
 RUNS = 5

@@ -34,7 +34,7 @@ from jamlab.mesh.notices import Notice
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.signaling.channel import NameTakenError, SignalingError
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 
 Say = Callable[[str], None]
 """Takes a line for the user."""

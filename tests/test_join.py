@@ -22,7 +22,7 @@ from jamlab.measure.pairs import absent, pairs_table
 from jamlab.measure.remote import measuring_participant
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.signaling.hub.server import Hub
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.leaks import until
 from tests.mesh.jam import Member

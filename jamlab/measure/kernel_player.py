@@ -24,7 +24,7 @@ from jamlab.measure.respondent import answering
 from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
 from jamlab.process.precise_loop import run_precisely
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 
 CONNECT_TIMEOUT_S = 90.0
 """Two direct attempts, each after a server that does not answer, and relayed ones."""

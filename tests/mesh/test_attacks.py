@@ -22,7 +22,7 @@ from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S
 from jamlab.signaling.hub.limits import Limits
 from jamlab.signaling.memory import MemoryChannel
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 from tests.leaks import sockets, until
 from tests.mesh.jam import Member
 

@@ -1,7 +1,7 @@
 import pytest
 
 from jamlab.signaling.memory import MemoryChannel
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 from tests.signaling.contract import ChannelContract
 from tests.signaling.service import KEY, Service
 

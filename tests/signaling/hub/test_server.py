@@ -16,7 +16,7 @@ from jamlab.signaling.hub.handshake import HubError
 from jamlab.signaling.hub.limits import Limits
 from jamlab.signaling.hub.rooms import Rooms
 from jamlab.signaling.hub.server import Hub
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase.channel import SupabaseChannel
 from tests.leaks import until
 from tests.signaling.contract import ChannelContract
 

@@ -5,7 +5,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from jamlab.signaling.inbox import (
+from jamlab.signaling.messages import MAX_SIGNAL_BYTES, Signal, SignalType
+from jamlab.signaling.supabase.inbox import (
     FOR_ANOTHER,
     MALFORMED,
     MAX_HELD,
@@ -13,7 +14,6 @@ from jamlab.signaling.inbox import (
     UNKNOWN_SENDER,
     Inbox,
 )
-from jamlab.signaling.messages import MAX_SIGNAL_BYTES, Signal, SignalType
 from tests.examples import examples
 
 HOLD_S = 2.0

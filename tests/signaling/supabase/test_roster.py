@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from jamlab.signaling.messages import PeerJoined, PeerLeft, SignalingLost, SignalingRestored
-from jamlab.signaling.roster import Occupant, Roster, read_presence
+from jamlab.signaling.supabase.roster import Occupant, Roster, read_presence
 from tests.examples import examples
 
 GRACE_S = 20.0

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 
 from jamlab.signaling.messages import Signal, SignalType
-from jamlab.signaling.outbox import KEEP_S, MAX_KEPT, NOBODY, REFUSED, TOO_MANY, TOO_OLD, Outbox
+from jamlab.signaling.supabase.outbox import (
+    KEEP_S,
+    MAX_KEPT,
+    NOBODY,
+    REFUSED,
+    TOO_MANY,
+    TOO_OLD,
+    Outbox,
+)
 from tests.examples import examples
 
 ALL = frozenset({"ada", "ben", "cleo"})

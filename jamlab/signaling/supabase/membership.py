@@ -17,14 +17,14 @@ from contextlib import suppress
 from functools import partial
 
 from jamlab.signaling.channel import NameTakenError, SignalingError, name_taken
-from jamlab.signaling.connection import OPEN_TIMEOUT_S, Connection
 from jamlab.signaling.endpoint import Endpoint
-from jamlab.signaling.inbox import Inbox
 from jamlab.signaling.messages import ChannelEvent, PeerLeft, Signal
 from jamlab.signaling.names import digest
-from jamlab.signaling.outbox import Outbox
 from jamlab.signaling.pace import TokenBucket, backoff_s
-from jamlab.signaling.roster import Occupant, Roster
+from jamlab.signaling.supabase.connection import OPEN_TIMEOUT_S, Connection
+from jamlab.signaling.supabase.inbox import Inbox
+from jamlab.signaling.supabase.outbox import Outbox
+from jamlab.signaling.supabase.roster import Occupant, Roster
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import random
 from functools import partial
 
 from jamlab.signaling.endpoint import Endpoint
-from jamlab.signaling.membership import SupabaseMembership
 from jamlab.signaling.messages import MAX_NAME, is_name
+from jamlab.signaling.supabase.membership import SupabaseMembership
 
 EVENTS_PER_S = 100.0
 """The hosted service's limit for all members of all rooms together, on its smallest plan."""

@@ -9,10 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jamlab.signaling import connection, membership
 from jamlab.signaling.channel import NameTakenError, SignalingError
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
-from jamlab.signaling.inbox import FOR_ANOTHER, MALFORMED, UNKNOWN_SENDER, Inbox
 from jamlab.signaling.messages import (
     MAX_SIGNAL_BYTES,
     MalformedSignalError,
@@ -23,8 +21,10 @@ from jamlab.signaling.messages import (
     SignalingRestored,
     SignalType,
 )
-from jamlab.signaling.outbox import REFUSED
-from jamlab.signaling.supabase import SupabaseChannel
+from jamlab.signaling.supabase import connection, membership
+from jamlab.signaling.supabase.channel import SupabaseChannel
+from jamlab.signaling.supabase.inbox import FOR_ANOTHER, MALFORMED, UNKNOWN_SENDER, Inbox
+from jamlab.signaling.supabase.outbox import REFUSED
 from tests.leaks import until
 from tests.signaling.contract import Listener, listening, offer
 from tests.signaling.service import KEY, Service

@@ -1,0 +1,1 @@
+"""A signalling channel on Supabase Realtime."""
