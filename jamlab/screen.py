@@ -22,8 +22,7 @@ from jamlab.measure.digits import measured
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.server_probe import STEPS
 from jamlab.measure.servers import distinct_probes
-from jamlab.measure.statistics import Estimate
-from jamlab.measure.success import proportion
+from jamlab.measure.statistics import Estimate, proportion
 from jamlab.measure.summary import floor_ms, paths_table
 from jamlab.measure.verdict import GRAVITY, Outcome, Verdict
 from jamlab.report import opening

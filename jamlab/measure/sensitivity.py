@@ -29,8 +29,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from jamlab.measure.statistics import CONFIDENCE, RESAMPLES, Estimate
-from jamlab.measure.success import Figure, proportion, succeeded
+from jamlab.measure.statistics import CONFIDENCE, RESAMPLES, Estimate, proportion
+from jamlab.measure.success import Figure, succeeded
 
 _LEAST_EXPECTED = 5.0  # occurrences below which the test's distribution is a poor one
 _SURELY_ANOTHER = 1e-9  # its tail is thinner than that of so few occurrences

@@ -19,6 +19,7 @@ limit: its verdict is INCONCLUSIVE.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -268,3 +269,33 @@ def _groups(values: NDArray[np.float64], sessions: ArrayLike | None) -> list[NDA
         return [values]
     labels = np.asarray(sessions)
     return [values[labels == label] for label in np.unique(labels)]
+
+
+def proportion(
+    successes: int,
+    trials: int,
+    method: Literal["wilson", "exact"] = "wilson",
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """Estimate a probability, 0 to 1, from independent trials.
+
+    Parameters
+    ----------
+    successes, trials : int
+        Of `trials` attempts, `successes` succeeded.
+    method : {"wilson", "exact"}
+        Wilson's score interval covers `confidence` on average and is for looking at; the exact one
+        (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a verdict.
+    confidence : float
+        Probability of the two-sided interval.
+
+    Returns
+    -------
+    Estimate
+        NaN in ``[0, 1]`` without trials.
+    """
+    if trials == 0:
+        return Estimate(math.nan, 0.0, 1.0, confidence)
+    test = stats.binomtest(successes, trials)
+    interval = test.proportion_ci(confidence, method=method)
+    return Estimate(test.statistic, float(interval.low), float(interval.high), confidence)

@@ -10,49 +10,17 @@ nominates the first check that succeeds, RFC 8445 §8.1.1):
 What they mean for a population is worked out in `jamlab.measure.sensitivity`.
 """
 
-import math
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
 from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.statistics import CONFIDENCE, Estimate
+from jamlab.measure.statistics import proportion
 
 Figure = Literal["direct", "connected"]
 """What counts as success: a direct path, or any."""
-
-
-def proportion(
-    successes: int,
-    trials: int,
-    method: Literal["wilson", "exact"] = "wilson",
-    confidence: float = CONFIDENCE,
-) -> Estimate:
-    """Estimate a probability, 0 to 1, from independent trials.
-
-    Parameters
-    ----------
-    successes, trials : int
-        Of `trials` attempts, `successes` succeeded.
-    method : {"wilson", "exact"}
-        Wilson's score interval covers `confidence` on average and is for looking at; the exact one
-        (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a verdict.
-    confidence : float
-        Probability of the two-sided interval.
-
-    Returns
-    -------
-    Estimate
-        NaN in ``[0, 1]`` without trials.
-    """
-    if trials == 0:
-        return Estimate(math.nan, 0.0, 1.0, confidence)
-    test = stats.binomtest(successes, trials)
-    interval = test.proportion_ci(confidence, method=method)
-    return Estimate(test.statistic, float(interval.low), float(interval.high), confidence)
 
 
 def succeeded(attempts: pd.DataFrame, figure: Figure) -> "pd.Series[bool]":

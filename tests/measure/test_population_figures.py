@@ -16,8 +16,8 @@ from jamlab.measure.population_figures import (
     share_words,
 )
 from jamlab.measure.sensitivity import PopulationRate
-from jamlab.measure.statistics import Estimate
-from jamlab.measure.success import proportion, succeeded
+from jamlab.measure.statistics import Estimate, proportion
+from jamlab.measure.success import succeeded
 from jamlab.measure.symmetric_nats import Borne
 from jamlab.measure.verdict import Outcome, connectivity_verdicts, judge_at_least
 from jamlab.networks.model.rule import expected

@@ -16,7 +16,7 @@ from jamlab.measure.sensitivity import (
     rate_within,
     sensitivity,
 )
-from jamlab.measure.success import proportion
+from jamlab.measure.statistics import proportion
 
 from .attempts import (
     CONE,

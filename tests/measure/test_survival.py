@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.statistics import values_needed
-from jamlab.measure.success import proportion
+from jamlab.measure.statistics import proportion, values_needed
 from jamlab.measure.survival import (
     connection_curve,
     quantile_table,

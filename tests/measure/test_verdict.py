@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.statistics import Estimate, median
-from jamlab.measure.success import proportion
+from jamlab.measure.statistics import Estimate, median, proportion
 from jamlab.measure.symmetric_nats import share_curve
 from jamlab.measure.verdict import (
     GRAVITY,
