@@ -8,7 +8,7 @@ import pytest
 from aioice import Connection
 
 from jamlab import doctor
-from jamlab.measure.here import NO_LOOPBACK
+from jamlab.measure.reaches_itself import NO_LOOPBACK
 
 
 def found(subject):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jamlab.measure.here import NO_LOOPBACK
+from jamlab.measure.reaches_itself import NO_LOOPBACK
 
 PATIENCE_S = 300
 _UP = "ip link set lo up"

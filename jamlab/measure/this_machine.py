@@ -28,7 +28,7 @@ from jamlab.measure.connectivity_record import (
     ConnectivityRecord,
 )
 from jamlab.measure.end import Level
-from jamlab.measure.here import NO_LOOPBACK
+from jamlab.measure.reaches_itself import NO_LOOPBACK
 from jamlab.measure.record import provenance
 from jamlab.measure.server_probe import TIMEOUT_S
 from jamlab.measure.servers import probe_servers

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jamlab.measure.here import unreachable
 from jamlab.measure.latency import measure_latency
 from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.reaches_itself import unreachable
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.workers import Progress
 from jamlab.process.precise_loop import run_precisely
