@@ -58,9 +58,9 @@ from jamlab.measure.population import PopulationError
 from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
-from jamlab.measure.worker import WorkerError, check_reachable, measure_in_worker
+from jamlab.measure.worker import measure_in_worker
 from jamlab.measure.workers import Progress as Told
-from jamlab.measure.workers import process_pool
+from jamlab.measure.workers import WorkerError, check_reachable, process_pool
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery.discover import DiscoveryError

@@ -34,8 +34,8 @@ from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USER
 from jamlab.measure.findings import Finding
 from jamlab.measure.plan import LEAST_SESSION_S, LatencyPlan
 from jamlab.measure.record import LatencyRecord, RecordError
-from jamlab.measure.worker import WorkerError, measure_in_worker, run_worker
-from jamlab.measure.workers import Progress, process_pool
+from jamlab.measure.worker import measure_in_worker
+from jamlab.measure.workers import Progress, WorkerError, process_pool, run_worker
 
 LOOPBACK = "loopback-round-trip"
 TESTS = (

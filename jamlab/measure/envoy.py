@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from jamlab.measure.worker import WorkerError
+from jamlab.measure.workers import WorkerError
 
 Tell = Callable[[dict[str, Any]], None]
 """Takes what an envoy tells its owner."""

@@ -32,8 +32,7 @@ from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import absent
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.routes import DIRECT, RELAYED
-from jamlab.measure.worker import WorkerError
-from jamlab.measure.workers import Progress
+from jamlab.measure.workers import Progress, WorkerError
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab
 from jamlab.networks.kernel.proof import prove
@@ -156,7 +155,7 @@ async def measure_kernel(
         When there can be no network lab here; says why.
     jamlab.networks.kernel.proof.ProofError
         When a NAT does not behave as it should.
-    jamlab.measure.worker.WorkerError
+    jamlab.measure.workers.WorkerError
         When a process of it fails; with the last line it wrote.
     """
     progress(0.0, "what links add")

@@ -5,25 +5,18 @@ what to do as JSON on standard input. The worker says how far it is in lines of 
 output and leaves a record in the folder.
 """
 
-import asyncio
 import json
 import shutil
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jamlab.measure.latency import measure_latency
 from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.reaches_itself import unreachable
 from jamlab.measure.record import LatencyRecord
-from jamlab.measure.workers import Progress
+from jamlab.measure.workers import Progress, WorkerError, report, run_worker
 from jamlab.process.precise_loop import run_precisely
-
-
-class WorkerError(RuntimeError):
-    """The worker ended without a record."""
 
 
 async def measure_in_worker(
@@ -70,76 +63,6 @@ def _make(folder: Path) -> None:
     except OSError as error:
         fault = f"no record can be kept in {folder} ({error.strerror}): choose another folder"
         raise WorkerError(fault) from None
-
-
-def check_reachable() -> None:
-    """Refuse to measure on a machine that does not reach itself over UDP.
-
-    Raises
-    ------
-    WorkerError
-        Says why it does not, and what to do.
-    """
-    obstacle = unreachable()
-    if obstacle is not None:
-        raise WorkerError(str(obstacle))
-
-
-async def run_worker(module: str, task: object, folder: Path, progress: Progress) -> None:
-    """Run a module as a worker process, to its end.
-
-    Parameters
-    ----------
-    module : str
-        Its name.
-    task : object
-        What to do, for JSON.
-    folder : Path
-        Where the worker leaves its record.
-    progress : callable
-        Told how far it is, whenever the worker says so.
-
-    Raises
-    ------
-    WorkerError
-        When this machine does not reach itself, before anything is measured; when the worker
-        fails, with the last line it wrote.
-    """
-    await asyncio.to_thread(check_reachable)
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, str(folder), stdin=PIPE, stdout=PIPE, stderr=PIPE
-    )
-    try:
-        errors = await _attend(worker, task, progress)
-    finally:
-        if worker.returncode is None:
-            worker.kill()
-            await worker.wait()
-    if worker.returncode != 0:
-        last = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-        raise WorkerError(f"the measuring process ended with {worker.returncode}: {last}")
-
-
-async def _attend(worker: Process, task: object, progress: Progress) -> bytes:
-    """Give the worker its task, pass its progress on; returns what it wrote to standard error."""
-    assert worker.stdin
-    assert worker.stdout
-    assert worker.stderr
-    reading_errors = asyncio.create_task(worker.stderr.read())
-    try:
-        worker.stdin.write(json.dumps(task).encode())
-        worker.stdin.close()
-        async for line in worker.stdout:
-            progress(*json.loads(line))
-        await worker.wait()
-        return await reading_errors
-    finally:
-        reading_errors.cancel()
-
-
-def report(done: float, doing: str) -> None:
-    """Tell the parent how far this worker is."""
-    print(json.dumps([done, doing]), flush=True)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from jamlab.measure.envoy import envoy
 from jamlab.measure.kernel_latency import PLAYER, SERVERS
-from jamlab.measure.worker import WorkerError
+from jamlab.measure.workers import WorkerError
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 TASK = {"host": "127.0.0.1", "key": "a secret of our own"}

@@ -10,7 +10,8 @@ import pytest
 from jamlab.measure import worker
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.record import LatencyRecord
-from jamlab.measure.worker import WorkerError, measure_in_worker, run_worker
+from jamlab.measure.worker import measure_in_worker
+from jamlab.measure.workers import WorkerError, run_worker
 
 from . import killed
 from .killed import NEW_MS, OLD_MS
