@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.envoy import envoy
 from jamlab.measure.kernel_player import PlayerTask
 from jamlab.measure.kernel_record import RECORDS, KernelRecord, case_name, load_kernel
 from jamlab.measure.link_latency import measure_added
@@ -32,7 +31,7 @@ from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import absent
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.routes import DIRECT, RELAYED
-from jamlab.measure.workers import Progress, WorkerError
+from jamlab.measure.workers import Progress, WorkerError, envoy
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab
 from jamlab.networks.kernel.proof import prove

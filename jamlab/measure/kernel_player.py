@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.envoy import orders, tell
 from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.performance import KEEP_S
 from jamlab.measure.plan import LatencyPlan
@@ -23,6 +22,7 @@ from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
+from jamlab.measure.workers import orders, tell
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase.channel import SupabaseChannel
 
