@@ -55,12 +55,12 @@ from jamlab.measure.kernel_connectivity import agreement_of
 from jamlab.measure.mouth_to_ear import check_block, mouth_to_ear_ms
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.population import PopulationError
+from jamlab.measure.processes import Progress as Told
+from jamlab.measure.processes import WorkerError, check_reachable, process_pool
 from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
 from jamlab.measure.worker import measure_in_worker
-from jamlab.measure.workers import Progress as Told
-from jamlab.measure.workers import WorkerError, check_reachable, process_pool
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery.discover import DiscoveryError

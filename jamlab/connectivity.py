@@ -23,8 +23,8 @@ from jamlab.measure.connectivity_record import (
 )
 from jamlab.measure.kernel_connectivity import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.population import population_names
+from jamlab.measure.processes import Progress
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine
-from jamlab.measure.workers import Progress
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
 from jamlab.measure.here import connect_here, obstacle_of
-from jamlab.measure.loop import LagProbe, LoopLag
+from jamlab.measure.loop_lag import LagProbe, LoopLag
 from jamlab.measure.reaches_itself import unreachable
 from jamlab.measure.record import machine, versions
 from jamlab.media.host_candidates import host_addresses, loopback_addresses

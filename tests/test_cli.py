@@ -23,8 +23,8 @@ from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.loopback import LoopbackPlan
 from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.processes import WorkerError
 from jamlab.measure.record import LatencyRecord
-from jamlab.measure.workers import WorkerError
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
 from tests.measure.acceptance_runs import good_finding, whole_record

@@ -33,9 +33,9 @@ from jamlab.measure.acceptance_record import LATENCY_FOLDER, AcceptanceRecord
 from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.findings import Finding
 from jamlab.measure.plan import LEAST_SESSION_S, LatencyPlan
+from jamlab.measure.processes import Progress, WorkerError, process_pool, run_worker
 from jamlab.measure.record import LatencyRecord, RecordError
 from jamlab.measure.worker import measure_in_worker
-from jamlab.measure.workers import Progress, WorkerError, process_pool, run_worker
 
 LOOPBACK = "loopback-round-trip"
 TESTS = (

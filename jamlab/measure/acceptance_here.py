@@ -19,7 +19,7 @@ from jamlab.measure.acceptance_sound import (
     two_users,
 )
 from jamlab.measure.findings import Finding
-from jamlab.measure.workers import Progress, report
+from jamlab.measure.processes import Progress, report
 from jamlab.process.precise_loop import run_precisely
 
 RealTimeTest: TypeAlias = Callable[[], Coroutine[Any, Any, Finding]]

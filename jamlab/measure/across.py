@@ -20,10 +20,10 @@ import numpy as np
 
 from jamlab.measure.latency import ONE_WAY, measure_latency
 from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.processes import Progress, process_pool
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import concealed_verdict, latency_verdict
 from jamlab.measure.verdict import Verdict
-from jamlab.measure.workers import Progress, process_pool
 from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names
 from jamlab.networks.model.topology import HostConfig, Topology, host_name
 from jamlab.networks.simulated.host import Host

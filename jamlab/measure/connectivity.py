@@ -35,7 +35,7 @@ from jamlab.measure.chunks import CampaignError, Chunk, Parts
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.end import Level
 from jamlab.measure.population import Population
-from jamlab.measure.workers import Progress, process_pool
+from jamlab.measure.processes import Progress, process_pool
 from jamlab.networks.simulated.world import simulated_world
 
 CHUNK_CALLS = 50

@@ -13,8 +13,8 @@ from jamlab.measure.connectivity import campaign, check_parameters
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.end import Level
 from jamlab.measure.population import Population, load_population
+from jamlab.measure.processes import Progress
 from jamlab.measure.record import provenance
-from jamlab.measure.workers import Progress
 
 DEFAULT_POPULATION = "nat_population"
 

@@ -23,9 +23,9 @@ from jamlab.measure.connectivity import attempt_row
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.end import Level
 from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork
+from jamlab.measure.processes import Progress
 from jamlab.measure.record import RecordError, read_file
 from jamlab.measure.remote_end import EndProcessError
-from jamlab.measure.workers import Progress
 from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError

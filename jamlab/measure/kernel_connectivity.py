@@ -34,8 +34,8 @@ from jamlab.measure.kernel_campaign import (
 )
 from jamlab.measure.kernel_network import refusal
 from jamlab.measure.population import load_population
+from jamlab.measure.processes import Progress
 from jamlab.measure.record import Content, write_record
-from jamlab.measure.workers import Progress
 from jamlab.networks.model.place import Place
 
 AGREEMENT_FOLDER = "agreement"

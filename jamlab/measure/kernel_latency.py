@@ -30,8 +30,8 @@ from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS
 from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import absent
 from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.processes import Progress, WorkerError, envoy
 from jamlab.measure.routes import DIRECT, RELAYED
-from jamlab.measure.workers import Progress, WorkerError, envoy
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab
 from jamlab.networks.kernel.proof import prove
@@ -154,7 +154,7 @@ async def measure_kernel(
         When there can be no network lab here; says why.
     jamlab.networks.kernel.proof.ProofError
         When a NAT does not behave as it should.
-    jamlab.measure.workers.WorkerError
+    jamlab.measure.processes.WorkerError
         When a process of it fails; with the last line it wrote.
     """
     progress(0.0, "what links add")

@@ -18,11 +18,11 @@ from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.performance import KEEP_S
 from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.processes import orders, tell
 from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
-from jamlab.measure.workers import orders, tell
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase.channel import SupabaseChannel
 

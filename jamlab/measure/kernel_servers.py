@@ -5,7 +5,7 @@ It is ``jamlab serve``, as a process in a namespace that its owner waits for and
 
 import json
 
-from jamlab.measure.workers import orders, tell
+from jamlab.measure.processes import orders, tell
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.hub.server import Hub
 

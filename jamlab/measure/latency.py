@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.loop import LagProbe
+from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
+from jamlab.measure.processes import Progress
 from jamlab.measure.reading import Path, click_table, waveform_table
 from jamlab.measure.record import LatencyRecord, provenance
 from jamlab.measure.rig import (
@@ -34,7 +35,6 @@ from jamlab.measure.rig import (
     stream_times,
     wait_until,
 )
-from jamlab.measure.workers import Progress
 from jamlab.process.precise_loop import collector_paused
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE, Block
 from jamlab.measure.clicks import ClickReading, read_clicks
-from jamlab.measure.loop import LagProbe
+from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.mesh_messages import (
     MAX_ARRIVALS,
     MAX_CLICKING_S,

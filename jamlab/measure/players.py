@@ -16,7 +16,7 @@ from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import Block
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.measure.findings import Finding
-from jamlab.measure.loop import LagProbe
+from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.rig import Participant, Where, difference, here, wait_until
 from jamlab.measure.statistics import Estimate, share_of_sessions
 from jamlab.media.quality import LOW_LATENCY, Quality

@@ -28,11 +28,11 @@ from jamlab.measure.connectivity_record import (
     ConnectivityRecord,
 )
 from jamlab.measure.end import Level
+from jamlab.measure.processes import Progress
 from jamlab.measure.reaches_itself import NO_LOOPBACK
 from jamlab.measure.record import provenance
 from jamlab.measure.server_probe import TIMEOUT_S
 from jamlab.measure.servers import probe_servers
-from jamlab.measure.workers import Progress
 from jamlab.media.host_candidates import host_addresses
 
 HERE = "this machine"

@@ -27,8 +27,8 @@ from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USER
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts
 from jamlab.measure.findings import LOOP_LAG
 from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.processes import WorkerError
 from jamlab.measure.statistics import values_needed
-from jamlab.measure.workers import WorkerError
 from tests.measure.acceptance_runs import good_finding, good_latency, record_with
 from tests.measure.records import record_of
 

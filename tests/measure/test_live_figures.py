@@ -9,7 +9,7 @@ import pytest
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.across import topology
-from jamlab.measure.loop import LagProbe
+from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.reading import Path
 from jamlab.measure.rig import Participant, Rig, stream_times, wait_until

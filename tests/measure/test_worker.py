@@ -9,9 +9,9 @@ import pytest
 
 from jamlab.measure import worker
 from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.processes import WorkerError, run_worker
 from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import measure_in_worker
-from jamlab.measure.workers import WorkerError, run_worker
 
 from . import killed
 from .killed import NEW_MS, OLD_MS

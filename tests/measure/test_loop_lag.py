@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.loop import PROBE_INTERVAL_S, LagProbe, LoopLag
+from jamlab.measure.loop_lag import PROBE_INTERVAL_S, LagProbe, LoopLag
 
 
 class StalledLoop(asyncio.SelectorEventLoop):

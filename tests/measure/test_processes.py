@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from jamlab.measure.kernel_latency import PLAYER, SERVERS
-from jamlab.measure.workers import WorkerError, envoy, process_pool
+from jamlab.measure.processes import WorkerError, envoy, process_pool
 from tests.leaks import DEADLINE_S
 
 AT_WORK = """
 import os, time
-from jamlab.measure.workers import process_pool
+from jamlab.measure.processes import process_pool
 
 if __name__ == "__main__":
     with process_pool() as pool:
