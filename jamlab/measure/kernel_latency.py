@@ -30,7 +30,7 @@ from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS
 from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import absent
 from jamlab.measure.plan import LatencyPlan, PlanError
-from jamlab.measure.processes import Progress, WorkerError, envoy
+from jamlab.measure.processes import Progress, WorkerError, child_process
 from jamlab.measure.routes import DIRECT, RELAYED
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab
@@ -211,7 +211,9 @@ async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dic
         tasks = _tasks(plan, *await _serve(lab.host(PUBLIC), stack))
         players = [
             await stack.enter_async_context(
-                envoy(task.name, PLAYER, task.to_data(), lab.host(host_name(task.name)).command)
+                child_process(
+                    task.name, PLAYER, task.to_data(), lab.host(host_name(task.name)).command
+                )
             )
             for task in tasks
         ]
@@ -228,7 +230,7 @@ async def _serve(public: KernelHost, stack: AsyncExitStack) -> tuple[str, str, I
     turn = stack.enter_context(Coturn(public, users={_USER: password}))
     servers = (IceServer(turn.stun_url), IceServer(turn.turn_url(), _USER, password))
     task = {"host": public.addresses[0], "key": key}
-    hub = await stack.enter_async_context(envoy("the hub", SERVERS, task, public.command))
+    hub = await stack.enter_async_context(child_process("the hub", SERVERS, task, public.command))
     return (await hub.told())["hub"], key, IceConfiguration("the lab's", servers)
 
 

@@ -123,8 +123,8 @@ Tell = Callable[[dict[str, Any]], None]
 _LONGEST_LINE = 1 << 20
 
 
-class Envoy:
-    """The owner's end of a process that runs; make one with `envoy`."""
+class ChildProcess:
+    """The owner's end of a process that runs; make one with `child_process`."""
 
     def __init__(self, name: str, process: Process) -> None:
         self.name = name
@@ -173,9 +173,9 @@ class Envoy:
 
 
 @asynccontextmanager
-async def envoy(
+async def child_process(
     name: str, module: str, task: object, within: Callable[..., Sequence[str]]
-) -> AsyncIterator[Envoy]:
+) -> AsyncIterator[ChildProcess]:
     """Run a module as an envoy; what is left of it is killed when the context ends.
 
     Parameters
@@ -196,7 +196,7 @@ async def envoy(
         stderr=PIPE,
         limit=_LONGEST_LINE,
     )
-    sent = Envoy(name, process)
+    sent = ChildProcess(name, process)
     try:
         sent.order(task)
         yield sent
