@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from jamlab.audio.card import Recording, VirtualCard
     from jamlab.audio.metronome import Metronome
     from jamlab.measure.card_record import CardRecord
+    from jamlab.measure.latency_record import LatencyRecord
     from jamlab.measure.plan import LatencyPlan
-    from jamlab.measure.record import LatencyRecord
     from jamlab.measure.summary import paths_table, verdicts, waterfall
     from jamlab.measure.worker import measure_in_worker
     from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
@@ -43,8 +43,8 @@ _HOMES = {
     "jamlab.audio.card": ("Recording", "VirtualCard"),
     "jamlab.audio.metronome": ("Metronome",),
     "jamlab.measure.card_record": ("CardRecord",),
+    "jamlab.measure.latency_record": ("LatencyRecord",),
     "jamlab.measure.plan": ("LatencyPlan",),
-    "jamlab.measure.record": ("LatencyRecord",),
     "jamlab.measure.summary": ("paths_table", "verdicts", "waterfall"),
     "jamlab.measure.worker": ("measure_in_worker",),
     "jamlab.media.quality": ("HIGH_QUALITY", "LOW_LATENCY", "Quality"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jamlab.measure.kernel_latency import KernelPlan, kernel_cases, measure_kernel
 from jamlab.measure.kernel_record import is_kernel_run, load_kernel
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.processes import Progress
-from jamlab.measure.record import LatencyRecord
 from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError

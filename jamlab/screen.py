@@ -19,7 +19,7 @@ from jamlab.measure.connectivity_record import (
     ConnectivityRecord,
 )
 from jamlab.measure.digits import measured
-from jamlab.measure.record import LatencyRecord
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.server_probe import STEPS
 from jamlab.measure.servers import distinct_probes
 from jamlab.measure.statistics import Estimate, proportion

@@ -21,10 +21,10 @@ from jamlab.measure.card_record import CardRecord
 from jamlab.measure.connectivity_plan import ConnectivityPlan
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.loopback import LoopbackPlan
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.processes import WorkerError
-from jamlab.measure.record import LatencyRecord
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
 from tests.measure.acceptance_runs import good_finding, whole_record

@@ -17,10 +17,10 @@ from typing import Any
 import pandas as pd
 
 from jamlab.measure.findings import TABLES, Finding, tables_of
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.record import (
     PROVENANCE,
     Content,
-    LatencyRecord,
     RecordError,
     check_whole,
     has_part,

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from jamlab.measure.latency import ONE_WAY, measure_latency
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.processes import Progress, process_pool
-from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import concealed_verdict, latency_verdict
 from jamlab.measure.verdict import Verdict
 from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names

@@ -26,9 +26,10 @@ import pandas as pd
 
 from jamlab.measure.across import load_across
 from jamlab.measure.latency import ONE_WAY
+from jamlab.measure.latency_record import CLICK_COLUMNS, LatencyRecord
 from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import pairs_table
-from jamlab.measure.record import CLICK_COLUMNS, LatencyRecord, RecordError
+from jamlab.measure.record import RecordError
 
 RECORDS = "[0-9][0-9]/packets.parquet"
 """What a run's folder has of each of its records, in a folder that is called by its number."""

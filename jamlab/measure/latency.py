@@ -21,11 +21,12 @@ import numpy as np
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.processes import Progress
 from jamlab.measure.reading import Path, click_table, waveform_table
-from jamlab.measure.record import LatencyRecord, provenance
+from jamlab.measure.record import provenance
 from jamlab.measure.rig import (
     Participant,
     Rig,

@@ -32,7 +32,8 @@ from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.record import LatencyRecord, RecordError
+from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.record import RecordError
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.summary import paths_table
 

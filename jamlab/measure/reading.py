@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from jamlab.audio.metronome import CLICK_FRAMES
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.clicks import ClickReading, correlate_click, read_clicks
+from jamlab.measure.latency_record import CLICK_COLUMNS
 from jamlab.measure.plan import MAX_LATENCY_S
-from jamlab.measure.record import CLICK_COLUMNS
 from jamlab.measure.rig import Participant
 from jamlab.measure.stages import STAGES, StreamTimes
 

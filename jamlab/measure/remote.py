@@ -18,10 +18,11 @@ from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.measure.latency import ROUND_TRIP
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
 from jamlab.measure.reading import Path, click_table, waveform_table
-from jamlab.measure.record import LatencyRecord, provenance
+from jamlab.measure.record import provenance
 from jamlab.measure.rig import Participant, difference, wait_until
 from jamlab.media.quality import quality_named
 from jamlab.mesh.session import JamSession, Signaling

@@ -16,7 +16,7 @@ import pandas as pd
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.digits import over, plain
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.record import LatencyRecord
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.routes import wrong_routes
 from jamlab.measure.stages import STAGES
 from jamlab.measure.stages import floor_ms as floor_of

@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from jamlab.measure.latency import measure_latency
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.processes import Progress, WorkerError, report, run_worker
-from jamlab.measure.record import LatencyRecord
 from jamlab.process.precise_loop import run_precisely
 
 

@@ -12,7 +12,7 @@ from jamlab.measure.across import ACROSS_TARGET_MS, across_verdicts
 from jamlab.measure.digits import measured
 from jamlab.measure.kernel_record import KernelRecord
 from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.record import LatencyRecord
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.stages import STAGES
 from jamlab.measure.summary import paths_table
 from jamlab.measure.summary import waterfall as waterfall_table

@@ -11,8 +11,8 @@ from pandas.io.formats.style import Styler
 from jamlab.measure import musicians
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.digits import measured
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.mouth_to_ear import NOT_MEASURED, mouth_to_ear_ms
-from jamlab.measure.record import LatencyRecord
 from jamlab.measure.summary import verdicts
 from jamlab.report.tables import styled_table
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.record import LatencyRecord
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.summary import floor_ms
 from jamlab.report.style import (
     FAINT,

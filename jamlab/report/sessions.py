@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from jamlab.measure.record import LatencyRecord
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.summary import paths_table, sessions_table
 from jamlab.report.style import FAINT, GRID, INK, TARGETS_MS, ReportFigure, legend, styled
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency_record import CLICK_COLUMNS, LatencyRecord
 from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.record import CLICK_COLUMNS, LatencyRecord, provenance
+from jamlab.measure.record import provenance
 from jamlab.measure.stages import STAGES
 
 LAG = {"readings": 1000, "median_ms": 0.1, "p95_ms": 0.2, "p99_ms": 0.3, "max_ms": 1.0}

@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 from jamlab.measure import worker
+from jamlab.measure.latency_record import LatencyRecord
 from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.processes import WorkerError, run_worker
-from jamlab.measure.record import LatencyRecord
 from jamlab.measure.worker import measure_in_worker
 
 from . import killed
