@@ -25,8 +25,8 @@ from jamlab.measure.attempt import attempt
 from jamlab.measure.call import Call, try_call
 from jamlab.measure.chunks import Chunk
 from jamlab.measure.connectivity import CHUNK_CALLS, campaign, run_chunk
-from jamlab.measure.latency import measure_latency
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.run import measure_latency
 from jamlab.measure.population import load_population
 from jamlab.networks.simulated.clock import RealClock, VirtualClock
 from jamlab.networks.simulated.loop import run_simulated

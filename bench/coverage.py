@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.statistics import Estimate, p95, share_of_sessions, worst_of
 
 TRIALS = 400

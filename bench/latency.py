@@ -21,11 +21,11 @@ import numpy as np
 from bench.bars import bar, figure, publish
 from bench.stock import stock_rig
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP, measure_latency
-from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
-from jamlab.measure.reading import Path
-from jamlab.measure.rig import Rig, difference
-from jamlab.measure.summary import aligned_blocks_ms, paths_table
+from jamlab.measure.latency.click_paths import Path
+from jamlab.measure.latency.participants import Rig, difference
+from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP, measure_latency
+from jamlab.measure.latency.verdicts import aligned_blocks_ms, paths_table
 from jamlab.media import rtc
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.process.precise_loop import collector_paused, run_precisely

@@ -20,8 +20,8 @@ from bench.bars import bar, figure, publish
 from bench.calibration import work_s
 from bench.latency import concealed_share, latencies_ms, path_from_now, real_time
 from jamlab.audio.signals import pink_noise
-from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
-from jamlab.measure.rig import Rig, difference
+from jamlab.measure.latency.participants import Rig, difference
+from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.process.precise_loop import collector_paused
 from jamlab.widgets import LevelMeters
 

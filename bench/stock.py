@@ -18,8 +18,8 @@ from aiortc.mediastreams import MediaStreamError
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.mixer import mix
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, silence
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.rig import Participant, Rig
+from jamlab.measure.latency.participants import Participant, Rig
+from jamlab.measure.latency.plan import LatencyPlan
 
 FRAME = 960
 

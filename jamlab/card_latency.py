@@ -12,8 +12,8 @@ from jamlab import arguments
 from jamlab.audio.card import MicrophoneUnavailableError
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
 from jamlab.measure.card_record import CardRecord, measure_card
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.loopback import LoopbackPlan, loopback_table
-from jamlab.measure.plan import LatencyPlan
 from jamlab.microphone import OR_NOTHING, add_argument, microphone_access
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         When a card cannot or may not be used, or nothing of what it plays comes back.
     jamlab.microphone.MicrophoneError
         When nobody answers whether its microphone may be used.
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range.
     jamlab.measure.record.RecordError
         When the record cannot be written.

@@ -52,16 +52,16 @@ from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
 from jamlab.measure.kernel_connectivity import agreement_of
-from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.verdicts import verdicts
+from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.mouth_to_ear import check_block, mouth_to_ear_ms
-from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.population import PopulationError
 from jamlab.measure.processes import Progress as Told
 from jamlab.measure.processes import WorkerError, check_reachable, process_pool
 from jamlab.measure.record import RecordError
-from jamlab.measure.summary import verdicts
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
-from jamlab.measure.worker import measure_in_worker
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery.discover import DiscoveryError

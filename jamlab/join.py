@@ -24,8 +24,8 @@ from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named, devices
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceConfigurationError
 from jamlab.ice.file import load_configurations
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.performance import KEEP_S
-from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import fields
 
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.media.quality import QUALITIES
 
 _OPTIONS = {
@@ -62,7 +62,7 @@ def plan(options: argparse.Namespace) -> LatencyPlan:
 
     Raises
     ------
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When one is out of its range.
     UnsupportedQualityError
         When there is no such quality.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jamlab.measure.kernel_latency import KernelPlan, kernel_cases, measure_kernel
 from jamlab.measure.kernel_record import is_kernel_run, load_kernel
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.processes import Progress
 from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
@@ -63,7 +63,7 @@ def verify(
 
     Raises
     ------
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When there is no such profile, or a parameter is out of its range.
     KernelLabError, CoturnError, ProofError
         When there can be no network lab here, or no TURN server; says why.

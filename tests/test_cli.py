@@ -21,9 +21,9 @@ from jamlab.measure.card_record import CardRecord
 from jamlab.measure.connectivity_plan import ConnectivityPlan
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
-from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.loopback import LoopbackPlan
-from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.processes import WorkerError
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
@@ -31,7 +31,7 @@ from tests.measure.acceptance_runs import good_finding, whole_record
 from tests.measure.agreements import agreement
 from tests.measure.attempts import POPULATIONS, campaign
 from tests.measure.card_records import card_record
-from tests.measure.records import LAG, record_of
+from tests.measure.latency.records import LAG, record_of
 
 OTHERS = [("--peers", "3"), ("--calls", "5"), ("--duration", "9")]
 KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason", "to_musicians"]

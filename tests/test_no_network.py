@@ -15,8 +15,8 @@ _UP = "ip link set lo up"
 
 SESSION = """
 import asyncio
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.rig import Rig
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.participants import Rig
 
 async def main():
     async with Rig.build(LatencyPlan(peers=2)):

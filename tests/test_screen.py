@@ -13,7 +13,7 @@ from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured
 from tests.measure.attempts import OPEN, row, table
 from tests.measure.attempts import record_of as campaign_of
-from tests.measure.records import record_of
+from tests.measure.latency.records import record_of
 
 ESTIMATE = Estimate(47.55, 45.34, 49.77, 0.95)
 

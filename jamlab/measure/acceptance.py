@@ -32,11 +32,11 @@ from jamlab.measure.acceptance_here import REAL_TIME, failure_of
 from jamlab.measure.acceptance_record import LATENCY_FOLDER, AcceptanceRecord
 from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.findings import Finding
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.plan import LEAST_SESSION_S, LatencyPlan
+from jamlab.measure.latency.plan import LEAST_SESSION_S, LatencyPlan
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.processes import Progress, WorkerError, process_pool, run_worker
 from jamlab.measure.record import RecordError
-from jamlab.measure.worker import measure_in_worker
 
 LOOPBACK = "loopback-round-trip"
 TESTS = (

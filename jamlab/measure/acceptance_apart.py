@@ -22,13 +22,13 @@ from jamlab.measure.attempt import FAILED
 from jamlab.measure.call import Call, simulate
 from jamlab.measure.findings import Finding
 from jamlab.measure.homes import World, at_home
-from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.plan import MAX_LATENCY_S
+from jamlab.measure.latency.click_paths import Path, click_table
+from jamlab.measure.latency.participants import wait_until
+from jamlab.measure.latency.plan import MAX_LATENCY_S
+from jamlab.measure.latency.run import ONE_WAY
+from jamlab.measure.latency.verdicts import late_ms
 from jamlab.measure.players import Player, all_connected, in_session, note_notices
-from jamlab.measure.reading import Path, click_table
-from jamlab.measure.rig import wait_until
 from jamlab.measure.statistics import heard_share, p95
-from jamlab.measure.summary import late_ms
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.profile import profile_named

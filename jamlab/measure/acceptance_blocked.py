@@ -19,8 +19,8 @@ from jamlab.ice.file import embedded_configurations
 from jamlab.measure.findings import Finding
 from jamlab.measure.hearing import exactly_heard_share, tones_over_time
 from jamlab.measure.homes import World, at_home
+from jamlab.measure.latency.participants import wait_until
 from jamlab.measure.players import Player, all_connected, in_session, note_notices
-from jamlab.measure.rig import wait_until
 from jamlab.measure.sine import tone
 from jamlab.media.quality import Quality
 from jamlab.mesh.notices import NoticeKind

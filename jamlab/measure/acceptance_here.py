@@ -1,4 +1,4 @@
-"""Acceptance tests in real time, in a process of their own; see `jamlab.measure.worker`.
+"""Acceptance tests in real time, in a process of their own; see `jamlab.measure.latency.worker`.
 
 Each has a loop of its own, and one that fails does not keep the others from running.
 """

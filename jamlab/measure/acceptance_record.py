@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from jamlab.measure.findings import TABLES, Finding, tables_of
-from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.record import (
     PROVENANCE,
     Content,

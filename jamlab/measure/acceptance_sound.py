@@ -19,6 +19,7 @@ from jamlab.audio.levels import dbfs_of, peak_dbfs, rms_dbfs
 from jamlab.audio.pcm import SAMPLE_RATE, Block
 from jamlab.measure.findings import LOOP_LAG, Finding
 from jamlab.measure.hearing import exactly_heard_share, tone_levels
+from jamlab.measure.latency.participants import Where, here
 from jamlab.measure.players import (
     Listening,
     Player,
@@ -26,7 +27,6 @@ from jamlab.measure.players import (
     in_session,
     listen,
 )
-from jamlab.measure.rig import Where, here
 from jamlab.measure.sine import AES17_HZ, SineFit, Steps, fit_sines, tone, windows
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.media.encoder import FrameEncoder

@@ -22,10 +22,9 @@ from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USER
 from jamlab.measure.across import ACROSS_TARGET_MS
 from jamlab.measure.digits import over
 from jamlab.measure.findings import LOOP_LAG
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.statistics import CONFIDENCE, Estimate
-from jamlab.measure.summary import (
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.verdicts import (
     MAX_LAG_MS,
     MAX_UNDERRUN_SHARE,
     ONE_SESSION,
@@ -33,6 +32,7 @@ from jamlab.measure.summary import (
     ROUND_TRIP_TARGET_MS,
     latency_verdict,
 )
+from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.verdict import (
     GRAVITY,
     Outcome,

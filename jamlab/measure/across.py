@@ -4,9 +4,9 @@
 
     player 1 ── access ── backbone ── access ── player 2
 
-The mesh, its packets and the cards are the ones of `jamlab.measure.latency`; only the network and
-the time are simulated, so a run takes as long as its computing does, the loop never lags, and the
-figure is the path's own. Two access links together have the profile's delay, jitter and loss.
+The mesh, its packets and the cards are the ones of `jamlab.measure.latency.run`; only the network
+and the time are simulated, so a run takes as long as its computing does, the loop never lags, and
+the figure is the path's own. Two access links together have the profile's delay, jitter and loss.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from jamlab.measure.latency import ONE_WAY, measure_latency
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.run import ONE_WAY, measure_latency
+from jamlab.measure.latency.verdicts import concealed_verdict, latency_verdict
 from jamlab.measure.processes import Progress, process_pool
-from jamlab.measure.summary import concealed_verdict, latency_verdict
 from jamlab.measure.verdict import Verdict
 from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names
 from jamlab.networks.model.topology import HostConfig, Topology, host_name
@@ -55,7 +55,7 @@ def across_plan(
 
     Raises
     ------
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range.
     jamlab.networks.model.profile.UnknownProfileError
         When there is no such profile.

@@ -25,13 +25,13 @@ from pathlib import Path
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.kernel_player import PlayerTask
 from jamlab.measure.kernel_record import RECORDS, KernelRecord, case_name, load_kernel
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.routes import DIRECT, RELAYED
 from jamlab.measure.link_latency import measure_added
 from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS
 from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import absent
-from jamlab.measure.plan import LatencyPlan, PlanError
 from jamlab.measure.processes import Progress, WorkerError, child_process
-from jamlab.measure.routes import DIRECT, RELAYED
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab
 from jamlab.networks.kernel.proof import prove
@@ -86,7 +86,7 @@ class KernelPlan:
 
     Raises
     ------
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When it lasts longer than anybody can be asked to click.
     """
 
@@ -109,7 +109,7 @@ def kernel_plan(
 
     Raises
     ------
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range.
     jamlab.networks.model.profile.UnknownProfileError
         When there is no such profile.

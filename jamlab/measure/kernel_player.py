@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
+from jamlab.measure.latency.participants import Participant
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.performance import KEEP_S
-from jamlab.measure.plan import LatencyPlan
 from jamlab.measure.processes import orders, tell
 from jamlab.measure.remote import measuring_participant
 from jamlab.measure.respondent import answering
-from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase.channel import SupabaseChannel

@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 
 from jamlab.measure.across import load_across
-from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.latency_record import CLICK_COLUMNS, LatencyRecord
+from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
+from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.mesh_record import MeshRecord
 from jamlab.measure.pairs import pairs_table
 from jamlab.measure.record import RecordError

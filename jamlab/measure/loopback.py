@@ -28,8 +28,8 @@ from jamlab.audio.portaudio import (
     pair_named,
     portaudio,
 )
-from jamlab.measure.clicks import read_clicks
-from jamlab.measure.plan import PlanError
+from jamlab.measure.latency.clicks import read_clicks
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.statistics import heard_share, jitter, median
 
 MAX_ROUND_TRIP_S = 1.0
@@ -97,7 +97,7 @@ def measure_loopback(
     -------
     DataFrame
         A row per click: ``block_frames``, ``click``, ``round_trip_frames`` (NaN when it was not
-        heard) and ``confidence``, see `jamlab.measure.clicks`.
+        heard) and ``confidence``, see `jamlab.measure.latency.clicks`.
 
     Raises
     ------

@@ -12,6 +12,8 @@ import secrets
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
+from jamlab.measure.latency.participants import Participant
+from jamlab.measure.latency.plan import MAX_LATENCY_S, PlanError
 from jamlab.measure.mesh_messages import (
     BUSY,
     REPORT,
@@ -21,8 +23,6 @@ from jamlab.measure.mesh_messages import (
 )
 from jamlab.measure.mesh_record import Answer, MeshRecord, record_of
 from jamlab.measure.performance import SPREAD_S, perform
-from jamlab.measure.plan import MAX_LATENCY_S, PlanError
-from jamlab.measure.rig import Participant
 from jamlab.measure.wall_clock import WallClock
 from jamlab.mesh.connection.events import PeerReport
 
@@ -58,9 +58,9 @@ async def measure_mesh(
 
     Raises
     ------
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range, nobody else is in the room, or we are muted.
-    jamlab.measure.rig.BusyError
+    jamlab.measure.latency.participants.BusyError
         When something is measured already.
 
     Notes

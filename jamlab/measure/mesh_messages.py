@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from jamlab.audio.metronome import VOICES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.plan import PlanError
+from jamlab.measure.latency.plan import PlanError
 from jamlab.signaling.messages import is_name
 
 T = TypeVar("T")

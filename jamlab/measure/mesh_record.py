@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.latency.stages import floor_ms
 from jamlab.measure.mesh_messages import MeshReport, MeshRequest
 from jamlab.measure.record import (
     PROVENANCE,
@@ -32,7 +33,6 @@ from jamlab.measure.record import (
     read_json,
     write_record,
 )
-from jamlab.measure.stages import floor_ms
 
 Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
 """What a member answered; None for nothing."""

@@ -31,11 +31,11 @@ from jamlab.audio.card import VirtualCard
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.card_record import CardRecord
-from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.run import ONE_WAY
+from jamlab.measure.latency.verdicts import paths_table
 from jamlab.measure.record import RecordError
 from jamlab.measure.statistics import CONFIDENCE, Estimate
-from jamlab.measure.summary import paths_table
 
 NOT_MEASURED = "not measured"
 

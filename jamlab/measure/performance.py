@@ -28,7 +28,9 @@ from numpy.typing import NDArray
 
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE, Block
-from jamlab.measure.clicks import ClickReading, read_clicks
+from jamlab.measure.latency.clicks import ClickReading, read_clicks
+from jamlab.measure.latency.participants import Participant, difference, wait_until
+from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.mesh_messages import (
     MAX_ARRIVALS,
@@ -37,8 +39,6 @@ from jamlab.measure.mesh_messages import (
     MeshReport,
     MeshRequest,
 )
-from jamlab.measure.plan import MAX_LATENCY_S
-from jamlab.measure.rig import Participant, difference, wait_until
 from jamlab.measure.wall_clock import WallClock
 from jamlab.media.counters import PlayedPacket
 from jamlab.mesh.connection.errors import UnknownPeerError
@@ -89,7 +89,7 @@ async def perform(me: Participant, request: MeshRequest, clock: WallClock) -> Me
 
     Raises
     ------
-    jamlab.measure.rig.BusyError
+    jamlab.measure.latency.participants.BusyError
         When something is measured already.
     """
     start = int(me.card.frame_at(asyncio.get_running_loop().time())) + _GAP_FRAMES

@@ -1,8 +1,8 @@
 """Players of an acceptance test: sessions whose capture and playback are both recorded.
 
-They are the participants of `jamlab.measure.rig`, but in a session with any ICE configuration, on
-any network, that need not connect. What the session was handed as captured is recorded between its
-card and itself, as a level meter would see it.
+They are the participants of `jamlab.measure.latency.participants`, but in a session with any ICE
+configuration, on any network, that need not connect. What the session was handed as captured is
+recorded between its card and itself, as a level meter would see it.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import Block
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.measure.findings import Finding
+from jamlab.measure.latency.participants import Participant, Where, difference, here, wait_until
 from jamlab.measure.loop_lag import LagProbe
-from jamlab.measure.rig import Participant, Where, difference, here, wait_until
 from jamlab.measure.statistics import Estimate, share_of_sessions
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.notices import Notice, NoticeKind

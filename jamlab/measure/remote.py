@@ -17,13 +17,13 @@ from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
-from jamlab.measure.latency import ROUND_TRIP
-from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.latency.click_paths import Path, click_table, waveform_table
+from jamlab.measure.latency.participants import Participant, difference, wait_until
+from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan, PlanError
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.run import ROUND_TRIP
 from jamlab.measure.loop_lag import LagProbe
-from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
-from jamlab.measure.reading import Path, click_table, waveform_table
 from jamlab.measure.record import provenance
-from jamlab.measure.rig import Participant, difference, wait_until
 from jamlab.media.quality import quality_named
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.process.precise_loop import collector_paused
@@ -89,11 +89,11 @@ async def measure_round_trip(
 
     Raises
     ------
-    jamlab.measure.plan.PlanError
+    jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range, or we are muted.
     jamlab.mesh.connection.errors.UnknownPeerError
         When there is no connection to that peer.
-    jamlab.measure.rig.BusyError
+    jamlab.measure.latency.participants.BusyError
         When something is measured already.
 
     Notes

@@ -9,9 +9,9 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from jamlab.measure.latency.participants import BusyError, Participant
 from jamlab.measure.mesh_messages import REQUEST, MalformedReportError, MeshRequest, busy
 from jamlab.measure.performance import perform
-from jamlab.measure.rig import BusyError, Participant
 from jamlab.measure.wall_clock import WallClock
 from jamlab.mesh.connection.events import PeerReport
 

@@ -11,11 +11,11 @@ from pandas.io.formats.style import Styler
 from jamlab.measure.across import ACROSS_TARGET_MS, across_verdicts
 from jamlab.measure.digits import measured
 from jamlab.measure.kernel_record import KernelRecord
-from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.stages import STAGES
-from jamlab.measure.summary import paths_table
-from jamlab.measure.summary import waterfall as waterfall_table
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.run import ONE_WAY
+from jamlab.measure.latency.stages import STAGES
+from jamlab.measure.latency.verdicts import paths_table
+from jamlab.measure.latency.verdicts import waterfall as waterfall_table
 from jamlab.networks.model.profile import NetworkProfile, profile_named
 from jamlab.report import carried
 from jamlab.report.breakdown import STAGE_WORDS

@@ -10,7 +10,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from jamlab.measure.kernel_record import KernelRecord, bounds_table
-from jamlab.measure.routes import taken
+from jamlab.measure.latency.routes import taken
 from jamlab.report.tables import styled_table
 
 _MICRO = 1e6

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.clicks import detection_threshold
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.plan import MAX_LATENCY_S
+from jamlab.measure.latency.clicks import detection_threshold
+from jamlab.measure.latency.plan import MAX_LATENCY_S
+from jamlab.measure.latency.record import LatencyRecord
 from jamlab.report.style import (
     BLUE,
     FAINT,

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
-from jamlab.measure import musicians
 from jamlab.measure.digits import measured
+from jamlab.measure.latency import musicians
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, Verdict, overall, unmeasured
 

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.summary import floor_ms
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.verdicts import floor_ms
 from jamlab.report.style import (
     FAINT,
     GRID,

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.summary import paths_table, sessions_table
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.verdicts import paths_table, sessions_table
 from jamlab.report.style import FAINT, GRID, INK, TARGETS_MS, ReportFigure, legend, styled
 
 _SPREAD = 0.6  # of the distance between two paths is for the sessions of one

@@ -16,8 +16,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.summary import ONE_WAY_TARGET_MS, ROUND_TRIP_TARGET_MS
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.verdicts import ONE_WAY_TARGET_MS, ROUND_TRIP_TARGET_MS
 
 WIDTH_IN = 9.0
 """Width of a figure: 900 px on the page, which is set for that."""

@@ -15,11 +15,11 @@ from pandas.io.formats.style import Styler
 
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.digits import measured
-from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.verdicts import MAX_LAG_MS, paths_table, sessions_table, verdicts
 from jamlab.measure.mouth_to_ear import mouth_to_ear_ms
 from jamlab.measure.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
 from jamlab.measure.statistics import Estimate
-from jamlab.measure.summary import MAX_LAG_MS, paths_table, sessions_table, verdicts
 from jamlab.measure.verdict import Verdict
 from jamlab.report.opening import Head, Told, badge, head
 

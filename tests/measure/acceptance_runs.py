@@ -8,7 +8,7 @@ from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.simulated.internet import Internet
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world
-from tests.measure.records import record_of
+from tests.measure.latency.records import record_of
 
 NEAR = LinkConfig(delay_s=0.0002)
 

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.worker import measure_in_worker
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.worker import measure_in_worker
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """Records of runs on the kernel's network that never were: latencies and routes are chosen."""
 
 from jamlab.measure.kernel_record import KernelRecord
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.routes import DIRECT
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.routes import DIRECT
 
 from .mesh_reports import Mesh, a_request
 from .simulated_mesh import clock

@@ -26,11 +26,11 @@ from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts
 from jamlab.measure.findings import LOOP_LAG
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.processes import WorkerError
 from jamlab.measure.statistics import values_needed
 from tests.measure.acceptance_runs import good_finding, good_latency, record_with
-from tests.measure.records import record_of
+from tests.measure.latency.records import record_of
 
 BLOCKED, APART = SIMULATED
 

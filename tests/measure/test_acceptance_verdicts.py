@@ -21,7 +21,7 @@ from jamlab.measure.findings import Finding
 from jamlab.measure.verdict import Outcome
 from tests.examples import examples
 from tests.measure.acceptance_runs import good_finding, record_with, whole_record
-from tests.measure.records import LAG, record_of
+from tests.measure.latency.records import LAG, record_of
 
 EVERY_BOUND = [(test, bound) for test, bounds in BOUNDS.items() for bound in bounds]
 IDS = [f"{test}: {bound.figure}" for test, bound in EVERY_BOUND]

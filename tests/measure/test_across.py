@@ -18,14 +18,13 @@ from jamlab.measure.across import (
     measure_on,
     topology,
 )
-from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.run import ONE_WAY
+from jamlab.measure.latency.verdicts import floor_ms, paths_table, waterfall
 from jamlab.measure.record import RecordError
-from jamlab.measure.summary import floor_ms, paths_table, waterfall
 from jamlab.measure.verdict import Outcome
 from jamlab.networks.model.profile import NetworkProfile, UnknownProfileError, profile_names
-
-from .records import record_of
+from tests.measure.latency.records import record_of
 
 SHORT = LatencyPlan(peers=2, duration_s=3.0, round_trip_s=0.0, settle_s=2.0, sessions=1)
 BLOCK_MS = 64 / SAMPLE_RATE * 1000
@@ -111,7 +110,7 @@ class TestSameSeed:
         script = (
             "import sys; from pathlib import Path\n"
             "from jamlab.measure.across import measure_on\n"
-            "from jamlab.measure.plan import LatencyPlan\n"
+            "from jamlab.measure.latency.plan import LatencyPlan\n"
             f"measure_on('5G', {plan}, 4, Path(sys.argv[1]))"
         )
         for hashes in "1", "2":

@@ -18,7 +18,7 @@ from bench.coverage import (
 )
 from jamlab.measure import between_sessions
 from jamlab.measure.between_sessions import quantile_ends, share_ends
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.statistics import p95, share_of_sessions
 
 PLAN = LatencyPlan()

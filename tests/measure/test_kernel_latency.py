@@ -17,10 +17,10 @@ from jamlab.measure.kernel_latency import (
     measure_case,
 )
 from jamlab.measure.kernel_record import bounds_table
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.routes import DIRECT, RELAYED, taken, wrong_routes
+from jamlab.measure.latency.verdicts import paths_table
 from jamlab.measure.pairs import pairs_table
-from jamlab.measure.plan import LatencyPlan, PlanError
-from jamlab.measure.routes import DIRECT, RELAYED, taken, wrong_routes
-from jamlab.measure.summary import paths_table
 from jamlab.mesh.figures import CANDIDATE_TYPES
 from jamlab.networks.kernel import coturn
 from jamlab.networks.kernel.proof import ProofError

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.kernel_player import MACHINE_CLOCK, PlayerTask
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
 
 NAMES = st.text("abc 1", min_size=1, max_size=8)
 SERVER = st.builds(IceServer, st.just("turn:198.18.0.1:3478?transport=udp"), NAMES, NAMES)

@@ -15,16 +15,16 @@ from jamlab.measure.kernel_record import (
     load_kernel,
     load_runs,
 )
-from jamlab.measure.latency import ONE_WAY
+from jamlab.measure.latency.routes import DIRECT, RELAYED
+from jamlab.measure.latency.run import ONE_WAY
+from jamlab.measure.latency.verdicts import paths_table
 from jamlab.measure.record import RecordError
-from jamlab.measure.routes import DIRECT, RELAYED
-from jamlab.measure.summary import paths_table
 from jamlab.measure.verdict import Outcome
 from tests.examples import examples
+from tests.measure.latency.records import record_of
 
 from .kernel_records import PLAYERS, kernel_record
 from .mesh_reports import FLOOR_MS
-from .records import record_of
 
 
 def different(a, b):

@@ -9,10 +9,10 @@ import pytest
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.across import topology
+from jamlab.measure.latency.click_paths import Path
+from jamlab.measure.latency.participants import Participant, Rig, stream_times, wait_until
+from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.loop_lag import LagProbe
-from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
-from jamlab.measure.reading import Path
-from jamlab.measure.rig import Participant, Rig, stream_times, wait_until
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.mesh.figures import STAGES
 from jamlab.mesh.session import JamSession

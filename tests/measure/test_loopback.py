@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.portaudio import DeviceError
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.loopback import (
     LoopbackPlan,
     check_loop,
     loopback_table,
     read_loopbacks,
 )
-from jamlab.measure.plan import PlanError
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.test_device import running
 from tests.examples import examples

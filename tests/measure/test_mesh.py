@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from jamlab.measure import respondent
+from jamlab.measure.latency.participants import BusyError
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.mesh import measure_mesh
 from jamlab.measure.pairs import absent, pairs_table, worst_partners
-from jamlab.measure.plan import PlanError
 from jamlab.measure.remote import measure_round_trip, measuring_participant
-from jamlab.measure.rig import BusyError
 from jamlab.signaling.memory import MemoryChannel
 from tests.measure.simulated_mesh import clock, measured_mesh
 

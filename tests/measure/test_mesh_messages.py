@@ -10,6 +10,7 @@ from hypothesis import given
 
 from jamlab.audio.metronome import CLICK_FRAMES, VOICES
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.mesh_messages import (
     LEAD_S,
     MAX_CLICKING_S,
@@ -19,7 +20,6 @@ from jamlab.measure.mesh_messages import (
     MeshRequest,
     busy,
 )
-from jamlab.measure.plan import PlanError
 from jamlab.signaling.messages import MAX_SIGNAL_BYTES
 from tests.examples import examples
 from tests.measure.mesh_reports import a_request, even_mesh

@@ -12,19 +12,20 @@ from jamlab.audio.card import VirtualCard
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.audio.thread_bridge import Relay
-from jamlab.measure import across, rig
+from jamlab.measure import across
 from jamlab.measure.across import measure_on
 from jamlab.measure.card_record import CARD_COLUMNS, CardRecord
-from jamlab.measure.latency import ONE_WAY
+from jamlab.measure.latency import participants
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.mouth_to_ear import NOT_MEASURED, card_part, mouth_to_ear_table
-from jamlab.measure.plan import LatencyPlan
 from jamlab.networks.model.profile import NetworkProfile
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.test_device import running
 from tests.examples import examples
+from tests.measure.latency.records import record_of
 
 from .card_records import card_record
-from .records import record_of
 
 BLOCK = 64
 BLOCK_MS = 1000 * BLOCK / SAMPLE_RATE
@@ -62,7 +63,7 @@ def measured_with(card, **options):
     still = NetworkProfile("still", 0.01, 0.0, 0.0, 1.0, 1e12, 1e12, source="x", assumed="")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(across, "profile_named", lambda _name: still)
-        patch.setattr(rig, "VirtualCard", partial(card, **options))
+        patch.setattr(participants, "VirtualCard", partial(card, **options))
         return measure_on("still", PLAN, seed=1)
 
 

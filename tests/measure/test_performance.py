@@ -10,6 +10,7 @@ from hypothesis import given
 
 from jamlab.audio.card import no_sound
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.latency.participants import BusyError
 from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS, MeshReport
 from jamlab.measure.performance import (
     KEEP_S,
@@ -20,7 +21,6 @@ from jamlab.measure.performance import (
     quickest,
 )
 from jamlab.measure.remote import measuring_participant
-from jamlab.measure.rig import BusyError
 from jamlab.measure.wall_clock import WallClock
 from jamlab.media.counters import PlayedPacket
 from jamlab.signaling.memory import MemoryChannel

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from jamlab.measure.record import RecordError, machine, versions
-
-from .records import record_of
+from tests.measure.latency.records import record_of
 
 
 @pytest.fixture

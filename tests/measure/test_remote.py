@@ -4,10 +4,10 @@ import pytest
 
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.latency import ROUND_TRIP
-from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.run import ROUND_TRIP
+from jamlab.measure.latency.verdicts import floor_ms, latency_verdict, paths_table
 from jamlab.measure.remote import LONGEST_S, measure_round_trip, measuring_participant
-from jamlab.measure.summary import floor_ms, latency_verdict, paths_table
 from jamlab.measure.verdict import Outcome
 from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.mesh.session import JamSession

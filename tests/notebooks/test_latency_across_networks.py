@@ -5,7 +5,7 @@ import re
 import pytest
 
 from jamlab.measure.across import measure_on
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.report.html import ReportError, notebook_path, render
 from tests.report.pages import Page
 

@@ -1,7 +1,7 @@
 import nbformat
 import pytest
 
-from jamlab.measure.latency_record import LatencyRecord
+from jamlab.measure.latency.record import LatencyRecord
 from jamlab.report.html import ReportError, notebook_path, render
 from tests.measure.card_records import card_record
 from tests.report.pages import Page

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.stages import STAGES
-from tests.measure.records import STAGES_MS, record_of
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.stages import STAGES
+from tests.measure.latency.records import STAGES_MS, record_of
 
 RESIDUAL_MS = 0.25
 SHOWN_LATENCY_MS = 12.5

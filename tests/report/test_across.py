@@ -3,7 +3,7 @@
 import pytest
 
 from jamlab.report import across
-from tests.measure.records import record_of
+from tests.measure.latency.records import record_of
 from tests.report.pages import Page
 
 

@@ -3,12 +3,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from jamlab.measure.latency.stages import STAGES
+from jamlab.measure.latency.verdicts import floor_ms
 from jamlab.measure.mouth_to_ear import card_part
-from jamlab.measure.stages import STAGES
-from jamlab.measure.summary import floor_ms
 from jamlab.report import breakdown
 from tests.measure.card_records import card_record
-from tests.measure.records import STAGES_MS
+from tests.measure.latency.records import STAGES_MS
 from tests.report.records import RESIDUAL_MS, drawn_record
 
 CARD_ROW = len(STAGES) + 2  # the first after the stages, the residual and what was measured

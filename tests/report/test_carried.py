@@ -2,10 +2,10 @@
 
 import pytest
 
-from jamlab.measure.routes import RELAYED
+from jamlab.measure.latency.routes import RELAYED
 from jamlab.report import across, carried
 from tests.measure.kernel_records import kernel_record
-from tests.measure.records import record_of
+from tests.measure.latency.records import record_of
 from tests.report.pages import Page
 
 

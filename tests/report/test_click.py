@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.report import click
 from tests.report.records import drawn_record
 
@@ -51,7 +51,7 @@ def test_the_detection_threshold_is_drawn():
         if line.get_label().startswith("threshold")
     ]
     assert levels == [click.THRESHOLD]
-    assert abs(click.THRESHOLD - 0.31) < 0.005  # as jamlab.measure.clicks says
+    assert abs(click.THRESHOLD - 0.31) < 0.005  # as jamlab.measure.latency.clicks says
 
 
 def test_a_click_that_was_not_heard_is_said_to_be_so():

@@ -11,8 +11,8 @@ import pytest
 
 import jamlab
 from jamlab import resources
-from jamlab.measure.latency import ROUND_TRIP
-from jamlab.measure.summary import verdicts
+from jamlab.measure.latency.run import ROUND_TRIP
+from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.verdict import overall
 from jamlab.report import html
 from jamlab.report.html import (

@@ -1,7 +1,7 @@
-from jamlab.measure.musicians import BANDS, SOURCES
+from jamlab.measure.latency.musicians import BANDS, SOURCES
 from jamlab.report import musicians
 from tests.measure.card_records import card_record
-from tests.measure.records import record_of
+from tests.measure.latency.records import record_of
 from tests.report.pages import Page
 
 

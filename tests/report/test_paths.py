@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.summary import floor_ms
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.verdicts import floor_ms
 from jamlab.report import paths
 from jamlab.report.style import TARGETS_MS
 from tests.examples import examples

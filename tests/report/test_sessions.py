@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.summary import paths_table, sessions_table
+from jamlab.measure.latency.run import ONE_WAY
+from jamlab.measure.latency.verdicts import paths_table, sessions_table
 from jamlab.report.sessions import between_sessions
 from jamlab.report.style import TARGETS_MS
 from tests.report.records import drawn_record

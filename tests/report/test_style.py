@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import pytest
 
-from jamlab.measure.plan import MAX_PEERS
+from jamlab.measure.latency.plan import MAX_PEERS
 from jamlab.report import breakdown, click, paths, style
 from jamlab.report.style import PLAYER_COLOURS, PLAYER_MARKERS, WIDTH_IN, compact
 from tests.report.records import drawn_record

@@ -6,7 +6,7 @@ from hypothesis import given
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.stages import StreamTimes
+from jamlab.measure.latency.stages import StreamTimes
 from jamlab.media.counters import PlayedPacket
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.mesh.connection.timeline import CardTimeline
@@ -82,7 +82,7 @@ packets = st.lists(st.tuples(st.integers(0, 50_000), st.floats(-0.2, 0.2)), min_
 
 @given(packets, st.sampled_from([32, 64, 480, 1000]), st.integers(2, 4), st.integers(0, 20))
 def test_waits_are_the_stages_of_the_measurement(outputs, block, periods, blocks_before):
-    """`jamlab.measure.stages` reads the same off the card itself."""
+    """`jamlab.measure.latency.stages` reads the same off the card itself."""
 
     async def started():
         card = VirtualCard(block_frames=block, periods=periods)

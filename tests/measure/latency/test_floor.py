@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from jamlab.measure import across
 from jamlab.measure.across import measure_on
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.summary import aligned_blocks_ms, floor_ms
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.verdicts import aligned_blocks_ms, floor_ms
 from jamlab.networks.model.profile import NetworkProfile
 from tests.examples import examples
 

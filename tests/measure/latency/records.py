@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.latency_record import CLICK_COLUMNS, LatencyRecord
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.stages import STAGES
 from jamlab.measure.record import provenance
-from jamlab.measure.stages import STAGES
 
 LAG = {"readings": 1000, "median_ms": 0.1, "p95_ms": 0.2, "p99_ms": 0.3, "max_ms": 1.0}
 STAGES_MS = (2.5, 1.0, 0.5, 1.5, 2.0, 2.5)

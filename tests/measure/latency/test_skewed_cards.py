@@ -11,12 +11,12 @@ import pytest
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure import rig
 from jamlab.measure.across import topology
-from jamlab.measure.latency import ONE_WAY
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.reading import Path
-from jamlab.measure.rig import Rig, stream_times
+from jamlab.measure.latency import participants
+from jamlab.measure.latency.click_paths import Path
+from jamlab.measure.latency.participants import Rig, stream_times
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.run import ONE_WAY
 from jamlab.networks.model.profile import profile_named
 from jamlab.networks.model.topology import host_name
 from jamlab.networks.simulated.internet import Internet
@@ -86,7 +86,7 @@ async def session(profile):
 @pytest.fixture(scope="module")
 def heard():
     with pytest.MonkeyPatch.context() as patch, simulated_world():
-        patch.setattr(rig, "VirtualCard", skewed_cards(SKEWS))
+        patch.setattr(participants, "VirtualCard", skewed_cards(SKEWS))
         return run_simulated(session("LAN"), seed=1)
 
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import CLICK_FRAMES, Metronome
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.latency_record import CLICK_COLUMNS
-from jamlab.measure.reading import Path, click_table, waveform_table
-from jamlab.measure.rig import Participant
+from jamlab.measure.latency.click_paths import Path, click_table, waveform_table
+from jamlab.measure.latency.participants import Participant
+from jamlab.measure.latency.record import CLICK_COLUMNS
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from tests.examples import examples
 
 RATE = 48_000

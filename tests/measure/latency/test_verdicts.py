@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.stages import STAGES
-from jamlab.measure.statistics import p95
-from jamlab.measure.summary import (
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.stages import STAGES
+from jamlab.measure.latency.verdicts import (
     aligned_blocks_ms,
     concealed_verdict,
     floor_ms,
@@ -20,11 +19,12 @@ from jamlab.measure.summary import (
     verdicts,
     waterfall,
 )
+from jamlab.measure.statistics import p95
 from jamlab.measure.verdict import Outcome
 from jamlab.media.quality import LOW_LATENCY
 from tests.examples import examples
+from tests.measure.mesh_reports import FLOOR_MS, PACKET_FRAMES, even_mesh
 
-from .mesh_reports import FLOOR_MS, PACKET_FRAMES, even_mesh
 from .records import LAG, STAGES_MS, record_of
 
 

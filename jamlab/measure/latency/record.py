@@ -34,7 +34,8 @@ CLICK_COLUMNS = {
     "emitted_s": "float64",  # seconds since the session's measurement began
     "latency_ms": "float64",  # NaN when the click was not heard
     "confidence": "float64",  # correlation coefficient, 0 to 1
-    "frame_ms": "float64",  # stages of a one-way path, NaN where unknown: see measure.stages
+    # stages of a one-way path, NaN where unknown: see measure.latency.stages
+    "frame_ms": "float64",
     "capture_ms": "float64",
     "network_ms": "float64",
     "playout_ms": "float64",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE, silence
-from jamlab.measure.stages import Stages, StreamTimes
+from jamlab.measure.latency.stages import Stages, StreamTimes
 from jamlab.media.counters import PlayedPacket
 
 ORIGIN = (1 << 32) - 500  # wraps around early

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from jamlab.audio.metronome import CLICK_FRAMES
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.clicks import ClickReading, correlate_click, read_clicks
-from jamlab.measure.latency_record import CLICK_COLUMNS
-from jamlab.measure.plan import MAX_LATENCY_S
-from jamlab.measure.rig import Participant
-from jamlab.measure.stages import STAGES, StreamTimes
+from jamlab.measure.latency.clicks import ClickReading, correlate_click, read_clicks
+from jamlab.measure.latency.participants import Participant
+from jamlab.measure.latency.plan import MAX_LATENCY_S
+from jamlab.measure.latency.record import CLICK_COLUMNS
+from jamlab.measure.latency.stages import STAGES, StreamTimes
 
 _SHOWN_BEFORE = SAMPLE_RATE // 200
 

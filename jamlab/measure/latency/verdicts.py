@@ -15,11 +15,11 @@ import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.digits import over, plain
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.routes import wrong_routes
-from jamlab.measure.stages import STAGES
-from jamlab.measure.stages import floor_ms as floor_of
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.routes import wrong_routes
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
+from jamlab.measure.latency.stages import STAGES
+from jamlab.measure.latency.stages import floor_ms as floor_of
 from jamlab.measure.statistics import (
     Estimate,
     above_least,
@@ -139,7 +139,7 @@ def _own(clicks: pd.DataFrame, share: float) -> float:
 def floor_ms(record: LatencyRecord, measurement: str = ONE_WAY) -> float:
     """Return the latency no network can beat, in milliseconds; of a round trip, twice one way's.
 
-    See `jamlab.measure.stages.floor_ms`.
+    See `jamlab.measure.latency.stages.floor_ms`.
     """
     quality = _quality(record)
     sending = _frame_frames(record) + quality.lookahead_frames
@@ -172,8 +172,8 @@ def waterfall(record: LatencyRecord) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``stage`` and ``mean_ms``: the stages of `jamlab.measure.stages`, then ``residual``. They
-        add up to the mean latency of those clicks, which is the row ``measured``.
+        ``stage`` and ``mean_ms``: the stages of `jamlab.measure.latency.stages`, then ``residual``.
+        They add up to the mean latency of those clicks, which is the row ``measured``.
     """
     columns = [f"{stage}_ms" for stage in STAGES]
     known = record.clicks.dropna(subset=[*columns, "latency_ms"])

@@ -1,4 +1,4 @@
-"""Tests of jamlab.measure.latency_record."""
+"""Tests of jamlab.measure.latency.record."""
 
 import errno
 import json
@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.latency_record import CLICK_COLUMNS, LatencyRecord
+from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
 from jamlab.measure.record import RecordError
 from tests.measure import killed
 from tests.measure.killed import NEW_MS, OLD_MS
-from tests.measure.records import record_of
+from tests.measure.latency.records import record_of
 
 
 @pytest.fixture

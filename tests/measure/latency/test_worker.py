@@ -7,14 +7,13 @@ import pandas as pd
 import psutil
 import pytest
 
-from jamlab.measure import worker
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency import worker
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.processes import WorkerError, run_worker
-from jamlab.measure.worker import measure_in_worker
-
-from . import killed
-from .killed import NEW_MS, OLD_MS
+from tests.measure import killed
+from tests.measure.killed import NEW_MS, OLD_MS
 
 
 def test_the_record_is_what_is_on_the_disk(real_run):

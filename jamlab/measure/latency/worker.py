@@ -1,8 +1,8 @@
 """A run in a process of its own, so that nothing a notebook does can make it late.
 
-The parent starts ``python -m jamlab.measure.worker FOLDER``, or another module of its kind, with
-what to do as JSON on standard input. The worker says how far it is in lines of JSON on standard
-output and leaves a record in the folder.
+The parent starts ``python -m jamlab.measure.latency.worker FOLDER``, or another module of its kind,
+with what to do as JSON on standard input. The worker says how far it is in lines of JSON on
+standard output and leaves a record in the folder.
 """
 
 import json
@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jamlab.measure.latency import measure_latency
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.run import measure_latency
 from jamlab.measure.processes import Progress, WorkerError, report, run_worker
 from jamlab.process.precise_loop import run_precisely
 

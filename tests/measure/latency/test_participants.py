@@ -6,8 +6,15 @@ import pytest
 
 from jamlab.audio.card import Recording, VirtualCard, no_sound
 from jamlab.audio.metronome import Metronome
-from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
-from jamlab.measure.rig import BusyError, Participant, Rig, difference, stream_times, wait_until
+from jamlab.measure.latency.participants import (
+    BusyError,
+    Participant,
+    Rig,
+    difference,
+    stream_times,
+    wait_until,
+)
+from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.mesh.connection.events import ConnectionState
 from tests.leaks import until
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.routes import DIRECT, RELAYED, taken, wrong_routes
+from jamlab.measure.latency.routes import DIRECT, RELAYED, taken, wrong_routes
 from jamlab.mesh.figures import CANDIDATE_TYPES
 
 ROUTES = st.sampled_from(CANDIDATE_TYPES)

@@ -21,8 +21,8 @@ import numpy as np
 from jamlab.audio.card import Recording, Source, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan, PlanError
-from jamlab.measure.stages import StreamTimes
+from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan, PlanError
+from jamlab.measure.latency.stages import StreamTimes
 from jamlab.media.quality import quality_named
 from jamlab.mesh.connection.events import RemoteStreamAdded, RemoteStreamEvent
 from jamlab.mesh.session import JamSession

@@ -21,13 +21,8 @@ import numpy as np
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.latency_record import LatencyRecord
-from jamlab.measure.loop_lag import LagProbe
-from jamlab.measure.plan import MAX_LATENCY_S, LatencyPlan
-from jamlab.measure.processes import Progress
-from jamlab.measure.reading import Path, click_table, waveform_table
-from jamlab.measure.record import provenance
-from jamlab.measure.rig import (
+from jamlab.measure.latency.click_paths import Path, click_table, waveform_table
+from jamlab.measure.latency.participants import (
     Participant,
     Rig,
     Where,
@@ -36,6 +31,11 @@ from jamlab.measure.rig import (
     stream_times,
     wait_until,
 )
+from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.loop_lag import LagProbe
+from jamlab.measure.processes import Progress
+from jamlab.measure.record import provenance
 from jamlab.process.precise_loop import collector_paused
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"

@@ -12,7 +12,7 @@ from scipy import signal
 
 from jamlab.audio.metronome import CLICK_BAND_HZ, CLICK_FRAMES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.clicks import (
+from jamlab.measure.latency.clicks import (
     FALSE_ALARM,
     ClickReading,
     detection_threshold,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from jamlab.audio.metronome import CLICK_FRAMES
-from jamlab.measure.latency import ONE_WAY, ROUND_TRIP, measure_latency
-from jamlab.measure.plan import LatencyPlan
-from jamlab.measure.stages import STAGES
-from jamlab.measure.summary import floor_ms, paths_table, verdicts, waterfall
+from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP, measure_latency
+from jamlab.measure.latency.stages import STAGES
+from jamlab.measure.latency.verdicts import floor_ms, paths_table, verdicts, waterfall
 from jamlab.process.precise_loop import run_precisely
 
 CLICK_ERROR_MS = 0.021

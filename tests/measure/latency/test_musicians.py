@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from jamlab.measure import musicians
+from jamlab.measure.latency import musicians
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.metronome import CLICK_FRAMES
-from jamlab.measure.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.statistics import p95, values_needed
 from jamlab.media.quality import UnsupportedQualityError
 

@@ -1,0 +1,1 @@
+"""Latency between participants on this machine."""
