@@ -25,9 +25,9 @@ from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named,
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceConfigurationError
 from jamlab.ice.file import load_configurations
 from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.measure.performance import KEEP_S
-from jamlab.measure.remote import measuring_participant
-from jamlab.measure.respondent import answering
+from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.round_trip import measuring_participant
+from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice

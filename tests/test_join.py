@@ -17,9 +17,9 @@ from websockets.asyncio.client import connect
 
 from jamlab.cli import main
 from jamlab.join import _sentence
-from jamlab.measure.mesh import measure_mesh
-from jamlab.measure.pairs import absent, pairs_table
-from jamlab.measure.remote import measuring_participant
+from jamlab.measure.live_mesh.ask import measure_mesh
+from jamlab.measure.live_mesh.pairs import absent, pairs_table
+from jamlab.measure.live_mesh.round_trip import measuring_participant
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.supabase.channel import SupabaseChannel

@@ -28,9 +28,9 @@ from jamlab.measure.kernel_record import RECORDS, KernelRecord, case_name, load_
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.routes import DIRECT, RELAYED
 from jamlab.measure.link_latency import measure_added
-from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS
-from jamlab.measure.mesh_record import MeshRecord
-from jamlab.measure.pairs import absent
+from jamlab.measure.live_mesh.messages import MAX_CLICKING_S, MAX_CLICKS
+from jamlab.measure.live_mesh.pairs import absent
+from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.measure.processes import Progress, WorkerError, child_process
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab

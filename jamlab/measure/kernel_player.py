@@ -1,9 +1,9 @@
 """One player of a latency run on the kernel's network: a process inside its host's namespace.
 
 The player is the one of `jamlab join`, with a virtual card, in a session that meets at a hub. The
-first to be ordered to measures the mesh (`jamlab.measure.mesh`), the others answer. Namespaces of
-one machine share its clock, so everybody's times are told by it as it is, and differences between
-one process' times and another's are exact.
+first to be ordered to measures the mesh (`jamlab.measure.live_mesh.ask`), the others answer.
+Namespaces of one machine share its clock, so everybody's times are told by it as it is, and
+differences between one process' times and another's are exact.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from typing import Any
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.latency.participants import Participant
 from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.measure.mesh import measure_mesh
-from jamlab.measure.performance import KEEP_S
+from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.ask import measure_mesh
+from jamlab.measure.live_mesh.round_trip import measuring_participant
+from jamlab.measure.live_mesh.take_part import KEEP_S
+from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.measure.processes import orders, tell
-from jamlab.measure.remote import measuring_participant
-from jamlab.measure.respondent import answering
-from jamlab.measure.wall_clock import WallClock
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase.channel import SupabaseChannel
 

@@ -27,8 +27,8 @@ import pandas as pd
 from jamlab.measure.across import load_across
 from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY
-from jamlab.measure.mesh_record import MeshRecord
-from jamlab.measure.pairs import pairs_table
+from jamlab.measure.live_mesh.pairs import pairs_table
+from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.measure.record import RecordError
 
 RECORDS = "[0-9][0-9]/packets.parquet"
@@ -140,9 +140,9 @@ def bounds_table(record: KernelRecord) -> pd.DataFrame:
     DataFrame
         ``sender``, ``receiver``; ``median_ms``, by the shared clock; ``one_way_min_ms`` and
         ``one_way_max_ms``, within which two clocks that nobody knows would have put it
-        (`jamlab.measure.pairs`); ``packet_ms``, the least time from a packet's last sample to its
-        arrival; ``least_ms``, below which nothing can be: packet, look-ahead, the receiver's block
-        and the delay of the links.
+        (`jamlab.measure.live_mesh.pairs`); ``packet_ms``, the least time from a packet's last
+        sample to its arrival; ``least_ms``, below which nothing can be: packet, look-ahead, the
+        receiver's block and the delay of the links.
     """
     pairs = pairs_table(record.mesh)
     floors_ms = record.mesh.streams.set_index(["sender", "receiver"])["floor_ms"]

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
-from jamlab.measure.mesh_record import MeshRecord
-from jamlab.measure.pairs import absent, pairs_table, worst_partners
+from jamlab.measure.live_mesh.pairs import absent, pairs_table, worst_partners
+from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.report.style import GRID, INK, TARGETS_MS, ReportFigure, note, styled
 from jamlab.report.tables import styled_table
 

@@ -3,9 +3,8 @@
 from jamlab.measure.kernel_record import KernelRecord
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.routes import DIRECT
-
-from .mesh_reports import Mesh, a_request
-from .simulated_mesh import clock
+from tests.measure.live_mesh.reports import Mesh, a_request
+from tests.measure.live_mesh.simulated_mesh import clock
 
 PLAYERS = ("player 1", "player 2")
 WAY = {

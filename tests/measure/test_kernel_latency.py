@@ -20,7 +20,7 @@ from jamlab.measure.kernel_record import bounds_table
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.routes import DIRECT, RELAYED, taken, wrong_routes
 from jamlab.measure.latency.verdicts import paths_table
-from jamlab.measure.pairs import pairs_table
+from jamlab.measure.live_mesh.pairs import pairs_table
 from jamlab.mesh.figures import CANDIDATE_TYPES
 from jamlab.networks.kernel import coturn
 from jamlab.networks.kernel.proof import ProofError

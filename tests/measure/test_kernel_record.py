@@ -22,9 +22,9 @@ from jamlab.measure.record import RecordError
 from jamlab.measure.verdict import Outcome
 from tests.examples import examples
 from tests.measure.latency.records import record_of
+from tests.measure.live_mesh.reports import FLOOR_MS
 
 from .kernel_records import PLAYERS, kernel_record
-from .mesh_reports import FLOOR_MS
 
 
 def different(a, b):

@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from jamlab.measure.mesh_record import record_of
-from jamlab.measure.pairs import pairs_table
+from jamlab.measure.live_mesh.pairs import pairs_table
+from jamlab.measure.live_mesh.record import record_of
 from jamlab.report import mesh as shown
 from jamlab.report.style import TARGETS_MS, WIDTH_IN
-from tests.measure.mesh_reports import Mesh, even_mesh
-from tests.measure.simulated_mesh import clock
+from tests.measure.live_mesh.reports import Mesh, even_mesh
+from tests.measure.live_mesh.simulated_mesh import clock
 
 NAMES = ("ada", "ben", "cleo")
 LATENCIES_S = {("ada", "ben"): 0.045, ("ben", "ada"): 0.020, ("cleo", "ada"): 0.090}

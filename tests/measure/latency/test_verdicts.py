@@ -23,7 +23,7 @@ from jamlab.measure.statistics import p95
 from jamlab.measure.verdict import Outcome
 from jamlab.media.quality import LOW_LATENCY
 from tests.examples import examples
-from tests.measure.mesh_reports import FLOOR_MS, PACKET_FRAMES, even_mesh
+from tests.measure.live_mesh.reports import FLOOR_MS, PACKET_FRAMES, even_mesh
 
 from .records import LAG, STAGES_MS, record_of
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from jamlab.audio.metronome import CLICK_FRAMES, VOICES
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.mesh_messages import (
+from jamlab.measure.live_mesh.messages import (
     LEAD_S,
     MAX_CLICKING_S,
     MAX_CLICKS,
@@ -22,7 +22,7 @@ from jamlab.measure.mesh_messages import (
 )
 from jamlab.signaling.messages import MAX_SIGNAL_BYTES
 from tests.examples import examples
-from tests.measure.mesh_reports import a_request, even_mesh
+from tests.measure.live_mesh.reports import a_request, even_mesh
 
 REQUEST = a_request()
 REPORT = even_mesh(heard=lambda a, b, click: click % 5).report("ada")

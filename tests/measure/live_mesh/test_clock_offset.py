@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from scipy.optimize import linprog
 
-from jamlab.measure.clock_offset import (
+from jamlab.measure.live_mesh.clock_offset import (
     MAX_SKEW,
     RESOLUTION_S,
     NoOffsetError,

@@ -22,7 +22,7 @@ import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.stages import floor_ms
-from jamlab.measure.mesh_messages import MeshReport, MeshRequest
+from jamlab.measure.live_mesh.messages import MeshReport, MeshRequest
 from jamlab.measure.record import (
     PROVENANCE,
     Content,

@@ -2,8 +2,8 @@
 
 A click that went from the sender to the receiver was emitted at *e* by the sender's clock and heard
 at *h* by the receiver's. By how much that one is ahead, φ(h), is known to lie in an interval
-(`jamlab.measure.clock_offset`), so the latency ``h - φ(h) - e`` does, too. It is never less than
-packet, look-ahead and card take, nor more than both ways less as much for the way back.
+(`jamlab.measure.live_mesh.clock_offset`), so the latency ``h - φ(h) - e`` does, too. It is never
+less than packet, look-ahead and card take, nor more than both ways less as much for the way back.
 
 Both ways together need no offset: what φ adds to one it takes from the other, up to what it changes
 by in the fraction of a second between the two clicks, below `MAX_SKEW` of it. That sum is exact.
@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jamlab.measure.clock_offset import NoOffsetError, OffsetBounds, offset_bounds
-from jamlab.measure.mesh_record import MeshRecord
+from jamlab.measure.live_mesh.clock_offset import NoOffsetError, OffsetBounds, offset_bounds
+from jamlab.measure.live_mesh.record import MeshRecord
 
 PAIR_COLUMNS = {
     "sender": "object",

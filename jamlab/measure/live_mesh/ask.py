@@ -3,7 +3,7 @@
 Every ordered pair is measured at once, by clicks: everybody plays its own, and everybody looks for
 everybody's in what its card played. Members that do not answer (browsers, earlier versions, those
 whose connection is lost) are listed as such. What the reports say together is the business of
-`jamlab.measure.pairs`.
+`jamlab.measure.live_mesh.pairs`.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from contextlib import asynccontextmanager
 
 from jamlab.measure.latency.participants import Participant
 from jamlab.measure.latency.plan import MAX_LATENCY_S, PlanError
-from jamlab.measure.mesh_messages import (
+from jamlab.measure.live_mesh.messages import (
     BUSY,
     REPORT,
     MalformedReportError,
     MeshReport,
     MeshRequest,
 )
-from jamlab.measure.mesh_record import Answer, MeshRecord, record_of
-from jamlab.measure.performance import SPREAD_S, perform
-from jamlab.measure.wall_clock import WallClock
+from jamlab.measure.live_mesh.record import Answer, MeshRecord, record_of
+from jamlab.measure.live_mesh.take_part import SPREAD_S, perform
+from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.mesh.connection.events import PeerReport
 
 log = logging.getLogger(__name__)

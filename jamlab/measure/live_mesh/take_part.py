@@ -31,15 +31,15 @@ from jamlab.audio.pcm import SAMPLE_RATE, Block
 from jamlab.measure.latency.clicks import ClickReading, read_clicks
 from jamlab.measure.latency.participants import Participant, difference, wait_until
 from jamlab.measure.latency.plan import MAX_LATENCY_S
-from jamlab.measure.loop_lag import LagProbe
-from jamlab.measure.mesh_messages import (
+from jamlab.measure.live_mesh.messages import (
     MAX_ARRIVALS,
     MAX_CLICKING_S,
     Hearing,
     MeshReport,
     MeshRequest,
 )
-from jamlab.measure.wall_clock import WallClock
+from jamlab.measure.live_mesh.wall_clock import WallClock
+from jamlab.measure.loop_lag import LagProbe
 from jamlab.media.counters import PlayedPacket
 from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.process.precise_loop import collector_paused

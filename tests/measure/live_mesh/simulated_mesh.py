@@ -4,11 +4,11 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from jamlab.measure.mesh import measure_mesh
-from jamlab.measure.performance import KEEP_S
-from jamlab.measure.remote import measuring_participant
-from jamlab.measure.respondent import answering
-from jamlab.measure.wall_clock import WallClock
+from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.ask import measure_mesh
+from jamlab.measure.live_mesh.round_trip import measuring_participant
+from jamlab.measure.live_mesh.take_part import KEEP_S
+from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.simulated.internet import Internet

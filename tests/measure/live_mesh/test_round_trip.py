@@ -7,7 +7,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.run import ROUND_TRIP
 from jamlab.measure.latency.verdicts import floor_ms, latency_verdict, paths_table
-from jamlab.measure.remote import LONGEST_S, measure_round_trip, measuring_participant
+from jamlab.measure.live_mesh.round_trip import LONGEST_S, measure_round_trip, measuring_participant
 from jamlab.measure.verdict import Outcome
 from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.mesh.session import JamSession

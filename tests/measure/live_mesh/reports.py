@@ -3,9 +3,9 @@
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.mesh_messages import Hearing, MeshReport, MeshRequest
-from jamlab.measure.mesh_record import record_of
-from tests.measure.simulated_mesh import clock
+from jamlab.measure.live_mesh.messages import Hearing, MeshReport, MeshRequest
+from jamlab.measure.live_mesh.record import record_of
+from tests.measure.live_mesh.simulated_mesh import clock
 
 TRUE_START_S = 100.0
 PACKET_FRAMES = 240

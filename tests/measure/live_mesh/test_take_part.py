@@ -11,8 +11,9 @@ from hypothesis import given
 from jamlab.audio.card import no_sound
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.participants import BusyError
-from jamlab.measure.mesh_messages import MAX_CLICKING_S, MAX_CLICKS, MeshReport
-from jamlab.measure.performance import (
+from jamlab.measure.live_mesh.messages import MAX_CLICKING_S, MAX_CLICKS, MeshReport
+from jamlab.measure.live_mesh.round_trip import measuring_participant
+from jamlab.measure.live_mesh.take_part import (
     KEEP_S,
     SPREAD_S,
     WINDOW_S,
@@ -20,13 +21,12 @@ from jamlab.measure.performance import (
     perform,
     quickest,
 )
-from jamlab.measure.remote import measuring_participant
-from jamlab.measure.wall_clock import WallClock
+from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.media.counters import PlayedPacket
 from jamlab.signaling.memory import MemoryChannel
 from tests.examples import examples
 from tests.leaks import until
-from tests.measure.mesh_reports import a_request
+from tests.measure.live_mesh.reports import a_request
 
 REQUEST = a_request(("ada", "ben"), clicks=24)
 SHORT = a_request(("ada", "ben"), clicks=3, bpm=600.0)

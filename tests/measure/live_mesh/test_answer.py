@@ -6,14 +6,14 @@ import logging
 import pytest
 
 from jamlab.audio.card import no_sound
-from jamlab.measure.mesh_messages import BUSY, REPORT, MeshReport
-from jamlab.measure.performance import KEEP_S
-from jamlab.measure.remote import measuring_participant
-from jamlab.measure.respondent import answering
+from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.messages import BUSY, REPORT, MeshReport
+from jamlab.measure.live_mesh.round_trip import measuring_participant
+from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
 from tests.leaks import until
-from tests.measure.mesh_reports import a_request
+from tests.measure.live_mesh.reports import a_request
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -132,7 +132,7 @@ async def test_what_cannot_be_done_is_told_in_the_log(monkeypatch, caplog):
     async def broken(*_):
         raise OSError("the card is gone")
 
-    monkeypatch.setattr("jamlab.measure.respondent.perform", broken)
+    monkeypatch.setattr("jamlab.measure.live_mesh.answer.perform", broken)
     async with Room() as room, answering(room.ben, room.lines.append):
         await room.ask()
         await until(lambda: "could not take part in the measurement of 'ada'" in caplog.text)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from jamlab.measure.mesh_messages import MeshReport
-from jamlab.measure.mesh_record import record_of
-from jamlab.measure.pairs import PAIR_COLUMNS, absent, pairs_table, worst_partners
+from jamlab.measure.live_mesh.messages import MeshReport
+from jamlab.measure.live_mesh.pairs import PAIR_COLUMNS, absent, pairs_table, worst_partners
+from jamlab.measure.live_mesh.record import record_of
 from tests.examples import examples
-from tests.measure.mesh_reports import FLOOR_MS, TRUE_START_S, Mesh, a_request, even_mesh
-from tests.measure.simulated_mesh import clock
+from tests.measure.live_mesh.reports import FLOOR_MS, TRUE_START_S, Mesh, a_request, even_mesh
+from tests.measure.live_mesh.simulated_mesh import clock
 
 TWO = ("ada", "ben")
 ROUNDING_MS = 0.01  # skew over the fraction of a second between two clicks, and floats

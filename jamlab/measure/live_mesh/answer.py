@@ -1,7 +1,7 @@
 """To answer whoever in the room measures its mesh: the part of ``jamlab join`` and of notebooks.
 
 Anybody in the room may ask. One request is followed at a time, and what it asks for is limited
-(`jamlab.measure.mesh_messages`); what cannot be followed is one sentence in the log.
+(`jamlab.measure.live_mesh.messages`); what cannot be followed is one sentence in the log.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from jamlab.measure.latency.participants import BusyError, Participant
-from jamlab.measure.mesh_messages import REQUEST, MalformedReportError, MeshRequest, busy
-from jamlab.measure.performance import perform
-from jamlab.measure.wall_clock import WallClock
+from jamlab.measure.live_mesh.messages import REQUEST, MalformedReportError, MeshRequest, busy
+from jamlab.measure.live_mesh.take_part import perform
+from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.mesh.connection.events import PeerReport
 
 log = logging.getLogger(__name__)

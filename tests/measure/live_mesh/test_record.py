@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.mesh_record import CLICK_COLUMNS, MeshRecord, record_of
+from jamlab.measure.live_mesh.record import CLICK_COLUMNS, MeshRecord, record_of
 from jamlab.measure.record import RecordError
-from tests.measure.mesh_reports import FLOOR_MS, PACKET_FRAMES, Mesh, even_mesh
-from tests.measure.simulated_mesh import clock
+from tests.measure.live_mesh.reports import FLOOR_MS, PACKET_FRAMES, Mesh, even_mesh
+from tests.measure.live_mesh.simulated_mesh import clock
 
 CLOCKS = {"ada": clock(), "ben": clock(7200.0, 2e-4), "cleo": clock(-30.0, -1e-4)}
 

@@ -1,7 +1,7 @@
 import asyncio
 import time
 
-from jamlab.measure.wall_clock import WallClock
+from jamlab.measure.live_mesh.wall_clock import WallClock
 
 
 async def test_it_shows_the_time_of_day_within_its_error():

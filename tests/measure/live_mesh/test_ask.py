@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jamlab.measure import respondent
 from jamlab.measure.latency.participants import BusyError
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.mesh import measure_mesh
-from jamlab.measure.pairs import absent, pairs_table, worst_partners
-from jamlab.measure.remote import measure_round_trip, measuring_participant
+from jamlab.measure.live_mesh import answer as respondent
+from jamlab.measure.live_mesh.ask import measure_mesh
+from jamlab.measure.live_mesh.pairs import absent, pairs_table, worst_partners
+from jamlab.measure.live_mesh.round_trip import measure_round_trip, measuring_participant
 from jamlab.signaling.memory import MemoryChannel
-from tests.measure.simulated_mesh import clock, measured_mesh
+from tests.measure.live_mesh.simulated_mesh import clock, measured_mesh
 
 CLOCKS = {"ada": clock(), "ben": clock(7200.0, 2e-4), "cleo": clock(-1e5, -2e-4)}
 DELAY_MS, MORE_MS = 10.0, 60.0

@@ -1,0 +1,1 @@
+"""Latency between all pairs of a session that is under way."""
