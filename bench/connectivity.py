@@ -20,7 +20,7 @@ from bench.calibration import alternated
 from bench.latency import real_time as real_time_priority
 from jamlab.ice.configuration import HOST_ONLY
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.across import measure_on
+from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.attempt import attempt
 from jamlab.measure.call import Call, try_call
 from jamlab.measure.chunks import Chunk

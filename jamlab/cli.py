@@ -39,7 +39,7 @@ from jamlab.measure.acceptance import (
 )
 from jamlab.measure.acceptance_record import AcceptanceRecord, is_acceptance_record
 from jamlab.measure.acceptance_verdicts import acceptance_verdicts
-from jamlab.measure.across import (
+from jamlab.measure.across_networks.simulated import (
     AcrossPlan,
     across_plan,
     across_verdicts,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from jamlab.measure.kernel_latency import KernelPlan, kernel_cases, measure_kernel
-from jamlab.measure.kernel_record import is_kernel_run, load_kernel
+from jamlab.measure.across_networks.kernel import KernelPlan, kernel_cases, measure_kernel
+from jamlab.measure.across_networks.kernel_record import is_kernel_run, load_kernel
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.processes import Progress

@@ -16,7 +16,7 @@ from jamlab.measure import verdict
 from jamlab.measure.acceptance import TESTS
 from jamlab.measure.acceptance_here import REAL_TIME
 from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.across import across_plan
+from jamlab.measure.across_networks.simulated import across_plan
 from jamlab.measure.card_record import CardRecord
 from jamlab.measure.connectivity_plan import ConnectivityPlan
 from jamlab.measure.connectivity_record import ConnectivityRecord

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from jamlab import cli, network_latency
-from jamlab.measure.kernel_record import KernelRecord
+from jamlab.measure.across_networks.kernel_record import KernelRecord
 from jamlab.networks.kernel import lab as kernel
 from jamlab.networks.kernel.namespace import KernelLabError
 from jamlab.report.html import KERNEL_FOLDER
-from tests.measure.kernel_records import kernel_record
+from tests.measure.across_networks.kernel_records import kernel_record
 from tests.report.pages import Page
 
 

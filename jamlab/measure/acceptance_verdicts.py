@@ -19,7 +19,7 @@ from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
 from jamlab.measure.acceptance_blocked import CONNECTION_BLOCKED
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
-from jamlab.measure.across import ACROSS_TARGET_MS
+from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.digits import over
 from jamlab.measure.findings import LOOP_LAG
 from jamlab.measure.latency.plan import LatencyPlan

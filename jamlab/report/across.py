@@ -8,9 +8,9 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.across import ACROSS_TARGET_MS, across_verdicts
+from jamlab.measure.across_networks.kernel_record import KernelRecord
+from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS, across_verdicts
 from jamlab.measure.digits import measured
-from jamlab.measure.kernel_record import KernelRecord
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.stages import STAGES

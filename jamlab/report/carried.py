@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from jamlab.measure.kernel_record import KernelRecord, bounds_table
+from jamlab.measure.across_networks.kernel_record import KernelRecord, bounds_table
 from jamlab.measure.latency.routes import taken
 from jamlab.report.tables import styled_table
 

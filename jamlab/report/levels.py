@@ -9,7 +9,7 @@ from jamlab.measure.acceptance import LOOPBACK
 from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, SIGNAL_DBFS, STEPS_DBFS, TWO_USERS
-from jamlab.measure.across import ACROSS_TARGET_MS
+from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.report import paths
 from jamlab.report.style import (

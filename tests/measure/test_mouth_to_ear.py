@@ -12,8 +12,8 @@ from jamlab.audio.card import VirtualCard
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.audio.thread_bridge import Relay
-from jamlab.measure import across
-from jamlab.measure.across import measure_on
+from jamlab.measure.across_networks import simulated as across
+from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.card_record import CARD_COLUMNS, CardRecord
 from jamlab.measure.latency import participants
 from jamlab.measure.latency.plan import LatencyPlan

@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from jamlab.measure.kernel_latency import PLAYER, SERVERS
+from jamlab.measure.across_networks.kernel import PLAYER, SERVERS
 from jamlab.measure.processes import WorkerError, child_process, process_pool
 from tests.leaks import DEADLINE_S
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jamlab.measure.across import measure_on
+from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.report.html import ReportError, notebook_path, render
 from tests.report.pages import Page

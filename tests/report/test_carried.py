@@ -4,7 +4,7 @@ import pytest
 
 from jamlab.measure.latency.routes import RELAYED
 from jamlab.report import across, carried
-from tests.measure.kernel_records import kernel_record
+from tests.measure.across_networks.kernel_records import kernel_record
 from tests.measure.latency.records import record_of
 from tests.report.pages import Page
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure import across
-from jamlab.measure.across import measure_on
+from jamlab.measure.across_networks import simulated as across
+from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import aligned_blocks_ms, floor_ms

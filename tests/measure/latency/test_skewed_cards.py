@@ -11,7 +11,7 @@ import pytest
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.across import topology
+from jamlab.measure.across_networks.simulated import topology
 from jamlab.measure.latency import participants
 from jamlab.measure.latency.click_paths import Path
 from jamlab.measure.latency.participants import Rig, stream_times

@@ -8,7 +8,7 @@ import pytest
 
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.across import topology
+from jamlab.measure.across_networks.simulated import topology
 from jamlab.measure.latency.click_paths import Path
 from jamlab.measure.latency.participants import Participant, Rig, stream_times, wait_until
 from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan

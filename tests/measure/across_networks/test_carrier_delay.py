@@ -2,8 +2,8 @@
 
 import pytest
 
-from jamlab.measure import link_latency
-from jamlab.measure.link_latency import measure_added, one_way_s
+from jamlab.measure.across_networks import carrier_delay
+from jamlab.measure.across_networks.carrier_delay import measure_added, one_way_s
 from jamlab.networks.model.link import LinkConfig
 from tests.networks.kernel.wires import needs_lab
 
@@ -16,7 +16,7 @@ def test_figures_are_what_is_beyond_the_cables_and_the_delay(monkeypatch):
         more = {0.0: 0.0, 1e-9: 10e-6}.get(link.delay_s, link.delay_s + 30e-6)
         return [each + more for each in cable]
 
-    monkeypatch.setattr(link_latency, "one_way_s", readings)
+    monkeypatch.setattr(carrier_delay, "one_way_s", readings)
     added = measure_added(probes=5, delay_s=0.02)
     assert added.cable_median_s == pytest.approx(3e-6)
     assert added.carried_median_s == pytest.approx(10e-6)

@@ -1,6 +1,6 @@
 """Records of runs on the kernel's network that never were: latencies and routes are chosen."""
 
-from jamlab.measure.kernel_record import KernelRecord
+from jamlab.measure.across_networks.kernel_record import KernelRecord
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.routes import DIRECT
 from tests.measure.live_mesh.reports import Mesh, a_request

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure import across
-from jamlab.measure.across import (
+from jamlab.measure.across_networks import simulated as across
+from jamlab.measure.across_networks.simulated import (
     AcrossPlan,
     across_plan,
     across_verdicts,
@@ -109,7 +109,7 @@ class TestSameSeed:
         plan = "LatencyPlan(duration_s=2.0, round_trip_s=0.0, settle_s=2.0, sessions=2)"
         script = (
             "import sys; from pathlib import Path\n"
-            "from jamlab.measure.across import measure_on\n"
+            "from jamlab.measure.across_networks.simulated import measure_on\n"
             "from jamlab.measure.latency.plan import LatencyPlan\n"
             f"measure_on('5G', {plan}, 4, Path(sys.argv[1]))"
         )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.kernel_player import MACHINE_CLOCK, PlayerTask
+from jamlab.measure.across_networks.kernel_player import MACHINE_CLOCK, PlayerTask
 from jamlab.measure.latency.plan import LatencyPlan
 
 NAMES = st.text("abc 1", min_size=1, max_size=8)

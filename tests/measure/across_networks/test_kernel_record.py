@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.across import across_verdicts
-from jamlab.measure.kernel_record import (
+from jamlab.measure.across_networks.kernel_record import (
     KernelRecord,
     bounds_table,
     case_name,
@@ -15,6 +14,7 @@ from jamlab.measure.kernel_record import (
     load_kernel,
     load_runs,
 )
+from jamlab.measure.across_networks.simulated import across_verdicts
 from jamlab.measure.latency.routes import DIRECT, RELAYED
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import paths_table

@@ -5,9 +5,8 @@ import itertools
 
 import pytest
 
-from jamlab.measure import kernel_latency
-from jamlab.measure.across import across_verdicts
-from jamlab.measure.kernel_latency import (
+from jamlab.measure.across_networks import kernel as kernel_latency
+from jamlab.measure.across_networks.kernel import (
     PUBLIC,
     Case,
     KernelPlan,
@@ -16,7 +15,8 @@ from jamlab.measure.kernel_latency import (
     kernel_plan,
     measure_case,
 )
-from jamlab.measure.kernel_record import bounds_table
+from jamlab.measure.across_networks.kernel_record import bounds_table
+from jamlab.measure.across_networks.simulated import across_verdicts
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.routes import DIRECT, RELAYED, taken, wrong_routes
 from jamlab.measure.latency.verdicts import paths_table

@@ -23,11 +23,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.kernel_player import PlayerTask
-from jamlab.measure.kernel_record import RECORDS, KernelRecord, case_name, load_kernel
+from jamlab.measure.across_networks.carrier_delay import measure_added
+from jamlab.measure.across_networks.kernel_player import PlayerTask
+from jamlab.measure.across_networks.kernel_record import (
+    RECORDS,
+    KernelRecord,
+    case_name,
+    load_kernel,
+)
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.routes import DIRECT, RELAYED
-from jamlab.measure.link_latency import measure_added
 from jamlab.measure.live_mesh.messages import MAX_CLICKING_S, MAX_CLICKS
 from jamlab.measure.live_mesh.pairs import absent
 from jamlab.measure.live_mesh.record import MeshRecord
@@ -44,7 +49,10 @@ from jamlab.networks.model.topology import PERFECT, HostConfig, Topology, host_n
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""
-PLAYER, SERVERS = "jamlab.measure.kernel_player", "jamlab.measure.kernel_servers"
+PLAYER, SERVERS = (
+    "jamlab.measure.across_networks.kernel_player",
+    "jamlab.measure.across_networks.kernel_hub",
+)
 """What runs in the namespaces."""
 _USER = "jam"
 

@@ -9,7 +9,7 @@ delay_s    what the links on a packet's way delay it by, without jitter
 route      which way packets are to go: direct or relayed
 routes     what each player said of its path to each other
 links      what the carrier of each link counted (`jamlab.networks.kernel.tun_link.LinkReport`)
-added      what carrying adds (`jamlab.measure.link_latency.AddedLatency`)
+added      what carrying adds (`jamlab.measure.across_networks.carrier_delay.AddedLatency`)
 no_netem   why the kernel has no netem; None when it has (`jamlab.networks.kernel.tun`)
 ========== ============================================================================
 
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jamlab.measure.across import load_across
+from jamlab.measure.across_networks.simulated import load_across
 from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.live_mesh.pairs import pairs_table

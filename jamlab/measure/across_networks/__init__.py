@@ -1,0 +1,1 @@
+"""Latency across networks, simulated and between namespaces."""
