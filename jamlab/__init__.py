@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jamlab.audio.card import Recording, VirtualCard
     from jamlab.audio.metronome import Metronome
-    from jamlab.measure.card_record import CardRecord
     from jamlab.measure.latency.plan import LatencyPlan
     from jamlab.measure.latency.record import LatencyRecord
     from jamlab.measure.latency.verdicts import paths_table, verdicts, waterfall
     from jamlab.measure.latency.worker import measure_in_worker
+    from jamlab.measure.sound_card.record import CardRecord
     from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
     from jamlab.mesh.service import WebRTCAudioService
     from jamlab.mesh.session import JamSession
@@ -42,11 +42,11 @@ __all__ = [
 _HOMES = {
     "jamlab.audio.card": ("Recording", "VirtualCard"),
     "jamlab.audio.metronome": ("Metronome",),
-    "jamlab.measure.card_record": ("CardRecord",),
     "jamlab.measure.latency.plan": ("LatencyPlan",),
     "jamlab.measure.latency.record": ("LatencyRecord",),
     "jamlab.measure.latency.verdicts": ("paths_table", "verdicts", "waterfall"),
     "jamlab.measure.latency.worker": ("measure_in_worker",),
+    "jamlab.measure.sound_card.record": ("CardRecord",),
     "jamlab.media.quality": ("HIGH_QUALITY", "LOW_LATENCY", "Quality"),
     "jamlab.mesh.service": ("WebRTCAudioService",),
     "jamlab.mesh.session": ("JamSession",),

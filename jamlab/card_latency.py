@@ -11,9 +11,9 @@ from rich.table import Table
 from jamlab import arguments
 from jamlab.audio.card import MicrophoneUnavailableError
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
-from jamlab.measure.card_record import CardRecord, measure_card
 from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.measure.loopback import LoopbackPlan, loopback_table
+from jamlab.measure.sound_card.loopback import LoopbackPlan, loopback_table
+from jamlab.measure.sound_card.record import CardRecord, measure_card
 from jamlab.microphone import OR_NOTHING, add_argument, microphone_access
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -47,7 +47,6 @@ from jamlab.measure.across_networks.simulated import (
     measure_across,
 )
 from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
-from jamlab.measure.card_record import CardRecord
 from jamlab.measure.chunks import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
@@ -56,11 +55,12 @@ from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.latency.worker import measure_in_worker
-from jamlab.measure.mouth_to_ear import check_block, mouth_to_ear_ms
 from jamlab.measure.population import PopulationError
 from jamlab.measure.processes import Progress as Told
 from jamlab.measure.processes import WorkerError, check_reachable, process_pool
 from jamlab.measure.record import RecordError
+from jamlab.measure.sound_card.mouth_to_ear import check_block, mouth_to_ear_ms
+from jamlab.measure.sound_card.record import CardRecord
 from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.microphone import MicrophoneError

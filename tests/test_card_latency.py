@@ -12,9 +12,9 @@ import pytest
 from jamlab import card_latency
 from jamlab.audio.portaudio import Device, DeviceError
 from jamlab.cli import main
-from jamlab.measure import card_record
-from jamlab.measure.card_record import CardRecord
-from jamlab.measure.loopback import read_loopbacks
+from jamlab.measure.sound_card import record as card_record
+from jamlab.measure.sound_card.loopback import read_loopbacks
+from jamlab.measure.sound_card.record import CardRecord
 from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.audio.pulse import DEVICE as PULSE
 from tests.audio.pulse import needs_pulse, pulse

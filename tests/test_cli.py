@@ -17,21 +17,21 @@ from jamlab.measure.acceptance import TESTS
 from jamlab.measure.acceptance_here import REAL_TIME
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.across_networks.simulated import across_plan
-from jamlab.measure.card_record import CardRecord
 from jamlab.measure.connectivity_plan import ConnectivityPlan
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.loopback import LoopbackPlan
 from jamlab.measure.processes import WorkerError
+from jamlab.measure.sound_card.loopback import LoopbackPlan
+from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
 from tests.measure.acceptance_runs import good_finding, whole_record
 from tests.measure.agreements import agreement
 from tests.measure.attempts import POPULATIONS, campaign
-from tests.measure.card_records import card_record
 from tests.measure.latency.records import LAG, record_of
+from tests.measure.sound_card.records import card_record
 
 OTHERS = [("--peers", "3"), ("--calls", "5"), ("--duration", "9")]
 KEYS = ["name", "target", "value", "interval", "unit", "verdict", "reason", "to_musicians"]

@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.card_record import CardRecord
 from jamlab.measure.digits import plain
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import floor_ms
 from jamlab.measure.latency.verdicts import waterfall as waterfall_table
-from jamlab.measure.mouth_to_ear import CardPart, card_part
+from jamlab.measure.sound_card.mouth_to_ear import CardPart, card_part
+from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import quality_named
 from jamlab.report.style import BLUE, FAINT, INK, ORANGE, SKY, ReportFigure, note, styled
 

@@ -8,12 +8,12 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.card_record import CardRecord
 from jamlab.measure.digits import measured
 from jamlab.measure.latency import musicians
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import verdicts
-from jamlab.measure.mouth_to_ear import NOT_MEASURED, mouth_to_ear_ms
+from jamlab.measure.sound_card.mouth_to_ear import NOT_MEASURED, mouth_to_ear_ms
+from jamlab.measure.sound_card.record import CardRecord
 from jamlab.report.tables import styled_table
 
 _UNKNOWN = "This is what musicians hear: later than the figure above by what sound cards take."

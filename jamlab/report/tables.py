@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.card_record import CardRecord
 from jamlab.measure.digits import measured
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import MAX_LAG_MS, paths_table, sessions_table, verdicts
-from jamlab.measure.mouth_to_ear import mouth_to_ear_ms
-from jamlab.measure.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
+from jamlab.measure.sound_card.mouth_to_ear import mouth_to_ear_ms
+from jamlab.measure.sound_card.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
+from jamlab.measure.sound_card.record import CardRecord
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Verdict
 from jamlab.report.opening import Head, Told, badge, head

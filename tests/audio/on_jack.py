@@ -12,7 +12,7 @@ from dataclasses import asdict
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import JACK, devices, portaudio
-from jamlab.measure.loopback import LoopbackPlan, loopback_table, measure_loopback
+from jamlab.measure.sound_card.loopback import LoopbackPlan, loopback_table, measure_loopback
 from tests.audio.jack import DEVICE
 
 

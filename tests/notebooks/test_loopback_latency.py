@@ -3,7 +3,7 @@ import pytest
 
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.report.html import ReportError, notebook_path, render
-from tests.measure.card_records import card_record
+from tests.measure.sound_card.records import card_record
 from tests.report.pages import Page
 from tests.report.records import drawn_record
 

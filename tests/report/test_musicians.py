@@ -1,7 +1,7 @@
 from jamlab.measure.latency.musicians import BANDS, SOURCES
 from jamlab.report import musicians
-from tests.measure.card_records import card_record
 from tests.measure.latency.records import record_of
+from tests.measure.sound_card.records import card_record
 from tests.report.pages import Page
 
 

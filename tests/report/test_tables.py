@@ -6,8 +6,8 @@ from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import paths_table, verdicts
 from jamlab.measure.verdict import Outcome, unmeasured
 from jamlab.report import tables
-from tests.measure.card_records import card_record
 from tests.measure.latency.records import LAG, record_of
+from tests.measure.sound_card.records import card_record
 from tests.report.pages import Page
 from tests.report.records import drawn_record
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from jamlab.audio.portaudio import DeviceError
-from jamlab.measure.card_record import CardRecord
-from jamlab.measure.loopback import LoopbackPlan
-from jamlab.measure.mouth_to_ear import check_block
 from jamlab.measure.record import RecordError
+from jamlab.measure.sound_card.loopback import LoopbackPlan
+from jamlab.measure.sound_card.mouth_to_ear import check_block
+from jamlab.measure.sound_card.record import CardRecord
 
-from .card_records import INPUT, OUTPUT, card_record, clicks_of
+from .records import INPUT, OUTPUT, card_record, clicks_of
 
 _TRIP = "round_trip_frames"
 

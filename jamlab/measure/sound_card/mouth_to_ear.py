@@ -5,8 +5,8 @@ Theory
 All is counted where a card calls back. A sample that a callback returns as frame *i* of what it has
 played altogether comes back, by a wire from output to input, as frame *i + R* of what it has
 captured: *R* is the card's round trip, its two directions together, and what
-`jamlab.measure.loopback` measures. Of a virtual card with blocks of *B* it is ``periods · B`` by
-construction (`jamlab.audio.card`): one block captured, the others played.
+`jamlab.measure.sound_card.loopback` measures. Of a virtual card with blocks of *B* it is ``periods
+· B`` by construction (`jamlab.audio.card`): one block captured, the others played.
 
 The mesh's one-way figure begins at a virtual card's microphone and ends at a virtual card's
 loudspeaker, so it has a virtual card's input and a virtual card's output in it, together
@@ -30,11 +30,11 @@ import pandas as pd
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.card_record import CardRecord
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import paths_table
 from jamlab.measure.record import RecordError
+from jamlab.measure.sound_card.record import CardRecord
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 
 NOT_MEASURED = "not measured"

@@ -16,8 +16,6 @@ import numpy as np
 import pandas as pd
 
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
-from jamlab.measure.loopback import LoopbackPlan, check_loop, loopback_table
-from jamlab.measure.loopback import measure_loopback as measure_clicks
 from jamlab.measure.record import (
     PROVENANCE,
     Content,
@@ -28,10 +26,12 @@ from jamlab.measure.record import (
     read_json,
     write_record,
 )
+from jamlab.measure.sound_card.loopback import LoopbackPlan, check_loop, loopback_table
+from jamlab.measure.sound_card.loopback import measure_loopback as measure_clicks
 from jamlab.measure.statistics import Estimate, median
 
 CARD_COLUMNS = ("block_frames", "click", "round_trip_frames", "confidence")
-"""Columns of the table, as `jamlab.measure.loopback.measure_loopback` returns them."""
+"""Columns of the table, as `jamlab.measure.sound_card.loopback.measure_loopback` returns them."""
 
 _TABLE = "loopback"
 _SEED = 20

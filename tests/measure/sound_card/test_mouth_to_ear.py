@@ -14,18 +14,18 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.audio.thread_bridge import Relay
 from jamlab.measure.across_networks import simulated as across
 from jamlab.measure.across_networks.simulated import measure_on
-from jamlab.measure.card_record import CARD_COLUMNS, CardRecord
 from jamlab.measure.latency import participants
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import ONE_WAY
-from jamlab.measure.mouth_to_ear import NOT_MEASURED, card_part, mouth_to_ear_table
+from jamlab.measure.sound_card.mouth_to_ear import NOT_MEASURED, card_part, mouth_to_ear_table
+from jamlab.measure.sound_card.record import CARD_COLUMNS, CardRecord
 from jamlab.networks.model.profile import NetworkProfile
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.test_device import running
 from tests.examples import examples
 from tests.measure.latency.records import record_of
 
-from .card_records import card_record
+from .records import card_record
 
 BLOCK = 64
 BLOCK_MS = 1000 * BLOCK / SAMPLE_RATE

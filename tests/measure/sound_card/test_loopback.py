@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.portaudio import DeviceError
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.loopback import (
+from jamlab.measure.sound_card.loopback import (
     LoopbackPlan,
     check_loop,
     loopback_table,

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from jamlab.audio.portaudio import Device
-from jamlab.measure.card_record import CARD_COLUMNS, CardRecord
-from jamlab.measure.loopback import LoopbackPlan
+from jamlab.measure.sound_card.loopback import LoopbackPlan
+from jamlab.measure.sound_card.record import CARD_COLUMNS, CardRecord
 
 OUTPUT = Device(0, "speakers", "output", 2, "ALSA")
 INPUT = Device(1, "microphone", "input", 1, "ALSA")

@@ -1,0 +1,1 @@
+"""Latency of a sound card, by its own loopback."""
