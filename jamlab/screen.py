@@ -11,7 +11,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from jamlab.doctor import Finding
-from jamlab.measure import server_words
 from jamlab.measure.connectivity_record import (
     KERNEL,
     RESULTS,
@@ -22,8 +21,9 @@ from jamlab.measure.digits import measured
 from jamlab.measure.latency import musicians
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import floor_ms, paths_table
-from jamlab.measure.server_probe import STEPS
-from jamlab.measure.servers import distinct_probes
+from jamlab.measure.servers import words as server_words
+from jamlab.measure.servers.probe import STEPS
+from jamlab.measure.servers.table import distinct_probes
 from jamlab.measure.statistics import Estimate, proportion
 from jamlab.measure.verdict import GRAVITY, Outcome, Verdict
 from jamlab.report import opening

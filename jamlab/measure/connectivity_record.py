@@ -3,7 +3,7 @@
 =====================  =============================================================
 ``attempts.parquet``   a row per attempt, see `ATTEMPT_COLUMNS`
 ``servers.parquet``    where real servers were asked, a row for each, see
-                       `jamlab.measure.servers.SERVER_COLUMNS`
+                       `jamlab.measure.servers.table.SERVER_COLUMNS`
 ``provenance.json``    network, population, configurations, calls, seed, level, deadline, versions
 =====================  =============================================================
 
@@ -30,7 +30,7 @@ from jamlab.measure.record import (
     read_json,
     write_record,
 )
-from jamlab.measure.servers import no_servers, server_fault_of
+from jamlab.measure.servers.table import no_servers, server_fault_of
 
 ATTEMPT_COLUMNS = {
     "call": "int64",  # the same number is the same call under every configuration

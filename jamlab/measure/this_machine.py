@@ -1,8 +1,8 @@
 """Attempts on this machine's own network, with the engineer's own servers.
 
-First every server is asked by itself (`jamlab.measure.servers`), for an ICE agent goes on without a
-server that fails it and says nothing. Then two ends on this machine connect, by the code a session
-uses, one attempt after another.
+First every server is asked by itself (`jamlab.measure.servers.table`), for an ICE agent goes on
+without a server that fails it and says nothing. Then two ends on this machine connect, by the code
+a session uses, one attempt after another.
 
 Both ends are here, so a direct path is always there, between two sockets of one machine; it says
 nothing of NATs. What such attempts do show is whether aiortc gets through the relay, so every
@@ -31,8 +31,8 @@ from jamlab.measure.end import Level
 from jamlab.measure.processes import Progress
 from jamlab.measure.reaches_itself import NO_LOOPBACK
 from jamlab.measure.record import provenance
-from jamlab.measure.server_probe import TIMEOUT_S
-from jamlab.measure.servers import probe_servers
+from jamlab.measure.servers.probe import TIMEOUT_S
+from jamlab.measure.servers.table import probe_servers
 from jamlab.media.host_candidates import host_addresses
 
 HERE = "this machine"

@@ -16,8 +16,8 @@ from jamlab.measure.population_figures import (
     population_figures,
 )
 from jamlab.measure.sensitivity import Population, drawn_from
-from jamlab.measure.server_probe import WORKS
-from jamlab.measure.servers import distinct_probes
+from jamlab.measure.servers.probe import WORKS
+from jamlab.measure.servers.table import distinct_probes
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.success import succeeded
 

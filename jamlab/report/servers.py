@@ -7,9 +7,9 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
-from jamlab.measure.server_probe import STEPS
-from jamlab.measure.server_words import sentence
-from jamlab.measure.servers import distinct_probes, probe_of
+from jamlab.measure.servers.probe import STEPS
+from jamlab.measure.servers.table import distinct_probes, probe_of
+from jamlab.measure.servers.words import sentence
 from jamlab.report.tables import styled_table
 
 _PASSED = {True: "✓ yes", False: "✗ no", None: "–"}

@@ -7,9 +7,9 @@ import pytest
 
 from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.record import provenance
-from jamlab.measure.server_probe import SOCKET, WORKS, ServerProbe
-from jamlab.measure.server_words import sentence
-from jamlab.measure.servers import SERVER_COLUMNS, probe_of
+from jamlab.measure.servers.probe import SOCKET, WORKS, ServerProbe
+from jamlab.measure.servers.table import SERVER_COLUMNS, probe_of
+from jamlab.measure.servers.words import sentence
 from jamlab.networks.turn.fault import Fault
 from jamlab.report import connectivity, servers
 from tests.measure.attempts import row, table

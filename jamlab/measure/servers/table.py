@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.server_probe import (
+from jamlab.measure.servers.probe import (
     RELAY,
     ROUNDS,
     SOCKET,
@@ -29,7 +29,7 @@ SERVER_COLUMNS = {
     "transport": "object",  # "udp", "tcp", "tls", or another that was asked for
     "outcome": "object",  # "works", or a `jamlab.networks.turn.fault.Fault`
     "detail": "object",  # what was seen, in the words of who saw it
-    "step": "object",  # which step failed: a word of `jamlab.measure.server_probe.STEPS`, or ""
+    "step": "object",  # which step failed: a word of `jamlab.measure.servers.probe.STEPS`, or ""
     "peer": "object",  # what came through the relay came from a "socket" or a "relay"; or ""
     "round_trip_s": "float64",  # median; NaN where nothing was answered
     "round_trips": "int64",  # of how many
@@ -69,7 +69,7 @@ async def probe_servers(
     configurations : sequence of IceConfiguration
         Their servers are asked, those aiortc ignores among them.
     now_s, timeout_s, rounds, tls
-        As of `jamlab.measure.server_probe.probe`.
+        As of `jamlab.measure.servers.probe.probe`.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """What a probe found, in words: why a server does not work, and what to do about it."""
 
-from jamlab.measure.server_probe import RELAY, RELAYS, ServerProbe
+from jamlab.measure.servers.probe import RELAY, RELAYS, ServerProbe
 from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.turn.fault import Fault
 from jamlab.networks.turn.wire import TLS

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure import servers
-from jamlab.measure.server_probe import STEPS, WORKS, ServerProbe
-from jamlab.measure.servers import (
+from jamlab.measure.servers import table as servers
+from jamlab.measure.servers.probe import STEPS, WORKS, ServerProbe
+from jamlab.measure.servers.table import (
     SERVER_COLUMNS,
     distinct_probes,
     no_servers,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceServer
 from jamlab.ice.time_limited import LIFETIME_S, time_limited
-from jamlab.measure.server_probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
+from jamlab.measure.servers.probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
 from jamlab.networks.kernel import coturn
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.model.link import LinkConfig

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.server_probe import RELAY, RELAYS, SOCKET, STEPS, WORKS, ServerProbe
-from jamlab.measure.server_words import sentence
+from jamlab.measure.servers.probe import RELAY, RELAYS, SOCKET, STEPS, WORKS, ServerProbe
+from jamlab.measure.servers.words import sentence
 from jamlab.networks.turn.fault import Fault
 
 KINDS, TRANSPORTS = st.sampled_from(["stun", "turn"]), st.sampled_from(["udp", "tcp", "tls", "x"])

@@ -1,0 +1,1 @@
+"""Whether STUN and TURN servers work, step by step."""
