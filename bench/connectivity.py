@@ -23,8 +23,7 @@ from jamlab.ice.file import embedded_configurations
 from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.attempt import attempt
 from jamlab.measure.call import Call, try_call
-from jamlab.measure.chunks import Chunk
-from jamlab.measure.connectivity import CHUNK_CALLS, campaign, run_chunk
+from jamlab.measure.connectivity import CHUNK_CALLS, Chunk, campaign, run_chunk
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import measure_latency
 from jamlab.measure.population import load_population

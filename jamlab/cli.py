@@ -47,7 +47,7 @@ from jamlab.measure.across_networks.simulated import (
     measure_across,
 )
 from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
-from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
 from jamlab.measure.kernel_connectivity import agreement_of

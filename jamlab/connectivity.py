@@ -13,7 +13,7 @@ from rich.console import Console
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.file import load_configurations
-from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import (
     KERNEL,
@@ -70,7 +70,7 @@ def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
 
     Raises
     ------
-    jamlab.measure.chunks.CampaignError
+    jamlab.measure.connectivity.CampaignError
         When a parameter is out of range or has no meaning there, or there is no such scheduler.
     jamlab.measure.population.PopulationError
         When there is no such population.

@@ -18,8 +18,7 @@ import pandas as pd
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.attempt import FAILED, Attempt
 from jamlab.measure.call import Call
-from jamlab.measure.chunks import CampaignError
-from jamlab.measure.connectivity import attempt_row
+from jamlab.measure.connectivity import CampaignError, attempt_row
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
 from jamlab.measure.end import Level
 from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork

@@ -20,8 +20,7 @@ from jamlab.measure.agreement import (
 )
 from jamlab.measure.agreement_record import AgreementRecord, agreement_provenance
 from jamlab.measure.call import Call, simulate
-from jamlab.measure.chunks import CampaignError
-from jamlab.measure.connectivity import attempt_row
+from jamlab.measure.connectivity import CampaignError, attempt_row
 from jamlab.measure.connectivity_plan import ConnectivityPlan, campaign_provenance
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, KERNEL, ConnectivityRecord
 from jamlab.measure.kernel_campaign import (

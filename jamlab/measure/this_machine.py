@@ -20,8 +20,7 @@ import pandas as pd
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.attempt import DEADLINE_S, attempt
-from jamlab.measure.chunks import CampaignError
-from jamlab.measure.connectivity import check_names, check_parameters
+from jamlab.measure.connectivity import CampaignError, check_names, check_parameters
 from jamlab.measure.connectivity_record import (
     ATTEMPT_COLUMNS,
     THIS_MACHINE,

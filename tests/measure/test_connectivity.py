@@ -17,9 +17,9 @@ import pytest
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure import chunks, connectivity
-from jamlab.measure.chunks import CampaignError
-from jamlab.measure.connectivity import campaign
+from jamlab.measure import connectivity
+from jamlab.measure import connectivity as chunks
+from jamlab.measure.connectivity import CampaignError, campaign
 from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, fault_of
 from jamlab.measure.population import load_population
 

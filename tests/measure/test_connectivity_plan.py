@@ -3,7 +3,7 @@
 import pytest
 
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord
 from jamlab.measure.population import PopulationError

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jamlab.measure import kernel_connectivity
 from jamlab.measure.agreement import TYPES, agreement_calls, agreement_configurations, disagreements
 from jamlab.measure.call import Call
-from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan
 from jamlab.measure.connectivity_record import ConnectivityRecord, fault_of
 from jamlab.measure.end_server import EndServer

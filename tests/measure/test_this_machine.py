@@ -7,7 +7,7 @@ import pytest
 
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.measure import this_machine
-from jamlab.measure.chunks import CampaignError
+from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.record import RecordError
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine, with_relay_alone
