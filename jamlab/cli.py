@@ -50,6 +50,7 @@ from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
+from jamlab.measure.connectivity_verdicts import connectivity_verdicts
 from jamlab.measure.kernel_connectivity import agreement_of
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
@@ -61,7 +62,7 @@ from jamlab.measure.processes import WorkerError, check_reachable, process_pool
 from jamlab.measure.record import RecordError
 from jamlab.measure.sound_card.mouth_to_ear import check_block, mouth_to_ear_ms
 from jamlab.measure.sound_card.record import CardRecord
-from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
+from jamlab.measure.verdict import exit_status, overall
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery.discover import DiscoveryError

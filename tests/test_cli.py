@@ -12,7 +12,7 @@ import pytest
 from jamlab import __main__ as command_line
 from jamlab import cli, doctor
 from jamlab import connectivity as command
-from jamlab.measure import verdict
+from jamlab.measure import connectivity_verdicts
 from jamlab.measure.acceptance import TESTS
 from jamlab.measure.acceptance_here import REAL_TIME
 from jamlab.measure.acceptance_record import AcceptanceRecord
@@ -133,7 +133,7 @@ class TestConnectivity:
             return record
 
         monkeypatch.setattr(command, "measure_on_kernel", measured)
-        monkeypatch.setattr(verdict, "load_population", POPULATIONS.get)
+        monkeypatch.setattr(connectivity_verdicts, "load_population", POPULATIONS.get)
         cli.main(["connectivity", "--network", "kernel", "--out", str(tmp_path)])
         told = capsys.readouterr()
         assert plans == [ConnectivityPlan(calls=DEFAULT_CALLS)]

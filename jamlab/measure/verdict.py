@@ -1,28 +1,12 @@
 """Verdicts: a measured interval against a target, in one word and one sentence."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from jamlab.measure import digits
-from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
-from jamlab.measure.population import load_population
-from jamlab.measure.population_figures import (
-    PopulationFigure,
-    borne_words,
-    doubt,
-    population_figures,
-)
-from jamlab.measure.sensitivity import Population, drawn_from
-from jamlab.measure.servers.probe import WORKS
-from jamlab.measure.servers.table import distinct_probes
-from jamlab.measure.statistics import CONFIDENCE, Estimate
-from jamlab.measure.success import succeeded
-
-CONNECTIVITY_TARGET_PERCENT = 80.0
-"""Least share of a population's calls that connect."""
+from jamlab.measure.statistics import Estimate
 
 
 class Outcome(StrEnum):
@@ -215,80 +199,6 @@ def _finding(
 def _words(value: float, places: int) -> str:
     """Write a value with so many decimals, one without bound as a word."""
     return digits.fixed(value, places) if math.isfinite(value) else "infinite"
-
-
-def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
-    """Judge whether at least 80 % of the calls of a campaign's population connect.
-
-    Attempts on this machine's own network are of no population: there it is judged whether all
-    servers work, and whether all attempts under each configuration connect.
-
-    Which figures are judged, `population_figures` says. Each interval is the population's, in which
-    its shares are as uncertain as their source leaves them; calls without end do not narrow it. The
-    reason names the simulation error beside it, says of an INCONCLUSIVE verdict which of the two
-    left it open, and how many symmetric NATs the target bears.
-
-    Raises
-    ------
-    ValueError
-        When the population is not known.
-    """
-    if record.network == THIS_MACHINE:
-        return [_servers_verdict(record), *map(partial(_here, record), record.configurations)]
-    population = load_population(record.provenance["population"])
-    figures = population_figures(record, population, CONNECTIVITY_TARGET_PERCENT / 100)
-    return [_connectivity_verdict(record, population, figure) for figure in figures]
-
-
-def _servers_verdict(record: ConnectivityRecord) -> Verdict:
-    name, servers = "share of servers that work", record.servers
-    if servers.empty:
-        return unmeasured(name, Outcome.NOT_RUN, "No configuration names a server.")
-    verdict = _all_of(name, int((servers["outcome"] == WORKS).sum()), len(servers))
-    asked = distinct_probes(servers)
-    what = [f"{each.url} ({names}): {each.outcome}" for each, names in asked if not each.works]
-    return replace(verdict, reason=f"{verdict.reason} {'; '.join(what)}".rstrip())
-
-
-def _here(record: ConnectivityRecord, configuration: str) -> Verdict:
-    """Judge the attempts between two ends on one machine."""
-    attempts = record.of(configuration)
-    connected = int(succeeded(attempts, "connected").sum())
-    verdict = _all_of(f"share of attempts that connect ({configuration})", connected, len(attempts))
-    where = attempts.loc[attempts["stage"] != "", "stage"].value_counts()
-    failed = " ".join(f"{count} failed in {stage}." for stage, count in where.items())
-    return replace(verdict, reason=f"{verdict.reason} {failed}".rstrip())
-
-
-def _all_of(name: str, count: int, whole: int) -> Verdict:
-    """Judge something all of which was looked at: it has no interval."""
-    percent = 100 * count / whole
-    return judge_at_least(name, 100.0, Estimate(percent, percent, percent, CONFIDENCE), "%")
-
-
-def _connectivity_verdict(
-    record: ConnectivityRecord, population: Population, figure: PopulationFigure
-) -> Verdict:
-    share, limit = figure.rate.both, CONNECTIVITY_TARGET_PERCENT
-    percent = Estimate(100 * share.value, 100 * share.low, 100 * share.high, share.confidence)
-    invalid = list(_invalid(record, population, figure.configuration))
-    verdict = judge_at_least(figure.name, limit, percent, "%", invalid)
-    if invalid:
-        return verdict
-    why = (
-        doubt(figure, population.name, limit / 100),
-        borne_words(figure.borne, population.name, limit),
-    )
-    return replace(verdict, reason=" ".join((verdict.reason, *why)))
-
-
-def _invalid(record: ConnectivityRecord, population: Population, name: str) -> Iterator[str]:
-    """Yield what spoils a campaign, in words that follow "because"."""
-    attempts, planned = record.of(name), record.provenance["calls"]
-    if len(attempts) < planned:
-        yield f"only {len(attempts)} of its {planned} calls were tried"
-    if not drawn_from(attempts, population):
-        yield f"its calls were not drawn from the population {population.name}"
 
 
 def overall(verdicts: Iterable[Verdict]) -> Outcome:

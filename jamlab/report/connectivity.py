@@ -11,6 +11,7 @@ from pandas.io.formats.style import Styler
 from jamlab.measure import survival
 from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.connectivity_record import KERNEL, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity_verdicts import CONNECTIVITY_TARGET_PERCENT, connectivity_verdicts
 from jamlab.measure.digits import measured
 from jamlab.measure.population_figures import (
     PopulationFigure,
@@ -20,7 +21,6 @@ from jamlab.measure.population_figures import (
 from jamlab.measure.sensitivity import Population
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import success_table
-from jamlab.measure.verdict import CONNECTIVITY_TARGET_PERCENT, connectivity_verdicts
 from jamlab.report.opening import Head, head
 from jamlab.report.tables import (
     date_of,

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from jamlab.measure import sensitivity as populations_of
 from jamlab.measure.connectivity_record import STUN_ONLY, ConnectivityRecord
+from jamlab.measure.connectivity_verdicts import CONNECTIVITY_TARGET_PERCENT
 from jamlab.measure.sensitivity import Population, cells
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.success import success_table
 from jamlab.measure.survival import connection_curve
 from jamlab.measure.symmetric_nats import Borne, borne, share_curve
-from jamlab.measure.verdict import CONNECTIVITY_TARGET_PERCENT
 from jamlab.report.style import (
     BLUE,
     FAINT,

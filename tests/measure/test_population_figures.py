@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.connectivity_verdicts import connectivity_verdicts
 from jamlab.measure.population import load_population, population_names
 from jamlab.measure.population_figures import (
     borne_words,
@@ -19,7 +20,7 @@ from jamlab.measure.sensitivity import PopulationRate
 from jamlab.measure.statistics import Estimate, proportion
 from jamlab.measure.success import succeeded
 from jamlab.measure.symmetric_nats import Borne
-from jamlab.measure.verdict import Outcome, connectivity_verdicts, judge_at_least
+from jamlab.measure.verdict import Outcome, judge_at_least
 from jamlab.networks.model.rule import expected
 
 from .attempts import HOME, LADDER, TURN, by_rule, campaign, many_calls

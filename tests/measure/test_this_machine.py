@@ -9,9 +9,10 @@ from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.measure import this_machine
 from jamlab.measure.connectivity import CampaignError
 from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity_verdicts import connectivity_verdicts
 from jamlab.measure.record import RecordError
 from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine, with_relay_alone
-from jamlab.measure.verdict import connectivity_verdicts, exit_status, overall
+from jamlab.measure.verdict import exit_status, overall
 from jamlab.networks.turn.fault import Fault
 from jamlab.networks.turn.server import TurnServer
 from tests.measure.attempts import campaign

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.connectivity_verdicts import connectivity_verdicts
 from jamlab.measure.digits import measured
 from jamlab.measure.success import success_table
-from jamlab.measure.verdict import connectivity_verdicts
 from jamlab.report import connectivity
 from tests.measure.attempts import (
     HOME,
@@ -32,7 +32,9 @@ TABLES = [
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setattr("jamlab.measure.verdict.load_population", POPULATIONS.__getitem__)
+    monkeypatch.setattr(
+        "jamlab.measure.connectivity_verdicts.load_population", POPULATIONS.__getitem__
+    )
 
 
 def words(shown):
