@@ -21,12 +21,12 @@ from bench.latency import real_time as real_time_priority
 from jamlab.ice.configuration import HOST_ONLY
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.across_networks.simulated import measure_on
-from jamlab.measure.attempt import attempt
-from jamlab.measure.call import Call, try_call
-from jamlab.measure.connectivity import CHUNK_CALLS, Chunk, campaign, run_chunk
+from jamlab.measure.connectivity.attempt import attempt
+from jamlab.measure.connectivity.call import Call, try_call
+from jamlab.measure.connectivity.campaign import CHUNK_CALLS, Chunk, campaign, run_chunk
+from jamlab.measure.connectivity.population import load_population
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import measure_latency
-from jamlab.measure.population import load_population
 from jamlab.networks.simulated.clock import RealClock, VirtualClock
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world

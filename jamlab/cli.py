@@ -47,16 +47,16 @@ from jamlab.measure.across_networks.simulated import (
     measure_across,
 )
 from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
-from jamlab.measure.connectivity import CampaignError
-from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
-from jamlab.measure.connectivity_record import ConnectivityRecord, is_connectivity_record
-from jamlab.measure.connectivity_verdicts import connectivity_verdicts
+from jamlab.measure.connectivity.campaign import CampaignError
+from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
+from jamlab.measure.connectivity.population import PopulationError
+from jamlab.measure.connectivity.record import ConnectivityRecord, is_connectivity_record
+from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.kernel_connectivity import agreement_of
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.latency.worker import measure_in_worker
-from jamlab.measure.population import PopulationError
 from jamlab.measure.processes import Progress as Told
 from jamlab.measure.processes import WorkerError, check_reachable, process_pool
 from jamlab.measure.record import RecordError

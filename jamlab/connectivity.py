@@ -13,18 +13,13 @@ from rich.console import Console
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.file import load_configurations
-from jamlab.measure.connectivity import CampaignError
-from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
-from jamlab.measure.connectivity_record import (
-    KERNEL,
-    SIMULATED,
-    THIS_MACHINE,
-    ConnectivityRecord,
-)
+from jamlab.measure.connectivity.campaign import CampaignError
+from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
+from jamlab.measure.connectivity.population import population_names
+from jamlab.measure.connectivity.record import KERNEL, SIMULATED, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity.this_machine import ThisMachinePlan, measure_this_machine
 from jamlab.measure.kernel_connectivity import DEFAULT_CALLS, measure_on_kernel
-from jamlab.measure.population import population_names
 from jamlab.measure.processes import Progress
-from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -70,9 +65,9 @@ def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
 
     Raises
     ------
-    jamlab.measure.connectivity.CampaignError
+    jamlab.measure.connectivity.campaign.CampaignError
         When a parameter is out of range or has no meaning there, or there is no such scheduler.
-    jamlab.measure.population.PopulationError
+    jamlab.measure.connectivity.population.PopulationError
         When there is no such population.
     jamlab.ice.configuration.IceConfigurationError
         When the file of configurations cannot be used.

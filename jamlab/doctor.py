@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
-from jamlab.measure.here import connect_here, obstacle_of
+from jamlab.measure.connectivity.connects_here import connect_here, obstacle_of
 from jamlab.measure.loop_lag import LagProbe, LoopLag
 from jamlab.measure.reaches_itself import unreachable
 from jamlab.measure.record import machine, versions

@@ -12,13 +12,13 @@ import pytest
 from jamlab import __main__ as command_line
 from jamlab import cli, doctor
 from jamlab import connectivity as command
-from jamlab.measure import connectivity_verdicts
 from jamlab.measure.acceptance import TESTS
 from jamlab.measure.acceptance_here import REAL_TIME
 from jamlab.measure.acceptance_record import AcceptanceRecord
 from jamlab.measure.across_networks.simulated import across_plan
-from jamlab.measure.connectivity_plan import ConnectivityPlan
-from jamlab.measure.connectivity_record import ConnectivityRecord
+from jamlab.measure.connectivity import verdicts as connectivity_verdicts
+from jamlab.measure.connectivity.plan import ConnectivityPlan
+from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
@@ -29,7 +29,7 @@ from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
 from tests.measure.acceptance_runs import good_finding, whole_record
 from tests.measure.agreements import agreement
-from tests.measure.attempts import POPULATIONS, campaign
+from tests.measure.connectivity.attempts import POPULATIONS, campaign
 from tests.measure.latency.records import LAG, record_of
 from tests.measure.sound_card.records import card_record
 

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from jamlab import screen
 from jamlab.doctor import Finding
-from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured
-from tests.measure.attempts import OPEN, row, table
-from tests.measure.attempts import record_of as campaign_of
+from tests.measure.connectivity.attempts import OPEN, row, table
+from tests.measure.connectivity.attempts import record_of as campaign_of
 from tests.measure.latency.records import record_of
 
 ESTIMATE = Estimate(47.55, 45.34, 49.77, 0.95)

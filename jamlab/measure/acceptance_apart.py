@@ -18,8 +18,8 @@ import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.attempt import FAILED
-from jamlab.measure.call import Call, simulate
+from jamlab.measure.connectivity.attempt import FAILED
+from jamlab.measure.connectivity.call import Call, simulate
 from jamlab.measure.findings import Finding
 from jamlab.measure.homes import World, at_home
 from jamlab.measure.latency.click_paths import Path, click_table

@@ -7,7 +7,8 @@ record has what was selected, and cells compare what there was: a call that was 
 the same network, it is direct without a relay on offer counts as direct (*direct-capable*). The
 rule says direct wherever a direct path may be taken.
 
-The simulated internet has no TLS; TCP takes its place there (`jamlab.measure.call.stand_in`).
+The simulated internet has no TLS; TCP takes its place there
+(`jamlab.measure.connectivity.call.stand_in`).
 """
 
 import itertools
@@ -17,11 +18,11 @@ import pandas as pd
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
-from jamlab.measure.call import Call
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.population import place_named
-from jamlab.measure.success import direct_capable
+from jamlab.measure.connectivity.attempt import DIRECT, FAILED, RELAYED
+from jamlab.measure.connectivity.call import Call
+from jamlab.measure.connectivity.population import place_named
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.success import direct_capable
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.rule import RelayTransport, expected
 
@@ -94,7 +95,7 @@ def agreement_table(
     Parameters
     ----------
     kernel, simulator : DataFrame
-        Attempts, columns as `jamlab.measure.connectivity_record.ATTEMPT_COLUMNS`; each pair of call
+        Attempts, columns as `jamlab.measure.connectivity.record.ATTEMPT_COLUMNS`; each pair of call
         and configuration once in both.
     configurations : sequence of IceConfiguration
         Those they were tried under; one is `STUN_ONLY`.

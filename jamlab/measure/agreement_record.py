@@ -24,7 +24,7 @@ from jamlab.measure.agreement import (
     agreement_table,
     disagreements,
 )
-from jamlab.measure.connectivity_record import fault_of
+from jamlab.measure.connectivity.record import fault_of
 from jamlab.measure.kernel_campaign import read_server_logs
 from jamlab.measure.record import (
     PROVENANCE,

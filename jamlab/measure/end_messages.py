@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from aioice import Candidate
 from aiortc import RTCSessionDescription
 
-from jamlab.measure.end import CHECKS, DTLS, GATHERING
+from jamlab.measure.connectivity.ends import CHECKS, DTLS, GATHERING
 
 MOST_BYTES = 1 << 18
 """Length of a line that nobody exceeds: a description has some thousand bytes."""

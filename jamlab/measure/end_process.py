@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.end import AttemptError, End, Level, Log, end_here
+from jamlab.measure.connectivity.ends import AttemptError, End, Level, Log, end_here
 from jamlab.measure.end_messages import MOST_BYTES, line, packed, unpacked
 
 Inside: TypeAlias = Callable[[], None]
@@ -29,7 +29,7 @@ async def serve_end(
     connection : socket
         What the parent asks comes from here.
     side, configuration, level
-        As of `jamlab.measure.end.end_here`.
+        As of `jamlab.measure.connectivity.ends.end_here`.
     inside : callable
         Called first.
     """

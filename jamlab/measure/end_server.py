@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.end import Level, Log
+from jamlab.measure.connectivity.ends import Level, Log
 from jamlab.measure.end_place import here
 from jamlab.measure.end_process import Inside, serve_end
 from jamlab.measure.port_loop import PortLoop
@@ -62,7 +62,7 @@ class EndServer:
         Parameters
         ----------
         side, configuration, level, log
-            As of `jamlab.measure.end.end_here`.
+            As of `jamlab.measure.connectivity.ends.end_here`.
         inside : callable
             What the process enters first.
         ports : sequence of int

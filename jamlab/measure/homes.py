@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.call import SERVERS, open_servers
+from jamlab.measure.connectivity.call import SERVERS, open_servers
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FirewallType
 from jamlab.networks.model.place import Place

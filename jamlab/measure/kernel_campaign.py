@@ -16,11 +16,11 @@ from pathlib import Path
 import pandas as pd
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.attempt import FAILED, Attempt
-from jamlab.measure.call import Call
-from jamlab.measure.connectivity import CampaignError, attempt_row
-from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
-from jamlab.measure.end import Level
+from jamlab.measure.connectivity.attempt import FAILED, Attempt
+from jamlab.measure.connectivity.call import Call
+from jamlab.measure.connectivity.campaign import CampaignError, attempt_row
+from jamlab.measure.connectivity.ends import Level
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
 from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork
 from jamlab.measure.processes import Progress
 from jamlab.measure.record import RecordError, read_file

@@ -19,10 +19,11 @@ from jamlab.measure.agreement import (
     agreement_configurations,
 )
 from jamlab.measure.agreement_record import AgreementRecord, agreement_provenance
-from jamlab.measure.call import Call, simulate
-from jamlab.measure.connectivity import CampaignError, attempt_row
-from jamlab.measure.connectivity_plan import ConnectivityPlan, campaign_provenance
-from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, KERNEL, ConnectivityRecord
+from jamlab.measure.connectivity.call import Call, simulate
+from jamlab.measure.connectivity.campaign import CampaignError, attempt_row
+from jamlab.measure.connectivity.plan import ConnectivityPlan, campaign_provenance
+from jamlab.measure.connectivity.population import load_population
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, KERNEL, ConnectivityRecord
 from jamlab.measure.kernel_campaign import (
     Task,
     Tried,
@@ -32,7 +33,6 @@ from jamlab.measure.kernel_campaign import (
     try_on_kernel,
 )
 from jamlab.measure.kernel_network import refusal
-from jamlab.measure.population import load_population
 from jamlab.measure.processes import Progress
 from jamlab.measure.record import Content, write_record
 from jamlab.networks.model.place import Place

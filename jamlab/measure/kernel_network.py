@@ -26,9 +26,9 @@ from typing import Any, Self
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.time_limited import time_limited
-from jamlab.measure.attempt import Attempt, attempt_between
-from jamlab.measure.call import Call
-from jamlab.measure.end import CALLEE, CALLER, End, Level, Log
+from jamlab.measure.connectivity.attempt import Attempt, attempt_between
+from jamlab.measure.connectivity.call import Call
+from jamlab.measure.connectivity.ends import CALLEE, CALLER, End, Level, Log
 from jamlab.measure.end_place import OnHost
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import EndProcessError
@@ -129,7 +129,7 @@ class KernelNetwork:
         configuration : IceConfiguration
             Its servers' place takes coturn, each as `stand_in` says; its policy holds.
         level, deadline_s
-            As of `jamlab.measure.attempt.attempt`.
+            As of `jamlab.measure.connectivity.attempt.attempt`.
         user : str
             Who both ends are to coturn, so that its log tells them from others.
         starting : async context manager

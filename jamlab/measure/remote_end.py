@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from aioice import Candidate
 
-from jamlab.measure.end import AttemptError, Log
+from jamlab.measure.connectivity.ends import AttemptError, Log
 from jamlab.measure.end_messages import (
     MOST_BYTES,
     Broken,

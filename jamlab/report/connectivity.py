@@ -8,19 +8,19 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from jamlab.measure import survival
 from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
-from jamlab.measure.connectivity_record import KERNEL, THIS_MACHINE, ConnectivityRecord
-from jamlab.measure.connectivity_verdicts import CONNECTIVITY_TARGET_PERCENT, connectivity_verdicts
-from jamlab.measure.digits import measured
-from jamlab.measure.population_figures import (
+from jamlab.measure.connectivity import time_to_connect
+from jamlab.measure.connectivity.population_figures import (
     PopulationFigure,
     population_figures,
     share_words,
 )
-from jamlab.measure.sensitivity import Population
+from jamlab.measure.connectivity.record import KERNEL, THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity.sensitivity import Population
+from jamlab.measure.connectivity.success import success_table
+from jamlab.measure.connectivity.verdicts import CONNECTIVITY_TARGET_PERCENT, connectivity_verdicts
+from jamlab.measure.digits import measured
 from jamlab.measure.statistics import Estimate
-from jamlab.measure.success import success_table
 from jamlab.report.opening import Head, head
 from jamlab.report.tables import (
     date_of,
@@ -107,10 +107,10 @@ def shares_table(record: ConnectivityRecord) -> Styler:
 
 def times_table(record: ConnectivityRecord) -> Styler:
     """Return a row per configuration: by when half, 90 % and 95 % of all its calls connected."""
-    table = survival.quantile_table(record.attempts)
+    table = time_to_connect.quantile_table(record.attempts)
     shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["attempts"]})
     shown["Not connected"] = table["failed"]
-    for quantile in survival.QUANTILES:
+    for quantile in time_to_connect.QUANTILES:
         column = f"p{100 * quantile:.0f}_s"
         ends = table[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
         shown[f"{quantile:.0%} had connected"] = [_time(*times_s) for times_s in ends]
@@ -127,7 +127,7 @@ def _time(value_s: float, low_s: float, high_s: float) -> str:
 
 def states_table(record: ConnectivityRecord) -> Styler:
     """Return a row per configuration and ICE state: how long the sides stayed in it."""
-    stays = survival.state_durations(record.attempts)
+    stays = time_to_connect.state_durations(record.attempts)
     stays = stays[(stays["kind"] == "ice") & stays["ended"]]
     order = {name: number for number, name in enumerate(record.configurations)}
     stays = stays.sort_values("configuration", key=lambda names: names.map(order), kind="stable")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jamlab.measure.connectivity_record import SIMULATED
+from jamlab.measure.connectivity.record import SIMULATED
 from jamlab.measure.record import read_json
 from jamlab.process.whole_files import written_whole
 from jamlab.report.page import Section, not_run, page, section

@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.connectivity_record import RESULTS, ConnectivityRecord
+from jamlab.measure.connectivity.record import RESULTS, ConnectivityRecord
 from jamlab.measure.servers.probe import STEPS
 from jamlab.measure.servers.table import distinct_probes, probe_of
 from jamlab.measure.servers.words import sentence

@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from jamlab.measure import sensitivity as populations_of
-from jamlab.measure.connectivity_record import STUN_ONLY, ConnectivityRecord
-from jamlab.measure.connectivity_verdicts import CONNECTIVITY_TARGET_PERCENT
-from jamlab.measure.sensitivity import Population, cells
+from jamlab.measure.connectivity import sensitivity as populations_of
+from jamlab.measure.connectivity.record import STUN_ONLY, ConnectivityRecord
+from jamlab.measure.connectivity.sensitivity import Population, cells
+from jamlab.measure.connectivity.success import success_table
+from jamlab.measure.connectivity.symmetric_nats import Borne, borne, share_curve
+from jamlab.measure.connectivity.time_to_connect import connection_curve
+from jamlab.measure.connectivity.verdicts import CONNECTIVITY_TARGET_PERCENT
 from jamlab.measure.statistics import Estimate
-from jamlab.measure.success import success_table
-from jamlab.measure.survival import connection_curve
-from jamlab.measure.symmetric_nats import Borne, borne, share_curve
 from jamlab.report.style import (
     BLUE,
     FAINT,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
 from jamlab.ice.file import embedded_configurations, load_configurations, parse_configurations
 from jamlab.ice.time_limited import time_limited
-from jamlab.measure.call import stand_in
+from jamlab.measure.connectivity.call import stand_in
 from jamlab.resources import data_path
 
 SECRET = "hunter-2-hunter-2"

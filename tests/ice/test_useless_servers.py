@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.ice.useless_servers import ServerWatch, asked_servers
-from jamlab.measure.call import open_servers
+from jamlab.measure.connectivity.call import open_servers
 from jamlab.measure.homes import at_home
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.service import WebRTCAudioService

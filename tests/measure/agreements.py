@@ -9,9 +9,9 @@ from jamlab.measure.agreement import (
     agreement_configurations,
 )
 from jamlab.measure.agreement_record import AgreementRecord, agreement_provenance
-from jamlab.measure.call import simulate
-from jamlab.measure.connectivity import attempt_row
-from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
+from jamlab.measure.connectivity.call import simulate
+from jamlab.measure.connectivity.campaign import attempt_row
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
 
 NAMED = {place.name.split("/")[0]: place for place in TYPES}
 OPEN, BLOCKED = NAMED["open"], NAMED["UDP blocked"]

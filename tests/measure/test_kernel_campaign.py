@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from jamlab.measure import kernel_connectivity
 from jamlab.measure.agreement import TYPES, agreement_calls, agreement_configurations, disagreements
-from jamlab.measure.call import Call
-from jamlab.measure.connectivity import CampaignError
-from jamlab.measure.connectivity_plan import ConnectivityPlan
-from jamlab.measure.connectivity_record import ConnectivityRecord, fault_of
+from jamlab.measure.connectivity.call import Call
+from jamlab.measure.connectivity.campaign import CampaignError
+from jamlab.measure.connectivity.plan import ConnectivityPlan
+from jamlab.measure.connectivity.population import load_population, place_named
+from jamlab.measure.connectivity.record import ConnectivityRecord, fault_of
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.kernel_campaign import Task, log_of, try_on_kernel
 from jamlab.measure.kernel_connectivity import (
@@ -24,11 +25,9 @@ from jamlab.measure.kernel_connectivity import (
     server_logs,
 )
 from jamlab.measure.kernel_network import KernelNetwork, refusal
-from jamlab.measure.population import load_population, place_named
 from jamlab.networks.kernel import coturn, namespace, nftables, wiring
 from jamlab.networks.kernel import lab as kernel
-
-from .attempts import campaign
+from tests.measure.connectivity.attempts import campaign
 
 MISSING = kernel.unavailable() or coturn.unavailable()
 needs_kernel = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.agreement import agreement_configurations
-from jamlab.measure.end import Log
+from jamlab.measure.connectivity.ends import Log
+from jamlab.measure.connectivity.population import place_named
 from jamlab.measure.end_place import OnHost, here
 from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork, refusal
-from jamlab.measure.population import place_named
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost

@@ -3,8 +3,8 @@
 import aioice.ice
 
 from jamlab.measure import reaches_itself
-from jamlab.measure.attempt import DIRECT
-from jamlab.measure.here import connect_here, obstacle_of
+from jamlab.measure.connectivity.attempt import DIRECT
+from jamlab.measure.connectivity.connects_here import connect_here, obstacle_of
 from jamlab.measure.reaches_itself import NO_LOOPBACK, unreachable
 
 NOBODYS = "203.0.113.7"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure import end_process
-from jamlab.measure.attempt import attempt, attempt_between
-from jamlab.measure.end import AttemptError, Log
+from jamlab.measure.connectivity.attempt import attempt, attempt_between
+from jamlab.measure.connectivity.ends import AttemptError, Log
 from jamlab.measure.end_messages import line
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import EndProcessError, RemoteEnd

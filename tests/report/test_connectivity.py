@@ -3,12 +3,12 @@ import re
 
 import pytest
 
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.connectivity_verdicts import connectivity_verdicts
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.success import success_table
+from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.digits import measured
-from jamlab.measure.success import success_table
 from jamlab.report import connectivity
-from tests.measure.attempts import (
+from tests.measure.connectivity.attempts import (
     HOME,
     LADDER,
     POPULATIONS,
@@ -33,7 +33,7 @@ TABLES = [
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
     monkeypatch.setattr(
-        "jamlab.measure.connectivity_verdicts.load_population", POPULATIONS.__getitem__
+        "jamlab.measure.connectivity.verdicts.load_population", POPULATIONS.__getitem__
     )
 
 

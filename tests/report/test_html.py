@@ -24,7 +24,7 @@ from jamlab.report.html import (
     render,
     verification_report,
 )
-from tests.measure.attempts import campaign, populations_in_kernels
+from tests.measure.connectivity.attempts import campaign, populations_in_kernels
 from tests.measure.sound_card.records import card_record
 from tests.report.pages import Page
 from tests.report.records import drawn_record

@@ -5,14 +5,14 @@ import math
 import pandas as pd
 import pytest
 
-from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity.record import THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.record import provenance
 from jamlab.measure.servers.probe import SOCKET, WORKS, ServerProbe
 from jamlab.measure.servers.table import SERVER_COLUMNS, probe_of
 from jamlab.measure.servers.words import sentence
 from jamlab.networks.turn.fault import Fault
 from jamlab.report import connectivity, servers
-from tests.measure.attempts import row, table
+from tests.measure.connectivity.attempts import row, table
 from tests.report.pages import Page
 
 HERE = "this machine"

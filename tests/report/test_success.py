@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.sensitivity import population_rate, sensitivity
-from jamlab.measure.success import success_table
-from jamlab.measure.symmetric_nats import borne
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.sensitivity import population_rate, sensitivity
+from jamlab.measure.connectivity.success import success_table
+from jamlab.measure.connectivity.symmetric_nats import borne
 from jamlab.report import success
 from jamlab.report.style import WIDTH_IN
 from tests.examples import examples
-from tests.measure.attempts import (
+from tests.measure.connectivity.attempts import (
     BLOCKED,
     CONE,
     HOME,

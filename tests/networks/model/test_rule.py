@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.call import Call, simulate
+from jamlab.measure.connectivity.call import Call, simulate
 from jamlab.networks.model import rule as oracle
 from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.attempt import DEADLINE_S, Attempt, attempt
-from jamlab.measure.end import Level
-from jamlab.measure.population import Population
+from jamlab.measure.connectivity.attempt import DEADLINE_S, Attempt, attempt
+from jamlab.measure.connectivity.ends import Level
+from jamlab.measure.connectivity.population import Population
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import DOMAIN, HostConfig, Topology

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jamlab.measure.connectivity_record import STUN_ONLY, ConnectivityRecord
+from jamlab.measure.connectivity.record import STUN_ONLY, ConnectivityRecord
+from jamlab.measure.connectivity.sensitivity import Population, PopulationRate, rate_within
+from jamlab.measure.connectivity.success import Figure
+from jamlab.measure.connectivity.symmetric_nats import Borne, borne
 from jamlab.measure.digits import measured
-from jamlab.measure.sensitivity import Population, PopulationRate, rate_within
 from jamlab.measure.statistics import Estimate
-from jamlab.measure.success import Figure
-from jamlab.measure.symmetric_nats import Borne, borne
 
 _SEED = 20  # of the draws: the same record gives the same verdict
 

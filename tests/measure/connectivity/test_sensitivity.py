@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.sensitivity import (
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.sensitivity import (
     cells,
     drawn_from,
     population_rate,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jamlab.measure import population as population_module
-from jamlab.measure.population import (
+from jamlab.measure.connectivity import population as population_module
+from jamlab.measure.connectivity.population import (
     POPULATIONS_FILE,
     ROUNDING_PERCENT,
     Population,

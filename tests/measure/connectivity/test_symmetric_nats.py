@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.sensitivity import population_rate
-from jamlab.measure.symmetric_nats import (
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.sensitivity import population_rate
+from jamlab.measure.connectivity.symmetric_nats import (
     ShareCurve,
     borne,
     endpoint_dependent,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.file import embedded_configurations, load_configurations
-from jamlab.measure.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate, stand_in
-from jamlab.measure.population import load_population
+from jamlab.measure.connectivity.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate, stand_in
+from jamlab.measure.connectivity.population import load_population
 from jamlab.networks.model.nat_behaviour import Filtering, Mapping
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.rule import ALL_TYPES, direct_possible

@@ -17,11 +17,11 @@ import pytest
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure import connectivity
-from jamlab.measure import connectivity as chunks
-from jamlab.measure.connectivity import CampaignError, campaign
-from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, fault_of
-from jamlab.measure.population import load_population
+from jamlab.measure.connectivity import campaign as chunks
+from jamlab.measure.connectivity import campaign as connectivity
+from jamlab.measure.connectivity.campaign import CampaignError, campaign
+from jamlab.measure.connectivity.population import load_population
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, fault_of
 
 POPULATION = load_population("mobile")
 CONFIGURATIONS = [embedded_configurations()[name] for name in ("STUN", "STUN+TURN/UDP")]
@@ -144,8 +144,9 @@ class TestExecutors:
 
     def test_another_process_with_other_hashes(self, serial, tmp_path):
         script = (
-            "from tests.measure.test_connectivity import Serial, campaign, connectivity\n"
-            "from tests.measure.test_connectivity import CALLS, CONFIGURATIONS, POPULATION\n"
+            "from tests.measure.connectivity.test_campaign import Serial, campaign, connectivity\n"
+            "from tests.measure.connectivity.test_campaign import CALLS, POPULATION\n"
+            "from tests.measure.connectivity.test_campaign import CONFIGURATIONS\n"
             f"connectivity.CHUNK_CALLS = {CHUNK + 1}\n"
             "table = campaign(POPULATION, CONFIGURATIONS, CALLS, 3, Serial())\n"
             f"table.to_csv({str(tmp_path / 't')!r})"

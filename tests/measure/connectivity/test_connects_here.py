@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from jamlab.measure.attempt import FAILED, Attempt
-from jamlab.measure.here import obstacle_of
+from jamlab.measure.connectivity.attempt import FAILED, Attempt
+from jamlab.measure.connectivity.connects_here import obstacle_of
 
 
 def attempt(result=FAILED, stage=""):

@@ -2,8 +2,8 @@
 
 Which NATs are common differs from study to study, above all the share s of endpoints whose mapping
 depends on the destination (ADM and APDM of RFC 4787 §4.1, "symmetric"). With the other weights kept
-in proportion, the rate ``P = Σ wᵢ wⱼ sᵢⱼ`` of `jamlab.measure.sensitivity` is a quadratic in s.
-With everybody else on EIM/APDF it is (1−s)², which stays at 80 % up to s = 10.6 %.
+in proportion, the rate ``P = Σ wᵢ wⱼ sᵢⱼ`` of `jamlab.measure.connectivity.sensitivity` is a
+quadratic in s. With everybody else on EIM/APDF it is (1−s)², which stays at 80 % up to s = 10.6 %.
 
 The share at which P falls below a limit has the same two errors as P, put together likewise: the
 shares of the population within either kind of place, and the simulation. Of the calls drawn from
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jamlab.measure.sensitivity import (
+from jamlab.measure.connectivity.sensitivity import (
     Population,
     cells,
     class_draws,
@@ -31,8 +31,8 @@ from jamlab.measure.sensitivity import (
     together,
     tried_rate,
 )
+from jamlab.measure.connectivity.success import Figure
 from jamlab.measure.statistics import CONFIDENCE, Estimate
-from jamlab.measure.success import Figure
 
 _ENDPOINT_DEPENDENT = re.compile(r"\bAP?DM\b")
 _DRAWS = 10_000  # of the weights
@@ -157,7 +157,7 @@ def borne(
     attempts : DataFrame
         Attempts of one configuration, of calls drawn from the population.
     figure, population, rng
-        As of `jamlab.measure.sensitivity.rate_within`.
+        As of `jamlab.measure.connectivity.sensitivity.rate_within`.
     limit : float
         The target, 0 to 1.
     confidence : float

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 from aioice import Candidate
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.end import (
+from jamlab.measure.connectivity.ends import (
     CALLEE,
     CALLER,
     CHECKS,

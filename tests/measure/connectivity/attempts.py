@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS, STUN_ONLY, ConnectivityRecord
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, STUN_ONLY, ConnectivityRecord
 from jamlab.measure.record import provenance
 
 TURN = "STUN + TURN"
@@ -176,12 +176,12 @@ def record_of(attempts, population="home", calls=None):
 
 
 _SITE = """
-from jamlab.measure import population
+from jamlab.measure.connectivity import population
 
 real = population.load_population
 
 def load_population(name):
-    from tests.measure.attempts import POPULATIONS
+    from tests.measure.connectivity.attempts import POPULATIONS
     return POPULATIONS.get(name) or real(name)
 
 population.load_population = load_population
@@ -192,5 +192,5 @@ def populations_in_kernels(monkeypatch, folder):
     """Have every Python started from here know the populations above by their names."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(_SITE)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(root)]))

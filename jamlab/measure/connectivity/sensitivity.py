@@ -16,7 +16,8 @@ measured, so that what is missing widens the interval instead of passing for som
 
 *Both*: each side of the two intervals added as the root of the sum of squares (Zou and Donner's
 MOVER, Statistics in Medicine 27, 2008), so the larger decides, and either alone comes back where
-the other is nothing. `jamlab.measure.symmetric_nats` asks what P is with other shares of such NATs.
+the other is nothing. `jamlab.measure.connectivity.symmetric_nats` asks what P is with other shares
+of such NATs.
 """
 
 import math
@@ -29,8 +30,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from jamlab.measure.connectivity.success import Figure, succeeded
 from jamlab.measure.statistics import CONFIDENCE, RESAMPLES, Estimate, proportion
-from jamlab.measure.success import Figure, succeeded
 
 _LEAST_EXPECTED = 5.0  # occurrences below which the test's distribution is a poor one
 _SURELY_ANOTHER = 1e-9  # its tail is thinner than that of so few occurrences
@@ -46,7 +47,7 @@ class Place(Protocol):
 
 
 class Population(Protocol):
-    """How common the places are; see `jamlab.measure.population`."""
+    """How common the places are; see `jamlab.measure.connectivity.population`."""
 
     @property
     def name(self) -> str:

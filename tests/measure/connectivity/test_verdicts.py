@@ -1,15 +1,24 @@
-"""Tests of jamlab.measure.connectivity_verdicts."""
+"""Tests of jamlab.measure.connectivity.verdicts."""
 
 import re
 
 import pytest
 
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.connectivity_verdicts import connectivity_verdicts
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.symmetric_nats import share_curve
+from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.statistics import proportion
-from jamlab.measure.symmetric_nats import share_curve
-from tests.measure import attempts
-from tests.measure.attempts import CONE, LADDER, TURN, Drawn, campaign, record_of, row, table
+from tests.measure.connectivity import attempts
+from tests.measure.connectivity.attempts import (
+    CONE,
+    LADDER,
+    TURN,
+    Drawn,
+    campaign,
+    record_of,
+    row,
+    table,
+)
 from tests.measure.test_verdict import FAIL, INCONCLUSIVE, PASS
 
 ONE_PLACE = Drawn("one place", {CONE: 1.0}, endpoints=None)
@@ -19,7 +28,7 @@ ONE_PLACE = Drawn("one place", {CONE: 1.0}, endpoints=None)
 def known(monkeypatch):
     populations = attempts.POPULATIONS | {ONE_PLACE.name: ONE_PLACE}
     monkeypatch.setattr(
-        "jamlab.measure.connectivity_verdicts.load_population", populations.__getitem__
+        "jamlab.measure.connectivity.verdicts.load_population", populations.__getitem__
     )
 
 

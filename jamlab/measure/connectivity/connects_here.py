@@ -5,8 +5,8 @@ loopback that is up.
 """
 
 from jamlab.ice.configuration import HOST_ONLY
-from jamlab.measure.attempt import FAILED, Attempt, attempt
-from jamlab.measure.end import CHECKS, DEADLINE, DTLS, GATHERING
+from jamlab.measure.connectivity.attempt import FAILED, Attempt, attempt
+from jamlab.measure.connectivity.ends import CHECKS, DEADLINE, DTLS, GATHERING
 from jamlab.measure.reaches_itself import NO_LOOPBACK, Obstacle
 
 ATTEMPT_S = 10.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.connectivity_record import (
+from jamlab.measure.connectivity.record import (
     ATTEMPT_COLUMNS,
     FAILED,
     RESULTS,

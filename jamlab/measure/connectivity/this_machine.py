@@ -19,14 +19,10 @@ from typing import Any
 import pandas as pd
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.attempt import DEADLINE_S, attempt
-from jamlab.measure.connectivity import CampaignError, check_names, check_parameters
-from jamlab.measure.connectivity_record import (
-    ATTEMPT_COLUMNS,
-    THIS_MACHINE,
-    ConnectivityRecord,
-)
-from jamlab.measure.end import Level
+from jamlab.measure.connectivity.attempt import DEADLINE_S, attempt
+from jamlab.measure.connectivity.campaign import CampaignError, check_names, check_parameters
+from jamlab.measure.connectivity.ends import Level
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.processes import Progress
 from jamlab.measure.reaches_itself import NO_LOOPBACK
 from jamlab.measure.record import provenance

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
-from jamlab.measure.population import load_population
-from jamlab.measure.population_figures import (
+from jamlab.measure.connectivity.population import load_population
+from jamlab.measure.connectivity.population_figures import (
     PopulationFigure,
     borne_words,
     doubt,
     population_figures,
 )
-from jamlab.measure.sensitivity import Population, drawn_from
+from jamlab.measure.connectivity.record import THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity.sensitivity import Population, drawn_from
+from jamlab.measure.connectivity.success import succeeded
 from jamlab.measure.servers.probe import WORKS
 from jamlab.measure.servers.table import distinct_probes
 from jamlab.measure.statistics import CONFIDENCE, Estimate
-from jamlab.measure.success import succeeded
 from jamlab.measure.verdict import Outcome, Verdict, judge_at_least, unmeasured
 
 CONNECTIVITY_TARGET_PERCENT = 80.0

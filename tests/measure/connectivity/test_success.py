@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.connectivity_record import DIRECT, RELAYED, RESULTS, STUN_ONLY
+from jamlab.measure.connectivity.record import DIRECT, RELAYED, RESULTS, STUN_ONLY
+from jamlab.measure.connectivity.success import direct_capable, pair_table, succeeded, success_table
 from jamlab.measure.statistics import proportion
-from jamlab.measure.success import direct_capable, pair_table, succeeded, success_table
 
 from .attempts import CONE, LADDER, PORT_RESTRICTED, SYMMETRIC, TURN, attempts_between, row, table
 

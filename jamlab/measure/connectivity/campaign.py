@@ -33,11 +33,11 @@ from typing import Any, get_args
 import pandas as pd
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.measure.attempt import DEADLINE_S, Attempt
-from jamlab.measure.call import Call, simulate, stand_in
-from jamlab.measure.connectivity_record import ATTEMPT_COLUMNS
-from jamlab.measure.end import Level
-from jamlab.measure.population import Population
+from jamlab.measure.connectivity.attempt import DEADLINE_S, Attempt
+from jamlab.measure.connectivity.call import Call, simulate, stand_in
+from jamlab.measure.connectivity.ends import Level
+from jamlab.measure.connectivity.population import Population
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
 from jamlab.measure.processes import Progress, process_pool
 from jamlab.measure.record import versions
 from jamlab.networks.simulated.world import simulated_world
@@ -193,7 +193,7 @@ def campaign(
     -------
     pandas.DataFrame
         A row per attempt, in order of calls and configurations; columns as
-        `jamlab.measure.connectivity_record.ATTEMPT_COLUMNS`.
+        `jamlab.measure.connectivity.record.ATTEMPT_COLUMNS`.
 
     Raises
     ------

@@ -6,16 +6,20 @@ import random
 import pytest
 
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
-from jamlab.measure import this_machine
-from jamlab.measure.connectivity import CampaignError
-from jamlab.measure.connectivity_record import THIS_MACHINE, ConnectivityRecord
-from jamlab.measure.connectivity_verdicts import connectivity_verdicts
+from jamlab.measure.connectivity import this_machine
+from jamlab.measure.connectivity.campaign import CampaignError
+from jamlab.measure.connectivity.record import THIS_MACHINE, ConnectivityRecord
+from jamlab.measure.connectivity.this_machine import (
+    ThisMachinePlan,
+    measure_this_machine,
+    with_relay_alone,
+)
+from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.record import RecordError
-from jamlab.measure.this_machine import ThisMachinePlan, measure_this_machine, with_relay_alone
 from jamlab.measure.verdict import exit_status, overall
 from jamlab.networks.turn.fault import Fault
 from jamlab.networks.turn.server import TurnServer
-from tests.measure.attempts import campaign
+from tests.measure.connectivity.attempts import campaign
 
 PASSWORD = "a-secret-word"
 TURN = IceServer("turn:a.example", "jam", PASSWORD)

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
+from jamlab.measure.connectivity.attempt import DIRECT, FAILED, RELAYED
 from jamlab.measure.record import (
     PROVENANCE,
     Content,

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.statistics import proportion, values_needed
-from jamlab.measure.survival import (
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.time_to_connect import (
     connection_curve,
     quantile_table,
     state_durations,
     time_to_connect,
 )
+from jamlab.measure.statistics import proportion, values_needed
 
 from .attempts import LADDER, OPEN, SYMMETRIC, TURN, attempts_between, row, table
 

@@ -3,12 +3,12 @@
 import pytest
 
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.connectivity import CampaignError
-from jamlab.measure.connectivity_plan import ConnectivityPlan, measure_connectivity
-from jamlab.measure.connectivity_record import ConnectivityRecord
-from jamlab.measure.population import PopulationError
+from jamlab.measure.connectivity.campaign import CampaignError
+from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
+from jamlab.measure.connectivity.population import PopulationError
+from jamlab.measure.connectivity.record import ConnectivityRecord
 
-from .test_connectivity import Serial
+from .test_campaign import Serial
 
 PLAN = ConnectivityPlan("corporate", calls=5, seed=2)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.attempt import DEADLINE_S
-from jamlab.measure.connectivity import campaign, check_parameters
-from jamlab.measure.connectivity_record import ConnectivityRecord
-from jamlab.measure.end import Level
-from jamlab.measure.population import Population, load_population
+from jamlab.measure.connectivity.attempt import DEADLINE_S
+from jamlab.measure.connectivity.campaign import campaign, check_parameters
+from jamlab.measure.connectivity.ends import Level
+from jamlab.measure.connectivity.population import Population, load_population
+from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.processes import Progress
 from jamlab.measure.record import provenance
 
@@ -80,7 +80,7 @@ def measure_connectivity(
     Raises
     ------
     CampaignError
-        As `jamlab.measure.connectivity.campaign`.
+        As `jamlab.measure.connectivity.campaign.campaign`.
     """
     tried = list(embedded_configurations().values()) if configurations is None else configurations
     population = load_population(plan.population)

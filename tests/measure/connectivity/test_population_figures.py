@@ -6,20 +6,20 @@ import re
 import numpy as np
 import pytest
 
-from jamlab.measure.connectivity_record import STUN_ONLY
-from jamlab.measure.connectivity_verdicts import connectivity_verdicts
-from jamlab.measure.population import load_population, population_names
-from jamlab.measure.population_figures import (
+from jamlab.measure.connectivity.population import load_population, population_names
+from jamlab.measure.connectivity.population_figures import (
     borne_words,
     doubt,
     population_figures,
     range_words,
     share_words,
 )
-from jamlab.measure.sensitivity import PopulationRate
+from jamlab.measure.connectivity.record import STUN_ONLY
+from jamlab.measure.connectivity.sensitivity import PopulationRate
+from jamlab.measure.connectivity.success import succeeded
+from jamlab.measure.connectivity.symmetric_nats import Borne
+from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.statistics import Estimate, proportion
-from jamlab.measure.success import succeeded
-from jamlab.measure.symmetric_nats import Borne
 from jamlab.measure.verdict import Outcome, judge_at_least
 from jamlab.networks.model.rule import expected
 

@@ -7,7 +7,7 @@ nominates the first check that succeeds, RFC 8445 §8.1.1):
 - *selected direct*: direct under the configuration itself;
 - *connected*: direct or relayed.
 
-What they mean for a population is worked out in `jamlab.measure.sensitivity`.
+What they mean for a population is worked out in `jamlab.measure.connectivity.sensitivity`.
 """
 
 from typing import Literal
@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from jamlab.measure.attempt import DIRECT, FAILED, RELAYED
-from jamlab.measure.connectivity_record import STUN_ONLY
+from jamlab.measure.connectivity.attempt import DIRECT, FAILED, RELAYED
+from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.statistics import proportion
 
 Figure = Literal["direct", "connected"]

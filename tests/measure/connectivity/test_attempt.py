@@ -7,7 +7,7 @@ import math
 import pytest
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.attempt import DEADLINE_S, attempt
+from jamlab.measure.connectivity.attempt import DEADLINE_S, attempt
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import (
     PORT_RESTRICTED,

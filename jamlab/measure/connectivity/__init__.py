@@ -1,0 +1,1 @@
+"""How many calls connect, over simulated networks or with one's own servers."""
