@@ -1,15 +1,24 @@
-"""The process of an end: it does what its parent asks, and ends when told to, or left alone."""
+"""The process of an end: it does what its parent asks, and ends when told to, or left alone.
+
+Where the process of an end runs: what it does before it does anything else.
+
+These are called in the new process and pickled on their way, so they are light, and the server that
+forks those processes has imported them.
+"""
 
 import asyncio
 import json
+import os
 import socket
 from asyncio import StreamReader, StreamWriter, Task
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.connectivity.ends import AttemptError, End, Level, Log, end_here
 from jamlab.measure.end_messages import MOST_BYTES, line, packed, unpacked
+from jamlab.networks.kernel.lab import KernelHost
 
 Inside: TypeAlias = Callable[[], None]
 """Called in the new process before anything else, e.g. to enter a namespace; can be pickled."""
@@ -131,3 +140,24 @@ async def _close(end: End, number: int, reader: StreamReader, writer: StreamWrit
 
 def _tell_broken(writer: StreamWriter, error: Exception) -> None:
     writer.write(line("broken", f"{type(error).__name__}: {error}"))
+
+
+TRUSTED_VARIABLE = "SSL_CERT_FILE"
+"""Where OpenSSL looks for the certificates that it trusts."""
+
+
+def here() -> None:
+    """Stay where the server is."""
+
+
+@dataclass(frozen=True)
+class OnHost:
+    """On a machine of a lab, and of the opinion that a certificate is to be trusted."""
+
+    host: KernelHost
+    certificate_file: str
+
+    def __call__(self) -> None:
+        """Enter."""
+        os.environ[TRUSTED_VARIABLE] = self.certificate_file
+        self.host.enter()

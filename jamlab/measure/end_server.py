@@ -21,8 +21,7 @@ from functools import partial
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.connectivity.ends import Level, Log
-from jamlab.measure.end_place import here
-from jamlab.measure.end_process import Inside, serve_end
+from jamlab.measure.end_process import Inside, here, serve_end
 from jamlab.measure.port_loop import PortLoop
 from jamlab.measure.remote_end import EndProcessError, RemoteEnd
 

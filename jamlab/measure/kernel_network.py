@@ -29,7 +29,7 @@ from jamlab.ice.time_limited import time_limited
 from jamlab.measure.connectivity.attempt import Attempt, attempt_between
 from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.ends import CALLEE, CALLER, End, Level, Log
-from jamlab.measure.end_place import OnHost
+from jamlab.measure.end_process import OnHost
 from jamlab.measure.end_server import EndServer
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import Coturn

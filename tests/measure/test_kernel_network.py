@@ -11,7 +11,7 @@ from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.agreement import agreement_configurations
 from jamlab.measure.connectivity.ends import Log
 from jamlab.measure.connectivity.population import place_named
-from jamlab.measure.end_place import OnHost, here
+from jamlab.measure.end_process import OnHost, here
 from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork, refusal
 from jamlab.measure.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import Coturn
