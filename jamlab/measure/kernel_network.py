@@ -10,7 +10,7 @@
 
 Everybody who calls from a place is the same machine, and everybody who is called there another, so
 that a call is always between two routers. Attempts go on side by side: each end is a process with
-ports of its own, which nobody on its machine had before (`jamlab.measure.port_loop`), so to a NAT
+ports of its own, which nobody on its machine had before (`jamlab.measure.end_server`), so to a NAT
 and to coturn they are strangers.
 
 Cables between namespaces take no time: how far a `Call`'s ends are from the backbone is left out.
