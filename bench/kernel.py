@@ -17,8 +17,8 @@ import psutil
 
 from bench.bars import bar, figure, publish
 from bench.calibration import alternated
-from jamlab.measure.agreement import disagreements
-from jamlab.measure.kernel_connectivity import measure_agreement
+from jamlab.measure.connectivity_on_kernel.agreement import disagreements
+from jamlab.measure.connectivity_on_kernel.run import measure_agreement
 from jamlab.networks.kernel import namespace
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelLab

@@ -46,13 +46,16 @@ from jamlab.measure.across_networks.simulated import (
     load_across,
     measure_across,
 )
-from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity.population import PopulationError
 from jamlab.measure.connectivity.record import ConnectivityRecord, is_connectivity_record
 from jamlab.measure.connectivity.verdicts import connectivity_verdicts
-from jamlab.measure.kernel_connectivity import agreement_of
+from jamlab.measure.connectivity_on_kernel.agreement_record import (
+    AgreementRecord,
+    agreement_verdict,
+)
+from jamlab.measure.connectivity_on_kernel.run import agreement_of
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import verdicts

@@ -18,7 +18,7 @@ from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectiv
 from jamlab.measure.connectivity.population import population_names
 from jamlab.measure.connectivity.record import KERNEL, SIMULATED, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.connectivity.this_machine import ThisMachinePlan, measure_this_machine
-from jamlab.measure.kernel_connectivity import DEFAULT_CALLS, measure_on_kernel
+from jamlab.measure.connectivity_on_kernel.run import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.processes import Progress
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)

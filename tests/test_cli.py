@@ -19,7 +19,7 @@ from jamlab.measure.across_networks.simulated import across_plan
 from jamlab.measure.connectivity import verdicts as connectivity_verdicts
 from jamlab.measure.connectivity.plan import ConnectivityPlan
 from jamlab.measure.connectivity.record import ConnectivityRecord
-from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, DEFAULT_CALLS
+from jamlab.measure.connectivity_on_kernel.run import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.processes import WorkerError
@@ -28,8 +28,8 @@ from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
 from tests.measure.acceptance_runs import good_finding, whole_record
-from tests.measure.agreements import agreement
 from tests.measure.connectivity.attempts import POPULATIONS, campaign
+from tests.measure.connectivity_on_kernel.agreements import agreement
 from tests.measure.latency.records import LAG, record_of
 from tests.measure.sound_card.records import card_record
 

@@ -7,9 +7,12 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.agreement import KERNEL, SIMULATOR
-from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.connectivity.record import RESULTS
+from jamlab.measure.connectivity_on_kernel.agreement import KERNEL, SIMULATOR
+from jamlab.measure.connectivity_on_kernel.agreement_record import (
+    AgreementRecord,
+    agreement_verdict,
+)
 from jamlab.report.tables import judged_table, styled_table
 
 _AGREES = {True: "✓ yes", False: "✗ no"}

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
 from jamlab.measure.connectivity import time_to_connect
 from jamlab.measure.connectivity.population_figures import (
     PopulationFigure,
@@ -19,6 +18,10 @@ from jamlab.measure.connectivity.record import KERNEL, THIS_MACHINE, Connectivit
 from jamlab.measure.connectivity.sensitivity import Population
 from jamlab.measure.connectivity.success import success_table
 from jamlab.measure.connectivity.verdicts import CONNECTIVITY_TARGET_PERCENT, connectivity_verdicts
+from jamlab.measure.connectivity_on_kernel.agreement_record import (
+    AgreementRecord,
+    agreement_verdict,
+)
 from jamlab.measure.digits import measured
 from jamlab.measure.statistics import Estimate
 from jamlab.report.opening import Head, head

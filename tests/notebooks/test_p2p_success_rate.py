@@ -5,10 +5,10 @@ import nbformat
 import pytest
 
 from jamlab.measure.connectivity.record import STUN_ONLY, THIS_MACHINE, ConnectivityRecord
-from jamlab.measure.kernel_connectivity import AGREEMENT_FOLDER, SERVER_LOGS
+from jamlab.measure.connectivity_on_kernel.run import AGREEMENT_FOLDER, SERVER_LOGS
 from jamlab.report.html import ReportError, notebook_path, render
-from tests.measure.agreements import agreement
 from tests.measure.connectivity.attempts import LADDER, TURN, campaign, populations_in_kernels
+from tests.measure.connectivity_on_kernel.agreements import agreement
 from tests.report.pages import Page
 from tests.report.test_servers import record_here
 

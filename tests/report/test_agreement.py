@@ -2,10 +2,10 @@
 
 import pytest
 
-from jamlab.measure.agreement import agreement_configurations
-from jamlab.measure.agreement_record import AgreementRecord
+from jamlab.measure.connectivity_on_kernel.agreement import agreement_configurations
+from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementRecord
 from jamlab.report.agreement import cells_table, server_logs_html, summary_table, verdict_table
-from tests.measure.agreements import agreement, changed
+from tests.measure.connectivity_on_kernel.agreements import agreement, changed
 from tests.report.pages import Page
 
 

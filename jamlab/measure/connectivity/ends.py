@@ -1,7 +1,8 @@
 """The two ends of an attempt to connect: an ICE agent each, or a whole peer connection.
 
 Both levels take the same steps, those of a call in the browser, so an attempt does not know which
-it is given, nor whether the end is in this process or in another (`jamlab.measure.remote_end`).
+it is given, nor whether the end is in this process or in another
+(`jamlab.measure.connectivity_on_kernel.remote_end`).
 """
 
 import asyncio

@@ -53,7 +53,7 @@ ATTEMPT_COLUMNS = {
 
 SIMULATED, THIS_MACHINE, KERNEL = "simulated", "this-machine", "kernel"
 """Networks on which attempts are made; on the second there is no population. The third is one of
-this machine's namespaces, with its own NATs (`jamlab.measure.kernel_network`)."""
+this machine's namespaces, with its own NATs (`jamlab.measure.connectivity_on_kernel.network`)."""
 
 STUN_ONLY = "STUN"
 """The configuration without a relay; what is direct under it is *direct-capable*."""

@@ -16,7 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from jamlab.measure.agreement import (
+from jamlab.measure.connectivity.record import fault_of
+from jamlab.measure.connectivity_on_kernel.agreement import (
     DEADLINE_S,
     KERNEL,
     SIMULATOR,
@@ -24,8 +25,7 @@ from jamlab.measure.agreement import (
     agreement_table,
     disagreements,
 )
-from jamlab.measure.connectivity.record import fault_of
-from jamlab.measure.kernel_campaign import read_server_logs
+from jamlab.measure.connectivity_on_kernel.campaign import read_server_logs
 from jamlab.measure.record import (
     PROVENANCE,
     Content,

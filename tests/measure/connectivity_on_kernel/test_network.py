@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure.agreement import agreement_configurations
 from jamlab.measure.connectivity.ends import Log
 from jamlab.measure.connectivity.population import place_named
-from jamlab.measure.end_process import OnHost, here
-from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork, refusal
-from jamlab.measure.remote_end import EndProcessError
+from jamlab.measure.connectivity_on_kernel.agreement import agreement_configurations
+from jamlab.measure.connectivity_on_kernel.end_process import OnHost, here
+from jamlab.measure.connectivity_on_kernel.network import MOST_ENDS, KernelNetwork, refusal
+from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost
 

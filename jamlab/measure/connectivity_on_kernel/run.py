@@ -2,7 +2,8 @@
 
 The calls are those a simulated campaign of the same plan would make, as far as the kernel can build
 both places; the others are left out, and the record says how many and why. Beside them every two of
-the places that it can build call each other, there and simulated (`jamlab.measure.agreement`).
+the places that it can build call each other, there and simulated
+(`jamlab.measure.connectivity_on_kernel.agreement`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,19 +13,22 @@ import pandas as pd
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.agreement import (
-    DEADLINE_S,
-    TYPES,
-    agreement_calls,
-    agreement_configurations,
-)
-from jamlab.measure.agreement_record import AgreementRecord, agreement_provenance
 from jamlab.measure.connectivity.call import Call, simulate
 from jamlab.measure.connectivity.campaign import CampaignError, attempt_row
 from jamlab.measure.connectivity.plan import ConnectivityPlan, campaign_provenance
 from jamlab.measure.connectivity.population import load_population
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, KERNEL, ConnectivityRecord
-from jamlab.measure.kernel_campaign import (
+from jamlab.measure.connectivity_on_kernel.agreement import (
+    DEADLINE_S,
+    TYPES,
+    agreement_calls,
+    agreement_configurations,
+)
+from jamlab.measure.connectivity_on_kernel.agreement_record import (
+    AgreementRecord,
+    agreement_provenance,
+)
+from jamlab.measure.connectivity_on_kernel.campaign import (
     Task,
     Tried,
     attempts_of,
@@ -32,7 +36,7 @@ from jamlab.measure.kernel_campaign import (
     server_logs_of,
     try_on_kernel,
 )
-from jamlab.measure.kernel_network import refusal
+from jamlab.measure.connectivity_on_kernel.network import refusal
 from jamlab.measure.processes import Progress
 from jamlab.measure.record import Content, write_record
 from jamlab.networks.model.place import Place

@@ -8,23 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure import kernel_connectivity
-from jamlab.measure.agreement import TYPES, agreement_calls, agreement_configurations, disagreements
 from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.plan import ConnectivityPlan
 from jamlab.measure.connectivity.population import load_population, place_named
 from jamlab.measure.connectivity.record import ConnectivityRecord, fault_of
-from jamlab.measure.end_server import EndServer
-from jamlab.measure.kernel_campaign import Task, log_of, try_on_kernel
-from jamlab.measure.kernel_connectivity import (
+from jamlab.measure.connectivity_on_kernel import run as kernel_connectivity
+from jamlab.measure.connectivity_on_kernel.agreement import (
+    TYPES,
+    agreement_calls,
+    agreement_configurations,
+    disagreements,
+)
+from jamlab.measure.connectivity_on_kernel.campaign import Task, log_of, try_on_kernel
+from jamlab.measure.connectivity_on_kernel.end_server import EndServer
+from jamlab.measure.connectivity_on_kernel.network import KernelNetwork, refusal
+from jamlab.measure.connectivity_on_kernel.run import (
     agreement_of,
     buildable,
     measure_agreement,
     measure_on_kernel,
     server_logs,
 )
-from jamlab.measure.kernel_network import KernelNetwork, refusal
 from jamlab.networks.kernel import coturn, namespace, nftables, wiring
 from jamlab.networks.kernel import lab as kernel
 from tests.measure.connectivity.attempts import campaign

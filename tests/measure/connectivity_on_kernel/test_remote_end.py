@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
-from jamlab.measure import end_process
 from jamlab.measure.connectivity.attempt import attempt, attempt_between
 from jamlab.measure.connectivity.ends import AttemptError, Log
-from jamlab.measure.end_messages import line
-from jamlab.measure.end_server import EndServer
-from jamlab.measure.remote_end import EndProcessError, RemoteEnd
+from jamlab.measure.connectivity_on_kernel import end_process
+from jamlab.measure.connectivity_on_kernel.end_messages import line
+from jamlab.measure.connectivity_on_kernel.end_server import EndServer
+from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError, RemoteEnd
 from jamlab.networks.kernel.listening import free_ports
 from tests.examples import examples
 
@@ -203,7 +203,7 @@ class TestEndings:
 
 HOLDING_TWO_ENDS = """
 import asyncio, psutil
-from tests.measure.test_remote_end import EndServer, ends, processes
+from tests.measure.connectivity_on_kernel.test_remote_end import EndServer, ends, processes
 
 async def main():
     with EndServer() as server:

@@ -8,7 +8,7 @@ from asyncio import DatagramProtocol
 import pytest
 from aioice import Connection, TransportPolicy
 
-from jamlab.measure.end_server import PortLoop
+from jamlab.measure.connectivity_on_kernel.end_server import PortLoop
 from jamlab.networks.kernel import coturn
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.listening import free_ports

@@ -10,8 +10,8 @@
 
 Everybody who calls from a place is the same machine, and everybody who is called there another, so
 that a call is always between two routers. Attempts go on side by side: each end is a process with
-ports of its own, which nobody on its machine had before (`jamlab.measure.end_server`), so to a NAT
-and to coturn they are strangers.
+ports of its own, which nobody on its machine had before
+(`jamlab.measure.connectivity_on_kernel.end_server`), so to a NAT and to coturn they are strangers.
 
 Cables between namespaces take no time: how far a `Call`'s ends are from the backbone is left out.
 """
@@ -29,9 +29,9 @@ from jamlab.ice.time_limited import time_limited
 from jamlab.measure.connectivity.attempt import Attempt, attempt_between
 from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.ends import CALLEE, CALLER, End, Level, Log
-from jamlab.measure.end_process import OnHost
-from jamlab.measure.end_server import EndServer
-from jamlab.measure.remote_end import EndProcessError
+from jamlab.measure.connectivity_on_kernel.end_process import OnHost
+from jamlab.measure.connectivity_on_kernel.end_server import EndServer
+from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.kernel.nftables import KernelRefusalError, check_box
@@ -137,7 +137,7 @@ class KernelNetwork:
 
         Raises
         ------
-        jamlab.measure.remote_end.EndProcessError
+        jamlab.measure.connectivity_on_kernel.remote_end.EndProcessError
             When a process of it ended too early.
         """
         configuration = self.stand_in(configuration, user)

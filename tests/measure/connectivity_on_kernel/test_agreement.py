@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.agreement import (
+from jamlab.measure.connectivity_on_kernel.agreement import (
     TYPES,
     agreement_calls,
     agreement_configurations,
@@ -16,7 +16,7 @@ from jamlab.measure.agreement import (
     disagreements,
     expected_result,
 )
-from jamlab.measure.kernel_network import refusal
+from jamlab.measure.connectivity_on_kernel.network import refusal
 from tests.examples import examples
 
 from .agreements import changed, simulated

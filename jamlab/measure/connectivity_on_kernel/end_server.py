@@ -1,11 +1,11 @@
 """Ends in processes of their own, forked from a server that has imported what an end needs.
 
 Importing aiortc takes longer than most attempts, so one process does it, ``python -m
-jamlab.measure.end_server``, and forks for each end. It has a single thread and no event loop, so
-there is nothing a fork could catch in the middle. A request is one packet, with one end of a socket
-pair on which the new process is told what to do. Nobody waits for those processes: the kernel
-forgets them when they end, and they end when the other end of their pair does, however that came
-about; the server ends with the process that started it.
+jamlab.measure.connectivity_on_kernel.end_server``, and forks for each end. It has a single thread
+and no event loop, so there is nothing a fork could catch in the middle. A request is one packet,
+with one end of a socket pair on which the new process is told what to do. Nobody waits for those
+processes: the kernel forgets them when they end, and they end when the other end of their pair
+does, however that came about; the server ends with the process that started it.
 
 An event loop whose UDP sockets get the local ports they are told to, each once.
 
@@ -30,8 +30,8 @@ from typing import Any, TypeVar
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.connectivity.ends import Level, Log
-from jamlab.measure.end_process import Inside, here, serve_end
-from jamlab.measure.remote_end import EndProcessError, RemoteEnd
+from jamlab.measure.connectivity_on_kernel.end_process import Inside, here, serve_end
+from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError, RemoteEnd
 
 _Protocol = TypeVar("_Protocol", bound=BaseProtocol)
 

@@ -2,16 +2,19 @@
 
 import pandas as pd
 
-from jamlab.measure.agreement import (
+from jamlab.measure.connectivity.call import simulate
+from jamlab.measure.connectivity.campaign import attempt_row
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
+from jamlab.measure.connectivity_on_kernel.agreement import (
     DEADLINE_S,
     TYPES,
     agreement_calls,
     agreement_configurations,
 )
-from jamlab.measure.agreement_record import AgreementRecord, agreement_provenance
-from jamlab.measure.connectivity.call import simulate
-from jamlab.measure.connectivity.campaign import attempt_row
-from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
+from jamlab.measure.connectivity_on_kernel.agreement_record import (
+    AgreementRecord,
+    agreement_provenance,
+)
 
 NAMED = {place.name.split("/")[0]: place for place in TYPES}
 OPEN, BLOCKED = NAMED["open"], NAMED["UDP blocked"]

@@ -1,7 +1,7 @@
 """An end of an attempt whose agent is in another process, seen from the process of the attempt.
 
-What is said goes over a socket pair (`jamlab.measure.end_messages`). When the process ends too
-early, or says what makes no sense, whoever waits for it is told why.
+What is said goes over a socket pair (`jamlab.measure.connectivity_on_kernel.end_messages`). When
+the process ends too early, or says what makes no sense, whoever waits for it is told why.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from aioice import Candidate
 
 from jamlab.measure.connectivity.ends import AttemptError, Log
-from jamlab.measure.end_messages import (
+from jamlab.measure.connectivity_on_kernel.end_messages import (
     MOST_BYTES,
     Broken,
     Done,

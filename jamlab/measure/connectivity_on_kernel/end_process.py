@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.connectivity.ends import AttemptError, End, Level, Log, end_here
-from jamlab.measure.end_messages import MOST_BYTES, line, packed, unpacked
+from jamlab.measure.connectivity_on_kernel.end_messages import MOST_BYTES, line, packed, unpacked
 from jamlab.networks.kernel.lab import KernelHost
 
 Inside: TypeAlias = Callable[[], None]

@@ -3,7 +3,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from jamlab.measure.agreement_record import AgreementRecord, agreement_verdict
+from jamlab.measure.connectivity_on_kernel.agreement_record import (
+    AgreementRecord,
+    agreement_verdict,
+)
 from jamlab.measure.record import RecordError
 from jamlab.measure.verdict import Outcome
 

@@ -21,10 +21,10 @@ from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.campaign import CampaignError, attempt_row
 from jamlab.measure.connectivity.ends import Level
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
-from jamlab.measure.kernel_network import MOST_ENDS, KernelNetwork
+from jamlab.measure.connectivity_on_kernel.network import MOST_ENDS, KernelNetwork
+from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError
 from jamlab.measure.processes import Progress
 from jamlab.measure.record import RecordError, read_file
-from jamlab.measure.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError

@@ -9,7 +9,7 @@ from aiortc import RTCSessionDescription
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.end_messages import (
+from jamlab.measure.connectivity_on_kernel.end_messages import (
     Broken,
     Done,
     Over,

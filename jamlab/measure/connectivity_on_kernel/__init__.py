@@ -1,0 +1,1 @@
+"""The same calls between network namespaces, compared with the simulation."""
