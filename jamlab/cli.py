@@ -28,7 +28,8 @@ from jamlab import (
 )
 from jamlab.audio.portaudio import DeviceError
 from jamlab.ice.configuration import IceConfigurationError
-from jamlab.measure.acceptance import (
+from jamlab.measure.acceptance.record import AcceptanceRecord, is_acceptance_record
+from jamlab.measure.acceptance.run import (
     TESTS,
     AcceptanceError,
     acceptance_tests,
@@ -37,8 +38,7 @@ from jamlab.measure.acceptance import (
     measure_acceptance,
     measure_here,
 )
-from jamlab.measure.acceptance_record import AcceptanceRecord, is_acceptance_record
-from jamlab.measure.acceptance_verdicts import acceptance_verdicts
+from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.measure.across_networks.simulated import (
     AcrossPlan,
     across_plan,

@@ -12,9 +12,9 @@ import pytest
 from jamlab import __main__ as command_line
 from jamlab import cli, doctor
 from jamlab import connectivity as command
-from jamlab.measure.acceptance import TESTS
-from jamlab.measure.acceptance_here import REAL_TIME
-from jamlab.measure.acceptance_record import AcceptanceRecord
+from jamlab.measure.acceptance.real_time import REAL_TIME
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.run import TESTS
 from jamlab.measure.across_networks.simulated import across_plan
 from jamlab.measure.connectivity import verdicts as connectivity_verdicts
 from jamlab.measure.connectivity.plan import ConnectivityPlan
@@ -27,7 +27,7 @@ from jamlab.measure.sound_card.loopback import LoopbackPlan
 from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.report.html import CARD_FOLDER
-from tests.measure.acceptance_runs import good_finding, whole_record
+from tests.measure.acceptance.runs import good_finding, whole_record
 from tests.measure.connectivity.attempts import POPULATIONS, campaign
 from tests.measure.connectivity_on_kernel.agreements import agreement
 from tests.measure.latency.records import LAG, record_of

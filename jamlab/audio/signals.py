@@ -1,6 +1,7 @@
 """Test signals for level meters, as sources: what each of them has to read is known beforehand.
 
-A steady sine is `jamlab.measure.sine.tone`, and clicks are `jamlab.audio.metronome.Metronome`.
+A steady sine is `jamlab.measure.acceptance.sines.tone`, and clicks are
+`jamlab.audio.metronome.Metronome`.
 """
 
 import numpy as np

@@ -8,12 +8,12 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
-from jamlab.measure import acceptance_apart as apart
-from jamlab.measure import acceptance_sound as sound
-from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_sound import THREE_USERS
-from jamlab.measure.acceptance_verdicts import acceptance_verdicts, figure_verdicts
+from jamlab.measure.acceptance import different_networks as apart
+from jamlab.measure.acceptance import sound
+from jamlab.measure.acceptance.different_networks import DIFFERENT_NETWORKS
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.sound import THREE_USERS
+from jamlab.measure.acceptance.verdicts import acceptance_verdicts, figure_verdicts
 from jamlab.measure.digits import measured
 from jamlab.report.opening import Head, head
 from jamlab.report.tables import (

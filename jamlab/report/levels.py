@@ -5,10 +5,10 @@ import math
 import pandas as pd
 from matplotlib.axes import Axes
 
-from jamlab.measure.acceptance import LOOPBACK
-from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, SIGNAL_DBFS, STEPS_DBFS, TWO_USERS
+from jamlab.measure.acceptance.different_networks import DIFFERENT_NETWORKS
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.run import LOOPBACK
+from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, SIGNAL_DBFS, STEPS_DBFS, TWO_USERS
 from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.report import paths

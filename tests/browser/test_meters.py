@@ -9,7 +9,7 @@ from jamlab.report.html import notebook_path
 
 MOVING = """
 from jamlab.audio.pcm import silence
-from jamlab.measure.sine import tone
+from jamlab.measure.acceptance.sines import tone
 from jamlab.widgets import LevelMeters
 
 SINE, LOUD = tone((997.0, 997.0), -6.0), lambda start, frames: silence(frames) + 1
@@ -21,7 +21,7 @@ meters
 SESSIONS = """
 from functools import partial
 from jamlab import JamSession, MemoryChannel, VirtualCard
-from jamlab.measure.sine import tone
+from jamlab.measure.acceptance.sines import tone
 from jamlab.widgets import LevelMeters
 
 room = MemoryChannel()

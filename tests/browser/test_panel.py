@@ -9,7 +9,7 @@ from tests.audio.jack import jack, needs_jack
 PLAYERS = """
 import os
 from jamlab import JamSession, MemoryChannel, VirtualCard
-from jamlab.measure.sine import tone
+from jamlab.measure.acceptance.sines import tone
 from jamlab.widgets import MicrophonePermission, SessionPanel
 
 room = MemoryChannel()

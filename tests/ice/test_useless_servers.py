@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceServer
 from jamlab.ice.useless_servers import ServerWatch, asked_servers
+from jamlab.measure.acceptance.simulated_homes import at_home
 from jamlab.measure.connectivity.call import open_servers
-from jamlab.measure.homes import at_home
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.measure.acceptance_runs import whole_record
+from tests.measure.acceptance.runs import whole_record
 from tests.measure.latency.records import record_of
 
 OLD_MS, NEW_MS = 11.0, 44.0

@@ -5,9 +5,9 @@ import re
 import nbformat
 import pytest
 
-from jamlab.measure.acceptance import LEFT_OUT, TESTS
+from jamlab.measure.acceptance.run import LEFT_OUT, TESTS
 from jamlab.report.html import ReportError, notebook_path, render
-from tests.measure.acceptance_runs import good_finding, record_with, whole_record
+from tests.measure.acceptance.runs import good_finding, record_with, whole_record
 from tests.report.pages import Page
 
 NOTEBOOK = "06_acceptance_tests"

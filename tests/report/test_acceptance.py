@@ -2,14 +2,14 @@
 
 import pytest
 
-from jamlab.measure import acceptance_apart as apart
-from jamlab.measure import acceptance_sound as sound
-from jamlab.measure.acceptance import LEFT_OUT, TESTS
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_verdicts import acceptance_verdicts
-from jamlab.measure.findings import Finding
+from jamlab.measure.acceptance import different_networks as apart
+from jamlab.measure.acceptance import sound
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.run import LEFT_OUT, TESTS
+from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.report import acceptance
-from tests.measure.acceptance_runs import good_finding, record_with, whole_record
+from tests.measure.acceptance.runs import good_finding, record_with, whole_record
 from tests.report.pages import Page
 
 

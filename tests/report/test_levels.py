@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from jamlab.measure.acceptance import TESTS
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.findings import Finding
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.run import TESTS
 from jamlab.report import levels
-from tests.measure.acceptance_runs import NAMES, record_with, whole_record
+from tests.measure.acceptance.runs import NAMES, record_with, whole_record
 
 EVERY = {
     "captured": levels.captured,

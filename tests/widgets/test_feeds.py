@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.levels import rms_dbfs
-from jamlab.measure.sine import tone
+from jamlab.measure.acceptance.sines import tone
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world
 from jamlab.widgets.feeds import (

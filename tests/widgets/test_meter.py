@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.card import no_sound
 from jamlab.audio.signals import clipped
-from jamlab.measure.sine import tone
+from jamlab.measure.acceptance.sines import tone
 from jamlab.mesh.session import JamSession
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world

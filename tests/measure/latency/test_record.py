@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jamlab.measure.acceptance_record import AcceptanceRecord
+from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
 from jamlab.measure.record import RecordError
 from tests.measure import killed

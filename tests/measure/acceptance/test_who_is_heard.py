@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE, silence
-from jamlab.measure.hearing import (
+from jamlab.measure.acceptance.sines import tone
+from jamlab.measure.acceptance.who_is_heard import (
     exactly_heard_share,
     tone_levels,
     tones_heard,
     tones_over_time,
 )
-from jamlab.measure.sine import tone
 from tests.examples import examples
 
 TONES_HZ = {"ada": 997.0, "ben": 1499.0, "cleo": 2503.0}

@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
-from jamlab.measure import acceptance_blocked as blocked
-from jamlab.measure.acceptance_blocked import connection_blocked
-from jamlab.measure.findings import tables_of
-from jamlab.measure.homes import World
+from jamlab.measure.acceptance import connection_blocked as blocked
+from jamlab.measure.acceptance.connection_blocked import connection_blocked
+from jamlab.measure.acceptance.findings import tables_of
+from jamlab.measure.acceptance.simulated_homes import World
 from jamlab.mesh.notices import NoticeKind
-from tests.measure.acceptance_runs import judged, values
+from tests.measure.acceptance.runs import judged, values
 
 
 @pytest.fixture(scope="module")

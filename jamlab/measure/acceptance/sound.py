@@ -1,7 +1,7 @@
 """Acceptance tests of sound on one network: what is captured, what arrives of it, and the mix.
 
 They run on this machine's own UDP sockets in real time, so every finding carries the loop's lag.
-The test signals are sines (`jamlab.measure.sine`).
+The test signals are sines (`jamlab.measure.acceptance.sines`).
 
 *What the codec alone does.* Sound that has been through Opus is not what it was: at 128 kbit/s and
 2.5 ms a frame, SINAD of a sine is some 40 dB, and differs by some 2 dB from one tenth of a second
@@ -17,17 +17,11 @@ from scipy import signal
 
 from jamlab.audio.levels import dbfs_of, peak_dbfs, rms_dbfs
 from jamlab.audio.pcm import SAMPLE_RATE, Block
-from jamlab.measure.findings import LOOP_LAG, Finding
-from jamlab.measure.hearing import exactly_heard_share, tone_levels
+from jamlab.measure.acceptance.findings import LOOP_LAG, Finding
+from jamlab.measure.acceptance.players import Listening, Player, all_connected, in_session, listen
+from jamlab.measure.acceptance.sines import AES17_HZ, SineFit, Steps, fit_sines, tone, windows
+from jamlab.measure.acceptance.who_is_heard import exactly_heard_share, tone_levels
 from jamlab.measure.latency.participants import Where, here
-from jamlab.measure.players import (
-    Listening,
-    Player,
-    all_connected,
-    in_session,
-    listen,
-)
-from jamlab.measure.sine import AES17_HZ, SineFit, Steps, fit_sines, tone, windows
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.opus import OpusDecoder

@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure import acceptance_sound as sound
-from jamlab.measure import players
-from jamlab.measure.acceptance_sound import local_capture, three_users, through_codec, two_users
-from jamlab.measure.findings import LOOP_LAG
-from jamlab.measure.players import MeteredCard
-from jamlab.measure.sine import fit_sines, tone
+from jamlab.measure.acceptance import players, sound
+from jamlab.measure.acceptance.findings import LOOP_LAG
+from jamlab.measure.acceptance.players import MeteredCard
+from jamlab.measure.acceptance.sines import fit_sines, tone
+from jamlab.measure.acceptance.sound import local_capture, three_users, through_codec, two_users
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.networks.model.link import LinkConfig
 from jamlab.process.precise_loop import run_precisely
-from tests.measure.acceptance_runs import judged, on_lan, values
+from tests.measure.acceptance.runs import judged, on_lan, values
 
 SHORT = {"settle_s": 0.5}
 

@@ -18,7 +18,7 @@ LOOP_LAG = "loop lag, 99th percentile"
 TABLES: dict[str, dict[str, str]] = {
     "figures": {
         "test": "object",
-        "figure": "object",  # what was measured, as `jamlab.measure.acceptance_verdicts` knows it
+        "figure": "object",  # what was measured, as `jamlab.measure.acceptance.verdicts` knows it
         "subject": "object",  # of whom or of what
         "value": "float64",
         "low": "float64",  # ends of the 95 % interval; the value itself where it is exact

@@ -1,8 +1,8 @@
 """Acceptance tests run in virtual time, where nothing but the fault that is put in can go wrong."""
 
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_verdicts import BOUNDS, figure_verdicts
-from jamlab.measure.findings import LOOP_LAG, Finding
+from jamlab.measure.acceptance.findings import LOOP_LAG, Finding
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.verdicts import BOUNDS, figure_verdicts
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
 from jamlab.networks.simulated.internet import Internet

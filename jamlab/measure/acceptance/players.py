@@ -15,7 +15,7 @@ from jamlab.audio.card import DuplexCallback, Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import Block
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
-from jamlab.measure.findings import Finding
+from jamlab.measure.acceptance.findings import Finding
 from jamlab.measure.latency.participants import Participant, Where, difference, here, wait_until
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.statistics import Estimate, share_of_sessions

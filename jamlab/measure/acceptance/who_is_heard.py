@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jamlab.audio.pcm import SAMPLE_RATE, Block
-from jamlab.measure.sine import fit_sines, windows
+from jamlab.measure.acceptance.sines import fit_sines, windows
 
 _PIECE_FRAMES = SAMPLE_RATE // 20
 

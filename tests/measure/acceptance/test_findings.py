@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.findings import TABLES, Finding, tables_of
+from jamlab.measure.acceptance.findings import TABLES, Finding, tables_of
 from jamlab.measure.statistics import Estimate
 
 

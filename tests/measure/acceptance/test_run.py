@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure import acceptance
-from jamlab.measure.acceptance import (
+from jamlab.measure.acceptance import run as acceptance
+from jamlab.measure.acceptance.findings import LOOP_LAG
+from jamlab.measure.acceptance.real_time import REAL_TIME
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.run import (
     LOOPBACK,
     SIMULATED,
     TESTS,
@@ -21,15 +24,12 @@ from jamlab.measure.acceptance import (
     measure_acceptance,
     measure_here,
 )
-from jamlab.measure.acceptance_here import REAL_TIME
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
-from jamlab.measure.acceptance_verdicts import acceptance_verdicts
-from jamlab.measure.findings import LOOP_LAG
+from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
+from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.processes import WorkerError
 from jamlab.measure.statistics import values_needed
-from tests.measure.acceptance_runs import good_finding, good_latency, record_with
+from tests.measure.acceptance.runs import good_finding, good_latency, record_with
 from tests.measure.latency.records import record_of
 
 BLOCKED, APART = SIMULATED
@@ -132,7 +132,7 @@ class TestHere:
     async def test_one_process_does_all_that_is_real(self, workers, tmp_path):
         latency = good_latency()
         record = await measure_here(TESTS, latency)
-        assert [*workers] == [("jamlab.measure.acceptance_here", list(TESTS))]
+        assert [*workers] == [("jamlab.measure.acceptance.real_time", list(TESTS))]
         assert record.latency is latency
         assert set(record.figures["test"]) == set(REAL_TIME)
 

@@ -1,7 +1,7 @@
 """The record of acceptance tests: what each of them found, or why it found nothing.
 
 ======================  =============================================================
-``figures.parquet``     a row per figure and subject, see `jamlab.measure.findings`
+``figures.parquet``     a row per figure and subject, see `jamlab.measure.acceptance.findings`
 ``curves.parquet``      a row per point of a curve
 ``events.parquet``      a row per thing that happened, e.g. a notice to a user
 ``provenance.json``     versions, machine, parameters, tests, and those without a finding
@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from jamlab.measure.findings import TABLES, Finding, tables_of
+from jamlab.measure.acceptance.findings import TABLES, Finding, tables_of
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.record import (
     PROVENANCE,

@@ -11,8 +11,8 @@ loopback-round-trip                                         round trip of a late
 different-networks          the simulated internet
 =========================== =============================== ===================================
 
-What runs in real time runs in a process of its own (`jamlab.measure.acceptance_here`), one test
-after the other; what is simulated runs on any executor. The latency record is the one that a
+What runs in real time runs in a process of its own (`jamlab.measure.acceptance.real_time`), one
+test after the other; what is simulated runs on any executor. The latency record is the one that a
 verification has anyway, when it was measured as these tests have it, and a short run otherwise. A
 test that cannot be brought to its end is noted as such, and the others go on.
 """
@@ -25,13 +25,17 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jamlab.measure import acceptance_here
-from jamlab.measure.acceptance_apart import CASES, DIFFERENT_NETWORKS, different_networks
-from jamlab.measure.acceptance_blocked import CONNECTION_BLOCKED, connection_blocked
-from jamlab.measure.acceptance_here import REAL_TIME, failure_of
-from jamlab.measure.acceptance_record import LATENCY_FOLDER, AcceptanceRecord
-from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
-from jamlab.measure.findings import Finding
+from jamlab.measure.acceptance import real_time
+from jamlab.measure.acceptance.connection_blocked import CONNECTION_BLOCKED, connection_blocked
+from jamlab.measure.acceptance.different_networks import (
+    CASES,
+    DIFFERENT_NETWORKS,
+    different_networks,
+)
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.real_time import REAL_TIME, failure_of
+from jamlab.measure.acceptance.record import LATENCY_FOLDER, AcceptanceRecord
+from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.latency.plan import LEAST_SESSION_S, LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.worker import measure_in_worker
@@ -158,7 +162,7 @@ async def _real_time(folder: Path, tests: Sequence[str], progress: Progress) -> 
     if not here:
         return AcceptanceRecord.of_findings(tests, [], failed={})
     try:
-        await run_worker(acceptance_here.__name__, list(tests), folder, progress)
+        await run_worker(real_time.__name__, list(tests), folder, progress)
         return AcceptanceRecord.load(folder)
     except (WorkerError, RecordError) as error:
         return AcceptanceRecord.of_findings(tests, [], failed=dict.fromkeys(here, str(error)))

@@ -16,12 +16,12 @@ from itertools import permutations
 from jamlab.audio.levels import peak_dbfs
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.findings import Finding
-from jamlab.measure.hearing import exactly_heard_share, tones_over_time
-from jamlab.measure.homes import World, at_home
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.players import Player, all_connected, in_session, note_notices
+from jamlab.measure.acceptance.simulated_homes import World, at_home
+from jamlab.measure.acceptance.sines import tone
+from jamlab.measure.acceptance.who_is_heard import exactly_heard_share, tones_over_time
 from jamlab.measure.latency.participants import wait_until
-from jamlab.measure.players import Player, all_connected, in_session, note_notices
-from jamlab.measure.sine import tone
 from jamlab.media.quality import Quality
 from jamlab.mesh.notices import NoticeKind
 from jamlab.networks.model.link import LinkConfig

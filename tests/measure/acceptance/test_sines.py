@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.levels import amplitude_of, rms_dbfs
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.sine import AES17_HZ, Steps, fit_sines, tone, windows
+from jamlab.measure.acceptance.sines import AES17_HZ, Steps, fit_sines, tone, windows
 from tests.examples import examples
 
 FRAMES = SAMPLE_RATE // 10

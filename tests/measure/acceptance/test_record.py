@@ -3,12 +3,12 @@ import json
 import pandas as pd
 import pytest
 
-from jamlab.measure.acceptance import LEFT_OUT, TESTS
-from jamlab.measure.acceptance_record import LATENCY_FOLDER, AcceptanceRecord
-from jamlab.measure.acceptance_verdicts import acceptance_verdicts
-from jamlab.measure.findings import TABLES, Finding
+from jamlab.measure.acceptance.findings import TABLES, Finding
+from jamlab.measure.acceptance.record import LATENCY_FOLDER, AcceptanceRecord
+from jamlab.measure.acceptance.run import LEFT_OUT, TESTS
+from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.measure.record import RecordError
-from tests.measure.acceptance_runs import good_finding, good_latency, record_with, whole_record
+from tests.measure.acceptance.runs import good_finding, good_latency, record_with, whole_record
 
 
 def test_what_is_saved_comes_back(tmp_path):

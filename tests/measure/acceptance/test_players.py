@@ -8,9 +8,8 @@ from scipy import stats
 
 from jamlab.audio.card import Recording
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.findings import Finding
-from jamlab.measure.players import (
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.players import (
     Listening,
     MeteredCard,
     all_connected,
@@ -18,11 +17,12 @@ from jamlab.measure.players import (
     listen,
     note_notices,
 )
-from jamlab.measure.sine import tone
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.sines import tone
 from jamlab.mesh.notices import NoticeKind
 from jamlab.networks.simulated.loop import run_simulated
 from tests.leaks import until
-from tests.measure.acceptance_runs import on_lan
+from tests.measure.acceptance.runs import on_lan
 
 NAMES = ("player 1", "player 2")
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from jamlab.measure import acceptance_apart as apart
-from jamlab.measure.acceptance_apart import CASES, DEADLINE_S, different_networks
-from jamlab.measure.acceptance_verdicts import MIN_HEARD_PERCENT
-from jamlab.measure.findings import tables_of
+from jamlab.measure.acceptance import different_networks as apart
+from jamlab.measure.acceptance.different_networks import CASES, DEADLINE_S, different_networks
+from jamlab.measure.acceptance.findings import tables_of
+from jamlab.measure.acceptance.verdicts import MIN_HEARD_PERCENT
 from jamlab.networks.model.profile import profile_named
 from jamlab.networks.model.rule import direct_possible
-from tests.measure.acceptance_runs import judged, values
+from tests.measure.acceptance.runs import judged, values
 
 HOME, SYMMETRIC, OFFICE = CASES
 BY_NAME = {"home": HOME, "symmetric": SYMMETRIC, "office": OFFICE}

@@ -11,17 +11,17 @@ from typing import Any
 
 import pandas as pd
 
-from jamlab.measure import acceptance_apart as apart
-from jamlab.measure import acceptance_blocked as blocked
-from jamlab.measure import acceptance_sound as sound
-from jamlab.measure.acceptance import LOOPBACK
-from jamlab.measure.acceptance_apart import DIFFERENT_NETWORKS
-from jamlab.measure.acceptance_blocked import CONNECTION_BLOCKED
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
+from jamlab.measure.acceptance import connection_blocked as blocked
+from jamlab.measure.acceptance import different_networks as apart
+from jamlab.measure.acceptance import sound
+from jamlab.measure.acceptance.connection_blocked import CONNECTION_BLOCKED
+from jamlab.measure.acceptance.different_networks import DIFFERENT_NETWORKS
+from jamlab.measure.acceptance.findings import LOOP_LAG
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.run import LOOPBACK
+from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.digits import over
-from jamlab.measure.findings import LOOP_LAG
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import (

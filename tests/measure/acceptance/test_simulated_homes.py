@@ -3,7 +3,7 @@
 import pytest
 
 from jamlab.ice.file import embedded_configurations
-from jamlab.measure.homes import at_home
+from jamlab.measure.acceptance.simulated_homes import at_home
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, FirewallType
 from jamlab.networks.model.packet import Packet

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from jamlab.measure import acceptance_here
-from jamlab.measure.acceptance_here import failure_of, run_here
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.findings import Finding
+from jamlab.measure.acceptance import real_time
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.real_time import failure_of, run_here
+from jamlab.measure.acceptance.record import AcceptanceRecord
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def chosen(monkeypatch):
         return Finding("notes")
 
     tests = {"finds": finds, "fails": fails, "notes": notes}
-    monkeypatch.setattr(acceptance_here, "REAL_TIME", tests)
+    monkeypatch.setattr(real_time, "REAL_TIME", tests)
     return loops
 
 
@@ -54,7 +54,7 @@ def test_the_tests_go_by_standard_input_and_the_record_into_the_folder(
 ):
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(["finds"])))
     monkeypatch.setattr("sys.argv", ["worker", str(tmp_path)])
-    acceptance_here.main()
+    real_time.main()
     assert AcceptanceRecord.load(tmp_path).figures["value"].tolist() == [1.0]
     assert json.loads(capsys.readouterr().out) == [0.0, "finds"]
 

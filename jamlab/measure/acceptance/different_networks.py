@@ -18,16 +18,16 @@ import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.ice.file import embedded_configurations
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.players import Player, all_connected, in_session, note_notices
+from jamlab.measure.acceptance.simulated_homes import World, at_home
 from jamlab.measure.connectivity.attempt import FAILED
 from jamlab.measure.connectivity.call import Call, simulate
-from jamlab.measure.findings import Finding
-from jamlab.measure.homes import World, at_home
 from jamlab.measure.latency.click_paths import Path, click_table
 from jamlab.measure.latency.participants import wait_until
 from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import late_ms
-from jamlab.measure.players import Player, all_connected, in_session, note_notices
 from jamlab.measure.statistics import heard_share, p95
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.place import Place

@@ -9,8 +9,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_sound import (
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.sound import (
     LOCAL_CAPTURE,
     THREE_USERS,
     TWO_USERS,
@@ -18,7 +19,6 @@ from jamlab.measure.acceptance_sound import (
     three_users,
     two_users,
 )
-from jamlab.measure.findings import Finding
 from jamlab.measure.processes import Progress, report
 from jamlab.process.precise_loop import run_precisely
 

@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure import acceptance_apart as apart
-from jamlab.measure import acceptance_sound as sound
-from jamlab.measure.acceptance import LEFT_OUT, LOOPBACK, TESTS
-from jamlab.measure.acceptance_record import AcceptanceRecord
-from jamlab.measure.acceptance_sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
-from jamlab.measure.acceptance_verdicts import (
+from jamlab.measure.acceptance import different_networks as apart
+from jamlab.measure.acceptance import sound
+from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.run import LEFT_OUT, LOOPBACK, TESTS
+from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
+from jamlab.measure.acceptance.verdicts import (
     BOUNDS,
     acceptance_verdicts,
     figure_verdicts,
     verdict_of,
 )
-from jamlab.measure.findings import Finding
 from jamlab.measure.verdict import Outcome
 from tests.examples import examples
-from tests.measure.acceptance_runs import good_finding, record_with, whole_record
+from tests.measure.acceptance.runs import good_finding, record_with, whole_record
 from tests.measure.latency.records import LAG, record_of
 
 EVERY_BOUND = [(test, bound) for test, bounds in BOUNDS.items() for bound in bounds]
