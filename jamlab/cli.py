@@ -69,7 +69,7 @@ from jamlab.measure.verdict import exit_status, overall
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery.discover import DiscoveryError
-from jamlab.report.html import (
+from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,

@@ -15,7 +15,7 @@ from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError
 from jamlab.networks.model.profile import UnknownProfileError, profile_names
-from jamlab.report.html import KERNEL_FOLDER, notebook_path, render
+from jamlab.report.page.html import KERNEL_FOLDER, notebook_path, render
 
 __all__ = ["COMPLAINTS", "add_arguments", "is_kernel_run", "report", "verify", "wanted"]
 

@@ -21,8 +21,8 @@ from jamlab.measure.servers.probe import STEPS
 from jamlab.measure.servers.table import distinct_probes
 from jamlab.measure.statistics import Estimate, proportion
 from jamlab.measure.verdict import GRAVITY, Outcome, Verdict
-from jamlab.report import opening
-from jamlab.report.opening import Told
+from jamlab.report.page import opening
+from jamlab.report.page.opening import Told
 
 _STYLES = {
     Outcome.PASS: "bold green",

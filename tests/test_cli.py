@@ -26,7 +26,7 @@ from jamlab.measure.processes import WorkerError
 from jamlab.measure.sound_card.loopback import LoopbackPlan
 from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import LOW_LATENCY
-from jamlab.report.html import CARD_FOLDER
+from jamlab.report.page.html import CARD_FOLDER
 from tests.measure.acceptance.runs import good_finding, whole_record
 from tests.measure.connectivity.attempts import POPULATIONS, campaign
 from tests.measure.connectivity_on_kernel.agreements import agreement

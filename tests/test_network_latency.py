@@ -8,9 +8,9 @@ from jamlab import cli, network_latency
 from jamlab.measure.across_networks.kernel_record import KernelRecord
 from jamlab.networks.kernel import lab as kernel
 from jamlab.networks.kernel.namespace import KernelLabError
-from jamlab.report.html import KERNEL_FOLDER
+from jamlab.report.page.html import KERNEL_FOLDER
 from tests.measure.across_networks.kernel_records import kernel_record
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 
 def verify(tmp_path, *options):

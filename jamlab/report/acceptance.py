@@ -15,14 +15,8 @@ from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.sound import THREE_USERS
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts, figure_verdicts
 from jamlab.measure.digits import measured
-from jamlab.report.opening import Head, head
-from jamlab.report.tables import (
-    date_of,
-    fact,
-    facts_table,
-    judged_table,
-    styled_table,
-)
+from jamlab.report.page.opening import Head, head
+from jamlab.report.page.tables import date_of, fact, facts_table, judged_table, styled_table
 
 _AUDIBLE_DBFS = -80.0
 

@@ -19,8 +19,7 @@ from jamlab.measure.latency.verdicts import waterfall as waterfall_table
 from jamlab.networks.model.profile import NetworkProfile, profile_named
 from jamlab.report import carried
 from jamlab.report.breakdown import STAGE_WORDS
-from jamlab.report.opening import Head, head
-from jamlab.report.style import (
+from jamlab.report.page.figures import (
     BLUE,
     GREEN,
     INK,
@@ -32,7 +31,8 @@ from jamlab.report.style import (
     legend,
     styled,
 )
-from jamlab.report.tables import date_of, judged_table, styled_table
+from jamlab.report.page.opening import Head, head
+from jamlab.report.page.tables import date_of, judged_table, styled_table
 
 _NO_DISTANCE = NetworkProfile(
     "no distance", 0.0, 0.0, 0.0, 1.0, 1e12, 1e12, "cables that do nothing", ""

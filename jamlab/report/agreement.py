@@ -13,7 +13,7 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
     AgreementRecord,
     agreement_verdict,
 )
-from jamlab.report.tables import judged_table, styled_table
+from jamlab.report.page.tables import judged_table, styled_table
 
 _AGREES = {True: "✓ yes", False: "✗ no"}
 

@@ -15,7 +15,7 @@ from jamlab.measure.latency.verdicts import waterfall as waterfall_table
 from jamlab.measure.sound_card.mouth_to_ear import CardPart, card_part
 from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import quality_named
-from jamlab.report.style import BLUE, FAINT, INK, ORANGE, SKY, ReportFigure, note, styled
+from jamlab.report.page.figures import BLUE, FAINT, INK, ORANGE, SKY, ReportFigure, note, styled
 
 STAGE_WORDS = {
     "frame": "Opus frame: sound collected for a packet",

@@ -11,7 +11,7 @@ from IPython.display import HTML
 
 from jamlab.measure.across_networks.kernel_record import KernelRecord, bounds_table
 from jamlab.measure.latency.routes import taken
-from jamlab.report.tables import styled_table
+from jamlab.report.page.tables import styled_table
 
 _MICRO = 1e6
 

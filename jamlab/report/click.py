@@ -11,7 +11,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.clicks import detection_threshold
 from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.report.style import (
+from jamlab.report.page.figures import (
     BLUE,
     FAINT,
     GREEN,

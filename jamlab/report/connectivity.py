@@ -24,14 +24,8 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
 )
 from jamlab.measure.digits import measured
 from jamlab.measure.statistics import Estimate
-from jamlab.report.opening import Head, head
-from jamlab.report.tables import (
-    date_of,
-    fact,
-    facts_table,
-    judged_table,
-    styled_table,
-)
+from jamlab.report.page.opening import Head, head
+from jamlab.report.page.tables import date_of, fact, facts_table, judged_table, styled_table
 
 _GROUPS = ("machine", "versions")
 _SHARES = {

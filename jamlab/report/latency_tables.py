@@ -17,8 +17,8 @@ from jamlab.measure.latency.verdicts import MAX_LAG_MS, paths_table, sessions_ta
 from jamlab.measure.sound_card.mouth_to_ear import mouth_to_ear_ms
 from jamlab.measure.sound_card.mouth_to_ear import mouth_to_ear_table as mouth_to_ear
 from jamlab.measure.sound_card.record import CardRecord
-from jamlab.report.opening import Head, head
-from jamlab.report.tables import date_of, fact, facts_table, judged_table, styled_table
+from jamlab.report.page.opening import Head, head
+from jamlab.report.page.tables import date_of, fact, facts_table, judged_table, styled_table
 
 MOUTH_TO_EAR_WORDS = {
     "mesh": "Mesh, one way, median of the slowest path",

@@ -12,7 +12,7 @@ from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, SIGNAL_DBFS, STEPS_DB
 from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.report import paths
-from jamlab.report.style import (
+from jamlab.report.page.figures import (
     BLUE,
     FAINT,
     INK,

@@ -18,8 +18,8 @@ from pandas.io.formats.style import Styler
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.live_mesh.pairs import absent, pairs_table, worst_partners
 from jamlab.measure.live_mesh.record import MeshRecord
-from jamlab.report.style import GRID, INK, TARGETS_MS, ReportFigure, note, styled
-from jamlab.report.tables import styled_table
+from jamlab.report.page.figures import GRID, INK, TARGETS_MS, ReportFigure, note, styled
+from jamlab.report.page.tables import styled_table
 
 _ANSWERS = {
     "none": "did not answer (a browser, an earlier version, or out of reach)",

@@ -12,7 +12,17 @@ from matplotlib.axes import Axes
 
 from jamlab.audio.ballistics import Levels
 from jamlab.audio.level_history import PastLevel
-from jamlab.report.style import BLUE, GRID, INK, SKY, VERMILLION, ReportFigure, legend, note, styled
+from jamlab.report.page.figures import (
+    BLUE,
+    GRID,
+    INK,
+    SKY,
+    VERMILLION,
+    ReportFigure,
+    legend,
+    note,
+    styled,
+)
 
 LOWEST_DBFS = -70.0
 """What is below it is drawn at it."""

@@ -14,7 +14,7 @@ from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.sound_card.mouth_to_ear import NOT_MEASURED, mouth_to_ear_ms
 from jamlab.measure.sound_card.record import CardRecord
-from jamlab.report.tables import styled_table
+from jamlab.report.page.tables import styled_table
 
 _UNKNOWN = "This is what musicians hear: later than the figure above by what sound cards take."
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import floor_ms
-from jamlab.report.style import (
+from jamlab.report.page.figures import (
     FAINT,
     GRID,
     INK,

@@ -10,7 +10,7 @@ from jamlab.measure.connectivity.record import RESULTS, ConnectivityRecord
 from jamlab.measure.servers.probe import STEPS
 from jamlab.measure.servers.table import distinct_probes, probe_of
 from jamlab.measure.servers.words import sentence
-from jamlab.report.tables import styled_table
+from jamlab.report.page.tables import styled_table
 
 _PASSED = {True: "✓ yes", False: "✗ no", None: "–"}
 

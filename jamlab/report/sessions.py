@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import paths_table, sessions_table
-from jamlab.report.style import FAINT, GRID, INK, TARGETS_MS, ReportFigure, legend, styled
+from jamlab.report.page.figures import FAINT, GRID, INK, TARGETS_MS, ReportFigure, legend, styled
 
 _SPREAD = 0.6  # of the distance between two paths is for the sessions of one
 

@@ -18,7 +18,7 @@ from jamlab.measure.connectivity.symmetric_nats import Borne, borne, share_curve
 from jamlab.measure.connectivity.time_to_connect import connection_curve
 from jamlab.measure.connectivity.verdicts import CONNECTIVITY_TARGET_PERCENT
 from jamlab.measure.statistics import Estimate
-from jamlab.report.style import (
+from jamlab.report.page.figures import (
     BLUE,
     FAINT,
     GRID,

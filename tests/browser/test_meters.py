@@ -5,7 +5,7 @@ import pytest
 
 from jamlab.audio.analyser import FFT_FRAMES, Analyser
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.report.html import notebook_path
+from jamlab.report.page.html import notebook_path
 
 MOVING = """
 from jamlab.audio.pcm import silence

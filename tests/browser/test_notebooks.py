@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from jamlab.report.html import notebook_path
+from jamlab.report.page.html import notebook_path
 
 SHORT = {
     "01_loopback_latency": {"sessions": 2, "duration_s": 3.0, "round_trip_s": 3.0},

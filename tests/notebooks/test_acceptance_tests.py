@@ -6,9 +6,9 @@ import nbformat
 import pytest
 
 from jamlab.measure.acceptance.run import LEFT_OUT, TESTS
-from jamlab.report.html import ReportError, notebook_path, render
+from jamlab.report.page.html import ReportError, notebook_path, render
 from tests.measure.acceptance.runs import good_finding, record_with, whole_record
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 NOTEBOOK = "06_acceptance_tests"
 SECTIONS = [test.replace("-", " ").capitalize() for test in TESTS]

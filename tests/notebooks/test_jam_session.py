@@ -4,8 +4,8 @@ from itertools import permutations
 
 import pytest
 
-from jamlab.report.html import notebook_path, render
-from tests.report.pages import Page
+from jamlab.report.page.html import notebook_path, render
+from tests.report.page.pages import Page
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import pytest
 
 from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.report.html import ReportError, notebook_path, render
-from tests.report.pages import Page
+from jamlab.report.page.html import ReportError, notebook_path, render
+from tests.report.page.pages import Page
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jamlab.report.html import notebook_path, render
-from tests.report.pages import Page
+from jamlab.report.page.html import notebook_path, render
+from tests.report.page.pages import Page
 
 NOTEBOOK = "04_level_meters"
 

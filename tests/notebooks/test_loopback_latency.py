@@ -2,9 +2,9 @@ import nbformat
 import pytest
 
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.report.html import ReportError, notebook_path, render
+from jamlab.report.page.html import ReportError, notebook_path, render
 from tests.measure.sound_card.records import card_record
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 from tests.report.records import drawn_record
 
 

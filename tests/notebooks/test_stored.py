@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from jamlab.report.html import notebook_path
+from jamlab.report.page.html import notebook_path
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))

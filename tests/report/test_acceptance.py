@@ -10,7 +10,7 @@ from jamlab.measure.acceptance.run import LEFT_OUT, TESTS
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.report import acceptance
 from tests.measure.acceptance.runs import good_finding, record_with, whole_record
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 
 def text(shown):

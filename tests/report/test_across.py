@@ -4,7 +4,7 @@ import pytest
 
 from jamlab.report import across
 from tests.measure.latency.records import record_of
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 
 def record(latency_ms, concealed_frames=0):

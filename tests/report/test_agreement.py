@@ -6,7 +6,7 @@ from jamlab.measure.connectivity_on_kernel.agreement import agreement_configurat
 from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementRecord
 from jamlab.report.agreement import cells_table, server_logs_html, summary_table, verdict_table
 from tests.measure.connectivity_on_kernel.agreements import agreement, changed
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 
 @pytest.fixture(scope="module")

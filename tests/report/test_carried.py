@@ -6,7 +6,7 @@ from jamlab.measure.latency.routes import RELAYED
 from jamlab.report import across, carried
 from tests.measure.across_networks.kernel_records import kernel_record
 from tests.measure.latency.records import record_of
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.measure.connectivity.attempts import (
     campaign,
     record_of,
 )
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 TABLES = [
     connectivity.verdict_table,

@@ -7,12 +7,13 @@ from jamlab.measure.digits import measured
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import paths_table, verdicts
 from jamlab.measure.verdict import Outcome
-from jamlab.report import latency_tables, tables
+from jamlab.report import latency_tables
+from jamlab.report.page import tables
 from tests.measure.latency.records import LAG, record_of
 from tests.measure.sound_card.records import card_record
-from tests.report.pages import Page
+from tests.report.page.pages import Page
+from tests.report.page.test_tables import words
 from tests.report.records import drawn_record
-from tests.report.test_tables import words
 
 
 def record_at(one_way_ms, round_trip_ms, **options):

@@ -2,7 +2,7 @@ from jamlab.measure.latency.musicians import BANDS, SOURCES
 from jamlab.report import musicians
 from tests.measure.latency.records import record_of
 from tests.measure.sound_card.records import card_record
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 
 def shown(one_way_ms, card=None):

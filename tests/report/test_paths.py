@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import floor_ms
 from jamlab.report import paths
-from jamlab.report.style import TARGETS_MS
+from jamlab.report.page.figures import TARGETS_MS
 from tests.examples import examples
 from tests.report.records import drawn_record
 

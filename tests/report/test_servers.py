@@ -13,7 +13,7 @@ from jamlab.measure.servers.words import sentence
 from jamlab.networks.turn.fault import Fault
 from jamlab.report import connectivity, servers
 from tests.measure.connectivity.attempts import row, table
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 HERE = "this machine"
 GOOD = ServerProbe(

@@ -5,8 +5,8 @@ import pytest
 
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import paths_table, sessions_table
+from jamlab.report.page.figures import TARGETS_MS
 from jamlab.report.sessions import between_sessions
-from jamlab.report.style import TARGETS_MS
 from tests.report.records import drawn_record
 
 

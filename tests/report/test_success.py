@@ -12,7 +12,7 @@ from jamlab.measure.connectivity.sensitivity import population_rate, sensitivity
 from jamlab.measure.connectivity.success import success_table
 from jamlab.measure.connectivity.symmetric_nats import borne
 from jamlab.report import success
-from jamlab.report.style import WIDTH_IN
+from jamlab.report.page.figures import WIDTH_IN
 from tests.examples import examples
 from tests.measure.connectivity.attempts import (
     BLOCKED,

@@ -11,16 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.measure.verdict import Outcome
-from jamlab.report.opening import (
-    PART_TYPE,
-    Told,
-    badge,
-    decisive,
-    overall_of,
-    sentence,
-    tally,
-)
-from jamlab.report.outline import Heading, outlined
+from jamlab.report.page.opening import PART_TYPE, Told, badge, decisive, overall_of, sentence, tally
+from jamlab.report.page.outline import Heading, outlined
 
 _TEMPLATE = Path(__file__).parent / "template"
 _HEAD = "masthead"  # id of the cell whose output says what the page's opening is to say

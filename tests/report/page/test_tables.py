@@ -1,6 +1,6 @@
 from jamlab.measure.verdict import Outcome, unmeasured
-from jamlab.report import tables
-from tests.report.pages import Page
+from jamlab.report.page import tables
+from tests.report.page.pages import Page
 
 
 def words(shown):

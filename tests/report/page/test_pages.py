@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 
 OUTSIDE = "https://cdn.example/x"
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg"><image xlink:href="{OUTSIDE}"/></svg>'

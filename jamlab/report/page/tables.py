@@ -14,7 +14,7 @@ from pandas.io.formats.style import Styler
 
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Verdict
-from jamlab.report.opening import Told, badge
+from jamlab.report.page.opening import Told, badge
 
 
 def judged_table(

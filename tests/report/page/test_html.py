@@ -14,8 +14,8 @@ from jamlab import resources
 from jamlab.measure.latency.run import ROUND_TRIP
 from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.verdict import overall
-from jamlab.report import html
-from jamlab.report.html import (
+from jamlab.report.page import html
+from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,
@@ -26,7 +26,7 @@ from jamlab.report.html import (
 )
 from tests.measure.connectivity.attempts import campaign, populations_in_kernels
 from tests.measure.sound_card.records import card_record
-from tests.report.pages import Page
+from tests.report.page.pages import Page
 from tests.report.records import drawn_record
 
 MEGABYTE = 1 << 20

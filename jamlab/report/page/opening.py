@@ -1,8 +1,8 @@
 """How a page and a notebook begin: the overall verdict in a sentence, and what it is made of.
 
 A notebook shows its head as any output. Beside what is to be seen, that output carries the verdicts
-as data, of which `jamlab.report.page` makes the table a page opens with. So a page says in its
-opening what its sections say, whatever they judge.
+as data, of which `jamlab.report.page.document` makes the table a page opens with. So a page says in
+its opening what its sections say, whatever they judge.
 """
 
 import math

@@ -5,8 +5,8 @@ import pytest
 
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_at_least, judge_below, unmeasured
-from jamlab.report.opening import PART_TYPE, Told, badge, decisive, head, sentence, tally
-from tests.report.pages import Page
+from jamlab.report.page.opening import PART_TYPE, Told, badge, decisive, head, sentence, tally
+from tests.report.page.pages import Page
 
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
 OPEN, NOT_RUN = Outcome.INCONCLUSIVE, Outcome.NOT_RUN

@@ -4,9 +4,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import judge_below
-from jamlab.report.opening import head
-from jamlab.report.page import not_run, page, section
-from tests.report.pages import Page
+from jamlab.report.page.document import not_run, page, section
+from jamlab.report.page.opening import head
+from tests.report.page.pages import Page
 
 
 def verdict(value, name="one-way latency"):

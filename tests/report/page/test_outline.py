@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from jamlab.report.outline import Heading, outlined
-from jamlab.report.tables import styled_table
-from tests.report.pages import Page
+from jamlab.report.page.outline import Heading, outlined
+from jamlab.report.page.tables import styled_table
+from tests.report.page.pages import Page
 
 
 def test_headings_get_anchors_that_hang_on_their_words_alone():

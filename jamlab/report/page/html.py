@@ -8,7 +8,7 @@ from typing import Any
 from jamlab.measure.connectivity.record import SIMULATED
 from jamlab.measure.record import read_json
 from jamlab.process.whole_files import written_whole
-from jamlab.report.page import Section, not_run, page, section
+from jamlab.report.page.document import Section, not_run, page, section
 from jamlab.resources import shipped
 
 CONNECTIVITY_FOLDER = "connectivity"
@@ -177,7 +177,7 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    from jamlab.report.kernel import OwnKernelManager
+    from jamlab.report.page.own_kernel import OwnKernelManager
 
     try:
         source = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""What every report has: the page, its style, and tables of any kind."""
