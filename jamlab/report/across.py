@@ -18,7 +18,7 @@ from jamlab.measure.latency.verdicts import paths_table
 from jamlab.measure.latency.verdicts import waterfall as waterfall_table
 from jamlab.networks.model.profile import NetworkProfile, profile_named
 from jamlab.report import carried
-from jamlab.report.breakdown import STAGE_WORDS
+from jamlab.report.latency.breakdown import STAGE_WORDS
 from jamlab.report.page.figures import (
     BLUE,
     GREEN,

@@ -11,7 +11,7 @@ from jamlab.measure.acceptance.run import LOOPBACK
 from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, SIGNAL_DBFS, STEPS_DBFS, TWO_USERS
 from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
-from jamlab.report import paths
+from jamlab.report.latency import paths
 from jamlab.report.page.figures import (
     BLUE,
     FAINT,

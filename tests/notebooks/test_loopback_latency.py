@@ -4,8 +4,8 @@ import pytest
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.report.page.html import ReportError, notebook_path, render
 from tests.measure.sound_card.records import card_record
+from tests.report.latency.records import drawn_record
 from tests.report.page.pages import Page
-from tests.report.records import drawn_record
 
 
 @pytest.fixture(scope="module")

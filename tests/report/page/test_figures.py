@@ -6,10 +6,10 @@ import matplotlib as mpl
 import pytest
 
 from jamlab.measure.latency.plan import MAX_PEERS
-from jamlab.report import breakdown, click, paths
+from jamlab.report.latency import breakdown, click, paths
 from jamlab.report.page import figures as style
 from jamlab.report.page.figures import PLAYER_COLOURS, PLAYER_MARKERS, WIDTH_IN, compact
-from tests.report.records import drawn_record
+from tests.report.latency.records import drawn_record
 
 FIGURES = {
     "over time": paths.over_time,

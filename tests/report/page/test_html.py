@@ -26,8 +26,8 @@ from jamlab.report.page.html import (
 )
 from tests.measure.connectivity.attempts import campaign, populations_in_kernels
 from tests.measure.sound_card.records import card_record
+from tests.report.latency.records import drawn_record
 from tests.report.page.pages import Page
-from tests.report.records import drawn_record
 
 MEGABYTE = 1 << 20
 NOTEBOOK = "01_loopback_latency"

@@ -1,5 +1,5 @@
 from jamlab.measure.latency.musicians import BANDS, SOURCES
-from jamlab.report import musicians
+from jamlab.report.latency import musicians
 from tests.measure.latency.records import record_of
 from tests.measure.sound_card.records import card_record
 from tests.report.page.pages import Page

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import floor_ms
-from jamlab.report import paths
+from jamlab.report.latency import paths
 from jamlab.report.page.figures import TARGETS_MS
 from tests.examples import examples
-from tests.report.records import drawn_record
+from tests.report.latency.records import drawn_record
 
 MEASUREMENTS = (ONE_WAY, ROUND_TRIP)
 records = st.builds(

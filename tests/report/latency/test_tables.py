@@ -1,4 +1,4 @@
-"""Tests of jamlab.report.latency_tables."""
+"""Tests of jamlab.report.latency.tables."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from jamlab.measure.digits import measured
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import paths_table, verdicts
 from jamlab.measure.verdict import Outcome
-from jamlab.report import latency_tables
+from jamlab.report.latency import tables as latency_tables
 from jamlab.report.page import tables
 from tests.measure.latency.records import LAG, record_of
 from tests.measure.sound_card.records import card_record
+from tests.report.latency.records import drawn_record
 from tests.report.page.pages import Page
 from tests.report.page.test_tables import words
-from tests.report.records import drawn_record
 
 
 def record_at(one_way_ms, round_trip_ms, **options):

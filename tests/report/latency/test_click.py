@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
-from jamlab.report import click
-from tests.report.records import drawn_record
+from jamlab.report.latency import click
+from tests.report.latency.records import drawn_record
 
 MEASUREMENTS = (ONE_WAY, ROUND_TRIP)
 

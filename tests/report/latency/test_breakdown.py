@@ -6,10 +6,10 @@ import pytest
 from jamlab.measure.latency.stages import STAGES
 from jamlab.measure.latency.verdicts import floor_ms
 from jamlab.measure.sound_card.mouth_to_ear import card_part
-from jamlab.report import breakdown
+from jamlab.report.latency import breakdown
 from tests.measure.latency.records import STAGES_MS
 from tests.measure.sound_card.records import card_record
-from tests.report.records import RESIDUAL_MS, drawn_record
+from tests.report.latency.records import RESIDUAL_MS, drawn_record
 
 CARD_ROW = len(STAGES) + 2  # the first after the stages, the residual and what was measured
 FLOOR_ROW = CARD_ROW + 1  # where no card was measured

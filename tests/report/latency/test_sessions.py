@@ -5,9 +5,9 @@ import pytest
 
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import paths_table, sessions_table
+from jamlab.report.latency.sessions import between_sessions
 from jamlab.report.page.figures import TARGETS_MS
-from jamlab.report.sessions import between_sessions
-from tests.report.records import drawn_record
+from tests.report.latency.records import drawn_record
 
 
 def drawn(axes, label):
