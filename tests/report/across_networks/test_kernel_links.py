@@ -3,7 +3,8 @@
 import pytest
 
 from jamlab.measure.latency.routes import RELAYED
-from jamlab.report import across, carried
+from jamlab.report.across_networks import kernel_links
+from jamlab.report.across_networks import tables as across
 from tests.measure.across_networks.kernel_records import kernel_record
 from tests.measure.latency.records import record_of
 from tests.report.page.pages import Page
@@ -49,7 +50,7 @@ def test_the_figure_tells_the_links_delay_from_the_rest(records):
 
 
 def test_what_links_add_is_said_with_how_it_was_measured(records):
-    words = carried.added_sentence(records)
+    words = kernel_links.added_sentence(records)
     assert "A datagram takes 7 µs between two namespaces" in words
     assert "takes 40 µs more (88 µs)" in words
     assert "delays by 10 ms takes 159 µs (276 µs) more than that delay, at least 95 µs" in words
@@ -59,7 +60,9 @@ def test_what_links_add_is_said_with_how_it_was_measured(records):
 
 def test_where_there_is_netem_it_is_said_why_it_was_not_used():
     record = kernel_record(no_netem=None)
-    assert carried.added_sentence({record.name: record}).startswith("The kernel has netem, whose")
+    assert kernel_links.added_sentence({record.name: record}).startswith(
+        "The kernel has netem, whose"
+    )
 
 
 def test_a_row_per_link_and_one_per_path(records):
@@ -75,7 +78,9 @@ def test_a_row_per_link_and_one_per_path(records):
 
 def test_links_that_do_nothing_are_said_to():
     record = kernel_record(10.0, 0.0, network=None, links=())
-    assert "No link of this run did anything" in page(carried.tables({record.name: record})).text
+    assert (
+        "No link of this run did anything" in page(kernel_links.tables({record.name: record})).text
+    )
 
 
 def test_on_the_simulated_internet_there_is_nothing_of_it():
@@ -85,4 +90,4 @@ def test_on_the_simulated_internet_there_is_nothing_of_it():
 
 def test_names_from_elsewhere_are_no_markup(records):
     record = kernel_record(links=("<b>home</b>",))
-    assert "<b>home" not in carried.tables({record.name: record}).data
+    assert "<b>home" not in kernel_links.tables({record.name: record}).data

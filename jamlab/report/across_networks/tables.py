@@ -17,7 +17,7 @@ from jamlab.measure.latency.stages import STAGES
 from jamlab.measure.latency.verdicts import paths_table
 from jamlab.measure.latency.verdicts import waterfall as waterfall_table
 from jamlab.networks.model.profile import NetworkProfile, profile_named
-from jamlab.report import carried
+from jamlab.report.across_networks import kernel_links
 from jamlab.report.latency.breakdown import STAGE_WORDS
 from jamlab.report.page.figures import (
     BLUE,
@@ -92,7 +92,7 @@ def kernel_tables(records: dict[str, LatencyRecord]) -> HTML | None:
     These are what links add, and what bounds each path's latency.
     """
     on_kernel = {name: each for name, each in records.items() if isinstance(each, KernelRecord)}
-    return carried.tables(on_kernel) if on_kernel else None
+    return kernel_links.tables(on_kernel) if on_kernel else None
 
 
 @styled()

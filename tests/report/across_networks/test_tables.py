@@ -2,7 +2,7 @@
 
 import pytest
 
-from jamlab.report import across
+from jamlab.report.across_networks import tables as across
 from tests.measure.latency.records import record_of
 from tests.report.page.pages import Page
 
