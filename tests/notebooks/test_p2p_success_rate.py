@@ -9,8 +9,8 @@ from jamlab.measure.connectivity_on_kernel.run import AGREEMENT_FOLDER, SERVER_L
 from jamlab.report.page.html import ReportError, notebook_path, render
 from tests.measure.connectivity.attempts import LADDER, TURN, campaign, populations_in_kernels
 from tests.measure.connectivity_on_kernel.agreements import agreement
+from tests.report.connectivity.test_servers import record_here
 from tests.report.page.pages import Page
-from tests.report.test_servers import record_here
 
 NOTEBOOK = "02_p2p_success_rate"
 

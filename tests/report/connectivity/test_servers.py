@@ -11,7 +11,8 @@ from jamlab.measure.servers.probe import SOCKET, WORKS, ServerProbe
 from jamlab.measure.servers.table import SERVER_COLUMNS, probe_of
 from jamlab.measure.servers.words import sentence
 from jamlab.networks.turn.fault import Fault
-from jamlab.report import connectivity, servers
+from jamlab.report.connectivity import servers
+from jamlab.report.connectivity import tables as connectivity
 from tests.measure.connectivity.attempts import row, table
 from tests.report.page.pages import Page
 

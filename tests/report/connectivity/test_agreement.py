@@ -4,7 +4,12 @@ import pytest
 
 from jamlab.measure.connectivity_on_kernel.agreement import agreement_configurations
 from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementRecord
-from jamlab.report.agreement import cells_table, server_logs_html, summary_table, verdict_table
+from jamlab.report.connectivity.agreement import (
+    cells_table,
+    server_logs_html,
+    summary_table,
+    verdict_table,
+)
 from tests.measure.connectivity_on_kernel.agreements import agreement, changed
 from tests.report.page.pages import Page
 

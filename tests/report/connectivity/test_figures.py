@@ -11,7 +11,7 @@ from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.connectivity.sensitivity import population_rate, sensitivity
 from jamlab.measure.connectivity.success import success_table
 from jamlab.measure.connectivity.symmetric_nats import borne
-from jamlab.report import success
+from jamlab.report.connectivity import figures as success
 from jamlab.report.page.figures import WIDTH_IN
 from tests.examples import examples
 from tests.measure.connectivity.attempts import (

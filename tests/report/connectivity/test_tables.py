@@ -7,7 +7,7 @@ from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.connectivity.success import success_table
 from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.digits import measured
-from jamlab.report import connectivity
+from jamlab.report.connectivity import tables as connectivity
 from tests.measure.connectivity.attempts import (
     HOME,
     LADDER,
