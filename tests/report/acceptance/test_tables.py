@@ -8,7 +8,7 @@ from jamlab.measure.acceptance.findings import Finding
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import LEFT_OUT, TESTS
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts
-from jamlab.report import acceptance
+from jamlab.report.acceptance import tables as acceptance
 from tests.measure.acceptance.runs import good_finding, record_with, whole_record
 from tests.report.page.pages import Page
 

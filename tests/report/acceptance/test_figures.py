@@ -8,7 +8,7 @@ import pytest
 from jamlab.measure.acceptance.findings import Finding
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import TESTS
-from jamlab.report import levels
+from jamlab.report.acceptance import figures as levels
 from tests.measure.acceptance.runs import NAMES, record_with, whole_record
 
 EVERY = {
