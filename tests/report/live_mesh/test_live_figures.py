@@ -7,8 +7,8 @@ import pytest
 
 from jamlab.mesh.connection.events import Listeners
 from jamlab.mesh.figures import PeerFigures
-from jamlab.report import live
-from jamlab.report.live import figures_table, latest_table, watch
+from jamlab.report.live_mesh import live_figures
+from jamlab.report.live_mesh.live_figures import figures_table, latest_table, watch
 
 KNOWN = PeerFigures(
     101.5,
@@ -132,7 +132,7 @@ class Screen:
 @pytest.fixture
 def screen(monkeypatch):
     shown = Screen()
-    monkeypatch.setattr(live, "display", shown.display)
+    monkeypatch.setattr(live_figures, "display", shown.display)
     return shown
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from jamlab.audio.ballistics import Levels
 from jamlab.audio.level_history import PastLevel
-from jamlab.report.meters import LOWEST_DBFS, history_table, levels_table, picture
+from jamlab.report.live_mesh.meters import LOWEST_DBFS, history_table, levels_table, picture
 
 NAMES = ("ada", "ben")
 LEVELS = Levels(

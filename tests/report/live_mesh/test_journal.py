@@ -6,7 +6,7 @@ from html import unescape
 from jamlab.cli import _parser
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice, NoticeKind
-from jamlab.report.session import Journal, invitation
+from jamlab.report.live_mesh.journal import Journal, invitation
 
 
 def test_an_empty_journal_is_an_empty_table():

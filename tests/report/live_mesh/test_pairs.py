@@ -6,7 +6,7 @@ import pytest
 
 from jamlab.measure.live_mesh.pairs import pairs_table
 from jamlab.measure.live_mesh.record import record_of
-from jamlab.report import mesh as shown
+from jamlab.report.live_mesh import pairs as shown
 from jamlab.report.page.figures import TARGETS_MS, WIDTH_IN
 from tests.measure.live_mesh.reports import Mesh, even_mesh
 from tests.measure.live_mesh.simulated_mesh import clock
