@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.cli.test_join import joined, member
 from tests.leaks import until
-from tests.test_join import joined, member
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

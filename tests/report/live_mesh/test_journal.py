@@ -3,7 +3,7 @@
 import shlex
 from html import unescape
 
-from jamlab.cli import _parser
+from jamlab.cli.commands import _parser
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.report.live_mesh.journal import Journal, invitation

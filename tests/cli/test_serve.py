@@ -12,7 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from jamlab import cli, serve
+from jamlab.cli import commands as cli
+from jamlab.cli import serve
 from jamlab.signaling import endpoint
 from jamlab.signaling.hub.server import KEY_VARIABLE
 

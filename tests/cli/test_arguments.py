@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab import arguments
+from jamlab.cli import arguments
 
 NAMES = st.text("ab./", min_size=1, max_size=8).filter(lambda name: ".." not in name)
 

@@ -6,8 +6,8 @@ import math
 import pytest
 from rich.console import Console
 
-from jamlab import screen
-from jamlab.doctor import Finding
+from jamlab.cli import tables as screen
+from jamlab.cli.doctor import Finding
 from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured

@@ -14,19 +14,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jamlab import (
+from jamlab.audio.portaudio import DeviceError
+from jamlab.cli import (
     arguments,
-    card_latency,
     connectivity,
     doctor,
     join,
+    kernel_latency,
     latency_options,
     natprobe,
-    network_latency,
-    screen,
     serve,
 )
-from jamlab.audio.portaudio import DeviceError
+from jamlab.cli import latency as card_latency
+from jamlab.cli import tables as screen
+from jamlab.cli.microphone import MicrophoneError
 from jamlab.ice.configuration import IceConfigurationError
 from jamlab.measure.acceptance.record import AcceptanceRecord, is_acceptance_record
 from jamlab.measure.acceptance.run import (
@@ -67,7 +68,6 @@ from jamlab.measure.sound_card.mouth_to_ear import check_block, mouth_to_ear_ms
 from jamlab.measure.sound_card.record import CardRecord
 from jamlab.measure.verdict import exit_status, overall
 from jamlab.media.quality import UnsupportedQualityError
-from jamlab.microphone import MicrophoneError
 from jamlab.networks.discovery.discover import DiscoveryError
 from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
@@ -101,7 +101,7 @@ _COMPLAINTS = (
     ReportError,
     UnsupportedQualityError,
     WorkerError,
-    *network_latency.COMPLAINTS,
+    *kernel_latency.COMPLAINTS,
 )
 
 out = Console()
@@ -178,7 +178,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"an acceptance test and nothing else; repeatable: {', '.join(TESTS)}",
     )
-    network_latency.add_arguments(parser)
+    kernel_latency.add_arguments(parser)
     _add_card(parser)
     _add_output(parser)
     parser.set_defaults(run=_verify)
@@ -206,8 +206,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _verify(options: argparse.Namespace) -> int:
     check_reachable()  # neither a player nor a notebook's kernel can be reached otherwise
     plan = latency_options.plan(options)
-    if network_latency.wanted(options):
-        networks, page = network_latency.verify(options, plan, partial(screen.progress_bar, err))
+    if kernel_latency.wanted(options):
+        networks, page = kernel_latency.verify(options, plan, partial(screen.progress_bar, err))
         return _tell(None, _Further(networks=networks), page, as_json=options.json)
     campaign = ConnectivityPlan(calls=options.calls)
     if options.only:
@@ -307,8 +307,8 @@ def _report(options: argparse.Namespace) -> int:
         _connectivity_page(options.record, page)
         further = _Further.of(campaign, options.record)
         return _tell(None, further, page, as_json=options.json)
-    if network_latency.is_kernel_run(options.record):
-        networks = network_latency.report(options.record, page)
+    if kernel_latency.is_kernel_run(options.record):
+        networks = kernel_latency.report(options.record, page)
         return _tell(None, _Further(networks=networks), page, as_json=options.json)
     record = LatencyRecord.load(options.record)
     card = _card_for(options.card, record.provenance["parameters"]["block_frames"])

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from jamlab import natprobe
-from jamlab.cli import main
+from jamlab.cli import natprobe
+from jamlab.cli.commands import main
 from jamlab.networks.discovery.conclusions import Discovery, meaning
 from jamlab.networks.discovery.discover import DiscoveryError
 from jamlab.networks.kernel import coturn

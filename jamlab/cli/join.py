@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from jamlab import microphone
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named, devices
+from jamlab.cli import microphone
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceConfigurationError
 from jamlab.ice.file import load_configurations
 from jamlab.measure.latency.plan import LatencyPlan
@@ -262,7 +262,7 @@ def run(options: argparse.Namespace) -> int:
         Says why nobody can take part so, and what to do.
     jamlab.audio.portaudio.DeviceError
         When there are devices, and none as was named.
-    jamlab.microphone.MicrophoneError
+    jamlab.cli.microphone.MicrophoneError
         When the microphone would be used, and nobody answers whether it may.
     """
     if options.duration is not None and not options.duration > 0:

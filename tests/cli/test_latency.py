@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from jamlab import card_latency
 from jamlab.audio.portaudio import Device, DeviceError
-from jamlab.cli import main
+from jamlab.cli import latency as card_latency
+from jamlab.cli.commands import main
 from jamlab.measure.sound_card import record as card_record
 from jamlab.measure.sound_card.loopback import read_loopbacks
 from jamlab.measure.sound_card.record import CardRecord

@@ -8,13 +8,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from jamlab import arguments
 from jamlab.audio.card import MicrophoneUnavailableError
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
+from jamlab.cli import arguments
+from jamlab.cli.microphone import OR_NOTHING, add_argument, microphone_access
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.sound_card.loopback import LoopbackPlan, loopback_table
 from jamlab.measure.sound_card.record import CardRecord, measure_card
-from jamlab.microphone import OR_NOTHING, add_argument, microphone_access
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     ------
     jamlab.audio.portaudio.DeviceError
         When a card cannot or may not be used, or nothing of what it plays comes back.
-    jamlab.microphone.MicrophoneError
+    jamlab.cli.microphone.MicrophoneError
         When nobody answers whether its microphone may be used.
     jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range.

@@ -7,7 +7,7 @@ import aioice.ice
 import pytest
 from aioice import Connection
 
-from jamlab import doctor
+from jamlab.cli import doctor
 from jamlab.measure.reaches_itself import NO_LOOPBACK
 
 

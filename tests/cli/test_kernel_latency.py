@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from jamlab import cli, network_latency
+from jamlab.cli import commands as cli
+from jamlab.cli import kernel_latency
 from jamlab.measure.across_networks.kernel_record import KernelRecord
 from jamlab.networks.kernel import lab as kernel
 from jamlab.networks.kernel.namespace import KernelLabError
@@ -30,7 +31,7 @@ def measured(monkeypatch):
             record = kernel_record(latency_ms, number=number, network=network)
             record.save(folder / f"{number:02d}")
 
-    monkeypatch.setattr(network_latency, "measure_kernel", measure)
+    monkeypatch.setattr(kernel_latency, "measure_kernel", measure)
     return plans
 
 
@@ -95,7 +96,7 @@ def test_a_lab_that_fails_leaves_the_earlier_run(monkeypatch, tmp_path, capsys):
         raise KernelLabError("ip failed: no")
 
     kernel_record().save(tmp_path / KERNEL_FOLDER / "00")
-    monkeypatch.setattr(network_latency, "measure_kernel", fail)
+    monkeypatch.setattr(kernel_latency, "measure_kernel", fail)
     assert verify(tmp_path) == 2
     assert "ip failed: no" in capsys.readouterr().err
     assert KernelRecord.load(tmp_path / KERNEL_FOLDER / "00").name == "same country, direct"

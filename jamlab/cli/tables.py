@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from jamlab.doctor import Finding
+from jamlab.cli.doctor import Finding
 from jamlab.measure.connectivity.record import KERNEL, RESULTS, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.digits import measured
 from jamlab.measure.latency import musicians

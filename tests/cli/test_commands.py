@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from jamlab import __main__ as command_line
-from jamlab import cli, doctor
-from jamlab import connectivity as command
+from jamlab.cli import commands as cli
+from jamlab.cli import connectivity as command
+from jamlab.cli import doctor
 from jamlab.measure.acceptance.real_time import REAL_TIME
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import TESTS

@@ -15,8 +15,8 @@ from itertools import permutations
 import pytest
 from websockets.asyncio.client import connect
 
-from jamlab.cli import main
-from jamlab.join import _sentence
+from jamlab.cli.commands import main
+from jamlab.cli.join import _sentence
 from jamlab.measure.live_mesh.ask import measure_mesh
 from jamlab.measure.live_mesh.pairs import absent, pairs_table
 from jamlab.measure.live_mesh.round_trip import measuring_participant

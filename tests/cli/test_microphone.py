@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.prompt import InvalidResponse
 
-from jamlab import microphone
 from jamlab.audio.permission import MicrophoneAccess, PermissionState
 from jamlab.audio.portaudio import Device, DeviceError
-from jamlab.microphone import ANSWERS, OR_NOTHING, AnswerPrompt, InputPrompt, MicrophoneError
+from jamlab.cli import microphone
+from jamlab.cli.microphone import ANSWERS, OR_NOTHING, AnswerPrompt, InputPrompt, MicrophoneError
 from tests.audio.jack import jack, needs_jack
 
 INPUTS = [
