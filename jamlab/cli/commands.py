@@ -5,14 +5,10 @@ What a program may want to read goes to standard output; progress and complaints
 
 import argparse
 import asyncio
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-
-from rich.console import Console
 
 from jamlab.audio.portaudio import DeviceError
 from jamlab.cli import (
@@ -28,6 +24,19 @@ from jamlab.cli import (
 from jamlab.cli import latency as card_latency
 from jamlab.cli import tables as screen
 from jamlab.cli.microphone import MicrophoneError
+from jamlab.cli.results import (
+    INVALID,
+    PART_FOLDERS,
+    Further,
+    acceptance_page,
+    add_card,
+    add_output,
+    card_for,
+    connectivity_page,
+    err,
+    out,
+    tell,
+)
 from jamlab.ice.configuration import IceConfigurationError
 from jamlab.measure.acceptance.record import AcceptanceRecord, is_acceptance_record
 from jamlab.measure.acceptance.run import (
@@ -39,34 +48,17 @@ from jamlab.measure.acceptance.run import (
     measure_acceptance,
     measure_here,
 )
-from jamlab.measure.acceptance.verdicts import acceptance_verdicts
-from jamlab.measure.across_networks.simulated import (
-    AcrossPlan,
-    across_plan,
-    across_verdicts,
-    load_across,
-    measure_across,
-)
+from jamlab.measure.across_networks.simulated import AcrossPlan, across_plan, measure_across
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity.population import PopulationError
 from jamlab.measure.connectivity.record import ConnectivityRecord, is_connectivity_record
-from jamlab.measure.connectivity.verdicts import connectivity_verdicts
-from jamlab.measure.connectivity_on_kernel.agreement_record import (
-    AgreementRecord,
-    agreement_verdict,
-)
-from jamlab.measure.connectivity_on_kernel.run import agreement_of
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.processes import Progress as Told
 from jamlab.measure.processes import WorkerError, check_reachable, process_pool
 from jamlab.measure.record import RecordError
-from jamlab.measure.sound_card.mouth_to_ear import check_block, mouth_to_ear_ms
-from jamlab.measure.sound_card.record import CardRecord
-from jamlab.measure.verdict import exit_status, overall
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.networks.discovery.discover import DiscoveryError
 from jamlab.report.page.html import (
@@ -74,18 +66,11 @@ from jamlab.report.page.html import (
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,
     NETWORKS_FOLDER,
-    PARTS,
     ReportError,
-    notebook_path,
-    render,
     verification_report,
 )
 from jamlab.signaling.hub.handshake import HubError
 
-INVALID = 2
-"""Exit status of a run that came to no verdict."""
-
-_PARTS = ACCEPTANCE_FOLDER, NETWORKS_FOLDER, CONNECTIVITY_FOLDER
 _COMPLAINTS = (
     AcceptanceError,
     CampaignError,
@@ -103,9 +88,6 @@ _COMPLAINTS = (
     WorkerError,
     *kernel_latency.COMPLAINTS,
 )
-
-out = Console()
-err = Console(stderr=True, emoji=False)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -140,13 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         help="count who connects, over a simulated internet or with your own servers",
     )
     connectivity.add_arguments(connectivity_)
-    _add_output(connectivity_)
+    add_output(connectivity_)
     connectivity_.set_defaults(run=_connectivity)
     report = commands.add_parser("report", help="write the report of an earlier run again")
     report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
     report.add_argument("--out", type=arguments.page, help="the page (default: beside the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
-    _add_card(report)
+    add_card(report)
     report.set_defaults(run=_report)
     card_latency.add_arguments(
         commands.add_parser("latency", help="measure a sound card's own round trip")
@@ -179,28 +161,9 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         help=f"an acceptance test and nothing else; repeatable: {', '.join(TESTS)}",
     )
     kernel_latency.add_arguments(parser)
-    _add_card(parser)
-    _add_output(parser)
+    add_card(parser)
+    add_output(parser)
     parser.set_defaults(run=_verify)
-
-
-def _add_card(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--card",
-        type=Path,
-        metavar="FOLDER",
-        help="a sound card's record, of `latency --device --out`, for the mouth-to-ear latency",
-    )
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out",
-        type=arguments.folder,
-        default="reports",
-        help="folder for the report (default: %(default)s)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -208,15 +171,15 @@ def _verify(options: argparse.Namespace) -> int:
     plan = latency_options.plan(options)
     if kernel_latency.wanted(options):
         networks, page = kernel_latency.verify(options, plan, partial(screen.progress_bar, err))
-        return _tell(None, _Further(networks=networks), page, as_json=options.json)
+        return tell(None, Further(networks=networks), page, as_json=options.json)
     campaign = ConnectivityPlan(calls=options.calls)
     if options.only:
         as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
         return _accept(options, as_default=as_default and options.card is None)
     folder, page = options.out / "verification", options.out / "verification.html"
-    card = _card_for(options.card, plan.block_frames)
+    card = card_for(options.card, plan.block_frames)
     with screen.progress_bar(err) as progress:
-        parts = [folder / name for name in (*_PARTS, CARD_FOLDER)]
+        parts = [folder / name for name in (*PART_FOLDERS, CARD_FOLDER)]
         record = asyncio.run(measure_in_worker(plan, folder, progress, parts))
         if card is not None:
             card.save(folder / CARD_FOLDER)
@@ -228,16 +191,7 @@ def _verify(options: argparse.Namespace) -> int:
             _verify_networks(here, folder, across, campaign, progress)
         progress(1.0, "writing the report")
         verification_report(folder, page)
-    return _tell(record, _Further.beside(folder), page, as_json=options.json)
-
-
-def _card_for(path: Path | None, block_frames: int) -> CardRecord | None:
-    """Return a card's record that fits a run of that block size."""
-    if path is None:
-        return None
-    card = CardRecord.load(path)
-    check_block(card, block_frames)
-    return card
+    return tell(record, Further.beside(folder), page, as_json=options.json)
 
 
 def _verify_networks(
@@ -271,12 +225,8 @@ def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
         running = measure_acceptance(folder, tests, simulated=simulated, progress=progress)
         record = asyncio.run(running)
         progress(1.0, "writing the report")
-        _acceptance_page(folder, page)
-    return _tell(None, _Further(acceptance=record), page, as_json=options.json)
-
-
-def _acceptance_page(folder: Path, page: Path) -> None:
-    render(notebook_path("06_acceptance_tests"), {"record": str(folder.resolve())}, page)
+        acceptance_page(folder, page)
+    return tell(None, Further(acceptance=record), page, as_json=options.json)
 
 
 def _connectivity(options: argparse.Namespace) -> int:
@@ -284,12 +234,8 @@ def _connectivity(options: argparse.Namespace) -> int:
     with screen.progress_bar(err) as progress:
         record = connectivity.measure(options, folder, progress)
         progress(1.0, "writing the report")
-        _connectivity_page(folder, page)
-    return _tell(None, _Further.of(record, folder), page, as_json=options.json)
-
-
-def _connectivity_page(folder: Path, page: Path) -> None:
-    render(notebook_path("02_p2p_success_rate"), {"record": str(folder.resolve())}, page)
+        connectivity_page(folder, page)
+    return tell(None, Further.of(record, folder), page, as_json=options.json)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -298,79 +244,24 @@ def _report(options: argparse.Namespace) -> int:
         if options.card is not None:
             raise AcceptanceError(f"{options.record} has no latency of players: leave out --card")
         accepted = AcceptanceRecord.load(options.record)
-        _acceptance_page(options.record, page)
-        return _tell(None, _Further(acceptance=accepted), page, as_json=options.json)
+        acceptance_page(options.record, page)
+        return tell(None, Further(acceptance=accepted), page, as_json=options.json)
     if is_connectivity_record(options.record):
         if options.card is not None:
             raise CampaignError(f"{options.record} has no latency of players: leave out --card")
         campaign = ConnectivityRecord.load(options.record)
-        _connectivity_page(options.record, page)
-        further = _Further.of(campaign, options.record)
-        return _tell(None, further, page, as_json=options.json)
+        connectivity_page(options.record, page)
+        further = Further.of(campaign, options.record)
+        return tell(None, further, page, as_json=options.json)
     if kernel_latency.is_kernel_run(options.record):
         networks = kernel_latency.report(options.record, page)
-        return _tell(None, _Further(networks=networks), page, as_json=options.json)
+        return tell(None, Further(networks=networks), page, as_json=options.json)
     record = LatencyRecord.load(options.record)
-    card = _card_for(options.card, record.provenance["parameters"]["block_frames"])
+    card = card_for(options.card, record.provenance["parameters"]["block_frames"])
     if card is not None:
         card.save(options.record / CARD_FOLDER)
     verification_report(options.record, page)
-    return _tell(record, _Further.beside(options.record), page, as_json=options.json)
-
-
-@dataclass
-class _Further:
-    """What a verification measured beside the latency."""
-
-    acceptance: AcceptanceRecord | None = None
-    networks: dict[str, LatencyRecord] = field(default_factory=dict)
-    campaign: ConnectivityRecord | None = None
-    agreement: AgreementRecord | None = None
-    card: CardRecord | None = None
-
-    @classmethod
-    def of(cls, campaign: ConnectivityRecord, folder: Path) -> "_Further":
-        return cls(campaign=campaign, agreement=agreement_of(campaign, folder))
-
-    @classmethod
-    def beside(cls, folder: Path) -> "_Further":
-        acceptance, networks, campaign = (folder / name for name in _PARTS)
-        card = folder / CARD_FOLDER
-        return cls(
-            AcceptanceRecord.load(acceptance) if acceptance.is_dir() else None,
-            load_across(networks) if networks.is_dir() else {},
-            ConnectivityRecord.load(campaign) if campaign.is_dir() else None,
-            card=CardRecord.load(card) if card.is_dir() else None,
-        )
-
-
-def _tell(latency: LatencyRecord | None, further: _Further, page: Path, *, as_json: bool) -> int:
-    campaign = further.campaign
-    parts = {
-        "latency": verdicts(latency) if latency else [],
-        "acceptance": acceptance_verdicts(further.acceptance) if further.acceptance else [],
-        "networks": across_verdicts(further.networks),
-        "connections": connectivity_verdicts(campaign) if campaign else [],
-    }
-    parts["connections"] += [agreement_verdict(further.agreement)] if further.agreement else []
-    judged = [verdict for part in parts.values() for verdict in part]
-    if as_json:
-        print(json.dumps([screen.as_json(verdict) for verdict in judged], indent=2))
-        return exit_status(overall(judged))
-    wanted = {part.title: parts[part.anchor] for part in PARTS if latency or parts[part.anchor]}
-    out.print(screen.sentence(wanted), highlight=False)
-    out.print(screen.verdict_table(judged))
-    heard = mouth_to_ear_ms(latency, further.card) if latency else None
-    if (meanings := screen.musicians_table(judged, heard)) is not None:
-        out.print(meanings)
-    if latency:
-        out.print(screen.path_table(latency))
-    if campaign:
-        if len(campaign.servers):
-            out.print(screen.server_table(campaign))
-        out.print(screen.success_table(campaign))
-    out.print(f"Report: {page}", soft_wrap=True, highlight=False)
-    return exit_status(overall(judged))
+    return tell(record, Further.beside(options.record), page, as_json=options.json)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import pytest
 from jamlab import __main__ as command_line
 from jamlab.cli import commands as cli
 from jamlab.cli import connectivity as command
-from jamlab.cli import doctor
+from jamlab.cli import doctor, results
 from jamlab.measure.acceptance.real_time import REAL_TIME
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import TESTS
@@ -47,7 +47,7 @@ def pages(monkeypatch):
     """Reports are written elsewhere tested: here only which were asked for."""
     asked = []
     monkeypatch.setattr(cli, "verification_report", lambda *paths: asked.append(paths))
-    monkeypatch.setattr(cli, "render", lambda _notebook, _parameters, page: asked.append(page))
+    monkeypatch.setattr(results, "render", lambda _notebook, _parameters, page: asked.append(page))
     return asked
 
 

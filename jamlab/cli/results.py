@@ -1,0 +1,145 @@
+"""What a command leaves behind: verdicts on the terminal, a page, and an exit status."""
+
+import argparse
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from jamlab.cli import arguments
+from jamlab.cli import tables as screen
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.acceptance.verdicts import acceptance_verdicts
+from jamlab.measure.across_networks.simulated import across_verdicts, load_across
+from jamlab.measure.connectivity.record import ConnectivityRecord
+from jamlab.measure.connectivity.verdicts import connectivity_verdicts
+from jamlab.measure.connectivity_on_kernel.agreement_record import (
+    AgreementRecord,
+    agreement_verdict,
+)
+from jamlab.measure.connectivity_on_kernel.run import agreement_of
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.latency.verdicts import verdicts
+from jamlab.measure.sound_card.mouth_to_ear import check_block, mouth_to_ear_ms
+from jamlab.measure.sound_card.record import CardRecord
+from jamlab.measure.verdict import exit_status, overall
+from jamlab.report.page.html import (
+    ACCEPTANCE_FOLDER,
+    CARD_FOLDER,
+    CONNECTIVITY_FOLDER,
+    NETWORKS_FOLDER,
+    PARTS,
+    notebook_path,
+    render,
+)
+
+INVALID = 2
+"""Exit status of a run that came to no verdict."""
+
+
+PART_FOLDERS = ACCEPTANCE_FOLDER, NETWORKS_FOLDER, CONNECTIVITY_FOLDER
+
+
+out = Console()
+
+
+err = Console(stderr=True, emoji=False)
+
+
+def add_card(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a sound card's record."""
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="FOLDER",
+        help="a sound card's record, of `latency --device --out`, for the mouth-to-ear latency",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where verdicts and page go."""
+    parser.add_argument(
+        "--out",
+        type=arguments.folder,
+        default="reports",
+        help="folder for the report (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+
+
+def card_for(path: Path | None, block_frames: int) -> CardRecord | None:
+    """Return a card's record that fits a run of that block size."""
+    if path is None:
+        return None
+    card = CardRecord.load(path)
+    check_block(card, block_frames)
+    return card
+
+
+def acceptance_page(folder: Path, page: Path) -> None:
+    """Write the page of an acceptance record."""
+    render(notebook_path("06_acceptance_tests"), {"record": str(folder.resolve())}, page)
+
+
+def connectivity_page(folder: Path, page: Path) -> None:
+    """Write the page of a connectivity record."""
+    render(notebook_path("02_p2p_success_rate"), {"record": str(folder.resolve())}, page)
+
+
+@dataclass
+class Further:
+    """What a verification measured beside the latency."""
+
+    acceptance: AcceptanceRecord | None = None
+    networks: dict[str, LatencyRecord] = field(default_factory=dict)
+    campaign: ConnectivityRecord | None = None
+    agreement: AgreementRecord | None = None
+    card: CardRecord | None = None
+
+    @classmethod
+    def of(cls, campaign: ConnectivityRecord, folder: Path) -> "Further":
+        """Return a connectivity record with its agreement record, if there is one."""
+        return cls(campaign=campaign, agreement=agreement_of(campaign, folder))
+
+    @classmethod
+    def beside(cls, folder: Path) -> "Further":
+        """Read the records that lie in a latency record's folder."""
+        acceptance, networks, campaign = (folder / name for name in PART_FOLDERS)
+        card = folder / CARD_FOLDER
+        return cls(
+            AcceptanceRecord.load(acceptance) if acceptance.is_dir() else None,
+            load_across(networks) if networks.is_dir() else {},
+            ConnectivityRecord.load(campaign) if campaign.is_dir() else None,
+            card=CardRecord.load(card) if card.is_dir() else None,
+        )
+
+
+def tell(latency: LatencyRecord | None, further: Further, page: Path, *, as_json: bool) -> int:
+    """Print the verdicts on what was measured; returns the exit status."""
+    campaign = further.campaign
+    parts = {
+        "latency": verdicts(latency) if latency else [],
+        "acceptance": acceptance_verdicts(further.acceptance) if further.acceptance else [],
+        "networks": across_verdicts(further.networks),
+        "connections": connectivity_verdicts(campaign) if campaign else [],
+    }
+    parts["connections"] += [agreement_verdict(further.agreement)] if further.agreement else []
+    judged = [verdict for part in parts.values() for verdict in part]
+    if as_json:
+        print(json.dumps([screen.as_json(verdict) for verdict in judged], indent=2))
+        return exit_status(overall(judged))
+    wanted = {part.title: parts[part.anchor] for part in PARTS if latency or parts[part.anchor]}
+    out.print(screen.sentence(wanted), highlight=False)
+    out.print(screen.verdict_table(judged))
+    heard = mouth_to_ear_ms(latency, further.card) if latency else None
+    if (meanings := screen.musicians_table(judged, heard)) is not None:
+        out.print(meanings)
+    if latency:
+        out.print(screen.path_table(latency))
+    if campaign:
+        if len(campaign.servers):
+            out.print(screen.server_table(campaign))
+        out.print(screen.success_table(campaign))
+    out.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    return exit_status(overall(judged))
