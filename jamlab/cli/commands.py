@@ -4,29 +4,17 @@ What a program may want to read goes to standard output; progress and complaints
 """
 
 import argparse
-import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from jamlab.audio.portaudio import DeviceError
-from jamlab.cli import (
-    arguments,
-    connectivity,
-    doctor,
-    join,
-    kernel_latency,
-    latency_options,
-    natprobe,
-    serve,
-)
+from jamlab.cli import arguments, connectivity, doctor, join, kernel_latency, natprobe, serve
 from jamlab.cli import latency as card_latency
 from jamlab.cli import tables as screen
 from jamlab.cli.microphone import MicrophoneError
 from jamlab.cli.results import (
     INVALID,
-    PART_FOLDERS,
     Further,
     acceptance_page,
     add_card,
@@ -37,35 +25,22 @@ from jamlab.cli.results import (
     out,
     tell,
 )
+from jamlab.cli.verify import add_verify
 from jamlab.ice.configuration import IceConfigurationError
 from jamlab.measure.acceptance.record import AcceptanceRecord, is_acceptance_record
-from jamlab.measure.acceptance.run import (
-    TESTS,
-    AcceptanceError,
-    acceptance_tests,
-    begin_simulated,
-    finished,
-    measure_acceptance,
-    measure_here,
-)
-from jamlab.measure.across_networks.simulated import AcrossPlan, across_plan, measure_across
+from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.connectivity.campaign import CampaignError
-from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.connectivity.population import PopulationError
 from jamlab.measure.connectivity.record import ConnectivityRecord, is_connectivity_record
-from jamlab.measure.latency.plan import LatencyPlan, PlanError
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.latency.worker import measure_in_worker
-from jamlab.measure.processes import Progress as Told
-from jamlab.measure.processes import WorkerError, check_reachable, process_pool
+from jamlab.measure.processes import WorkerError
 from jamlab.measure.record import RecordError
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.networks.discovery.discover import DiscoveryError
 from jamlab.report.page.html import (
-    ACCEPTANCE_FOLDER,
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,
-    NETWORKS_FOLDER,
     ReportError,
     verification_report,
 )
@@ -116,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"jamlab {version('jamlab')}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    _add_verify(commands.add_parser("verify", help="measure a mesh, judge it, write the report"))
+    add_verify(commands.add_parser("verify", help="measure a mesh, judge it, write the report"))
     connectivity_ = commands.add_parser(
         "connectivity",
         help="count who connects, over a simulated internet or with your own servers",
@@ -143,90 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     doctor_ = commands.add_parser("doctor", help="say what this machine has and lacks")
     doctor_.set_defaults(run=_doctor)
     return parser
-
-
-def _add_verify(parser: argparse.ArgumentParser) -> None:
-    latency_options.add_arguments(parser)
-    parser.add_argument(
-        "--calls",
-        type=int,
-        default=2000,
-        help="calls over the simulated internet (default: %(default)s)",
-    )
-    parser.add_argument("--here-only", action="store_true", help="leave the simulated internet out")
-    parser.add_argument(
-        "--only",
-        action="append",
-        metavar="NAME",
-        help=f"an acceptance test and nothing else; repeatable: {', '.join(TESTS)}",
-    )
-    kernel_latency.add_arguments(parser)
-    add_card(parser)
-    add_output(parser)
-    parser.set_defaults(run=_verify)
-
-
-def _verify(options: argparse.Namespace) -> int:
-    check_reachable()  # neither a player nor a notebook's kernel can be reached otherwise
-    plan = latency_options.plan(options)
-    if kernel_latency.wanted(options):
-        networks, page = kernel_latency.verify(options, plan, partial(screen.progress_bar, err))
-        return tell(None, Further(networks=networks), page, as_json=options.json)
-    campaign = ConnectivityPlan(calls=options.calls)
-    if options.only:
-        as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
-        return _accept(options, as_default=as_default and options.card is None)
-    folder, page = options.out / "verification", options.out / "verification.html"
-    card = card_for(options.card, plan.block_frames)
-    with screen.progress_bar(err) as progress:
-        parts = [folder / name for name in (*PART_FOLDERS, CARD_FOLDER)]
-        record = asyncio.run(measure_in_worker(plan, folder, progress, parts))
-        if card is not None:
-            card.save(folder / CARD_FOLDER)
-        here = asyncio.run(measure_here(TESTS, record, progress))
-        if options.here_only:
-            finished(here, None, folder / ACCEPTANCE_FOLDER)
-        else:
-            across = across_plan(max_concealed_percent=plan.max_concealed_percent)
-            _verify_networks(here, folder, across, campaign, progress)
-        progress(1.0, "writing the report")
-        verification_report(folder, page)
-    return tell(record, Further.beside(folder), page, as_json=options.json)
-
-
-def _verify_networks(
-    here: AcceptanceRecord,
-    folder: Path,
-    across: AcrossPlan,
-    campaign: ConnectivityPlan,
-    progress: Told,
-) -> None:
-    """Measure all that runs on the simulated internet, on all cores."""
-    with process_pool() as pool:
-        runs = begin_simulated(TESTS, pool)
-        measure_across(across, folder / NETWORKS_FOLDER, pool, progress)
-        measure_connectivity(
-            campaign, folder / CONNECTIVITY_FOLDER, executor=pool, progress=progress
-        )
-        finished(here, runs, folder / ACCEPTANCE_FOLDER)
-
-
-def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
-    """Run some acceptance tests and nothing else."""
-    tests = acceptance_tests(options.only)
-    if not as_default:
-        raise AcceptanceError(
-            "acceptance tests have parameters of their own: leave out --peers, --quality, "
-            "--duration, --sessions, --max-concealed, --block-frames, --calls and --card, or --only"
-        )
-    folder, page = options.out / ACCEPTANCE_FOLDER, options.out / f"{ACCEPTANCE_FOLDER}.html"
-    with screen.progress_bar(err) as progress:
-        simulated = not options.here_only
-        running = measure_acceptance(folder, tests, simulated=simulated, progress=progress)
-        record = asyncio.run(running)
-        progress(1.0, "writing the report")
-        acceptance_page(folder, page)
-    return tell(None, Further(acceptance=record), page, as_json=options.json)
 
 
 def _connectivity(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from jamlab import __main__ as command_line
 from jamlab.cli import commands as cli
 from jamlab.cli import connectivity as command
 from jamlab.cli import doctor, results
+from jamlab.cli import verify as cli_verify
 from jamlab.measure.acceptance.real_time import REAL_TIME
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import TESTS
@@ -47,6 +48,7 @@ def pages(monkeypatch):
     """Reports are written elsewhere tested: here only which were asked for."""
     asked = []
     monkeypatch.setattr(cli, "verification_report", lambda *paths: asked.append(paths))
+    monkeypatch.setattr(cli_verify, "verification_report", lambda *paths: asked.append(paths))
     monkeypatch.setattr(results, "render", lambda _notebook, _parameters, page: asked.append(page))
     return asked
 
@@ -72,8 +74,8 @@ def run_of(monkeypatch, pages, tmp_path):
             here = AcceptanceRecord.of_findings(tests, findings, failed={})
             return here.joined([], {}, latency=latency)
 
-        monkeypatch.setattr(cli, "measure_in_worker", measured)
-        monkeypatch.setattr(cli, "measure_here", accepted)
+        monkeypatch.setattr(cli_verify, "measure_in_worker", measured)
+        monkeypatch.setattr(cli_verify, "measure_here", accepted)
         return plans
 
     return choose
@@ -223,7 +225,7 @@ class TestConnectivity:
             chosen.append(options)
             return across_plan(["LAN"], **options)
 
-        monkeypatch.setattr(cli, "across_plan", lan)
+        monkeypatch.setattr(cli_verify, "across_plan", lan)
         options = "--calls", "3", "--max-concealed", "0.7"
         cli.main(["verify", *options, "--json", "--out", str(tmp_path)])
         assert chosen == [{"max_concealed_percent": 0.7}]
@@ -275,7 +277,7 @@ def test_a_path_that_conceals_too_much_fails_by_a_bound_of_the_user_s(
         record.save(folder)
         return record
 
-    monkeypatch.setattr(cli, "measure_in_worker", measured)
+    monkeypatch.setattr(cli_verify, "measure_in_worker", measured)
     assert verify(tmp_path, *bound, "--json") == status
     concealed = json.loads(capsys.readouterr().out)[2]
     assert concealed["name"] == "concealed sound, share of the worst path"
@@ -295,7 +297,7 @@ class TestOnly:
             record.save(folder)
             return record
 
-        monkeypatch.setattr(cli, "measure_acceptance", measured)
+        monkeypatch.setattr(cli_verify, "measure_acceptance", measured)
         return asked
 
     def only(self, tmp_path, *options):
@@ -406,7 +408,7 @@ def test_a_failed_worker_is_one_sentence(monkeypatch, tmp_path, capsys):
     async def fail(*_):
         raise WorkerError("the measuring process ended with 1: no socket")
 
-    monkeypatch.setattr(cli, "measure_in_worker", fail)
+    monkeypatch.setattr(cli_verify, "measure_in_worker", fail)
     assert verify(tmp_path) == 2
     assert "no socket" in capsys.readouterr().err
 
@@ -430,7 +432,7 @@ def test_interrupting_is_no_traceback(monkeypatch, tmp_path, capsys):
     async def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "measure_in_worker", interrupt)
+    monkeypatch.setattr(cli_verify, "measure_in_worker", interrupt)
     assert verify(tmp_path) == 2
     assert capsys.readouterr().err.endswith("interrupted before the report was written\n")
 
