@@ -13,13 +13,12 @@ from jamlab.cli import arguments, connectivity, doctor, join, kernel_latency, na
 from jamlab.cli import latency as card_latency
 from jamlab.cli import tables as screen
 from jamlab.cli.microphone import MicrophoneError
+from jamlab.cli.report import report_again
 from jamlab.cli.results import (
     INVALID,
     Further,
-    acceptance_page,
     add_card,
     add_output,
-    card_for,
     connectivity_page,
     err,
     out,
@@ -27,23 +26,15 @@ from jamlab.cli.results import (
 )
 from jamlab.cli.verify import add_verify
 from jamlab.ice.configuration import IceConfigurationError
-from jamlab.measure.acceptance.record import AcceptanceRecord, is_acceptance_record
 from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.population import PopulationError
-from jamlab.measure.connectivity.record import ConnectivityRecord, is_connectivity_record
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.processes import WorkerError
 from jamlab.measure.record import RecordError
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.networks.discovery.discover import DiscoveryError
-from jamlab.report.page.html import (
-    CARD_FOLDER,
-    CONNECTIVITY_FOLDER,
-    ReportError,
-    verification_report,
-)
+from jamlab.report.page.html import CONNECTIVITY_FOLDER, ReportError
 from jamlab.signaling.hub.handshake import HubError
 
 _COMPLAINTS = (
@@ -104,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=arguments.page, help="the page (default: beside the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     add_card(report)
-    report.set_defaults(run=_report)
+    report.set_defaults(run=report_again)
     card_latency.add_arguments(
         commands.add_parser("latency", help="measure a sound card's own round trip")
     )
@@ -127,32 +118,6 @@ def _connectivity(options: argparse.Namespace) -> int:
         progress(1.0, "writing the report")
         connectivity_page(folder, page)
     return tell(None, Further.of(record, folder), page, as_json=options.json)
-
-
-def _report(options: argparse.Namespace) -> int:
-    page = options.out or options.record.with_suffix(".html")
-    if is_acceptance_record(options.record):
-        if options.card is not None:
-            raise AcceptanceError(f"{options.record} has no latency of players: leave out --card")
-        accepted = AcceptanceRecord.load(options.record)
-        acceptance_page(options.record, page)
-        return tell(None, Further(acceptance=accepted), page, as_json=options.json)
-    if is_connectivity_record(options.record):
-        if options.card is not None:
-            raise CampaignError(f"{options.record} has no latency of players: leave out --card")
-        campaign = ConnectivityRecord.load(options.record)
-        connectivity_page(options.record, page)
-        further = Further.of(campaign, options.record)
-        return tell(None, further, page, as_json=options.json)
-    if kernel_latency.is_kernel_run(options.record):
-        networks = kernel_latency.report(options.record, page)
-        return tell(None, Further(networks=networks), page, as_json=options.json)
-    record = LatencyRecord.load(options.record)
-    card = card_for(options.card, record.provenance["parameters"]["block_frames"])
-    if card is not None:
-        card.save(options.record / CARD_FOLDER)
-    verification_report(options.record, page)
-    return tell(record, Further.beside(options.record), page, as_json=options.json)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

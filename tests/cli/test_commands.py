@@ -12,7 +12,7 @@ import pytest
 from jamlab import __main__ as command_line
 from jamlab.cli import commands as cli
 from jamlab.cli import connectivity as command
-from jamlab.cli import doctor, results
+from jamlab.cli import doctor, report, results
 from jamlab.cli import verify as cli_verify
 from jamlab.measure.acceptance.real_time import REAL_TIME
 from jamlab.measure.acceptance.record import AcceptanceRecord
@@ -47,7 +47,7 @@ def steady(latency_ms):
 def pages(monkeypatch):
     """Reports are written elsewhere tested: here only which were asked for."""
     asked = []
-    monkeypatch.setattr(cli, "verification_report", lambda *paths: asked.append(paths))
+    monkeypatch.setattr(report, "verification_report", lambda *paths: asked.append(paths))
     monkeypatch.setattr(cli_verify, "verification_report", lambda *paths: asked.append(paths))
     monkeypatch.setattr(results, "render", lambda _notebook, _parameters, page: asked.append(page))
     return asked

@@ -1,0 +1,39 @@
+"""``jamlab report``: write the report of an earlier run again."""
+
+import argparse
+
+from jamlab.cli import kernel_latency
+from jamlab.cli.results import Further, acceptance_page, card_for, connectivity_page, tell
+from jamlab.measure.acceptance.record import AcceptanceRecord, is_acceptance_record
+from jamlab.measure.acceptance.run import AcceptanceError
+from jamlab.measure.connectivity.campaign import CampaignError
+from jamlab.measure.connectivity.record import ConnectivityRecord, is_connectivity_record
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.report.page.html import CARD_FOLDER, verification_report
+
+
+def report_again(options: argparse.Namespace) -> int:
+    """Write a record's page again; returns the exit status."""
+    page = options.out or options.record.with_suffix(".html")
+    if is_acceptance_record(options.record):
+        if options.card is not None:
+            raise AcceptanceError(f"{options.record} has no latency of players: leave out --card")
+        accepted = AcceptanceRecord.load(options.record)
+        acceptance_page(options.record, page)
+        return tell(None, Further(acceptance=accepted), page, as_json=options.json)
+    if is_connectivity_record(options.record):
+        if options.card is not None:
+            raise CampaignError(f"{options.record} has no latency of players: leave out --card")
+        campaign = ConnectivityRecord.load(options.record)
+        connectivity_page(options.record, page)
+        further = Further.of(campaign, options.record)
+        return tell(None, further, page, as_json=options.json)
+    if kernel_latency.is_kernel_run(options.record):
+        networks = kernel_latency.report(options.record, page)
+        return tell(None, Further(networks=networks), page, as_json=options.json)
+    record = LatencyRecord.load(options.record)
+    card = card_for(options.card, record.provenance["parameters"]["block_frames"])
+    if card is not None:
+        card.save(options.record / CARD_FOLDER)
+    verification_report(options.record, page)
+    return tell(record, Further.beside(options.record), page, as_json=options.json)
