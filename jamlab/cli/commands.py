@@ -12,18 +12,10 @@ from jamlab.audio.portaudio import DeviceError
 from jamlab.cli import arguments, connectivity, doctor, join, kernel_latency, natprobe, serve
 from jamlab.cli import latency as card_latency
 from jamlab.cli import tables as screen
+from jamlab.cli.connectivity import run_connectivity
 from jamlab.cli.microphone import MicrophoneError
 from jamlab.cli.report import report_again
-from jamlab.cli.results import (
-    INVALID,
-    Further,
-    add_card,
-    add_output,
-    connectivity_page,
-    err,
-    out,
-    tell,
-)
+from jamlab.cli.results import INVALID, add_card, add_output, err, out
 from jamlab.cli.verify import add_verify
 from jamlab.ice.configuration import IceConfigurationError
 from jamlab.measure.acceptance.run import AcceptanceError
@@ -71,7 +63,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _what_is_left(options: argparse.Namespace) -> str:
-    if options.run is _connectivity and (options.out / CONNECTIVITY_FOLDER / "parts").is_dir():
+    if options.run is run_connectivity and (options.out / CONNECTIVITY_FOLDER / "parts").is_dir():
         return "before the report was written: the calls made are kept, the same command goes on"
     return "before the report was written" if "out" in options else "before it was done"
 
@@ -89,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     connectivity.add_arguments(connectivity_)
     add_output(connectivity_)
-    connectivity_.set_defaults(run=_connectivity)
+    connectivity_.set_defaults(run=run_connectivity)
     report = commands.add_parser("report", help="write the report of an earlier run again")
     report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
     report.add_argument("--out", type=arguments.page, help="the page (default: beside the record)")
@@ -109,15 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     doctor_ = commands.add_parser("doctor", help="say what this machine has and lacks")
     doctor_.set_defaults(run=_doctor)
     return parser
-
-
-def _connectivity(options: argparse.Namespace) -> int:
-    folder, page = options.out / CONNECTIVITY_FOLDER, options.out / f"{CONNECTIVITY_FOLDER}.html"
-    with screen.progress_bar(err) as progress:
-        record = connectivity.measure(options, folder, progress)
-        progress(1.0, "writing the report")
-        connectivity_page(folder, page)
-    return tell(None, Further.of(record, folder), page, as_json=options.json)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
+from jamlab.cli import tables as screen
+from jamlab.cli.results import Further, connectivity_page, err, tell
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.file import load_configurations
 from jamlab.measure.connectivity.campaign import CampaignError
@@ -20,6 +22,7 @@ from jamlab.measure.connectivity.record import KERNEL, SIMULATED, THIS_MACHINE, 
 from jamlab.measure.connectivity.this_machine import ThisMachinePlan, measure_this_machine
 from jamlab.measure.connectivity_on_kernel.run import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.processes import Progress
+from jamlab.report.page.html import CONNECTIVITY_FOLDER
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -154,3 +157,13 @@ def _executor(scheduler: str | None) -> Iterator[Executor | None]:
         raise CampaignError(f"there is no Dask scheduler at {scheduler}: {error}") from error
     with client:
         yield client.get_executor()
+
+
+def run_connectivity(options: argparse.Namespace) -> int:
+    """Count who connects, and write the page; returns the exit status."""
+    folder, page = options.out / CONNECTIVITY_FOLDER, options.out / f"{CONNECTIVITY_FOLDER}.html"
+    with screen.progress_bar(err) as progress:
+        record = measure(options, folder, progress)
+        progress(1.0, "writing the report")
+        connectivity_page(folder, page)
+    return tell(None, Further.of(record, folder), page, as_json=options.json)
