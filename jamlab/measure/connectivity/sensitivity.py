@@ -132,17 +132,6 @@ class PopulationRate:
     """The same, the shares taken as known: as uncertain as so many calls leave it."""
 
 
-def population_rate(
-    attempts: pd.DataFrame,
-    figure: Figure,
-    population: Population,
-    rng: np.random.Generator,
-    confidence: float = CONFIDENCE,
-) -> Estimate:
-    """Return `rate_within` with both errors together, for calls drawn from any population."""
-    return rate_within(attempts, figure, population, rng, confidence=confidence).both
-
-
 def rate_within(
     attempts: pd.DataFrame,
     figure: Figure,

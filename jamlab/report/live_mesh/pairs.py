@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
-from jamlab.measure.live_mesh.pairs import absent, pairs_table, worst_partners
+from jamlab.measure.live_mesh.pairs import pairs_table, worst_partners
 from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.report.page.figures import GRID, INK, TARGETS_MS, ReportFigure, note, styled
 from jamlab.report.page.tables import styled_table
@@ -210,8 +210,3 @@ def _label(axes: Axes, names: list[str]) -> None:
     axes.tick_params(which="minor", length=0)
     axes.set_axisbelow(False)
     axes.set_facecolor(GRID)
-
-
-def absence(record: MeshRecord) -> str:
-    """Return who was asked and did not take part, in words; empty when all did."""
-    return "; ".join(f"{name} {_ANSWERS.get(answer, answer)}" for name, answer in absent(record))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 
 from jamlab.measure.connectivity.record import STUN_ONLY
-from jamlab.measure.connectivity.sensitivity import population_rate, sensitivity
+from jamlab.measure.connectivity.sensitivity import rate_within, sensitivity
 from jamlab.measure.connectivity.success import success_table
 from jamlab.measure.connectivity.symmetric_nats import borne
 from jamlab.report.connectivity import figures as success
@@ -166,9 +166,9 @@ def test_populations_stand_in_their_rows_with_their_rates():
     assert [label.get_text() for label in left.get_yticklabels()] == ["home", "mobile"]
     for configuration in record.configurations:
         expected = [
-            population_rate(
+            rate_within(
                 record.of(configuration), "direct", population, np.random.default_rng(0)
-            ).value
+            ).both.value
             for population in (HOME, MOBILE)
         ]
         np.testing.assert_allclose(line(left, configuration).get_xdata(), expected)
