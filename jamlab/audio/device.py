@@ -56,8 +56,8 @@ from jamlab.audio.portaudio import (
     refresh,
 )
 from jamlab.audio.thread_bridge import Relay
+from jamlab.process.pauses import ShortPauses
 from jamlab.process.real_time import RealTime
-from jamlab.process.short_pauses import ShortPauses
 
 SILENT_FOR_S = 0.5
 """A card that has called back, and then not for so long, is gone."""

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from jamlab.process.short_pauses import SWITCH_INTERVAL_S, THRESHOLDS, ShortPauses
+from jamlab.process.pauses import SWITCH_INTERVAL_S, THRESHOLDS, ShortPauses
 
 
 class Knot:
