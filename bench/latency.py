@@ -28,7 +28,8 @@ from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP, measure_latency
 from jamlab.measure.latency.verdicts import aligned_blocks_ms, paths_table
 from jamlab.media import rtc
 from jamlab.media.quality import LOW_LATENCY
-from jamlab.process.precise_loop import collector_paused, run_precisely
+from jamlab.process.pauses import collector_paused
+from jamlab.process.precise_loop import run_precisely
 from jamlab.process.real_time import RealTime
 
 RUNS = 3

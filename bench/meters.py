@@ -22,7 +22,7 @@ from bench.latency import concealed_share, latencies_ms, path_from_now, real_tim
 from jamlab.audio.signals import pink_noise
 from jamlab.measure.latency.participants import Rig, difference
 from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
-from jamlab.process.precise_loop import collector_paused
+from jamlab.process.pauses import collector_paused
 from jamlab.widgets import LevelMeters
 
 ROOT = Path(__file__).parent.parent

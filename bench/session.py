@@ -28,7 +28,8 @@ from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.session import JamSession
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world
-from jamlab.process.precise_loop import collector_paused, run_precisely
+from jamlab.process.pauses import collector_paused
+from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.hub.phoenix import MalformedFrameError, Version, decode
 from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.memory import MemoryChannel

@@ -17,6 +17,7 @@ import sys
 import threading
 
 PRIORITY = 2
+"""Of a session's event loop."""
 
 ALLOWANCE = (
     "let your user have real-time priority: dpkg-reconfigure jackd2 and then "
@@ -38,17 +39,24 @@ _thread = _Thread()
 class RealTime:
     """The calling thread's class, changed and changed back; on Linux alone.
 
-    Several may ask for it in one thread, and the last to give it back changes it back.
+    Several may ask for it in one thread: the first one's priority holds, and the last to give it
+    back changes it back.
+
+    Parameters
+    ----------
+    priority : int
+        1 to 99; the higher comes first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, priority: int = PRIORITY) -> None:
+        self._priority = priority
         self._held = False
 
     def ask(self) -> bool:
         """Run this thread at once whenever it is woken; returns whether the system lets us."""
         if sys.platform != "linux":
             return False
-        if not self._held and (_thread.holders or _raise()):
+        if not self._held and (_thread.holders or _raise(self._priority)):
             _thread.holders += 1
             self._held = True
         return self._held
@@ -65,11 +73,11 @@ class RealTime:
                 os.sched_setscheduler(0, policy, parameter)
 
 
-def _raise() -> bool:
+def _raise(priority: int) -> bool:
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
     try:
-        os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
     except PermissionError:
         return False
     _thread.before = before

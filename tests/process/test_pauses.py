@@ -1,12 +1,19 @@
 """What the interpreter itself says of its habits, and of what the collector looks at."""
 
+import contextlib
 import gc
 import sys
 import weakref
 
 import pytest
 
-from jamlab.process.pauses import SWITCH_INTERVAL_S, THRESHOLDS, ShortPauses
+from jamlab.process.pauses import (
+    SWITCH_INTERVAL_S,
+    THRESHOLDS,
+    ShortPauses,
+    collecting_every,
+    collector_paused,
+)
 
 
 class Knot:
@@ -95,3 +102,38 @@ def test_nobody_is_made_to_wait_who_switched_it_off(before):
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("collect", [True, False])
+def test_the_collector_looks_first_unless_sound_is_on(collect, monkeypatch):
+    looks = []
+    monkeypatch.setattr(gc, "collect", lambda: looks.append(1))
+    with collector_paused(collect=collect):
+        assert len(looks) == collect
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with contextlib.suppress(KeyError), collector_paused():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_the_collector_runs_after_so_many_steps_alone(monkeypatch):
+    looks = []
+    monkeypatch.setattr(gc, "collect", looks.append)
+    with collecting_every(3) as done:
+        assert not gc.isenabled()
+        seen = []
+        for _ in range(7):
+            done()
+            seen.append(len(looks))
+    assert seen == [0, 0, 1, 1, 1, 2, 2]
+    assert looks == [1, 1]  # the generations that are young
+    assert gc.isenabled()

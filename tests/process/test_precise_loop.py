@@ -1,13 +1,11 @@
 """Tests of jamlab.process.precise_loop."""
 
 import asyncio
-import contextlib
-import gc
 import selectors
 
 import pytest
 
-from jamlab.process.precise_loop import collector_paused, run_precisely
+from jamlab.process.precise_loop import run_precisely
 
 
 def test_runs_on_a_loop_that_selects():
@@ -23,24 +21,3 @@ def test_errors_come_through():
 
     with pytest.raises(KeyError):
         run_precisely(fail())
-
-
-@pytest.mark.parametrize("collect", [True, False])
-def test_the_collector_looks_first_unless_sound_is_on(collect, monkeypatch):
-    looks = []
-    monkeypatch.setattr(gc, "collect", lambda: looks.append(1))
-    with collector_paused(collect=collect):
-        assert len(looks) == collect
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_collector_is_left_as_it_was(enabled):
-    before = gc.isenabled()
-    (gc.enable if enabled else gc.disable)()
-    try:
-        with contextlib.suppress(KeyError), collector_paused():
-            assert not gc.isenabled()
-            raise KeyError
-        assert gc.isenabled() is enabled
-    finally:
-        (gc.enable if before else gc.disable)()

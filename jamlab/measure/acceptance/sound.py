@@ -26,7 +26,7 @@ from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import LOW_LATENCY, Quality
-from jamlab.process.precise_loop import collector_paused
+from jamlab.process.pauses import collector_paused
 
 LOCAL_CAPTURE = "local-capture"
 TWO_USERS = "two-users-on-one-network"

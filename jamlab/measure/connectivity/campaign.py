@@ -11,12 +11,11 @@ runs at a time: threads are safe, such as a Dask worker's, but only processes sh
 The chunks of a campaign: what a worker is given, and what is kept of those that are done.
 """
 
-import gc
 import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -41,6 +40,7 @@ from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
 from jamlab.measure.processes import Progress, process_pool
 from jamlab.measure.record import versions
 from jamlab.networks.simulated.world import simulated_world
+from jamlab.process.pauses import collecting_every
 from jamlab.process.whole_files import written_whole
 
 
@@ -241,7 +241,7 @@ def _check(name: str, value: Any, kind: Any, low: int, high: int) -> None:
 
 def run_chunk(chunk: Chunk) -> pd.DataFrame:
     """Try the calls of a chunk; what a worker does."""
-    with _one_at_a_time, simulated_world(), _collecting_seldom() as attempted:
+    with _one_at_a_time, simulated_world(), collecting_every(_COLLECT_EVERY) as attempted:
         rows = []
         for number in range(chunk.first, chunk.first + chunk.count):
             call = Call.drawn(chunk.population, chunk.seed, number)
@@ -265,26 +265,6 @@ def attempt_row(
         "level": level,
         **attempt.to_dict(),
     }
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[Callable[[], None]]:
-    """Collect garbage every so many attempts: each leaves cycles, and none of it lives on."""
-    enabled = gc.isenabled()
-    gc.disable()
-    count = 0
-
-    def attempted() -> None:
-        nonlocal count
-        count += 1
-        if count % _COLLECT_EVERY == 0:
-            gc.collect(1)
-
-    try:
-        yield attempted
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def check_names(configurations: Sequence[IceConfiguration]) -> None:

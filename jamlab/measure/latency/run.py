@@ -36,7 +36,7 @@ from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.processes import Progress
 from jamlab.measure.record import provenance
-from jamlab.process.precise_loop import collector_paused
+from jamlab.process.pauses import collector_paused
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"
 

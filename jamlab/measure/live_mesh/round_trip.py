@@ -26,7 +26,7 @@ from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.record import provenance
 from jamlab.media.quality import quality_named
 from jamlab.mesh.session import JamSession, Signaling
-from jamlab.process.precise_loop import collector_paused
+from jamlab.process.pauses import collector_paused
 
 SHORTEST_S, LONGEST_S = 3.0, 120.0
 """How long a measurement may take; so much of what was heard is kept, to be searched."""

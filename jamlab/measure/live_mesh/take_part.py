@@ -42,7 +42,7 @@ from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.media.counters import PlayedPacket
 from jamlab.mesh.connection.errors import UnknownPeerError
-from jamlab.process.precise_loop import collector_paused
+from jamlab.process.pauses import collector_paused
 
 SPREAD_S = 3.0
 """How much earlier or later than us the others may start: what signalling takes."""

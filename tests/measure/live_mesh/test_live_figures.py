@@ -22,7 +22,7 @@ from jamlab.networks.model.topology import host_name
 from jamlab.networks.simulated.internet import Internet
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world
-from jamlab.process.precise_loop import collector_paused
+from jamlab.process.pauses import collector_paused
 from jamlab.signaling.memory import MemoryChannel
 
 WITHIN_S = 0.005
