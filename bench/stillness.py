@@ -1,19 +1,19 @@
 """How often the machine itself stands still: real-time threads that do nothing but wake up.
 
-``python -m bench.stillness SECONDS`` has one on every processor, since a hypervisor may stop one
-and not the others. For each line on standard input it tells how often one of them was woken later
-than that since the line before. They come before the threads of JACK and its clients, so it is the
-machine they tell of: nothing could have played in time then, whatever it is written in.
+A child process has one on every processor, since a hypervisor may stop one and not the others.
+Whenever it is asked it tells how often one of them was woken late since it was asked before. They
+come before the threads of JACK and its clients, so it is the machine they tell of: nothing could
+have played in time then, whatever it is written in.
 """
 
-import contextlib
-import gc
-import json
 import os
-import subprocess
-import sys
 import threading
 import time
+
+from jamlab.process.child import Child
+from jamlab.process.parent import ending_with_parent, receive, send
+from jamlab.process.pauses import collector_paused
+from jamlab.process.real_time import RealTime
 
 EVERY_S = 0.001
 PRIORITY = 50
@@ -24,29 +24,25 @@ class Stillness:
     """That process at work; a context manager."""
 
     def __init__(self, longer_than_s):
-        self._longer_than_s = longer_than_s
+        self._child = Child("the watch for standstills", "bench.stillness", longer_than_s)
 
     def __enter__(self):
-        command = [sys.executable, "-m", "bench.stillness", str(self._longer_than_s)]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self._child.__enter__()
         self.found()
         return self
 
-    def __exit__(self, *_):
-        self._process.communicate()
+    def __exit__(self, *error):
+        self._child.__exit__(*error)
 
     def found(self):
         """Return how long each standstill since the last call was, in milliseconds."""
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        self._child.send("found")
+        return self._child.receive()
 
 
 def watch(processor, longer_than_s, found_s, ended):
     os.sched_setaffinity(0, {processor})
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    RealTime(PRIORITY).ask()
     due_s = time.perf_counter()
     while not ended.is_set():
         due_s += EVERY_S
@@ -58,16 +54,15 @@ def watch(processor, longer_than_s, found_s, ended):
 
 
 def main():
-    longer_than_s = float(sys.argv[1])
-    found_s, ended = [], threading.Event()
-    gc.disable()
-    for processor in os.sched_getaffinity(0):
-        threading.Thread(target=watch, args=(processor, longer_than_s, found_s, ended)).start()
-    for _ in sys.stdin:
-        told = len(found_s)
-        print(json.dumps([round(1000 * late_s, 1) for late_s in found_s[:told]]), flush=True)
-        del found_s[:told]
-    ended.set()
+    with ending_with_parent(), collector_paused():
+        longer_than_s, found_s, ended = receive(), [], threading.Event()
+        for processor in os.sched_getaffinity(0):
+            threading.Thread(target=watch, args=(processor, longer_than_s, found_s, ended)).start()
+        while receive() is not None:
+            told = len(found_s)
+            send([round(1000 * late_s, 1) for late_s in found_s[:told]])
+            del found_s[:told]
+        ended.set()
 
 
 if __name__ == "__main__":

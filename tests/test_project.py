@@ -55,7 +55,7 @@ MAY_IMPORT = {
         "networks/turn networks/simulated measure measure/servers"
     ),
     "measure/connectivity_on_kernel": (
-        "ice networks/model networks/kernel measure measure/connectivity"
+        "process ice networks/model networks/kernel measure measure/connectivity"
     ),
     "measure/across_networks": (
         "process ice signaling/hub signaling/supabase networks/model "

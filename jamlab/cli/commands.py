@@ -22,28 +22,30 @@ from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.population import PopulationError
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.processes import WorkerError
+from jamlab.measure.processes import MeasurementError
 from jamlab.measure.record import RecordError
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.networks.discovery.discover import DiscoveryError
+from jamlab.process.child import ChildError
 from jamlab.report.page.html import CONNECTIVITY_FOLDER, ReportError
 from jamlab.signaling.hub.handshake import HubError
 
 _COMPLAINTS = (
     AcceptanceError,
     CampaignError,
+    ChildError,
     DeviceError,
     DiscoveryError,
     HubError,
     IceConfigurationError,
     join.JoinError,
+    MeasurementError,
     MicrophoneError,
     PlanError,
     PopulationError,
     RecordError,
     ReportError,
     UnsupportedQualityError,
-    WorkerError,
     *kernel_latency.COMPLAINTS,
 )
 

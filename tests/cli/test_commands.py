@@ -24,10 +24,10 @@ from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.connectivity_on_kernel.run import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.processes import WorkerError
 from jamlab.measure.sound_card.loopback import LoopbackPlan
 from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import LOW_LATENCY
+from jamlab.process.child import ChildError
 from jamlab.report.page.html import CARD_FOLDER
 from tests.measure.acceptance.runs import good_finding, whole_record
 from tests.measure.connectivity.attempts import POPULATIONS, campaign
@@ -406,7 +406,7 @@ def test_bad_options_are_one_sentence_and_lose_nothing(tmp_path, capsys, options
 
 def test_a_failed_worker_is_one_sentence(monkeypatch, tmp_path, capsys):
     async def fail(*_):
-        raise WorkerError("the measuring process ended with 1: no socket")
+        raise ChildError("the measurement", "ended with 1: no socket")
 
     monkeypatch.setattr(cli_verify, "measure_in_worker", fail)
     assert verify(tmp_path) == 2

@@ -37,6 +37,14 @@ class TestAllowed:
         realtime.give_back()
         assert policy_of_this_thread() == (USUAL, 0)
 
+    def test_another_priority_is_what_the_kernel_says(self):
+        other = RealTime(PRIORITY + 1)
+        if not other.ask():
+            pytest.skip("this user may not have real-time priority: run the tests as root")
+        assert policy_of_this_thread() == (REALTIME, PRIORITY + 1)
+        other.give_back()
+        assert policy_of_this_thread() == (USUAL, 0)
+
     def test_giving_back_twice_is_harmless(self, realtime):
         realtime.give_back()
         realtime.give_back()

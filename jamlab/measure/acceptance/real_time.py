@@ -3,8 +3,6 @@
 Each has a loop of its own, and one that fails does not keep the others from running.
 """
 
-import json
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +18,7 @@ from jamlab.measure.acceptance.sound import (
     two_users,
 )
 from jamlab.measure.processes import Progress, report
+from jamlab.process.parent import ending_with_parent, receive
 from jamlab.process.precise_loop import run_precisely
 
 RealTimeTest: TypeAlias = Callable[[], Coroutine[Any, Any, Finding]]
@@ -61,8 +60,10 @@ def failure_of(error: BaseException) -> str:
 
 
 def main() -> None:
-    """Run the tests named on standard input; the worker process' entry."""
-    run_here(json.load(sys.stdin), report).save(Path(sys.argv[1]))
+    """Run the tests that the parent names; the worker process' entry."""
+    with ending_with_parent():
+        tests, folder = receive()
+        run_here(tests, report).save(Path(folder))
 
 
 if __name__ == "__main__":

@@ -39,8 +39,9 @@ from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, THREE_USERS, TWO_USER
 from jamlab.measure.latency.plan import LEAST_SESSION_S, LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.worker import measure_in_worker
-from jamlab.measure.processes import Progress, WorkerError, process_pool, run_worker
+from jamlab.measure.processes import MeasurementError, Progress, process_pool, run_worker
 from jamlab.measure.record import RecordError
+from jamlab.process.child import ChildError
 
 LOOPBACK = "loopback-round-trip"
 TESTS = (
@@ -164,7 +165,7 @@ async def _real_time(folder: Path, tests: Sequence[str], progress: Progress) -> 
     try:
         await run_worker(real_time.__name__, list(tests), folder, progress)
         return AcceptanceRecord.load(folder)
-    except (WorkerError, RecordError) as error:
+    except (ChildError, MeasurementError, RecordError) as error:
         return AcceptanceRecord.of_findings(tests, [], failed=dict.fromkeys(here, str(error)))
 
 
@@ -177,7 +178,7 @@ async def _latency(
         return (latency if plan else None), {}
     try:
         return await measure_in_worker(plan, folder, progress), {}
-    except (WorkerError, RecordError) as error:
+    except (ChildError, MeasurementError, RecordError) as error:
         return None, {test: str(error) for test in tests if test in (TWO_USERS, LOOPBACK)}
 
 

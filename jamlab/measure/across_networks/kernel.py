@@ -36,7 +36,7 @@ from jamlab.measure.latency.routes import DIRECT, RELAYED
 from jamlab.measure.live_mesh.messages import MAX_CLICKING_S, MAX_CLICKS
 from jamlab.measure.live_mesh.pairs import absent
 from jamlab.measure.live_mesh.record import MeshRecord
-from jamlab.measure.processes import Progress, WorkerError, child_process
+from jamlab.measure.processes import MeasurementError, Progress
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab
 from jamlab.networks.kernel.proof import prove
@@ -46,6 +46,7 @@ from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.profile import profile_named, profile_names
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology, host_name
+from jamlab.process.child import child_process
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""
@@ -162,7 +163,9 @@ async def measure_kernel(
         When there can be no network lab here; says why.
     jamlab.networks.kernel.proof.ProofError
         When a NAT does not behave as it should.
-    jamlab.measure.processes.WorkerError
+    jamlab.measure.processes.MeasurementError
+        When a player took no part.
+    jamlab.process.child.ChildError
         When a process of it fails; with the last line it wrote.
     """
     progress(0.0, "what links add")
@@ -194,7 +197,7 @@ async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
             routes = await _play(plan, lab, folder)
         mesh = MeshRecord.load(Path(folder))
     for name, answer in absent(mesh):
-        raise WorkerError(f"{name} took no part in {case.name}: its answer is {answer}")
+        raise MeasurementError(f"{name} took no part in {case.name}: its answer is {answer}")
     mesh.provenance["parameters"] |= plan.to_dict() | {"sessions": 1}
     mesh.provenance.update(
         network=case.profile,
@@ -226,10 +229,10 @@ async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dic
             for task in tasks
         ]
         for player in players:
-            await player.told()  # that it is connected
-        players[0].order({"folder": folder})
-        await players[0].told()  # that it has measured
-        return {player.name: (await player.dismiss())["routes"] for player in players}
+            await player.receive()  # that it is connected
+        players[0].send({"folder": folder})
+        await players[0].receive()  # that it has measured
+        return {player.name: (await player.finish())["routes"] for player in players}
 
 
 async def _serve(public: KernelHost, stack: AsyncExitStack) -> tuple[str, str, IceConfiguration]:
@@ -239,7 +242,7 @@ async def _serve(public: KernelHost, stack: AsyncExitStack) -> tuple[str, str, I
     servers = (IceServer(turn.stun_url), IceServer(turn.turn_url(), _USER, password))
     task = {"host": public.addresses[0], "key": key}
     hub = await stack.enter_async_context(child_process("the hub", SERVERS, task, public.command))
-    return (await hub.told())["hub"], key, IceConfiguration("the lab's", servers)
+    return (await hub.receive())["hub"], key, IceConfiguration("the lab's", servers)
 
 
 def _tasks(plan: LatencyPlan, hub: str, key: str, ice: IceConfiguration) -> list[PlayerTask]:

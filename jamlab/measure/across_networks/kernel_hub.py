@@ -1,28 +1,28 @@
 """The public side of a latency run on the kernel's network: the hub where players meet.
 
-It is ``jamlab serve``, as a process in a namespace that its owner waits for and sends away.
+It is the server of ``jamlab serve`` as a child process in a namespace.
 """
 
-import json
+import asyncio
 
-from jamlab.measure.processes import orders, tell
+from jamlab.process.parent import ending_with_parent, receive, send
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.hub.server import Hub
 
 
 async def serve() -> None:
-    """Serve as standard input says, until it ends."""
-    async with orders() as lines:
-        task = json.loads(await lines.readline())
-        async with Hub(task["host"], key=task["key"]) as hub:
-            tell({"hub": hub.url})
-            await lines.read()
-            tell({"served": True})
+    """Serve as the parent says, until it wants this process to finish."""
+    task = receive()
+    async with Hub(task["host"], key=task["key"]) as hub:
+        send({"hub": hub.url})
+        await asyncio.to_thread(receive)
+    send({"served": True})
 
 
 def main() -> None:
     """Run the hub; the process' entry."""
-    run_precisely(serve())
+    with ending_with_parent():
+        run_precisely(serve())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ differences between one process' times and another's are exact.
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from jamlab.measure.live_mesh.ask import measure_mesh
 from jamlab.measure.live_mesh.round_trip import measuring_participant
 from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.measure.live_mesh.wall_clock import WallClock
-from jamlab.measure.processes import orders, tell
+from jamlab.process.parent import ending_with_parent, receive, send
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase.channel import SupabaseChannel
 
@@ -64,30 +63,29 @@ class PlayerTask:
 
 
 async def play() -> None:
-    """Be a player as standard input says, until it ends."""
-    async with orders() as lines:
-        task = PlayerTask.from_data(json.loads(await lines.readline()))
-        me = measuring_participant(
-            "rig",
-            task.name,
-            partial(SupabaseChannel, url=task.hub, key=task.key),
-            plan=task.plan,
-            ice=task.ice,
-            keep_s=KEEP_S,
-        )
-        async with me.session, answering(me, read_clock=lambda: MACHINE_CLOCK):
-            await me.session.wait_connected(CONNECT_TIMEOUT_S, *task.others)
-            tell({"connected": sorted(me.session.service.peers)})
-            while line := await lines.readline():
-                await _measure(me, task.plan, Path(json.loads(line)["folder"]))
-            tell({"routes": routes(me)})
+    """Be a player as the parent says, until it wants this process to finish."""
+    task = PlayerTask.from_data(receive())
+    me = measuring_participant(
+        "rig",
+        task.name,
+        partial(SupabaseChannel, url=task.hub, key=task.key),
+        plan=task.plan,
+        ice=task.ice,
+        keep_s=KEEP_S,
+    )
+    async with me.session, answering(me, read_clock=lambda: MACHINE_CLOCK):
+        await me.session.wait_connected(CONNECT_TIMEOUT_S, *task.others)
+        send({"connected": sorted(me.session.service.peers)})
+        while (order := await asyncio.to_thread(receive)) is not None:
+            await _measure(me, task.plan, Path(order["folder"]))
+        send({"routes": routes(me)})
 
 
 async def _measure(me: Participant, plan: LatencyPlan, folder: Path) -> None:
     await asyncio.sleep(plan.settle_s)
     record = await measure_mesh(me, plan.duration_s, clock=MACHINE_CLOCK)
     record.save(folder)
-    tell({"measured": str(folder)})
+    send({"measured": str(folder)})
 
 
 def routes(me: Participant) -> dict[str, str | None]:
@@ -97,7 +95,8 @@ def routes(me: Participant) -> dict[str, str | None]:
 
 def main() -> None:
     """Run a player; the process' entry."""
-    run_precisely(play())
+    with ending_with_parent():
+        run_precisely(play())
 
 
 if __name__ == "__main__":

@@ -22,12 +22,12 @@ from jamlab.measure.connectivity.campaign import CampaignError, attempt_row
 from jamlab.measure.connectivity.ends import Level
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
 from jamlab.measure.connectivity_on_kernel.network import MOST_ENDS, KernelNetwork
-from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError
 from jamlab.measure.processes import Progress
 from jamlab.measure.record import RecordError, read_file
 from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError
+from jamlab.process.child import ChildError
 
 AT_ONCE = 120
 """Attempts under way: two processes each, of some 8 MB."""
@@ -90,7 +90,7 @@ def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -
             progress(0.0, "proving the NATs")
             network.prove()
             return asyncio.run(_Campaign(network, progress).run(tasks))
-    except (CoturnError, EndProcessError, KernelLabError, ProofError) as error:
+    except (ChildError, CoturnError, KernelLabError, ProofError) as error:
         raise CampaignError(f"calls on this machine's kernel: {error}") from error
 
 

@@ -1,9 +1,8 @@
-"""The process of an end: it does what its parent asks, and ends when told to, or left alone.
+"""One end of a connectivity attempt, served by a process of its own.
 
-Where the process of an end runs: what it does before it does anything else.
-
-These are called in the new process and pickled on their way, so they are light, and the server that
-forks those processes has imported them.
+The process first enters its place, such as a network namespace (`OnHost`), then takes the steps
+that its parent asks for (`serve_end`), and ends when it is asked to close or when its parent is
+gone. A place is pickled on its way into the process, so it holds little more than names.
 """
 
 import asyncio

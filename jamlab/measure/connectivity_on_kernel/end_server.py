@@ -1,18 +1,17 @@
-"""Ends in processes of their own, forked from a server that has imported what an end needs.
+"""A server that forks a process for each end of a connectivity attempt.
 
 Importing aiortc takes longer than most attempts, so one process does it, ``python -m
 jamlab.measure.connectivity_on_kernel.end_server``, and forks for each end. It has a single thread
-and no event loop, so there is nothing a fork could catch in the middle. A request is one packet,
-with one end of a socket pair on which the new process is told what to do. Nobody waits for those
-processes: the kernel forgets them when they end, and they end when the other end of their pair
-does, however that came about; the server ends with the process that started it.
+and no event loop, so a fork copies nothing that is half done. A request is one packet: what to be,
+and one end of a socket pair over which the new process talks with the process that asked
+(`jamlab.measure.connectivity_on_kernel.end_messages`). The kernel reaps the processes. Each ends
+when the other end of its pair is closed, and the server when its parent is gone.
 
-An event loop whose UDP sockets get the local ports they are told to, each once.
-
-A kernel draws ports at random, and a port that was closed may be drawn again. Whoever gets one that
-somebody had before is not the stranger he should be: a NAT still lets in whom the other had asked,
-and coturn answers ``437 Allocation Mismatch`` (RFC 8656 §7.2) until a second after an allocation
-there has ended. With a hundred attempts from one machine that is a matter of time.
+Each end opens its UDP sockets on ports that no end on the same host had before (`PortLoop`). A
+kernel draws ports at random and may draw one again, and an end on a used port is no stranger to the
+network: a NAT still lets in the peers of the earlier end, and coturn answers ``437 Allocation
+Mismatch`` (RFC 8656 §7.2) until a second after an allocation there has ended. In a hundred attempts
+from one host that happens.
 """
 
 import asyncio
@@ -31,13 +30,14 @@ from typing import Any, TypeVar
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.connectivity.ends import Level, Log
 from jamlab.measure.connectivity_on_kernel.end_process import Inside, here, serve_end
-from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError, RemoteEnd
+from jamlab.measure.connectivity_on_kernel.remote_end import RemoteEnd
+from jamlab.process.child import ChildError
 
 _Protocol = TypeVar("_Protocol", bound=BaseProtocol)
 
 
 class PortLoop(asyncio.SelectorEventLoop):
-    """A loop of which everybody who leaves the port of a UDP socket open gets the next one.
+    """An event loop that gives UDP sockets without a port of their own the next one of a list.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ _CONTROL = 0
 
 
 class EndServer:
-    """Starts ends in processes of their own; a context manager.
+    """The server as its parent uses it, to start ends; a context manager.
 
-    The server is no part of the terminal's process group, so that Ctrl-C is the parent's to handle.
+    It is in a session of its own, so Ctrl-C reaches the parent alone.
     """
 
     def __enter__(self) -> "EndServer":
@@ -107,7 +107,7 @@ class EndServer:
 
         Raises
         ------
-        EndProcessError
+        jamlab.process.child.ChildError
             When the process cannot be started, or cannot enter.
         """
         ours, theirs = socket.socketpair()
@@ -117,7 +117,7 @@ class EndServer:
                 socket.send_fds(self._control, [request], [theirs.fileno()])
             except OSError as error:
                 ours.close()
-                raise EndProcessError(f"no process can be started for an end: {error}") from error
+                raise ChildError(f"the {side}'s end", f"cannot be started: {error}") from error
         return await RemoteEnd.opened(ours, side, log)
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     """Fork a process for each request until the parent is gone; the server's entry."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     control = socket.socket(fileno=_CONTROL)
-    gc.freeze()
+    gc.freeze()  # memory that no collection writes to stays shared with the forked processes
     while True:
         request, fds, _, _ = socket.recv_fds(control, _MOST_BYTES, 1)
         if not request:

@@ -31,13 +31,13 @@ from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.ends import CALLEE, CALLER, End, Level, Log
 from jamlab.measure.connectivity_on_kernel.end_process import OnHost
 from jamlab.measure.connectivity_on_kernel.end_server import EndServer
-from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.kernel.nftables import KernelRefusalError, check_box
 from jamlab.networks.kernel.proof import prove
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology
+from jamlab.process.child import ChildError
 
 _SERVERS = HostConfig("servers", addresses=2)
 _PORTS, _PER_END = range(1024, 32768), 8
@@ -137,7 +137,7 @@ class KernelNetwork:
 
         Raises
         ------
-        jamlab.measure.connectivity_on_kernel.remote_end.EndProcessError
+        jamlab.process.child.ChildError
             When a process of it ended too early.
         """
         configuration = self.stand_in(configuration, user)
@@ -163,7 +163,8 @@ class KernelNetwork:
         inside = OnHost(self._lab.host(name), str(self.coturn.certificate_file))
         ports = next(self._ports[name], None)
         if ports is None:
-            raise EndProcessError(f"{name} has had {MOST_ENDS} ends: no ports are left for another")
+            fault = f"{name} has had {MOST_ENDS} ends: no ports are left for another"
+            raise ChildError(f"the {side}'s end", f"cannot be started: {fault}")
         return await self._ends.open(side, configuration, level, log, inside, ports)
 
     def stand_in(self, configuration: IceConfiguration, user: str) -> IceConfiguration:

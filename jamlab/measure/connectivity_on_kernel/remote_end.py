@@ -28,15 +28,12 @@ from jamlab.measure.connectivity_on_kernel.end_messages import (
     packed,
     unpacked,
 )
+from jamlab.process.child import ChildError
 
 T = TypeVar("T")
 
 CLOSING_S = 10.0
 """How long a process has to end by itself: a TURN server may be slow to free an allocation."""
-
-
-class EndProcessError(RuntimeError):
-    """The process of an end could not be started, ended too early, or said what makes no sense."""
 
 
 class RemoteEnd:
@@ -70,7 +67,7 @@ class RemoteEnd:
 
         Raises
         ------
-        EndProcessError
+        jamlab.process.child.ChildError
             When it cannot be made.
         """
         reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
@@ -112,7 +109,7 @@ class RemoteEnd:
             async with asyncio.timeout(CLOSING_S):
                 await self._ask("close")
                 await asyncio.wait((self._listening,))
-        except (EndProcessError, TimeoutError):
+        except (ChildError, TimeoutError):
             pass  # it ends when it sees that we are gone
         finally:
             self._writer.close()
@@ -130,13 +127,13 @@ class RemoteEnd:
             del self._asked[number]
 
     async def _listen(self, reader: StreamReader) -> None:
-        fault = "it ended in the middle of an attempt"
+        fault = "ended in the middle of an attempt"
         try:
             with contextlib.suppress(ConnectionError):
                 while said := await reader.readline():
                     self._hear(said)
         except ValueError as error:
-            fault = str(error)
+            fault = f"made no sense: {error}"
         finally:  # also when it is cancelled: nobody is to wait for what is not listened to
             self._lose(self._fault or fault)
 
@@ -151,7 +148,7 @@ class RemoteEnd:
             case Over(number, stage):
                 _settle(self._asked.get(number), AttemptError(stage))
             case Broken(reason):
-                self._lose(reason)
+                self._lose(f"failed: {reason}")
 
     def _lose(self, fault: str) -> None:
         self._fault = fault
@@ -162,11 +159,11 @@ class RemoteEnd:
         try:
             return read(result)
         except (TypeError, ValueError) as error:
-            self._fault = str(error)
+            self._fault = f"made no sense: {error}"
             raise self._error() from None
 
-    def _error(self) -> EndProcessError:
-        return EndProcessError(f"the process of the {self._side}'s end is of no use: {self._fault}")
+    def _error(self) -> ChildError:
+        return ChildError(f"the {self._side}'s end", self._fault)
 
 
 def _settle(waiting: "Future[Any] | None", result: Any) -> None:

@@ -1,13 +1,10 @@
 """A run in a process of its own, so that nothing a notebook does can make it late.
 
-The parent starts ``python -m jamlab.measure.latency.worker FOLDER``, or another module of its kind,
-with what to do as JSON on standard input. The worker says how far it is in lines of JSON on
-standard output and leaves a record in the folder.
+The worker is this module as a child process (`jamlab.measure.processes.run_worker`): it receives a
+plan, says how far it is, and leaves a record in a folder.
 """
 
-import json
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +12,8 @@ from tempfile import TemporaryDirectory
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.run import measure_latency
-from jamlab.measure.processes import Progress, WorkerError, report, run_worker
+from jamlab.measure.processes import MeasurementError, Progress, report, run_worker
+from jamlab.process.parent import ending_with_parent, receive
 from jamlab.process.precise_loop import run_precisely
 
 
@@ -41,9 +39,11 @@ async def measure_in_worker(
 
     Raises
     ------
-    WorkerError
+    MeasurementError
         When nothing can be kept in that folder, or this machine does not reach itself, before
-        anything is measured; when the worker fails, with the last line it wrote.
+        anything is measured.
+    jamlab.process.child.ChildError
+        When the worker fails, with the last line it wrote.
     RecordError
         When the record cannot be written.
     """
@@ -62,14 +62,15 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fault = f"no record can be kept in {folder} ({error.strerror}): choose another folder"
-        raise WorkerError(fault) from None
+        raise MeasurementError(fault) from None
 
 
 def main() -> None:
-    """Run the plan on standard input; the worker process' entry."""
-    plan = LatencyPlan(**json.load(sys.stdin))
-    record = run_precisely(measure_latency(plan, report))
-    record.save(Path(sys.argv[1]))
+    """Measure as the parent says; the worker process' entry."""
+    with ending_with_parent():
+        plan, folder = receive()
+        record = run_precisely(measure_latency(LatencyPlan(**plan), report))
+        record.save(Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,20 @@
 """The process between a link's two TUN devices: ``python -m jamlab.networks.kernel.tun_carrier``.
 
-What to do comes as one line of JSON on standard input, and one says on standard output that both
-devices are there. It carries packets until standard input ends, be it that its owner is done with
-the link or that its owner is dead, tells what became of them, and its devices go with it.
+It is a child process (`jamlab.process.parent`) that says when both devices are there, carries
+packets until it is to finish, and tells what became of them. Its devices go with it.
 
 It waits with `select`, whose timeouts are microseconds (epoll's are milliseconds), as SCHED_FIFO
 where it may: such a thread is woken at once, and its timers have no slack (prctl(2)). No packet
 leaves early, for time is read after it was taken and again before it is put out.
 """
 
-import gc
-import json
 import math
 import os
 import random
 import select
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -26,6 +23,9 @@ from jamlab.networks.kernel.namespace import inside
 from jamlab.networks.kernel.shaper import Shaper
 from jamlab.networks.kernel.tun import open_tun
 from jamlab.networks.model.link import LinkConfig
+from jamlab.process.parent import ending_with_parent, receive, send
+from jamlab.process.pauses import collector_paused
+from jamlab.process.real_time import RealTime
 
 PRIORITY = 3
 """Above a session's in real time (2): wires do not wait for musicians. Below sound cards' (5)."""
@@ -92,15 +92,6 @@ def _within(wait_s: float) -> float:
     return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
 
 
-def _ask_for_real_time() -> bool:
-    """Run this thread at once whenever it is woken; returns whether the system lets us."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except PermissionError:
-        return False
-    return True
-
-
 def _open(end: Sequence[str]) -> int:
     namespace, device = end
     with inside(namespace):
@@ -108,23 +99,22 @@ def _open(end: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Be a link, as standard input says, until it ends."""
-    task: dict[str, Any] = json.loads(sys.stdin.readline())
+    """Be a link, as the parent says, until it wants this process to finish."""
+    with ending_with_parent():
+        _be_a_link(receive())
+
+
+def _be_a_link(task: Mapping[str, Any]) -> None:
     config = LinkConfig(**task["config"])
     near, far = (_open(task[end]) for end in ("near", "far"))
     up, down = (Shaper(config, random.Random(f"{task['seed']} {way}")) for way in ("up", "down"))
-    gc.freeze()
-    gc.disable()  # nothing here makes cycles, and a collection would hold packets up
-    real_time = _ask_for_real_time()
-    _tell({"real_time": real_time})
-    with suppress(OSError):  # a namespace was removed first, and a device with it
+    send({"real_time": RealTime(PRIORITY).ask()})
+    with (
+        collector_paused(collect=False),  # nothing makes cycles; collecting holds packets up
+        suppress(OSError),  # a namespace was removed first, and a device with it
+    ):
         carry([Way(near, far, up), Way(far, near, down)], sys.stdin.fileno())
-    _tell({"up": asdict(up.report()), "down": asdict(down.report())})
-
-
-def _tell(what: dict[str, Any]) -> None:
-    with suppress(BrokenPipeError):  # the owner is dead
-        print(json.dumps(what), flush=True)
+    send({"up": asdict(up.report()), "down": asdict(down.report())})
 
 
 if __name__ == "__main__":

@@ -11,19 +11,14 @@ links (`jamlab.networks.model.link`): jitter that never reorders, bursts of loss
 seconds.
 """
 
-import json
-import subprocess
-import sys
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from jamlab.networks.kernel.shaper import DirectionReport
 from jamlab.networks.kernel.tun import TunError
 from jamlab.networks.model.link import LinkConfig
-
-_PATIENCE_S = 20.0
-"""How long a process that has little to do may take on a machine that has much."""
+from jamlab.process.child import Child, ChildError
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,59 +68,23 @@ class TunLink:
         self.far = far
         self.report: LinkReport | None = None
         """What became of its packets, once the context has ended; None when that went wrong."""
-        self._seed = seed
+        ends = {"near": (near.namespace, near.device), "far": (far.namespace, far.device)}
+        task = {"config": asdict(config), "seed": seed, **ends}
+        self._carrier = Child(f"the link {near.device}", "jamlab.networks.kernel.tun_carrier", task)
         self._real_time = False
 
     def __enter__(self) -> Self:
-        # In a session of its own: Ctrl-C is for the owner, who then ends the link.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "jamlab.networks.kernel.tun_carrier"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            self._begin()
-        except BaseException:
-            self._process.kill()
-            self._process.communicate()
-            raise
+        with ExitStack() as stack:
+            carrier = stack.enter_context(self._carrier)
+            try:
+                self._real_time = carrier.receive()["real_time"]
+            except ChildError as error:
+                raise TunError(str(error)) from error
+            self._stack = stack.pop_all()
         return self
 
-    def _begin(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        ends = {"near": (self.near.namespace, self.near.device)}
-        ends |= {"far": (self.far.namespace, self.far.device)}
-        task = {"config": asdict(self.config), "seed": self._seed, **ends}
-        self._process.stdin.write(json.dumps(task) + "\n")
-        self._process.stdin.flush()
-        told = self._process.stdout.readline()
-        if not told:
-            _, errors = self._process.communicate(timeout=_PATIENCE_S)
-            raise TunError(_last_line(errors))
-        self._real_time = json.loads(told)["real_time"]
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            told, _ = self._process.communicate(timeout=_PATIENCE_S)  # ends its standard input
-        except BaseException:
-            self._process.kill()
-            self._process.communicate()
-            raise
-        if told:
-            found = json.loads(told)
+    def __exit__(self, *_: object) -> None:
+        with self._stack, suppress(ChildError):
+            found = self._carrier.finish()
             up, down = (DirectionReport(**found[way]) for way in ("up", "down"))
             self.report = LinkReport(up, down, self._real_time)
-
-
-def _last_line(errors: str) -> str:
-    lines = errors.strip().splitlines() or ["the process that carries its packets ended"]
-    return lines[-1].partition(": ")[2] or lines[-1]

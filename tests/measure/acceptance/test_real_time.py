@@ -1,14 +1,12 @@
 """The worker of acceptance tests: one that fails keeps no other from running."""
 
-import io
-import json
-
 import pytest
 
 from jamlab.measure.acceptance import real_time
 from jamlab.measure.acceptance.findings import Finding
 from jamlab.measure.acceptance.real_time import failure_of, run_here
 from jamlab.measure.acceptance.record import AcceptanceRecord
+from tests.process.parents import lines_of, parent
 
 
 @pytest.fixture
@@ -49,14 +47,11 @@ def test_progress_tells_which_one_begins(chosen):
     assert told == [(0.0, "fails"), (0.5, "finds")]
 
 
-def test_the_tests_go_by_standard_input_and_the_record_into_the_folder(
-    chosen, monkeypatch, capsys, tmp_path
-):
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(["finds"])))
-    monkeypatch.setattr("sys.argv", ["worker", str(tmp_path)])
-    real_time.main()
+def test_the_tests_go_by_standard_input_and_the_record_into_the_folder(chosen, capsys, tmp_path):
+    with parent([["finds"], str(tmp_path)]):
+        real_time.main()
     assert AcceptanceRecord.load(tmp_path).figures["value"].tolist() == [1.0]
-    assert json.loads(capsys.readouterr().out) == [0.0, "finds"]
+    assert lines_of(capsys) == [[0.0, "finds"], None]
 
 
 def test_an_error_without_words_is_named():

@@ -27,8 +27,8 @@ from jamlab.measure.acceptance.run import (
 from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.measure.processes import WorkerError
 from jamlab.measure.statistics import values_needed
+from jamlab.process.child import ChildError
 from tests.measure.acceptance.runs import good_finding, good_latency, record_with
 from tests.measure.latency.records import record_of
 
@@ -148,7 +148,7 @@ class TestHere:
 
     async def test_workers_that_die_leave_reasons(self, monkeypatch, tmp_path):
         async def die(*_):
-            raise WorkerError("the measuring process ended with 1: no socket")
+            raise ChildError("the measurement", "ended with 1: no socket")
 
         monkeypatch.setattr(acceptance, "measure_in_worker", die)
         monkeypatch.setattr(acceptance, "run_worker", die)

@@ -155,7 +155,9 @@ class TestEndings:
 
         monkeypatch.setattr(EndServer, "open", killed)
         monkeypatch.setattr(KernelNetwork, "prove", lambda self: None)
-        with pytest.raises(CampaignError, match=r"the process of the \w+'s end is of no use"):
+        with pytest.raises(
+            CampaignError, match=r"the process of the \w+'s end ended in the middle"
+        ):
             try_on_kernel([task(RESTRICTED, RESTRICTED, "STUN")])
 
     def test_cancelled(self):

@@ -13,9 +13,9 @@ from jamlab.measure.connectivity.population import place_named
 from jamlab.measure.connectivity_on_kernel.agreement import agreement_configurations
 from jamlab.measure.connectivity_on_kernel.end_process import OnHost, here
 from jamlab.measure.connectivity_on_kernel.network import MOST_ENDS, KernelNetwork, refusal
-from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost
+from jamlab.process.child import ChildError
 
 SECRET = "hunter-2-hunter-2"
 URLS = st.sampled_from(
@@ -80,7 +80,7 @@ class TestPorts:
         for _ in range(MOST_ENDS):
             await network._open("caller", place, None, "ice", Log())
         assert len(given) == len(set(given)) == 8 * MOST_ENDS
-        with pytest.raises(EndProcessError, match=r"caller-0 has had 3968 ends: no ports are left"):
+        with pytest.raises(ChildError, match=r"caller-0 has had 3968 ends: no ports are left"):
             await network._open("caller", place, None, "ice", Log())
         await network._open("callee", place, None, "ice", Log())  # that is another machine
 

@@ -20,8 +20,9 @@ from jamlab.measure.connectivity.ends import AttemptError, Log
 from jamlab.measure.connectivity_on_kernel import end_process
 from jamlab.measure.connectivity_on_kernel.end_messages import line
 from jamlab.measure.connectivity_on_kernel.end_server import EndServer
-from jamlab.measure.connectivity_on_kernel.remote_end import EndProcessError, RemoteEnd
+from jamlab.measure.connectivity_on_kernel.remote_end import RemoteEnd
 from jamlab.networks.kernel.listening import free_ports
+from jamlab.process.child import ChildError
 from tests.examples import examples
 
 HOST_ONLY = IceConfiguration("host only")
@@ -122,9 +123,9 @@ class TestEndings:
         waiting = callee.connecting()
         for process in processes(server):
             process.kill()
-        with pytest.raises(EndProcessError, match=r"callee's end .*ended in the middle"):
+        with pytest.raises(ChildError, match=r"callee's end .*ended in the middle"):
             await waiting
-        with pytest.raises(EndProcessError, match="callee's end"):
+        with pytest.raises(ChildError, match="callee's end"):
             await callee.pair_count()
         await caller.close()
         await callee.close()
@@ -241,18 +242,18 @@ def refuse():
 
 class TestFaults:
     async def test_what_cannot_be_entered(self, server):
-        with pytest.raises(EndProcessError, match=r"caller's end .*PermissionError: not in there"):
+        with pytest.raises(ChildError, match=r"caller's end .*PermissionError: not in there"):
             await server.open("caller", HOST_ONLY, "ice", Log(), refuse)
         await nobody_left(server)
 
     async def test_a_process_that_ends_at_once(self, server):
-        with pytest.raises(EndProcessError, match="ended in the middle"):
+        with pytest.raises(ChildError, match="ended in the middle"):
             await server.open("caller", HOST_ONLY, "ice", Log(), partial(os._exit, 3))
 
     async def test_a_step_that_fails(self, server):
         """What goes wrong in the process is told, and not only that it did."""
         caller, callee, _ = await ends(server)
-        with pytest.raises(EndProcessError, match=r"callee's end .*: ValueError"):
+        with pytest.raises(ChildError, match=r"callee's end .*: ValueError"):
             await callee.answer(([], 7, None))
         await caller.close()
         await callee.close()
@@ -262,7 +263,7 @@ class TestFaults:
         with EndServer() as server:
             server._server.kill()
             server._server.wait()
-            with pytest.raises(EndProcessError, match="no process can be started"):
+            with pytest.raises(ChildError, match="caller's end cannot be started"):
                 await server.open("caller", HOST_ONLY, "ice", Log())
 
 
@@ -302,16 +303,16 @@ class TestRubbishFromTheProcess:
         ],
     )
     async def test_results_that_are_none(self, step, result):
-        with pytest.raises(EndProcessError, match="caller's end"):
+        with pytest.raises(ChildError, match="caller's end"):
             await told(line("done", 0, result), step=step)
 
     async def test_a_line_without_end(self):
-        with pytest.raises(EndProcessError, match="caller's end"):
+        with pytest.raises(ChildError, match="caller's end"):
             await told(b"x" * 100_000)
 
     @examples(30)
     @given(st.lists(st.binary(max_size=200), max_size=5))
     def test_bytes(self, said):
         """The asker is told that the end is of no use, and nothing stays open."""
-        with pytest.raises((EndProcessError, AttemptError)):
+        with pytest.raises((ChildError, AttemptError)):
             asyncio.run(told(*said))

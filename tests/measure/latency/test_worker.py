@@ -1,6 +1,4 @@
 import asyncio
-import json
-import os
 from contextlib import nullcontext
 
 import pandas as pd
@@ -11,9 +9,11 @@ from jamlab.measure.latency import worker
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.worker import measure_in_worker
-from jamlab.measure.processes import WorkerError, run_worker
+from jamlab.measure.processes import MeasurementError, run_worker
+from jamlab.process.child import ChildError
 from tests.measure import killed
 from tests.measure.killed import NEW_MS, OLD_MS
+from tests.process.parents import lines_of, parent
 
 
 def test_the_record_is_what_is_on_the_disk(real_run):
@@ -33,7 +33,9 @@ async def test_where_nothing_can_be_kept_nothing_is_measured(tmp_path, below):
     blocked = tmp_path / "file"
     blocked.write_text("a file where the folder should be")
     told = []
-    with pytest.raises(WorkerError, match=r"no record can be kept in .*file.*: choose another"):
+    with pytest.raises(
+        MeasurementError, match=r"no record can be kept in .*file.*: choose another"
+    ):
         await measure_in_worker(LatencyPlan(), blocked / below, lambda *said: told.append(said))
     assert told == []
     assert blocked.read_text() == "a file where the folder should be"
@@ -49,7 +51,7 @@ async def test_what_belonged_to_an_earlier_record_goes_with_it(tmp_path, monkeyp
 
     async def run(_module, _task, folder, _progress):
         if not works:
-            raise WorkerError("it broke down")
+            raise ChildError("the measurement", "broke down")
         killed.latency_of(NEW_MS).save(folder)
 
     rmtree = worker.shutil.rmtree
@@ -61,7 +63,7 @@ async def test_what_belonged_to_an_earlier_record_goes_with_it(tmp_path, monkeyp
 
     monkeypatch.setattr(worker, "run_worker", run)
     monkeypatch.setattr(worker.shutil, "rmtree", remove)
-    outcome = nullcontext() if works else pytest.raises(WorkerError)
+    outcome = nullcontext() if works else pytest.raises(ChildError)
     with outcome:
         await measure_in_worker(LatencyPlan(), tmp_path, outdated=[part])
     assert found == ([OLD_MS] if works else [])
@@ -71,7 +73,8 @@ async def test_what_belonged_to_an_earlier_record_goes_with_it(tmp_path, monkeyp
 async def test_a_failure_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "failing.py").write_text("raise OSError('the disk\\nis full')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(WorkerError, match=r"the measuring process ended with 1: .*full") as caught:
+    sentence = r"the process of the measurement ended with 1: .*full"
+    with pytest.raises(ChildError, match=sentence) as caught:
         await run_worker("failing", {}, tmp_path, lambda *_: None)
     assert "\n" not in str(caught.value)
 
@@ -79,9 +82,10 @@ async def test_a_failure_is_one_sentence(tmp_path, monkeypatch):
 async def test_any_module_can_be_a_worker(tmp_path, monkeypatch):
     (tmp_path / "echoing.py").write_text(
         "import json, sys\n"
-        "task = json.load(sys.stdin)\n"
+        "task, folder = json.loads(sys.stdin.readline())\n"
         "print(json.dumps([0.5, task['say']]), flush=True)\n"
-        "open(sys.argv[1], 'w').write(task['say'])\n"
+        "open(folder, 'w').write(task['say'])\n"
+        "print('null')\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     told = []
@@ -121,13 +125,8 @@ def test_the_plan_goes_by_standard_input(monkeypatch, capsys, tmp_path):
         return Saved()
 
     plan = LatencyPlan(peers=3)
-    reading, writing = os.pipe()
-    os.write(writing, json.dumps(plan.to_dict()).encode())
-    os.close(writing)
     monkeypatch.setattr(worker, "measure_latency", measured)
-    monkeypatch.setattr("sys.argv", ["worker", str(tmp_path)])
-    with os.fdopen(reading) as stdin:
-        monkeypatch.setattr("sys.stdin", stdin)
+    with parent([plan.to_dict(), str(tmp_path)]):
         worker.main()
     assert seen == [plan, tmp_path]
-    assert json.loads(capsys.readouterr().out) == [0.5, "measuring"]
+    assert lines_of(capsys) == [[0.5, "measuring"], None]

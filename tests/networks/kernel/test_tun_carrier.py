@@ -1,12 +1,9 @@
 """The carrier of packets between two ends that need no root: sockets that keep packets apart."""
 
-import json
 import os
 import random
 import select
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -19,6 +16,7 @@ from jamlab.networks.kernel import tun_carrier
 from jamlab.networks.kernel.shaper import Shaper
 from jamlab.networks.kernel.tun_carrier import PRIORITY, Way, carry
 from jamlab.networks.model.link import LinkConfig
+from jamlab.process.child import Child, ChildError
 from jamlab.process.real_time import PRIORITY as SESSIONS
 from tests.examples import examples
 
@@ -124,12 +122,12 @@ class TestCarry:
 class TestProcess:
     def test_says_in_a_sentence_what_is_wrong(self):
         task = {"config": {}, "seed": 1, "near": ["nowhere", "a"], "far": ["nowhere", "b"]}
-        command = [sys.executable, "-m", "jamlab.networks.kernel.tun_carrier"]
-        given_ = json.dumps(task) + "\n"
-        done = subprocess.run(command, input=given_, capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert done.stdout == ""
-        assert "no namespace nowhere" in done.stderr.splitlines()[-1]
+        sentence = "the process of the link ended with 1: there is no namespace nowhere"
+        with (
+            Child("the link", "jamlab.networks.kernel.tun_carrier", task) as carrier,
+            pytest.raises(ChildError, match=sentence),
+        ):
+            carrier.receive()
 
 
 def test_wires_do_not_wait_for_musicians():

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
@@ -135,8 +136,9 @@ class TestEnd:
         one, two = pair
         before = devices(one)
         with TunLink(NOTHING_TO_SPEAK_OF, TunEnd(one, "up0"), TunEnd(two, "up0")) as link:
-            link._process.kill()
-            link._process.wait()
+            carrier = psutil.Process(link._carrier.pid)
+            carrier.kill()
+            carrier.wait()
             assert devices(one) == before
         assert link.report is None
 
