@@ -20,7 +20,7 @@ from bench.latency import real_time
 from bench.stock import join, stock_player
 from jamlab.audio.card import VirtualCard
 from jamlab.media.opus import OpusDecoder
-from jamlab.media.playout import Playout
+from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.connection.description import read_candidate, read_description
 from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError

@@ -13,9 +13,9 @@ import numpy as np
 from bench.bars import bar, figure, publish
 from bench.calibration import Compared
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.follower import FollowingPlayout
 from jamlab.media.opus import OpusDecoder, OpusEncoder
-from jamlab.media.playout import Playout
+from jamlab.media.playout.follower import FollowingPlayout
+from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import LOW_LATENCY
 
 RUNS = 3

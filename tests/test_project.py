@@ -31,11 +31,12 @@ MAY_IMPORT = {
     "audio": "process",
     "ice": "resources",
     "media": "audio",
-    "mesh/connection": "audio media",
+    "media/playout": "audio media",
+    "mesh/connection": "audio media media/playout",
     "signaling": "",
     "signaling/hub": "signaling",
     "signaling/supabase": "signaling",
-    "mesh": "audio ice media mesh/connection signaling",
+    "mesh": "audio ice media media/playout mesh/connection signaling",
     "networks": "",
     "networks/model": "resources",
     "networks/stun": "networks/model",
@@ -44,9 +45,10 @@ MAY_IMPORT = {
     "networks/simulated": "networks/model",
     "networks/kernel": "process networks/model networks/discovery",
     "measure": "process media",
-    "measure/latency": "process audio media mesh/connection signaling mesh measure",
+    "measure/latency": "process audio media media/playout mesh/connection signaling mesh measure",
     "measure/live_mesh": (
-        "process audio ice media mesh/connection signaling mesh measure measure/latency"
+        "process audio ice media media/playout mesh/connection signaling mesh "
+        "measure measure/latency"
     ),
     "measure/sound_card": "audio measure measure/latency",
     "measure/servers": "ice networks/model networks/turn",

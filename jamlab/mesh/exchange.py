@@ -16,7 +16,7 @@ from jamlab.audio.guard import FaultLog
 from jamlab.audio.mixer import mix
 from jamlab.audio.pcm import CHANNELS, Block
 from jamlab.media.encoder import EncodedFrame, FrameEncoder
-from jamlab.media.playout import Playout
+from jamlab.media.playout.playout import Playout
 from jamlab.mesh.connection.peer import PeerConnection
 from jamlab.mesh.controls import Controls
 from jamlab.mesh.sound_tap import Exchange, Tap

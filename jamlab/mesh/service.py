@@ -21,7 +21,7 @@ from aiortc import RTCPeerConnection
 from jamlab.audio.card import SoundCard
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.media.encoder import FrameEncoder
-from jamlab.media.playout import HISTORY_S, Playout, packets_in
+from jamlab.media.playout.playout import HISTORY_S, Playout, packets_in
 from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
 from jamlab.mesh.connection.capture import SoundChange, capture_of
 from jamlab.mesh.connection.description import read_candidate, read_description

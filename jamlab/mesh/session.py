@@ -14,7 +14,7 @@ from jamlab.audio.card import CardChange, MicrophoneUnavailableError, SoundCard,
 from jamlab.audio.permission import REQUIRED
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.useless_servers import ServerWatch
-from jamlab.media.playout import HISTORY_S
+from jamlab.media.playout.playout import HISTORY_S
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.connection.capture import Capture, SoundChange
 from jamlab.mesh.connection.events import (

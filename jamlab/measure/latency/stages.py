@@ -23,7 +23,7 @@ from functools import cached_property
 
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.counters import PlayedPacket
+from jamlab.media.playout.counters import PlayedPacket
 
 STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
 """The stages, in a sample's order (the look-ahead is spread over the others)."""

@@ -40,7 +40,7 @@ from jamlab.measure.live_mesh.messages import (
 )
 from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.measure.loop_lag import LagProbe
-from jamlab.media.counters import PlayedPacket
+from jamlab.media.playout.counters import PlayedPacket
 from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.process.pauses import collector_paused
 

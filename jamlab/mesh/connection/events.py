@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
 
-from jamlab.media.playout import Playout
+from jamlab.media.playout.playout import Playout
 
 log = logging.getLogger(__name__)
 

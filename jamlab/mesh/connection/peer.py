@@ -28,9 +28,9 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from jamlab.media.encoder import EncodedFrame
-from jamlab.media.follower import FollowingPlayout
 from jamlab.media.host_candidates import gather_on_loopback
 from jamlab.media.opus import OpusDecoder
+from jamlab.media.playout.follower import FollowingPlayout
 from jamlab.media.quality import Quality
 from jamlab.media.rtc import (
     EncodedTrack,

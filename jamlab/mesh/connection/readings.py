@@ -21,7 +21,7 @@ from aiortc import (
 
 from jamlab.audio.card import SoundCard
 from jamlab.media.encoder import FrameEncoder
-from jamlab.media.follower import FollowingPlayout
+from jamlab.media.playout.follower import FollowingPlayout
 from jamlab.mesh.connection.capture import Capture
 from jamlab.mesh.connection.peer import PeerConnection
 from jamlab.mesh.connection.timeline import CardTimeline, Waits

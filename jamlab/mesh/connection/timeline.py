@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.counters import PlayedPacket
+from jamlab.media.playout.counters import PlayedPacket
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE, silence
 from jamlab.measure.latency.stages import Stages, StreamTimes
-from jamlab.media.counters import PlayedPacket
+from jamlab.media.playout.counters import PlayedPacket
 
 ORIGIN = (1 << 32) - 500  # wraps around early
 FRAME = 120

@@ -22,7 +22,7 @@ from jamlab.measure.live_mesh.take_part import (
     quickest,
 )
 from jamlab.measure.live_mesh.wall_clock import WallClock
-from jamlab.media.counters import PlayedPacket
+from jamlab.media.playout.counters import PlayedPacket
 from jamlab.signaling.memory import MemoryChannel
 from tests.examples import examples
 from tests.leaks import until

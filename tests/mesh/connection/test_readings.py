@@ -16,7 +16,7 @@ from aiortc import (
 )
 from hypothesis import given
 
-from jamlab.media.follower import FollowingPlayout
+from jamlab.media.playout.follower import FollowingPlayout
 from jamlab.mesh.connection.readings import RtcpReading, StreamReading, latest
 from jamlab.mesh.figures import STAGES, PeerMeter
 from tests.leaks import DEADLINE_S, until

@@ -7,7 +7,7 @@ from hypothesis import given
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.stages import StreamTimes
-from jamlab.media.counters import PlayedPacket
+from jamlab.media.playout.counters import PlayedPacket
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.mesh.connection.timeline import CardTimeline
 from jamlab.networks.simulated.loop import run_simulated

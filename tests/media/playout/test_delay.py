@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.delay import SLOT_FRAMES, DelayEstimator
+from jamlab.media.playout.delay import SLOT_FRAMES, DelayEstimator
 from tests.examples import examples
 
 MS = SAMPLE_RATE // 1000

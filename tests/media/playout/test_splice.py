@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.playout.splice import lengthen, longest_splice, shorten
 from jamlab.media.quality import FRAME_LENGTHS
-from jamlab.media.splice import lengthen, longest_splice, shorten
 
 BOTH = pytest.mark.parametrize("splice", [shorten, lengthen], ids=["shorten", "lengthen"])
 FREQUENCIES = st.floats(20, 8000)

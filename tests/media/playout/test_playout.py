@@ -17,10 +17,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.counters import PlayoutCounters
-from jamlab.media.delay import DelayEstimator
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
-from jamlab.media.playout import FARTHEST, HISTORY_S, Playout
+from jamlab.media.playout.counters import PlayoutCounters
+from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.playout import FARTHEST, HISTORY_S, Playout
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
 from tests.examples import examples
 

@@ -1,7 +1,7 @@
 """Two cards that run apart: hours of virtual time, heard sample by sample.
 
-What is played is a tone that says which position it is (`tests.media.skewed`), so latency, slips
-and purity are read off the sound, not off what the playout says of itself.
+What is played is a tone that says which position it is (`tests.media.playout.skewed`), so latency,
+slips and purity are read off the sound, not off what the playout says of itself.
 """
 
 import gc
@@ -14,14 +14,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.follower import NOTICEABLE, FollowingPlayout
 from jamlab.media.opus import OpusDecoder, OpusEncoder
-from jamlab.media.playout import Playout
+from jamlab.media.playout.follower import NOTICEABLE, FollowingPlayout
+from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.networks.model.link import Link
 from jamlab.networks.model.profile import profile_named, profile_names
 from tests.examples import examples
-from tests.media.skewed import (
+from tests.media.playout.skewed import (
     OMEGA,
     PERIOD,
     Path,

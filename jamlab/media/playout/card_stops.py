@@ -15,7 +15,7 @@ earliest at once, and forward no faster than two clocks drift apart.
 """
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.drift import MAX_DRIFT
+from jamlab.media.playout.drift import MAX_DRIFT
 
 SLOT_S = 0.5
 """Calls of so long are taken together."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.resampler import LOOK_AHEAD, PRIMED, Resampler
+from jamlab.media.playout.resampler import LOOK_AHEAD, PRIMED, Resampler
 from tests.examples import examples
 
 

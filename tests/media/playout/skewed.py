@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.follower import FollowingPlayout
+from jamlab.media.playout.follower import FollowingPlayout
 
 PERIOD = 48 + (5**0.5 - 1) / 2
 OMEGA = 2 * np.pi / PERIOD

@@ -6,7 +6,7 @@ libsamplerate interpolates band-limited by a windowed sinc (J. O. Smith, "Digita
 Home Page", CCRMA) and goes from one ratio to the next evenly over what it is asked for, so a rate
 that changes leaves no step in the waveform. Of its filters *fastest* looks `LOOK_AHEAD` frames
 ahead, which is what it adds to the delay. It passes up to 18 kHz, and what it adds to a sine of
-1 kHz is below -110 dB (`tests/media/test_resampler.py`).
+1 kHz is below -110 dB (`tests/media/playout/test_resampler.py`).
 
 It asks for more when it has nothing left. It is given all but one or two frames of what it will
 need in one go and the rest one by one, so that it never takes more than it uses.

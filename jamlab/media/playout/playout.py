@@ -29,11 +29,11 @@ from typing import Protocol
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
-from jamlab.media.counters import PlayedPacket, PlayoutCounters
-from jamlab.media.delay import DelayEstimator
 from jamlab.media.opus import CorruptPacketError
+from jamlab.media.playout.counters import PlayedPacket, PlayoutCounters
+from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.splice import lengthen, longest_splice, shorten
 from jamlab.media.quality import FRAME_LENGTHS
-from jamlab.media.splice import lengthen, longest_splice, shorten
 
 FARTHEST = 1 * SAMPLE_RATE
 """A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""

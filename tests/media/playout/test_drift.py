@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.drift import MAX_DRIFT, DriftEstimator, slope_interval
-from jamlab.media.follower import NOTICEABLE
+from jamlab.media.playout.drift import MAX_DRIFT, DriftEstimator, slope_interval
+from jamlab.media.playout.follower import NOTICEABLE
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.networks.model.link import Link
 from jamlab.networks.model.profile import profile_named, profile_names

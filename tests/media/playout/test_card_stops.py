@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.card_stops import LEAST_S, SLOT_S, LapseDetector
+from jamlab.media.playout.card_stops import LEAST_S, SLOT_S, LapseDetector
 from tests.examples import examples
 
 BLOCK = 128

@@ -25,8 +25,8 @@ drift, packets that used to come just before a callback will come just after it,
 once, and be late. So once there is a drift, needs are counted as if every packet came then.
 
 A card that stops for a while has everything later for good: by its frames, packets come earlier
-than they used to. Once that is certain (`jamlab.media.card_stops`), what was remembered of their
-needs is set right, and the surplus goes as any other.
+than they used to. Once that is certain (`jamlab.media.playout.card_stops`), what was
+remembered of their needs is set right, and the surplus goes as any other.
 """
 
 from collections.abc import Callable
@@ -34,11 +34,11 @@ from collections.abc import Callable
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
-from jamlab.media.card_stops import LapseDetector
-from jamlab.media.delay import DelayEstimator
-from jamlab.media.drift import DriftEstimator
-from jamlab.media.playout import HISTORY_S, Decoder, Packet, Playout
-from jamlab.media.resampler import PRIMED, Resampler
+from jamlab.media.playout.card_stops import LapseDetector
+from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.drift import DriftEstimator
+from jamlab.media.playout.playout import HISTORY_S, Decoder, Packet, Playout
+from jamlab.media.playout.resampler import PRIMED, Resampler
 
 NOTICEABLE = 24
 """Frames one card has to gain on the other within minutes, or they are taken to run alike.

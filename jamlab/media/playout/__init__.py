@@ -1,0 +1,1 @@
+"""The playout of one remote stream, from packets to blocks for the sound card."""
