@@ -14,7 +14,7 @@ from bench.bars import bar, figure, publish
 from bench.calibration import Compared
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.opus import OpusDecoder, OpusEncoder
-from jamlab.media.playout.follower import FollowingPlayout
+from jamlab.media.playout.follower import FollowedRate
 from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import LOW_LATENCY
 
@@ -33,7 +33,7 @@ def microseconds(payloads, drift=None):
     """Return what a pull takes on average, from a sender of that drift; None is a plain playout."""
     clock_s = [0.0]
     decoder = OpusDecoder()
-    playout = Playout(decoder) if drift is None else FollowingPlayout(decoder, lambda: clock_s[0])
+    playout = Playout(decoder, rate=None if drift is None else FollowedRate(lambda: clock_s[0]))
     rate, sent, spent_s = SAMPLE_RATE * (1 + (drift or 0.0)), 0, 0.0
     for block in range(SECONDS * SAMPLE_RATE // BLOCK):
         clock_s[0] = block * BLOCK / SAMPLE_RATE

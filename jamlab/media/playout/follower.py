@@ -1,4 +1,4 @@
-"""A playout that runs at the sender's rate while our card runs at its own.
+"""The rate of the sender's card, followed by resampling while our card runs at its own.
 
 Theory of operation
 -------------------
@@ -35,9 +35,9 @@ import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 from jamlab.media.playout.card_stops import LapseDetector
-from jamlab.media.playout.delay import DelayEstimator
 from jamlab.media.playout.drift import DriftEstimator
-from jamlab.media.playout.playout import HISTORY_S, Decoder, Packet, Playout
+from jamlab.media.playout.packets import Packet
+from jamlab.media.playout.rate import Surplus, Take
 from jamlab.media.playout.resampler import PRIMED, Resampler
 
 NOTICEABLE = 24
@@ -55,33 +55,19 @@ _SHORTAGE_RATE, _SHORTAGE_S = 500e-6, 1.0
 _SLEW_PER_S = 1e-3
 
 
-class FollowingPlayout(Playout):
-    """One remote stream between its packets and a card that runs at a rate of its own.
-
-    `pull`, `miss`, `pulled_frames` and `history` are in frames of the card; `delay_frames` and the
-    counters, but for `missed_frames`, in those of the sender.
+class FollowedRate:
+    """A `CardRate` that finds out how far two cards are apart, and resamples from one to the other.
 
     Parameters
     ----------
-    decoder : Decoder
-        A codec of its own.
     clock : callable
-        Tells the time in seconds, on the clock of `receive`'s arrivals. It is read once a block, to
-        know what the card has counted between two of them.
-    estimator : DelayEstimator, optional
-        Who sets the target delay.
-    history_s : float
-        How long `history` goes back, at least.
+        Tells the time in seconds, on the clock of the packets' arrivals. It is read once a block,
+        to know what the card has counted between two of them.
     """
 
-    def __init__(
-        self,
-        decoder: Decoder,
-        clock: Callable[[], float],
-        estimator: DelayEstimator | None = None,
-        history_s: float = HISTORY_S,
-    ) -> None:
-        super().__init__(decoder, estimator, history_s)
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.card_frames = 0
+        """Frames the card has taken so far, or missed: its clock."""
         self._clock = clock
         self._drift = DriftEstimator()
         self._lapse = LapseDetector()
@@ -89,15 +75,9 @@ class FollowingPlayout(Playout):
         self._rate = 1.0  # frames of the sender's for each of the card's
         self._ahead = 0.0  # what has sounded of the sender's, less what the card has taken
         self._mended = 0.0
-        self._card_frames = 0
         self._block_frames = 0
         self._called_s: float | None = None
         self._past = silence(PRIMED)
-
-    @property
-    def pulled_frames(self) -> int:
-        """Frames the card has taken so far, or missed: its clock."""
-        return self._card_frames
 
     @property
     def drift(self) -> float | None:
@@ -109,32 +89,20 @@ class FollowingPlayout(Playout):
         """Whether the two cards were found to run apart."""
         return self._resampler is not None
 
-    def pull(self, frames: int) -> Block:
-        """Return what the card plays next; never waits, never returns less.
-
-        Parameters
-        ----------
-        frames : int
-            Length of the card's block, in its own frames.
-
-        Returns
-        -------
-        Block
-            Shape ``(frames, 2)``.
-        """
+    def read(self, frames: int, take: Take, surplus: Surplus) -> tuple[Block, int, int]:
+        """Make the card's next block: the sender's own, or resampled from it."""
+        mended = 0
         if self._resampler is None and self._noticeable:
-            self._resampler = Resampler(self._past, super().pull)
+            self._resampler = Resampler(self._past, take)
         if self._resampler is None:
-            block = super().pull(frames)
+            block = take(frames)
             self._past = np.concatenate((self._past, block))[-PRIMED:]
         else:
-            block = self._resampled(self._resampler, frames)
-        self._card_frames += frames
+            block, mended = self._resampled(self._resampler, frames, take, surplus())
+        self.card_frames += frames
         self._block_frames = frames
         self._called_s = self._clock()
-        if lapsed := self._lapse.observe(self._called_s, self._card_frames):
-            self._estimator.shift(-lapsed)
-        return block
+        return block, mended, self._lapse.observe(self._called_s, self.card_frames)
 
     @property
     def _noticeable(self) -> bool:
@@ -143,70 +111,61 @@ class FollowingPlayout(Playout):
         foreseen = _FORESEEN_S * SAMPLE_RATE if watched > _WATCHED_S * SAMPLE_RATE else 0
         return abs(self._drift.drift) * max(watched, foreseen) > NOTICEABLE
 
-    def _resampled(self, resampler: Resampler, frames: int) -> Block:
+    def _resampled(
+        self, resampler: Resampler, frames: int, take: Take, surplus: int
+    ) -> tuple[Block, int]:
         before = self._rate
         most = _SLEW_PER_S * frames / SAMPLE_RATE
-        self._rate += min(max(self._wanted_rate - self._rate, -most), most)
-        block = resampler.read(frames, self._rate, super().pull)
+        self._rate += min(max(self._wanted_rate(surplus) - self._rate, -most), most)
+        block = resampler.read(frames, self._rate, take)
         made_of = frames * (before + self._rate) / 2
         self._ahead += made_of - frames
-        self._mend(made_of - frames * (1 + self._drift.drift))
-        return block
+        return block, self._mended_frames(made_of - frames * (1 + self._drift.drift))
 
-    def _mend(self, frames: float) -> None:
-        """Take what was pulled beyond the drift off the delay: it is no time that went by."""
+    def _mended_frames(self, frames: float) -> int:
+        """Return what was pulled beyond the drift, in whole frames; the rest is kept for later."""
         self._mended += frames
         whole = round(self._mended)
         self._mended -= whole
-        self._pulled -= whole
         self._ahead -= whole
+        return whole
 
-    @property
-    def _wanted_rate(self) -> float:
-        faster = self._surplus / SAMPLE_RATE
+    def _wanted_rate(self, surplus: int) -> float:
+        faster = surplus / SAMPLE_RATE
         if faster > 0:
             mending = min(faster / _SURPLUS_S, _SURPLUS_RATE)
         else:
             mending = max(faster / _SHORTAGE_S, -_SHORTAGE_RATE)
         return 1 + self._drift.drift + mending
 
-    @property
-    def _surplus(self) -> int:
-        """Frames of delay above the target; 0 before the first packet."""
-        delay = self.delay_frames
-        return 0 if delay is None else delay - self._estimator.target_frames
-
-    # What the playout asks on its way
-
-    def _admit(self, packet: Packet) -> None:
+    def observe(self, packet: Packet) -> None:
+        """Learn of the drift from when a packet came."""
         if self._called_s is not None:
-            self._drift.observe(self._card_frames + self._since_called(packet), packet.position)
-        super()._admit(packet)
+            self._drift.observe(self.card_frames + self._since_called(packet), packet.position)
 
     def _since_called(self, packet: Packet) -> float:
         """Return how many frames after the last callback a packet came."""
         assert self._called_s is not None
         return (packet.arrival_s - self._called_s) * SAMPLE_RATE
 
-    def _needed(self, packet: Packet) -> int:
-        """Return the delay it needed; where cards drift, as if it had come right after a callback.
+    def allowance(self, packet: Packet) -> int:
+        """Return how long before a callback a packet came, once cards drift; 0 until they do.
 
         A packet's place between two callbacks drifts, too: to the worst, in time.
         """
-        needed = super()._needed(packet)
         if self._resampler is None and abs(self._drift.gained) < 1:
-            return needed
-        return needed + min(max(round(self._since_called(packet)), 0), self._block_frames)
+            return 0
+        return min(max(round(self._since_called(packet)), 0), self._block_frames)
 
-    def _restart(self, packet: Packet) -> None:
+    def output_frame(self, frame: int) -> int:
+        """Return at which frame of the card a frame of the playout's clock is played."""
+        return round(frame - self._ahead)
+
+    def mends(self, surplus: Surplus) -> bool:
+        """Return whether a change of rate makes good what the delay has too much or too little."""
+        return self._resampler is not None and -_SPARE <= surplus() <= _MENDED_BY_RATE
+
+    def reset(self) -> None:
+        """Forget the drift: a new sender has another card."""
         self._drift.reset()
         self._lapse.reset()
-        super()._restart(packet)
-
-    def _output_frame(self) -> int:
-        return round(super()._output_frame() - self._ahead)
-
-    def _correction(self) -> int:
-        if self._resampler is not None and -_SPARE <= self._surplus <= _MENDED_BY_RATE:
-            return 0
-        return super()._correction()

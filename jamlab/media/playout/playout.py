@@ -2,9 +2,10 @@
 
 Theory of operation
 -------------------
-Positions are RTP timestamps without their wrap-around. The card's clock is the number of frames
-pulled so far, so nothing here reads a clock or sleeps. A sample at position *p* that is played as
-frame *n* of the card has the *delay* ``n - p``: constant while nothing is inserted or removed.
+Positions are RTP timestamps without their wrap-around. The clock is the number of frames pulled so
+far, so nothing here reads a clock or sleeps. A sample at position *p* that is played as frame *n*
+has the *delay* ``n - p``: constant while nothing is inserted or removed. Where the card runs at
+another rate than the sender's, a `CardRate` makes its blocks, and *n* counts what that has pulled.
 
 A packet is in time when it is there at the pull that first needs it. Seen at the first pull after
 its arrival, when *n* frames have been pulled, a packet at position *p* *needs* the delay ``n - p``
@@ -23,7 +24,6 @@ samples cross-faded out of or into a decoded frame.
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -32,18 +32,15 @@ from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 from jamlab.media.opus import CorruptPacketError
 from jamlab.media.playout.counters import PlayedPacket, PlayoutCounters
 from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.packets import Packet, PacketBuffer
+from jamlab.media.playout.rate import CardRate, SameRate
 from jamlab.media.playout.splice import lengthen, longest_splice, shorten
 from jamlab.media.quality import FRAME_LENGTHS
-
-FARTHEST = 1 * SAMPLE_RATE
-"""A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
 _SURPLUS_MAX = SAMPLE_RATE // 10  # more delay than that is not spliced out but skipped
 HISTORY_S = 40.0
 """How long it is remembered what became of packets."""
-
-_BUFFERED = 1024  # packets; twice the most that lie within `FARTHEST` of the line of play
 
 
 class Decoder(Protocol):
@@ -54,16 +51,6 @@ class Decoder(Protocol):
 
     def conceal(self, frames: int) -> Block:
         """Invent the next `frames` frames."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """A packet whose numbers do not wrap around."""
-
-    position: int
-    sequence: int
-    payload: bytes
-    arrival_s: float
 
 
 class Playout:
@@ -77,6 +64,8 @@ class Playout:
         Who sets the target delay.
     history_s : float
         How long `history` goes back, at least.
+    rate : CardRate, optional
+        How fast the card runs; like the sender's by default.
     """
 
     def __init__(
@@ -84,18 +73,15 @@ class Playout:
         decoder: Decoder,
         estimator: DelayEstimator | None = None,
         history_s: float = HISTORY_S,
+        rate: CardRate | None = None,
     ) -> None:
         self.counters = PlayoutCounters()
         self.history: deque[PlayedPacket] = deque(maxlen=packets_in(history_s))
         self._decoder = decoder
         self._estimator = estimator or DelayEstimator()
-        self._packets: dict[int, Packet] = {}
-        self._arrived: deque[Packet] = deque(maxlen=_BUFFERED)
-        self._played: deque[int] = deque(maxlen=_BUFFERED)
-        self._stray_sequence: int | None = None  # of the packet before this one, if it strayed
-        self._next: int | None = None  # position of the next sample to decode
+        self._rate = rate or SameRate()
+        self._buffer = PacketBuffer(self.counters)
         self._excused: int | None = None  # what is due before it was missed by the card
-        self._newest: Packet | None = None
         self._last_sequence: int | None = None
         self._ready: Block = silence(0)
         self._frame_frames, self._expected_frames = 240, 0
@@ -109,14 +95,19 @@ class Playout:
         None before the first packet. Only differences mean anything: the constant is the distance
         between the sender's timestamps and the card's frame count.
         """
-        if self._next is None:
+        if self._buffer.line is None:
             return None
-        return self._pulled - (self._next - len(self._ready))
+        return self._pulled - (self._buffer.line - len(self._ready))
 
     @property
     def pulled_frames(self) -> int:
         """Frames the card has taken so far, or missed: its clock."""
-        return self._pulled
+        return self._rate.card_frames
+
+    @property
+    def drift(self) -> float | None:
+        """Frames the sender's card gains on ours with each of ours; None while that is unknown."""
+        return self._rate.drift
 
     @property
     def frame_frames(self) -> int | None:
@@ -138,12 +129,13 @@ class Playout:
             When it came, by any clock; kept for `history`, decides nothing.
         """
         self.counters.received += 1
-        packet = self._unwrap(sequence, timestamp, payload, arrival_s)
-        if self._newest is not None and abs(packet.position - self._line) > FARTHEST:
-            self._stray(packet)
-            return
-        self._stray_sequence = None
-        self._admit(packet)
+        packet = self._buffer.unwrap(sequence, timestamp, payload, arrival_s)
+        if self._buffer.is_stray(packet):
+            if not self._buffer.begins_anew(packet):
+                return
+            self._restart()
+        self._rate.observe(packet)
+        self._buffer.add(packet)
 
     def pull(self, frames: int) -> Block:
         """Return what the card plays next; never waits, never returns less.
@@ -158,11 +150,10 @@ class Playout:
         Block
             Shape ``(frames, 2)``.
         """
-        self._observe_arrivals()
-        while len(self._ready) < frames:
-            self._ready = np.concatenate((self._ready, self._produce(frames - len(self._ready))))
-        block, self._ready = self._ready[:frames], self._ready[frames:]
-        self._pulled += frames
+        block, mended, stopped = self._rate.read(frames, self._take, self._surplus)
+        self._pulled -= mended
+        if stopped:
+            self._estimator.shift(-stopped)
         return block
 
     def expect(self, frame_frames: int) -> None:
@@ -174,7 +165,7 @@ class Playout:
             Length of the frames to come; shorter ones need no preparation.
         """
         longer = frame_frames - max(self._frame_frames, self._expected_frames)
-        if longer > 0 and self._next is not None:
+        if longer > 0 and self._buffer.line is not None:
             self._observe_arrivals()
             self._estimator.shift(longer)
         self._expected_frames = frame_frames
@@ -194,92 +185,59 @@ class Playout:
         counters.concealed_frames -= unheard
         counters.unheard_frames += unheard
         counters.missed_frames += frames
-        if self._next is not None:
-            self._excused = self._next - len(self._ready)
+        if self._buffer.line is not None:
+            self._excused = self._buffer.line - len(self._ready)
 
-    # Packets
-
-    def _unwrap(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> Packet:
-        """Continue the newest packet's numbers past the wrap-around, to the nearest that fits."""
-        newest = self._newest
-        if newest is None:
-            return Packet(timestamp, sequence, payload, arrival_s)
-        position = newest.position + _signed(timestamp - newest.position, 32)
-        extended = newest.sequence + _signed(sequence - newest.sequence, 16)
-        return Packet(position, extended, payload, arrival_s)
-
-    @property
-    def _line(self) -> int:
-        """The position packets are measured against: the line of play, or the newest packet."""
-        if self._next is not None:
-            return self._next
-        return self._newest.position if self._newest else 0
-
-    def _admit(self, packet: Packet) -> None:
-        overdue = self._next is not None and packet.position < self._next
-        if packet.position in self._packets or (overdue and packet.position in self._played):
-            self.counters.duplicated += 1
-            return
-        self._arrived.append(packet)
-        if self._newest is None or packet.position > self._newest.position:
-            self._newest = packet
-        else:
-            self.counters.reordered += 1
-        if overdue:
-            self.counters.late += 1
-            return
-        self._packets[packet.position] = packet
-        if len(self._packets) > _BUFFERED:  # nobody pulls, or somebody floods us
-            self.counters.late += 1
-            del self._packets[min(self._packets)]
-
-    def _stray(self, packet: Packet) -> None:
-        """Two strays that follow each other are a sender that started anew (RFC 3550 A.1)."""
-        if self._stray_sequence is not None and packet.sequence == self._stray_sequence + 1:
-            self._restart(packet)
-        else:
-            self.counters.strayed += 1
-            self._stray_sequence = packet.sequence
-
-    def _restart(self, packet: Packet) -> None:
-        self.counters.restarted += 1
-        self.counters.strayed += len(self._packets)
-        self._packets.clear()
-        self._arrived.clear()
-        self._played.clear()
+    def _restart(self) -> None:
+        """Forget the sender's timeline, for another begins."""
+        self._buffer.restart()
         self._estimator.reset()
-        self._next = self._newest = self._last_sequence = self._stray_sequence = None
-        self._excused = None
-        self._admit(packet)
+        self._rate.reset()
+        self._last_sequence = self._excused = None
 
     # The line of play
 
+    def _take(self, frames: int) -> Block:
+        """Return the next frames of the sender's."""
+        self._observe_arrivals()
+        while len(self._ready) < frames:
+            self._ready = np.concatenate((self._ready, self._produce(frames - len(self._ready))))
+        block, self._ready = self._ready[:frames], self._ready[frames:]
+        self._pulled += frames
+        return block
+
+    def _surplus(self) -> int:
+        """Return the frames of delay above the target; 0 before the first packet."""
+        delay = self.delay_frames
+        return 0 if delay is None else delay - self._estimator.target_frames
+
     def _observe_arrivals(self) -> None:
-        if self._next is None and self._arrived:
-            self._begin(max(self._arrived, key=lambda packet: packet.position))
-        for packet in self._arrived:
+        arrived = self._buffer.arrived
+        if self._buffer.line is None and arrived:
+            self._begin(max(arrived, key=lambda packet: packet.position))
+        for packet in arrived:
             if self._excused is None or packet.position >= self._excused:
                 self._estimator.observe(self._pulled, self._needed(packet))
-        self._arrived.clear()
+        arrived.clear()
 
     def _needed(self, packet: Packet) -> int:
         """Return the delay a packet needed that came since the last pull."""
-        return self._pulled - packet.position
+        return self._pulled - packet.position + self._rate.allowance(packet)
 
     def _begin(self, newest: Packet) -> None:
         """Begin a line of play; what waited longer than the newest packet waited for the card."""
-        self._arrived.clear()
+        self._buffer.arrived.clear()
         self._estimator.observe(self._pulled, self._needed(newest))
-        self._next = self._pulled + len(self._ready) - self._estimator.target_frames
-        self._advance(0)
+        self._buffer.line = self._pulled + len(self._ready) - self._estimator.target_frames
+        self._buffer.advance(0)
 
     def _produce(self, lacking: int) -> Block:
         """Return the next stretch of sound, of any length above 0; silence no longer than asked."""
-        if self._next is None:
+        if self._buffer.line is None:
             self.counters.waiting_frames += lacking
             return silence(lacking)
         self._skip_surplus()
-        packet = self._packets.pop(self._next, None)
+        packet = self._buffer.take_due()
         if packet is None:
             return self._fill_gap(lacking)
         try:
@@ -291,11 +249,10 @@ class Playout:
 
     def _skip_surplus(self) -> None:
         """Jump where splices would take seconds: after a freeze there is no sound to preserve."""
-        assert self.delay_frames is not None
-        surplus = self.delay_frames - self._estimator.target_frames
+        surplus = self._surplus()
         if surplus > _SURPLUS_MAX:
             self.counters.skipped_frames += surplus
-            self._advance(surplus)
+            self._buffer.advance(surplus)
 
     def _play(self, packet: Packet, block: Block) -> Block:
         self.counters.decoded += 1
@@ -305,30 +262,18 @@ class Playout:
             self._expected_frames = 0  # it has come; the next announcement is of another
         self._concealed_run = 0
         self._last_sequence = packet.sequence
-        self._played.append(packet.position)
-        self.history.append(
-            PlayedPacket(packet.position % (1 << 32), packet.arrival_s, self._output_frame())
-        )
+        self._buffer.note_played(packet)
+        frame = self._rate.output_frame(self._pulled + len(self._ready))
+        self.history.append(PlayedPacket(packet.position % (1 << 32), packet.arrival_s, frame))
         spliced = self._spliced(block)
-        self._advance(len(block))
+        self._buffer.advance(len(block))
         return spliced
-
-    def _output_frame(self) -> int:
-        """Return the frame of the card at which what is produced next begins to be played."""
-        return self._pulled + len(self._ready)
-
-    def _advance(self, frames: int) -> None:
-        assert self._next is not None
-        self._next += frames
-        for position in [p for p in self._packets if p < self._next]:
-            self.counters.late += 1
-            del self._packets[position]
 
     def _fill_gap(self, lacking: int) -> Block:
         """Bridge to the next packet there is: what is invented by frames, silence as asked."""
-        assert self._next is not None
-        following = min(self._packets.values(), key=lambda p: p.position, default=None)
-        gap = self._frame_frames if following is None else following.position - self._next
+        assert self._buffer.line is not None
+        following = self._buffer.following
+        gap = self._frame_frames if following is None else following.position - self._buffer.line
         if self._last_sequence is None:
             return self._wait(min(gap, lacking))
         if following is not None and following.sequence == self._last_sequence + 1:
@@ -337,12 +282,12 @@ class Playout:
 
     def _wait(self, frames: int) -> Block:
         self.counters.waiting_frames += frames
-        self._advance(frames)
+        self._buffer.advance(frames)
         return silence(frames)
 
     def _be_silent(self, frames: int) -> Block:
         self.counters.silent_frames += frames
-        self._advance(frames)
+        self._buffer.advance(frames)
         return silence(frames)
 
     def _conceal(self, frames: int) -> Block:
@@ -354,13 +299,12 @@ class Playout:
         """
         self.counters.concealed_frames += frames
         self._concealed_run += frames
-        assert self.delay_frames is not None
         codec_silent = self._concealed_run > _CONCEAL_MAX or frames % FRAME_LENGTHS[0]
         block = silence(frames) if codec_silent else self._decoder.conceal(frames)
-        if self._estimator.target_frames - self.delay_frames >= frames:
+        if -self._surplus() >= frames:
             return block
         spliced = self._spliced(block)
-        self._advance(frames)
+        self._buffer.advance(frames)
         return spliced
 
     def _spliced(self, block: Block) -> Block:
@@ -377,6 +321,8 @@ class Playout:
 
     def _correction(self) -> int:
         """Return by how many frames the delay should change now."""
+        if self._rate.mends(self._surplus):
+            return 0
         assert self.delay_frames is not None
         return self._estimator.correction(self._pulled, self.delay_frames)
 
@@ -384,9 +330,3 @@ class Playout:
 def packets_in(seconds: float) -> int:
     """Return how many packets there are in so long, of the shortest frames."""
     return math.ceil(seconds * SAMPLE_RATE / FRAME_LENGTHS[0])
-
-
-def _signed(difference: int, bits: int) -> int:
-    """Read a difference modulo ``2**bits`` as the nearest signed one."""
-    half = 1 << (bits - 1)
-    return (difference + half) % (1 << bits) - half

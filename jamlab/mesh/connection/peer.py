@@ -30,7 +30,8 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.host_candidates import gather_on_loopback
 from jamlab.media.opus import OpusDecoder
-from jamlab.media.playout.follower import FollowingPlayout
+from jamlab.media.playout.follower import FollowedRate
+from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import Quality
 from jamlab.media.rtc import (
     EncodedTrack,
@@ -105,7 +106,7 @@ class PeerConnection:
         self.peer_id = peer_id
         self.number = number
         self.state = ConnectionState.NEW
-        self.playout: FollowingPlayout | None = None
+        self.playout: Playout | None = None
         self.prepared = True
         """Whether no offer has been made or taken yet."""
         self.capture: Capture | None = None
@@ -196,9 +197,8 @@ class PeerConnection:
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
-        playout = FollowingPlayout(
-            OpusDecoder(), asyncio.get_running_loop().time, history_s=self._history_s
-        )
+        rate = FollowedRate(asyncio.get_running_loop().time)
+        playout = Playout(OpusDecoder(), history_s=self._history_s, rate=rate)
         divert_packets(receiver, playout.receive)
         self.playout = playout
         self._watch(self._await_end(track))

@@ -21,7 +21,7 @@ from aiortc import (
 
 from jamlab.audio.card import SoundCard
 from jamlab.media.encoder import FrameEncoder
-from jamlab.media.playout.follower import FollowingPlayout
+from jamlab.media.playout.playout import Playout
 from jamlab.mesh.connection.capture import Capture
 from jamlab.mesh.connection.peer import PeerConnection
 from jamlab.mesh.connection.timeline import CardTimeline, Waits
@@ -44,14 +44,14 @@ class StreamReading:
     waits: Waits | None
     """Of the packets that came lately; None when none did."""
     drift: float | None = None
-    """As of `FollowingPlayout.drift`."""
+    """As of `Playout.drift`."""
     lag_s: float | None = None
     """By how much our card's callbacks came too late lately; None before there was any."""
 
     @classmethod
     def of(
         cls,
-        playout: FollowingPlayout,
+        playout: Playout,
         timeline: CardTimeline | None,
         captured_frames: int,
         since_s: float,
@@ -61,7 +61,7 @@ class StreamReading:
 
         Parameters
         ----------
-        playout : FollowingPlayout
+        playout : Playout
             The buffer, between two callbacks of its card.
         timeline : CardTimeline or None
             The card's.

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.playout.follower import FollowingPlayout
+from jamlab.media.playout.follower import FollowedRate
+from jamlab.media.playout.playout import Playout
 
 PERIOD = 48 + (5**0.5 - 1) / 2
 OMEGA = 2 * np.pi / PERIOD
@@ -65,7 +66,8 @@ class Path:
     def __post_init__(self):
         self.rate = SAMPLE_RATE / (1 + self.ppm * 1e-6)
         self.now_s = 0.0
-        self.playout = FollowingPlayout(self.decoder or ToneDecoder(), lambda: self.now_s)
+        self.card = FollowedRate(lambda: self.now_s)
+        self.playout = Playout(self.decoder or ToneDecoder(), rate=self.card)
         self.frames = 0
         self.lapsed_s = 0.0  # what our card let go by; add to it, and it does
         self._sent = self._captured = 0

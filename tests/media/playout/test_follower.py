@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.opus import OpusDecoder, OpusEncoder
-from jamlab.media.playout.follower import NOTICEABLE, FollowingPlayout
+from jamlab.media.playout.follower import NOTICEABLE, FollowedRate
 from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.networks.model.link import Link
@@ -158,7 +158,7 @@ class TestSteady:
         before, listener = disturbed(path), Listener(path, together=24_000 // block + 1)
         path.run(20, listener)
         # cards that differ by less than is noticeable may still be spliced, rarely
-        if path.playout.resampling:
+        if path.card.resampling:
             assert disturbed(path)[:3] == before[:3]
             assert listener.slips.worst < SLIP
         assert np.abs(listener.moved_ms).max() < 0.5
@@ -224,7 +224,7 @@ class TestEqualClocks:
     def test_an_hour_on_any_network_is_not_resampled(self, name):
         path = Path(0.0, block=480, frame=480, delay_s=network(name)(480))
         path.run(HOUR_S, lambda block: None)
-        assert not path.playout.resampling
+        assert not path.card.resampling
         assert abs(path.playout.drift) < 1e-6
 
     @pytest.mark.slow
@@ -238,7 +238,7 @@ class TestEqualClocks:
             lag_s=lambda due: rng.expovariate(1000) + (0.040 if due % 10 < 0.2 else 0.0),
         )
         path.run(600, lambda block: None)
-        assert not path.playout.resampling
+        assert not path.card.resampling
 
     @examples(20)
     @given(
@@ -252,7 +252,7 @@ class TestEqualClocks:
         one, other = (Path(0.0, block, frame, delay_s or (lambda k: 0.020)) for _ in range(2))
         if delay_s:
             other.delay_s = jitter(mean_ms / 1000, seed)
-        plain = other.playout = PlainPlayout(ToneDecoder())
+        plain = other.playout = Playout(ToneDecoder())
         assert np.array_equal(one.run(10).sound, other.run(10).sound)
         assert list(one.playout.history) == list(plain.history)
         assert one.counters == plain.counters
@@ -261,45 +261,41 @@ class TestEqualClocks:
     def test_a_drift_too_small_to_notice_is_left_to_splices(self):
         path = Path(1.0).run(120)
         assert 0 < path.playout.drift < 2e-6
-        assert not path.playout.resampling
+        assert not path.card.resampling
 
     def test_a_drift_too_small_to_notice_loses_no_sound(self):
         """Packets that came just before a callback come just after it some day, and are in time."""
         path = Path(-2.3, block=128, frame=960).run(SETTLED_S)
         before, crossed_s = disturbed(path), 64 / 2.3e-6 / SAMPLE_RATE
         path.run(crossed_s, lambda block: None)
-        assert not path.playout.resampling
+        assert not path.card.resampling
         assert disturbed(path)[:3] == before[:3]
         assert path.counters.late == before[4]
 
     def test_a_drift_that_is_foreseen_is_not_waited_for(self):
         """A gain of 24 frames in a minute is certain long before it is there."""
         path = Path(10.0, block=256, frame=480).run(20)
-        assert path.playout.resampling
+        assert path.card.resampling
         assert 10e-6 * path.frames < NOTICEABLE
 
     def test_a_loop_that_grows_slower_is_no_drift(self):
         """A fifth of a millisecond in a minute is 3 ppm, as a busy machine has it."""
         path = Path(0.0, delay_s=lambda k: 0.02 + 0.0002 * min(k * 0.0025 / 60, 1)).run(120)
-        assert not path.playout.resampling
+        assert not path.card.resampling
 
     def test_cards_that_are_hardly_apart_are_told_apart_in_time(self):
         path = Path(4.0, block=256, frame=480)
         path.run(60, lambda block: None)
-        assert not path.playout.resampling
+        assert not path.card.resampling
         path.run(180, lambda block: None)
-        assert path.playout.resampling
-
-
-class PlainPlayout(Playout):
-    """The playout as it is without a card of its own."""
+        assert path.card.resampling
 
 
 class TestSwitchOver:
     def test_nothing_is_heard_of_it(self):
         """From before the drift is known to long after, the tone goes on without a step."""
         path = Path(-200.0, frame=120)
-        while not path.playout.resampling:
+        while not path.card.resampling:
             path.run(0.1)
         blocks = len(path.played)
         assert NOTICEABLE / 200e-6 / SAMPLE_RATE < path.due_s < 4
@@ -310,7 +306,7 @@ class TestSwitchOver:
 
     def test_the_look_ahead_is_gained_by_rate(self):
         path = Path(200.0)
-        while not path.playout.resampling:
+        while not path.card.resampling:
             path.run(0.1)
         spliced = disturbed(path)
         path.run(5)
@@ -325,7 +321,7 @@ class TestSwitchOver:
         path.rate, path.lag_s = SAMPLE_RATE, lambda due_s: offset_s
         path.run(300, lambda block: None)
         assert abs(path.playout.drift) < 2e-6
-        assert path.playout.resampling
+        assert path.card.resampling
 
 
 class TestPositions:
@@ -364,7 +360,7 @@ class TestWhileResampling:
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_longer_frames_that_were_announced_are_waited_for(self, ppm):
         path = Path(ppm, frame=120).run(2 * SETTLED_S)
-        assert path.playout.resampling
+        assert path.card.resampling
         before = path.counters.concealed_frames, path.counters.late
         path.playout.expect(480)
         path.run(0.5)
@@ -406,13 +402,14 @@ class TestWhileResampling:
 
 class TestWithoutAStream:
     def test_before_the_first_packet_there_is_silence_and_no_drift(self):
-        playout = FollowingPlayout(ToneDecoder(), lambda: 0.0)
+        card = FollowedRate(lambda: 0.0)
+        playout = Playout(ToneDecoder(), rate=card)
         assert not playout.pull(64).any()
-        assert (playout.drift, playout.resampling, playout.delay_frames) == (None, False, None)
+        assert (playout.drift, card.resampling, playout.delay_frames) == (None, False, None)
 
     def test_it_is_freed_once_nobody_uses_it(self):
         path = Path(200.0).run(10)
-        assert path.playout.resampling
+        assert path.card.resampling
         gone = weakref.ref(path.playout)
         del path
         gc.collect()

@@ -20,7 +20,8 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
 from jamlab.media.playout.counters import PlayoutCounters
 from jamlab.media.playout.delay import DelayEstimator
-from jamlab.media.playout.playout import FARTHEST, HISTORY_S, Playout
+from jamlab.media.playout.packets import FARTHEST
+from jamlab.media.playout.playout import HISTORY_S, Playout
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
 from tests.examples import examples
 
@@ -1010,7 +1011,7 @@ class TestMissedByTheCard:
             playout.receive(k, 120 * k, payload_at(120 * k, 120), 0.0)
         playout.pull(64)
         playout.miss(64)
-        line = playout._next - len(playout._ready)
+        line = playout.pulled_frames - playout.delay_frames
         estimator.heard.clear()
         before, after = (line // 120 - 1) * 120, (line // 120 + 8) * 120
         playout.receive(100, before, payload_at(before, 120), 0.0)

@@ -16,7 +16,8 @@ from aiortc import (
 )
 from hypothesis import given
 
-from jamlab.media.playout.follower import FollowingPlayout
+from jamlab.media.playout.follower import FollowedRate
+from jamlab.media.playout.playout import Playout
 from jamlab.mesh.connection.readings import RtcpReading, StreamReading, latest
 from jamlab.mesh.figures import STAGES, PeerMeter
 from tests.leaks import DEADLINE_S, until
@@ -93,7 +94,7 @@ class Codec:
 
 
 def test_a_stream_without_packets():
-    playout = FollowingPlayout(Codec(), lambda: 0.0)
+    playout = Playout(Codec(), rate=FollowedRate(lambda: 0.0))
     assert StreamReading.of(playout, None, 480, 0.0) == StreamReading(0, 0, None, None)
 
 

@@ -1,0 +1,129 @@
+"""The packets of one stream that wait to be played, in the order of their RTP timestamps.
+
+A *position* is an RTP timestamp without its wrap-around. The *line of play* is the position of the
+next sample to decode: a packet before it is late. A packet far from it belongs to another
+timeline; a second one that follows the first is of a sender that started anew (RFC 3550 A.1).
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.playout.counters import PlayoutCounters
+
+FARTHEST = 1 * SAMPLE_RATE
+"""A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""
+
+_BUFFERED = 1024  # packets; twice the most that lie within `FARTHEST` of the line of play
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet whose numbers do not wrap around."""
+
+    position: int
+    sequence: int
+    payload: bytes
+    arrival_s: float
+
+
+class PacketBuffer:
+    """Holds packets from their arrival until their turn; counts those that have none.
+
+    Parameters
+    ----------
+    counters : PlayoutCounters
+        Counts packets that are late, duplicated, reordered or strayed.
+    """
+
+    def __init__(self, counters: PlayoutCounters) -> None:
+        self.line: int | None = None
+        """The line of play; None until something is played."""
+        self.arrived: deque[Packet] = deque(maxlen=_BUFFERED)
+        """Packets that came since this was last cleared, the late ones among them."""
+        self._counters = counters
+        self._waiting: dict[int, Packet] = {}
+        self._played: deque[int] = deque(maxlen=_BUFFERED)
+        self._newest: Packet | None = None
+        self._stray_sequence: int | None = None  # of the packet before this one, if it strayed
+
+    def unwrap(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> Packet:
+        """Continue the newest packet's numbers past the wrap-around, to the nearest that fits."""
+        newest = self._newest
+        if newest is None:
+            return Packet(timestamp, sequence, payload, arrival_s)
+        position = newest.position + _signed(timestamp - newest.position, 32)
+        extended = newest.sequence + _signed(sequence - newest.sequence, 16)
+        return Packet(position, extended, payload, arrival_s)
+
+    def is_stray(self, packet: Packet) -> bool:
+        """Return whether a packet is too far from the line of play, or from the newest packet."""
+        if self._newest is None:
+            return False
+        line = self._newest.position if self.line is None else self.line
+        return abs(packet.position - line) > FARTHEST
+
+    def begins_anew(self, stray: Packet) -> bool:
+        """Return whether a stray follows another; one that does not is counted and forgotten."""
+        if self._stray_sequence is not None and stray.sequence == self._stray_sequence + 1:
+            return True
+        self._counters.strayed += 1
+        self._stray_sequence = stray.sequence
+        return False
+
+    def restart(self) -> None:
+        """Forget the timeline and every packet of it."""
+        self._counters.restarted += 1
+        self._counters.strayed += len(self._waiting)
+        self._waiting.clear()
+        self.arrived.clear()
+        self._played.clear()
+        self.line = self._newest = None
+
+    def add(self, packet: Packet) -> None:
+        """Take a packet of this timeline."""
+        self._stray_sequence = None
+        overdue = self.line is not None and packet.position < self.line
+        if packet.position in self._waiting or (overdue and packet.position in self._played):
+            self._counters.duplicated += 1
+            return
+        self.arrived.append(packet)
+        if self._newest is None or packet.position > self._newest.position:
+            self._newest = packet
+        else:
+            self._counters.reordered += 1
+        if overdue:
+            self._counters.late += 1
+            return
+        self._waiting[packet.position] = packet
+        if len(self._waiting) > _BUFFERED:  # nobody pulls, or somebody floods us
+            self._counters.late += 1
+            del self._waiting[min(self._waiting)]
+
+    def take_due(self) -> Packet | None:
+        """Remove and return the packet that begins at the line of play; None if it is not there."""
+        assert self.line is not None
+        return self._waiting.pop(self.line, None)
+
+    def note_played(self, packet: Packet) -> None:
+        """Remember that a packet was played, to know its duplicates."""
+        self._played.append(packet.position)
+
+    @property
+    def following(self) -> Packet | None:
+        """The first packet there is after the line of play."""
+        return min(self._waiting.values(), key=lambda packet: packet.position, default=None)
+
+    def advance(self, frames: int) -> None:
+        """Move the line of play on; packets it passes over are late."""
+        assert self.line is not None
+        self.line += frames
+        for position in [p for p in self._waiting if p < self.line]:
+            self._counters.late += 1
+            del self._waiting[position]
+
+
+def _signed(difference: int, bits: int) -> int:
+    """Read a difference modulo ``2**bits`` as the nearest signed one."""
+    half = 1 << (bits - 1)
+    return (difference + half) % (1 << bits) - half
