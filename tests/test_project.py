@@ -1,5 +1,6 @@
 """The project's own promises: what the files say of each other is true."""
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -10,6 +11,8 @@ from typing import ClassVar
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 import jamlab
 from tests.layout import (
@@ -21,6 +24,7 @@ from tests.layout import (
     without_a_module,
     wrong_imports,
 )
+from tests.private_names import missing, used_in
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -97,6 +101,36 @@ MAY_IMPORT = {
 }
 """For each folder of the package those it may import from; a folder stands below them all."""
 MOST_MODULES = 15
+PRIVATE_NAMES = {
+    "audio/portaudio.py": {
+        "sounddevice": "_exit_handler _initialize _initialized _terminate",
+    },
+    "media/ice_connection.py": {
+        "aioice.ice.Connection": "_check_list _nominated _transport_policy",
+    },
+    "media/rtc.py": {
+        "aiortc.rtcdtlstransport.RTCDtlsTransport": "_ssl",
+        "aiortc.rtcicetransport.RTCIceTransport": "_connection",
+        "aiortc.rtcpeerconnection.RTCPeerConnection": "_RTCPeerConnection__certificates",
+        "aiortc.rtcrtpreceiver.RTCRtpReceiver": "_RTCRtpReceiver__jitter_buffer",
+        "aiortc.rtcrtpsender.RTCRtpSender": "_RTCRtpSender__rtp_timestamp",
+    },
+    "networks/simulated/loop.py": {
+        "asyncio.base_events.BaseEventLoop": (
+            "_asyncgens _check_closed _check_thread _closed _debug _ready _run_once _stopping "
+            "_write_to_self"
+        ),
+        "asyncio.events.Handle": (
+            "_args _callback _cancelled _context _loop _repr _run _source_traceback"
+        ),
+        "asyncio.events.TimerHandle": "_scheduled _when",
+    },
+    "signaling/supabase/connection.py": {
+        "realtime._async.client.AsyncRealtimeClient": "_listen _ws_connection",
+        "realtime._async.channel": "",
+    },
+}
+"""For each module that uses private names of another package their owners, and the names."""
 SPANNING = {
     "audio/test_card_capture.py",
     "browser/test_lab.py",
@@ -221,10 +255,57 @@ def test_documents_refer_to_modules_that_exist():
             assert place.exists() or place.with_suffix(".py").exists(), f"{document.name}: {module}"
 
 
-def test_private_names_of_aiortc_are_touched_in_one_module():
-    for path in (ROOT / "jamlab").rglob("*.py"):
-        if path.name != "rtc.py":
-            assert "_RTCRtp" not in path.read_text(), path
+def private_names(owners):
+    """Return all names of a module's entry in the table; a module may be private, too."""
+    words = [*" ".join(owners.values()).split(), *".".join(owners).split(".")]
+    return {word for word in words if word.startswith("_")}
+
+
+def test_private_names_of_other_packages_are_those_of_the_table():
+    package = ROOT / "jamlab"
+    used = {path.relative_to(package).as_posix(): used_in(path, package) for path in files(package)}
+    told = {module: private_names(owners) for module, owners in PRIVATE_NAMES.items()}
+    assert {module: names for module, names in used.items() if names} == told
+
+
+def files(package):
+    return [path for path in package.rglob("*.py") if path.name != "__main__.py"]
+
+
+def test_private_names_of_a_package_are_used_in_one_module():
+    homes = [{owner.split(".")[0] for owner in owners} for owners in PRIVATE_NAMES.values()]
+    assert all(len(packages) == 1 for packages in homes)
+    assert len(set.union(*homes)) == len(homes)
+
+
+@pytest.mark.parametrize("module", PRIVATE_NAMES)
+def test_private_names_are_where_they_were(module):
+    """When this fails, another package has moved what the module holds on to."""
+    for owner, names in PRIVATE_NAMES[module].items():
+        package = owner.split(".")[0]
+        is_pythons = package in sys.stdlib_module_names
+        version = sys.version.split()[0] if is_pythons else importlib.metadata.version(package)
+        gone = missing(owner, names.split())
+        assert not gone, (
+            f"{package} {version} has no {owner} with {', '.join(gone)}, which jamlab/{module} "
+            "uses: adapt that module, then the pin in pyproject.toml and environment.yml"
+        )
+
+
+@pytest.mark.parametrize("package", ["aioice", "aiortc", "realtime", "sounddevice"])
+def test_a_package_whose_private_names_are_used_is_pinned_to_its_minor_version(package):
+    assert any(package in owner for owners in PRIVATE_NAMES.values() for owner in owners)
+    wanted = dict(requirement(text) for text in PYPROJECT["project"]["dependencies"])
+    pin, installed = SpecifierSet(wanted[package]), Version(importlib.metadata.version(package))
+    allowed = {
+        minor
+        for minor in range(installed.minor + 5)
+        for micro in (0, 1, 99)
+        if f"{installed.major}.{minor}.{micro}" in pin
+    }
+    assert installed in pin
+    assert allowed == {installed.minor}, f"{package}{pin} allows others than {installed}"
+    assert f"{installed.major + 1}.0.0" not in pin
 
 
 def test_no_module_grows_out_of_hand():
@@ -332,3 +413,72 @@ class TestLayout:
     def test_a_test_without_a_module_is_found(self, package):
         (package.parent / "tests" / "test_board.py").touch()
         assert list(without_a_module(package.parent / "tests", package)) == ["test_board.py"]
+
+
+class TestPrivateNames:
+    """What is found in a small package that uses another's, in every form."""
+
+    @pytest.fixture
+    def package(self, tmp_path, monkeypatch):
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "stranger.py").write_text(
+            "_hidden = 1\n"
+            "class Base:\n"
+            "    def __init__(self):\n"
+            "        self._kept = self.__deep = 0\n"
+            "    def _step(self):\n"
+            "        pass\n"
+        )
+        for module in ("stranger", "guest", "guest.part"):
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        (tmp_path / "guest").mkdir()
+        (tmp_path / "guest" / "__init__.py").touch()
+        return tmp_path / "guest"
+
+    @pytest.mark.parametrize(
+        ("code", "name"),
+        [
+            ("import stranger\nprint(stranger._hidden)", "_hidden"),
+            ("from stranger import _hidden", "_hidden"),
+            ("from stranger import Base\ndef f(b: Base): return b._kept", "_kept"),
+            ("from stranger import Base\ndef f(b: Base): b._step()", "_step"),
+            ("def f(b): return getattr(b, '_Base__deep')", "_Base__deep"),
+            ("NAME = '_Base__deep'\ndef f(b): setattr(b, NAME, 1)", "_Base__deep"),
+            ("ONE, NAME = 'a', '_kept'\ndef f(b): return hasattr(b, NAME)", "_kept"),
+            ("LOGGERS = ['stranger._loud.part']", "_loud"),
+            ("from stranger import Base\nclass Own(Base):\n    def _step(self): ...", "_step"),
+            (
+                "from stranger import Base\nclass Own(Base):\n    def f(self): return self._kept",
+                "_kept",
+            ),
+            ("from stranger import Base\nclass Own(Base):\n    _kept: int", "_kept"),
+            (
+                "from stranger import Base\nclass Own(Base):\n    def f(self): self._kept = 1",
+                "_kept",
+            ),
+        ],
+    )
+    def test_a_use_is_found(self, package, code, name):
+        (package / "part.py").write_text(f"{code}\n")
+        assert used_in(package / "part.py", package) == {name}
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "class Own:\n    def f(self, other): self._x = other._x",
+            "from stranger import Base\nclass Own(Base):\n    def f(self): self._own = 1",
+            "import os\ndef f(): os._exit(0)",
+            "columns = [name + '_low' for name in ('a', 'b')]",
+            "from stranger import Base\nclass Own(Base):\n    __slots__ = ()",
+        ],
+    )
+    def test_what_is_ones_own_or_public_is_not(self, package, code):
+        (package / "part.py").write_text(f"{code}\n")
+        assert used_in(package / "part.py", package) == set()
+
+    def test_a_name_that_moved_is_told(self, package):
+        assert missing("stranger", ["_hidden", "_shown"]) == ["_shown"]
+        base_s = "_kept", "_Base__deep", "_step", "_hidden", "__deep"
+        assert missing("stranger.Base", base_s) == ["__deep", "_hidden"]
+        assert missing("stranger.Gone", ["_kept"]) == ["_kept"]
+        assert missing("nowhere.Base", ["_kept"]) == ["_kept"]

@@ -3,6 +3,11 @@
 PortAudio is loaded when it is first asked for: nothing else in jamlab needs it. What it says when
 it cannot open a card is for programmers; `explained` turns it into a sentence for who owns the
 card.
+
+Four names of sounddevice's are private: `_initialized`, `_terminate` and `_initialize`, for
+PortAudio looks for devices only when it starts, and sounddevice starts it once; and
+`_exit_handler`, for its end may crash. sounddevice has no public way for either. So its minor
+version is pinned in pyproject.toml, and `tests/test_project.py` fails loudly when a name moves.
 """
 
 from __future__ import annotations
@@ -261,7 +266,7 @@ def refresh() -> bool:
     """Let PortAudio look for devices anew, which it does only when it starts.
 
     So it is ended first, and never under a stream that is open or still being closed: the devices
-    that were known remain then. That is what `sounddevice` offers for it, under private names.
+    that were known remain then.
 
     Returns
     -------

@@ -13,12 +13,13 @@ import socket
 from typing import Any
 
 import aioice.ice
-from aioice import Candidate, Connection, TransportPolicy
+from aioice import Candidate, Connection
+
+from jamlab.media.ice_connection import wants_relays_only
 
 _LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _DISCARD_PORT = 9
 _GATHER = "get_component_candidates"
-_POLICY = "_transport_policy"
 
 
 def host_addresses() -> list[str]:
@@ -51,13 +52,13 @@ def gather_on_loopback(connection: Connection) -> None:
     RuntimeError
         When aioice's insides are not the ones this module was written for.
     """
-    if not (hasattr(connection, _GATHER) and hasattr(connection, _POLICY)):
+    if not hasattr(connection, _GATHER):
         raise RuntimeError(
             "this aioice gathers candidates in another way than 0.13 does: pip install "
             "'aioice>=0.13,<0.14'"
         )
     gather = getattr(connection, _GATHER)
-    hosts_wanted = getattr(connection, _POLICY) is not TransportPolicy.RELAY
+    hosts_wanted = not wants_relays_only(connection)
 
     async def gather_somewhere(
         component: int, addresses: list[str], **limits: Any

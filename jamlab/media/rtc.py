@@ -8,12 +8,11 @@ thread and queues the result: 80 ms and two hand-overs before anybody asked for 
 receiver's jitter buffer is a `_Tap` that passes each packet on the moment it arrives and never
 completes a frame, so the stock decoder stays idle while RTCP statistics work as before.
 
-A stock transport also indexes the first byte of every datagram, whoever sent it, and copies it into
-1500 bytes: an empty one, or one that is too long, ends the connection. `guard_datagrams` drops what
-neither DTLS nor SRTP could be before aiortc reads it.
-
-The names used are private to aiortc, therefore its minor version is pinned in pyproject.toml and
-`tests/media/test_rtc.py` fails loudly when they move.
+Five names of aiortc's are private: the receiver's jitter buffer, for that; a connection's
+certificates, for aiortc makes one for each; the sender's last timestamp, which begins at random;
+the TLS connection under a DTLS transport, for the certificate a peer has shown; and the ICE
+connection under an ICE transport. So its minor version is pinned in pyproject.toml, and
+`tests/media/test_rtc.py` fails loudly when one of the names moves.
 """
 
 from __future__ import annotations
@@ -33,12 +32,13 @@ from aiortc import (
     RTCRtpSender,
 )
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtcdtlstransport import certificate_digest
+from aiortc.rtcdtlstransport import RTCDtlsTransport, certificate_digest
 from aiortc.rtp import RtpPacket
 from av.packet import Packet
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.encoder import EncodedFrame
+from jamlab.media.ice_connection import selected_pair
 
 PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
 """Takes sequence number, timestamp, payload and arrival (loop's clock, seconds) of a packet."""
@@ -47,13 +47,9 @@ _TIME_BASE = Fraction(1, SAMPLE_RATE)
 _QUEUED_FRAMES = 32
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _LAST_TIMESTAMP = "_RTCRtpSender__rtp_timestamp"
-_DATA_RECEIVED = "data_received"
 _CERTIFICATES = "_RTCPeerConnection__certificates"
-
-_MOST_BYTES = 1500  # what aiortc reads of a datagram; libsrtp's buffer is as long
-_DTLS_HEADER_BYTES = 13  # RFC 6347 §4.1; those of RFC 9147 §4 have two and 16 of ciphertext
-_RTP_HEADER_BYTES = 12  # RFC 3550 §5.1
-_RTCP_HEADER_BYTES = 8  # RFC 3550 §6.4.2: with the SSRC, the shortest that is sent by itself
+_TLS_CONNECTION = "_ssl"
+_ICE_CONNECTION = "_connection"
 
 
 class EncodedTrack(MediaStreamTrack):
@@ -118,18 +114,8 @@ class _Tap:
 
 
 def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
-    """Have a receiver hand over RTP packets on arrival instead of decoding them.
-
-    Raises
-    ------
-    RuntimeError
-        When aiortc's insides are not the ones this module was written for.
-    """
-    if not hasattr(receiver, _JITTER_BUFFER):
-        raise RuntimeError(
-            "this aiortc keeps no jitter buffer where 1.16 does: install the version pinned in "
-            "pyproject.toml"
-        )
+    """Have a receiver hand over RTP packets on arrival instead of decoding them."""
+    _inside(receiver, _JITTER_BUFFER)
     setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))
 
 
@@ -140,18 +126,8 @@ def own_certificate() -> RTCCertificate:
 
 
 def use_own_certificate(peer: RTCPeerConnection) -> None:
-    """Have a new connection show this process' certificate, where aiortc makes one for each.
-
-    Raises
-    ------
-    RuntimeError
-        When aiortc's insides are not the ones this module was written for.
-    """
-    if not hasattr(peer, _CERTIFICATES):
-        raise RuntimeError(
-            "this aiortc keeps no certificates where 1.16 does: install the version pinned in "
-            "pyproject.toml"
-        )
+    """Have a new connection show this process' certificate, where aiortc makes one for each."""
+    _inside(peer, _CERTIFICATES)
     setattr(peer, _CERTIFICATES, [own_certificate()])
 
 
@@ -160,47 +136,9 @@ def remote_fingerprint(sender: RTCRtpSender) -> str | None:
 
     It is computed of the certificate itself, which aiortc has compared with the description's.
     """
-    connection = sender.transport._ssl
+    connection = _inside(sender.transport, _TLS_CONNECTION)
     shown = None if connection is None else connection.get_peer_certificate(as_cryptography=True)
     return None if shown is None else certificate_digest(shown, "sha-256")
-
-
-def is_dtls_or_srtp(datagram: bytes) -> bool:
-    """Return whether a datagram that is no STUN message may be DTLS, RTP or RTCP (RFC 7983 §7)."""
-    if not 2 <= len(datagram) <= _MOST_BYTES:
-        return False
-    if 20 <= datagram[0] <= 63:
-        return len(datagram) >= _DTLS_HEADER_BYTES
-    if 128 <= datagram[0] <= 191:
-        rtcp = 192 <= datagram[1] <= 223  # RFC 5761 §4
-        return len(datagram) >= (_RTCP_HEADER_BYTES if rtcp else _RTP_HEADER_BYTES)
-    return False
-
-
-def guard_datagrams(sender: RTCRtpSender) -> None:
-    """Have a sender's transport read nothing that neither DTLS nor SRTP can be.
-
-    Anybody can send datagrams to an open port, and aiortc closes the connection when one of them
-    is empty, or longer than it reads.
-
-    Raises
-    ------
-    RuntimeError
-        When aioice's insides are not the ones this module was written for.
-    """
-    connection = sender.transport.transport._connection
-    receive = getattr(connection, _DATA_RECEIVED, None)
-    if receive is None:
-        raise RuntimeError(
-            "this aioice does not hand data over where 0.13 does: install the versions pinned in "
-            "pyproject.toml"
-        )
-
-    def receive_some(data: bytes, component: int) -> None:
-        if is_dtls_or_srtp(data):
-            receive(data, component)
-
-    setattr(connection, _DATA_RECEIVED, receive_some)
 
 
 def ice_connection(peer: RTCPeerConnection) -> Connection:
@@ -213,33 +151,22 @@ def ice_connection(peer: RTCPeerConnection) -> Connection:
     """
     if peer.sctp is None:
         raise ValueError("this peer connection has no data channel yet, so no ICE connection")
-    connection: Connection = peer.sctp.transport.transport._connection
-    return connection
+    return _connection_under(peer.sctp.transport)
 
 
 def sender_connection(sender: RTCRtpSender) -> Connection:
     """Return the ICE connection a sender's packets go through."""
-    connection: Connection = sender.transport.transport._connection
+    return _connection_under(sender.transport)
+
+
+def _connection_under(transport: RTCDtlsTransport) -> Connection:
+    connection: Connection = _inside(transport.transport, _ICE_CONNECTION)
     return connection
-
-
-def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
-    """Return the local and the remote candidate an ICE connection selected; None while it has not.
-
-    aioice has no public way to ask (RFC 8445 §8.1 calls the pair selected once ICE concludes).
-    """
-    pair = connection._nominated.get(1)
-    return None if pair is None else (pair.local_candidate, pair.remote_candidate)
 
 
 def candidate_pair(sender: RTCRtpSender) -> tuple[Candidate, Candidate] | None:
     """Return the candidates a sender's packets go between; None while no pair is selected."""
     return selected_pair(sender_connection(sender))
-
-
-def pair_count(connection: Connection) -> int:
-    """Return how many candidate pairs an ICE connection has in its checklist (RFC 8445 §6.1.2)."""
-    return len(connection._check_list)
 
 
 def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
@@ -250,5 +177,22 @@ def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
     """
     if track.last_position is None:
         return None
-    last_timestamp: int = getattr(sender, _LAST_TIMESTAMP)
+    last_timestamp: int = _inside(sender, _LAST_TIMESTAMP)
     return (last_timestamp - track.last_position) % (1 << 32)
+
+
+def _inside(owner: object, name: str) -> Any:
+    """Return an attribute that an object of aiortc's has in the pinned version.
+
+    Raises
+    ------
+    RuntimeError
+        When this one has not.
+    """
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise RuntimeError(
+            f"this aiortc's {type(owner).__name__} has no {name}, which 1.16's has: install the "
+            "version pinned in pyproject.toml"
+        ) from None

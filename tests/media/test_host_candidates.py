@@ -93,11 +93,6 @@ class TestAioicesInsides:
         parameters = inspect.signature(Connection.get_component_candidates).parameters
         assert list(parameters) == ["self", "component", "addresses", "timeout"]
 
-    async def test_the_policy_is_where_it_was(self):
-        for policy in TransportPolicy:
-            connection = Connection(ice_controlling=True, transport_policy=policy)
-            assert getattr(connection, host_candidates._POLICY) is policy
-
     def test_a_stranger_is_refused_in_a_sentence(self):
         with pytest.raises(RuntimeError, match="pip install 'aioice"):
             gather_on_loopback(object())

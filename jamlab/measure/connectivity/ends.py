@@ -14,7 +14,7 @@ from aioice import Candidate, Connection
 from aiortc import RTCPeerConnection
 
 from jamlab.ice.configuration import IceConfiguration
-from jamlab.media import rtc
+from jamlab.media import ice_connection, rtc
 from jamlab.media.host_candidates import gather_on_loopback
 
 Level: TypeAlias = Literal["ice", "dtls"]
@@ -155,7 +155,7 @@ class _IceEnd:
         return self._connecting
 
     async def pair_count(self) -> int:
-        return rtc.pair_count(self._ice)
+        return ice_connection.pair_count(self._ice)
 
     async def selected_pair(self) -> tuple[Candidate, Candidate]:
         return _selected(self._ice)
@@ -213,7 +213,7 @@ class _PeerEnd:
             await self._settled.wait()
 
     async def pair_count(self) -> int:
-        return rtc.pair_count(self._ice)
+        return ice_connection.pair_count(self._ice)
 
     async def selected_pair(self) -> tuple[Candidate, Candidate]:
         return _selected(self._ice)
@@ -228,6 +228,6 @@ class _PeerEnd:
 
 
 def _selected(ice: Connection) -> tuple[Candidate, Candidate]:
-    pair = rtc.selected_pair(ice)
+    pair = ice_connection.selected_pair(ice)
     assert pair is not None
     return pair

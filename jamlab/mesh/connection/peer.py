@@ -29,6 +29,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.host_candidates import gather_on_loopback
+from jamlab.media.ice_connection import guard_datagrams
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout.follower import FollowedRate
 from jamlab.media.playout.playout import Playout
@@ -37,7 +38,6 @@ from jamlab.media.rtc import (
     EncodedTrack,
     candidate_pair,
     divert_packets,
-    guard_datagrams,
     remote_fingerprint,
     sender_connection,
     timestamp_origin,
@@ -126,8 +126,9 @@ class PeerConnection:
         self._track = EncodedTrack()
         use_own_certificate(connection)
         self._sender = _add_opus_track(connection, self._track)
-        gather_on_loopback(sender_connection(self._sender))
-        guard_datagrams(self._sender)
+        ice = sender_connection(self._sender)
+        gather_on_loopback(ice)
+        guard_datagrams(ice)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
         connection.on("iceconnectionstatechange", self._follow_ice)

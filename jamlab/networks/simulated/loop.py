@@ -11,10 +11,13 @@ arrive so: a number beside the time keeps them in order. And sets of tasks, such
 returns, have the order of the tasks' hashes, by default their places in memory: here the hashes are
 numbers, too, so that the same seed gives the same run.
 
-What waits for its turn on a simulated loop: asyncio's handle, made and cancelled for less.
+Handles, too, are made and cancelled here for less: asyncio's own ask the loop each time whether it
+debugs, and tell it of every cancellation. A call over the simulated internet makes a hundred
+handles, and is to cost a millisecond.
 
-asyncio's own asks the loop each time whether it debugs, and tells it of every cancellation. A call
-over the simulated internet makes a hundred handles, and is to cost a millisecond.
+Names of asyncio's that are private are used for that: `_run_once` and `_write_to_self`, which
+`BaseEventLoop` leaves to its subclasses, what these need of its state, and the slots of a handle.
+`tests/test_project.py` fails loudly when one moves in another version of Python.
 """
 
 import asyncio
@@ -278,7 +281,7 @@ def run_simulated(main: Coroutine[Any, Any, T], *, seed: int = 0, clock: Clock |
     RuntimeError
         When a loop runs in this thread already.
     """
-    if asyncio._get_running_loop() is not None:
+    if _a_loop_runs():
         main.close()
         raise RuntimeError(
             "a simulated loop cannot run inside of a loop that runs already, as in a notebook's "
@@ -292,6 +295,14 @@ def run_simulated(main: Coroutine[Any, Any, T], *, seed: int = 0, clock: Clock |
             _wind_up(loop)
         finally:
             loop.close()
+
+
+def _a_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _wind_up(loop: SimulatedLoop) -> None:

@@ -44,7 +44,10 @@ _EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 def _simulated_loop() -> SimulatedLoop | None:
-    loop = asyncio._get_running_loop()  # documented, and does not raise
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # none runs in this thread
+        return None
     return loop if isinstance(loop, SimulatedLoop) else None
 
 

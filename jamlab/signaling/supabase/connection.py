@@ -5,6 +5,11 @@ presence again, and stops listening without a word when a callback or a malforme
 Here a client is used for one socket; when that is lost, or the client stops listening for whatever
 reason, the connection says so once, and whoever owns it makes another. A network that swallows
 everything is noticed by the WebSocket library's pings, within 40 s.
+
+Two names of realtime's client are private: `_listen`, its end being what tells of every loss, and
+`_ws_connection`, for the time that closing may take. So are the modules whose loggers would write
+keys. realtime has no public way for any. So its minor version is pinned in pyproject.toml, and
+`tests/test_project.py` fails loudly when a name moves.
 """
 
 import asyncio
