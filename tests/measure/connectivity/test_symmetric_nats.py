@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jamlab.measure.connectivity.record import STUN_ONLY
-from jamlab.measure.connectivity.sensitivity import population_rate
+from jamlab.measure.connectivity.sensitivity import rate_within
 from jamlab.measure.connectivity.symmetric_nats import (
     ShareCurve,
     borne,
@@ -56,7 +56,7 @@ class TestShareCurve:
     def test_at_its_own_share_it_is_the_population_s_rate(self):
         attempts = campaign(calls=400).of(TURN)
         curve = share_curve(attempts, "direct", HOME)
-        rate = population_rate(attempts, "direct", HOME, rng()).value
+        rate = rate_within(attempts, "direct", HOME, rng()).both.value
         assert float(curve.rate(curve.share)) == pytest.approx(rate)
 
     @given(neither=SHARE, one=SHARE, both=SHARE, limit=st.floats(0.01, 0.99))
