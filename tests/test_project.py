@@ -32,13 +32,14 @@ CONDA_NAMES = {"sounddevice": "python-sounddevice"}
 MAY_IMPORT = {
     "process": "",
     "resources": "",
+    "fields": "",
     "audio": "process",
-    "ice": "resources",
+    "ice": "resources fields",
     "media": "audio",
     "media/playout": "audio media",
-    "mesh/connection": "audio media media/playout",
-    "signaling": "",
-    "signaling/hub": "signaling",
+    "mesh/connection": "fields audio media media/playout",
+    "signaling": "fields",
+    "signaling/hub": "fields signaling",
     "signaling/supabase": "signaling",
     "mesh": "audio ice media media/playout mesh/connection signaling",
     "networks": "",
@@ -51,7 +52,7 @@ MAY_IMPORT = {
     "measure": "process media",
     "measure/latency": "process audio media media/playout mesh/connection signaling mesh measure",
     "measure/live_mesh": (
-        "process audio ice media media/playout mesh/connection signaling mesh "
+        "process fields audio ice media media/playout mesh/connection signaling mesh "
         "measure measure/latency"
     ),
     "measure/sound_card": "audio measure measure/latency",
@@ -61,7 +62,7 @@ MAY_IMPORT = {
         "networks/turn networks/simulated measure measure/servers"
     ),
     "measure/connectivity_on_kernel": (
-        "process ice networks/model networks/kernel measure measure/connectivity"
+        "process fields ice networks/model networks/kernel measure measure/connectivity"
     ),
     "measure/across_networks": (
         "process ice signaling/hub signaling/supabase networks/model "

@@ -14,15 +14,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
+
+from msgspec import Meta, Struct
+
+from jamlab.fields import FieldError, read
 
 MAX_SIGNAL_BYTES = 64 * 1024
 """Length of the longest signal as JSON; a description with every candidate has about 6 KB."""
 
 MAX_NAME = 128
 """Characters in the longest name of a room or a member."""
-
-_JSON_NAMES: dict[type, str] = {str: "a string", Mapping: "an object"}
 
 
 def is_name(value: object) -> bool:
@@ -43,14 +45,13 @@ class SignalType(StrEnum):
     REPORT = "report"
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True, rename="camel"):
     """One message from a peer to a peer."""
 
     type: SignalType
-    sender_peer_id: str
-    target_peer_id: str
-    data: Mapping[str, Any]
+    sender_peer_id: Annotated[str, Meta(min_length=1)]
+    target_peer_id: Annotated[str, Meta(min_length=1)]
+    data: Annotated[Mapping[str, Any], Meta(min_length=1)]
 
     def to_payload(self) -> dict[str, Any]:
         """Return the broadcast payload."""
@@ -70,18 +71,11 @@ class Signal:
         MalformedSignalError
             Names the field that is missing or wrong, or says that the signal is too long.
         """
-        if not isinstance(payload, Mapping):
-            raise MalformedSignalError(f"a signal is an object, not {type(payload).__name__}")
-        kind = _field(payload, "type", str)
-        if kind not in set(SignalType):
-            known = ", ".join(SignalType)
-            raise MalformedSignalError(f"signal field 'type' is one of {known}, not {kind!r}")
-        signal = cls(
-            SignalType(kind),
-            _field(payload, "senderPeerId", str),
-            _field(payload, "targetPeerId", str),
-            _field(payload, "data", Mapping),
-        )
+        try:
+            signal = read(payload, cls)
+        except FieldError as error:
+            known = f"; it is one of {', '.join(SignalType)}" if error.path == "type" else ""
+            raise MalformedSignalError(f"signal {error}{known}") from None
         signal.check_length()
         return signal
 
@@ -101,15 +95,6 @@ class Signal:
             raise MalformedSignalError(
                 f"a signal has at most {MAX_SIGNAL_BYTES} bytes, this one {length}: say less in it"
             )
-
-
-def _field(payload: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = payload.get(name)
-    if not isinstance(value, kind) or not value:
-        raise MalformedSignalError(
-            f"signal field {name!r} is missing, empty or not {_JSON_NAMES[kind]}"
-        )
-    return value
 
 
 @dataclass(frozen=True, slots=True)

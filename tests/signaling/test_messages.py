@@ -79,7 +79,7 @@ def test_a_wrong_field_is_named(field, wrong):
 
 @pytest.mark.parametrize("payload", [None, [], "offer", 3, b"{}"])
 def test_only_an_object_is_a_signal(payload):
-    with pytest.raises(MalformedSignalError, match="a signal is an object, not"):
+    with pytest.raises(MalformedSignalError, match="signal expected `object`, got `"):
         Signal.from_payload(payload)
 
 
@@ -93,7 +93,7 @@ def test_anything_is_a_signal_or_malformed(payload):
 @pytest.mark.parametrize("kind", ["Offer", "bye", "ice_candidate"])
 def test_an_unknown_type_lists_those_there_are(kind):
     payload = {"type": kind, "senderPeerId": "a", "targetPeerId": "b", "data": {"sdp": ""}}
-    known = "one of offer, answer, ice-candidate, report, not"
+    known = f"{kind}.*one of offer, answer, ice-candidate, report"
     with pytest.raises(MalformedSignalError, match=known):
         Signal.from_payload(payload)
 

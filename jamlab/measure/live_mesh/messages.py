@@ -10,16 +10,17 @@ On the wire both are JSON objects with a ``kind`` (`REQUEST`, `REPORT`, `BUSY`) 
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
 
 from jamlab.audio.metronome import VOICES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.fields import FieldError, read
 from jamlab.measure.latency.plan import PlanError
 from jamlab.signaling.messages import is_name
-
-T = TypeVar("T")
 
 REQUEST, REPORT, BUSY = "mesh request", "mesh report", "mesh busy"
 
@@ -32,17 +33,23 @@ MAX_CLICKING_S = 30.0
 MAX_ARRIVALS = 200
 """Packets of a peer in a report."""
 
-_AWAY_S = 300.0  # no time in a report is further from its beginning
 _DECIMALS = 7
-_TIMESTAMPS = 1 << 32
+
+Token: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,128}\Z")]
+Since: TypeAlias = Annotated[float, Meta(ge=-300, le=300)]
+"""Seconds since a performance began, by the clock of the participant who tells."""
+Timestamp: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 32)]
+"""An RTP timestamp."""
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 48)]
+Frames: TypeAlias = Annotated[int, Meta(ge=0, le=SAMPLE_RATE)]
 
 
 class MalformedReportError(ValueError):
     """A request or report that is not as described here."""
 
 
-@dataclass(frozen=True)
-class MeshRequest:
+class MeshRequest(Struct, frozen=True, tag_field="kind", tag=REQUEST):
     """What everybody is asked to do.
 
     Parameters
@@ -62,10 +69,10 @@ class MeshRequest:
         Names the parameter and its range.
     """
 
-    token: str
+    token: Token
     bpm: float
-    clicks: int
-    voices: Mapping[str, int]
+    clicks: Count
+    voices: Mapping[str, Count]
 
     def __post_init__(self) -> None:
         _check_range("bpm", self.bpm, 30.0, 600.0)
@@ -74,6 +81,8 @@ class MeshRequest:
         _check_range("number of participants", len(self.voices), 2, VOICES)
         if set(self.voices.values()) != set(range(len(self.voices))):
             raise PlanError("everybody has a voice of its own, numbered from 0")
+        if not all(map(is_name, self.voices)):
+            raise PlanError("field 'voices' has a name that nobody can have")
 
     @property
     def lasts_s(self) -> float:
@@ -87,90 +96,77 @@ class MeshRequest:
 
     def to_data(self) -> dict[str, Any]:
         """Return the object to send."""
-        return {"kind": REQUEST, **{f.name: getattr(self, f.name) for f in fields(self)}}
+        data: dict[str, Any] = msgspec.to_builtins(self)
+        return data
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "MeshRequest":
         """Read a request; raises `MalformedReportError`."""
-        voices = _mapping(data, "voices")
-        if not all(is_name(name) for name in voices):
-            raise MalformedReportError("field 'voices' has a name that nobody can have")
         try:
-            return cls(
-                token=_token(data),
-                bpm=_number(data, "bpm", 0.0, 1e6),
-                clicks=_count(data, "clicks", 1_000_000),
-                voices={name: _count(voices, name, VOICES - 1) for name in voices},
-            )
-        except PlanError as error:
+            return read(data, cls)
+        except FieldError as error:
             raise MalformedReportError(str(error)) from None
 
 
-@dataclass(frozen=True)
-class Hearing:
-    """What one participant noted of another.
+class Hearing(Struct, frozen=True):
+    """What one participant noted of another; made by `since`.
 
     Parameters
     ----------
-    heard_s : tuple of float
-        When each click was heard, by the hearer's clock; NaN for those that were not.
+    heard : tuple of float or None
+        When each click was heard; None for those that were not.
     confidences : tuple of float
         Correlation coefficient of each, 0 to 1.
     arrivals : tuple
-        Packets of the other's: RTP timestamp, and when it had come, by the hearer's clock.
+        Packets of the other's: RTP timestamp, and when it had come.
     origin : int, optional
         RTP timestamp, on our own stream to the other, of the frame our card captured at `began_s`.
     played_frames, concealed_frames : int
         What became of the other's sound while clicks were played.
     """
 
-    heard_s: tuple[float, ...]
-    confidences: tuple[float, ...]
-    arrivals: tuple[tuple[int, float], ...]
-    origin: int | None
-    played_frames: int
-    concealed_frames: int
-
-    def to_data(self, began_s: float) -> dict[str, Any]:
-        """Return it as JSON's types; times count from `began_s`."""
-        return {
-            "heard": [
-                None if math.isnan(at_s) else round(at_s - began_s, _DECIMALS)
-                for at_s in self.heard_s
-            ],
-            "confidences": [round(confidence, 3) for confidence in self.confidences],
-            "arrivals": [[when, round(at_s - began_s, _DECIMALS)] for when, at_s in self.arrivals],
-            "origin": self.origin,
-            "played_frames": self.played_frames,
-            "concealed_frames": self.concealed_frames,
-        }
+    heard: tuple[Since | None, ...]
+    confidences: tuple[Share, ...]
+    arrivals: Annotated[tuple[tuple[Timestamp, Since], ...], Meta(max_length=MAX_ARRIVALS)]
+    played_frames: Count
+    concealed_frames: Count
+    origin: Timestamp | None = None
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any], clicks: int, began_s: float) -> "Hearing":
-        """Read it back; raises `MalformedReportError`."""
+    def since(
+        cls,
+        began_s: float,
+        clicks: Iterable[tuple[float, float]],
+        arrivals: Iterable[tuple[int, float]],
+        **figures: Any,
+    ) -> "Hearing":
+        """Count times from a performance's start, in steps that are worth sending.
 
-        def heard(value: object) -> float:
-            return math.nan if value is None else began_s + _checked(value, "heard", *_NEAR)
+        Parameters
+        ----------
+        began_s : float
+            When it was, by the same clock as all other times.
+        clicks : iterable of (float, float)
+            When each was heard, NaN when it was not, and its correlation coefficient.
+        arrivals : iterable of (int, float)
+            RTP timestamps of packets, and when they had come.
+        **figures
+            The others, as above.
+        """
 
-        def arrival(value: object) -> tuple[int, float]:
-            if not isinstance(value, list) or len(value) != 2:
-                raise MalformedReportError("field 'arrivals' has an entry that is not a pair")
-            timestamp = _whole(value[0], "arrivals", _TIMESTAMPS - 1)
-            return timestamp, began_s + _checked(value[1], "arrivals", *_NEAR)
+        def after(at_s: float) -> float:
+            return round(float(at_s) - began_s, _DECIMALS)
 
-        origin = data.get("origin")
+        told = [(None if math.isnan(at_s) else after(at_s), share) for at_s, share in clicks]
         return cls(
-            _tuple(data, "heard", clicks, clicks, heard),
-            _tuple(data, "confidences", clicks, clicks, lambda x: _checked(x, "confidences", 0, 1)),
-            _tuple(data, "arrivals", 0, MAX_ARRIVALS, arrival),
-            None if origin is None else _whole(origin, "origin", _TIMESTAMPS - 1),
-            _count(data, "played_frames"),
-            _count(data, "concealed_frames"),
+            heard=tuple(heard for heard, _ in told),
+            confidences=tuple(round(float(share), 3) for _, share in told),
+            arrivals=tuple((timestamp, after(at_s)) for timestamp, at_s in arrivals),
+            **figures,
         )
 
 
-@dataclass(frozen=True)
-class MeshReport:
+class MeshReport(Struct, frozen=True, tag_field="kind", tag=REPORT):
     """What one participant emitted and heard.
 
     Parameters
@@ -195,47 +191,38 @@ class MeshReport:
         What it noted of each of the others, by name.
     """
 
-    token: str
-    began_s: float
-    frame_s: float
-    clock_error_s: float
-    packet_frames: int
-    sending_frames: int
-    playing_frames: int
-    card_blocks: int
-    card_underruns: int
-    lag_p99_ms: float
+    token: Token
+    began_s: Annotated[float, Meta(ge=-1e11, le=1e11)]
+    frame_s: Annotated[float, Meta(ge=0.99 / SAMPLE_RATE, le=1.01 / SAMPLE_RATE)]
+    clock_error_s: Annotated[float, Meta(ge=0, le=1)]
+    packet_frames: Frames
+    sending_frames: Frames
+    playing_frames: Frames
+    card_blocks: Count
+    card_underruns: Count
+    lag_p99_ms: Annotated[float, Meta(ge=0, le=1e6)]
     hearings: Mapping[str, Hearing]
 
     def to_data(self) -> dict[str, Any]:
         """Return the object to send."""
-        told = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "hearings"}
-        hearings = {name: each.to_data(self.began_s) for name, each in self.hearings.items()}
-        return {"kind": REPORT, **told, "hearings": hearings}
+        data: dict[str, Any] = msgspec.to_builtins(self)
+        return data
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], request: MeshRequest) -> "MeshReport":
         """Read a report in answer to a request; raises `MalformedReportError`."""
-        began_s = _number(data, "began_s", -1e11, 1e11)
-        hearings = _mapping(data, "hearings")
-        if not set(hearings) <= set(request.voices):
+        try:
+            report = read(data, cls)
+        except FieldError as error:
+            raise MalformedReportError(str(error)) from None
+        if not set(report.hearings) <= set(request.voices):
             raise MalformedReportError("field 'hearings' has somebody who was not asked")
-        return cls(
-            token=_token(data),
-            began_s=began_s,
-            frame_s=_number(data, "frame_s", 0.99 / SAMPLE_RATE, 1.01 / SAMPLE_RATE),
-            clock_error_s=_number(data, "clock_error_s", 0.0, 1.0),
-            packet_frames=_count(data, "packet_frames", SAMPLE_RATE),
-            sending_frames=_count(data, "sending_frames", SAMPLE_RATE),
-            playing_frames=_count(data, "playing_frames", SAMPLE_RATE),
-            card_blocks=_count(data, "card_blocks"),
-            card_underruns=_count(data, "card_underruns"),
-            lag_p99_ms=_number(data, "lag_p99_ms", 0.0, 1e6),
-            hearings={
-                name: Hearing.from_data(_mapping(hearings, name), request.clicks, began_s)
-                for name in hearings
-            },
-        )
+        for hearing in report.hearings.values():
+            if not len(hearing.heard) == len(hearing.confidences) == request.clicks:
+                raise MalformedReportError(
+                    f"fields 'heard' and 'confidences' do not have {request.clicks} entries each"
+                )
+        return report
 
 
 def busy(token: str) -> dict[str, Any]:
@@ -243,55 +230,6 @@ def busy(token: str) -> dict[str, Any]:
     return {"kind": BUSY, "token": token}
 
 
-# Fields
-
-_NEAR = -_AWAY_S, _AWAY_S
-
-
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise PlanError(f"the {name} is {value:g}: choose {low:g} to {high:g}")
-
-
-def _token(data: Mapping[str, Any]) -> str:
-    token = data.get("token")
-    if not isinstance(token, str) or not is_name(token):
-        raise MalformedReportError("field 'token' is not a short string")
-    return token
-
-
-def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = data.get(name)
-    if not isinstance(value, Mapping):
-        raise MalformedReportError(f"field {name!r} is not an object")
-    return value
-
-
-def _checked(value: object, name: str, low: float, high: float) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:  # type: ignore[operator]
-        raise MalformedReportError(f"field {name!r} is not a number from {low:g} to {high:g}")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _whole(value: object, name: str, high: int) -> int:
-    if not isinstance(value, int) or _checked(value, name, 0, high) != value:
-        raise MalformedReportError(f"field {name!r} is not a whole number")
-    return value
-
-
-def _number(data: Mapping[str, Any], name: str, low: float, high: float) -> float:
-    return _checked(data.get(name), name, low, high)
-
-
-def _count(data: Mapping[str, Any], name: str, high: int = 1 << 48) -> int:
-    return _whole(data.get(name), name, high)
-
-
-def _tuple(
-    data: Mapping[str, Any], name: str, least: int, most: int, read: Callable[[object], T]
-) -> tuple[T, ...]:
-    values = data.get(name)
-    if not isinstance(values, list) or not least <= len(values) <= most:
-        raise MalformedReportError(f"field {name!r} is not a list of {least} to {most} entries")
-    return tuple(read(value) for value in values)

@@ -160,9 +160,10 @@ def _clicks(
     request: MeshRequest, reports: Mapping[str, MeshReport], sender: str, receiver: str
 ) -> Iterator[tuple[Any, ...]]:
     metronome, emitter = request.metronome(sender), reports[sender]
-    hearing = reports[receiver].hearings[sender]
-    heard = zip(hearing.heard_s, hearing.confidences, strict=True)
-    for click, (heard_s, confidence) in enumerate(heard):
+    began_s, hearing = reports[receiver].began_s, reports[receiver].hearings[sender]
+    heard = zip(hearing.heard, hearing.confidences, strict=True)
+    for click, (since_s, confidence) in enumerate(heard):
+        heard_s = math.nan if since_s is None else began_s + since_s
         emitted_s = emitter.began_s + metronome.onset(click) * emitter.frame_s
         yield sender, receiver, click, emitted_s, heard_s, confidence
 
@@ -175,8 +176,8 @@ def _packets(
     stream = emitter.hearings.get(receiver)
     if stream is None or stream.origin is None:
         return
-    for timestamp, came_s in reports[receiver].hearings[sender].arrivals:
+    for timestamp, since_s in reports[receiver].hearings[sender].arrivals:
         frame = (timestamp - stream.origin + _TIMESTAMPS // 2) % _TIMESTAMPS - _TIMESTAMPS // 2
         if 0 <= frame <= _LONGEST:
             sent_s = emitter.began_s + (frame + emitter.packet_frames) * emitter.frame_s
-            yield sender, receiver, sent_s, came_s
+            yield sender, receiver, sent_s, reports[receiver].began_s + since_s

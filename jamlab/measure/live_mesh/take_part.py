@@ -213,7 +213,7 @@ def _report(
         card_underruns=done.counted[""]["underruns"],
         lag_p99_ms=done.lag_p99_ms,
         hearings={
-            name: _hearing(done, name, found, clock)
+            name: _hearing(done, name, found, clock, began_s)
             for name, found in readings.items()
             if name in me.session.service.peers
         },
@@ -230,19 +230,21 @@ def _packet_frames(me: Participant, since_s: float) -> int:
 
 
 def _hearing(
-    done: _Performance, peer: str, found: Sequence[ClickReading], clock: WallClock
+    done: _Performance,
+    peer: str,
+    found: Sequence[ClickReading],
+    clock: WallClock,
+    began_s: float,
 ) -> Hearing:
     me, counted = done.me, done.counted.get(peer, {})
     playout = me.session.service.playout(peer)
     came = [(p.timestamp, p.arrival_s) for p in quickest(playout.history if playout else ())]
-    return Hearing(
-        heard_s=tuple(
-            clock.at(me.card.time_of(done.start + each.onset + each.delay)) for each in found
-        ),
-        confidences=tuple(each.confidence for each in found),
-        arrivals=tuple(
-            (when, clock.at(at_s)) for when, at_s in came if at_s >= done.began_s - SPREAD_S
-        )[-MAX_ARRIVALS:],
+    heard_s = (clock.at(me.card.time_of(done.start + x.onset + x.delay)) for x in found)
+    arrivals = [(when, clock.at(at_s)) for when, at_s in came if at_s >= done.began_s - SPREAD_S]
+    return Hearing.since(
+        began_s,
+        zip(heard_s, (each.confidence for each in found), strict=True),
+        arrivals[-MAX_ARRIVALS:],
         origin=_origin(done, peer),
         played_frames=counted.get("played_frames", 0),
         concealed_frames=counted.get("concealed_frames", 0),

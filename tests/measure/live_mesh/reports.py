@@ -33,13 +33,13 @@ class Mesh:
         own = self.clocks[receiver]
         clicks = range(self.request.clicks)
         heard_s = [self.emitted_s(sender, k) + self.latency_s(sender, receiver) for k in clicks]
-        return Hearing(
-            heard_s=tuple(
-                own.at(at_s) if self.heard(sender, receiver, k) else np.nan
+        return Hearing.since(
+            own.at(self.starts_s[receiver]),
+            [
+                (own.at(at_s) if self.heard(sender, receiver, k) else np.nan, 0.9)
                 for k, at_s in enumerate(heard_s)
-            ),
-            confidences=(0.9,) * self.request.clicks,
-            arrivals=tuple(self.arrivals(sender, receiver)),
+            ],
+            self.arrivals(sender, receiver),
             origin=self.origin(receiver, sender),
             played_frames=99_000,
             concealed_frames=1_000,

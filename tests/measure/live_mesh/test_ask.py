@@ -125,8 +125,7 @@ class TestAnswers:
         assert list(absent(record)) == [("ben", "not understood")]
         (line,) = [each.getMessage() for each in caplog.records]
         assert line == (
-            "the report of 'ben' cannot be used: field 'frame_s' is not a number from "
-            "2.0625e-05 to 2.10417e-05"
+            "the report of 'ben' cannot be used: field 'frame_s': expected `float`, got `str`"
         )
 
     def test_an_answer_to_another_request_is_none(self, monkeypatch, caplog):
