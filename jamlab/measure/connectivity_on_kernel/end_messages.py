@@ -14,58 +14,56 @@ network.
 """
 
 import json
-import math
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+import msgspec
 from aioice import Candidate
 from aiortc import RTCSessionDescription
+from msgspec import Struct
 
-from jamlab.measure.connectivity.ends import CHECKS, DTLS, GATHERING
+from jamlab.fields import read
 
 MOST_BYTES = 1 << 18
 """Length of a line that nobody exceeds: a description has some thousand bytes."""
 
-_KINDS = "ice", "connection"
-_STAGES = GATHERING, CHECKS, DTLS
+
+class _Line(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A list that begins with its kind."""
 
 
-class Ready:
+class Ready(_Line, frozen=True, tag="ready"):
     """The end is there."""
 
 
-@dataclass(frozen=True)
-class State:
+class State(_Line, frozen=True, tag="state"):
     """An end came into a state."""
 
     time_s: float
-    kind: str
+    kind: Literal["ice", "connection"]
     state: str
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(_Line, frozen=True, tag="done"):
     """A step was taken."""
 
     number: int
     result: Any
 
 
-@dataclass(frozen=True)
-class Over:
+class Over(_Line, frozen=True, tag="over"):
     """A step ended the attempt."""
 
     number: int
-    stage: str
+    stage: Literal["gathering", "checks", "DTLS"]
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(_Line, frozen=True, tag="broken"):
     """The process cannot go on."""
 
     reason: str
 
 
+_Description: TypeAlias = RTCSessionDescription | tuple[list[str], str, str]
 Message: TypeAlias = Ready | State | Done | Over | Broken
 
 
@@ -82,27 +80,11 @@ def message(said: bytes) -> Message:
     ValueError
         When it makes no sense.
     """
-    match _json(said):
-        case ["ready"]:
-            return Ready()
-        case ["state", float(time_s), str(kind), str(state)]:
-            if kind in _KINDS and math.isfinite(time_s):
-                return State(time_s, kind, state)
-        case ["done", int(number), result]:
-            return Done(number, result)
-        case ["over", int(number), str(stage)]:
-            if stage in _STAGES:
-                return Over(number, stage)
-        case ["broken", str(reason)]:
-            return Broken(reason)
-    raise ValueError(f"it said {said[:80]!r}")
-
-
-def _json(said: bytes) -> Any:
     try:
-        return json.loads(said)
+        told: Message = msgspec.json.decode(said, type=Message)
     except (ValueError, RecursionError):
         raise ValueError(f"it said {said[:80]!r}") from None
+    return told
 
 
 def packed(description: Any) -> Any:
@@ -121,22 +103,20 @@ def unpacked(description: Any) -> Any:
     ValueError
         When it is none.
     """
-    match description:
-        case {"type": str(kind), "sdp": str(sdp)}:
-            return RTCSessionDescription(type=kind, sdp=sdp)
-        case [list(candidates), str(username), str(password)]:
-            return [candidate(sdp) for sdp in candidates], username, password
-    raise ValueError("it described its end by what is no description")
+    described: _Description = read(description, _Description)  # type: ignore[arg-type]
+    if isinstance(described, RTCSessionDescription):
+        return described
+    candidates, username, password = described
+    return [Candidate.from_sdp(sdp) for sdp in candidates], username, password
 
 
-def candidate(sdp: Any) -> Candidate:
-    """Return a candidate.
+def pair(result: Any) -> tuple[Candidate, Candidate]:
+    """Return the local and the remote candidate of a pair.
 
     Raises
     ------
     ValueError
-        When the text is none.
+        When it is none.
     """
-    if not isinstance(sdp, str):
-        raise ValueError(f"it named {sdp!r} as a candidate")
-    return Candidate.from_sdp(sdp)
+    local, remote = read(result, tuple[str, str])
+    return Candidate.from_sdp(local), Candidate.from_sdp(remote)

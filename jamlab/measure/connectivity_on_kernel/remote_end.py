@@ -10,10 +10,12 @@ import itertools
 import socket
 from asyncio import Future, StreamReader, StreamWriter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from aioice import Candidate
 
+from jamlab.fields import read
 from jamlab.measure.connectivity.ends import AttemptError, Log
 from jamlab.measure.connectivity_on_kernel.end_messages import (
     MOST_BYTES,
@@ -22,10 +24,10 @@ from jamlab.measure.connectivity_on_kernel.end_messages import (
     Over,
     Ready,
     State,
-    candidate,
     line,
     message,
     packed,
+    pair,
     unpacked,
 )
 from jamlab.process.child import ChildError
@@ -97,11 +99,11 @@ class RemoteEnd:
 
     async def pair_count(self) -> int:
         """Return how many candidate pairs there are (RFC 8445 §6.1.2)."""
-        return self._checked(int, await self._ask("pair_count"))
+        return self._checked(partial(read, kind=int), await self._ask("pair_count"))
 
     async def selected_pair(self) -> tuple[Candidate, Candidate]:
         """Return the local and the remote candidate, once connected."""
-        return self._checked(_pair, await self._ask("selected_pair"))
+        return self._checked(pair, await self._ask("selected_pair"))
 
     async def close(self) -> None:
         """End the process; whoever still waits for it is told that it has ended."""
@@ -155,10 +157,10 @@ class RemoteEnd:
         for waiting in (self._ready, *self._asked.values()):
             _settle(waiting, self._error())
 
-    def _checked(self, read: Callable[[Any], T], result: Any) -> T:
+    def _checked(self, reader: Callable[[Any], T], result: Any) -> T:
         try:
-            return read(result)
-        except (TypeError, ValueError) as error:
+            return reader(result)
+        except ValueError as error:
             self._fault = f"made no sense: {error}"
             raise self._error() from None
 
@@ -174,8 +176,3 @@ def _settle(waiting: "Future[Any] | None", result: Any) -> None:
         waiting.set_exception(result)
     else:
         waiting.set_result(result)
-
-
-def _pair(result: Any) -> tuple[Candidate, Candidate]:
-    local, remote = result
-    return candidate(local), candidate(remote)

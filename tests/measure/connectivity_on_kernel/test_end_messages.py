@@ -9,21 +9,26 @@ from aiortc import RTCSessionDescription
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jamlab.measure.connectivity.ends import CHECKS, DTLS, GATHERING
 from jamlab.measure.connectivity_on_kernel.end_messages import (
     Broken,
     Done,
     Over,
     Ready,
     State,
-    candidate,
     line,
     message,
     packed,
+    pair,
     unpacked,
 )
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 TIMES = st.floats(0, 1e9)
@@ -52,7 +57,7 @@ class TestSaid:
     def test_state(self, time_s, kind, state):
         assert message(line("state", time_s, kind, state)) == State(time_s, kind, state)
 
-    @given(st.sampled_from(["gathering", "checks", "DTLS"]))
+    @given(st.sampled_from([GATHERING, CHECKS, DTLS]))
     def test_over(self, stage):
         assert message(line("over", 3, stage)) == Over(3, stage)
 
@@ -94,6 +99,11 @@ class TestRubbish:
             b'["state", 1.0, "card", "new"]',
             b'["over", 1, "deadline"]',
             b'["done", "1", null]',
+            b'["done", true, null]',
+            b'["done", 1, Infinity]',
+            b'["state", 1e999, "ice", "new"]',
+            b'["broken", "\\ud800"]',
+            b'["done", 1, ' + b"[" * 100_000 + b"]" * 100_000 + b"]",
         ],
     )
     def test_is_quoted_but_not_at_length(self, said):
@@ -133,6 +143,12 @@ class TestDescriptions:
             with pytest.raises(ValueError, match=r"."):
                 unpacked([[rubbish], "user", "password"])
 
-    @given(CANDIDATES)
-    def test_a_candidate(self, one):
-        assert candidate(one.to_sdp()).to_sdp() == one.to_sdp()
+    @given(CANDIDATES, CANDIDATES)
+    def test_a_pair(self, local, remote):
+        there = pair([local.to_sdp(), remote.to_sdp()])
+        assert [c.to_sdp() for c in there] == [local.to_sdp(), remote.to_sdp()]
+
+    @pytest.mark.parametrize("rubbish", [None, 7, "ab", [], ["a b"], ["", ""], [7, 7], [[], []]])
+    def test_rubbish_in_place_of_a_pair(self, rubbish):
+        with pytest.raises(ValueError, match=r"."):
+            pair(rubbish)

@@ -253,7 +253,7 @@ class TestFaults:
     async def test_a_step_that_fails(self, server):
         """What goes wrong in the process is told, and not only that it did."""
         caller, callee, _ = await ends(server)
-        with pytest.raises(ChildError, match=r"callee's end .*: ValueError"):
+        with pytest.raises(ChildError, match=r"callee's end .*: FieldError: field '\[1\]'"):
             await callee.answer(([], 7, None))
         await caller.close()
         await callee.close()
