@@ -22,19 +22,49 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from aiortc.rtcicetransport import parse_stun_turn_uri
+from msgspec import Meta, Struct
 
+from jamlab.fields import FieldError, read
 from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
 from jamlab.ice.time_limited import time_limited
 from jamlab.resources import data_path
 
+T = TypeVar("T", bound=Struct)
 Table: TypeAlias = dict[str, Any]
 
-_SERVER_FIELDS = ("urls", "username", "credential", "credential_env", "secret_env")
-_FIELDS = ("policy", "servers")
 _SIMULATED = ".test"
+
+
+class _Servers(Struct, forbid_unknown_fields=True):
+    """A table of servers with the same credential: one for each URL."""
+
+    urls: str | Annotated[list[str], Meta(min_length=1)]
+    username: str | None = None
+    credential: str | None = None
+    credential_env: str | None = None
+    secret_env: str | None = None
+
+    def __post_init__(self) -> None:
+        self.urls = [self.urls] if isinstance(self.urls, str) else self.urls
+
+
+class _Configuration(Struct, forbid_unknown_fields=True):
+    """The table of a configuration."""
+
+    policy: str = "all"
+    servers: list[Table] = []
+    """Each as `_Servers`."""
+
+
+_ADVICE = {
+    "": "write [{name}] above its fields",
+    "policy": "choose all or relay",
+    "servers": "write [[{name}.servers]] above the fields of each",
+    "urls": "write the server's URL, or a list of URLs",
+}
 
 
 def embedded_configurations() -> dict[str, IceConfiguration]:
@@ -103,59 +133,59 @@ class _Reader:
         self._source = source
         self._clock = clock
 
-    def configuration(self, name: str, table: Any) -> IceConfiguration:
-        if not isinstance(table, dict):
-            raise self._error(name, f"it is no table: write [{name}] above its fields")
-        self._only(name, table, _FIELDS)
-        servers = table.get("servers", [])
-        if not (isinstance(servers, list) and all(isinstance(each, dict) for each in servers)):
-            fault = f"servers is no list of tables: write [[{name}.servers]]"
-            raise self._error(name, fault, "servers")
-        made = [each for n in range(len(servers)) for each in self._servers(name, servers, n)]
+    def configuration(self, name: str, table: object) -> IceConfiguration:
+        known = self._read(name, table, _Configuration)
+        count = len(known.servers)
+        servers = [each for n in range(count) for each in self._servers(name, known.servers, n)]
         try:
-            return IceConfiguration(name, tuple(made), table.get("policy", "all"))
+            return IceConfiguration(name, tuple(servers), known.policy)  # type: ignore[arg-type]
         except IceConfigurationError as error:
             raise self._error(name, str(error), "policy") from None
 
+    def _read(self, name: str, table: Any, kind: type[T], before: Sequence[Table] = ()) -> T:
+        try:
+            return read(table, kind)
+        except FieldError as error:
+            key = place = error.path
+            if error.fault == "unknown":
+                fault = f"there is no field {key}: use {', '.join(kind.__struct_fields__)}"
+            else:
+                key = place = key.partition("[")[0]
+                advice = _ADVICE.get(key, "write it in quotes").format(name=name)
+                fault = f"{key}: {error.fault}; {advice}".removeprefix(": ")
+            if error.fault == "missing":  # the table is found by another field, if it has one
+                place = next(iter(table), "")
+            raise self._error(name, fault, place, before) from None
+
     def _servers(self, name: str, tables: list[Table], number: int) -> Iterator[IceServer]:
         """Yield a server for each URL of a table."""
-        table, before = tables[number], tables[:number]
-        self._only(name, table, _SERVER_FIELDS, before)
-        urls = table.get("urls")
-        urls = [urls] if isinstance(urls, str) else urls
-        if not (isinstance(urls, list) and urls and all(isinstance(url, str) for url in urls)):
-            fault = "urls is no text or list of texts: write the server's URL"
-            raise self._error(
-                name, fault, "urls" if "urls" in table else next(iter(table), ""), before
-            )
-        username = self._text(name, table, "username", before)
-        credential = self._credential(name, table, urls, before)
-        if "secret_env" in table and credential is not None:
+        before = tables[:number]
+        table = self._read(name, tables[number], _Servers, before)
+        username, credential = table.username, self._credential(name, table, before)
+        if table.secret_env is not None and credential is not None:
             username, credential = time_limited(credential, username or "", self._clock())
-        for url in urls:
+        for url in table.urls:
             try:
                 yield IceServer(url, username, credential)
             except IceConfigurationError as error:
                 raise self._error(name, str(error), "urls", before, url) from None
 
-    def _credential(
-        self, name: str, table: Table, urls: list[str], before: list[Table]
-    ) -> str | None:
+    def _credential(self, name: str, table: _Servers, before: list[Table]) -> str | None:
         """Return a table's credential, or the secret it is to be made of."""
-        literal = self._text(name, table, "credential", before)
-        given = [key for key in ("credential", "credential_env", "secret_env") if key in table]
+        keys = ("credential", "credential_env", "secret_env")
+        given = [key for key in keys if getattr(table, key) is not None]
         if len(given) > 1:
             fault = f"{given[0]} and {given[1]} are both there: drop {given[0]}"
             raise self._error(name, fault, given[0], before)
-        if literal is not None:
-            if not all(map(_is_simulated, urls)):
+        if table.credential is not None:
+            if not all(map(_is_simulated, table.urls)):
                 fault = "a credential does not belong in a file: name its variable, credential_env"
                 raise self._error(name, fault, "credential", before)
-            return literal
+            return table.credential
         return self._from_environment(name, table, given[0], before) if given else None
 
-    def _from_environment(self, name: str, table: Table, key: str, before: list[Table]) -> str:
-        variable = self._text(name, table, key, before) or ""
+    def _from_environment(self, name: str, table: _Servers, key: str, before: list[Table]) -> str:
+        variable = getattr(table, key)
         if not self._environ.get(variable):
             # a credential put here by mistake is not to be repeated
             shown = variable if re.fullmatch("[A-Z_][A-Z0-9_]*", variable) else "a variable"
@@ -163,21 +193,6 @@ class _Reader:
             fault = f"{key} names {shown}, which is not set: set it to the {what}"
             raise self._error(name, fault, key, before)
         return self._environ[variable]
-
-    def _text(self, name: str, table: Table, key: str, before: list[Table]) -> str | None:
-        value = table.get(key)
-        if value is not None and not isinstance(value, str):
-            fault = f"{key} is no text but {type(value).__name__}: write it in quotes"
-            raise self._error(name, fault, key, before)
-        return value
-
-    def _only(
-        self, name: str, table: Table, known: tuple[str, ...], before: Sequence[Table] = ()
-    ) -> None:
-        for key in table:
-            if key not in known:
-                fault = f"there is no field {key}: use {', '.join(known)}"
-                raise self._error(name, fault, key, before)
 
     def _error(
         self, name: str, fault: str, key: str = "", before: Sequence[Table] = (), value: str = ""

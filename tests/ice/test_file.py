@@ -157,15 +157,27 @@ class TestFile:
 
 FAULTS = [
     ('policy = "relay"', 'policy = "relayed"', "policy is 'relayed': choose all or relay"),
-    ('policy = "relay"', "policy = 1", "policy is 1: choose all or relay"),
+    ('policy = "relay"', "policy = 1", "policy: expected `str`, got `int`; choose all or relay"),
     ('policy = "relay"', 'polizy = "relay"', "there is no field polizy: use policy, servers"),
     ('"stun:stun.example.org"', '"stun.example.org"', "'stun.example.org' is no STUN or TURN URL"),
-    ('"stun:stun.example.org"', "3478", "urls is no text or list of texts"),
-    ('"stun:stun.example.org"', "[]", "urls is no text or list of texts"),
+    (
+        '"stun:stun.example.org"',
+        "3478",
+        "urls: expected `str | array`, got `int`; write the server's URL",
+    ),
+    (
+        '"stun:stun.example.org"',
+        "[]",
+        "urls: expected `array` of length >= 1; write the server's URL",
+    ),
     ('"stun:stun.example.org"', '"stun:a b"', "'stun:a b' names no host"),
     ('"stun:stun.example.org"', '"stun:a:70000"', "'stun:a:70000' has a port out of range"),
     ('["turn:turn.example.org", ', '["turn:u:p@example.org", ', "the URL has an @: write username"),
-    ('username = "jam", cr', "username = 7, cr", "username is no text but int"),
+    (
+        'username = "jam", cr',
+        "username = 7, cr",
+        "username: expected `str | null`, got `int`; write it in quotes",
+    ),
     ('username = "jam", cr', "cr", "turn:turn.example.org lacks its username or credential"),
     (
         'credential_env = "TURN_PASSWORD"',
@@ -180,7 +192,11 @@ FAULTS = [
     ('credential_env = "TURN_PASSWORD"', f'credential_env = "{SECRET}"', "names a variable, which"),
     ('credential = "jam"', 'credential = "jam"\npassword = "x"', "there is no field password"),
     ('credential = "jam"', 'credential = "jam"\ncredential_env = "X"', "are both there"),
-    ('credential = "jam"', "credential = 1.5", "credential is no text but float"),
+    (
+        'credential = "jam"',
+        "credential = 1.5",
+        "credential: expected `str | null`, got `float`; write it in quotes",
+    ),
     ('username = "jam"\n', "", f"{TURN} lacks its username or credential"),
 ]
 
@@ -204,14 +220,42 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("mine = 1", "line 1, mine: it is no table: write [mine] above its fields"),
-            ("[mine]\n\nservers = 1", "line 3, mine: servers is no list of tables"),
-            ("[mine]\nservers = [1]", "line 2, mine: servers is no list of tables"),
-            ("[mine]\n[mine.servers]", "line 2, mine: servers is no list of tables"),
-            ("[a]\n[mine]\n[[mine.servers]]", "line 2, mine: urls is no text or list of texts"),
-            ("'my \"x\"'.policy = 1", 'line 1, my "x": policy is 1'),
-            ("[urls]\n[policy]\npolicy = 2", "line 3, policy: policy is 2"),
+            (
+                "mine = 1",
+                "line 1, mine: expected `object`, got `int`; write [mine] above its fields",
+            ),
+            (
+                "[mine]\n\nservers = 1",
+                "line 3, mine: servers: expected `array`, got `int`; write [[mine.servers]]",
+            ),
+            (
+                "[mine]\nservers = [1]",
+                "line 2, mine: servers: expected `object`, got `int`; write [[",
+            ),
+            ("[mine]\n[mine.servers]", "line 2, mine: servers: expected `array`, got `object`; "),
+            (
+                "[a]\n[mine]\n[[mine.servers]]",
+                "line 2, mine: urls: missing; write the server's URL",
+            ),
+            ("'my \"x\"'.policy = 1", 'line 1, my "x": policy: expected `str`, got `int`'),
+            ("[urls]\n[policy]\npolicy = 2", "line 3, policy: policy: expected `str`, got `int`"),
             ("[mine]\n[other]\n[mine.foo]", "line 3, mine: there is no field foo"),
+            (
+                '[mine]\nservers = [{urls = "stun:a.org"},\n{username = "a"}]',
+                "line 3, mine: urls: missing",
+            ),
+            (
+                '[mine]\nservers = [{urls = "stun:a.org"},\n{urls = [\n"stun:b.org", 7]}]',
+                "line 3, mine: urls: expected `str`, got `int`",
+            ),
+            (
+                '[mine]\nservers = []\n"servers[7].x" = 1',
+                "line 3, mine: there is no field servers[7].x: use policy, servers",
+            ),
+            (
+                '[mine]\n"x` - at `$.servers[7].y" = 1',
+                "line 1, mine: there is no field servers[7].y.x: use policy, servers",
+            ),
         ],
     )
     def test_in_files_of_other_shapes(self, text, message):
@@ -330,7 +374,11 @@ class TestSecrets:
                 5,
                 "credential_env and secret_env are both there: drop credential_env",
             ),
-            ("secret_env = 7", 4, "secret_env is no text but int"),
+            (
+                "secret_env = 7",
+                4,
+                "secret_env: expected `str | null`, got `int`; write it in quotes",
+            ),
             (f'secret_env = "{SECRET}"', 4, "secret_env names a variable, which is not set"),
         ],
     )
