@@ -15,19 +15,21 @@ sound waits.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
 
 from jamlab.audio.card import SoundCard
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.fields import FieldError, read
 from jamlab.media.quality import FRAME_LENGTHS, Quality
 
 MAX_FRAMES = SAMPLE_RATE
 """The longest block or look-ahead that is believed, in frames."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capture:
+class Capture(Struct, frozen=True, rename="camel"):
     """How somebody's sound is captured and encoded, beyond the length of its frames.
 
     Parameters
@@ -38,8 +40,8 @@ class Capture:
         The encoder's delay beyond its frame.
     """
 
-    block_frames: int
-    lookahead_frames: int
+    block_frames: Annotated[int, Meta(ge=1, le=MAX_FRAMES)]
+    lookahead_frames: Annotated[int, Meta(ge=0, le=MAX_FRAMES)]
 
     @classmethod
     def of(cls, card: SoundCard, quality: Quality) -> "Capture":
@@ -48,7 +50,8 @@ class Capture:
 
     def to_dict(self) -> dict[str, int]:
         """Return it as in a description."""
-        return {"blockFrames": self.block_frames, "lookaheadFrames": self.lookahead_frames}
+        told: dict[str, int] = msgspec.to_builtins(self)
+        return told
 
     def wait_s(self, frame_frames: int) -> float:
         """Return how long a complete frame waits for the callback that sends it, on average.
@@ -74,8 +77,7 @@ SOUND_CHANGE = "sound change"
 """Kind of the report that announces one."""
 
 
-@dataclass(frozen=True, slots=True)
-class SoundChange:
+class SoundChange(Struct, frozen=True, rename="camel", tag_field="kind", tag=SOUND_CHANGE):
     """What becomes of somebody's sound in mid-session.
 
     Parameters
@@ -89,30 +91,29 @@ class SoundChange:
     capture: Capture
     frame_frames: int
 
+    def __post_init__(self) -> None:
+        if self.frame_frames not in FRAME_LENGTHS:
+            raise ValueError(f"there are no frames of {self.frame_frames}")
+
     def to_data(self) -> dict[str, Any]:
         """Return it as in a report."""
-        frames = self.frame_frames
-        return {"kind": SOUND_CHANGE, "capture": self.capture.to_dict(), "frameFrames": frames}
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        return told
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "SoundChange | None":
         """Return what a report announces; None when it is another, or says nothing usable."""
-        capture, frames = capture_of(data), data.get("frameFrames")
-        if data.get("kind") != SOUND_CHANGE or capture is None or not _is_length(frames, 1):
+        if data.get("kind") != SOUND_CHANGE:
             return None
-        return cls(capture, frames) if frames in FRAME_LENGTHS else None
+        try:
+            return read(data, cls)
+        except FieldError:
+            return None
 
 
 def capture_of(description: Mapping[str, Any]) -> Capture | None:
     """Return what a description says of its sender's sound; None when it says nothing usable."""
-    told = description.get("capture")
-    if not isinstance(told, Mapping):
+    try:
+        return read(description.get("capture"), Capture)
+    except FieldError:
         return None
-    block, lookahead = told.get("blockFrames"), told.get("lookaheadFrames")
-    if _is_length(block, 1) and _is_length(lookahead, 0):
-        return Capture(block, lookahead)
-    return None
-
-
-def _is_length(value: object, least: int) -> TypeGuard[int]:
-    return type(value) is int and least <= value <= MAX_FRAMES

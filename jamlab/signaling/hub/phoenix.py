@@ -15,17 +15,21 @@ JSON as text, too, so only bytes are sent to them in binary. A server of vsn 1 s
 Sources: `RealtimeWeb.Socket.V2Serializer` and Phoenix's `V1.JSONSerializer`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias
+
+import msgspec
 
 BROADCAST = "broadcast"
 """The event of a message from a member to the others."""
 
 MAX_DEPTH = 64
 """Levels of objects and lists in a message; at some depth every parser gives up."""
+
+_Array: TypeAlias = tuple[str | None, str | None, str, str, dict[str, Any]]
+_MOST_CHARS = 60  # of what is wrong, in the reason a socket is closed with
 
 _PUSH_KIND, _BROADCAST_KIND = 3, 4
 _BYTES, _JSON = 0, 1
@@ -84,21 +88,15 @@ def decode(frame: str | bytes, version: Version) -> Message:
         if version is not Version.V2:
             raise MalformedFrameError(f"there are no binary frames in vsn {version}")
         return _decode_push(frame)
-    value = _parse(frame)
-    if version is Version.V2:
-        if not isinstance(value, list) or len(value) != 5:
-            raise MalformedFrameError("a message is [join_ref, ref, topic, event, payload]")
-        join_ref, ref, topic, event, payload = value
+    if version is Version.V1:
+        form = "an object of topic, event, payload and ref"
+        message: Message = _parse(frame, Message, form)
     else:
-        if not isinstance(value, dict):
-            raise MalformedFrameError("a message is an object of topic, event, payload and ref")
-        topic, event, payload = (value.get(name) for name in ("topic", "event", "payload"))
-        ref, join_ref = value.get("ref"), value.get("join_ref")
-    if not (isinstance(topic, str) and isinstance(event, str) and isinstance(payload, dict)):
-        raise MalformedFrameError("topic and event are strings, the payload is an object")
-    if not (_is_ref(ref) and _is_ref(join_ref)):
-        raise MalformedFrameError("ref and join_ref are strings or null")
-    return Message(topic, event, payload, ref, join_ref)
+        form = "[join_ref, ref, topic, event, payload]"
+        join_ref, ref, topic, event, payload = _parse(frame, _Array, form)
+        message = Message(topic, event, payload, ref, join_ref)
+    _check_depth(frame, message.payload, MAX_DEPTH - 1)
+    return message
 
 
 def encode(message: Message, version: Version) -> str | bytes | None:
@@ -111,29 +109,29 @@ def encode(message: Message, version: Version) -> str | bytes | None:
     return _dump({"topic": topic, "event": event, "payload": payload, "ref": ref})
 
 
-def _is_ref(value: object) -> TypeGuard[str | None]:
-    return value is None or isinstance(value, str)
-
-
 def _dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return msgspec.json.encode(value).decode()
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, kind: Any, form: str) -> Any:
+    """Read JSON; halves of surrogate pairs, NaN and infinities are none, and could break others."""
     try:
-        value = json.loads(text)
-        # refuses what Python reads and others do not: halves of surrogate pairs, NaN, infinities
-        _dump(value).encode()
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        fault = str(error)[:_MOST_CHARS]
+        raise MalformedFrameError(f"a message is {form}: {fault}") from None
     except (ValueError, RecursionError):
         raise MalformedFrameError("a message is JSON in UTF-8") from None
-    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(value):
+
+
+def _check_depth(text: str, value: object, most: int) -> None:
+    if text.count("[") + text.count("{") > most and _is_deeper(value, most):
         raise MalformedFrameError(f"a message has at most {MAX_DEPTH} levels of objects and lists")
-    return value
 
 
-def _is_too_deep(value: object) -> bool:
+def _is_deeper(value: object, most: int) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(most + 1):
         nested = [item for item in level if isinstance(item, dict | list)]
         if not nested:
             return False
@@ -153,11 +151,17 @@ def _decode_push(frame: bytes) -> Message:
         raise MalformedFrameError("a binary frame is shorter than it says")
     try:
         join_ref, ref, topic, event, _meta = (part.decode() for part in fields)
-        payload = frame[start:] if frame[6] == _BYTES else _parse(frame[start:].decode())
+        payload = frame[start:] if frame[6] == _BYTES else _content(frame[start:].decode())
     except UnicodeDecodeError:
         raise MalformedFrameError("a binary frame has names and JSON in UTF-8") from None
     body = {"type": BROADCAST, "event": event, "payload": payload}
     return Message(topic, BROADCAST, body, ref or None, join_ref or None)
+
+
+def _content(text: str) -> Any:
+    value = _parse(text, Any, "JSON")
+    _check_depth(text, value, MAX_DEPTH)
+    return value
 
 
 def _encode_broadcast(message: Message) -> bytes:

@@ -114,6 +114,7 @@ class TestDecode:
             ('{"topic":"t","payload":{}}', V1),
             ('{"topic":"t","event":"e","payload":[]}', V1),
             ('{"topic":"t","event":"e","payload":{},"ref":1}', V1),
+            ('{"topic":"t","event":"e","payload":{},"x":' + "[" * 100_000, V1),
             (push(b"e", b"{}", 1), V1),
             (JOIN_V1, V2),
             ('[null,null,"t","e"]', V2),
@@ -138,6 +139,20 @@ class TestDecode:
     def test_anything_else_is_malformed(self, frame, version):
         with pytest.raises(MalformedFrameError):
             decode(frame, version)
+
+    @pytest.mark.parametrize(
+        ("frame", "version", "fault"),
+        [
+            ('[null,7,"t","e",{}]', V2, r"got `int` - at `\$\[1\]`"),
+            ('{"topic":"t","event":"e","payload":{},"ref":1.5}', V1, r"got `float` - at `\$.ref`"),
+            ('{"event":"e","payload":{}}', V1, "missing required field `topic`"),
+            ('[null,null,"t","e",' + '{"a":' * 500 + "1e999" + "}" * 500 + "]", V2, "out of range"),
+        ],
+    )
+    def test_the_reason_names_the_field_and_fits_a_close_frame(self, frame, version, fault):
+        with pytest.raises(MalformedFrameError, match=fault) as caught:
+            decode(frame, version)
+        assert len(str(caught.value).encode()) <= 123  # RFC 6455, section 5.5
 
     def test_levels_are_counted_by_the_rule(self):
         def nested(levels):
