@@ -4,11 +4,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
+from jamlab.fields import FieldError, read
 from jamlab.signaling.hub.limits import Limits, RefusedError
 from jamlab.signaling.names import digest
 
 PREFIX = "realtime:"
 """How the topic of a room begins; the rest is the room's name."""
+
+
+class _Broadcast(Struct):
+    ack: bool | None = None
+    own: bool | None = msgspec.field(name="self", default=None)
+
+
+class _Presence(Struct):
+    key: str | None = None
+    enabled: bool | None = None
+    secret: str | None = None
+
+
+class _Config(Struct):
+    broadcast: _Broadcast | None = None
+    presence: _Presence | None = None
+    private: bool | None = None
+    postgres_changes: Any = None
+
+
+class _Join(Struct):
+    config: _Config | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +66,26 @@ class Subscription:
         RefusedError
             Something in it is not of its type, or asks for what a hub does not have.
         """
-        config = _object(payload, "config")
-        broadcast, presence = _object(config, "broadcast"), _object(config, "presence")
-        if _flag(config, "private"):
+        try:
+            config = read(payload, _Join).config or _Config()
+        except FieldError as error:
+            raise RefusedError(str(error)) from None
+        broadcast, presence = config.broadcast or _Broadcast(), config.presence or _Presence()
+        if config.private:
             raise RefusedError("a hub has no private rooms: join with private false")
-        if config.get("postgres_changes"):
+        if config.postgres_changes:
             raise RefusedError("a hub has no database: join without postgres_changes")
-        key = presence.get("key") or None
-        if not (key is None or isinstance(key, str)):
-            raise RefusedError("the presence key is a string")
-        if key is not None:
-            _check_name("a presence key", key, limits.key_length)
+        if presence.key:
+            _check_name("a presence key", presence.key, limits.key_length)
+        if presence.secret is not None and not 0 < len(presence.secret) <= limits.secret_length:
+            most = limits.secret_length
+            raise RefusedError(f"the secret of a presence key has 1 to {most} characters")
         return cls(
-            key,
-            has_presence=_flag(presence, "enabled"),
-            wants_ack=_flag(broadcast, "ack"),
-            wants_own=_flag(broadcast, "self"),
-            secret=_secret(presence, limits.secret_length),
+            presence.key or None,
+            has_presence=bool(presence.enabled),
+            wants_ack=bool(broadcast.ack),
+            wants_own=bool(broadcast.own),
+            secret=presence.secret,
         )
 
 
@@ -76,26 +105,3 @@ def check_topic(topic: str, limits: Limits) -> None:
 def _check_name(what: str, name: str, most: int) -> None:
     if not (0 < len(name) <= most and name.isprintable()):
         raise RefusedError(f"{what} has 1 to {most} printable characters")
-
-
-def _secret(presence: Mapping[str, Any], most: int) -> str | None:
-    secret = presence.get("secret")
-    if secret is None or (isinstance(secret, str) and 0 < len(secret) <= most):
-        return secret
-    raise RefusedError(f"the secret of a presence key has 1 to {most} characters")
-
-
-def _object(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = parent.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise RefusedError(f"{name} is an object")
-    return value
-
-
-def _flag(parent: Mapping[str, Any], name: str) -> bool:
-    value = parent.get(name)
-    if not (value is None or isinstance(value, bool)):
-        raise RefusedError(f"{name} is true or false")
-    return bool(value)

@@ -38,17 +38,23 @@ def test_what_was_asked_for():
     [
         ({"private": True}, "join with private false"),
         ({"postgres_changes": [{"event": "*"}]}, "join without postgres_changes"),
-        ({"presence": {"key": 7}}, "the presence key is a string"),
+        ({"presence": {"key": 7}}, "'config.presence.key': expected `str . null`, got `int`"),
         ({"presence": {"key": "a" * 9}}, "has 1 to 8 printable characters"),
         ({"presence": {"key": "a\n"}}, "has 1 to 8 printable characters"),
         ({"presence": {"secret": ""}}, "has 1 to 128 characters"),
-        ({"presence": {"secret": 7}}, "has 1 to 128 characters"),
+        ({"presence": {"secret": 7}}, "'config.presence.secret': expected `str . null`, got `int`"),
         ({"presence": {"secret": "x" * 129}}, "has 1 to 128 characters"),
-        ({"presence": {"enabled": "yes"}}, "enabled is true or false"),
-        ({"broadcast": {"ack": 1}}, "ack is true or false"),
-        ({"broadcast": {"self": []}}, "self is true or false"),
-        ({"broadcast": []}, "broadcast is an object"),
-        ({"presence": "ada"}, "presence is an object"),
+        (
+            {"presence": {"enabled": "yes"}},
+            "'config.presence.enabled': expected `bool . null`, got `str`",
+        ),
+        ({"broadcast": {"ack": 1}}, "'config.broadcast.ack': expected `bool . null`, got `int`"),
+        (
+            {"broadcast": {"self": []}},
+            "'config.broadcast.self': expected `bool . null`, got `array`",
+        ),
+        ({"broadcast": []}, "'config.broadcast': expected `object . null`, got `array`"),
+        ({"presence": "ada"}, "'config.presence': expected `object . null`, got `str`"),
     ],
 )
 def test_what_a_hub_cannot_give_is_refused_with_the_reason(config, reason):
