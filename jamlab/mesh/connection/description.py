@@ -11,13 +11,15 @@ all this product ever offers.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCSessionDescription
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
+from msgspec import Meta, Struct, field
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.fields import read
 from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError
 
 MAX_SDP_CHARS = 20_000
@@ -25,6 +27,18 @@ MAX_SDP_CHARS = 20_000
 
 MAX_CANDIDATES = 100
 """Most candidates of one peer: each is checked from each of our addresses (RFC 8445 §19.5.1)."""
+
+
+class _Description(Struct):
+    type: str
+    sdp: Annotated[str, Meta(max_length=MAX_SDP_CHARS)]
+
+
+class _Candidate(Struct):
+    candidate: str
+    mid: str | None = field(name="sdpMid", default=None)
+    index: int | None = field(name="sdpMLineIndex", default=None)
+
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]{1,32}")
 _ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")  # RFC 8839 §5.4
@@ -91,10 +105,8 @@ def read_candidate(candidate: Mapping[str, Any], peer_id: str) -> RTCIceCandidat
         Says what is wrong with it.
     """
     try:
-        line = candidate.get("candidate") if isinstance(candidate, Mapping) else None
-        if not isinstance(line, str):
-            raise ValueError("'candidate' must be a string")
-        return _parse_candidate(line, candidate) if line else None
+        told = read(candidate, _Candidate)
+        return _parse_candidate(told) if told.candidate else None
     except ValueError as error:
         raise MalformedCandidateError(
             f"candidate from {peer_id!r} cannot be used: {error}"
@@ -105,14 +117,10 @@ def read_candidate(candidate: Mapping[str, Any], peer_id: str) -> RTCIceCandidat
 
 
 def _sdp_of(description: Mapping[str, Any], kind: str) -> str:
-    if not isinstance(description, Mapping) or description.get("type") != kind:
+    told = read(description, _Description)
+    if told.type != kind:
         raise ValueError(f"'type' must be {kind!r}")
-    sdp = description.get("sdp")
-    if not isinstance(sdp, str):
-        raise ValueError("'sdp' must be a string")
-    if len(sdp) > MAX_SDP_CHARS:
-        raise ValueError(f"it has {len(sdp)} characters, at most {MAX_SDP_CHARS} are read")
-    return sdp
+    return told.sdp
 
 
 def _parse(sdp: str) -> SessionDescription:
@@ -165,9 +173,9 @@ def _few(candidates: list[RTCIceCandidate]) -> bool:
 # Candidates
 
 
-def _parse_candidate(line: str, candidate: Mapping[str, Any]) -> RTCIceCandidate:
-    mid, index = candidate.get("sdpMid"), candidate.get("sdpMLineIndex")
-    if not isinstance(mid, str) and not isinstance(index, int):
+def _parse_candidate(told: _Candidate) -> RTCIceCandidate:
+    line = told.candidate
+    if told.mid is None and told.index is None:
         raise ValueError("it has neither 'sdpMid' nor 'sdpMLineIndex'")
     try:
         parsed = candidate_from_sdp(line.removeprefix("candidate:"))
@@ -175,7 +183,7 @@ def _parse_candidate(line: str, candidate: Mapping[str, Any]) -> RTCIceCandidate
         raise ValueError(f"{line[:200]!r} is none") from error
     if not _is_usable(parsed):
         raise ValueError(f"{line[:200]!r} is out of range")
-    parsed.sdpMid, parsed.sdpMLineIndex = mid, index
+    parsed.sdpMid, parsed.sdpMLineIndex = told.mid, told.index
     return parsed
 
 
