@@ -1,15 +1,10 @@
-"""Where the data that comes with jamlab is: in a checkout, or in an installed wheel."""
+"""Paths of the files that ship with jamlab, in a checkout or in an installed wheel."""
 
 from pathlib import Path
 
 
 def data_path(name: str) -> Path:
-    """Return the path of a data file.
-
-    Parameters
-    ----------
-    name : str
-        File name, with its ending.
+    """Return the path of a data file by its name with suffix.
 
     Raises
     ------
@@ -23,7 +18,7 @@ def data_path(name: str) -> Path:
 
 
 def shipped(path: str) -> Path | None:
-    """Return where a file is that ships with jamlab; None when it is not there.
+    """Return the path of a file that ships with jamlab, or None when it does not exist.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Data files, in a checkout and where a wheel puts them."""
+"""Data files, in a checkout and in an installed wheel."""
 
 import tomllib
 from pathlib import Path

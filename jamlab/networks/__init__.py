@@ -1,1 +1,1 @@
-"""Where peers live: networks made of values, run on a clock of their own."""
+"""Network models, STUN and TURN, NAT behaviour discovery, and simulated and kernel networks."""

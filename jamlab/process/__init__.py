@@ -1,1 +1,1 @@
-"""What jamlab asks of the operating system and of the interpreter."""
+"""Signals, real-time scheduling, garbage collection, precise timers and atomic file writing."""

@@ -1,12 +1,12 @@
-"""Real-time scheduling of the thread that feeds a sound card, as audio programs ask for it.
+"""Real-time scheduling (SCHED_FIFO) of the thread that feeds a sound card.
 
-A thread of the usual class that is woken may wait until another one's time slice is over, which
-takes milliseconds on a machine with anything else to do; a card's block lasts one or three. One of
-the class SCHED_FIFO runs at once (sched(7)). Systems allow it to root and to those they name:
-Debian's and Fedora's JACK packages name the group *audio*, up to the priority 95.
+A thread of the default scheduling class may wait after its wake-up until the time slice of another
+thread ends. On a busy machine that takes milliseconds, and a block of a sound card lasts one to
+three. A SCHED_FIFO thread runs at once (sched(7)). Systems allow it to root and to configured
+groups: the JACK packages of Debian and Fedora allow the group *audio* priorities up to 95.
 
-What is asked for lies below the priorities of sound cards' own threads (JACK runs its clients at 5
-by default), which must not wait for us. Processes that are started meanwhile do not inherit it.
+Our priority is below those of the sound system's own threads (JACK runs its clients at 5 by
+default), which must not wait for us. Child processes do not inherit it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ALLOWANCE = (
     "let your user have real-time priority: dpkg-reconfigure jackd2 and then "
     "adduser $USER audio (Debian, Ubuntu), usermod -aG realtime $USER (Fedora, Arch); log in again"
 )
-"""How to be allowed to."""
+"""How a user gets the permission."""
 
 
 class _Thread(threading.local):
-    """What each thread knows of itself."""
+    """Per thread: the number of holders, and the scheduling before the first of them."""
 
     holders: int = 0
     before: tuple[int, os.sched_param] | None = None
@@ -37,15 +37,15 @@ _thread = _Thread()
 
 
 class RealTime:
-    """The calling thread's class, changed and changed back; on Linux alone.
+    """Real-time scheduling of the calling thread, requested and given back; only on Linux.
 
-    Several may ask for it in one thread: the first one's priority holds, and the last to give it
-    back changes it back.
+    A thread may have several holders: the first one's priority holds, and the last `give_back`
+    restores the earlier scheduling.
 
     Parameters
     ----------
     priority : int
-        1 to 99; the higher comes first.
+        1 to 99; a higher priority runs first.
     """
 
     def __init__(self, priority: int = PRIORITY) -> None:
@@ -53,7 +53,7 @@ class RealTime:
         self._held = False
 
     def ask(self) -> bool:
-        """Run this thread at once whenever it is woken; returns whether the system lets us."""
+        """Request real-time scheduling; return whether the system grants it."""
         if sys.platform != "linux":
             return False
         if not self._held and (_thread.holders or _raise(self._priority)):
@@ -62,7 +62,7 @@ class RealTime:
         return self._held
 
     def give_back(self) -> None:
-        """Go back to what this thread was before. Doing so twice is harmless."""
+        """Restore the thread's earlier scheduling. A second call does nothing."""
         if not self._held:
             return
         self._held = False

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM around what has to be built and removed as a whole."""
+"""Postponement of SIGINT and SIGTERM, and a SIGTERM that runs the clean-up code."""
 
 import contextlib
 import signal
@@ -12,9 +12,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def postponed() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM until the end of the block; on any but the main thread do nothing.
+    """Hold Ctrl-C and SIGTERM back until the end of the block.
 
-    Only the main thread is ever interrupted by them.
+    Python handles signals in the main thread alone, so in any other thread this does nothing.
     """
     came: list[int] = []
     try:
@@ -27,10 +27,10 @@ def postponed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def sigterm_unwinds() -> Iterator[None]:
-    """Have SIGTERM leave the block by `SystemExit`, unless the program handles it otherwise.
+    """Make SIGTERM raise `SystemExit` inside the block, unless the program has its own handler.
 
-    Those that follow the first change nothing: ``timeout`` sends it twice, to the program and to
-    its process group, and the second would cut off the clean-up.
+    Further SIGTERMs are ignored: ``timeout`` sends one to the program and one to its process group,
+    and the second would interrupt the clean-up.
     """
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: nobody ever finds half of one."""
+"""Atomic writing of files: each is replaced whole or not at all."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(folder: Path, last: str) -> Iterator[Path]:
-    """Yield a folder aside, whose files take their places once all of them are written.
+    """Yield a temporary folder; move its files to their destination after all are written.
 
-    Where writing them fails, what was there before is as it was. Of several files each is whole at
-    any time; that they belong together, the last one has to say.
+    When writing fails, the destination keeps its earlier files. Each file is replaced atomically,
+    but a set of files is not: the last one has to state which files belong together.
 
     Parameters
     ----------
     folder : Path
-        Where the files go, over those of the same names; made if it is not there.
+        Destination; files of the same names are replaced. It is made if it does not exist.
     last : str
-        Name of the file that takes its place after all others. It names the folder aside, too, so
-        what a process that was killed left there is gone after the next one.
+        Name of the file that is moved after all others. It also names the temporary folder, so the
+        next call removes the remains of a killed process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{last}.unfinished"

@@ -1,4 +1,4 @@
-"""Bytes no honest client sends: mutations of real messages, and noise."""
+"""Malformed messages: mutations of real messages, and random bytes."""
 
 from hypothesis import strategies as st
 

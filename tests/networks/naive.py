@@ -1,4 +1,4 @@
-"""RFC 4787's definitions and hole punching, written down as they are said and as slow as that is.
+"""Reference model: RFC 4787's definitions and hole punching, written literally and slow.
 
 `NaiveNat` keeps every mapping it ever made, and of each the list of everything that happened to it.
 `hole_punching` is what two ICE agents do with STUN alone, without their messages and timers.

@@ -1,4 +1,4 @@
-"""What the interpreter itself says of its habits, and of what the collector looks at."""
+"""The interpreter's settings, and the objects that the collector visits, read from `gc`."""
 
 import contextlib
 import gc

@@ -1,4 +1,4 @@
-"""What the kernel says of this thread and of processes it starts, asked of /proc."""
+"""Scheduling of this thread and of its child processes, read from /proc."""
 
 import os
 import subprocess

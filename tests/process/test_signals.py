@@ -1,4 +1,4 @@
-"""Signals that come at a bad moment."""
+"""Signals during code that must not be interrupted."""
 
 import signal
 import threading

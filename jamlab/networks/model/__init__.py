@@ -1,1 +1,1 @@
-"""Values that describe networks, and the rule of which peers reach each other."""
+"""Values that describe networks, and the rule for which peers can connect directly."""

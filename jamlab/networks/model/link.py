@@ -1,27 +1,28 @@
-"""One direction of a link: when what goes in comes out, if it does.
+"""Model of one direction of a network link: delay, jitter, loss, reordering, rate and queue.
 
 ::
 
              queue, rate          loss         delay, jitter, order      duplication
     in ──▶ tail drop ──▶ serialise ──▶ Gilbert ──▶ first in, first out ──▶ copies ──▶ out
 
-*Queue.* A packet takes ``8 size / rate`` to put on the wire, one after the other; one that would
-have to wait for longer than `LinkConfig.queue_s` is dropped (tail drop).
+*Queue.* The link sends packets one after another, each in ``8 size / rate``. A packet that would
+wait for longer than `LinkConfig.queue_s` is dropped (tail drop).
 
-*Loss* is independent, or Gilbert's chain of a good and a bad state, one step a packet, in which the
-bad state loses everything (E. N. Gilbert, "Capacity of a burst-noise channel", Bell System
-Technical Journal 39, 1960; that of E. O. Elliott, 1963, with its error rates at 0 and 1). With p
-the probability to turn bad and r to recover, bursts last 1/r packets and p/(p + r) of all are lost,
-so the share and the mean length of bursts say all there is to say.
+*Loss* is independent, or follows Gilbert's chain of a good and a bad state, with one step a packet;
+all packets in the bad state are lost (E. N. Gilbert, "Capacity of a burst-noise channel", Bell
+System Technical Journal 39, 1960; the model of E. O. Elliott, 1963, with error rates 0 and 1). With
+p the probability to turn bad and r to recover, bursts last 1/r packets on average and p/(p + r) of
+all packets are lost, so loss rate and mean burst length determine the chain.
 
-*Jitter* is packet delay variation as in RFC 5481 §4.2: what comes on top of the least delay, never
-below it. It is exponential: the tail of waiting times in a simple queue (M/M/1) and, of all
-distributions with that mean, the one that assumes nothing else (the largest entropy). Waiting does
-not reorder, so no packet leaves before an earlier one, and a late one holds up those close behind:
-of packets sent every T, each leaves the largest of X₀, X₁ - T, X₂ - 2T, … after the least delay. In
-the mean that is `jitter_s` where T is much longer, and more where it is not.
+*Jitter* is packet delay variation as in RFC 5481 §4.2: the delay beyond the minimum. It is
+exponential, like the tail of waiting times in a simple queue (M/M/1); of all distributions with
+that mean it is the one with the largest entropy. A queue does not reorder, so no packet leaves
+before an earlier one, and a late packet delays the packets close behind it: of packets sent every
+T, each leaves the largest of X₀, X₁ - T, X₂ - 2T, … after the minimum delay. The mean of that is
+`jitter_s` where T is much longer than `jitter_s`, and larger where it is not.
 
-*Reordering* is on request alone: a packet is held back, and those behind it do not wait for it.
+*Reordering* happens only by `LinkConfig.reordering`: a packet is held back, and the packets behind
+it do not wait for it.
 """
 
 import math
@@ -30,37 +31,37 @@ import sys
 from dataclasses import dataclass
 
 HOLD_BACK_S = 0.025
-"""How long a reordered packet is held back: the next of a stream every 20 ms overtakes it."""
+"""How long a reordered packet is held back: in a stream of 20 ms packets the next overtakes it."""
 LEAST_RATE_BIT_S = 1.0
-"""The slowest a link can be: below it, times of sending grow beyond what a float holds."""
+"""The lowest rate of a link: below it, sending times could overflow a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """What a link does to packets; without arguments, nothing.
+    """Impairments of a link; by default none.
 
     Raises
     ------
     ValueError
-        When a value is out of its range; names field, value and range.
+        When a value is out of its range; the message names field, value and range.
     """
 
     delay_s: float = 0.0
-    """Least time from end to end."""
+    """Minimum one-way delay."""
     jitter_s: float = 0.0
-    """Mean of what comes on top of it."""
+    """Mean of the delay beyond the minimum."""
     loss: float = 0.0
-    """Share of packets lost, 0 to 1, beside those the queue drops."""
+    """Share of packets lost, 0 to 1, besides those that the queue drops."""
     burst_packets: float = 1.0
-    """Mean length of a burst of losses; 1 stands for independent losses."""
+    """Mean length of a burst of losses; 1 means independent losses."""
     reordering: float = 0.0
-    """Share of packets held back, so that the next can overtake."""
+    """Share of packets held back, so that the next packet can overtake them."""
     duplication: float = 0.0
-    """Share of packets that come out twice."""
+    """Share of packets delivered twice."""
     rate_bit_s: float | None = None
-    """Bits a second; None is no limit."""
+    """Bits a second; None means no limit."""
     queue_s: float = 0.2
-    """With a rate, the longest a packet waits to be sent; beyond it is dropped."""
+    """With a rate, the longest time a packet waits in the queue before it is dropped."""
 
     def __post_init__(self) -> None:
         for name, (low, high, wanted) in _RANGES.items():
@@ -75,7 +76,7 @@ class LinkConfig:
             wanted = f"1, or {least:g} or more" if self.loss < 1 else "1"
             raise ValueError(
                 f"burst_packets of a link is {self.burst_packets!r} and loss {self.loss!r}: give "
-                f"{wanted}, for at least one packet arrives between two bursts"
+                f"{wanted}, because at least one packet arrives between two bursts"
             )
 
 
@@ -93,34 +94,26 @@ _RANGES = {
     "rate_bit_s": (LEAST_RATE_BIT_S, _MOST, "bits a second, 1 or more, or None"),
     "queue_s": _SECONDS,
 }
-"""What each field may be: no infinity, no NaN, no truth value."""
+"""Range of each field; infinity, NaN and truth values are refused."""
 
 
 class Link:
-    """One direction of a link at work.
-
-    Parameters
-    ----------
-    config : LinkConfig
-        What it does.
-    rng : random.Random
-        Source of everything random.
-    """
+    """One direction of a link, without timers: returns when each packet arrives."""
 
     def __init__(self, config: LinkConfig, rng: random.Random) -> None:
         self.config = config
         self.memoryless = config.rate_bit_s is None and not any(
             (config.jitter_s, config.loss, config.reordering, config.duplication)
         )
-        """Whether it does nothing but delay, all packets alike: `delayed` says all then."""
+        """Whether the link only adds a constant delay; `delayed` is then enough."""
         self.sent = 0
-        """Packets that went in."""
+        """Packets sent into the link."""
         self.lost = 0
         """Of these, lost on the way."""
         self.dropped = 0
         """Of these, dropped by the queue."""
         self.duplicated = 0
-        """Of these, come out twice."""
+        """Of these, delivered twice."""
         self.reordered = 0
         """Of these, held back."""
         self._rng = rng
@@ -131,7 +124,7 @@ class Link:
         self._bad = config.loss > 0 and rng.random() < config.loss
 
     def delayed(self, now_s: float) -> float:
-        """Send a packet into a link that is `memoryless`; returns when it leaves the far end."""
+        """Send a packet into a `memoryless` link; return when it leaves the far end."""
         self.sent += 1
         return now_s + self._delay_s
 
@@ -143,14 +136,14 @@ class Link:
         size_bytes : int
             Its size, headers included.
         now_s : float
-            When it enters, not before the one before.
+            When it enters, not earlier than the packet before it.
         spared : bool
-            It must not get lost, not even in a full queue.
+            Exempt it from loss and from the queue's limit.
 
         Returns
         -------
         tuple of float
-            When it leaves the far end: empty is lost, two is duplicated.
+            When it leaves the far end: empty for a lost packet, two times for a duplicated one.
         """
         self.sent += 1
         on_wire_s = self._serialise(size_bytes, now_s, spared)
@@ -167,7 +160,7 @@ class Link:
         return (leaves_s, leaves_s)
 
     def _serialise(self, size_bytes: int, now_s: float, spared: bool) -> float | None:
-        """Return when the last bit is on the wire, None when there is no room in the queue."""
+        """Return when the last bit is sent, or None when the queue is full."""
         if self.config.rate_bit_s is None:
             return now_s
         start_s = max(now_s, self._idle_from_s)
@@ -177,7 +170,7 @@ class Link:
         return self._idle_from_s
 
     def _loses(self) -> bool:
-        """Step the chain, and say whether it is in the bad state, whoever is spared by it."""
+        """Return whether the chain is in the bad state, and step it."""
         lost = self._bad
         if self.config.loss > 0:
             stays_or_turns_bad = 1 - self._recovery if lost else self._fade
@@ -185,7 +178,7 @@ class Link:
         return lost
 
     def _leave(self, on_wire_s: float) -> float:
-        """Return when a packet leaves: not before those before it, unless it is held back."""
+        """Return when a packet leaves the far end, in order unless it is held back."""
         jitter_s = self.config.jitter_s
         extra_s = jitter_s * self._rng.expovariate(1.0) if jitter_s else 0.0
         leaves_s = max(on_wire_s + self._delay_s + extra_s, self._latest_s)
@@ -200,7 +193,7 @@ class Link:
 
 
 def _transitions(config: LinkConfig) -> tuple[float, float]:
-    """Return the chain's probabilities of going bad and of recovering, per packet."""
+    """Return the chain's probabilities to turn bad and to recover, per packet."""
     if config.burst_packets == 1:
         return config.loss, 1 - config.loss
     recovery = 1 / config.burst_packets

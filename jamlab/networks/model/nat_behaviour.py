@@ -1,9 +1,9 @@
-"""How a NAT behaves, as values: RFC 4787's vocabulary, and the four types people name.
+"""NAT and firewall behaviour as values: mapping, filtering and lifetimes of RFC 4787.
 
-Two questions describe a NAT. *Mapping*: when does it use the same outside address again for packets
-from one inside address? *Filtering*: which packets from outside does it let in to that address?
-Both have the same three answers: whatever the other end is, for the same host at the other end, and
-for the same host and port. RFC 3489's "full cone" or "symmetric" are four of the nine pairs.
+*Mapping*: for which destinations does a NAT use the same outside address again for packets from one
+inside address? *Filtering*: packets from which sources does it let in to that address? Each is
+endpoint-independent, address-dependent, or address- and port-dependent. The four types of RFC 3489
+("full cone" to "symmetric") are four of these nine pairs.
 """
 
 from collections.abc import Callable, Hashable
@@ -25,14 +25,14 @@ class Mapping(StrEnum):
 
 
 class Filtering(StrEnum):
-    """Who may answer to an outside address (RFC 4787 section 5)."""
+    """Which sources may send to an outside address (RFC 4787 section 5)."""
 
     EIF = "EIF"
-    """Endpoint-independent: anybody, once the inside has sent something."""
+    """Endpoint-independent: every source, once the inside host has sent a packet."""
     ADF = "ADF"
-    """Address-dependent: the hosts the inside has sent to."""
+    """Address-dependent: hosts to which the inside host has sent."""
     APDF = "APDF"
-    """Address- and port-dependent: the hosts and ports the inside has sent to."""
+    """Address- and port-dependent: hosts and ports to which the inside host has sent."""
 
 
 class PortAllocation(StrEnum):
@@ -41,18 +41,18 @@ class PortAllocation(StrEnum):
     PRESERVE = "preserve"
     """The inside port if it is free, else a random one."""
     CONTIGUOUS = "contiguous"
-    """The next free one after the last."""
+    """The next free port after the last."""
     RANDOM = "random"
-    """A random one."""
+    """A random port."""
 
 
 class Pooling(StrEnum):
-    """Which outside host a new mapping gets where there are several (RFC 4787 section 4.1)."""
+    """Which of several outside hosts a new mapping gets (RFC 4787 section 4.1)."""
 
     PAIRED = "paired"
     """Always the same for an inside host."""
     ARBITRARY = "arbitrary"
-    """A random one."""
+    """A random host."""
 
 
 UDP_LIFETIME_S = 300.0
@@ -63,12 +63,12 @@ TCP_LIFETIME_S = 2 * 3600.0 + 4 * 60.0
 
 
 class UnknownNatError(ValueError):
-    """A text names no type of NAT."""
+    """A text does not name a NAT type."""
 
 
 @dataclass(frozen=True, slots=True)
 class NatType:
-    """How a NAT behaves.
+    """Behaviour of a NAT.
 
     Outgoing packets always refresh their mapping (RFC 4787 REQ-6). There is no TCP state machine:
     a TCP mapping is kept as long as an idle established connection.
@@ -76,29 +76,25 @@ class NatType:
     Raises
     ------
     ValueError
-        When a field has no meaning.
+        When a field has an invalid value.
     """
 
     mapping: Mapping
-    """When an outside address is used again."""
     filtering: Filtering
-    """Which packets are let in."""
     port_allocation: PortAllocation = PortAllocation.PRESERVE
-    """Which outside port a mapping gets."""
     _: KW_ONLY
     pooling: Pooling = Pooling.PAIRED
-    """Which outside host a mapping gets."""
     mapping_lifetime_s: float = UDP_LIFETIME_S
-    """How long a UDP mapping lasts without a packet that refreshes it, in seconds."""
+    """How long a UDP mapping lasts without a refresh, in seconds."""
     filtering_lifetime_s: float = UDP_LIFETIME_S
-    """How long after a UDP packet its destination may answer, in seconds; at most as long as the
-    mapping lasts."""
+    """How long a filter entry lasts after a UDP packet to its destination, in seconds; it ends with
+    the mapping at the latest."""
     tcp_lifetime_s: float = TCP_LIFETIME_S
-    """Both of these for TCP, in seconds."""
+    """Lifetime of mappings and filter entries for TCP, in seconds."""
     inbound_refresh: bool = False
-    """Whether packets that are let in refresh as outgoing ones do (RFC 4787 REQ-6a)."""
+    """Whether packets that are let in refresh mapping and filter entry (RFC 4787 REQ-6a)."""
     hairpinning: bool = False
-    """Whether two inside hosts can reach each other's outside addresses (RFC 4787 REQ-9)."""
+    """Whether inside hosts reach each other by their outside addresses (RFC 4787 REQ-9)."""
 
     def __post_init__(self) -> None:
         check_member("mapping of a NAT", self.mapping, Mapping)
@@ -136,21 +132,21 @@ _REMOTE_KEYS: dict[Filtering, Callable[[Address], Hashable]] = {
 
 
 def remote_key(filtering: Filtering) -> Callable[[Address], Hashable]:
-    """Return what a filter remembers of an address: those with equal keys are the same to it."""
+    """Return the key function of a filter: it treats remote addresses of equal keys alike."""
     return _REMOTE_KEYS[filtering]
 
 
 FULL_CONE = NatType(Mapping.EIM, Filtering.EIF)
-"""Anybody may answer."""
+"""RFC 3489's full cone."""
 
 ADDRESS_RESTRICTED = NatType(Mapping.EIM, Filtering.ADF)
-"""RFC 3489's restricted cone: the hosts that were sent to may answer."""
+"""RFC 3489's restricted cone."""
 
 PORT_RESTRICTED = NatType(Mapping.EIM, Filtering.APDF)
-"""RFC 3489's port restricted cone, what most homes have."""
+"""RFC 3489's port restricted cone, the type of most home routers."""
 
 SYMMETRIC = NatType(Mapping.APDM, Filtering.APDF, PortAllocation.RANDOM)
-"""Every destination sees another address; with random ports, as most of this type have."""
+"""RFC 3489's symmetric NAT, with random ports, as most NATs of this type have."""
 
 PRESETS = {
     "full cone": FULL_CONE,
@@ -158,22 +154,22 @@ PRESETS = {
     "port restricted": PORT_RESTRICTED,
     "symmetric": SYMMETRIC,
 }
-"""The types that have a name."""
+"""NAT types by name."""
 
 
 def nat_named(text: str) -> NatType:
-    """Return the type of NAT a text names.
+    """Return the NAT type that a text names.
 
     Parameters
     ----------
     text : str
-        A name of `PRESETS`, or mapping, filtering and perhaps port allocation, as in
-        ``"EIM/APDF"`` or ``"EIM/APDF/random"``; in capitals or not, with hyphens or spaces.
+        A name of `PRESETS`, or mapping, filtering and optionally port allocation, as in
+        ``"EIM/APDF"`` or ``"EIM/APDF/random"``; case is ignored, hyphens count as spaces.
 
     Raises
     ------
     UnknownNatError
-        When it names none; the message lists the names.
+        When there is no such type; the message lists the names.
     """
     words = " ".join(text.replace("-", " ").replace("_", " ").lower().split())
     if words in PRESETS:
@@ -187,7 +183,7 @@ def nat_named(text: str) -> NatType:
             Mapping(mapping.upper()), Filtering(filtering.upper()), PortAllocation(ports)
         )
     except ValueError:
-        raise UnknownNatError(f"no type of NAT is named {text!r}: {_names()}") from None
+        raise UnknownNatError(f"there is no NAT type {text!r}: {_names()}") from None
 
 
 def _names() -> str:
@@ -198,23 +194,22 @@ def _names() -> str:
 
 @dataclass(frozen=True, slots=True)
 class FirewallType:
-    """How a firewall behaves. Outgoing packets always refresh what they have opened.
+    """Behaviour of a firewall. Outgoing packets always refresh their filter entry.
 
     Raises
     ------
     ValueError
-        When a field has no meaning.
+        When a field has an invalid value.
     """
 
     filtering: Filtering = Filtering.APDF
-    """Which packets are let in."""
     _: KW_ONLY
     lifetime_s: float = UDP_LIFETIME_S
-    """How long after a UDP packet its destination may answer, in seconds."""
+    """How long a filter entry lasts after a UDP packet to its destination, in seconds."""
     tcp_lifetime_s: float = TCP_LIFETIME_S
     """The same for TCP, in seconds."""
     inbound_refresh: bool = False
-    """Whether packets that are let in refresh as outgoing ones do."""
+    """Whether packets that are let in refresh their filter entry."""
     udp_blocked: bool = False
     """Whether UDP is dropped in both directions."""
 

@@ -1,4 +1,4 @@
-"""What travels on a simulated network."""
+"""Packets and transport addresses of a simulated network."""
 
 from typing import NamedTuple, TypeAlias
 
@@ -23,7 +23,10 @@ _RTCP_SECOND = range(192, 224)  # packet types, where RTP has marker and payload
 
 
 def is_media(payload: bytes) -> bool:
-    """Tell RTP from STUN, DTLS, ChannelData (RFC 7983 section 7) and RTCP (RFC 5761 section 4)."""
+    """Return whether a payload is RTP.
+
+    Not RTP are STUN, DTLS, ChannelData (RFC 7983 section 7) and RTCP (RFC 5761 section 4).
+    """
     return (
         len(payload) >= _RTP_HEADER and payload[0] in _RTP_FIRST and payload[1] not in _RTCP_SECOND
     )

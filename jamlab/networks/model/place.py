@@ -1,4 +1,4 @@
-"""Where a participant can be: at home behind a router, behind a carrier's NAT, in an office."""
+"""Network position of a participant, e.g. behind a home router, a carrier's NAT or an office."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,21 +20,21 @@ class Place:
         Short and stable, e.g. ``"EIM/APDF/preserve"``.
     layers : tuple of tuples
         Networks around the participant from the inside out, each as the boxes at its border from
-        the inside out; none is a participant with a public address.
+        the inside out; empty for a participant with a public address.
     """
 
     name: str
     layers: tuple[tuple[Box, ...], ...] = ()
 
     def member(self, host: str, access: LinkConfig) -> HostConfig | LanConfig:
-        """Return a host of that name in this place, for a topology.
+        """Return a host in this place, for a topology.
 
         Parameters
         ----------
         host : str
-            The host's name; its networks are called after it.
+            The host's name; the names of its networks begin with it.
         access : LinkConfig
-            The link to the backbone; those inside take no time.
+            The link to the backbone; links inside take no time.
         """
         if not self.layers:
             return HostConfig(host, access)

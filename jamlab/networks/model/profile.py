@@ -1,18 +1,18 @@
-"""Network profiles: how far apart participants are, and what the network between them is like.
+"""Network profiles: delay, jitter, loss and rate between two participants.
 
-A profile's figures are between two participants, one way. A participant has an access link, and a
-packet passes two of them, the sender's up and the receiver's down, so each has its part:
+A profile's figures are one-way between two participants. Each participant has an access link, and a
+packet passes two: the sender's up and the receiver's down. So each link gets a part:
 
-- half the delay, and half the jitter, for means of sums add up. Two exponential jitters make an
-  Erlang-2 distribution, with a standard deviation of 71 % of its mean.
+- half the delay, and half the jitter, as means add up. Two exponential jitters make an Erlang-2
+  distribution, with a standard deviation of 71 % of its mean.
 - the loss l with 1 - (1 - l)² = L. A burst of losses begins where neither link is in its bad state
   and one of them turns: with probability P = 1 - (1 - p)² a packet. Bursts of B packets that lose
   the share L begin after P = L / (B (1 - L)) of the packets that arrive, hence p; and from p and l
   follows the length of a link's own bursts. This is exact.
-- a link is the same in both directions, so it has the smaller of the two rates, usually the one up.
-  In a mesh as much goes up as comes down, so that is the one that fills first; the other way the
-  link is then slower than the real one. Serialisation, on each of the two links, is on top of the
-  delay.
+- the smaller of the two rates, usually the upstream one, as a link is the same in both directions.
+  In a mesh the upstream traffic equals the downstream traffic, so the upstream fills first;
+  downstream, the modelled link is slower than the real one. Serialisation, on each of the two
+  links, adds to the delay.
 """
 
 import csv
@@ -41,38 +41,38 @@ _COLUMNS = (
 
 
 class ProfileError(ValueError):
-    """A profile that cannot be used; says which row and column, and what to do."""
+    """A profile is invalid; the message names row and column and says what to do."""
 
 
 class UnknownProfileError(ValueError):
-    """There is no profile of that name; says which there are."""
+    """There is no profile of that name; the message lists the names."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkProfile:
-    """What the network between two participants is like, one way.
+    """One-way properties of the network between two participants.
 
     Raises
     ------
     ProfileError
-        When a value is out of its range; names it and the range.
+        When a value is out of its range; the message names value and range.
     """
 
     name: str
     delay_s: float
-    """Least one-way delay."""
+    """Minimum one-way delay."""
     jitter_s: float
-    """Mean of what comes on top of it."""
+    """Mean of the delay beyond the minimum."""
     loss: float
     """Share of packets lost, less than 1."""
     burst_packets: float
-    """Mean length of a burst of losses; 1 stands for independent losses."""
+    """Mean length of a burst of losses; 1 means independent losses."""
     up_bit_s: float
-    """A participant's rate up, bits a second."""
+    """A participant's upstream rate, bits a second."""
     down_bit_s: float
-    """A participant's rate down, bits a second."""
+    """A participant's downstream rate, bits a second."""
     source: str
-    """Publications the figures are from."""
+    """Publications of the figures."""
     assumed: str
     """Which figures are assumptions, and why."""
 
@@ -88,7 +88,7 @@ class NetworkProfile:
         _check(self, "burst_packets", bursts, f"1 (independent losses) or more than {least:g}")
 
     def access(self) -> LinkConfig:
-        """Return a participant's access link: two of them have the profile's figures."""
+        """Return a participant's access link: two in a row have the profile's figures."""
         return LinkConfig(
             delay_s=self.delay_s / 2,
             jitter_s=self.jitter_s / 2,
@@ -98,7 +98,7 @@ class NetworkProfile:
         )
 
     def _link_burst_packets(self) -> float:
-        """Return l / (p (1 - l)), in a form that neither divides by 0, cancels nor overflows."""
+        """Return l / (p (1 - l)), without division by 0, cancellation or overflow."""
         if self.burst_packets == 1:
             return 1.0
         passes = math.sqrt(1 - self.loss)
@@ -114,12 +114,12 @@ def _check(profile: NetworkProfile, name: str, good: bool, wanted: str) -> None:
 
 
 def profile_named(name: str) -> NetworkProfile:
-    """Return a profile that comes with jamlab.
+    """Return a profile that ships with jamlab.
 
     Raises
     ------
     UnknownProfileError
-        When there is none of that name.
+        When there is no profile of that name.
     """
     profiles = _profiles()
     if name not in profiles:
@@ -130,7 +130,7 @@ def profile_named(name: str) -> NetworkProfile:
 
 
 def profile_names() -> tuple[str, ...]:
-    """Return the names of the profiles that come with jamlab."""
+    """Return the names of the profiles that ship with jamlab."""
     return tuple(_profiles())
 
 
@@ -141,7 +141,7 @@ def _profiles() -> dict[str, NetworkProfile]:
 
 
 def parse_profiles(text: str) -> tuple[NetworkProfile, ...]:
-    """Read profiles from CSV, a row each.
+    """Read profiles from CSV, one a row.
 
     Parameters
     ----------
@@ -152,13 +152,13 @@ def parse_profiles(text: str) -> tuple[NetworkProfile, ...]:
     Raises
     ------
     ProfileError
-        Names row and column.
+        When a value is missing or invalid; the message names row and column.
     """
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         rows = list(reader)
     except csv.Error as error:
-        raise ProfileError(f"the network profiles are no CSV: {error}") from None
+        raise ProfileError(f"the network profiles are not valid CSV: {error}") from None
     missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise ProfileError(f"the network profiles have no column {missing[0]}: add it")
@@ -169,7 +169,7 @@ def parse_profiles(text: str) -> tuple[NetworkProfile, ...]:
     for number, name in enumerate(names):
         if name in names[:number]:
             raise ProfileError(
-                f"row {number + 2}, column profile: {name!r} is there twice: rename it"
+                f"row {number + 2}, column profile: {name!r} appears twice: rename it"
             )
     return profiles
 
@@ -189,7 +189,7 @@ def _profile(row: Mapping[str, str | None], where: str) -> NetworkProfile:
         return NetworkProfile(
             name, delay_s, jitter_s, loss, burst_packets, up_bit_s, down_bit_s, source, assumed
         )
-    except ProfileError as error:  # only bursts are left: what is allowed hangs on the loss
+    except ProfileError as error:  # the range of bursts depends on the loss; the rest is checked
         raise ProfileError(f"{where}, column burst_packets: {error}") from None
 
 
@@ -209,7 +209,7 @@ def _number(
     least: float = 0.0,
     below: float = math.inf,
 ) -> float:
-    """Return a value times its unit, within its limits."""
+    """Return a number times its unit, within its limits."""
     text = _text(row, column, where)
     try:
         number = float(text) * unit

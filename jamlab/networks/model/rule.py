@@ -1,50 +1,48 @@
-"""Who can reach whom directly: the rule, derived from the mechanism and not from any simulation.
+"""Rule for which peers can connect, directly or over a relay, derived from NAT mechanisms alone.
 
-Two endpoints, each behind a NAT of its own with one public host. Each learns from a STUN server
-where its packets seem to come from, and the two exchange that (RFC 5128 section 3.3, RFC 8445).
-Both keep sending checks to every address of the other they know of; an address a check came from
-is one of them. A check succeeds when its answer comes back from where it was sent to. Nobody
-guesses ports.
+**Two NATs.** Each peer is behind a NAT of its own with one outside host. Each learns its mapped
+address from a STUN server, and the two exchange these (RFC 5128 section 3.3, RFC 8445). Both send
+connectivity checks to every known address of the other; the source of a received check becomes one
+of them (a peer-reflexive candidate). A check succeeds when its answer comes back from its
+destination. Ports are not guessed.
 
-Call *a*, *b* the addresses that were exchanged: the outside ends of the mappings made towards the
-STUN server. That server is a third host, so only an endpoint-independent NAT (EIM) uses the same
-mapping towards the other endpoint; the others (ADM, APDM) make new ones.
+Call *a*, *b* the exchanged addresses: the outside addresses of the mappings towards the STUN
+server. That server is a third host, so only an endpoint-independent NAT (EIM) uses the same mapping
+towards the other peer; the others (ADM, APDM) make new ones.
 
 Both EIM
-    Each sends from the address the other sends to, so every filter has been told of exactly what
-    comes: direct.
+    Each sends from the address to which the other sends, so every filter has an entry for exactly
+    the packets that come: direct.
 
 One EIM (A), one not (B)
-    B's checks come from a new address b' on b's host. A's filter was opened for b by what A sent
-    there. A filter that looks at hosts only, or at nothing, lets b' in, too: A learns b' and
-    answers from a, which is where B sent to, so B lets it in: direct. An APDF filter drops b', and
-    A has no other way to learn of it: what A sends to b gets in if B is EIF, but B's answers come
-    from b' as well. So A's filter alone decides: direct unless it is APDF.
+    B's checks come from a new address b' on b's host. A's checks to b opened A's filter for b. A
+    filter that looks at hosts only (ADF), or at nothing (EIF), lets b' in, too: A learns b' and
+    answers from a, to which B has sent, so B lets the answer in: direct. An APDF filter drops b',
+    and A has no other way to learn it: A's checks to b get in if B is EIF, but B's answers come
+    from b' as well. So A's filtering alone decides: direct unless it is APDF.
 
 Neither EIM
-    A sends to b from a', B sends to a from b', and nobody knows a' or b'. Mapping b was used for
-    the STUN server only, so what A sends to it gets in only if B is EIF; one side at least has to
-    be. Say B is, and learns a'. It answers and checks a' from an address b" that A never heard of,
-    on a host A has sent to: A lets it in unless A is APDF. So now A knows b". Does A send to b"
-    from the a' that B sends to? If A is ADM it does, for the host is the same: direct. If A is
-    APDM, it sends from a new a", which B, being EIF, lets in and answers: from b" if B is ADM, so
-    this is direct, too, but from yet another address if B is APDM, and so on for ever. In short:
-    direct when one is EIF, the other is not APDF, and at least one is ADM.
+    A sends to b from a', B sends to a from b', and neither a' nor b' is known to the other.
+    Mapping b was used for the STUN server only, so A's checks to it get in only if B is EIF; one
+    side at least has to be. Say B is EIF, and learns a'. It answers and checks a' from an address
+    b", unknown to A, on a host to which A has sent: A lets it in unless A is APDF. So A knows b".
+    Does A send to b" from the a' to which B sends? If A is ADM it does, because the host is the
+    same: direct. If A is APDM, it sends from a new a", which B, being EIF, lets in and answers:
+    from b" if B is ADM, so this is direct, too, but from yet another address if B is APDM, and so
+    on for ever. In short: direct when one is EIF, the other is not APDF, and at least one is ADM.
 
-An endpoint without NAT has an address that never changes and keeps nobody out: EIM and EIF.
+A peer without NAT has an address that never changes and accepts every packet: EIM and EIF.
 
-What can become of a call, by rule: which places reach each other, and by which servers' help.
+**Several boxes.** Boxes in a row count as one. A new port at any of them is a new port outside, so
+the row has the most dependent mapping of its boxes; and a packet has to pass them all, so it has
+the strictest filtering. There is no rule here for an outer box that maps more dependently and
+filters less strictly than an inner box: a packet may then enter by a port that was opened for
+another destination, and an inner box may accept its source. A firewall is an EIM NAT of its own
+filtering.
 
-The rule of who can reach whom (`jamlab.networks.model.rule`) is about one box at each end. Boxes in
-a row are one to it: a new port at any of them is a new port outside, so the row maps as its most
-dependent box does; and a packet has to pass them all, so it filters as its strictest. That holds
-unless an outer box has more ports than the ones inside and watches them less: then a stranger gets
-to a port that was opened for somebody else, and what lies inside may know him. There is no rule for
-those here. A firewall is a NAT that changes nothing: endpoint-independent, of its own filtering.
-
-A relay is a third host that both ends can send to, so it connects any two that can reach it: over
-UDP those that no box keeps from it, over TCP (and TLS, which no box here tells from TCP) all. An
-end that cannot reach it has nothing to offer but its own addresses, and no UDP gets to those.
+**Relays.** A relay is a third host, so it connects any two peers that can reach it: over UDP the
+peers without a box that blocks UDP, over TCP (and TLS, which no box here tells from TCP) all peers.
+A peer that cannot reach it has only its own addresses to offer, and no UDP gets to those.
 """
 
 from collections.abc import Iterator
@@ -62,12 +60,12 @@ ALL_TYPES: tuple[NatType | None, ...] = (
 
 
 def direct_possible(a: NatType | None, b: NatType | None) -> bool:
-    """Return whether two endpoints can reach each other with STUN alone.
+    """Return whether two peers can connect with STUN alone.
 
     Parameters
     ----------
     a, b : NatType or None
-        Each endpoint's NAT, with one public host, or None for an endpoint without. Only mapping and
+        Each peer's NAT, with one outside host, or None for a peer without NAT. Only mapping and
         filtering count; the two are different NATs.
     """
     (mapping_a, filtering_a), (mapping_b, filtering_b) = _rules(a), _rules(b)
@@ -91,12 +89,10 @@ RelayTransport: TypeAlias = Literal["udp", "tcp", ""]
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What can become of a call; it fails when neither can."""
+    """Whether a direct and a relayed path exist; without either the call fails."""
 
     direct: bool
-    """Whether a direct path can be found."""
     relayed: bool
-    """Whether a path over a relay can be found."""
 
 
 def expected(
@@ -107,18 +103,18 @@ def expected(
     relay: RelayTransport = "",
     relay_only: bool = False,
 ) -> Expectation:
-    """Return what can become of a call.
+    """Return which paths a call between two places can use.
 
     Parameters
     ----------
     a, b : Place
-        Where the two ends are; each behind boxes of its own.
+        The two ends, each behind boxes of its own.
     stun : bool
-        Whether both ask a STUN server where they are seen.
+        Whether both use a STUN server.
     relay : {"udp", "tcp", ""}
-        How both reach their TURN server; empty when they have none.
+        Transport to the TURN server of both; empty without TURN.
     relay_only : bool
-        Whether both want relayed paths alone.
+        Whether both use relayed candidates alone.
 
     Raises
     ------
@@ -137,9 +133,9 @@ def _is_direct(a: Place, b: Place, stun: bool) -> bool:
 
 
 def _knows_its_address(a: Place, b: Place) -> bool:
-    """Return whether b can begin: a's own address is its public one, and its boxes let b in.
+    """Return whether the two connect by a's host candidate: it is public, and a's boxes let b in.
 
-    Where b's is public, too, a sends to it and is answered whatever its boxes are.
+    When b's address is public, too, a can send first, whatever its boxes are.
     """
     if _is_translated(a):
         return False
@@ -148,7 +144,7 @@ def _knows_its_address(a: Place, b: Place) -> bool:
 
 
 def as_one_nat(place: Place) -> NatType | None:
-    """Return the NAT that maps and filters as all boxes of a place in a row; None without any.
+    """Return one NAT equivalent to all boxes of a place in a row; None without boxes.
 
     Raises
     ------
@@ -167,8 +163,8 @@ def _in_a_row(inner: NatType, outer: NatType, name: str) -> NatType:
     filtering = max(inner.filtering, outer.filtering, key=_STRICTNESS)
     if mapping is not inner.mapping and filtering is not outer.filtering:
         raise ValueError(
-            f"there is no rule for {name!r}, where a box maps by destination and lets in what one "
-            "inside keeps out: have the outer one filter as strictly"
+            f"there is no rule for {name!r}: an outer box maps more dependently and filters less "
+            "strictly than an inner box; make the outer box filter as strictly"
         )
     return NatType(mapping, filtering)
 

@@ -1,4 +1,4 @@
-"""A simulated internet as a value: who is there, behind what, over which links.
+"""Topology of an internet as a value: hosts, networks, NATs, firewalls and links.
 
 ::
 
@@ -12,8 +12,8 @@
                                         │
                                       host "carol"
 
-Boxes are passed from the inside out. Behind a NAT addresses are private; a network whose boxes do
-not translate has public ones, or its carrier's.
+Boxes are listed from the inside out. Addresses behind a NAT are private; a network without a NAT
+has addresses of the network outside of it.
 """
 
 from collections import Counter
@@ -24,27 +24,27 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FirewallType, NatType
 
 DOMAIN = "jamlab.test"
-"""Every host's name resolves, alone and under this domain (reserved by RFC 6761 §6.2)."""
+"""Domain of the hosts (.test: RFC 6761 §6.2); a host's name resolves with and without it."""
 
 PERFECT = LinkConfig()
 """A link that takes no time."""
 
 PRIVATE_ADDRESSES = 254
-"""How many addresses a network behind a NAT has to give away: those of a /24."""
+"""Number of addresses in a network behind a NAT: those of a /24."""
 
 
 class TopologyError(ValueError):
-    """A topology nobody could build."""
+    """A topology cannot be built."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
-    """A machine, the link it hangs on, and how many addresses it has.
+    """A host, its link to the network, and the number of its addresses.
 
     Raises
     ------
     TopologyError
-        When there can be no such host.
+        When a field has an invalid value.
     """
 
     name: str
@@ -57,12 +57,12 @@ class HostConfig:
 
 @dataclass(frozen=True, slots=True)
 class LanConfig:
-    """A network behind boxes: its members, its uplink, and how many outside addresses it has.
+    """A network behind boxes: its members, its uplink, and the number of its outside addresses.
 
     Raises
     ------
     TopologyError
-        When there can be no such network.
+        When a field has an invalid value.
     """
 
     name: str
@@ -78,18 +78,18 @@ class LanConfig:
 
     @property
     def translates(self) -> bool:
-        """Whether its members' addresses are hidden from the outside."""
+        """Whether a NAT hides its members' addresses from the outside."""
         return any(isinstance(box, NatType) for box in self.boxes)
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything that hangs on the backbone.
+    """The hosts and networks on the backbone.
 
     Raises
     ------
     TopologyError
-        When there is nobody, or two have the same name.
+        When there are no members, or two members have the same name.
     """
 
     members: tuple[HostConfig | LanConfig, ...]
@@ -99,20 +99,22 @@ class Topology:
         names = Counter(member.name for member in _everything(self.members))
         twice = sorted(name for name, times in names.items() if times > 1)
         if twice:
-            raise TopologyError(f"{', '.join(twice)} is there twice: give each its own name")
+            raise TopologyError(
+                f"hosts or networks have the same name ({', '.join(twice)}): give each its own"
+            )
 
 
 def networks_around(topology: Topology, host: str) -> tuple[LanConfig, ...]:
-    """Return the networks a host is in, from the inside out.
+    """Return the networks around a host, from the inside out.
 
     Raises
     ------
     KeyError
-        When nobody is called that.
+        When there is no such host.
     """
     found = _networks_around(topology.members, host)
     if found is None:
-        raise KeyError(f"no host is called {host!r}")
+        raise KeyError(f"there is no host {host!r}")
     return found
 
 
@@ -137,17 +139,17 @@ def _everything(members: tuple[HostConfig | LanConfig, ...]) -> Iterator[HostCon
 
 
 def _addresses_outside(member: HostConfig | LanConfig) -> int:
-    """Return how many addresses a member needs on the network it hangs on."""
+    """Return how many addresses a member needs on the network outside of it."""
     if isinstance(member, HostConfig) or member.translates:
         return member.addresses
     return sum(_addresses_outside(inner) for inner in member.members)
 
 
 def _check_end(what: str, config: HostConfig | LanConfig) -> None:
-    """Check what hosts and networks have in common."""
+    """Check the fields that hosts and networks have in common."""
     name, addresses = config.name, config.addresses
     if not isinstance(name, str) or not name or "." in name or name != name.strip():
-        raise TopologyError(f"{name!r} is no name for a {what}: use a word without dots")
+        raise TopologyError(f"{name!r} is not a name for a {what}: use a word without dots")
     if not isinstance(config.link, LinkConfig):
         raise TopologyError(f"the link of {what} {name!r} is {config.link!r}: give a LinkConfig")
     if isinstance(addresses, bool) or not isinstance(addresses, int) or not 1 <= addresses <= 16:
@@ -160,21 +162,21 @@ def _check_boxes(where: str, lan: LanConfig) -> None:
     needed = sum(_addresses_outside(member) for member in lan.members)
     if not lan.boxes:
         raise TopologyError(
-            f"{where} has no boxes: put its members beside it, or give it a NAT or a firewall"
+            f"{where} has no boxes: give it a NAT or a firewall, or leave the network out"
         )
     if nats > 1:
         raise TopologyError(
-            f"{where} has {nats} NATs with one set of addresses between them: nest a network of "
-            "its own for each"
+            f"{where} has {nats} NATs but one set of outside addresses: nest networks with one "
+            "NAT each"
         )
     if nats == 0 and lan.addresses > 1:
         raise TopologyError(
-            f"{where} has {lan.addresses} addresses and no NAT to use them: leave them out"
+            f"{where} has {lan.addresses} addresses but no NAT to use them: leave addresses out"
         )
     if nats == 1 and needed > PRIVATE_ADDRESSES:
         raise TopologyError(
-            f"{where} needs {needed} addresses inside, and behind a NAT there are "
-            f"{PRIVATE_ADDRESSES}: give it fewer members"
+            f"{where} needs {needed} addresses, but there are only {PRIVATE_ADDRESSES} behind a "
+            "NAT: give it fewer members"
         )
 
 
@@ -185,7 +187,7 @@ def _check_members(where: str, members: object) -> None:
 
 
 def _check_types(what: str, values: object, types: tuple[type, type]) -> None:
-    """Check that something is a tuple of one of two types."""
+    """Check that a value is a tuple of members of two types."""
     names = " or ".join(one.__name__ for one in types)
     if not isinstance(values, tuple):
         raise TopologyError(f"the {what} are {values!r}: give a tuple of {names}")
@@ -195,5 +197,5 @@ def _check_types(what: str, values: object, types: tuple[type, type]) -> None:
 
 
 def host_name(participant: str) -> str:
-    """Return what a participant's host is called."""
+    """Return the host name of a participant."""
     return participant.replace(" ", "-")

@@ -202,7 +202,7 @@ class TestPlaces:
         "name", ["", "Open", "CGN", "CGN EIM/APDF", "CGN EIM/APDF + open", "NAT"]
     )
     def test_what_is_none(self, name):
-        with pytest.raises(ValueError, match=r"names one NAT|no type of NAT is named"):
+        with pytest.raises(ValueError, match=r"names one NAT|there is no NAT type"):
             place_named(name)
 
     def test_are_the_same_in_every_population(self):
@@ -283,7 +283,7 @@ class TestFile:
         ("right", "wrong", "message"),
         [
             ("open", "", "mine, row 2 has no place: name one"),
-            ("open", "Mars", "mine, row 2: no type of NAT is named 'Mars'"),
+            ("open", "Mars", "mine, row 2: there is no NAT type 'Mars'"),
             ("open,25", "open", "mine, row 2: percent is 'Somebody, 2020'"),
             (",40,", ",0,", "mine, row 4: percent is '0': give more than 0, up to 100"),
             (",40,", ",-40,", "mine, row 4: percent is '-40'"),

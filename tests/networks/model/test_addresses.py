@@ -1,4 +1,4 @@
-"""Addresses: of which block, and none twice."""
+"""Addresses: their blocks, and that all are unique."""
 
 import ipaddress
 from itertools import islice

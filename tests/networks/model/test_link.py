@@ -1,4 +1,4 @@
-"""Links against queueing arithmetic, and against the distributions they are said to have."""
+"""Links against queueing arithmetic, and against their documented distributions."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""The vocabulary: types that mean something, and the names people write for them."""
+"""NAT types: valid combinations, and their names in the spellings of users."""
 
 import math
 from dataclasses import FrozenInstanceError, fields, replace
@@ -149,7 +149,7 @@ class TestNatNamed:
         with pytest.raises(UnknownNatError) as caught:
             nat_named(text)
         assert str(caught.value) == (
-            f"no type of NAT is named {text!r}: "
+            f"there is no NAT type {text!r}: "
             'give "full cone", "address restricted", "port restricted", "symmetric", '
             "or mapping/filtering[/ports] of EIM, ADM, APDM; EIF, ADF, APDF; "
             'preserve, contiguous, random, as in "EIM/APDF"'

@@ -1,4 +1,4 @@
-"""Profiles: two access links against the figures they are to have, and the file against damage."""
+"""Profiles: two access links against the profile's figures, and the file against damage."""
 
 import csv
 import io
@@ -255,9 +255,9 @@ class TestParse:
             ("", "have no column profile"),
             (TEXT.splitlines()[0], "are empty"),
             (TEXT.replace("jitter_ms", "jitter"), "have no column jitter_ms: add it"),
-            (row() + row().splitlines()[1], "row 3, column profile: 'LAN' is there twice"),
+            (row() + row().splitlines()[1], "row 3, column profile: 'LAN' appears twice"),
             (row().rstrip() + ",more", "row 2 has more values than there are columns"),
-            (row() + '"', "are no CSV"),
+            (row() + '"', "are not valid CSV"),
         ],
     )
     def test_says_what_is_wrong_with_the_whole(self, text, wanted):

@@ -1,4 +1,4 @@
-"""The connectivity rule against a published table and a search for a way through.
+"""The connectivity rule against a published table and an exhaustive search for a path.
 
 The search (`tests.networks.naive`) knows nothing of the rule: it sends checks through NATs written
 down from RFC 4787's definitions until nothing new can happen. The same search through `Nat` tests

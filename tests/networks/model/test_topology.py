@@ -1,4 +1,4 @@
-"""What can be built, and in what words the rest is refused."""
+"""Valid topologies, and the messages for invalid ones."""
 
 import pytest
 
@@ -61,32 +61,32 @@ def test_links(link):
 
 
 @pytest.mark.parametrize("stranger", ["alice", None, PORT_RESTRICTED, Topology((ALICE,))])
-def test_strangers_among_the_members(stranger):
+def test_members_of_a_wrong_type(stranger):
     refused(lambda: Topology((ALICE, stranger)), "members of the internet", "HostConfig or Lan")
     refused(lambda: lan(ALICE, stranger), "members of network 'home'", "HostConfig or LanConfig")
 
 
 @pytest.mark.parametrize("stranger", ["APDF", None, ALICE, PORT_RESTRICTED.mapping])
-def test_strangers_among_the_boxes(stranger):
+def test_boxes_of_a_wrong_type(stranger):
     refused(lambda: lan(ALICE, boxes=(stranger,)), "boxes of network 'home'", "NatType or Fire")
 
 
 @pytest.mark.parametrize("members", [ALICE, [ALICE], None])
-def test_members_that_are_no_tuple(members):
+def test_members_that_are_not_a_tuple(members):
     refused(lambda: Topology(members), "members of the internet", "tuple")
     refused(lambda: LanConfig("home", members, (FULL_CONE,)), "members of network 'home'", "tuple")
     refused(lambda: lan(ALICE, boxes=FULL_CONE), "boxes of network 'home'", "tuple")
 
 
-def test_nobody_there():
+def test_no_members():
     refused(lambda: Topology(()), "the internet has no members")
     refused(lambda: lan(), "network 'home' has no members")
     refused(lambda: lan(ALICE, boxes=()), "network 'home' has no boxes")
 
 
-def test_two_of_a_name_wherever_they_are():
-    refused(lambda: Topology((ALICE, lan(lan(ALICE, name="inner")))), "alice is there twice")
-    refused(lambda: Topology((lan(HostConfig("home")),)), "home is there twice")
+def test_names_used_twice_at_any_depth():
+    refused(lambda: Topology((ALICE, lan(lan(ALICE, name="inner")))), "have the same name (alice)")
+    refused(lambda: Topology((lan(HostConfig("home")),)), "have the same name (home)")
 
 
 def test_two_nats_on_one_set_of_addresses():
@@ -94,7 +94,7 @@ def test_two_nats_on_one_set_of_addresses():
     refused(lambda: lan(ALICE, boxes=boxes), "'home' has 2 NATs", "nest")
 
 
-def test_addresses_for_nobody():
+def test_addresses_without_a_nat():
     refused(lambda: lan(ALICE, boxes=(FirewallType(),), addresses=2), "'home'", "no NAT to use")
 
 
@@ -112,5 +112,5 @@ def test_the_networks_around_a_host():
     topology = Topology((BOB, carrier))
     assert networks_around(topology, "alice") == (inner, carrier)
     assert networks_around(topology, "bob") == ()
-    with pytest.raises(KeyError, match="no host is called 'carrier'"):
+    with pytest.raises(KeyError, match="there is no host 'carrier'"):
         networks_around(topology, "carrier")
