@@ -181,7 +181,7 @@ def test_against_coturn(capsys):
     told = capsys.readouterr().out
     assert re.search(r"mapping +EIM", told)
     assert re.search(r"filtering +EIF", told)
-    assert told.endswith("No NAT: direct to everybody who has UDP.\n")
+    assert told.endswith("No NAT: direct to every peer that has UDP.\n")
 
 
 def test_this_machine_has_no_such_address(capsys):

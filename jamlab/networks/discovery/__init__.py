@@ -1,1 +1,1 @@
-"""Discovery of NAT behaviour (RFC 5780) through a STUN server."""
+"""NAT behaviour discovery through a STUN server (RFC 5780)."""

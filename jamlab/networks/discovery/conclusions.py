@@ -1,28 +1,28 @@
-"""What the answers of a STUN server with two hosts and two ports say of a NAT (RFC 5780).
+"""NAT behaviour concluded from the responses of a STUN server with two hosts and ports (RFC 5780).
 
-*Mapping* (section 4.3). One port of ours asks all four addresses of the server how it looks from
-there. RFC 5780 asks three of them, one after the other; the fourth tells in addition whether the
-server's other port answers at all, which the filtering test needs to know::
+*Mapping* (section 4.3). One local port asks all four addresses of the server for its mapped
+address. RFC 5780 asks three of them, one after the other; the fourth shows in addition whether the
+server's other port answers at all, a fact that the filtering test needs::
 
-    mapped the same ...                  for another host    for another port
+    same mapped address                  for another host    for another port
     EIM                                  yes                 yes
     ADM                                  no                  yes
     APDM                                 no                  no
 
-*Filtering* (section 4.4). A port that has sent to one address of the server alone has the answer
-come from the others. It must be a fresh one, and this test the first: whatever the mapping test
-sends opens a filter, in some NATs even for other ports.
+*Filtering* (section 4.4). A local port that has sent to one address of the server asks for
+responses from the other addresses. It must be a fresh port, and this test must be the first: the
+mapping test's requests open filters, in some NATs even for other ports.
 
-*Hairpinning* (section 4.5). Two ports send requests to each other's outside address. If each has
-one for all destinations (EIM), that opens the filter there for the other. Otherwise it opens that
-of another mapping, and a request that does not arrive may have been turned back and filtered.
+*Hairpinning* (section 4.5). Two local ports send requests to each other's mapped address. With EIM,
+each request also opens the filter of its sender's mapping for the other. Otherwise it opens the
+filter of a different mapping, and a missing request may have been turned back and then filtered.
 
-*Silence* says nothing by itself: packets get lost, and a server may have an address that does not
-work. It counts where the same address answers who asks it directly, and once `CONTROLS` questions
-put beside it over the same path were answered. Let a share p of questions stay without an answer
-for loss, independently. In a round that decides anything, either the question is answered, or it is
-not and its control is, with the chance p (1 - p)/(1 - p²) = p/(1 + p). So silence is false with the
-probability (p/(1 + p))^CONTROLS: 4e-7 with 10 % lost each way (p = 0.19), 2e-5 with 20 % (0.36).
+*Silence* alone proves nothing: packets get lost, and an address of the server may not work. It
+counts when the same address answers direct requests, and after `CONTROLS` control requests over the
+same path were answered. Let a share p of requests stay unanswered because of independent loss. In a
+round that decides anything, either the request is answered, or it is not and its control is, with
+the chance p (1 - p)/(1 - p²) = p/(1 + p). So silence is false with the probability
+(p/(1 + p))^CONTROLS: 4e-7 with 10 % lost each way (p = 0.19), 2e-5 with 20 % (0.36).
 """
 
 from collections.abc import Collection, Iterable
@@ -38,15 +38,15 @@ from jamlab.networks.stun.answer import Answer
 T = TypeVar("T")
 
 CONTROLS = 8
-"""How many questions beside have to be answered before silence counts."""
+"""Number of answered control requests before silence counts."""
 
-UNSURE = "the server stopped answering before it was clear"
+UNSURE = "the server stopped answering before the result was clear"
 
 _PEERS: dict[str, NatType | None] = {"no NAT": None, **PRESETS}
 
 
 class Conclusion(NamedTuple, Generic[T]):
-    """What was found out, or why it was not."""
+    """A result, or None and the reason why there is none."""
 
     value: T | None
     reason: str = ""
@@ -54,39 +54,39 @@ class Conclusion(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """How the NATs and firewalls behave that stand between a host and a server, as one.
+    """Joint behaviour of the NATs and firewalls between a host and a STUN server.
 
-    What could not be found out is None, and `reasons` has the reason under the field's name.
+    A field without a result is None, and `reasons` has the reason under the field's name.
     """
 
     server: Address
-    """The STUN server that was asked."""
+    """The STUN server."""
     local: Address
-    """Where it was asked from first."""
+    """Local address of the first request."""
     mapped: Address | None = None
-    """How that looked to the server."""
+    """Mapped address of the first request."""
     udp_blocked: bool | None = None
-    """Whether the server is there, by TCP, and does not answer over UDP."""
+    """Whether the server answers over TCP, but not over UDP."""
     nat: bool | None = None
     """Whether addresses are translated."""
     mapping: Mapping | None = None
-    """When an outside address is used again; EIM without NAT."""
+    """EIM without NAT."""
     filtering: Filtering | None = None
-    """Which packets are let in, by a NAT or a firewall."""
+    """Of a NAT or a firewall."""
     hairpinning: bool | None = None
-    """Whether two ports of this host reach each other by their outside addresses."""
+    """Whether two ports of this host reach each other by their mapped addresses."""
     ports_preserved: bool | None = None
-    """Whether a port looks the same from outside, where that is free."""
+    """Whether the mapped port equals the local port."""
     lifetime_s: tuple[float, float] | None = None
-    """What was sent keeps the way in open for at least the first and less than the second, in
-    seconds; the second is infinite where it stayed open as long as was tried."""
+    """Lifetime of mapping and filter entry after a packet is sent: at least the first value and
+    less than the second, in seconds; the second is infinite when they outlived every wait."""
     round_trip_s: float | None = None
-    """Of the first answer."""
+    """Round-trip time of the first request."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Why fields are None."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON takes it; an infinite lifetime ends with None."""
+        """Return the fields for JSON; an infinite upper bound of the lifetime becomes None."""
         found = {name: getattr(self, name) for name in self.__slots__}
         if self.lifetime_s is not None:
             found["lifetime_s"] = [t if t < float("inf") else None for t in self.lifetime_s]
@@ -99,9 +99,9 @@ def alternate_addresses(server: Address, other: Address | None) -> Conclusion[tu
     Parameters
     ----------
     server : Address
-        The one that was asked.
+        The address of the request.
     other : Address or None
-        What it said.
+        OTHER-ADDRESS of the response.
     """
     if other is None:
         return Conclusion(None, "the server has no second address (OTHER-ADDRESS) to ask: RFC 5780")
@@ -114,12 +114,12 @@ def alternate_addresses(server: Address, other: Address | None) -> Conclusion[tu
 
 
 def conclude_mapping(mapped: Map[Address, Address]) -> Conclusion[Mapping]:
-    """Return how a NAT maps, by how one port looked from several addresses of the server.
+    """Return a NAT's mapping from the mapped addresses of one local port.
 
     Parameters
     ----------
     mapped : mapping of Address to Address
-        What each address of the server's that answered saw.
+        Mapped address by address of the server, for those that answered.
     """
     pairs = [(a, b) for a in mapped for b in mapped if a < b]
     by_port = [mapped[a] == mapped[b] for a, b in pairs if a[0] == b[0]]
@@ -133,7 +133,7 @@ def conclude_mapping(mapped: Map[Address, Address]) -> Conclusion[Mapping]:
     if by_port:
         return Conclusion(Mapping.ADM)
     return Conclusion(
-        None, "it depends on the host, but no host of the server answers at both its ports"
+        None, "the mapping depends on the host, but no host of the server answers at both ports"
     )
 
 
@@ -145,16 +145,16 @@ def conclude_filtering(
     *,
     sure: bool,
 ) -> Conclusion[Filtering]:
-    """Return how a NAT or a firewall filters, by what came from addresses that were not sent to.
+    """Return the filtering of a NAT or firewall from responses of addresses not sent to.
 
     Parameters
     ----------
     server : Address
-        The one address that was sent to.
+        The only address to which the local port has sent.
     answering : collection of Address
-        The server's other addresses that answer who asks them.
+        The server's other addresses that answer direct requests.
     both, port : Answer or None
-        What came when the answer was to come from another host and port, and from another port.
+        Answers to requests with change-IP and change-port, and with change-port alone.
     sure : bool
         Whether silence counts.
     """
@@ -164,7 +164,7 @@ def conclude_filtering(
         port and not _changed(server, port.source)
     ):
         return Conclusion(
-            None, "the server answers from the address it was asked at, whatever it is told"
+            None, "the server ignores CHANGE-REQUEST: it answers from the address of the request"
         )
     if both:
         return Conclusion(Filtering.EIF)
@@ -180,21 +180,21 @@ def conclude_filtering(
 
 
 def _changed(server: Address, address: Address, *, host: bool = False) -> bool:
-    """Tell whether an address has another port than the server's first, and another host or not."""
+    """Return whether an address has another port than the server, and another host or not."""
     return address[1] != server[1] and (address[0] != server[0]) is host
 
 
 def conclude_hairpinning(
     heard: bool, mapping: Mapping | None, filtering: Filtering | None, *, sure: bool
 ) -> Conclusion[bool]:
-    """Return whether a NAT hairpins, by whether one of our ports heard the other.
+    """Return whether a NAT hairpins.
 
     Parameters
     ----------
     heard : bool
-        Whether a request arrived that was sent to an outside address.
+        Whether a request to the mapped address of another local port arrived there.
     mapping, filtering : Mapping or None, Filtering or None
-        How the NAT behaves as far as that is known.
+        The NAT's behaviour as far as it is known.
     sure : bool
         Whether silence counts.
     """
@@ -204,36 +204,32 @@ def conclude_hairpinning(
         return Conclusion(None, UNSURE)
     if mapping is Mapping.EIM or filtering is Filtering.EIF:
         return Conclusion(False)
-    return Conclusion(None, "nothing came back, but a filter may have dropped what was turned back")
+    return Conclusion(
+        None, "no packet came back, but the NAT may have hairpinned it and then filtered it"
+    )
 
 
 def conclude_preservation(pairs: Iterable[tuple[Address, Address]]) -> Conclusion[bool]:
-    """Return whether ports look the same from outside, by some that were fresh.
-
-    Parameters
-    ----------
-    pairs : iterable of tuple of Address
-        Local and mapped address.
-    """
+    """Return whether a NAT preserves ports, from local and mapped addresses of fresh ports."""
     same = [local[1] == mapped[1] for local, mapped in pairs]
     if all(same) or not any(same):
         return Conclusion(same[0])
-    return Conclusion(None, f"{sum(same)} of {len(same)} ports were the same")
+    return Conclusion(None, f"only {sum(same)} of {len(same)} ports were preserved")
 
 
 def meaning(found: Discovery) -> str:
-    """Say in a sentence whom this host reaches without a relay, by `jamlab.networks.model.rule`."""
+    """Return in a sentence which peers this host reaches without a relay, by the model's rule."""
     if found.udp_blocked:
-        return "UDP is blocked: no direct connections, only a TURN server over TCP or TLS helps."
+        return "UDP is blocked: this host reaches peers only through a TURN server over TCP or TLS."
     if found.mapping is None or found.filtering is None:
         reason = found.reasons["mapping" if found.mapping is None else "filtering"]
-        return f"Whom this host reaches directly is not known: {reason}."
+        return f"It is unknown which peers this host reaches directly: {reason}."
     here = NatType(found.mapping, found.filtering)
     direct = [name for name, peer in _PEERS.items() if direct_possible(here, peer)]
     relayed = [name for name in _PEERS if name not in direct]
     start = f"{_named(found.nat, here)}: direct to"
     if not relayed:
-        return f"{start} everybody who has UDP."
+        return f"{start} every peer that has UDP."
     return f"{start} peers with {', '.join(direct)}; to {', '.join(relayed)} only over TURN."
 
 

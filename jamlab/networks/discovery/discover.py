@@ -1,7 +1,7 @@
-"""How the NATs before this host behave, asked of a STUN server (RFC 5780), on the running loop.
+"""NAT behaviour discovery on the running loop: the order of the tests (RFC 5780).
 
-What the answers mean is in `jamlab.networks.discovery.conclusions`; how each question is put, in
-`jamlab.networks.discovery.questions`; here is in which order, and what depends on what.
+`jamlab.networks.discovery.questions` sends the requests of each test, and
+`jamlab.networks.discovery.conclusions` interprets their responses.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from jamlab.networks.stun.endpoint import Endpoint
 
 
 class DiscoveryError(Exception):
-    """There is nobody to ask, or nowhere to ask from; says what to do."""
+    """The server or the local address cannot be used; the message says what to do."""
 
 
 async def discover(
@@ -40,7 +40,7 @@ async def discover(
     lifetime_limit_s: float | None = None,
     lifetime_resolution_s: float = 5.0,
 ) -> Discovery:
-    """Find out how the NATs and firewalls between this host and a server behave (RFC 5780).
+    """Discover the behaviour of the NATs and firewalls between this host and a server (RFC 5780).
 
     It takes some seconds; 17 where nothing answers. The lifetime takes up to the limit, or three
     times the lifetime and a ninth of the limit.
@@ -48,20 +48,20 @@ async def discover(
     Parameters
     ----------
     server : Address
-        Name or IPv4 address of a STUN server, and its port. With one that has no second address it
-        can be found out whether there is a NAT and whether it preserves ports, and perhaps whether
-        it hairpins and for how long.
+        Name or IPv4 address of a STUN server, and its port. A server without a second address
+        shows whether there is a NAT and whether it preserves ports, perhaps also hairpinning and
+        lifetime.
     bind : str, optional
-        The IPv4 address to ask from; by default the one that leads to the server.
+        The local IPv4 address; by default that of the route to the server.
     lifetime_limit_s : float, optional
-        The longest lifetime to look for, in seconds; without it, none is looked for.
+        The longest lifetime to measure, in seconds; by default the lifetime is not measured.
     lifetime_resolution_s : float
-        How precisely, in seconds.
+        Resolution of the lifetime, in seconds.
 
     Raises
     ------
     DiscoveryError
-        The server's name does not resolve, or the address to ask from is none of this machine's.
+        The server's name does not resolve, or `bind` is not an address of this machine.
     ValueError
         The limit or the resolution is not above 0.
     """
@@ -90,13 +90,13 @@ async def _resolve(server: Address) -> Address:
     except (OSError, UnicodeError) as error:
         seen = getattr(error, "strerror", None) or error
         raise DiscoveryError(
-            f"{host!r} has no IPv4 address ({seen}): give another server, or its address"
+            f"{host!r} has no IPv4 address ({seen}): give another server, or its IPv4 address"
         ) from error
     return str(found[0][4][0]), port
 
 
 async def _local_host(server: Address) -> str:
-    """Return the address packets to the server leave from, which the system says of a socket."""
+    """Return the local address that the system gives a socket connected to the server."""
     loop = asyncio.get_running_loop()
     client = StunClient("")
     try:
@@ -104,7 +104,7 @@ async def _local_host(server: Address) -> str:
             lambda: Endpoint(lambda *_: None, client), remote_addr=server
         )
     except OSError as error:
-        raise DiscoveryError(f"there is no way to {server[0]} from here: {error}") from error
+        raise DiscoveryError(f"this machine has no route to {server[0]}: {error}") from error
     endpoint.close()
     await endpoint.wait_closed()
     return endpoint.address[0]
@@ -115,12 +115,12 @@ def _checked(bind: str) -> str:
         return str(ipaddress.IPv4Address(bind))
     except ValueError:
         raise DiscoveryError(
-            f"{bind!r} is no IPv4 address: give one of this machine's to ask from"
+            f"{bind!r} is not an IPv4 address: give an IPv4 address of this machine"
         ) from None
 
 
 class _Discovering:
-    """One discovery at work."""
+    """The tests of one discovery, and their results so far."""
 
     def __init__(self, inquiry: Inquiry) -> None:
         self._inquiry = inquiry
@@ -129,7 +129,7 @@ class _Discovering:
         self._reasons: dict[str, str] = {}
 
     async def run(self, search: LifetimeSearch | None) -> Discovery:
-        """Ask everything."""
+        """Run all tests."""
         async with self._inquiry.client.port() as port:
             answer = await self._inquiry.ask(port)
             if answer is None or answer.mapped is None:
@@ -140,22 +140,22 @@ class _Discovering:
                 self._note("lifetime_s", await self._lifetime(search) if search else not_asked)
             return Discovery(self._server, port.address, **self._found, reasons=self._reasons)
 
-    def _note(self, name: str, told: Conclusion[Any]) -> None:
-        self._found[name] = told.value
-        if told.value is None:
-            self._reasons[name] = told.reason
+    def _note(self, name: str, conclusion: Conclusion[Any]) -> None:
+        self._found[name] = conclusion.value
+        if conclusion.value is None:
+            self._reasons[name] = conclusion.reason
 
     async def _fail(self, port: Endpoint, answer: Answer | None) -> None:
-        """Say why nothing can be found out."""
+        """Note why there are no results."""
         blocked: bool | None = None
         if answer is not None:
-            blocked, reason = False, "the server does not say how this host looks to it"
+            blocked, reason = False, "the server's response has no mapped IPv4 address"
             if answer.error:
                 reason = f"the server refuses to answer ({answer.error})"
         elif await answers_over_tcp(self._server):
-            blocked, reason = True, "UDP is blocked: the server answers over TCP alone"
+            blocked, reason = True, "UDP is blocked: the server answers only over TCP"
         elif port.error is not None:
-            reason = f"this machine sends nothing to the server: {port.error}"
+            reason = f"this machine cannot send to the server: {port.error}"
         else:
             reason = "the server answers neither over UDP nor over TCP: it is down, or blocked"
         self._note("udp_blocked", Conclusion(blocked, reason))
@@ -168,11 +168,11 @@ class _Discovering:
         seen = {self._server: mapped}
         if alternates.value is None:
             self._note("filtering", alternates)
-        else:  # filtering first: so far nothing at all was sent to the server's other addresses
+        else:  # filtering first, while no packet was sent to the server's other addresses
             both, other_port, sure = await self._inquiry.answers_from_elsewhere()
             others = await self._inquiry.seen_from(alternates.value, port)
-            told = conclude_filtering(self._server, others.keys(), both, other_port, sure=sure)
-            self._note("filtering", told)
+            filtering = conclude_filtering(self._server, others.keys(), both, other_port, sure=sure)
+            self._note("filtering", filtering)
             seen |= others
         nat = any(address != port.address for address in seen.values())
         self._found["nat"] = nat
@@ -197,9 +197,7 @@ class _Discovering:
         if at_once.value is None:
             return Conclusion(None, at_once.reason)
         if at_once.value < math.inf:
-            return Conclusion(
-                None, "an answer to another port of ours (RESPONSE-PORT) never arrives"
-            )
+            return Conclusion(None, "responses to another local port (RESPONSE-PORT) never arrive")
         reason = ""
         while not reason and (waits_s := search.waits_s()):
             reason = await self._round(search, waits_s)
@@ -208,7 +206,7 @@ class _Discovering:
         return Conclusion(search.bounds_s)
 
     async def _round(self, search: LifetimeSearch, waits_s: Sequence[float]) -> str:
-        """Wait for several times at once, until one is too long; returns why it cannot go on."""
+        """Test several waits at once, until one is too long; return the reason of a failure."""
         asking = self._inquiry.closed_after
         tasks = [asyncio.create_task(asking(wait_s)) for wait_s in waits_s]
         try:

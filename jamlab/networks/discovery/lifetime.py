@@ -1,14 +1,14 @@
-"""How long a NAT keeps the way in open: a search that asks for waits (RFC 5780, section 4.6).
+"""Search for the lifetime of a NAT's mapping and filter entry (RFC 5780, section 4.6).
 
-RFC 5780 halves an interval: was it still open after so long? A wait cannot be shortened, but many
-can run at once, each on a port of its own, so here an interval is cut into several parts, the
-waits are taken in their order, and the first that was too long ends the round.
+RFC 5780 bisects: is the mapping still open after a wait? Waits cannot be shortened, but can run at
+the same time, each on a port of its own. So this search divides the interval into several parts,
+takes the results in the order of the waits, and ends the round at the first wait that was too long.
 """
 
 import math
 
 PARTS = 9
-"""Into how many parts an interval is cut at most: as many ports are open at once."""
+"""Largest number of parts of an interval, and so of ports open at once."""
 
 
 class LifetimeSearch:
@@ -19,7 +19,7 @@ class LifetimeSearch:
     limit_s : float
         The longest wait, in seconds.
     resolution_s : float
-        How far apart the bounds may be in the end, in seconds.
+        Largest distance of the final bounds, in seconds.
 
     Raises
     ------
@@ -38,7 +38,7 @@ class LifetimeSearch:
         self._low_s, self._high_s = 0.0, math.inf
 
     def waits_s(self) -> list[float]:
-        """Return what to try at once, the shortest first, in seconds; nothing when it is known."""
+        """Return the waits of the next round, ascending, in seconds; empty at the end."""
         low_s, high_s = self._low_s, self._too_long_s
         if high_s < math.inf:
             parts = min(PARTS, math.ceil((high_s - low_s) / self._resolution_s))
@@ -48,15 +48,14 @@ class LifetimeSearch:
         return []
 
     def tell(self, wait_s: float, closed_after_s: float) -> None:
-        """Take what came of a wait.
+        """Take the result of a wait.
 
         Parameters
         ----------
         wait_s : float
-            The wait.
         closed_after_s : float
-            After how long the way in was closed for certain; infinite when it was still open after
-            the wait.
+            The time after which the mapping was certainly closed; infinite when it was still open
+            after the wait.
         """
         if closed_after_s < math.inf:
             self._too_long_s = wait_s
@@ -66,5 +65,5 @@ class LifetimeSearch:
 
     @property
     def bounds_s(self) -> tuple[float, float]:
-        """The longest time after which it was open, and the shortest after which it was closed."""
+        """The longest time for which it stayed open, and the shortest after which it was closed."""
         return self._low_s, self._high_s

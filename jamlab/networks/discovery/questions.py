@@ -1,8 +1,8 @@
-"""The questions of NAT behaviour discovery at work: ports of this host, and one STUN server.
+"""Requests of NAT behaviour discovery, sent from ports of this host to one STUN server.
 
-A question that everybody should answer is a transaction with its retransmissions. One that may
-rightly stay without an answer is sent in rounds, each with a control beside it, a plain question
-over the same path (`jamlab.networks.discovery.conclusions` says when silence counts).
+A request that every server answers is a transaction with retransmissions. A request that a NAT may
+leave unanswered is sent in rounds, each with a control: a plain request over the same path
+(`jamlab.networks.discovery.conclusions` defines when silence counts).
 """
 
 import asyncio
@@ -21,37 +21,29 @@ from jamlab.networks.stun.endpoint import Endpoint
 from jamlab.networks.stun.message import HEADER_LENGTH, MalformedMessageError, parse
 
 PATIENCE = Retransmission(rc=5, rm=8)
-"""Of a question everybody should answer: 11.5 s, where RFC 8489's own values take 39.5."""
+"""For requests that every server answers: 11.5 s, where the defaults of RFC 8489 take 39.5 s."""
 
 INTERVAL_S = 0.1
-"""Between rounds."""
+"""Time between rounds."""
 ROUNDS = 100
-"""How many there are at most: who answers 8 of 100 questions still gets his silence counted."""
+"""Largest number of rounds: silence counts when a server answers 8 of 100 controls."""
 GRACE_S = 1.0
-"""How long an answer to the last round is waited for."""
+"""Wait for answers after the last round."""
 TCP_S = 5.0
-"""How long a server has to answer over TCP."""
+"""Time limit for an answer over TCP."""
 
 
 class Inquiry:
-    """Questions put to a server.
-
-    Parameters
-    ----------
-    client : StunClient
-        Whose ports are used.
-    server : Address
-        Who is asked.
-    """
+    """The requests of one discovery to one server."""
 
     def __init__(self, client: StunClient, server: Address) -> None:
         self.client = client
         self.server = server
         self.fresh: list[tuple[Address, Address]] = []
-        """Ports, and how each looked when it was first used."""
+        """Local and first mapped address of each port."""
 
     async def ask(self, port: Endpoint) -> Answer | None:
-        """Ask from a fresh port how it looks."""
+        """Ask for the mapped address of a fresh port."""
         answer = await self.client.ask(self.client.request(port, self.server), PATIENCE)
         if answer is not None and answer.mapped is not None:
             self.fresh.append((port.address, answer.mapped))
@@ -60,16 +52,16 @@ class Inquiry:
     async def seen_from(
         self, addresses: Sequence[Address], port: Endpoint
     ) -> dict[Address, Address]:
-        """Return how a port looks from other addresses of the server's, from those that answer."""
+        """Return a port's mapped address by address of the server, for those that answer."""
         requests = [self.client.request(port, address) for address in addresses]
         answers = await asyncio.gather(*(self.client.ask(r, PATIENCE) for r in requests))
         pairs = zip(addresses, answers, strict=True)
         return {address: a.mapped for address, a in pairs if a is not None and a.mapped}
 
     async def answers_from_elsewhere(self) -> tuple[Answer | None, Answer | None, bool]:
-        """Have answers come from another host and port, and from another port, to a fresh port.
+        """Ask for answers from another host and port, and from another port, to a fresh port.
 
-        Returns the two answers, and whether silence counts.
+        Return the two answers, and whether silence counts.
         """
         async with self.client.port() as fresh:
             if await self.ask(fresh) is None:
@@ -80,9 +72,9 @@ class Inquiry:
             return _heard(both), _heard(port), trip_s is not None
 
     async def turned_back(self) -> tuple[bool, bool]:
-        """Have two fresh ports send to each other's outside address.
+        """Send requests from two fresh ports to each other's mapped address.
 
-        Returns whether one heard the other, and whether silence counts.
+        Return whether one arrived, and whether silence counts.
         """
         async with self.client.port() as one, self.client.port() as two:
             answers = await self.ask(one), await self.ask(two)
@@ -96,9 +88,9 @@ class Inquiry:
             return heard, trip_s is not None
 
     async def closed_after(self, wait_s: float) -> Conclusion[float]:
-        """Tell after how long of silence a fresh port was closed to the server (RFC 5780 §4.6).
+        """Test whether a fresh port is open to the server after a silent wait (RFC 5780 §4.6).
 
-        Returns seconds by when it was closed for certain, infinite if it was open after the wait.
+        Return the seconds after which it was certainly closed; infinite if it was still open.
         """
         async with self.client.port() as sleeper, self.client.port() as waker:
             opening = self.client.request(sleeper, self.server)
@@ -108,7 +100,10 @@ class Inquiry:
             if not (answer and answer.mapped and awake and awake.mapped):
                 return Conclusion(None, UNSURE)
             if awake.mapped[0] != answer.mapped[0]:
-                return Conclusion(None, "RESPONSE-PORT reaches one of several outside hosts only")
+                return Conclusion(
+                    None,
+                    "the NAT has several outside hosts, and RESPONSE-PORT reaches one of them only",
+                )
             waking = self.client.request(waker, self.server, response_port=answer.mapped[1])
             trip_s = await self._repeat([waking], [], waker)
             if (heard := _heard(waking)) is not None:
@@ -120,10 +115,10 @@ class Inquiry:
     async def _repeat(
         self, decisive: Sequence[Request], others: Sequence[Request], port: Endpoint
     ) -> float | None:
-        """Send requests until one of the decisive is answered or its silence counts.
+        """Send requests until a decisive one is answered or its silence counts.
 
-        Returns the longest round trip of the controls, which leave from `port`, in seconds, or None
-        when too few of them were answered for silence to count.
+        Return the longest round-trip time of the controls, which are sent from `port`, in seconds,
+        or None when too few of them were answered for silence to count.
         """
         controls: list[Request] = []
         waiting = [request.answer for request in decisive]
@@ -145,7 +140,7 @@ def _open(heard: Answer, sleeper: Endpoint) -> Conclusion[float]:
     if heard.error:
         return Conclusion(None, f"the server refuses RESPONSE-PORT ({heard.error})")
     if heard.local != sleeper.address:
-        return Conclusion(None, "the server ignores RESPONSE-PORT: it answers who asked")
+        return Conclusion(None, "the server ignores RESPONSE-PORT: it answers to the sender's port")
     return Conclusion(math.inf)
 
 
@@ -154,13 +149,13 @@ def _heard(request: Request) -> Answer | None:
 
 
 async def _first(answers: Sequence[asyncio.Future[Answer]], timeout_s: float) -> bool:
-    """Wait for the first of some answers; return whether one came."""
+    """Wait for the first of several answers; return whether one came."""
     done, _ = await asyncio.wait(answers, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     return bool(done)
 
 
 async def answers_over_tcp(server: Address) -> bool:
-    """Tell whether a server answers a Binding request over TCP (RFC 8489, section 6.2.2)."""
+    """Return whether a server answers a Binding request over TCP (RFC 8489, section 6.2.2)."""
     request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
     with contextlib.suppress(OSError, EOFError, MalformedMessageError):
         async with asyncio.timeout(TCP_S):

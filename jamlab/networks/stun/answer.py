@@ -1,4 +1,4 @@
-"""What a STUN client gets back, as a value (RFC 8489, RFC 5780)."""
+"""A STUN response as a value: addresses, round-trip time and error (RFC 8489, RFC 5780)."""
 
 from typing import NamedTuple
 
@@ -9,35 +9,35 @@ from jamlab.networks.stun.message import is_ipv6
 
 
 class Answer(NamedTuple):
-    """What came back to a request."""
+    """A message that arrived with the transaction ID of a request."""
 
     local: Address
-    """The port of the client's where it came in."""
+    """The client's address at which it arrived."""
     source: Address
-    """Where it came from."""
+    """The address from which it arrived."""
     round_trip_s: float
     """Seconds since the request was first sent."""
     mapped: Address | None = None
-    """The client's address as the server saw it, unless it said none, or no IPv4 one."""
+    """The client's mapped address; None without an IPv4 one."""
     other: Address | None = None
-    """The server's other address, if it has one (RFC 5780, section 7.4)."""
+    """The server's OTHER-ADDRESS, if it has one (RFC 5780, section 7.4)."""
     error: str | None = None
     """Code and reason of an error response."""
     hairpinned: bool = False
-    """Whether it is the request itself."""
+    """Whether it is the request itself, turned back by a NAT."""
 
 
 def answer_of(
     message: stun.Message, source: Address, local: Address, round_trip_s: float
 ) -> Answer:
-    """Return what a message says that came in.
+    """Return a received message as an `Answer`.
 
     Parameters
     ----------
     message : aioice.stun.Message
-        A response, or a request of the client's own.
+        A response, or a request of this client, turned back by a NAT.
     source, local : Address
-        Where it came from, and where it came in.
+        The address from which it came, and the address at which it arrived.
     round_trip_s : float
         Seconds since the request was first sent.
     """
@@ -47,14 +47,14 @@ def answer_of(
         source,
         round_trip_s,
         _ipv4(found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")),
-        _ipv4(found.get("OTHER-ADDRESS") or found.get("CHANGED-ADDRESS")),  # RFC 3489's name of it
+        _ipv4(found.get("OTHER-ADDRESS") or found.get("CHANGED-ADDRESS")),  # its RFC 3489 name
         _error(message) if message.message_class is stun.Class.ERROR else None,
         message.message_class is stun.Class.REQUEST,
     )
 
 
 def _error(message: stun.Message) -> str:
-    """Return what went wrong, fit to be shown: the words are a stranger's."""
+    """Return code and reason, short and printable, as an unknown server wrote the reason."""
     code, reason = message.attributes.get("ERROR-CODE", (0, "no reason given"))
     printable = "".join(filter(str.isprintable, reason))
     return f"{code} {printable[:80]}".strip()

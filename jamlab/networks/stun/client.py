@@ -1,9 +1,9 @@
-"""A STUN client over UDP, with several ports and one table of what it asked (RFC 8489).
+"""A STUN client over UDP with several ports and one table of transactions (RFC 8489).
 
-aioice has a transaction that belongs to one port and takes answers there. To find out how a NAT
-behaves (RFC 5780), an answer is wanted at another port than the request's, or the request itself
-comes back by hairpinning. So what comes in at any port is looked up by its transaction ID alone:
-who has that was sent the request, or is on its way.
+A transaction of aioice takes responses at the request's port alone. In NAT behaviour discovery (RFC
+5780) a response may arrive at another port, or the request itself may come back by hairpinning. So
+a message at any port is matched by its transaction ID alone: only the server and the systems on the
+path know it.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ from jamlab.networks.stun.message import (
 
 @dataclass(frozen=True, slots=True)
 class Retransmission:
-    """When a request is sent again over UDP, and when it is given up (RFC 8489, section 6.2.1).
+    """Retransmission timing of a request over UDP (RFC 8489, section 6.2.1).
 
     Raises
     ------
     ValueError
-        When a field has no meaning.
+        When a field has an invalid value.
     """
 
     rto_s: float = 0.5
-    """Seconds from the first request to the second; each of the next waits doubles."""
+    """Seconds from the first transmission to the second; each later wait doubles."""
     rc: int = 7
-    """How often it is sent in all."""
+    """Number of transmissions."""
     rm: float = 16.0
-    """How long the last one is waited for, in units of `rto_s`."""
+    """Wait after the last transmission, in units of `rto_s`."""
 
     def __post_init__(self) -> None:
         if not (self.rto_s > 0 and self.rc >= 1 and self.rm > 0):
@@ -52,13 +52,13 @@ class Retransmission:
             )
 
     def waits_s(self) -> Iterator[float]:
-        """Yield how long to wait after each sending, in seconds."""
+        """Yield the wait after each transmission, in seconds."""
         yield from (self.rto_s * 2**sent for sent in range(self.rc - 1))
         yield self.rto_s * self.rm
 
     @property
     def total_s(self) -> float:
-        """How long it takes to give up, in seconds."""
+        """Time until the request fails, in seconds."""
         return sum(self.waits_s())
 
 
@@ -68,13 +68,12 @@ class Request:
     Parameters
     ----------
     port : Endpoint
-        Where it leaves from.
+        The local port from which it is sent.
     destination : Address
-        Whom it asks.
+        The server's address.
     message : aioice.stun.Message
-        What it asks.
     extra : sequence of Attribute
-        What aioice cannot write.
+        Attributes that aioice cannot write.
     """
 
     def __init__(
@@ -85,11 +84,11 @@ class Request:
         self._destination = destination
         self._data = encode(message, extra=extra)
         self.answer: asyncio.Future[Answer] = self._loop.create_future()
-        """The first that comes, at any port."""
+        """The first answer, at any port."""
         self.first_sent_s = math.inf
-        """When it was sent first, by the loop's clock in seconds."""
+        """Time of the first transmission, on the loop's clock in seconds."""
         self.last_sent_s = -math.inf
-        """When it was sent last."""
+        """Time of the last transmission."""
 
     def send(self) -> None:
         """Send it, for the first time or again."""
@@ -98,9 +97,9 @@ class Request:
         self._port.send(self._data, self._destination)
 
     def take(self, received: Received, source: Address, local: Address) -> None:
-        """Take what came with its transaction ID; only the first counts.
+        """Take a message with this transaction ID; only the first counts.
 
-        The request itself, where it was sent from, is an echo of the server's: no hairpinning.
+        The request itself, at the port that sent it, is an echo of the server, not hairpinning.
         """
         echo = received.message.message_class is stun.Class.REQUEST and local == self._port.address
         if not self.answer.done() and not echo:
@@ -110,28 +109,22 @@ class Request:
 
 
 class StunClient:
-    """Ask STUN servers from ports of one host.
-
-    Parameters
-    ----------
-    host : str
-        The IPv4 address to ask from.
-    """
+    """Send Binding requests to STUN servers from ports of one local IPv4 address."""
 
     def __init__(self, host: str) -> None:
         self.host = host
         self.unsendable = 0
-        """Requests the system refused to send."""
+        """Requests that the system refused to send."""
         self._requests: dict[bytes, Request] = {}
 
     @asynccontextmanager
     async def port(self) -> AsyncIterator[Endpoint]:
-        """Open a port that nobody has used, as long as the context lasts.
+        """Open a fresh UDP port while the context lasts.
 
         Raises
         ------
         OSError
-            The host is none of this machine's.
+            The host is not an address of this machine.
         """
         endpoint = await open_endpoint((self.host, 0), self._receive, self)
         try:
@@ -148,18 +141,18 @@ class StunClient:
         change: int = 0,
         response_port: int | None = None,
     ) -> Request:
-        """Make a Binding request, which is not sent yet.
+        """Make a Binding request without sending it.
 
         Parameters
         ----------
         port : Endpoint
-            Where it leaves from.
+            The local port from which it will be sent.
         destination : Address
-            Whom it asks.
+            The server's address.
         change : int
-            Flags of CHANGE-REQUEST: from where the answer shall come (RFC 5780, section 7.2).
+            Flags of CHANGE-REQUEST (RFC 5780, section 7.2).
         response_port : int, optional
-            The port where the answer shall go to (RFC 5780, section 7.5).
+            Value of RESPONSE-PORT (RFC 5780, section 7.5).
         """
         attributes = {"CHANGE-REQUEST": change} if change else {}
         message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes=attributes)
@@ -173,7 +166,7 @@ class StunClient:
     async def ask(
         self, request: Request, retransmission: Retransmission = Retransmission()
     ) -> Answer | None:
-        """Send a request, and again while no answer comes; return None when none came at all."""
+        """Send a request with retransmissions; return its answer, or None after the last wait."""
         for wait_s in retransmission.waits_s():
             request.send()
             done, _ = await asyncio.wait({request.answer}, timeout=wait_s)

@@ -1,15 +1,16 @@
-"""What a STUN server answers, for itself and for NAT behaviour discovery (RFC 8489, RFC 5780).
+"""A STUN server without its sockets, with NAT behaviour discovery (RFC 8489, RFC 5780).
 
-A client finds out how its NAT maps by asking at several addresses, and how it filters by asking for
-an answer from an address it has not sent to. Both need a server of two hosts with two ports each:
+A client discovers its NAT's mapping by requests to several addresses of the server, and the
+filtering by responses from an address to which it has not sent. Both need a server with two hosts
+and two ports each:
 
-                  answer leaves from, with the flags      where OTHER-ADDRESS points
-    asked at      neither  change-port  change-IP  both
+                  source of the response, by flags        OTHER-ADDRESS
+    request to    none     change-port  change-IP  both
     Da:Dp         Da:Dp    Da:Cp        Ca:Dp      Ca:Cp  Ca:Cp
 
-Of a server of one host nobody can ask this, so it has no OTHER-ADDRESS and refuses CHANGE-REQUEST.
-Either, when asked to, sends its answer to another port of the client's (RESPONSE-PORT, to find out
-the lifetime of mappings) or makes it longer (PADDING, to find out whether fragments pass).
+A server with one host sends no OTHER-ADDRESS and refuses CHANGE-REQUEST. Both kinds support
+RESPONSE-PORT (the response goes to another port of the client, to measure the lifetime of mappings)
+and PADDING (a longer response, to test whether fragments pass).
 """
 
 from collections.abc import Sequence
@@ -45,41 +46,38 @@ CHANGE_IP = 0x4
 
 
 class Reply(NamedTuple):
-    """A datagram a STUN server has to send."""
+    """A datagram that a STUN server has to send."""
 
     source: Address
-    """The address of the server's it must leave from."""
+    """The server's address from which it must be sent."""
     destination: Address
-    """The client."""
     payload: bytes
-    """A STUN message."""
 
 
 @dataclass(slots=True)
 class StunCounters:
-    """What became of every datagram: ``received = answered + refused + discarded + malformed``."""
+    """Counts of datagrams: ``received = answered + refused + discarded + malformed``."""
 
     received: int = 0
-    """Datagrams handed in."""
     answered: int = 0
     """Binding requests that got a success response."""
     refused: int = 0
     """Binding requests that got an error response."""
     discarded: int = 0
-    """STUN messages that ask for nothing here, such as indications."""
+    """STUN messages that are not Binding requests, such as indications."""
     malformed: int = 0
     """Datagrams that are not STUN."""
     unsendable: int = 0
-    """Answers the system refused to send."""
+    """Responses that the system refused to send."""
 
 
 def check_addresses(hosts: Sequence[str], ports: Sequence[int]) -> None:
-    """Check that a STUN server can have these addresses; a port 0 is yet to be chosen.
+    """Check that a STUN server can have these addresses; port 0 means any free port.
 
     Raises
     ------
     ValueError
-        They are neither one nor two times two different ones.
+        They are neither one host and port nor two different hosts and ports.
     """
     if (len(hosts), len(ports)) not in ((1, 1), (2, 2)):
         raise ValueError(
@@ -103,12 +101,12 @@ class StunCore:
     ports : sequence of int
         As many ports, the same on each host.
     counters : StunCounters, optional
-        Where to count; by default counters of its own.
+        By default new ones.
 
     Raises
     ------
     ValueError
-        The addresses are neither one nor two times two different ones.
+        They are neither one host and port nor two different hosts and ports.
     """
 
     def __init__(
@@ -116,9 +114,8 @@ class StunCore:
     ) -> None:
         check_addresses(hosts, ports)
         self.counters = counters or StunCounters()
-        """What became of what came in."""
         self.addresses: tuple[Address, ...] = tuple((h, p) for h in hosts for p in ports)
-        """Where it has to listen."""
+        """The addresses on which the server has to listen."""
         self._discovery = len(self.addresses) > 1
         self._understood = {PADDING, RESPONSE_PORT} | (
             {CHANGE_REQUEST} if self._discovery else set()
@@ -131,7 +128,7 @@ class StunCore:
         }
 
     def _route(self, address: Address, flags: int) -> tuple[Address, bytes]:
-        """Return where an answer leaves from, and what it says of the server's addresses."""
+        """Return a response's source address, and its attributes for the server's addresses."""
         origin = self._changed(address, flags)
         addresses = encode_address("RESPONSE-ORIGIN", origin)
         if self._discovery:
@@ -146,16 +143,16 @@ class StunCore:
         return self.addresses[index]
 
     def receive(self, data: bytes, source: Address, local: Address) -> Reply | None:
-        """Take a datagram and return the answer to it, if it gets one.
+        """Take a datagram, and return the response if there is one.
 
         Parameters
         ----------
         data : bytes
-            Anything.
+            Not checked yet.
         source : Address
-            Where it came from.
+            The client's address.
         local : Address
-            At which of the server's addresses it came in.
+            The server's address at which the datagram arrived.
         """
         counters = self.counters
         counters.received += 1
@@ -186,7 +183,7 @@ class StunCore:
         self.counters.answered += 1
         flags = request.attributes.get("CHANGE-REQUEST", 0) & (CHANGE_IP | CHANGE_PORT)
         origin, more = self._routes[local, flags]
-        # As long as the client's, not as the MTU: nobody gets more than was sent in their name.
+        # As long as the request's, not as the MTU: a forged source must not get amplified traffic.
         more += b"".join(encode_attribute(Attribute(PADDING, bytes(len(p)))) for p in padding)
         payload = encode_binding_response(request.transaction_id, source, more)
         if "FINGERPRINT" in request.attributes:

@@ -1,4 +1,4 @@
-"""A UDP endpoint: the shell round a core that takes datagrams."""
+"""A UDP socket on the running loop that hands datagrams to a core without sockets."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,24 +7,24 @@ from typing import Protocol, TypeAlias, cast
 from jamlab.networks.model.packet import Address
 
 Receive: TypeAlias = Callable[[bytes, Address, Address], None]
-"""Takes a datagram, where it came from, and at which address it came in."""
+"""Takes a datagram, its source, and the local address at which it arrived."""
 
 
 class Counters(Protocol):
-    """Where an endpoint notes what the core cannot know."""
+    """Counts that an endpoint keeps for its core."""
 
     unsendable: int
 
 
 class Endpoint(asyncio.DatagramProtocol):
-    """Hand datagrams to a function, send some, and say when the socket is released.
+    """A UDP socket: send datagrams, pass received ones on, and wait for its release.
 
     Parameters
     ----------
-    receive : callable
-        Called with each datagram, its source, and the address it came in at.
+    receive : Receive
+        Called with each datagram.
     counters : Counters
-        Datagrams the system refuses to send are counted here.
+        Counts the datagrams that the system refuses to send.
     """
 
     def __init__(self, receive: Receive, counters: Counters) -> None:
@@ -33,9 +33,9 @@ class Endpoint(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
         self._closed = asyncio.get_running_loop().create_future()
         self.address: Address
-        """Where it listens."""
+        """The local address."""
         self.error: Exception | None = None
-        """What the system said when it last refused to send."""
+        """The last error of sending."""
 
     def send(self, data: bytes, destination: Address) -> None:
         """Send a datagram."""
@@ -56,11 +56,11 @@ class Endpoint(asyncio.DatagramProtocol):
         self.address = host, port
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        """Hand a datagram on (asyncio calls this)."""
+        """Pass a datagram on (asyncio calls this)."""
         self._receive(data, addr, self.address)
 
     def error_received(self, exc: Exception) -> None:
-        """Count what could not be sent (asyncio calls this)."""
+        """Count a datagram that could not be sent (asyncio calls this)."""
         self.error = exc
         self._counters.unsendable += 1
 
@@ -75,16 +75,16 @@ async def open_endpoint(local: Address, receive: Receive, counters: Counters) ->
     Parameters
     ----------
     local : Address
-        Where to listen; port 0 takes any free one.
-    receive : callable
-        Called with each datagram, its source, and the address it came in at.
+        Local address; port 0 takes any free port.
+    receive : Receive
+        Called with each datagram.
     counters : Counters
-        Datagrams the system refuses to send are counted here.
+        Counts the datagrams that the system refuses to send.
 
     Raises
     ------
     OSError
-        The address cannot be had.
+        The address is not available.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -97,7 +97,7 @@ async def open_endpoint(local: Address, receive: Receive, counters: Counters) ->
 
 
 def cannot_listen(transport: str, local: Address, error: OSError) -> OSError:
-    """Return the error of an address that cannot be had, in words that name it."""
+    """Return an error that names the unavailable address."""
     return OSError(
         error.errno,
         f"cannot listen for {transport} at {local[0]}:{local[1]} ({error.strerror}): "

@@ -1,9 +1,9 @@
-"""STUN messages as a server reads and writes them (RFC 8489).
+"""Reading and writing of STUN messages, strict enough for a server (RFC 8489).
 
-aioice has the format of the attributes and the two checksums. A client may be lenient where a
-server may not, so this module adds what only a server needs: all that can be wrong with a message
-is one exception, attributes aioice skips are seen (comprehension-required ones have to be refused,
-and XOR-PEER-ADDRESS may be repeated), and an answer may carry attributes aioice cannot write.
+aioice has the attribute formats and the two checksums, but is written for a client. This module
+adds a server's needs: one exception for every malformed message, access to attributes that aioice
+skips (unknown comprehension-required ones must be refused, XOR-PEER-ADDRESS may be repeated), and
+attributes that aioice cannot write.
 """
 
 import struct
@@ -50,42 +50,42 @@ _REASONS = {
 
 
 class MalformedMessageError(ValueError):
-    """The bytes are no STUN message; such are dropped (RFC 8489, section 6.3)."""
+    """The bytes are not a STUN message; a receiver drops them (RFC 8489, section 6.3)."""
 
 
 class Attribute(NamedTuple):
-    """One attribute as it stands in a message."""
+    """One attribute as it is encoded in a message."""
 
     type: int
     value: bytes
 
 
 class Received(NamedTuple):
-    """A message that came in."""
+    """A received message."""
 
     message: stun.Message
-    """What aioice made of it; of a repeated attribute it keeps the last."""
+    """The message as aioice parses it; of a repeated attribute it keeps the last."""
     attributes: tuple[Attribute, ...]
-    """All attributes in their order, without those that follow MESSAGE-INTEGRITY."""
+    """All attributes in order, except those after MESSAGE-INTEGRITY."""
 
     def values(self, type_: int) -> list[bytes]:
-        """Return the value of every attribute of a type, in their order."""
+        """Return the values of all attributes of a type, in order."""
         return [attribute.value for attribute in self.attributes if attribute.type == type_]
 
     def unknown(self, understood: Iterable[int] = ()) -> list[int]:
-        """Return the comprehension-required types a server has to refuse (RFC 8489, section 6.3.1).
+        """Return the unknown comprehension-required types (RFC 8489, section 6.3.1).
 
         Parameters
         ----------
         understood : iterable of int
-            Types the server understands in this message besides those every server does.
+            Types that the server understands in this message, besides the general ones.
         """
         types = {a.type for a in self.attributes if a.type < _COMPREHENSION_OPTIONAL}
         return sorted(types - _UNDERSTOOD - set(understood))
 
 
 def is_bare_binding_request(data: bytes) -> bool:
-    """Tell whether this is a Binding request without attributes: most of what a server gets."""
+    """Return whether this is a Binding request without attributes, the most frequent message."""
     return len(data) == HEADER_LENGTH and data[:8] == _BARE_BINDING_REQUEST
 
 
@@ -95,7 +95,7 @@ def parse(data: bytes) -> Received:
     Raises
     ------
     MalformedMessageError
-        It is not well-formed, its FINGERPRINT is wrong, or its method is not known.
+        It is not well-formed, its FINGERPRINT is wrong, or its method is unknown.
     """
     attributes = tuple(_attributes(data))
     try:
@@ -120,7 +120,7 @@ def _attributes(data: bytes) -> Iterable[Attribute]:
 
 
 def peer_addresses(received: Received) -> list[Address]:
-    """Return every XOR-PEER-ADDRESS of a message that `parse` has read."""
+    """Return every XOR-PEER-ADDRESS of a received message."""
     transaction_id = received.message.transaction_id
     return [
         stun.unpack_xor_address(value, transaction_id)
@@ -129,7 +129,7 @@ def peer_addresses(received: Received) -> list[Address]:
 
 
 def is_ipv6(address: Address) -> bool:
-    """Tell the family of an address as aioice reads it."""
+    """Return whether an address that aioice has read is IPv6."""
     return ":" in address[0]
 
 
@@ -145,13 +145,13 @@ def encode(
     Parameters
     ----------
     message : aioice.stun.Message
-        It has neither MESSAGE-INTEGRITY nor FINGERPRINT.
+        Without MESSAGE-INTEGRITY and FINGERPRINT.
     extra : iterable of Attribute
-        What aioice cannot write, put behind its attributes.
+        Attributes that aioice cannot write; they follow the message's own.
     key : bytes, optional
-        With it, the message gets MESSAGE-INTEGRITY.
+        Key of MESSAGE-INTEGRITY; by default there is none.
     fingerprint : bool
-        Whether it gets FINGERPRINT.
+        Whether to add FINGERPRINT.
     """
     data = bytes(message) + b"".join(map(encode_attribute, extra))
     if key is not None:
@@ -161,7 +161,7 @@ def encode(
 
 
 def with_fingerprint(data: bytes) -> bytes:
-    """Return a written message with FINGERPRINT behind it (RFC 8489, section 14.7)."""
+    """Return an encoded message with FINGERPRINT added (RFC 8489, section 14.7)."""
     checksum = struct.pack("!I", stun.message_fingerprint(data))
     data += encode_attribute(Attribute(FINGERPRINT, checksum))
     return stun.set_body_length(data, len(data) - HEADER_LENGTH)
@@ -185,24 +185,24 @@ def error_response(request: stun.Message, code: int) -> stun.Message:
 
 
 def unknown_attributes(types: Iterable[int]) -> Attribute:
-    """Return the UNKNOWN-ATTRIBUTES an error 420 lists (RFC 8489, section 14.10)."""
+    """Return the UNKNOWN-ATTRIBUTES of an error 420 (RFC 8489, section 14.10)."""
     return Attribute(UNKNOWN_ATTRIBUTES, b"".join(struct.pack("!H", type_) for type_ in types))
 
 
 def encode_binding_response(transaction_id: bytes, source: Address, more: bytes = b"") -> bytes:
-    """Write the success response to a Binding request, for which a simulation asks very often.
+    """Write the success response to a Binding request; fast, as simulations need very many.
 
     Parameters
     ----------
     transaction_id : bytes
         The request's, 12 bytes.
     source : Address
-        Where the request came from, IPv4: it becomes XOR-MAPPED-ADDRESS and, for the clients of
-        RFC 5780, section 6.1, MAPPED-ADDRESS.
+        The request's IPv4 source: it becomes XOR-MAPPED-ADDRESS and, for the clients of RFC 5780,
+        section 6.1, MAPPED-ADDRESS.
     more : bytes
-        Attributes already written, put behind these.
+        Further encoded attributes.
     """
-    # An IPv4 address is XORed with the cookie only, so what is cached fits every transaction.
+    # An IPv4 address is XORed with the cookie only, so the cache serves every transaction.
     mapped = encode_address("MAPPED-ADDRESS", source) + encode_address("XOR-MAPPED-ADDRESS", source)
     type_ = stun.Method.BINDING | stun.Class.RESPONSE
     head = struct.pack("!HH", type_, len(mapped) + len(more)) + _COOKIE
@@ -211,6 +211,6 @@ def encode_binding_response(transaction_id: bytes, source: Address, more: bytes 
 
 @lru_cache(maxsize=4096)
 def encode_address(name: str, address: Address) -> bytes:
-    """Write one attribute, by its name in aioice, that holds an IPv4 address."""
+    """Write an attribute with an IPv4 address; ``name`` is its name in aioice."""
     message = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, bytes(12), {name: address})
     return bytes(message)[HEADER_LENGTH:]

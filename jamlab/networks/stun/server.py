@@ -17,17 +17,18 @@ class StunServer:
     hosts : sequence of str
         One IPv4 address, or two for behaviour discovery.
     port : int
-        The port to listen at; 0 takes any free one.
+        The port to listen on; 0 takes any free port.
     alternate_port : int, optional
-        The second port, which only a server of two hosts has; by default the next one, or with port
-        0 any free one.
+        The second port of a server with two hosts; by default the next port, or with port 0 any
+        free one.
 
     Raises
     ------
     ValueError
-        There are more than two hosts, two are the same, or a second port has no second host.
+        There are more than two hosts, two are equal, or there is a second port without a second
+        host.
     OSError
-        On entering the context: an address cannot be had.
+        On entering the context: an address is not available.
     """
 
     def __init__(
@@ -44,13 +45,12 @@ class StunServer:
             self._ports.append(port and port + 1)
         check_addresses(self._hosts, self._ports)
         self.counters = StunCounters()
-        """What became of what came in."""
         self._core: StunCore | None = None
         self._endpoints: dict[Address, Endpoint] = {}
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Where the server listens, while it does: the first is the one to tell clients."""
+        """Addresses on which the server listens; clients use the first. Empty when closed."""
         return tuple(self._endpoints)
 
     async def __aenter__(self) -> Self:
@@ -87,7 +87,7 @@ class StunServer:
 
     def _received(self, data: bytes, source: Address, local: Address) -> None:
         if self._core is None:
-            return  # the other addresses are still being opened; clients ask again
+            return  # the other addresses are still being opened; clients retransmit
         reply = self._core.receive(data, source, local)
         if reply is not None:
             self._endpoints[reply.source].send(reply.payload, reply.destination)

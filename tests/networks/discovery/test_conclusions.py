@@ -1,4 +1,4 @@
-"""What answers mean: RFC 5780's tables, and the rule of `oracle` in words."""
+"""Conclusions from answers against RFC 5780's tables and the rule of `networks.model.rule`."""
 
 import json
 import math
@@ -139,7 +139,7 @@ class TestFiltering:
     def test_answers_from_the_wrong_address(self, both, port):
         told = self.told(both and answer(both), port and answer(port))
         assert told.value is None
-        assert "whatever it is told" in told.reason
+        assert "ignores CHANGE-REQUEST" in told.reason
 
     @pytest.mark.parametrize("which", ["both", "port"])
     def test_a_refusal(self, which):
@@ -169,7 +169,7 @@ class TestPreservation:
         told = conclude_preservation(pairs)
         assert told.value is (None if len(set(same)) > 1 else same[0])
         if told.value is None:
-            assert told.reason == f"{sum(same)} of {len(same)} ports were the same"
+            assert told.reason == f"only {sum(same)} of {len(same)} ports were preserved"
 
 
 def found(nat, **fields):
@@ -186,7 +186,7 @@ class TestMeaning:
         peers = {"no NAT": None, **PRESETS}
         reached = {name for name, peer in peers.items() if direct_possible(nat, peer)}
         if len(reached) == len(peers):
-            assert said.endswith("direct to everybody who has UDP.")
+            assert said.endswith("direct to every peer that has UDP.")
             return
         direct, _, relayed = said.partition(": direct to peers with ")[2].partition("; to ")
         assert set(direct.split(", ")) == reached
@@ -210,13 +210,13 @@ class TestMeaning:
         assert said.endswith("to symmetric only over TURN.")
 
     def test_of_blocked_udp(self):
-        assert "only a TURN server over TCP" in meaning(found(None, udp_blocked=True))
+        assert "only through a TURN server over TCP" in meaning(found(None, udp_blocked=True))
 
     @pytest.mark.parametrize("name", ["mapping", "filtering"])
     def test_of_what_is_not_known(self, name):
         nat = PRESETS["full cone"]
         said = meaning(found(nat, **{name: None}, reasons={name: "it rained"}))
-        assert said == "Whom this host reaches directly is not known: it rained."
+        assert said == "It is unknown which peers this host reaches directly: it rained."
 
 
 class TestDiscovery:

@@ -1,4 +1,4 @@
-"""The search against lifetimes that are known."""
+"""The lifetime search against known lifetimes."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How questions are put: rounds and controls, waits and their bounds, and the look at TCP."""
+"""Requests of discovery: rounds and controls, waits and their bounds, and the TCP check."""
 
 import asyncio
 import math

@@ -44,8 +44,8 @@ def refused(build, *words):
 
 @pytest.mark.parametrize("name", ["", "a.b", " a", "a\n", None, 7])
 def test_names(name):
-    refused(lambda: HostConfig(name), repr(name), "no name for a host")
-    refused(lambda: lan(ALICE, name=name), repr(name), "no name for a network")
+    refused(lambda: HostConfig(name), repr(name), "not a name for a host")
+    refused(lambda: lan(ALICE, name=name), repr(name), "not a name for a network")
 
 
 @pytest.mark.parametrize("addresses", [0, -1, 17, 1.0, "2", True, None])

@@ -1,4 +1,4 @@
-"""What a message says that comes to a client."""
+"""Received messages as answers."""
 
 import pytest
 from aioice import stun

@@ -1,4 +1,4 @@
-"""A client's requests and what comes back, on the simulated internet and on real sockets."""
+"""Requests and answers of the client, on the simulated internet and on real sockets."""
 
 import asyncio
 
