@@ -1,4 +1,4 @@
-"""What a TURN server's core tells its shell to do, and to whom."""
+"""Actions that a TURN server's core requests from the owner of its sockets, and its counters."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -7,21 +7,21 @@ from jamlab.networks.model.packet import Address
 
 
 class Client(NamedTuple):
-    """A client's end of its 5-tuple."""
+    """The client's address and transport in its 5-tuple."""
 
     address: Address
     transport: str
 
 
 class ToClient(NamedTuple):
-    """Send this to the client; over TCP it is padded already."""
+    """Send a message to the client; for TCP it is already padded."""
 
     client: Client
     payload: bytes
 
 
 class ToPeer(NamedTuple):
-    """Send this datagram from the client's relay to a peer."""
+    """Send a datagram from the client's relayed address to a peer."""
 
     client: Client
     peer: Address
@@ -29,15 +29,15 @@ class ToPeer(NamedTuple):
 
 
 class OpenRelay(NamedTuple):
-    """Open a relay for the client, and report that to `TurnCore`."""
+    """Open a relayed address for the client, and report the result to `TurnCore`."""
 
     client: Client
     even: bool
-    """Whether its port has to be even (RFC 8656, section 18.8)."""
+    """Whether the port must be even (RFC 8656, section 18.8)."""
 
 
 class CloseRelay(NamedTuple):
-    """Close the client's relay, or give up opening it."""
+    """Close the client's relayed address, or stop opening it."""
 
     client: Client
 
@@ -47,25 +47,25 @@ Action: TypeAlias = ToClient | ToPeer | OpenRelay | CloseRelay
 
 @dataclass(slots=True)
 class TurnCounters:
-    """What became of what came in."""
+    """Counts of a TURN server's messages and relayed datagrams."""
 
     malformed: int = 0
-    """Messages from clients, or streams of them, that cannot be read."""
+    """Unreadable messages and streams from clients."""
     discarded: int = 0
-    """Messages to ignore, among them data without an allocation, a channel or a permission."""
+    """Ignored messages, e.g. data without an allocation, a channel or a permission."""
     relayed_to_peers: int = 0
-    """Datagrams sent on to peers."""
+    """Datagrams relayed to peers."""
     relayed_to_clients: int = 0
-    """Datagrams sent on to clients."""
+    """Datagrams relayed to clients."""
     relayed_media: int = 0
-    """RTP packets handed to whom they are for: a client, or a peer that is no relay of this server.
-    So one that passes two relays, its sender's and its receiver's, counts once."""
+    """RTP packets relayed to a client, or to a peer that is not a relayed address of this server.
+    So an RTP packet through two allocations, its sender's and its receiver's, counts once."""
     rejected_from_peers: int = 0
-    """Datagrams that came to a relay from a host without permission."""
+    """Datagrams from a host without permission."""
     unsendable: int = 0
-    """Datagrams the system refused to send, and those a client was too slow to take over TCP."""
+    """Datagrams that the system refused to send, or that a slow TCP client did not take."""
     refused: dict[int, int] = field(default_factory=dict)
-    """Error responses by their code."""
+    """Error responses by code."""
 
     def count_refusal(self, code: int) -> None:
         """Count an error response."""

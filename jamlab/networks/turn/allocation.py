@@ -1,9 +1,9 @@
-"""What a TURN server holds for one client: an allocation, its permissions and its channels.
+"""A TURN allocation: one client's relayed address, permissions and channels.
 
-Three things expire, each on its own (RFC 8656, sections 3.2, 9 and 12): the allocation after the
-lifetime agreed, a permission 300 s after it was last installed, a channel 600 s after it was last
-bound. Data refreshes none of them. Nothing here runs by itself: an entry that has expired counts as
-absent when it is looked at, and goes when another of its kind is added.
+Each expires on its own (RFC 8656, sections 3.2, 9 and 12): the allocation after its lifetime, a
+permission 300 s after its last installation, a channel 600 s after its last binding. Data refreshes
+none of them. There are no timers here: an expired entry counts as absent when it is looked up, and
+is removed when another entry of its kind is added.
 """
 
 from jamlab.networks.model.packet import Address
@@ -16,37 +16,37 @@ CHANNEL_LIFETIME_S = 600.0
 """Lifetime of a channel binding (RFC 8656, section 12)."""
 
 DEFAULT_LIFETIME_S = 600
-"""Lifetime of an allocation when the client asks for none, or for less (RFC 8656, section 7.2)."""
+"""Shortest and default lifetime of an allocation (RFC 8656, section 7.2)."""
 
 MAX_LIFETIME_S = 3600
-"""Longest lifetime of an allocation a client can get (RFC 8656, section 7.2)."""
+"""Longest lifetime of an allocation (RFC 8656, section 7.2)."""
 
 CHANNEL_NUMBER_MIN, CHANNEL_NUMBER_MAX = 0x4000, 0x7FFF
-"""First and last channel number a server takes: those of RFC 5766, section 11.
+"""First and last channel number that a server accepts: the range of RFC 5766, section 11.
 
-RFC 8656, section 12, lets clients use no more than 0x4fff, for the sake of those that share a port
-with DTLS. A server has no such port, and coturn's clients still use them all.
+RFC 8656, section 12, limits clients to 0x4fff, as some demultiplex DTLS on the same port. A server
+does not, and coturn's clients still use the larger range.
 """
 
 
 def lifetime_s(requested_s: int | None) -> int:
-    """Return the lifetime a client gets for the one it asked for (RFC 8656, section 7.2)."""
+    """Return the granted lifetime for a requested one (RFC 8656, section 7.2)."""
     return max(DEFAULT_LIFETIME_S, min(requested_s or 0, MAX_LIFETIME_S))
 
 
 class Allocation:
-    """A relayed transport address and who may use it.
+    """A relayed transport address with its permissions and channels.
 
     Parameters
     ----------
     identity : Identity
-        Who created it, and alone may change it.
+        The user that created it; only this user may change it.
     relayed : Address
         The relayed transport address.
     transaction_id : bytes
-        Of the request that created it.
+        Transaction ID of the Allocate request.
     expires_s : float
-        When it expires, on the clock all times here are read from.
+        When it expires, on the clock of all ``now_s``.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Allocation:
         self.transaction_id = transaction_id
         self.expires_s = expires_s
         self.response = b""
-        """What answered the request that created it, and answers it again when it comes again."""
+        """Response to the Allocate request, sent again for its retransmissions."""
         self._permissions: dict[str, float] = {}
         self._peers: dict[int, Address] = {}
         self._channels: dict[Address, tuple[int, float]] = {}
@@ -68,16 +68,16 @@ class Allocation:
         self._permissions[host] = now_s + PERMISSION_LIFETIME_S
 
     def permits(self, host: str, now_s: float) -> bool:
-        """Tell whether data may pass to and from a host."""
+        """Return whether data may pass to and from a host."""
         return self._permissions.get(host, now_s) > now_s
 
     def bind(self, channel: int, peer: Address, now_s: float) -> None:
-        """Bind a channel to a peer, or refresh that, and the permission with it.
+        """Bind a channel to a peer, or refresh the binding; both refresh the permission, too.
 
         Raises
         ------
         ValueError
-            The number is none of a channel, or number or peer are bound otherwise.
+            The channel number is out of range, or the channel or the peer has another binding.
         """
         if not CHANNEL_NUMBER_MIN <= channel <= CHANNEL_NUMBER_MAX:
             raise ValueError(f"a channel number is within 0x4000 and 0x7fff, not 0x{channel:04x}")
@@ -96,11 +96,11 @@ class Allocation:
                 del self._channels[peer], self._peers[channel]
 
     def peer(self, channel: int, now_s: float) -> Address | None:
-        """Return the peer a channel is bound to."""
+        """Return the peer to which a channel is bound."""
         peer = self._peers.get(channel)
         return peer if peer is not None and self._channels[peer][1] > now_s else None
 
     def channel(self, peer: Address, now_s: float) -> int | None:
-        """Return the channel a peer is bound to."""
+        """Return the channel to which a peer is bound."""
         channel, expires_s = self._channels.get(peer, (None, now_s))
         return channel if expires_s > now_s else None

@@ -1,10 +1,10 @@
-"""A STUN and TURN client that says why it was not served (RFC 8489, RFC 8656).
+"""A STUN and TURN client that reports why a server failed (RFC 8489, RFC 8656).
 
-aioice has a client too. It is an ICE agent's: an answer that is no STUN, a signature that does not
-fit and a refused connection are all dropped in silence, for an agent has other candidates. Who asks
-whether a server works wants to hear of just these, so here each becomes a `ServerFaultError`.
+aioice's client belongs to an ICE agent, which has other candidates: it silently drops responses
+that are not STUN, wrong signatures and refused connections. A test of a server needs exactly these,
+so here each becomes a `ServerFaultError`.
 
-One thing is asked at a time, and whoever asks reads the wire meanwhile, so there is no task to end.
+There is one request at a time, and the waiting caller reads from the wire, so no task runs.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from jamlab.networks.turn.fault import Fault, ServerFaultError
 from jamlab.networks.turn.wire import Wire
 
 FIRST_RETRANSMISSION_S = 0.5
-"""Initial retransmission timeout over UDP, which doubles (RFC 8489, section 6.2.1)."""
+"""Initial retransmission timeout over UDP; it doubles (RFC 8489, section 6.2.1)."""
 
 LIFETIME_S = 60
-"""Lifetime asked for: should the end not be told, a server that grants it is soon rid of it."""
+"""Requested lifetime: short, so that an allocation without a final Refresh soon expires."""
 
 _FAULTS = {403: Fault.FORBIDDEN, 486: Fault.QUOTA, 508: Fault.CAPACITY}
 _UNAUTHENTICATED = (400, 401, 438, 441)
@@ -37,7 +37,7 @@ _ATTEMPTS = 4  # without credentials, with them, and twice with a new nonce
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user of a TURN server, and the password (RFC 8489, section 9.2)."""
+    """Long-term credential of a TURN server (RFC 8489, section 9.2)."""
 
     username: str
     password: str
@@ -48,36 +48,36 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """What a server has allocated."""
+    """An allocation as its client sees it."""
 
     relayed: Address
     """The relayed transport address, to which peers send."""
     mapped: Address
-    """Where the client is, as the server sees it."""
+    """The client's server-reflexive address."""
 
 
 class TurnClient:
-    """Ask one server over a wire.
+    """Send requests to one server over a wire.
 
     Parameters
     ----------
     wire : Wire
-        To the server.
+        Connection to the server.
     credential : Credential, optional
-        Needed by a TURN server; none for STUN.
+        For TURN; STUN needs none.
     timeout_s : float
-        How long to wait for an answer, retransmissions over UDP among it.
+        Time limit of a request, with its retransmissions over UDP.
     """
 
     def __init__(
         self, wire: Wire, credential: Credential | None = None, *, timeout_s: float
     ) -> None:
         self.round_trips_s: list[float] = []
-        """Of each request that was answered without having been sent twice (Karn's rule)."""
+        """Round-trip times of requests without retransmission (Karn's rule)."""
         self.software = ""
-        """What the server calls itself (SOFTWARE, RFC 8489, section 14.14)."""
+        """The server's SOFTWARE attribute (RFC 8489, section 14.14)."""
         self.is_authenticated = False
-        """Whether the server has answered a request with the credential, and not refused that."""
+        """Whether the server has accepted the credential."""
         self._wire = wire
         self._credential = credential
         self._timeout_s = timeout_s
@@ -88,22 +88,22 @@ class TurnClient:
 
     @property
     def local_host(self) -> str:
-        """Address of this machine on the way to the server."""
+        """Local address of the wire."""
         return self._wire.local[0]
 
     async def bind(self) -> Address:
-        """Ask for the own address as the server sees it (RFC 8489, section 2).
+        """Return the server-reflexive address (Binding request, RFC 8489, section 2).
 
         Raises
         ------
         ServerFaultError
-            There was no such answer, and why.
+            The request failed; the error has the reason.
         """
         response = await self._answer_to(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
         return self._mapped(response.attributes)
 
     async def allocate(self) -> Relay:
-        """Ask for a relay (RFC 8656, section 7); errors as of `bind`."""
+        """Create an allocation (RFC 8656, section 7); errors: see `bind`."""
         wanted = {"LIFETIME": LIFETIME_S, "REQUESTED-TRANSPORT": UDP_TRANSPORT}
         response = await self._request(stun.Method.ALLOCATE, wanted)
         relayed = response.attributes.get("XOR-RELAYED-ADDRESS")
@@ -113,9 +113,9 @@ class TurnClient:
 
     @asynccontextmanager
     async def allocation(self) -> AsyncIterator[Relay]:
-        """Have a relay while the context lasts; errors as of `bind`.
+        """Hold an allocation while the context lasts; errors: see `bind`.
 
-        One that was given up a moment ago may still count: coturn takes a second to forget it.
+        A full quota is tried again: coturn takes a second to forget a deleted allocation.
         """
         relay = await self._allocate_patiently()
         try:
@@ -135,21 +135,21 @@ class TurnClient:
         return await self.allocate()
 
     async def refresh(self, lifetime_s: int = LIFETIME_S) -> None:
-        """Keep the relay, or with 0 give it up (RFC 8656, section 8); errors as of `bind`."""
+        """Refresh the allocation, or with 0 delete it (RFC 8656, section 8); errors: see `bind`."""
         await self._request(stun.Method.REFRESH, {"LIFETIME": lifetime_s})
 
     async def permit(self, peer: Address) -> None:
-        """Let a host send to the relay (RFC 8656, section 10); errors as of `bind`."""
+        """Create a permission for a peer's host (RFC 8656, section 10); errors: see `bind`."""
         await self._request(stun.Method.CREATE_PERMISSION, {"XOR-PEER-ADDRESS": peer})
 
     def send(self, data: bytes, peer: Address) -> None:
-        """Have the server send data from the relay to a peer (RFC 8656, section 11)."""
+        """Send data to a peer through the allocation (RFC 8656, section 11)."""
         attributes = {"XOR-PEER-ADDRESS": peer, "DATA": data}
         indication = stun.Message(stun.Method.SEND, stun.Class.INDICATION, attributes=attributes)
         self._wire.send(bytes(indication))
 
     async def receive(self) -> tuple[bytes, Address]:
-        """Return data that came to the relay, and from which peer, as the server saw it.
+        """Return data that arrived at the relayed address, and its peer's address.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class TurnClient:
         return self._data.popleft()
 
     async def _request(self, method: stun.Method, attributes: dict[str, Any]) -> stun.Message:
-        """Ask, with credentials once the server has said for which realm (RFC 8489, section 9)."""
+        """Send a request, with the credential once the realm is known (RFC 8489, section 9)."""
         for _ in range(_ATTEMPTS):
             response = await self._answer_to(self._signed(method, attributes))
             code = response.error_code
@@ -179,17 +179,17 @@ class TurnClient:
         return request
 
     def _may_ask_again(self, response: stun.Message) -> bool:
-        """Take the realm and the nonce of an error, if it is one that asks for them."""
-        told = response.attributes
-        code, nonce = response.error_code, told.get("NONCE")
+        """Take realm and nonce from an error response that asks for them."""
+        attributes = response.attributes
+        code, nonce = response.error_code, attributes.get("NONCE")
         if self._credential is None or nonce is None:
             return False
         if code == 438 and self._key is not None:
             self._proof["NONCE"] = nonce
             return True
-        if code != 401 or self._key is not None or "REALM" not in told:
+        if code != 401 or self._key is not None or "REALM" not in attributes:
             return False
-        name, realm = self._credential.username, told["REALM"]
+        name, realm = self._credential.username, attributes["REALM"]
         self._proof = {"USERNAME": name, "REALM": realm, "NONCE": nonce}
         self._key = make_integrity_key(name, realm, self._credential.password)
         return True
@@ -201,7 +201,7 @@ class TurnClient:
         return ServerFaultError(_FAULTS.get(code, Fault.OTHER_ERROR), f"{code} {phrase}".strip())
 
     async def _answer_to(self, request: stun.Message) -> stun.Message:
-        """Send a request, over UDP again and again, and wait for its answer."""
+        """Send a request, with retransmissions over UDP, and wait for its response."""
         loop, wait_s = asyncio.get_running_loop(), FIRST_RETRANSMISSION_S
         began_s = loop.time()
         try:
@@ -229,22 +229,22 @@ class TurnClient:
                 return message
 
     async def _next(self) -> stun.Message | None:
-        """Read a message; data for the relay is laid aside, and what is strange remembered."""
+        """Return the next message; queue relayed data, and note why a message is malformed."""
         data = await self._wire.receive()
         try:
             message = parse(data).message
         except MalformedMessageError as error:
             self._strange = str(error)
             return None
-        told = message.attributes
+        found = message.attributes
         if message.message_method != stun.Method.DATA:
             return message
-        if {"DATA", "XOR-PEER-ADDRESS"} <= told.keys():
-            self._data.append((told["DATA"], told["XOR-PEER-ADDRESS"]))
+        if {"DATA", "XOR-PEER-ADDRESS"} <= found.keys():
+            self._data.append((found["DATA"], found["XOR-PEER-ADDRESS"]))
         return None
 
     def _answers(self, message: stun.Message, request: stun.Message) -> bool:
-        """Tell whether a message answers a request; a success has to be signed as that was."""
+        """Return whether a message answers a request; a success must be signed like the request."""
         kind = message.message_method, message.transaction_id
         if kind != (request.message_method, request.transaction_id):
             return False
@@ -255,15 +255,15 @@ class TurnClient:
         signed = "MESSAGE-INTEGRITY" in request.attributes
         if not signed or message.check_message_integrity(self._key or b""):
             return True
-        self._strange = "a success that is not signed with the password"
+        self._strange = "a success response that is not signed with the password"
         return False
 
     def _silence(self) -> ServerFaultError:
         fault = Fault.NOT_STUN if self._strange else Fault.SILENT
         return ServerFaultError(fault, self._strange)
 
-    def _mapped(self, told: dict[str, Any]) -> Address:
-        mapped: Address | None = told.get("XOR-MAPPED-ADDRESS", told.get("MAPPED-ADDRESS"))
+    def _mapped(self, found: dict[str, Any]) -> Address:
+        mapped: Address | None = found.get("XOR-MAPPED-ADDRESS", found.get("MAPPED-ADDRESS"))
         if mapped is None:
-            raise ServerFaultError(Fault.NOT_STUN, "a success without the address it saw")
+            raise ServerFaultError(Fault.NOT_STUN, "a success response without a mapped address")
         return mapped

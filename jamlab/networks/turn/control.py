@@ -1,11 +1,10 @@
-"""How a TURN server answers requests: allocations and who may change them (RFC 8656).
+"""Authenticated requests of TURN clients: allocations, permissions and channels (RFC 8656).
 
-Every request is authenticated first, then its attributes are understood or refused, then it is
-acted on. A client stands for its 5-tuple, as the server listens at one address, and has at most one
-relay, so a client names its relay, too.
+Every request is first authenticated, then refused for unknown attributes, then executed. The server
+listens on one address, so a client identifies its 5-tuple, and with that its only allocation.
 
-An Allocate request is the only one that cannot be answered at once: `OpenRelay` is returned, and
-the answer follows from `relay_opened` or `relay_failed`. In between the 5-tuple is taken.
+An Allocate request cannot be answered at once: it returns `OpenRelay`, and `relay_opened` or
+`relay_failed` returns the response. In between, another Allocate request of the client is refused.
 """
 
 import random
@@ -48,7 +47,7 @@ _UNDERSTOOD = {
 
 
 class _RefusedError(Exception):
-    """A request that gets an error response, signed."""
+    """A request gets a signed error response."""
 
     def __init__(self, code: int, *extra: Attribute) -> None:
         super().__init__(code)
@@ -56,7 +55,7 @@ class _RefusedError(Exception):
 
 
 class _Request(NamedTuple):
-    """An authenticated request and what is needed to answer it."""
+    """An authenticated request, its sender, and its time of arrival."""
 
     received: Received
     client: Client
@@ -92,13 +91,13 @@ class TurnControl:
     users : mapping of str to str
         Passwords by user names.
     realm : str
-        Name of the domain they belong to.
+        The users' realm.
     rng : random.Random
         Source of nonces and transaction IDs.
     quota : int, optional
-        How many allocations a user may have at once; without it, any number.
+        Largest number of allocations of a user; by default unlimited.
     nonce_lifetime_s : float
-        How long a client may go on with a nonce before it is told to take a new one.
+        Time after which a nonce is stale.
     """
 
     def __init__(
@@ -111,9 +110,8 @@ class TurnControl:
         nonce_lifetime_s: float = 600.0,
     ) -> None:
         self.counters = TurnCounters()
-        """What became of what came in."""
         self.allocations: dict[Client, Allocation] = {}
-        """Allocations by client; those that expired stay until `expire` is called."""
+        """Allocations by client; expired ones stay until `expire` is called."""
         self._rng = rng
         self._credentials = Credentials(users, realm, rng, nonce_lifetime_s)
         self._quota = quota
@@ -125,10 +123,10 @@ class TurnControl:
             stun.Method.CHANNEL_BIND: self._channel_bind,
         }
         self.methods = self._handlers.keys()
-        """Methods of the requests answered here."""
+        """Methods that `answer` takes."""
 
     def relay_opened(self, client: Client, relayed: Address, now_s: float) -> Sequence[Action]:
-        """Take note that the relay asked for is there, and answer the client."""
+        """Create the allocation of an opened relayed address, and answer the client."""
         request = self._opening.pop(client)
         lifetime = lifetime_s(request.attributes.get("LIFETIME"))
         allocation = Allocation(request.identity, relayed, request.transaction_id, now_s + lifetime)
@@ -144,17 +142,17 @@ class TurnControl:
         return [response]
 
     def relay_failed(self, client: Client) -> Sequence[Action]:
-        """Take note that the relay asked for cannot be had, and tell the client."""
+        """Refuse the allocation, as the relayed address could not be opened."""
         return [self._refuse(self._opening.pop(client), _RefusedError(508))]
 
     def client_lost(self, client: Client) -> Sequence[Action]:
-        """Take note that a client's connection is closed: its allocation goes with it."""
+        """Delete the allocation of a client whose connection is closed."""
         opening = self._opening.pop(client, None)
         allocation = self.allocations.pop(client, None)
         return [CloseRelay(client)] if opening or allocation else ()
 
     def expire(self, client: Client, now_s: float) -> Sequence[Action]:
-        """Delete a client's allocation if it is due."""
+        """Delete a client's allocation if it has expired."""
         allocation = self.allocations.get(client)
         if allocation is None or allocation.expires_s > now_s:
             return ()
@@ -162,12 +160,12 @@ class TurnControl:
         return [CloseRelay(client)]
 
     def allocation(self, client: Client, now_s: float) -> Allocation | None:
-        """Return a client's allocation, if it has one that has not expired."""
+        """Return a client's allocation, unless it has expired."""
         allocation = self.allocations.get(client)
         return allocation if allocation is not None and allocation.expires_s > now_s else None
 
     def answer(self, received: Received, client: Client, now_s: float) -> Sequence[Action]:
-        """Take a request whose method is one of `methods`."""
+        """Answer a request; its method must be one of `methods`."""
         try:
             identity = self._credentials.authenticate(received, client.address, now_s)
         except AuthenticationError as error:
@@ -200,7 +198,7 @@ class TurnControl:
         if allocation is not None and allocation.transaction_id == request.transaction_id:
             return [ToClient(client, allocation.response)]
         if opening is not None and opening.transaction_id == request.transaction_id:
-            return ()  # a retransmission: the answer to the first is on its way
+            return ()  # a retransmission: the response is yet to come
         if allocation is not None or opening is not None:
             raise _RefusedError(437)
         _check_what_is_asked_for(request)
@@ -254,7 +252,7 @@ class TurnControl:
 
 
 def _check_what_is_asked_for(request: _Request) -> None:
-    """Refuse what cannot be had, in the order of RFC 8656, section 7.2."""
+    """Refuse unsupported attributes, in the order of RFC 8656, section 7.2."""
     transport = request.attributes.get("REQUESTED-TRANSPORT")
     token = request.received.values(RESERVATION_TOKEN)
     even = request.received.values(EVEN_PORT)

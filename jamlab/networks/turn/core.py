@@ -1,8 +1,8 @@
-"""A TURN server without its sockets (RFC 8656): messages in, actions out.
+"""A TURN server without its sockets: messages in, actions out (RFC 8656).
 
-The core is told what came in, from whom and when, and returns what has to be done: send to a
-client, send from a relay to a peer, open a relay, close it. Requests are `TurnControl`'s; here is
-what carries data, and what tells one from the other.
+The core takes each message with its sender and time, and returns actions: send to a client or from
+a relayed address to a peer, open or close a relayed address. `TurnControl` answers requests; this
+module sorts messages and relays data.
 """
 
 import struct
@@ -28,21 +28,21 @@ from jamlab.networks.turn.stream import CHANNEL_HEADER_LENGTH
 
 
 class TurnCore(TurnControl):
-    """A TURN server without its sockets; parameters as of `TurnControl`."""
+    """A TURN server without its sockets; parameters as in `TurnControl`."""
 
     def receive(self, data: bytes, client: Client, now_s: float) -> Sequence[Action]:
-        """Take one message from a client: a datagram, or what `TurnStream` cut from a stream.
+        """Take one message from a client: a datagram, or a message from `TurnStream`.
 
         Parameters
         ----------
         data : bytes
-            Anything.
+            Not checked yet.
         client : Client
-            Who sent it.
+            The sender.
         now_s : float
-            The time, on a clock that never goes back.
+            The time, on a monotonic clock.
         """
-        if data and data[0] >> 6 == 1:  # the first two bits tell (RFC 8656, section 12.5)
+        if data and data[0] >> 6 == 1:  # ChannelData (RFC 8656, section 12.5)
             return self._channel_data(data, client, now_s)
         if is_bare_binding_request(data):
             return [ToClient(client, encode_binding_response(data[8:], client.address))]
@@ -56,7 +56,7 @@ class TurnCore(TurnControl):
     def receive_from_peer(
         self, data: bytes, peer: Address, client: Client, now_s: float
     ) -> ToClient | None:
-        """Take a datagram that came to a client's relay (RFC 8656, sections 11.3 and 12.7)."""
+        """Take a datagram to a client's relayed address (RFC 8656, sections 11.3 and 12.7)."""
         allocation = self.allocation(client, now_s)
         if allocation is None or not allocation.permits(peer[0], now_s):
             self.counters.rejected_from_peers += 1

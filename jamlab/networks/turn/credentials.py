@@ -1,4 +1,4 @@
-"""Who may use a TURN server: long-term credentials (RFC 8489, section 9.2)."""
+"""Long-term credentials and nonces of a TURN server (RFC 8489, section 9.2)."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ from jamlab.networks.stun.message import Received
 
 
 class AuthenticationError(Exception):
-    """A request whose sender did not prove who it is.
+    """A request is not authenticated.
 
     Attributes
     ----------
@@ -28,28 +28,28 @@ class AuthenticationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who sent a request, and the key that signs the answer."""
+    """The user of a request, and the key that signs the response."""
 
     username: str
     key: bytes
 
 
 class Credentials:
-    """The users of a server, and the nonces it hands out.
+    """The users of a server, and its nonces.
 
-    A nonce is the time it was made and a keyed hash of that and of the client's address. So nothing
-    is stored for clients that only knock, and no two clients get the same one.
+    A nonce consists of its time of creation and a keyed hash of that time and the client's address.
+    So the server stores nothing for unauthenticated clients, and each client's nonces differ.
 
     Parameters
     ----------
     users : mapping of str to str
         Passwords by user names.
     realm : str
-        Name of the domain they belong to.
+        The users' realm.
     rng : random.Random
         Source of the secret that makes nonces unforgeable.
     nonce_lifetime_s : float
-        How long a nonce is valid; at most an hour (RFC 8656, section 5).
+        Validity of a nonce; at most an hour (RFC 8656, section 5).
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Credentials:
         return f"{made_ms:x}-{digest}".encode()
 
     def authenticate(self, received: Received, client: Address, now_s: float) -> Identity:
-        """Find out who sent a request, by the checks of RFC 8489, section 9.2.4, in their order.
+        """Return the user of a request after the checks of RFC 8489, section 9.2.4, in order.
 
         Raises
         ------
         AuthenticationError
-            401 for no or wrong credentials, 400 for incomplete ones, 438 for a nonce that is too
-            old or was not made for this client.
+            401 for no or wrong credentials, 400 for incomplete ones, 438 for a nonce that is stale
+            or belongs to another client.
         """
         attributes = received.message.attributes
         if "MESSAGE-INTEGRITY" not in attributes:
@@ -97,7 +97,7 @@ class Credentials:
             made_ms = int(nonce.partition(b"-")[0], 16)
         except ValueError:
             return False
-        # Only after this is the time in it one of ours, of a size that can be calculated with.
+        # Only a genuine nonce has a time of this server; a forged one could be any huge number.
         if not hmac.compare_digest(nonce, self._nonce_of(client, made_ms)):
             return False
         return now_s * 1e3 - made_ms < self._nonce_lifetime_ms

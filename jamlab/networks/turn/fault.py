@@ -1,7 +1,7 @@
-"""Why a STUN or TURN server does not do what was asked: one word for each cause.
+"""Causes of failed requests to a STUN or TURN server.
 
-The system tells causes apart by exception, number and text, and each layer (resolver, socket, TLS,
-STUN) in its own way; here they become one.
+Resolver, sockets, TLS and STUN report causes in different ways, by exception, number or text; this
+module maps all of them to one enumeration.
 """
 
 import errno
@@ -14,55 +14,55 @@ _NO_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
 class Fault(StrEnum):
-    """What is wrong, in the order in which a client meets it."""
+    """The cause of a failure, in the order in which a client meets them."""
 
     UNSUPPORTED = "unsupported"
-    """It is to be asked in a way that Python has not, e.g. over DTLS."""
+    """Python does not support the transport, e.g. DTLS."""
     NO_NAME = "unknown name"
-    """The name resolves to no IPv4 address."""
+    """The name does not resolve to an IPv4 address."""
     NO_RESOLVER = "no resolver"
-    """Nobody answers what the name resolves to."""
+    """The name resolution got no answer."""
     UNREACHABLE = "unreachable"
-    """The system knows no way there, or was told on the way that there is none."""
+    """There is no route to the server."""
     REFUSED = "refused"
-    """Its machine answers that nothing listens at this port (ICMP port unreachable, TCP RST)."""
+    """No program listens at the port (ICMP port unreachable, TCP RST)."""
     SILENT = "silent"
-    """Nothing came back."""
+    """There was no answer."""
     NO_TLS = "no TLS"
-    """It does not speak TLS there, or not one that both sides know."""
+    """The server does not speak TLS at this port, or shares no version with the client."""
     UNTRUSTED = "untrusted"
-    """Its certificate is not trusted, has expired, or is another name's."""
+    """The certificate is not trusted, has expired, or belongs to another name."""
     CLOSED = "closed"
-    """It closed the connection."""
+    """The server closed the connection."""
     NOT_STUN = "not STUN"
-    """What came back is no answer of a STUN server."""
+    """The answer is not a valid STUN response."""
     NO_TURN = "no TURN"
-    """It is a STUN server and does not relay."""
+    """The STUN server does not relay."""
     WRONG_CREDENTIALS = "wrong credentials"
-    """It does not know the user, or has another password for it."""
+    """User name or password are wrong."""
     EXPIRED_CREDENTIALS = "expired credentials"
-    """The user name bears a time that is over."""
+    """The time-limited credential has expired."""
     QUOTA = "quota"
-    """The user has as many allocations as it may have (486)."""
+    """The user's allocation quota is reached (486)."""
     CAPACITY = "capacity"
-    """The server has no relay to give (508)."""
+    """The server has no relayed address left (508)."""
     FORBIDDEN = "forbidden"
-    """It does not relay to where it was to relay (403)."""
+    """The server does not relay to this peer (403)."""
     OTHER_ERROR = "other error"
-    """Another error response."""
+    """Any other error response."""
     NOT_RELAYED = "not relayed"
-    """There is a relay, and nothing comes through it."""
+    """The allocation exists, but relays no data."""
 
 
 class ServerFaultError(Exception):
-    """A server did not do what was asked.
+    """A request to a server failed.
 
     Parameters
     ----------
     fault : Fault
-        What is wrong.
+        The cause.
     detail : str
-        What was seen, in the words of who saw it; "" if there is nothing to add.
+        Text of the layer that failed, e.g. an error response's reason; "" without details.
     """
 
     def __init__(self, fault: Fault, detail: str = "") -> None:
@@ -72,13 +72,7 @@ class ServerFaultError(Exception):
 
 
 def fault_of(error: OSError) -> ServerFaultError:
-    """Return what an error of the system says of a server.
-
-    Parameters
-    ----------
-    error : OSError
-        Of resolving a name, opening a connection, or using a socket.
-    """
+    """Return the cause of an error from name resolution, a connection or a socket."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return ServerFaultError(Fault.UNTRUSTED, error.verify_message)
     if isinstance(error, ssl.SSLError):

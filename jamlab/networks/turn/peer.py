@@ -1,4 +1,4 @@
-"""The peer of a relay: whoever sends to it, and is sent to by the relay's client."""
+"""A peer of a TURN allocation, and the round-trip time between peer and client."""
 
 import asyncio
 import secrets
@@ -11,20 +11,20 @@ from jamlab.networks.stun.endpoint import Endpoint, open_endpoint
 from jamlab.networks.turn.client import TurnClient
 from jamlab.networks.turn.fault import Fault, ServerFaultError
 
-_FIRST_WAIT_S = 0.5  # which doubles, as between the retransmissions of STUN
+_FIRST_WAIT_S = 0.5  # doubles, like the retransmission timeout of STUN
 _PAYLOAD_BYTES = 16
 _MOST_WAITING = 64
 
 
 class Peer(Protocol):
-    """Who sends datagrams and gets some: a socket, or the client of another relay."""
+    """A sender and receiver of datagrams: a socket, or the client of another allocation."""
 
     def send(self, data: bytes, peer: Address, /) -> None:
         """Send to an address."""
         ...
 
     async def receive(self) -> tuple[bytes, Address]:
-        """Return what came, and where from."""
+        """Return a datagram and its source."""
         ...
 
 
@@ -62,28 +62,28 @@ async def open_socket_peer(host: str) -> AsyncIterator[Peer]:
 async def relay_round_trip_s(
     peer: Peer, client: TurnClient, relayed: Address, *, timeout_s: float
 ) -> float:
-    """Send a datagram from a peer through a relay to its client, and back.
+    """Send a datagram from a peer through an allocation to its client, and back.
 
     Parameters
     ----------
     peer : Peer
-        Sends first, so that whatever NAT it is behind lets the answer in.
+        Sends first, so that its NAT lets the answer in.
     client : TurnClient
-        Has the relay, and lets the peer's host send to it.
+        Has the allocation, and a permission for the peer's host.
     relayed : Address
-        The relay's address.
+        The relayed address.
     timeout_s : float
-        How long to try.
+        Time limit of all attempts.
 
     Returns
     -------
     float
-        How long it took, in seconds; what was lost before is not in it.
+        Round-trip time of the first datagram that came back, in seconds.
 
     Raises
     ------
     ServerFaultError
-        Nothing came through, or the wire to the server broke.
+        No datagram came back, or the wire to the server broke.
     """
     wait_s = _FIRST_WAIT_S
     try:
@@ -108,7 +108,7 @@ async def _there_and_back_s(peer: Peer, client: TurnClient, relayed: Address) ->
 
 
 async def _arrival(at: Peer, payload: bytes) -> Address:
-    """Wait until a payload arrives; returns where it came from."""
+    """Wait until a payload arrives; return its source."""
     while True:
         data, source = await at.receive()
         if data == payload:

@@ -22,37 +22,38 @@ from jamlab.networks.turn.core import TurnCore
 from jamlab.networks.turn.stream import StreamError, TurnStream
 
 _TRIES = 5
-"""To find a port that is free for UDP and for TCP."""
+"""Attempts to find a port that is free for both UDP and TCP."""
 
 
 class TurnServer:
-    """Relay UDP for clients that come over UDP or TCP, while the context lasts (RFC 8656).
+    """Relay UDP for clients over UDP or TCP while the context lasts (RFC 8656).
 
     Parameters
     ----------
     host : str
-        The IPv4 address to listen at.
+        The IPv4 address to listen on.
     port : int
-        The port to listen at; 0 takes any free one, the same for UDP and TCP.
+        The port to listen on; 0 takes any free port, the same for UDP and TCP.
     users : mapping of str to str
         Passwords by user names.
     rng : random.Random
-        Source of nonces and transaction IDs; `random.SystemRandom` where others can reach it.
+        Source of nonces and transaction IDs; give `random.SystemRandom` for a server that other
+        machines can reach.
     relay_host : str, optional
-        The IPv4 address of the relays; by default `host`.
+        The IPv4 address of the relayed addresses; by default `host`.
     realm : str
-        Name of the domain the users belong to.
+        The users' realm.
     transports : collection of str
-        How clients may come: UDP, TCP, or both.
+        Transports of the clients: UDP, TCP, or both.
     quota : int, optional
-        How many allocations a user may have at once; without it, any number.
+        Largest number of allocations of a user; by default unlimited.
     nonce_lifetime_s : float
-        How long a client may go on with a nonce before it is told to take a new one.
+        Time after which a nonce is stale.
 
     Raises
     ------
     OSError
-        On entering the context: the address cannot be had.
+        On entering the context: the address is not available.
     """
 
     def __init__(
@@ -69,11 +70,11 @@ class TurnServer:
         nonce_lifetime_s: float = 600.0,
     ) -> None:
         self.address: Address = host, port
-        """Where the server listens."""
+        """The address on which the server listens."""
         self.core = TurnCore(
             users, realm=realm, rng=rng, quota=quota, nonce_lifetime_s=nonce_lifetime_s
         )
-        """What decides; its `allocations` are those there are."""
+        """The protocol, with the current `allocations`."""
         self._relay_host = relay_host or host
         self._transports = transports
         self._udp: Endpoint | None = None
@@ -84,7 +85,7 @@ class TurnServer:
 
     @property
     def counters(self) -> TurnCounters:
-        """What became of what came in."""
+        """Counts of messages and relayed datagrams."""
         return self.core.counters
 
     async def __aenter__(self) -> Self:
@@ -98,7 +99,7 @@ class TurnServer:
         return self
 
     async def _open(self, tries: int) -> None:
-        """Listen; any port that is free for UDP may not be for TCP, then another one is tried."""
+        """Listen; a random port that is free for UDP but not for TCP is replaced by another."""
         asked = self.address
         if UDP in self._transports:
             self._udp = await open_endpoint(self.address, self._datagram, self.counters)
@@ -183,7 +184,7 @@ class TurnServer:
 
 
 class _Relay:
-    """A client's relay: being opened, then open, until its allocation ends."""
+    """The relayed address of one client, from its opening to the end of the allocation."""
 
     def __init__(self, server: TurnServer, client: Client, even: bool) -> None:
         self._server = server
@@ -191,7 +192,7 @@ class _Relay:
         self._even = even
         self._endpoint: Endpoint | None = None
         self._timer: asyncio.TimerHandle | None = None
-        # In the server's context, for that tells a simulated loop whose address it is.
+        # In the server's context, which determines the host on a simulated loop.
         self._opening = server._loop.create_task(self._open(), context=server._context)
 
     async def _open(self) -> None:
@@ -211,7 +212,7 @@ class _Relay:
         endpoint = await open_endpoint(local, self._received, counters)
         if not self._even or endpoint.address[1] % 2 == 0:
             return endpoint
-        try:  # the odd port is held meanwhile, so that it cannot be had again
+        try:  # the odd port stays open meanwhile, so that the system gives out another one
             return await self._open_endpoint()
         finally:
             endpoint.close()
@@ -252,7 +253,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, server: TurnServer) -> None:
         self.is_full = False
-        """Whether the client takes so little that data for it is dropped, as UDP would."""
+        """Whether the client reads too slowly, so that its data is dropped, as over UDP."""
         self._server = server
         self._stream = TurnStream()
         self._closed = server._loop.create_future()
@@ -275,7 +276,7 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_full = True
-        self._transport.pause_reading()  # or a client could ask without end, and never listen
+        self._transport.pause_reading()  # or a client could send requests without reading responses
 
     def resume_writing(self) -> None:
         self.is_full = False

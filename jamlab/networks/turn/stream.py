@@ -1,10 +1,9 @@
-"""Messages in a stream: how a TURN server reads what clients send over TCP (RFC 8656).
+"""Framing of STUN messages and ChannelData over TCP (RFC 8656).
 
-STUN messages and ChannelData follow each other without anything between them. The first two bits
-tell them apart, and both have their length in the third and fourth byte: a STUN message's without
-its header and a multiple of four, a ChannelData's without its header and without the padding to
-four bytes that a stream adds (section 12.5). Once out of step there is no way back in, so the first
-thing that is neither ends the connection.
+The messages follow each other without separators. The first two bits distinguish them, and bytes
+three and four hold the length without the header: of a STUN message a multiple of four, of
+ChannelData without the padding to four bytes that is added over TCP (section 12.5). There is no way
+to resynchronise, so the first invalid message ends the connection.
 """
 
 import struct
@@ -16,29 +15,29 @@ from jamlab.networks.stun.message import HEADER_LENGTH
 from jamlab.networks.turn.allocation import CHANNEL_NUMBER_MAX, CHANNEL_NUMBER_MIN
 
 MAX_LENGTH = 65507
-"""Longest body of a message: no more fits into a UDP datagram over IPv4, so none can be relayed."""
+"""Longest body of a message: the largest UDP payload over IPv4, longer data cannot be relayed."""
 
 CHANNEL_HEADER_LENGTH = 4
-"""Length of what precedes the data of a ChannelData message, in bytes (RFC 8656, section 12.4)."""
+"""Length of a ChannelData header, in bytes (RFC 8656, section 12.4)."""
 
 
 class StreamError(ValueError):
-    """The bytes are no sequence of STUN and ChannelData messages."""
+    """The bytes are not a sequence of STUN and ChannelData messages."""
 
 
 class TurnStream:
-    """Cut one direction of a connection into messages, without sockets."""
+    """Split one direction of a connection into messages, without sockets."""
 
     def __init__(self) -> None:
         self._pending = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes and yield the messages they complete, without padding.
+        """Take the next bytes, and yield the messages that they complete, without padding.
 
         Raises
         ------
         StreamError
-            Garbage, or a message longer than `MAX_LENGTH`: the connection is of no more use.
+            Invalid bytes, or a message longer than `MAX_LENGTH`: the connection must be closed.
         """
         data, position = self._pending + data, 0
         try:

@@ -1,8 +1,8 @@
-"""A wire to one STUN or TURN server: whole messages over UDP, TCP or TLS.
+"""Client connection to a STUN or TURN server: whole messages over UDP, TCP or TLS.
 
-What comes in waits until it is asked for, and what goes wrong waits in the same queue, behind it: a
-socket's error is as much an answer as a message is. Over UDP the socket is connected, as the system
-tells none but such a one that a port is closed.
+Received messages and socket errors wait in one queue in their order, because an error is an answer,
+too. The UDP socket is connected, because the system reports a closed port (ICMP) to connected
+sockets only.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from jamlab.networks.turn.fault import Fault, ServerFaultError, fault_of
 from jamlab.networks.turn.stream import StreamError, TurnStream
 
 TLS = "tls"
-"""STUN and TURN over TLS over TCP, beside `jamlab.networks.model.packet`'s UDP and TCP."""
+"""STUN and TURN over TLS over TCP, besides `jamlab.networks.model.packet`'s UDP and TCP."""
 
 _NO_STUN = 0x40  # the first two bits of a STUN message are zero (RFC 8489, section 5)
-_MOST_WAITING = 64  # beyond, what comes is dropped: nobody asked for as much
+_MOST_WAITING = 64  # more than all pending responses; further messages are dropped
 
 
 class Wire(asyncio.BaseProtocol):
     """Messages to and from a server."""
 
     is_reliable: bool
-    """Whether what is sent arrives or breaks the wire: nothing need be sent again."""
+    """Whether the transport delivers every message or fails, and needs no retransmissions."""
 
     def __init__(self) -> None:
         self._inbox: asyncio.Queue[bytes | ServerFaultError] = asyncio.Queue()
@@ -39,7 +39,7 @@ class Wire(asyncio.BaseProtocol):
 
     @property
     def local(self) -> Address:
-        """Address of this end."""
+        """The local address."""
         host, port = self._transport.get_extra_info("sockname")[:2]
         return host, port
 
@@ -53,11 +53,11 @@ class Wire(asyncio.BaseProtocol):
         Raises
         ------
         ServerFaultError
-            The wire broke, or what comes over it is no sequence of messages.
+            The wire broke, or received bytes are not a sequence of messages.
         """
         received = await self._inbox.get()
         if isinstance(received, ServerFaultError):
-            self._inbox.put_nowait(received)  # it stays so
+            self._inbox.put_nowait(received)  # the error is final
             raise received
         return received
 
@@ -122,9 +122,9 @@ class _Stream(Wire, asyncio.Protocol):
             self._transport.abort()
 
     def _check_first(self, data: bytes) -> None:
-        """Refuse text, e.g. HTTP, which would pass for the begin of ChannelData and be waited for.
+        """Refuse text, e.g. HTTP, which looks like the beginning of ChannelData.
 
-        There is no channel before one was bound by STUN messages.
+        STUN messages must come first, because they bind the channels.
         """
         if self._is_first and data[0] >= _NO_STUN:
             raise StreamError(f"it begins with {data[:16]!r}")
@@ -149,17 +149,15 @@ async def open_wire(
     port : int
         The server's port.
     transport : {"udp", "tcp", "tls"}
-        What carries the messages.
     timeout_s : float
-        How long the name may take, and then the connection.
+        Time limit of the name resolution, and again of the connection.
     tls : ssl.SSLContext, optional
-        What to trust over TLS; by default what the system trusts, and the file that
-        ``SSL_CERT_FILE`` names in its place.
+        Trusted certificates; by default the system's, or the file that ``SSL_CERT_FILE`` names.
 
     Raises
     ------
     ServerFaultError
-        There is no connection, and why.
+        The connection failed; the error has the reason.
     """
     address = await _resolved(host, port, transport, timeout_s)
     context = (tls or ssl.create_default_context()) if transport == TLS else None
@@ -180,7 +178,7 @@ async def _resolved(host: str, port: int, transport: str, timeout_s: float) -> A
             found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=kind)
     except TimeoutError:
         raise ServerFaultError(Fault.NO_RESOLVER) from None
-    except UnicodeError:  # a name that cannot be asked for, e.g. with an empty label
+    except UnicodeError:  # a name that cannot be encoded, e.g. with an empty label
         raise ServerFaultError(Fault.NO_NAME) from None
     except OSError as error:
         raise fault_of(error) from error
@@ -209,6 +207,6 @@ async def _connected(
             return stream
     except OSError as error:  # among them TimeoutError
         found = fault_of(error)
-        if tls and found.fault is Fault.CLOSED:  # what comes of TLS spoken to who has none
+        if tls and found.fault is Fault.CLOSED:  # a server without TLS closes the connection
             found = ServerFaultError(Fault.NO_TLS, found.detail)
         raise found from error

@@ -1,4 +1,4 @@
-"""A TURN client for tests, written from RFC 8489 and RFC 8656 alone: no code of the server's."""
+"""A TURN client for tests, written from RFC 8489 and RFC 8656 without the server's code."""
 
 import hashlib
 import hmac

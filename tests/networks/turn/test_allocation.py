@@ -1,4 +1,4 @@
-"""Permissions and channels against a naive reading of RFC 8656: a list of all that was done."""
+"""Permissions and channels against a naive model of RFC 8656: a list of all past events."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The TURN core against the rules of RFC 8656, by the tests' own client, on a clock they set."""
+"""The TURN core against the rules of RFC 8656, with an independent client and a set clock."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Errors of the real system, each provoked, against the word for it."""
+"""Provoked errors of the operating system against their `Fault`."""
 
 import errno
 import os

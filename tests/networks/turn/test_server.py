@@ -1,4 +1,4 @@
-"""The TURN server on real sockets, and on a clock that can be put forward."""
+"""The TURN server on real sockets, and on a clock that tests can advance."""
 
 import asyncio
 import random

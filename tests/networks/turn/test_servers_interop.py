@@ -1,4 +1,4 @@
-"""The servers with clients others wrote: aioice's ICE agent and coturn's command-line clients."""
+"""The servers with third-party clients: aioice's ICE agent and coturn's command-line clients."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Messages cut from a stream: the same however the stream came in pieces."""
+"""Messages of a stream: the same for every segmentation of the stream."""
 
 from itertools import pairwise
 

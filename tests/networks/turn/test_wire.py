@@ -1,4 +1,4 @@
-"""Wires to real sockets of this machine, sound and unsound."""
+"""Wires to working and broken servers on real sockets of this machine."""
 
 import asyncio
 import contextlib
