@@ -1,1 +1,1 @@
-"""An internet in one process, in virtual time."""
+"""A simulated internet in one process, in virtual time."""

@@ -1,14 +1,13 @@
-"""What time it is: virtual, where waiting costs nothing, or real.
+"""Clocks of a simulated event loop: virtual time, in which waiting costs nothing, or real time.
 
-An asyncio loop asks its selector to wait until the next timer is due. A loop of ours owns no
-socket, so there is nothing else to wait for, and a clock can stand in its place: the real
-one sleeps, the virtual one moves its hand. A connection that takes 63 s to fail then costs what its
-packets cost.
+An asyncio loop asks its selector to wait until the next timer is due. A simulated loop has no
+sockets, so a clock replaces the selector: the real clock sleeps, the virtual clock jumps. A
+connection that takes 63 s to fail then costs only the work for its packets.
 
-With no timer left and nothing ready to run, a virtual loop would wait forever: nothing outside can
-wake it, neither a thread nor a person. That is a deadlock, reported with what every task waits for.
-It takes a deadline of one's own to notice that a loop goes on but gets nowhere, say because an ICE
-agent keeps asking for consent.
+Without timers and ready callbacks a virtual loop would wait forever, because neither threads nor
+sockets can wake it. That is a deadlock, reported with the place where each task waits. A loop that
+runs without progress, say because an ICE agent keeps sending consent checks, is not detected: give
+the program a timeout.
 """
 
 import asyncio
@@ -18,24 +17,24 @@ from typing import Any, Protocol
 
 
 class DeadlockError(RuntimeError):
-    """Nothing is left to do, and somebody still waits."""
+    """There are no timers and no ready callbacks, but tasks still wait."""
 
 
 class Clock(Protocol):
-    """What a `jamlab.networks.simulated.loop.SimulatedLoop` asks of its clock."""
+    """The clock of a `jamlab.networks.simulated.loop.SimulatedLoop`."""
 
     def time(self) -> float:
         """Return the time in seconds."""
 
     def wait(self, until_s: float | None) -> None:
-        """Let the time pass until then, or, when it is None, until `wake`; may return early."""
+        """Wait until a time or, with None, until `wake`; may return early."""
 
     def wake(self) -> None:
-        """Wait no longer; may be called by any thread."""
+        """End the wait; any thread may call this."""
 
 
 class VirtualClock:
-    """Time that advances only when nothing is left to do, from 0 s."""
+    """Time that starts at 0 s and advances only when the loop waits."""
 
     def __init__(self) -> None:
         self._now_s = 0.0
@@ -45,29 +44,29 @@ class VirtualClock:
         return self._now_s
 
     def wait(self, until_s: float | None) -> None:
-        """Move on to a time; it is exact, so what happens after a delay happens at that sum.
+        """Jump to a time, exactly.
 
         Raises
         ------
         DeadlockError
-            When there is none.
+            When there is no time to wait for.
         """
         if until_s is None:
-            raise DeadlockError(_who_waits(asyncio.all_tasks()))
+            raise DeadlockError(_deadlock(asyncio.all_tasks()))
         self._now_s = max(self._now_s, until_s)
 
     def wake(self) -> None:
-        """Do nothing: a virtual clock never makes anybody wait."""
+        """Do nothing: a virtual clock never blocks."""
 
 
 class RealClock:
-    """Time as it passes, for the same networks in real time."""
+    """The machine's monotonic clock, for simulated networks in real time."""
 
     def __init__(self) -> None:
         self._woken = threading.Event()
 
     def time(self) -> float:
-        """Return the seconds of the machine's monotonic clock."""
+        """Return the time in seconds."""
         return time.monotonic()
 
     def wait(self, until_s: float | None) -> None:
@@ -76,17 +75,17 @@ class RealClock:
         self._woken.clear()
 
     def wake(self) -> None:
-        """End the sleep, or the next one if nobody sleeps."""
+        """End the current sleep, or else the next one."""
         self._woken.set()
 
 
-def _who_waits(tasks: "set[asyncio.Task[Any]]") -> str:
+def _deadlock(tasks: "set[asyncio.Task[Any]]") -> str:
     waiting = sorted(f"{task.get_name()} in {_place(task)}" for task in tasks if not task.done())
-    return "nothing is left to do, and these still wait: " + ("; ".join(waiting) or "no task")
+    return "nothing is left to do, and these tasks still wait: " + ("; ".join(waiting) or "none")
 
 
 def _place(task: "asyncio.Task[Any]") -> str:
-    """Say where a task is suspended: the innermost coroutine of it."""
+    """Return where a task is suspended, in its innermost coroutine."""
     awaited: Any = task.get_coro()
     inner = awaited
     while hasattr(awaited, "cr_await"):

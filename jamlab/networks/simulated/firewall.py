@@ -1,8 +1,8 @@
-"""A stateful firewall: it filters as a NAT does, and translates nothing.
+"""A simulated stateful firewall: it filters like a NAT, without translation.
 
-To hole punching it looks like an endpoint-independent NAT of the same filtering. One that blocks
-UDP leaves TCP, so a relay that listens on TCP can be reached. A NAT that blocks UDP is this in a
-row with a `Nat`.
+For hole punching it is an endpoint-independent NAT of the same filtering. A firewall that blocks
+UDP passes TCP, so a relay over TCP can be reached. A NAT that blocks UDP is a `Firewall` and a
+`Nat` in a row.
 """
 
 from collections.abc import Hashable
@@ -12,14 +12,9 @@ from jamlab.networks.model.packet import TCP, UDP, Address, Packet
 
 
 class Firewall:
-    """Let out what comes from inside, and let in what answers it.
+    """Pass packets from inside, and packets from outside that match a filter entry.
 
-    Time is passed in, in seconds of any origin, and must not go backwards.
-
-    Parameters
-    ----------
-    firewall_type : FirewallType
-        How to behave.
+    ``now_s`` is in seconds of any origin, and must not decrease.
     """
 
     def __init__(self, firewall_type: FirewallType) -> None:
@@ -29,30 +24,14 @@ class Firewall:
         self._admitted: dict[tuple[str, Address, Hashable], float] = {}
 
     def outgoing(self, packet: Packet, now_s: float) -> Packet | None:
-        """Return the packet, or None when its transport is blocked.
-
-        Parameters
-        ----------
-        packet : Packet
-            From an inside host.
-        now_s : float
-            The time in seconds.
-        """
+        """Return a packet from an inside host, or None when its transport is blocked."""
         if self._is_blocked(packet):
             return None
         self._admit(packet.transport, packet.source, packet.destination, now_s)
         return packet
 
     def incoming(self, packet: Packet, now_s: float) -> Packet | None:
-        """Return the packet, or None when it is no answer or its transport is blocked.
-
-        Parameters
-        ----------
-        packet : Packet
-            To an inside host.
-        now_s : float
-            The time in seconds.
-        """
+        """Return a packet to an inside host, or None when it is filtered or blocked."""
         if self._is_blocked(packet):
             return None
         entry = (packet.transport, packet.destination, self._remote_key(packet.source))

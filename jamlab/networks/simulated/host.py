@@ -1,8 +1,8 @@
-"""One machine on a simulated network: its addresses, its ports, and who runs on it.
+"""A host on a simulated network: its addresses, ports, and the tasks that run on it.
 
-Code does not say which machine it runs on, so a task belongs to a host by context: what is started
-inside ``with host:`` opens its sockets there, and so do the tasks and callbacks that follow from
-it. A packet is delivered in the context its socket was opened in, never in the sender's.
+A task belongs to a host by its context (`contextvars`): code started inside ``with host:``, with
+the tasks and callbacks that it creates, opens its sockets on that host. A packet is delivered in
+the context of the receiving socket, never in the sender's.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from jamlab.networks.model.packet import TCP, UDP, Address, Packet, is_media
 from jamlab.networks.simulated.segment import reset_for
 
 EPHEMERAL_PORTS = range(49152, 65536)
-"""RFC 6335 §6."""
+"""Dynamic ports (RFC 6335 §6)."""
 
 _entered: contextvars.ContextVar[tuple[Host, ...]] = contextvars.ContextVar("hosts", default=())
 
 
 class Socket(Protocol):
-    """What is bound to a port of a host."""
+    """A socket bound to a port of a host."""
 
     def receive(self, packet: Packet) -> None:
         """Take a packet for this port."""
 
 
 def current_host() -> Host:
-    """Return the host the running code belongs to.
+    """Return the host on which the calling code runs.
 
     Raises
     ------
@@ -42,26 +42,26 @@ def current_host() -> Host:
     entered = _entered.get()
     if not entered:
         raise RuntimeError(
-            "this code runs on no host of the simulated internet: start it inside `with host:`"
+            "this code does not run on a host of the simulated internet: start it inside "
+            "`with host:`"
         )
     return entered[-1]
 
 
 class Host:
-    """A machine; made by `jamlab.networks.simulated.internet.Internet`.
+    """A host; made by `jamlab.networks.simulated.internet.Internet`.
 
     Parameters
     ----------
     name : str
-        What it is called.
     addresses : tuple of str
-        Its IPv4 addresses, the first being the one it uses by default.
+        IPv4 addresses; the first is the default.
     send : callable
-        Who takes its packets.
+        Takes the packets that the host sends.
     names : mapping of str to str
-        What names resolve to, shared by the whole internet.
+        IPv4 addresses by name, shared by the whole internet.
     first_port : int
-        The first ephemeral port it gives out.
+        The first ephemeral port to assign.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class Host:
         self.addresses = addresses
         self.send = send
         self.unclaimed = 0
-        """Packets that came for a port nobody has bound."""
+        """Packets received for unbound ports."""
         self.media_from: Counter[str] = Counter()
-        """RTP packets that came, by the IPv4 address they came from; in ChannelData, none."""
+        """RTP packets received, by source IPv4 address; those in ChannelData do not count."""
         self._names = names
         self._sockets: dict[tuple[str, Address], Socket] = {}
         self._next_port = first_port
@@ -91,12 +91,12 @@ class Host:
         _entered.set(_entered.get()[:-1])
 
     def resolve(self, name: str) -> str:
-        """Return the address of a name, or an address as it is.
+        """Return the address of a name; an address is returned unchanged.
 
         Raises
         ------
         socket.gaierror
-            When nobody is called that; an OSError.
+            When there is no such host.
         """
         address = self._names.get(name, name)
         try:
@@ -110,7 +110,7 @@ class Host:
     def open_udp(
         self, protocol: Any, local: Address | None = None, remote: Address | None = None
     ) -> UdpTransport:
-        """Bind a UDP port and connect `protocol` with it; raises OSError when it is taken."""
+        """Bind a UDP port and connect `protocol` to it; raise OSError when it is in use."""
         transport = UdpTransport(self, protocol, self.free_address(UDP, local), remote)
         self.bind(UDP, transport.local, transport)
         protocol.connection_made(transport)
@@ -119,14 +119,14 @@ class Host:
     # Ports
 
     def free_address(self, transport: str, local: Address | None = None) -> Address:
-        """Return an address to bind: the one asked for, or with any free port in place of 0.
+        """Return the address to bind for `local`: port 0 becomes a free port.
 
-        The unspecified address 0.0.0.0 stands for the host's first.
+        The unspecified address 0.0.0.0 becomes the host's first address.
 
         Raises
         ------
         OSError
-            When it is not the host's, or taken.
+            When it is not an address of the host, or the port is in use.
         """
         address, port = local or (self.addresses[0], 0)
         if address in ("0.0.0.0", ""):
@@ -149,7 +149,7 @@ class Host:
         raise OSError(errno.EADDRINUSE, f"{self.name} has no {transport} port left")
 
     def bind(self, transport: str, local: Address, bound: Socket) -> None:
-        """Give a port's packets to a socket."""
+        """Deliver a port's packets to a socket."""
         self._sockets[transport, local] = bound
 
     def release(self, transport: str, local: Address) -> None:
@@ -170,7 +170,7 @@ class Host:
 
 
 class UdpTransport(asyncio.DatagramTransport):
-    """A bound UDP port, as asyncio shows it to a protocol."""
+    """The asyncio transport of a bound UDP port."""
 
     def __init__(self, host: Host, protocol: Any, local: Address, remote: Address | None) -> None:
         super().__init__({"sockname": local, "peername": remote})
@@ -183,26 +183,26 @@ class UdpTransport(asyncio.DatagramTransport):
         self._closing = False
 
     def sendto(self, data: Any, addr: Any = None) -> None:
-        """Send a datagram to `addr`, or to whom the port is connected with.
+        """Send a datagram to `addr`, or to the connected address.
 
         Raises
         ------
         ValueError
-            When there is no such address, or two different ones.
+            When there is neither, or the two differ.
         """
         remote = self._remote if addr is None else addr
         if remote is None:
-            raise ValueError("this UDP port is connected with nobody: say where to send to")
+            raise ValueError("this UDP port is not connected: give a destination address")
         destination = remote[0], remote[1]
         if self._remote not in (None, destination):
             raise ValueError(
-                f"this UDP port is connected with {self._remote}: it sends to no other"
+                f"this UDP port is connected to {self._remote}: send to that address only"
             )
         if not self._closing:
             self._host.send(Packet(self.local, destination, bytes(data)))
 
     def receive(self, packet: Packet) -> None:
-        """Hand a datagram to the protocol, if it is from whom the port is connected with."""
+        """Pass a datagram to the protocol, unless the port is connected to another address."""
         if self._remote in (None, packet.source):
             self._context.run(self._protocol.datagram_received, packet.payload, packet.source)
 
@@ -211,7 +211,7 @@ class UdpTransport(asyncio.DatagramTransport):
         return self._closing
 
     def close(self) -> None:
-        """Free the port; the protocol is told soon."""
+        """Free the port; the loop then calls `connection_lost`."""
         if not self._closing:
             self._closing = True
             self._host.release(UDP, self.local)

@@ -1,11 +1,9 @@
-"""The simulated internet at work: packets on their way between hosts.
+"""The simulated internet: routing of packets between hosts, through links, NATs and firewalls.
 
-A packet goes up from its host to the first network that knows its destination, and down from there.
-Links only say when it comes out at their other end; whatever has a state (a NAT, a firewall, a link
-with a queue) is asked when the packet is there, by a timer, and a host always by the loop, so that
-nobody is called from inside its own `sendto`. In between, links that only delay cost nothing.
-
-What stands between an inside and an outside, whatever it does to the packets.
+A packet goes up from its host to the first network that has its destination, and down from there.
+Links only compute arrival times. A component with state (a NAT, a firewall, a link with a queue)
+takes the packet at its arrival time, by a timer, and a host always by the loop, so that a receiver
+is never called inside the sender's `sendto`. Links with a constant delay need no timer.
 """
 
 import asyncio
@@ -26,27 +24,27 @@ from jamlab.networks.simulated.nat import Nat
 
 
 class Middlebox(Protocol):
-    """A box that packets pass on their way; boxes in a row are asked one after the other.
+    """A NAT or firewall between an inside and an outside network.
 
-    Time is passed in, in seconds of any origin, and must not go backwards.
+    ``now_s`` is in seconds of any origin, and must not decrease.
     """
 
     def outgoing(self, packet: Packet, now_s: float) -> Packet | None:
-        """Return what leaves on the outside, or None when the packet is dropped."""
+        """Return the packet that leaves to the outside, or None when it is dropped."""
 
     def incoming(self, packet: Packet, now_s: float) -> Packet | None:
-        """Return what arrives on the inside, or None when the packet is dropped."""
+        """Return the packet that enters the inside, or None when it is dropped."""
 
 
 class _Member(Protocol):
-    """What hangs on a segment by a link."""
+    """A host or a network that a link connects to a segment."""
 
     def arrive(self, packet: Packet, at_s: float) -> None:
-        """Take a packet that is at the segment's end of the link."""
+        """Take a packet at the segment's end of the link."""
 
 
 class Segment:
-    """A network on which everybody reaches everybody."""
+    """A network in which all members reach each other without boxes."""
 
     def __init__(self, addresses: Iterator[str], lost: Counter[str]) -> None:
         self.addresses = addresses
@@ -55,7 +53,7 @@ class Segment:
         self.lost = lost
 
     def forward(self, packet: Packet, at_s: float) -> None:
-        """Pass a packet to who has its destination, or out."""
+        """Pass a packet to the member with its destination address, or to the outside."""
         member = self.members.get(packet.destination[0])
         if member is not None:
             member.arrive(packet, at_s)
@@ -65,7 +63,7 @@ class Segment:
             self.lost["no such address"] += 1
 
     def deliver(self, packet: Packet, at_s: float) -> None:
-        """Pass a packet that came in from outside to who has its destination."""
+        """Pass a packet from outside to the member with its destination address."""
         member = self.members.get(packet.destination[0])
         if member is not None:
             member.arrive(packet, at_s)
@@ -74,7 +72,7 @@ class Segment:
 
 
 class Router:
-    """The way between a network and the one outside of it, through boxes."""
+    """Connects a network with the one outside of it, through boxes and the uplink."""
 
     def __init__(
         self,
@@ -100,7 +98,7 @@ class Router:
             self._depart(packet)
 
     def arrive(self, packet: Packet, at_s: float) -> None:
-        """Take a packet for the inside, still on the far end of the uplink."""
+        """Take a packet for the inside at the outer end of the uplink."""
         self._line.carry(self._line.down, packet, at_s, self._reach)
 
     def _depart(self, packet: Packet) -> None:
@@ -140,7 +138,7 @@ class Router:
 
 
 class Plug:
-    """Where a host's link ends in the host."""
+    """The host's end of its link."""
 
     def __init__(self, loop: SimulatedLoop, line: Line, segment: Segment) -> None:
         self._loop = loop
@@ -159,7 +157,7 @@ class Plug:
             self._line.carry(self._line.up, packet, now_s, self._segment.forward)
 
     def readdress(self) -> None:
-        """Change the host's addresses for others that nobody has."""
+        """Replace the host's addresses by unused ones."""
         members, host = self._segment.members, self.host
         for address in host.addresses:
             del members[address]
@@ -178,12 +176,7 @@ class Plug:
 
 
 class Internet:
-    """A topology come to life on the running loop.
-
-    Parameters
-    ----------
-    topology : Topology
-        Who is there.
+    """A simulated internet of a topology, on the running loop.
 
     Raises
     ------
@@ -196,11 +189,11 @@ class Internet:
         if not isinstance(loop, SimulatedLoop):
             raise RuntimeError("a simulated internet needs a SimulatedLoop: use run_simulated")
         self.lost: Counter[str] = Counter()
-        """Packets that did not arrive, by what became of them."""
+        """Packets that did not arrive, by cause."""
         self.lines: dict[str, Line] = {}
-        """The line each host and each network hangs on, by its name."""
+        """Links of hosts and networks, by the name of each."""
         self.boxes: dict[str, list[Middlebox]] = {}
-        """The boxes of each network, by its name."""
+        """Boxes of each network, by its name."""
         self._loop = loop
         self._hosts: dict[str, Host] = {}
         self._plugs: dict[str, Plug] = {}
@@ -211,19 +204,19 @@ class Internet:
             self._attach(member, backbone)
 
     def host(self, name: str) -> Host:
-        """Return a host; raises KeyError when nobody is called that."""
+        """Return a host; raise KeyError when there is no such host."""
         try:
             return self._hosts[name]
         except KeyError:
-            raise KeyError(f"no host is called {name!r}: give one of {[*self._hosts]}") from None
+            raise KeyError(f"there is no host {name!r}: give one of {[*self._hosts]}") from None
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        """Everybody, in the topology's order."""
+        """All hosts, in the topology's order."""
         return tuple(self._hosts.values())
 
     def readdress(self, name: str) -> None:
-        """Give a host another address, as when it changes networks; its sockets keep the old."""
+        """Give a host another address, as after a change of networks; sockets keep the old one."""
         self._plugs[name].readdress()
         self._names[name] = self._names[f"{name}.{DOMAIN}"] = self.host(name).addresses[0]
 

@@ -1,10 +1,10 @@
-"""Both directions of a link, and when what is sent into one comes out.
+"""A simulated link: both directions, on the timers of a simulated loop.
 
-DTLS handshakes are spared by lossy links on virtual time: OpenSSL's retransmission timer reads the
-machine's clock, on which no time passes, so one lost flight would be the end of the connection. All
-their packets count as equally long there: OpenSSL's signatures and certificates are a byte or two
-longer or shorter from run to run, and the same seed must give the same times. Streams are always
-spared, see `jamlab.networks.simulated.stream`.
+In virtual time lossy links do not drop packets of DTLS handshakes: OpenSSL's retransmission timer
+reads the machine's clock, on which hardly any time passes, so a lost flight would never be sent
+again. Handshake packets also count as equally long: OpenSSL's signatures and certificates vary by a
+byte or two from run to run, and the same seed must give the same times. Segments of streams are
+never dropped, see `jamlab.networks.simulated.stream`.
 """
 
 from collections import Counter
@@ -17,25 +17,25 @@ from jamlab.networks.simulated.clock import VirtualClock
 from jamlab.networks.simulated.loop import SimulatedLoop
 
 IP_UDP_HEADER = 28
-"""Bytes a link carries beside the payload (IPv4 and UDP)."""
+"""Length of the IPv4 and UDP headers, in bytes."""
 
 HANDSHAKE_BYTES = 512
-"""What a packet of a DTLS handshake counts as on virtual time; they have 40 to 800."""
+"""Nominal length of a DTLS handshake packet in virtual time; real ones have 40 to 800 bytes."""
 
 
 class Line:
-    """Both directions of a link, and when what is sent into one comes out."""
+    """A simulated link with both directions."""
 
     def __init__(self, loop: SimulatedLoop, config: LinkConfig, lost: Counter[str]) -> None:
         self._loop = loop
         self._lost = lost
         self._spares_dtls = isinstance(loop.clock, VirtualClock)
         self.cut = False
-        """While it is, nothing gets through."""
+        """While True, the link drops every packet."""
         self.impair(config)
 
     def impair(self, config: LinkConfig) -> None:
-        """Do to packets as `config` says from now on; those on their way are not concerned."""
+        """Change the link's properties for packets sent from now on."""
         loop = self._loop
         self.up = None if config == PERFECT else Link(config, loop.random)
         self.down = self.up if not self.up or self.up.memoryless else Link(config, loop.random)
@@ -43,7 +43,7 @@ class Line:
     def carry(
         self, link: Link | None, packet: Packet, at_s: float, then: Callable[[Packet, float], None]
     ) -> None:
-        """Send a packet into one direction at a time to come."""
+        """Send a packet into one direction, now or later; call `then` with its arrival time."""
         if self.cut:
             self._lost["cut"] += 1
         elif link is None:
@@ -69,9 +69,9 @@ class Line:
 
 
 def is_handshake(payload: bytes) -> bool:
-    """Tell DTLS from STUN and RTP by the first byte (RFC 7983), also inside of ChannelData.
+    """Return whether a payload is DTLS by its first byte (RFC 7983), also inside ChannelData.
 
-    Application data is excepted: what is in it is sent again by those who sent it (SCTP).
+    DTLS application data does not count: its protocol (SCTP) has its own retransmissions.
     """
     in_channel = len(payload) > 4 and 0x40 <= payload[0] <= 0x4F
     first = payload[4 if in_channel else 0] if payload else 0

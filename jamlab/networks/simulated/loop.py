@@ -1,23 +1,21 @@
-"""An event loop whose network is simulated: the world as aioice and aiortc see it through asyncio.
+"""An asyncio event loop with a simulated network, on which aioice and aiortc run unmodified.
 
-They open their sockets by `create_datagram_endpoint` and `create_connection`, look names up through
-the loop, and read its time. Here all of that is answered by the host the running task belongs to
-(`jamlab.networks.simulated.host`), and the time by a clock that is passed in, so they run
-unmodified. There is no socket, no file descriptor and no thread in it.
+aioice and aiortc open sockets by `create_datagram_endpoint` and `create_connection`, resolve names
+through the loop, and read its time. Here the current task's host answers all of that
+(`jamlab.networks.simulated.host`), and a given clock provides the time. The loop has no sockets, no
+file descriptors and no threads.
 
-Asyncio leaves two things open that are settled here. It promises no order among timers that are due
-at the same time, but packets sent one after the other over a line that delays them equally must
-arrive so: a number beside the time keeps them in order. And sets of tasks, such as `asyncio.wait`
-returns, have the order of the tasks' hashes, by default their places in memory: here the hashes are
-numbers, too, so that the same seed gives the same run.
+Two orders that asyncio leaves open are fixed here, so that the same seed gives the same run. Timers
+of the same time run in the order of their creation, by a serial number: packets sent one after the
+other over a link of constant delay must arrive in order. And tasks hash by a serial number instead
+of their memory address, which determines the order of sets such as those of `asyncio.wait`.
 
-Handles, too, are made and cancelled here for less: asyncio's own ask the loop each time whether it
-debugs, and tell it of every cancellation. A call over the simulated internet makes a hundred
-handles, and is to cost a millisecond.
+Cheap handles replace asyncio's: those check the loop's debug mode and report every cancellation to
+it. A call over the simulated internet makes a hundred handles, and should cost a millisecond.
 
-Names of asyncio's that are private are used for that: `_run_once` and `_write_to_self`, which
-`BaseEventLoop` leaves to its subclasses, what these need of its state, and the slots of a handle.
-`tests/test_project.py` fails loudly when one moves in another version of Python.
+This module uses private names of asyncio: `_run_once` and `_write_to_self`, which `BaseEventLoop`
+leaves to its subclasses, the state that these need, and the slots of a handle.
+`tests/test_project.py` fails with a clear message when one moves in another version of Python.
 """
 
 import asyncio
@@ -39,10 +37,7 @@ from jamlab.networks.simulated.stream import StreamServer, connect
 
 
 class Handle(asyncio.TimerHandle):
-    """A callback for a time, or for the next round; parameters as of asyncio's.
-
-    Which of the two it is says the queue it stands in.
-    """
+    """A callback for a time or for the next iteration, depending on its queue."""
 
     __slots__ = ()
 
@@ -65,7 +60,7 @@ class Handle(asyncio.TimerHandle):
         self._scheduled = False
 
     def cancel(self) -> None:
-        """Never call back, and let go what the callback held on to."""
+        """Cancel the callback, and release its references."""
         self._cancelled = True
         self._callback, self._args = None, ()
 
@@ -74,7 +69,7 @@ T = TypeVar("T")
 
 
 class _Task(asyncio.Task[Any]):
-    """A task whose place in a set is the same in every run."""
+    """A task with a reproducible hash, and so a reproducible order in sets."""
 
     __slots__ = ("number",)
     number: int
@@ -84,14 +79,14 @@ class _Task(asyncio.Task[Any]):
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
-    """An asyncio loop on a clock and a network of jamlab's.
+    """An asyncio loop with a given clock and a simulated network.
 
     Parameters
     ----------
     clock : Clock
-        What time it is, and what waiting costs.
+        Virtual or real time.
     seed : int
-        Of all that is random on this loop.
+        Seed of `random`.
     """
 
     _ready: deque[asyncio.Handle]
@@ -105,9 +100,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def __init__(self, clock: Clock, seed: int = 0) -> None:
         super().__init__()
         self.clock = clock
-        self.time = clock.time  # type: ignore[method-assign]  # asked a hundred times a call
+        self.time = clock.time  # type: ignore[method-assign]  # read very often
         self.random = random.Random(seed)
-        """Where everything on this loop draws from, so that a seed says all."""
+        """The only random generator of the simulation."""
         self._numbers = itertools.count()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self.set_task_factory(_numbered)
@@ -119,7 +114,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Call back at a time; those of the same time in the order they were asked for."""
+        """Call back at a time; callbacks of the same time run in the order of their creation."""
         if self._debug or self._closed:
             self._check_closed()
             self._check_thread()
@@ -130,7 +125,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        """Call back in the next round; asyncio's own, without its checks."""
+        """Call back in the next iteration, like asyncio's, but without its checks."""
         if self._debug or self._closed:
             return super().call_soon(callback, *args, context=context)
         handle = Handle(0.0, callback, args, self, context)
@@ -138,17 +133,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return handle
 
     def close(self) -> None:
-        """Close the loop; what is still due never happens."""
+        """Close the loop, and drop its timers."""
         super().close()
         self._timers.clear()
 
-    # What `BaseEventLoop` leaves to its subclasses, and its round, which looks for sockets
+    # Hooks that `BaseEventLoop` leaves to its subclasses, and its iteration, here without sockets
 
     def _run_once(self) -> None:
-        """Wait for the next timer unless there is something to do, and do what is due.
+        """Wait for the next timer unless callbacks are ready, and run all due callbacks.
 
-        Rounds that take no time, as all do on a virtual clock, follow each other here: asyncio's
-        way from one to the next costs as much as what is done in one.
+        Iterations at the same time, i.e. all on a virtual clock, are run in one call: asyncio's way
+        from one to the next costs as much as an iteration itself.
         """
         ready, timers = self._ready, self._timers
         if not ready and not self._stopping:
@@ -159,7 +154,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         while True:
             while timers and timers[0][0] <= now_s:
                 ready.append(heapq.heappop(timers)[2])
-            for _ in range(len(ready)):  # what these add is for the next round
+            for _ in range(len(ready)):  # callbacks added meanwhile belong to the next iteration
                 handle = ready.popleft()
                 if not handle.cancelled():
                     handle._run()
@@ -177,12 +172,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         local_addr: Address | None = None,
         remote_addr: Address | None = None,
     ) -> tuple[Any, Any]:
-        """Bind a UDP port of the current host; as asyncio's own.
+        """Bind a UDP port of the current host, like asyncio's.
 
         Raises
         ------
         OSError
-            When the address is not the host's, or the port is taken.
+            When it is not an address of the host, or the port is in use.
         """
         host = current_host()
         remote = (host.resolve(remote_addr[0]), remote_addr[1]) if remote_addr else None
@@ -197,12 +192,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         *,
         ssl: Any = None,
     ) -> tuple[Any, Any]:
-        """Open a stream from the current host; as asyncio's own, without TLS.
+        """Open a stream from the current host, like asyncio's, but without TLS.
 
         Raises
         ------
         OSError
-            When nobody listens there, or no answer comes.
+            When the port is closed, or no answer comes.
         """
         if ssl:
             raise OSError("the simulated internet has no TLS: use turn: over TCP instead of turns:")
@@ -217,12 +212,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         host: str | None = None,
         port: int | None = None,
     ) -> Any:
-        """Listen for streams on the current host; as asyncio's own.
+        """Listen for streams on the current host, like asyncio's.
 
         Raises
         ------
         OSError
-            When the address is not the host's, or the port is taken.
+            When it is not an address of the host, or the port is in use.
         """
         here = current_host()
         return StreamServer(here, protocol_factory, here.free_address(TCP, (host or "", port or 0)))
@@ -236,14 +231,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         type: int = 0,  # noqa: A002 - asyncio's name
         **_options: Any,
     ) -> list[Any]:
-        """Look a name up in the simulated internet."""
+        """Resolve a name of the simulated internet."""
         address = current_host().resolve(host)
         return [(socket.AF_INET, type or socket.SOCK_DGRAM, 0, "", (address, port))]
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., T], *args: Any
     ) -> "asyncio.Future[T]":
-        """Call at once: a thread would live in real time. Names are looked up in the simulation."""
+        """Call at once, as a thread would run in real time; resolve names in the simulation."""
         future: asyncio.Future[T] = self.create_future()
         called: Callable[..., Any] = func
         if func is socket.gethostbyname:
@@ -257,7 +252,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
 def _numbered(loop: Any, coroutine: Any, **options: Any) -> _Task:
     task = _Task.__new__(_Task)
-    task.number = next(loop._numbers)  # before `__init__`, which puts it into a set
+    task.number = next(loop._numbers)  # before `__init__`, which adds the task to a set
     task.__init__(coroutine, loop=loop, **options)  # type: ignore[misc]
     return task
 
@@ -268,24 +263,23 @@ def run_simulated(main: Coroutine[Any, Any, T], *, seed: int = 0, clock: Clock |
     Parameters
     ----------
     main : coroutine
-        What to run.
     seed : int
-        Of all that is random on the loop.
+        Seed of the loop's random generator.
     clock : Clock, optional
-        Default: a `VirtualClock` of its own, beginning at 0 s.
+        By default a new `VirtualClock`.
 
     Raises
     ------
     DeadlockError
-        When nothing is left to do before `main` has ended.
+        When there are no timers and no ready callbacks before `main` has ended.
     RuntimeError
-        When a loop runs in this thread already.
+        When a loop already runs in this thread.
     """
     if _a_loop_runs():
         main.close()
         raise RuntimeError(
-            "a simulated loop cannot run inside of a loop that runs already, as in a notebook's "
-            "cell: give it a thread or a process of its own"
+            "a simulated loop cannot run inside a running loop, e.g. in a notebook cell: run it in "
+            "a thread or a process of its own"
         )
     loop = SimulatedLoop(clock if clock is not None else VirtualClock(), seed)
     try:
@@ -306,7 +300,7 @@ def _a_loop_runs() -> bool:
 
 
 def _wind_up(loop: SimulatedLoop) -> None:
-    """Cancel what still runs; what refuses to end is deadlocked, and that was said already."""
+    """Cancel the remaining tasks; a deadlock here is not reported, as one was before."""
     with contextlib.suppress(DeadlockError):
         while remaining := sorted(asyncio.all_tasks(loop), key=hash):
             for task in remaining:

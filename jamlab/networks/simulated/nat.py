@@ -1,19 +1,18 @@
-"""A network address translator (RFC 4787), one packet at a time.
+"""A simulated network address translator (NAT) with the behaviours of RFC 4787.
 
-A NAT answers two questions: *where does this outgoing packet appear to come from*, and *who gets
-this incoming one*. Its whole state is a set of bindings, each of which ties an inside address to an
-outside one and remembers who was sent to through it, and until when. There are two ways to a
-binding: an outgoing packet has the key its type of mapping gives it, an incoming one the outside
-address. A binding is found both ways or neither. One that has expired counts for nothing, but is
-removed only when its key or its port is wanted again.
+A NAT translates the source of outgoing packets, and filters and translates incoming packets. Its
+whole state is a set of bindings. A binding maps an inside address to an outside address, and has
+filter entries for the destinations of its packets, with their time of expiry. Outgoing packets find
+it by a key that depends on the mapping behaviour, incoming packets by the outside address. An
+expired binding is ignored, and removed only when its key or its port is needed again.
 
-What a filter asks of an incoming packet's source is only whether it equals, as far as the filter
-looks, a destination of late. So destinations are remembered as far as the filter looks: not at all
-(EIF, where any packet sent lets everybody in), by host (ADF), or by host and port (APDF).
+A filter entry holds the part of a destination that the filtering behaviour compares with the source
+of an incoming packet: nothing (EIF, where any outgoing packet admits every source), the host (ADF),
+or host and port (APDF).
 
-`incoming` drops what comes to an address without binding. Routing is not the NAT's: for hairpinning
-the caller takes what leaves `outgoing` for one of the NAT's own hosts and puts it into `incoming`,
-where the filter sees the sender's outside address as its source (RFC 4787 REQ-9a).
+`incoming` drops packets to an address without a binding. Hairpinning is the caller's part: it
+passes the result of `outgoing` to `incoming` if the destination is a public host of the NAT. The
+filter then sees the sender's outside address as the source (RFC 4787 REQ-9a).
 """
 
 import random
@@ -31,23 +30,23 @@ _MAPPING_KEYS: dict[Mapping, Callable[[Packet], Hashable]] = {
 
 
 class Nat:
-    """Translate and filter.
+    """Translate and filter packets.
 
-    Time is passed in, in seconds of any origin, and must not go backwards.
+    ``now_s`` is in seconds of any origin, and must not decrease.
 
     Parameters
     ----------
     nat_type : NatType
-        How to behave.
+        Mapping, filtering and lifetimes.
     public_hosts : sequence of str
-        The outside's hosts, at least one.
+        Outside IPv4 addresses, at least one.
     rng : random.Random
-        Where random ports and hosts come from.
+        Source of random ports and hosts.
 
     Raises
     ------
     ValueError
-        When there is no public host, or one twice.
+        When there is no public host, or a host appears twice.
     """
 
     def __init__(self, nat_type: NatType, public_hosts: Sequence[str], rng: random.Random) -> None:
@@ -60,7 +59,7 @@ class Nat:
         self.nat_type = nat_type
         self.public_hosts = tuple(public_hosts)
         self.hairpinning = nat_type.hairpinning
-        """Whether the caller should put outgoing packets for `public_hosts` into `incoming`."""
+        """Whether the caller should pass outgoing packets for `public_hosts` to `incoming`."""
         self._mapping_key = _MAPPING_KEYS[nat_type.mapping]
         self._remote_key = remote_key(nat_type.filtering)
         self._lifetimes_s = {
@@ -73,15 +72,7 @@ class Nat:
         self._pairs: dict[str, str] = {}
 
     def outgoing(self, packet: Packet, now_s: float) -> Packet | None:
-        """Return the packet as the outside sees it, or None when no port is left for it.
-
-        Parameters
-        ----------
-        packet : Packet
-            From an inside host.
-        now_s : float
-            The time in seconds.
-        """
+        """Return a packet from an inside host, translated, or None when no port is left."""
         binding = self._binding(packet, now_s)
         if binding is None:
             return None
@@ -89,15 +80,7 @@ class Nat:
         return Packet(binding.outside, packet.destination, packet.payload, packet.transport)
 
     def incoming(self, packet: Packet, now_s: float) -> Packet | None:
-        """Return the packet as an inside host gets it, or None when nobody does.
-
-        Parameters
-        ----------
-        packet : Packet
-            To one of the public hosts.
-        now_s : float
-            The time in seconds.
-        """
+        """Return a packet to a public host, translated for the inside host; None when dropped."""
         host, port = packet.destination
         pool = self._pools.get((packet.transport, host))
         binding = pool.bindings.get(port) if pool else None
@@ -111,7 +94,7 @@ class Nat:
         return Packet(packet.source, binding.inside, packet.payload, packet.transport)
 
     def reboot(self) -> None:
-        """Forget everything, as a router does that loses its power."""
+        """Drop all bindings, like a router after a power failure."""
         self._bindings.clear()
         self._pools.clear()
         self._pairs.clear()
@@ -157,7 +140,7 @@ class Nat:
         binding.admitted[remote] = now_s + filtering_lifetime_s
 
     def _hosts(self, inside_host: str) -> Sequence[str]:
-        """Return the hosts a mapping may get, the preferred one first."""
+        """Return the outside hosts that a new mapping may get, in order of preference."""
         hosts = self.public_hosts
         if len(hosts) == 1:
             return hosts

@@ -1,4 +1,4 @@
-"""The ports of one public host of a NAT for one transport, and what they are bound to."""
+"""Port allocation of a simulated NAT, for one public host and one transport."""
 
 import math
 import random
@@ -9,44 +9,41 @@ from jamlab.networks.model.nat_behaviour import PortAllocation
 from jamlab.networks.model.packet import Address
 
 LOWEST, HIGHEST = 1024, 65535
-"""The ports a NAT gives out (RFC 4787 REQ-3a)."""
+"""Outside ports of a NAT (RFC 4787 REQ-3a)."""
 
 PORT_COUNT = HIGHEST - LOWEST + 1
 
 
 @dataclass(slots=True)
 class Binding:
-    """One mapping in force, with the filter entries made through it."""
+    """A mapping with its filter entries."""
 
     key: Hashable
-    """What the packets that use it have in common."""
+    """Key of the outgoing packets that use it."""
     inside: Address
-    """Where it leads."""
     outside: Address
-    """Where its packets seem to come from."""
     expires_s: float
-    """When it ends, unless it is refreshed."""
+    """When the mapping expires, unless it is refreshed."""
     admitted: dict[Hashable, float]
-    """Until when whom to let in, in seconds, by what the filter remembers of an address."""
+    """Filter entries: time of expiry by the filter's key of a remote address."""
 
 
 class PortPool:
     """Choose free ports.
 
-    A port is free when it has no binding or an expired one. No time is spent on expired bindings
-    before their port is wanted.
+    A port is free when it has no binding or an expired one. Expired bindings are not looked for
+    before their port is needed.
 
     Parameters
     ----------
     allocation : PortAllocation
-        How to choose.
     rng : random.Random
-        Where random ports, and the first of contiguous ones, come from.
+        Source of random ports, and of the first of contiguous ports.
     """
 
     def __init__(self, allocation: PortAllocation, rng: random.Random) -> None:
         self.bindings: dict[int, Binding] = {}
-        """By port, the expired ones among them."""
+        """Bindings by port, expired ones included."""
         self._preserve = allocation is PortAllocation.PRESERVE
         self._contiguous = allocation is PortAllocation.CONTIGUOUS
         self._rng = rng
@@ -54,12 +51,12 @@ class PortPool:
         self._none_free_before_s = -math.inf
 
     def choose(self, wanted: int, now_s: float) -> int | None:
-        """Return a port that is free, or None when none is.
+        """Return a free port, or None when all are in use.
 
         Parameters
         ----------
         wanted : int
-            The inside port, for an allocation that preserves it.
+            The inside port, used by `PortAllocation.PRESERVE`.
         now_s : float
             The time in seconds.
         """
@@ -85,7 +82,7 @@ class PortPool:
     def _exhausted(self, now_s: float) -> bool:
         if len(self.bindings) < PORT_COUNT:
             return False
-        # Refreshing only puts an end off, so until the earliest of them there is no need to look.
+        # A refresh only postpones an expiry, so the earliest one needs no update before it is due.
         if now_s >= self._none_free_before_s:
             self._none_free_before_s = min(held.expires_s for held in self.bindings.values())
         return now_s < self._none_free_before_s

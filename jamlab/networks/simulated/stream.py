@@ -1,14 +1,14 @@
-"""Streams on a simulated network: TCP as far as TURN over TCP needs it.
+"""Streams on a simulated network: the part of TCP that TURN over TCP needs.
 
-Segments travel as packets, so NATs, firewalls and links treat them as they do any. What comes out
-of order is put right. Links never lose a segment (`jamlab.networks.simulated.internet`), so there
-is nothing to send again, no window and no congestion control: a stream over a lossy or slow link
-looks better here than it is. A segment a NAT or a firewall drops is gone for good.
+Segments travel as packets, so NATs, firewalls and links treat them like any packet. The receiver
+restores their order. Links never lose a segment (`jamlab.networks.simulated.line`), so there is no
+retransmission, no window and no congestion control: a stream over a lossy or slow link looks better
+here than in reality. A segment that a NAT or a firewall drops is lost for good.
 
-A segment is one byte for its kind, eight for its number in the stream, and what was written. Both
-ends say when they close. Who does so first keeps the port until the other's word arrives, so that
-what is still under way finds no stranger there, whose answer would be a reset. An end that hears
-that the other has closed is closed, too: there are no half-closed streams.
+A segment has one byte for its kind, eight for its number in the stream, and the data. Each end
+sends a FIN when it closes. The end that closes first keeps its port until the other's FIN arrives,
+so that late segments are not answered with a reset. A received FIN closes the stream in both
+directions: there are no half-closed streams.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jamlab.networks.model.packet import TCP, Address, Packet
+from jamlab.networks.simulated.segment import DATA, FIN, HEADER, RESET, SYN, SYN_ACK, reset_for
 
 if TYPE_CHECKING:
     from jamlab.networks.simulated.host import Host
-from jamlab.networks.simulated.segment import DATA, FIN, HEADER, RESET, SYN, SYN_ACK, reset_for
 
 CONNECT_TIMEOUT_S = 75.0
 """How long a connection attempt without an answer lasts (RFC 9293 §3.8.3 asks for 60 s or more)."""
@@ -37,7 +37,7 @@ async def connect(
     Raises
     ------
     OSError
-        When nobody listens there (ECONNREFUSED), or no answer comes (ETIMEDOUT).
+        When the port is closed (ECONNREFUSED), or no answer comes (ETIMEDOUT).
     """
     transport = StreamTransport(host, protocol_factory(), host.free_address(TCP), remote)
     host.bind(TCP, transport.local, transport)
@@ -50,7 +50,7 @@ async def connect(
 
 
 class StreamTransport(asyncio.Transport):
-    """One end of a stream, as asyncio shows it to a protocol."""
+    """The asyncio transport of one end of a stream."""
 
     def __init__(self, host: Host, protocol: Any, local: Address, remote: Address) -> None:
         super().__init__({"sockname": local, "peername": remote})
@@ -70,7 +70,7 @@ class StreamTransport(asyncio.Transport):
         self._forget: Callable[[StreamTransport], None] = self._release
 
     async def opened(self) -> None:
-        """Ask the other end, and wait for its answer; give up when cancelled."""
+        """Send a SYN, and wait for its answer; close when cancelled."""
         self._send(SYN)
         try:
             await self._answer
@@ -79,13 +79,13 @@ class StreamTransport(asyncio.Transport):
             raise
 
     def accepted_by(self, server: StreamServer) -> None:
-        """Become the server's end, and say so to the client."""
+        """Become the server's end, and send the client a SYN-ACK."""
         self._forget = server.forget
         self._send(SYN_ACK)
         self._established()
 
     def write(self, data: Any) -> None:
-        """Send data; it arrives whole and in order."""
+        """Send data; it arrives complete and in order."""
         if data and not self._closing:
             self._send(DATA, self._sent, bytes(data))
             self._sent += 1
@@ -95,7 +95,7 @@ class StreamTransport(asyncio.Transport):
         return self._closing
 
     def close(self) -> None:
-        """Close both directions; what was written still arrives."""
+        """Close both directions; data written before still arrives."""
         if not self._open:
             self._forget(self)
         elif not self._closing:
@@ -148,10 +148,11 @@ class StreamTransport(asyncio.Transport):
 
     def _reset(self) -> None:
         if self._open:
-            self._end(ConnectionResetError(errno.ECONNRESET, f"{self.remote} knows no stream"))
+            reset = f"{self.remote[0]}:{self.remote[1]} has reset the connection"
+            self._end(ConnectionResetError(errno.ECONNRESET, reset))
         elif not self._answer.done():
-            nobody = f"nobody listens at {self.remote[0]}:{self.remote[1]}"
-            self._answer.set_exception(ConnectionRefusedError(errno.ECONNREFUSED, nobody))
+            closed = f"no program listens at {self.remote[0]}:{self.remote[1]}"
+            self._answer.set_exception(ConnectionRefusedError(errno.ECONNREFUSED, closed))
 
     def _end(self, error: Exception | None) -> None:
         self._closing = True
@@ -169,7 +170,7 @@ class StreamTransport(asyncio.Transport):
 
 
 class _Listening(NamedTuple):
-    """Stands for a listening socket."""
+    """Replaces a listening socket in `StreamServer.sockets`."""
 
     local: Address
 
@@ -178,11 +179,11 @@ class _Listening(NamedTuple):
 
 
 class StreamServer:
-    """A port that accepts streams; has what is used of `asyncio.Server`."""
+    """A port that accepts streams, with the part of `asyncio.Server` in use here."""
 
     def __init__(self, host: Host, protocol_factory: Callable[[], Any], local: Address) -> None:
         self.sockets = (_Listening(local),)
-        """Where it listens; as on a real server."""
+        """The listening socket, as on a real server."""
         self._host = host
         self._protocol_factory = protocol_factory
         self._local = local
@@ -192,7 +193,7 @@ class StreamServer:
         host.bind(TCP, local, self)
 
     def receive(self, packet: Packet) -> None:
-        """Take a segment of any stream of this port."""
+        """Pass a segment to its stream, accept a new one, or answer with a reset."""
         stream = self._streams.get(packet.source)
         if stream is not None:
             stream.receive(packet)
@@ -207,13 +208,13 @@ class StreamServer:
         stream.accepted_by(self)
 
     def forget(self, stream: StreamTransport) -> None:
-        """Let a closed stream go, and the port with the last one of a closed server."""
+        """Remove a closed stream; free the port after the last stream of a closed server."""
         self._streams.pop(stream.remote, None)
         if not self._listening and not self._streams:
             self._host.release(TCP, self._local)
 
     def close(self) -> None:
-        """Accept no more; open streams go on, as on a real server."""
+        """Accept no new streams; open streams continue, as on a real server."""
         self._listening = False
         if not self._streams:
             self._host.release(TCP, self._local)

@@ -1,17 +1,15 @@
-"""What aioice and aiortc see of the world beside asyncio, as long as they run on a simulated loop.
+"""Replacements in aioice and aiortc for network interfaces, wall clock and random numbers.
 
-They list the machine's interfaces, read its wall clock and draw from its entropy. Inside
-``with simulated_world():`` those few names ask the running loop first: on a `SimulatedLoop` the
-interfaces are the current host's, the wall clock is the loop's, and all randomness comes from its
-seed; on any other loop, and in other threads, everything is as it was. This is the only module that
-replaces anything of theirs, and `tests/networks/simulated/test_world.py` fails loudly when a name
-moves.
+aioice and aiortc list the machine's interfaces, read its wall clock and use its entropy. Inside
+``with simulated_world():`` those few names are replaced. On a `SimulatedLoop` the interfaces are
+the current host's, the wall clock is the loop's, and all random numbers come from its seed; on any
+other loop, and in other threads, nothing changes. No other module replaces names in these packages,
+and `tests/networks/simulated/test_world.py` fails with a clear message when a name moves.
 
-Out of reach is what OpenSSL reads itself: DTLS cannot send a lost flight again on virtual time
-(see `jamlab.networks.simulated.internet` for what is done about it), and its keys are never the
-same twice, nor, by a byte or two, the lengths of its certificates and signatures. So packets of
-ICE, STUN and TURN are the same for the same seed, byte for byte; those inside of DTLS and SRTP are
-not.
+OpenSSL cannot be replaced: DTLS does not retransmit a lost flight in virtual time (see
+`jamlab.networks.simulated.line` for the remedy), and its keys differ in every run, as do, by a byte
+or two, the lengths of its certificates and signatures. So for the same seed the packets of ICE,
+STUN and TURN are equal byte for byte; those of DTLS and SRTP are not.
 """
 
 import asyncio
@@ -52,7 +50,7 @@ def _simulated_loop() -> SimulatedLoop | None:
 
 
 class _Time:
-    """Stands for the module `time`."""
+    """Replaces the module `time`."""
 
     def time(self) -> float:
         loop = _simulated_loop()
@@ -63,7 +61,7 @@ class _Time:
 
 
 class _Random:
-    """Stands for the module `random`."""
+    """Replaces the module `random`."""
 
     def __getattr__(self, name: str) -> Any:
         loop = _simulated_loop()
@@ -71,7 +69,7 @@ class _Random:
 
 
 class _Secrets:
-    """Stands for the module `secrets`."""
+    """Replaces the module `secrets`."""
 
     def randbits(self, k: int) -> int:
         loop = _simulated_loop()
@@ -82,7 +80,7 @@ class _Secrets:
 
 
 class _Addresses:
-    """Stands for the module `ipaddress`: each message parses the same few addresses anew."""
+    """Replaces the module `ipaddress` with a cache: messages repeat the same few addresses."""
 
     ip_address = staticmethod(functools.lru_cache(maxsize=4096)(ipaddress.ip_address))
 
@@ -169,14 +167,12 @@ _entered = False
 
 @contextlib.contextmanager
 def simulated_world() -> Iterator[None]:
-    """Let aioice and aiortc see the simulated world while a simulated loop runs.
-
-    Entered again inside, it does nothing more.
+    """Replace the names in aioice and aiortc while the context lasts; it may be nested.
 
     Raises
     ------
     AttributeError
-        When a name is not where the pinned versions have it.
+        When a name is not in the module where the pinned versions have it.
     """
     global _entered
     if _entered:

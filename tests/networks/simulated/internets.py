@@ -1,4 +1,4 @@
-"""What tests of the simulated internet have in common."""
+"""Topologies and helpers for tests of the simulated internet."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Both clocks under a loop of their own."""
+"""Both clocks under a simulated loop."""
 
 import asyncio
 import os

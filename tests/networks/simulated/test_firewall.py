@@ -1,4 +1,4 @@
-"""The firewall against its definition, and against what hole punching makes of it."""
+"""The firewall against its definition, and in hole punching."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Packets on their way: how long it takes, what boxes do to them, and who gets them."""
+"""Routing of packets: delays, the effect of boxes, and the receiving host."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""Lines: what they do to packets, what they spare, and what can be done to them meanwhile."""
+"""Simulated links: impairments, exempt packets, and changes during use."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The loop: its order, its end, and what it answers in place of the machine."""
+"""The simulated loop: order of callbacks, shutdown, and the simulated network functions."""
 
 import asyncio
 import contextvars

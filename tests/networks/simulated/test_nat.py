@@ -1,4 +1,4 @@
-"""The translator against RFC 4787, requirement by requirement, and against its definitions.
+"""The simulated NAT against RFC 4787, requirement by requirement, and against its definitions.
 
 REQ-7 (addresses of the inside network), REQ-10 (ALGs), REQ-12 (ICMP), REQ-13 and REQ-14 (fragments)
 are about what does not exist here.

@@ -1,4 +1,4 @@
-"""The choice of ports; which of them a NAT makes of it is in test_nat."""
+"""Port allocation on its own; test_nat tests it within a NAT."""
 
 import random
 from unittest import mock

@@ -1,4 +1,4 @@
-"""Streams over a wire of timers, with the disorder jitter makes."""
+"""Streams over simulated links, with reordering by jitter."""
 
 import asyncio
 import errno

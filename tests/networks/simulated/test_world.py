@@ -1,4 +1,4 @@
-"""What aioice and aiortc see: the simulated world where one runs, the real one everywhere else."""
+"""The names that aioice and aiortc read: simulated on a simulated loop, real everywhere else."""
 
 import ast
 import asyncio
