@@ -85,9 +85,9 @@ def test_a_profile_is_for_the_kernels_network(tmp_path, capsys):
 
 
 def test_without_a_lab_the_reason_is_told(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(kernel, "unavailable", lambda: "network namespaces are for root alone")
+    monkeypatch.setattr(kernel, "unavailable", lambda: "network namespaces need root")
     assert verify(tmp_path) == 2
-    assert "there can be no network lab: network namespaces are for root" in capsys.readouterr().err
+    assert "cannot build a network lab: network namespaces need root" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,1 +1,1 @@
-"""An internet of Linux network namespaces."""
+"""Networks of Linux namespaces, with the kernel's own NATs and with coturn."""

@@ -1,4 +1,4 @@
-"""A certificate made on the spot, for a TLS server nobody else will ever talk to."""
+"""A self-signed certificate for a TLS server under test."""
 
 import datetime
 import ipaddress
@@ -19,14 +19,14 @@ _VALID = datetime.timedelta(days=1)
 def self_signed(addresses: Sequence[str], now: datetime.datetime) -> tuple[str, str]:
     """Return a certificate and its private key, in PEM.
 
-    Who trusts this one certificate can verify the server by its addresses (RFC 5280).
+    A client that trusts this certificate can verify the server by its addresses (RFC 5280).
 
     Parameters
     ----------
     addresses : sequence of str
         The server's IPv4 addresses.
     now : datetime
-        In the middle of the time for which it is valid, two days; with a time zone.
+        Middle of the validity of two days; with a time zone.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "jamlab")])
@@ -51,7 +51,7 @@ def _names(addresses: Sequence[str]) -> x509.SubjectAlternativeName:
 
 
 def _usage() -> x509.KeyUsage:
-    """Return what the key is for: to sign, the certificate itself too."""
+    """Return the key's usage: signatures, also of the certificate itself."""
     return x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=True,

@@ -1,4 +1,4 @@
-"""Debian's coturn: a STUN and TURN server others wrote, on a lab's host or on this machine."""
+"""coturn, a third-party STUN and TURN server, on a host of a lab or on this machine."""
 
 import contextlib
 import datetime
@@ -20,14 +20,14 @@ from jamlab.networks.kernel.listening import answers_tcp, answers_tls, answers_u
 from jamlab.networks.kernel.namespace import PREFIX, leftovers, own_prefix
 
 DEADLINE_S = 30.0
-"""How long a server may take to answer, on a machine that has other things to do."""
+"""Time limit of a server's start and of its end, generous for a busy machine."""
 
 _PACE_S = 0.02
 REALM = "jamlab.test"
 
 
 class CoturnError(RuntimeError):
-    """There is no coturn, or it would not start; says why."""
+    """coturn is not installed or does not start; the message has the reason."""
 
 
 class _Place(Protocol):
@@ -38,7 +38,7 @@ class _Place(Protocol):
         """Its IPv4 addresses."""
 
     def inside(self) -> contextlib.AbstractContextManager[None]:
-        """Have the thread work there."""
+        """Move the thread into the host's namespace."""
 
 
 class _ThisMachine:
@@ -49,39 +49,39 @@ class _ThisMachine:
 
 
 def unavailable() -> str | None:
-    """Return why there can be no coturn here, and what to do; None if there can."""
+    """Return why coturn cannot run here, and what to do; None if it can."""
     if shutil.which("turnserver") is None:
         return "turnserver not found: apt-get install -y coturn"
     return None
 
 
 class Coturn:
-    """A coturn at work while the context lasts: STUN with two addresses (RFC 5780) and TURN.
+    """A running coturn while the context lasts: STUN with two addresses (RFC 5780) and TURN.
 
-    It listens on UDP and TCP at `port` and on TLS at `tls_port`, both free before. When the context
-    is entered it answers on all three; when it is left the process has ended. It does not outlive
-    the thread that enters the context, not even one that is killed.
+    It listens on UDP and TCP at `port` and on TLS at `tls_port`, two free ports. On entry to the
+    context it answers on all three; on exit the process has ended. It also ends with the thread
+    that enters the context, even when that is killed.
 
     Parameters
     ----------
     host : KernelHost, optional
-        Where it runs; it listens on all its addresses and relays from the first. By default this
-        machine, on 127.0.0.1 and 127.0.0.2.
+        Host of a lab; coturn listens on all its addresses and relays from the first. By default
+        this machine, on 127.0.0.1 and 127.0.0.2.
     users : mapping of str to str
         Passwords by user names (long-term credentials, RFC 8489 section 9.2).
     secret : str, optional
-        Accept credentials that are good for a time instead of those users': the name is when they
-        end, in seconds of Unix time, and perhaps a colon and a name; the password the base64 of the
-        name's HMAC-SHA1 under this secret ("A REST API For Access To TURN Services").
+        Accept time-limited credentials instead of the users': the user name is the time of expiry,
+        in seconds of Unix time, optionally with a colon and a name; the password is the base64 of
+        the user name's HMAC-SHA1 under this secret ("A REST API For Access To TURN Services").
     realm : str
-        The domain the users belong to.
+        The users' realm.
 
     Raises
     ------
     ValueError
-        When a user, password, secret or realm could not stand in coturn's settings.
+        When a user, password, secret or realm cannot be written into coturn's settings.
     CoturnError
-        On entering the context: it is not installed or does not come up; with the end of its log.
+        On entering the context: it is not installed or does not start; with the end of its log.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class Coturn:
         self.users = dict(users or {})
         self.realm = realm
         self.port = 0
-        """Where it listens on UDP and TCP; with two addresses also at the port after."""
+        """Port of UDP and TCP; with two addresses coturn also listens on the next port."""
         self.tls_port = 0
-        """Where it listens on TLS."""
+        """Port of TLS."""
         self.certificate_file: Path
-        """The certificate of its TLS, to be trusted, e.g. by ``SSL_CERT_FILE``."""
+        """The TLS certificate; clients can trust it by ``SSL_CERT_FILE``."""
         self._secret = secret
         self._stack = ExitStack()
         self._log = ""
@@ -111,31 +111,31 @@ class Coturn:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses it listens on; the first is the one to tell clients."""
+        """The addresses on which it listens; clients use the first."""
         return self._host.addresses
 
     @property
     def log(self) -> str:
-        """What it has written so far, also when it is over."""
+        """The log so far, or the whole log after the end of the context."""
         if self._log_file is not None:
-            with contextlib.suppress(FileNotFoundError):  # somebody cleared the temporary folder
+            with contextlib.suppress(FileNotFoundError):  # the temporary folder was cleared
                 self._log = self._log_file.read_text(encoding="utf-8", errors="replace")
         return self._log
 
     @property
     def stun_url(self) -> str:
-        """Where to ask for one's address (RFC 7064)."""
+        """The STUN URI (RFC 7064)."""
         return f"stun:{self.addresses[0]}:{self.port}"
 
     def turn_url(self, transport: str = "udp") -> str:
-        """Return where to ask for a relay (RFC 7065), over ``udp``, ``tcp`` or ``tls``."""
+        """Return the TURN URI (RFC 7065) for ``udp``, ``tcp`` or ``tls``."""
         if transport == "tls":
             return f"turns:{self.addresses[0]}:{self.tls_port}?transport=tcp"
         return f"turn:{self.addresses[0]}:{self.port}?transport={transport}"
 
     def __enter__(self) -> Self:
         if reason := unavailable():
-            raise CoturnError(f"there can be no coturn: {reason}")
+            raise CoturnError(f"coturn cannot run: {reason}")
         with ExitStack() as stack:
             _sweep()
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=own_prefix())))
@@ -165,7 +165,7 @@ class Coturn:
 
     @contextlib.contextmanager
     def _running(self, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """Run coturn; what it is to know stands in a file, where no list of processes shows it."""
+        """Run coturn with a settings file: a command line would show passwords to other users."""
         settings = folder / "turnserver.conf"
         settings.write_text("\n".join([*self._settings(folder), ""]), encoding="utf-8")
         self._log_file = folder / "log"
@@ -200,12 +200,12 @@ class Coturn:
         yield f"userdb={folder / 'users'}"
         yield f"pidfile={folder / 'pid'}"
         yield from ("log-file=stdout", "simple-log", "verbose", "no-dtls", "no-cli")
-        if self.addresses[0].startswith("127."):  # it refuses to relay to them without a password
+        if self.addresses[0].startswith("127."):  # loopback peers require a cli-password
             yield "allow-loopback-peers"
             yield "cli-password=unused"
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until it answers on everything it listens on."""
+        """Wait until it answers at all its addresses and ports."""
         started_s = time.monotonic()
         first, ports = self.addresses[0], [self.port]
         if len(self.addresses) > 1:
@@ -219,23 +219,27 @@ class Coturn:
             while not answers():
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_PACE_S)
-                    raise CoturnError(f"coturn ended with {process.returncode}: {self._end()}")
+                    raise CoturnError(
+                        f"coturn ended with status {process.returncode}: {self._end()}"
+                    )
                 if time.monotonic() - started_s > DEADLINE_S:
-                    raise CoturnError(f"coturn did not answer in {DEADLINE_S:g} s: {self._end()}")
+                    raise CoturnError(
+                        f"coturn did not answer within {DEADLINE_S:g} s: {self._end()}"
+                    )
 
     def _end(self) -> str:
         return " | ".join(self.log.split("\n")[-4:-1])
 
 
 def _sweep() -> None:
-    """Remove the files of servers whose owner was killed."""
+    """Remove the files of servers whose owner process was killed."""
     here = Path(tempfile.gettempdir())
     for name in leftovers(path.name for path in here.glob(f"{PREFIX}-*")):
         shutil.rmtree(here / name, ignore_errors=True)
 
 
 def _words(users: Mapping[str, str], secret: str | None, realm: str) -> Iterator[tuple[str, str]]:
-    """Yield what is to stand in the settings, and what it is."""
+    """Yield kind and text of every configurable setting."""
     yield "realm", realm
     for name, password in users.items():
         yield "user", name

@@ -1,8 +1,8 @@
-"""A laboratory of Linux network namespaces: the topologies of the simulated internet on a kernel.
+"""Network lab: the topologies of the simulated internet, built of Linux network namespaces.
 
-`jamlab.networks.kernel.wiring` says what to build, `jamlab.networks.kernel.nftables` what the
-routers do, and `jamlab.networks.kernel.namespace` does it. Processes that start inside a host's
-namespace have its interfaces, ports and routes; nothing of the machine's own network is touched.
+`jamlab.networks.kernel.wiring` plans namespaces and cables, `jamlab.networks.kernel.nftables` the
+rules of the routers, and `jamlab.networks.kernel.namespace` calls the kernel. Processes inside a
+host's namespace have its interfaces, ports and routes; the machine's own network is not changed.
 """
 
 import itertools
@@ -28,16 +28,16 @@ _serials = itertools.count()
 
 @dataclass(frozen=True)
 class KernelHost:
-    """A machine of a lab.
+    """A host of a lab.
 
     Attributes
     ----------
     name : str
-        Its name in the topology.
+        Name in the topology.
     namespace : str
-        Its network namespace's.
+        Name of its network namespace.
     addresses : tuple of str
-        Its IPv4 addresses, the one it sends from first.
+        IPv4 addresses; the first is the default source.
     """
 
     name: str
@@ -45,49 +45,50 @@ class KernelHost:
     addresses: tuple[str, ...]
 
     def command(self, *argv: str) -> list[str]:
-        """Return a command that runs inside."""
+        """Return a command that runs `argv` inside the namespace."""
         return ["nsenter", f"--net={namespace.NAMES / self.namespace}", "--", *argv]
 
     def enter(self) -> None:
-        """Move the calling thread into the namespace, a process' only one for good.
+        """Move the calling thread into the namespace for good.
 
         Raises
         ------
         KernelLabError
-            When the lab is over.
+            When the lab no longer exists.
         """
         namespace.enter(self.namespace)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Have the calling thread work inside: sockets it opens, processes it starts stay there.
+        """Move the calling thread into the namespace while the context lasts.
 
-        There must be no ``await`` within: other tasks would be inside, too.
+        Sockets and processes that it opens there stay there. There must be no ``await`` inside the
+        context, or other tasks would run in the namespace, too.
         """
         with namespace.inside(self.namespace):
             yield
 
 
 class KernelLab:
-    """A topology built of network namespaces while the context lasts; for root alone.
+    """A topology of network namespaces while the context lasts; needs root.
 
-    Whatever ends the context (an exception, Ctrl-C, SIGTERM) removes everything, and kills what
-    still runs inside. What a killed process has left is removed when the next lab is built. Labs
-    side by side do not see each other.
+    The end of the context, also by an exception, Ctrl-C or SIGTERM, removes all namespaces and
+    kills the processes inside. The next lab removes the remains of killed processes. Several labs
+    can run at the same time.
 
     Parameters
     ----------
     topology : Topology
-        Who is there.
+        The hosts, networks, boxes and links to build.
     name : str, optional
-        A word that its namespaces' names have in them.
+        A part of the namespaces' names.
 
     Raises
     ------
     KernelRefusalError
-        The kernel cannot be such an internet.
+        The kernel cannot behave like this topology.
     KernelLabError
-        On entering the context: something is missing, or the kernel would not.
+        On entering the context: a tool or a permission is missing, or the kernel refuses.
     """
 
     def __init__(self, topology: Topology, *, name: str | None = None) -> None:
@@ -95,24 +96,24 @@ class KernelLab:
         self.plan = plan(topology)
         self._name = name or "lab"
         self.links: dict[str, TunLink] = {}
-        """The links that do something to packets, by the name of the host or network on each."""
+        """The impaired links, by the name of the host or network at the inner end."""
         self._spaces: list[str] = []
         self._stack = ExitStack()
 
     def host(self, name: str) -> KernelHost:
-        """Return a host; raises KeyError when nobody is called that."""
+        """Return a host; raise KeyError when there is no such host."""
         try:
             place, addresses = self.plan.hosts[name]
         except KeyError:
             known = [*self.plan.hosts]
-            raise KeyError(f"no host is called {name!r}: give one of {known}") from None
+            raise KeyError(f"there is no host {name!r}: give one of {known}") from None
         if not self._spaces:
             raise KernelLabError("the lab is not built: use it as a context manager")
         return KernelHost(name, self._spaces[place], addresses)
 
     @property
     def hosts(self) -> tuple[KernelHost, ...]:
-        """Everybody, in the topology's order."""
+        """All hosts, in the topology's order."""
         return tuple(self.host(name) for name in self.plan.hosts)
 
     def boxes(self, network: str) -> tuple[str, ...]:
@@ -121,7 +122,7 @@ class KernelLab:
 
     def __enter__(self) -> Self:
         if reason := unavailable():
-            raise KernelLabError(f"there can be no network lab: {reason}")
+            raise KernelLabError(f"cannot build a network lab: {reason}")
         with ExitStack() as stack:
             stack.enter_context(sigterm_unwinds())
             stack.callback(self._remove)
@@ -140,7 +141,7 @@ class KernelLab:
         self._stack.close()
 
     def reboot(self, network: str) -> None:
-        """Have a network's boxes forget everything, as routers do that lose their power."""
+        """Clear the state of a network's boxes, like a power failure of its routers."""
         for place in self.plan.boxes[network]:
             with namespace.inside(self._spaces[place]):
                 self._load(self.plan.nodes[place])
@@ -162,7 +163,7 @@ class KernelLab:
                 namespace.run("ip", "-batch", "-", given=commands)
 
     def _outline(self) -> Iterator[str]:
-        """Yield what ``ip`` is to make: the namespaces, and cables that lie there unplugged."""
+        """Yield ``ip`` commands for the namespaces and the cables, not yet configured."""
         for space in self._spaces:
             yield f"netns add {space}\n"
         for cable in self.plan.cables:
@@ -174,7 +175,7 @@ class KernelLab:
                 )
 
     def _link(self, cable: Cable) -> TunLink:
-        """Return what lies in a cable's place where packets are to take time or to be lost."""
+        """Return the TUN link that replaces the cable of an impaired link."""
         near = TunEnd(self._spaces[cable.inner], cable.inner_end)
         far = TunEnd(self._spaces[cable.outer], cable.outer_end)
         return TunLink(cable.link, near, far, seed=zlib.crc32(cable.member.encode()))
@@ -190,5 +191,5 @@ class KernelLab:
 
 
 def _word(text: str) -> str:
-    """Return a text as part of a file's name."""
+    """Return a text as a valid part of a file name."""
     return re.sub(r"[^A-Za-z0-9_]+", "_", text)[:24]

@@ -1,7 +1,6 @@
-"""Who listens where on this machine: ports that are free, and STUN servers that answer.
+"""Search for free ports, and checks that STUN servers answer; blocking, without an event loop.
 
-Nothing here runs on a loop: it is for starting servers others wrote, in the namespace the thread is
-in.
+For the start of third-party servers, in the calling thread's network namespace.
 """
 
 import contextlib
@@ -17,19 +16,19 @@ from aioice import stun
 from jamlab.networks.model.packet import Address
 
 PATIENCE_S = 0.2
-"""How long a server on this machine may take to answer, before it is asked again."""
+"""Time limit of an answer on this machine, before the next request."""
 
 PORTS = range(10000, 16384)
-"""Below those that systems give out by themselves, so that none is taken between two looks."""
+"""Below the system's ephemeral ports, so that a free port hardly gets used by another program."""
 
 
 def free_ports(addresses: Sequence[str], count: int) -> list[int]:
-    """Return ports that are free at all addresses over UDP and TCP, as the one after each is.
+    """Return ports that are free, with the next one, at all addresses over UDP and TCP.
 
     Raises
     ------
     OSError
-        There are not so many.
+        There are too few.
     """
     candidates = random.sample(PORTS[::2], len(PORTS[::2]))
     free = (port for port in candidates if _is_free(addresses, (port, port + 1)))
@@ -67,7 +66,7 @@ def answers_tcp(address: Address) -> bool:
 
 
 def answers_tls(address: Address, certificate: Path) -> bool:
-    """Return whether a Binding request is answered over TLS, by who has a certificate."""
+    """Return whether a Binding request is answered over TLS with a given certificate."""
     context = ssl.create_default_context(cafile=certificate)
     with (
         contextlib.suppress(OSError),

@@ -1,8 +1,8 @@
-"""Network namespaces of the Linux kernel: work inside them, and leave nothing of them behind.
+"""Network namespaces of the Linux kernel: entry, tools, settings and removal.
 
-A namespace's name says who made it, ``jamlab-PID-START-…``, with the owner's process id and the
-tick of the kernel's clock at which it began: a process id is used again, the pair is not. So
-whatever has the prefix and an owner that is dead is a leftover, and nothing else is touched.
+A namespace's name identifies its owner, ``jamlab-PID-START-…``, by process id and start time in
+ticks of the kernel's clock: process ids are reused, the pair is not. A namespace with this prefix
+and a dead owner is a leftover; nothing else is removed.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from pathlib import Path
 
 PREFIX = "jamlab"
 NAMES = Path("/run/netns")
-"""Where ``ip netns`` keeps them."""
+"""Folder of ``ip netns``, with a file per namespace."""
 _OWNED = re.compile(rf"{PREFIX}-(\d+)-(\d+)-.+")
 _NEWNET = 0x40000000  # CLONE_NEWNET
 
@@ -26,23 +26,23 @@ INSTALL = "apt-get install -y iproute2 nftables conntrack"
 
 
 class KernelLabError(RuntimeError):
-    """The kernel, or a tool that talks to it, would not do what was asked."""
+    """The kernel, or one of its tools, failed."""
 
 
 def unavailable() -> str | None:
-    """Return why there can be no network namespaces here, and what to do; None if there can."""
+    """Return why network namespaces are not available, and what to do; None if they are."""
     missing = [
         tool for tool in ("ip", "nft", "conntrack", "nsenter", "setpriv") if not shutil.which(tool)
     ]
     if missing:
         return f"{', '.join(missing)} not found: {INSTALL}"
     if os.geteuid() != 0:
-        return "network namespaces are for root alone: run as root"
+        return "network namespaces need root: run as root"
     return None
 
 
 def started(pid: int) -> int | None:
-    """Return the tick at which a process began; None when there is none of that id."""
+    """Return the tick at which a process started; None when there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -52,12 +52,12 @@ def started(pid: int) -> int | None:
 
 
 def own_prefix() -> str:
-    """Return what the names of all that is this process' begin with."""
+    """Return the prefix of the names of all that this process owns."""
     return f"{PREFIX}-{os.getpid()}-{started(os.getpid())}-"
 
 
 def leftovers(among: Iterable[str] | None = None) -> list[str]:
-    """Return those of some names, by default of all namespaces, whose owner is dead."""
+    """Return the names, by default of all namespaces, whose owner is dead."""
     owned = ((name, _OWNED.fullmatch(name)) for name in (names() if among is None else among))
     return [name for name, by in owned if by and started(int(by[1])) != int(by[2])]
 
@@ -69,9 +69,10 @@ def names() -> list[str]:
 
 @contextlib.contextmanager
 def inside(namespace: str) -> Iterator[None]:
-    """Have the calling thread work inside a namespace: what it opens and starts stays there.
+    """Move the calling thread into a namespace while the context lasts.
 
-    There must be no ``await`` within: other tasks would be inside, too.
+    Sockets and processes that it opens there stay there. There must be no ``await`` inside the
+    context, or other tasks would run in the namespace, too.
     """
     outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -85,11 +86,13 @@ def inside(namespace: str) -> Iterator[None]:
 
 
 def enter(namespace: str) -> None:
-    """Move the calling thread into a namespace; a process that has one thread, as a whole."""
+    """Move the calling thread into a namespace for good."""
     try:
         there = os.open(NAMES / namespace, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise KernelLabError(f"there is no namespace {namespace}: is its lab over?") from None
+        raise KernelLabError(
+            f"there is no namespace {namespace}: use a lab's hosts inside its context only"
+        ) from None
     try:
         _set(there)
     finally:
@@ -103,21 +106,21 @@ def _set(descriptor: int) -> None:
 
 
 def run(*command: str, given: str = "") -> str:
-    """Run a tool to its end and return what it printed.
+    """Run a tool to its end, and return its output.
 
-    It is out of reach of the terminal's Ctrl-C, and ends when this process is killed.
+    The terminal's Ctrl-C does not reach it, and it ends when this process is killed.
 
     Parameters
     ----------
     *command : str
         The tool and its arguments.
     given : str
-        What it reads.
+        Its standard input.
 
     Raises
     ------
     KernelLabError
-        When it fails; with what it said.
+        When it fails; the message has its error output.
     """
     done = subprocess.run(
         ["setpriv", "--pdeathsig", "KILL", *command],
@@ -133,18 +136,18 @@ def run(*command: str, given: str = "") -> str:
 
 
 def configure(settings: dict[str, str]) -> None:
-    """Write settings under ``/proc/sys/net``, of the namespace the thread is in."""
+    """Write settings under ``/proc/sys/net``, for the calling thread's namespace."""
     for name, value in settings.items():
         Path("/proc/sys/net", name).write_text(value, encoding="ascii")
 
 
 def remove(doomed: Iterable[str]) -> None:
-    """Kill what runs in namespaces and remove them; those that are gone already are no matter.
+    """Kill the processes in namespaces, and remove the namespaces that still exist.
 
     Raises
     ------
     KernelLabError
-        When one stays.
+        When a namespace cannot be removed.
     """
     doomed = list(doomed)
     if not doomed:
@@ -154,14 +157,14 @@ def remove(doomed: Iterable[str]) -> None:
     failed: KernelLabError | None = None
     try:
         run("ip", "-force", "-batch", "-", given=commands)
-    except KernelLabError as error:  # of another process that sweeps the same
+    except KernelLabError as error:  # e.g. another process removes the same namespaces
         failed = error
     if stayed := set(doomed) & set(names()):
-        raise KernelLabError(f"{', '.join(sorted(stayed))} would not be removed: {failed}")
+        raise KernelLabError(f"{', '.join(sorted(stayed))} could not be removed: {failed}")
 
 
 def _kill_all(namespaces: list[str]) -> None:
-    """Kill until nothing is left: what is being killed may still start something."""
+    """Kill until no process is left: a dying process may still start another."""
     inodes = set()
     for name in namespaces:
         with contextlib.suppress(FileNotFoundError):

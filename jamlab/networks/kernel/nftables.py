@@ -1,21 +1,21 @@
-"""A box as rules of the Linux kernel: nftables' text for each NAT and firewall it can be.
+"""nftables rules for each NAT and firewall that the Linux kernel can be.
 
-The kernel tracks connections by both ends' addresses. So what it translates and filters by itself
-is address- and port-dependent, and the rest is made of tables it looks things up in:
+The kernel tracks connections by the addresses of both ends. So its own translation and filtering
+are address- and port-dependent; tables of ours add the other behaviours:
 
-*Mapping.* A source port is kept where nobody else has it towards the same destination. As long as
-no two hosts inside use the same port, every destination sees the same one: EIM. With ``random``,
-every connection gets a port of its own: APDM.
+*Mapping.* A source port is preserved unless another connection to the same destination uses it.
+While no two inside hosts use the same port, every destination sees the same one: EIM. With
+``random``, every connection gets a port of its own: APDM.
 
-*Filtering.* What belongs to a connection is let in: APDF. For ADF and EIF, and for hairpinning,
-outgoing UDP notes in a map whose port it is (``bindings``) and in a set who may answer
-(``admitted``), and incoming UDP that is in the set is sent where the map says.
+*Filtering.* Packets of a tracked connection are let in: APDF. For ADF and EIF, and for hairpinning,
+outgoing UDP adds its inside address to a map (``bindings``) and the admitted sources to a set
+(``admitted``); incoming UDP from a source in the set is translated by the map.
 
-*Nothing is for the router itself*, so its input is dropped. Without that a stray packet would leave
-a connection behind, and the next one to its sender would be given another port.
+*Input* to the router itself is dropped. Otherwise a stray packet would leave a tracked connection,
+and the next packet to its sender would get another port.
 
-Of TCP, only answers are let in, whatever the filtering: nobody in a session listens on TCP behind a
-router. Whatever passes refreshes the kernel's connection, in both directions.
+For TCP only answers are let in, whatever the filtering, as no participant listens on TCP behind a
+router. Packets in both directions refresh the tracked connection.
 """
 
 from collections.abc import Iterator
@@ -32,25 +32,24 @@ from jamlab.networks.model.nat_behaviour import (
 from jamlab.networks.model.topology import TopologyError
 
 OUTSIDE = "wan"
-"""The name of a router's interface to the outside."""
+"""Name of a router's interface to the outside."""
 
 LONGEST_S = 2_000_000
-"""The kernel counts lifetimes in ticks that have to fit an int."""
+"""Longest lifetime: the kernel counts ticks in an int."""
 
 
 class KernelRefusalError(TopologyError):
-    """A topology of the simulated internet that the kernel cannot be."""
+    """The kernel cannot behave like a topology of the simulated internet."""
 
 
 def check_box(where: str, box: NatType | FirewallType) -> None:
-    """Raise KernelRefusalError, in one sentence, when the kernel cannot behave so.
+    """Raise KernelRefusalError when the kernel cannot behave like a box.
 
     Parameters
     ----------
     where : str
-        Whose box it is, e.g. ``"network 'home'"``.
+        Place of the box for the message, e.g. ``"network 'home'"``.
     box : NatType or FirewallType
-        How it should behave.
     """
     reasons = _nat_reasons(box) if isinstance(box, NatType) else iter(())
     for reason in (*reasons, *_lifetime_reasons(box)):
@@ -61,36 +60,30 @@ def _nat_reasons(nat: NatType) -> Iterator[str]:
     symmetric = nat.mapping is Mapping.APDM
     if nat.mapping is Mapping.ADM or (symmetric and nat.filtering is not Filtering.APDF):
         yield (
-            f"has no NAT that is {nat.mapping}/{nat.filtering}: take EIM with any filtering, or "
-            "APDM/APDF"
+            f"has no {nat.mapping}/{nat.filtering} NAT: give EIM with any filtering, or APDM/APDF"
         )
     ports = PortAllocation.RANDOM if symmetric else PortAllocation.PRESERVE
     if nat.port_allocation is not ports:
-        yield (
-            f"has no {nat.mapping} NAT whose ports are {nat.port_allocation}: let them be {ports}"
-        )
+        yield (f"has no {nat.mapping} NAT with port allocation {nat.port_allocation}: give {ports}")
     if symmetric and nat.hairpinning:
-        yield "cannot hairpin behind an APDM NAT: leave hairpinning out"
+        yield "has no APDM NAT with hairpinning: leave hairpinning out"
     if nat.pooling is not Pooling.PAIRED:
-        yield "has NATs of one address here: leave pooling out"
+        yield "has only NATs with one outside address here: leave pooling out"
 
 
 def _lifetime_reasons(box: NatType | FirewallType) -> Iterator[str]:
     for lifetime_s in (_udp_lifetime_s(box), box.tcp_lifetime_s):
         if not (1 <= lifetime_s <= LONGEST_S and lifetime_s == int(lifetime_s)):
-            yield (
-                f"counts lifetimes in whole seconds from 1 to {LONGEST_S}, and {lifetime_s:g} is "
-                "none of them: round it"
-            )
+            yield (f"has no lifetime of {lifetime_s:g} s: give whole seconds from 1 to {LONGEST_S}")
     if isinstance(box, NatType) and box.filtering_lifetime_s != box.mapping_lifetime_s:
         yield (
-            "forgets a mapping and who may answer at once: give mapping_lifetime_s and "
+            "removes a mapping and its filter entries together: give mapping_lifetime_s and "
             "filtering_lifetime_s the same value"
         )
     if _udp_lifetime_s(box) != UDP_LIFETIME_S and not box.inbound_refresh:
         yield (
-            "lets packets from outside refresh, too: with another lifetime than the usual "
-            f"{UDP_LIFETIME_S:g} s say inbound_refresh=True"
+            "refreshes a mapping by packets from outside, too: give inbound_refresh=True with a "
+            f"lifetime other than {UDP_LIFETIME_S:g} s"
         )
 
 
@@ -99,7 +92,7 @@ def _udp_lifetime_s(box: NatType | FirewallType) -> float:
 
 
 def conntrack_timeouts(box: NatType | FirewallType) -> dict[str, int]:
-    """Return settings under ``net.netfilter``: how long connections are kept, in seconds."""
+    """Return settings under ``net.netfilter``: lifetimes of tracked connections in seconds."""
     udp_s = int(_udp_lifetime_s(box))
     return {
         "nf_conntrack_udp_timeout": udp_s,
@@ -114,7 +107,7 @@ def ruleset(box: NatType | FirewallType, public: str = "") -> str:
     Parameters
     ----------
     box : NatType or FirewallType
-        How it behaves; `check_box` has nothing against it.
+        A box that passes `check_box`.
     public : str
         A NAT's outside address.
     """
@@ -128,7 +121,7 @@ _INPUT = "  chain input { type filter hook input priority filter; policy drop; }
 
 
 def _looks_up(box: NatType | FirewallType) -> bool:
-    """Return whether the kernel's own connections are not enough."""
+    """Return whether the box needs tables besides the kernel's connection tracking."""
     hairpins = isinstance(box, NatType) and box.hairpinning
     symmetric = isinstance(box, NatType) and box.mapping is Mapping.APDM
     return not symmetric and (hairpins or box.filtering is not Filtering.APDF)
@@ -144,12 +137,12 @@ _REMOTE = {
         " . ip daddr . udp sport",
     ),
 }
-"""What a filter remembers of the other end: its type, and where it is in an outgoing packet, in an
-incoming one, and in one that turns back, whose source will be the address it was sent to."""
+"""The remote part of a filter's key: its type, and its place in an outgoing, an incoming and a
+hairpinned packet; the last will get its destination as its source."""
 
 
 def _keys(box: NatType | FirewallType) -> tuple[str, str, str, str]:
-    """Return a key of ``admitted``: its type, and the same three places."""
+    """Return the key of ``admitted``: its type, and its place in the same three packets."""
     own = ("inet_service", "udp sport", "udp dport", "udp dport")
     if isinstance(box, FirewallType):
         source, destination = (f"ip {end}addr . udp {end}port" for end in "sd")
@@ -170,7 +163,7 @@ def _tables(box: NatType | FirewallType) -> Iterator[str]:
 
 
 def _updates(box: NatType | FirewallType, key: str, end: str) -> Iterator[str]:
-    """Yield rules that refresh what is in the tables."""
+    """Yield rules that add or refresh table entries."""
     if _looks_up(box):
         yield f"update @admitted {{ {key} }}"
         if isinstance(box, NatType):

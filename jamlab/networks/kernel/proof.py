@@ -1,8 +1,9 @@
-"""Whether the boxes of a lab behave as they were asked to, seen by two clients of another origin.
+"""Check by two independent clients that the boxes of a lab have the requested behaviour.
 
-jamlab's own (`jamlab.networks.discovery.discover`) and coturn's ``turnutils_natdiscovery``, each
-from behind the boxes, ask a server of two addresses (RFC 5780). Boxes in a row are seen as one: the
-least permissive mapping and filtering of them all, and the hairpinning of the outermost NAT.
+jamlab's NAT behaviour discovery (`jamlab.networks.discovery.discover`) and coturn's
+``turnutils_natdiscovery`` run behind the boxes with a server of two addresses (RFC 5780). Boxes in
+a row appear as one, with the least permissive mapping and filtering of all, and the hairpinning of
+the outermost NAT.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from jamlab.networks.model.topology import networks_around
 Box: TypeAlias = NatType | FirewallType
 
 LONGEST_S = 30.0
-"""Lifetimes up to this are proved; longer ones would take longer than anybody wants to wait."""
+"""Longest lifetime that is checked; the check takes several times as long."""
 
 _RESOLUTION_S = 1.0
 _SAYS = re.compile(
@@ -37,12 +38,12 @@ _FILTERINGS = dict(zip(_WORDS, Filtering, strict=True))
 
 
 class ProofError(RuntimeError):
-    """Boxes do not behave as they were asked to; says what was asked for, and who found what."""
+    """Boxes lack the requested behaviour; the message has both and the client that differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What can be found out of all boxes before a host; None where it cannot."""
+    """Discoverable behaviour of all boxes in front of a host; None where it is unknown."""
 
     udp_blocked: bool = False
     nat: bool = False
@@ -50,28 +51,22 @@ class Behaviour:
     filtering: Filtering | None = Filtering.EIF
     hairpinning: bool | None = None
     lifetime_s: float | None = None
-    """The shortest, where it is short enough to be proved."""
+    """Shortest lifetime; None when it is too long for the check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What two clients found from a host, which is what was asked for."""
+    """Results of both clients on one host, and the requested behaviour."""
 
     host: str
     asked_for: Behaviour
     by_jamlab: Discovery
     by_coturn: Behaviour
-    """Mapping, filtering and whether there is a NAT; it looks for nothing else."""
+    """Its mapping, filtering and existence of a NAT; coturn tests nothing else."""
 
 
 def asked_for(boxes: Sequence[Box]) -> Behaviour:
-    """Return how boxes behave together.
-
-    Parameters
-    ----------
-    boxes : sequence of NatType or FirewallType
-        From the inside out.
-    """
+    """Return the joint behaviour of boxes, listed from the inside out."""
     if any(isinstance(box, FirewallType) and box.udp_blocked for box in boxes):
         return Behaviour(udp_blocked=True, nat=False, mapping=None, filtering=None)
     nats = [box for box in boxes if isinstance(box, NatType)]
@@ -93,24 +88,23 @@ def _lifetime_s(box: Box) -> float:
 
 
 def prove(lab: KernelLab, server: Coturn, hosts: Iterable[str]) -> tuple[Proof, ...]:
-    """Look from several hosts at once how what stands before them behaves.
+    """Check the boxes in front of several hosts at the same time.
 
-    It takes some seconds, and where a lifetime is short some more. Then all boxes that were looked
-    at forget what passed.
+    It takes some seconds, and more where a lifetime is checked. Afterwards the state of these boxes
+    is cleared.
 
     Parameters
     ----------
     lab : KernelLab
-        Where to look.
     server : Coturn
-        Whom to ask; with two addresses, on the lab's backbone.
+        A server with two addresses on the lab's backbone.
     hosts : iterable of str
-        Names of the hosts to look from.
+        Names of the hosts behind the boxes.
 
     Raises
     ------
     ProofError
-        Something does not behave as it should; one sentence for everything that is not right.
+        When a client finds another behaviour; the message has all differences.
     """
     around = {name: networks_around(lab.topology, name) for name in hosts}
     asked = {
@@ -126,7 +120,7 @@ def prove(lab: KernelLab, server: Coturn, hosts: Iterable[str]) -> tuple[Proof, 
 
 
 def _look_from(lab: KernelLab, server: Address, asked: dict[str, Behaviour]) -> tuple[Proof, ...]:
-    """Look from each host on a thread of its own, which is inside the host's namespace."""
+    """Run the clients of each host on a thread of its own, inside the host's namespace."""
     stops: list[Future[None]] = [Future() for _ in asked]
     with ThreadPoolExecutor(max(1, len(asked))) as threads:
         try:
@@ -135,7 +129,7 @@ def _look_from(lab: KernelLab, server: Address, asked: dict[str, Behaviour]) -> 
                 for (name, behaviour), stop in zip(asked.items(), stops, strict=True)
             ]
             return tuple(look.result() for look in looking)
-        finally:  # so that an interruption need not wait
+        finally:  # so that an interruption does not wait for the clients
             for stop in stops:
                 stop.cancel()
 
@@ -158,7 +152,7 @@ def _look(host: KernelHost, server: Address, asked: Behaviour, stop: Future[None
 
 
 async def _ended(*tasks: asyncio.Task[Any]) -> None:
-    """Wait until tasks are over, cancelled but once: a second time would cut their clean-up off."""
+    """Cancel tasks once and wait for them: a second cancellation would interrupt their clean-up."""
     for task in tasks:
         if not task.cancelling():
             task.cancel()
@@ -183,11 +177,11 @@ async def _by_coturn(host: KernelHost, server: Address) -> Behaviour:
         if client.returncode is None:
             client.kill()
             await client.wait()
-    return told_by_coturn(printed.decode(errors="replace"))
+    return parse_natdiscovery(printed.decode(errors="replace"))
 
 
-def told_by_coturn(printed: str) -> Behaviour:
-    """Return what ``turnutils_natdiscovery -m -f`` says; it says nothing when UDP is blocked."""
+def parse_natdiscovery(printed: str) -> Behaviour:
+    """Parse the output of ``turnutils_natdiscovery -m -f``; it is empty when UDP is blocked."""
     found = {what: (nat, word) for nat, word, what in _SAYS.findall(printed)}
     nat, mapping = found.get("Mapping", ("", ""))
     _, filtering = found.get("Filtering", ("", ""))
@@ -200,7 +194,7 @@ def told_by_coturn(printed: str) -> Behaviour:
 
 
 def _complaints(proof: Proof) -> Iterator[str]:
-    """Yield a sentence for each client that did not find what was asked for."""
+    """Yield a sentence for each client that found another behaviour than the requested one."""
     ours, theirs = proof.by_jamlab, proof.by_coturn
     names = ["udp_blocked", "mapping", "filtering"]
     if not proof.asked_for.udp_blocked:
@@ -212,7 +206,7 @@ def _complaints(proof: Proof) -> Iterator[str]:
     asked_s = proof.asked_for.lifetime_s
     if asked_s is not None and not _lasts(asked_s, ours.lifetime_s):
         yield (
-            f"the boxes before {proof.host!r} should have a lifetime of {asked_s:g} s, and "
+            f"the boxes in front of {proof.host!r} should have a lifetime of {asked_s:g} s, but "
             f"jamlab natprobe found one between {ours.lifetime_s} s"
         )
 
@@ -227,11 +221,14 @@ def _complaint(
     proof: Proof, client: str, found: Behaviour | Discovery, names: list[str]
 ) -> Iterator[str]:
     asked_for, seen = (
-        ", ".join(f"{name} {_shown(getattr(said, name))}" for name in names)
-        for said in (proof.asked_for, found)
+        ", ".join(f"{name} {_shown(getattr(behaviour, name))}" for name in names)
+        for behaviour in (proof.asked_for, found)
     )
     if asked_for != seen:
-        yield f"the boxes before {proof.host!r} should have {asked_for}, and {client} found {seen}"
+        yield (
+            f"the boxes in front of {proof.host!r} should have {asked_for}, but {client} found "
+            f"{seen}"
+        )
 
 
 def _shown(value: object) -> str:

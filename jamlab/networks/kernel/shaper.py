@@ -1,8 +1,7 @@
-"""Packets on their way through one direction of a link: in at one time, out at others.
+"""Traffic shaper: the queue of packets in one direction of a link, without timers.
 
-`jamlab.networks.model.link.Link` says when a packet leaves; here it is kept until then. Whoever
-asks tells the time, so the simulated internet's link and the one that carries a kernel's packets
-are the same, and this runs on any clock.
+`jamlab.networks.model.link.Link` computes when a packet leaves, and the shaper holds it until then.
+The caller provides the time, so simulated and kernel networks share one link model.
 """
 
 import heapq
@@ -15,43 +14,35 @@ from dataclasses import dataclass
 from jamlab.networks.model.link import Link, LinkConfig
 
 KEPT = 100_000
-"""Of so many packets, the last ones, it is known how late they were."""
+"""Number of latest packets whose lateness is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class DirectionReport:
-    """What became of the packets of one direction of a link, and what its carrier added.
+    """Packet counts of one direction of a link, and the lateness of its packets.
 
-    Late is the time between when a packet was to leave and when it did: what the carrier adds to
-    the link's own delay.
+    Lateness is the time from a packet's scheduled departure to the actual one: the delay that the
+    carrier process adds to the link's own.
     """
 
     sent: int
-    """Packets that went in."""
+    """Packets sent into the link."""
     lost: int
-    """Of these, lost on the way, as the link does."""
+    """Of these, lost by the link model."""
     dropped: int
     """Of these, dropped by the link's queue."""
     duplicated: int
     reordered: int
     refused: int
-    """Packets that left, and that the far end did not take."""
+    """Packets that left the link, but were refused by the far end."""
     late_median_s: float
-    """NaN when none has left."""
+    """NaN when no packet has left."""
     late_p99_s: float
     late_max_s: float
 
 
 class Shaper:
-    """One direction of a link, with the packets on it.
-
-    Parameters
-    ----------
-    config : LinkConfig
-        What it does.
-    rng : random.Random
-        Source of everything random.
-    """
+    """One direction of a link, with its packets in transit."""
 
     def __init__(self, config: LinkConfig, rng: random.Random) -> None:
         self._link = Link(config, rng)
@@ -59,29 +50,29 @@ class Shaper:
         self._number = 0
         self._late_s: deque[float] = deque(maxlen=KEPT)
         self.refused = 0
-        """Packets the far end did not take."""
+        """Packets that the far end refused; the caller counts them."""
 
     def enter(self, packet: bytes, now_s: float) -> None:
-        """Take a packet, headers included, not before the one before."""
+        """Take a packet, headers included; `now_s` must not decrease."""
         for leaves_s in self._link.transit(len(packet), now_s):
-            # Packets that leave at the same time leave in the order they came.
+            # The number keeps packets that leave at the same time in order.
             heapq.heappush(self._on_the_way, (leaves_s, self._number, packet))
             self._number += 1
 
     @property
     def next_s(self) -> float:
-        """When the next packet leaves; infinity when none is on its way."""
+        """When the next packet leaves; infinity when there is none."""
         return self._on_the_way[0][0] if self._on_the_way else math.inf
 
     def leaving(self, now_s: float) -> Iterator[bytes]:
-        """Yield the packets that have to leave by now, in their order; never one too early."""
+        """Yield the packets that have to leave by now, in order."""
         while self._on_the_way and self._on_the_way[0][0] <= now_s:
             leaves_s, _, packet = heapq.heappop(self._on_the_way)
             self._late_s.append(now_s - leaves_s)
             yield packet
 
     def report(self) -> DirectionReport:
-        """Return what became of everything so far."""
+        """Return counts and lateness so far."""
         link, late_s = self._link, sorted(self._late_s)
         return DirectionReport(
             link.sent,
@@ -95,10 +86,10 @@ class Shaper:
 
 
 def quantile(ordered: list[float], share: float) -> float:
-    """Return the value below or at which a share of ordered values is; NaN of none.
+    """Return a quantile of ordered values without interpolation; NaN of an empty list.
 
-    No value in between is made up (the inverse of the distribution function: definition 1 of
-    R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages", 1996).
+    It is the inverse of the empirical distribution function: definition 1 of R. J. Hyndman and
+    Y. Fan, "Sample quantiles in statistical packages", 1996.
     """
     if not ordered:
         return math.nan

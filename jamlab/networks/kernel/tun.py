@@ -1,15 +1,12 @@
 """TUN devices: network interfaces whose packets a program reads and writes (Linux, tun.rst).
 
-What the kernel sends out of the interface is read, what is written comes in by it, a packet each,
-from its IP header on. The device belongs to the network namespace its opener is in, and is there as
-long as it is open: whatever ends the opener removes it.
+A read returns a packet that the kernel sends to the interface, a write delivers a packet from it,
+each with its IP header. The device belongs to the network namespace of the thread that opens it,
+and exists while it is open: the end of the process removes it.
 
-Whether this kernel has netem, its own emulator of networks (tc-netem(8)).
-
-Links are carried in user space (`jamlab.networks.kernel.tun_link`) where it has and where it has
-not, for netem cannot be the links of this package: its jitter is drawn from tables that have no
-exponential distribution, and reorders. Who reads a report has a right to know which of the two it
-was.
+Impaired links run in user space (`jamlab.networks.kernel.tun_link`) even where the kernel has netem
+(tc-netem(8)). netem cannot model these links: its jitter comes from tables without an exponential
+distribution, and it reorders packets.
 """
 
 import contextlib
@@ -26,7 +23,7 @@ from jamlab.networks.kernel.namespace import KernelLabError, own_prefix, remove,
 
 NODE = Path("/dev/net/tun")
 LONGEST_NAME = 15
-"""Characters of an interface's name (IFNAMSIZ less its end)."""
+"""Length of an interface's name in bytes (IFNAMSIZ without the final 0)."""
 
 _MAJOR, _MINOR = 10, 200
 _TUNSETIFF = 0x400454CA
@@ -35,22 +32,22 @@ _REQUEST = struct.Struct("16sH22x")  # struct ifreq: name and flags
 
 
 class TunError(KernelLabError):
-    """There can be no such device; says why, and what to do."""
+    """A TUN device cannot be made; the message says why and what to do."""
 
 
 def why_no_tun() -> str | None:
-    """Return why this machine has no TUN devices for us, in a sentence, or None.
+    """Return why TUN devices are not available, in a sentence; None if they are.
 
-    Where their device node is missing it is made, if we may.
+    A missing device node is made, if the process has the permission.
     """
     if sys.platform != "linux":
-        return "TUN devices in network namespaces are Linux': run it on Linux"
+        return "TUN devices in network namespaces exist on Linux only: run on Linux"
     try:
         with contextlib.suppress(FileExistsError):
             _make_node()
         os.close(os.open(NODE, os.O_RDWR))
     except PermissionError:
-        return "TUN devices need root (CAP_NET_ADMIN, CAP_MKNOD): run it as root"
+        return "TUN devices need root (CAP_NET_ADMIN, CAP_MKNOD): run as root"
     except OSError as error:
         return f"{NODE} cannot be opened ({error.strerror}): modprobe tun"
     return None
@@ -64,9 +61,9 @@ def _make_node() -> None:
 
 
 def open_tun(name: str) -> int:
-    """Make a TUN device in the namespace this thread is in; returns its file descriptor.
+    """Make a TUN device in the calling thread's namespace; return its file descriptor.
 
-    Reading and writing do not block. The device is down and has no address.
+    Reads and writes do not block. The device is down and has no address.
 
     Raises
     ------
@@ -74,7 +71,7 @@ def open_tun(name: str) -> int:
         When it cannot be made.
     """
     if not 0 < len(name.encode()) <= LONGEST_NAME:
-        raise TunError(f"{name!r} is no name for an interface: use 1 to {LONGEST_NAME} letters")
+        raise TunError(f"{name!r} is not an interface name: use 1 to {LONGEST_NAME} letters")
     if reason := why_no_tun():
         raise TunError(reason)
     device = os.open(NODE, os.O_RDWR | os.O_NONBLOCK)
@@ -90,12 +87,12 @@ _serials = count()
 
 
 def why_no_netem() -> str | None:
-    """Return why there is no netem here, in a sentence, or None; asks the kernel, as root.
+    """Return why netem is not available, in a sentence; None if it is. Needs root.
 
     Raises
     ------
     KernelLabError
-        When there can be no namespace to try it in.
+        When there cannot be a namespace for the test.
     """
     if shutil.which("tc") is None:
         return "tc not found: apt-get install -y iproute2"

@@ -1,14 +1,14 @@
-"""A topology as network namespaces and the cables between them: what `KernelLab` builds.
+"""Build plan of a kernel lab: the namespaces of a topology, and the cables between them.
 
-A host is a namespace, and so is every box; the backbone is one more. A network behind boxes is a
-row of them, the innermost of which the members hang on::
+Every host and every box is a namespace; the backbone is one more. The boxes of a network form a
+row, and its members are attached to the innermost::
 
     alice ──eth0 lan0── box ──wan lan0── box ──wan lan1── backbone ──lan0 eth0── stun
 
-Every namespace but a host's forwards packets. There are no subnets: an interface has a /32, the
-outer namespace has a route for each address that is reached by a cable, and everything else goes
-out, to a gateway that has the same address on all its cables. What nobody has ends on the backbone,
-without a word. Addresses are those the simulated `Internet` gives.
+Every namespace except the hosts' forwards packets. There are no subnets: an interface has a /32,
+the outer namespace has a route for each address behind a cable, and the default route leads
+outwards, to a gateway with the same address on all its cables. The backbone silently drops packets
+to unused addresses. Addresses equal those of the simulated `Internet`.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ from jamlab.networks.model.nat_behaviour import FirewallType, NatType
 from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
 
 HOST_END = "eth0"
-"""The name of a host's interface."""
+"""Name of a host's interface."""
 
 _PORTS = range(16384, 65536)
-"""What hosts take free ports from, each its own: NATs keep them
-(`jamlab.networks.kernel.nftables`)."""
+"""Ephemeral ports of all hosts. Each host gets a part of its own, because a kernel NAT has
+endpoint-independent mapping only while no two hosts use the same port."""
 
 _LEAST_PORTS = 64
 
@@ -44,11 +44,13 @@ class Node:
     Attributes
     ----------
     name : str
-        The host's name; else one that says what it is.
+        Name of the host, of the box or of the backbone.
+    level : int
+        Number of cables to the backbone.
     settings : dict of str to str
-        What to write where, under ``/proc/sys/net``.
+        Values by path under ``/proc/sys/net``.
     rules : str
-        Text for nft, or none.
+        Input of nft; may be empty.
     """
 
     name: str
@@ -59,22 +61,22 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cable:
-    """What a namespace hangs on.
+    """A connection between two namespaces.
 
     Attributes
     ----------
     outer, inner : int
-        The namespaces, as places in the plan.
+        Indices of the namespaces in the plan.
     outer_end, inner_end : str
-        Their interfaces.
+        Names of the interfaces.
     addresses : tuple of str
-        Those of the inner end.
+        Addresses of the inner end.
     reached : tuple of str
-        Those the outer namespace reaches over it.
+        Addresses that the outer namespace reaches over the cable.
     member : str
-        Name of the host or network that hangs on it; of the boxes inside of one, none.
+        Name of the host or network at the inner end; empty between two boxes of a network.
     link : LinkConfig
-        What it does to packets.
+        Impairments.
     """
 
     outer: int
@@ -89,18 +91,18 @@ class Cable:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything to build."""
+    """The namespaces and cables of a topology."""
 
     nodes: tuple[Node, ...]
     """The first is the backbone."""
     cables: tuple[Cable, ...]
     hosts: dict[str, tuple[int, tuple[str, ...]]]
-    """By name: which namespace, and its addresses."""
+    """Index of the namespace and addresses, by host name."""
     boxes: dict[str, tuple[int, ...]]
-    """The namespaces of each network's boxes, from the inside out, by its name."""
+    """Indices of the boxes' namespaces, from the inside out, by name of the network."""
 
     def commands(self, place: int) -> Iterator[str]:
-        """Yield what ``ip`` is to do in a namespace whose cables are there."""
+        """Yield the ``ip`` commands that configure a namespace after its cables are made."""
         yield "link set lo up"
         if place == 0:
             yield "route add blackhole default"
@@ -129,12 +131,12 @@ class Plan:
 
 
 def plan(topology: Topology) -> Plan:
-    """Return what to build.
+    """Return the build plan of a topology.
 
     Raises
     ------
     KernelRefusalError
-        The kernel cannot be such an internet; says who cannot be what.
+        The kernel cannot behave like the topology; the message names the host or network.
     """
     return _Planner(topology).plan()
 
@@ -161,8 +163,8 @@ class _Planner:
         each = len(_PORTS) // len(self._hosts)
         if each < _LEAST_PORTS:
             raise KernelRefusalError(
-                f"{len(self._hosts)} hosts leave the kernel's NATs {each} ports for each: have at "
-                f"most {len(_PORTS) // _LEAST_PORTS}"
+                f"{len(self._hosts)} hosts leave only {each} ports each for the kernel's NATs: "
+                f"give at most {len(_PORTS) // _LEAST_PORTS} hosts"
             )
         for first in islice(_PORTS[::each], len(self._hosts)):
             yield {"ipv4/ip_local_port_range": f"{first} {first + each - 1}"}
@@ -170,7 +172,7 @@ class _Planner:
     def _attach(
         self, member: HostConfig | LanConfig, outer: int, addresses: Iterator[str]
     ) -> tuple[str, ...]:
-        """Attach a member to a namespace; returns the addresses that are reached there."""
+        """Attach a member to a namespace; return the addresses that it adds there."""
         if isinstance(member, HostConfig):
             return self._attach_host(member, outer, addresses)
         return self._attach_lan(member, outer, addresses)
@@ -209,13 +211,13 @@ class _Planner:
             return ()
         if config.addresses > 1:
             raise KernelRefusalError(
-                f"network {config.name!r} has {config.addresses} addresses, and a NAT of the "
-                "kernel has one here: leave them out"
+                f"network {config.name!r} has {config.addresses} addresses, but a kernel NAT has "
+                "one here: leave addresses out"
             )
         return tuple(islice(addresses, 1))
 
     def _attach_boxes(self, config: LanConfig, outer: int, public: str) -> list[int]:
-        """Add the boxes' namespaces; returns their places from the inside out."""
+        """Add the boxes' namespaces; return their indices from the inside out."""
         places: list[int] = []
         for number, box in reversed(list(enumerate(config.boxes))):
             outer = self._add_box(f"{config.name}-box{number}", outer, box, config, public)
@@ -261,4 +263,4 @@ _FORWARDS = _ALL | {
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",
 }
-"""Redirects would tell hosts to go around the router, where there is no way."""
+"""Without ICMP redirects, which would lead hosts past the router."""

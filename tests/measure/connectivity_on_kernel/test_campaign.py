@@ -274,7 +274,7 @@ class TestBuildable:
         assert found == wanted
         assert left_out.startswith(f"{200 - len(wanted)} of 200 calls are left out")
         assert "APDM/APDF/preserve" in left_out
-        assert "the kernel has no EIM NAT whose ports are random" in left_out
+        assert "the kernel has no EIM NAT with port allocation random" in left_out
 
 
 LOG = """\

@@ -89,9 +89,9 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("name", "words"),
         [
-            ("ADM/APDF", "has no NAT that is ADM/APDF"),
-            ("EIM/APDF/random", "has no EIM NAT whose ports are random"),
-            ("CGN ADM/APDF + EIM/APDF", "has no NAT that is ADM/APDF"),
+            ("ADM/APDF", "has no ADM/APDF NAT"),
+            ("EIM/APDF/random", "has no EIM NAT with port allocation random"),
+            ("CGN ADM/APDF + EIM/APDF", "has no ADM/APDF NAT"),
         ],
     )
     def test_name_the_place_and_what_is_there(self, name, words):

@@ -1,4 +1,4 @@
-"""Whether OpenSSL trusts the certificate, for whom and for how long."""
+"""Trust of OpenSSL in the certificate, by address and time."""
 
 import datetime
 import ssl

@@ -1,4 +1,4 @@
-"""coturn as the lab starts it, asked by aioice and by its own clients."""
+"""coturn as the lab starts it, with requests by aioice and by its own clients."""
 
 import asyncio
 import base64
@@ -158,7 +158,7 @@ def test_one_that_ends_says_why(monkeypatch, tmp_path):
     fake.write_text("#!/bin/sh\necho no such thing\nexit 3\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(CoturnError, match="coturn ended with 3: no such thing"), Coturn():
+    with pytest.raises(CoturnError, match="coturn ended with status 3: no such thing"), Coturn():
         pass
 
 
@@ -170,7 +170,7 @@ def test_one_that_does_not_answer_is_given_up(monkeypatch, others):
         port = taken.getsockname()[1]
         monkeypatch.setattr(coturn, "free_ports", lambda *_: (port, port))
         monkeypatch.setattr(coturn, "DEADLINE_S", 0.5)
-        with pytest.raises(CoturnError, match=r"coturn did not answer in 0.5 s: .*"), Coturn():
+        with pytest.raises(CoturnError, match=r"coturn did not answer within 0.5 s: .*"), Coturn():
             pass
     assert psutil.Process().children() == others
 

@@ -1,4 +1,4 @@
-"""Labs on this machine's kernel: what gets through, and what is left behind."""
+"""Labs on this machine's kernel: delivery of packets, and complete removal."""
 
 import contextlib
 import signal
@@ -342,14 +342,14 @@ def test_what_the_kernel_cannot_be(member):
 def test_where_there_can_be_no_lab(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with (
-        pytest.raises(KernelLabError, match=r"there can be no network lab: .*apt-get install"),
+        pytest.raises(KernelLabError, match=r"cannot build a network lab: .*apt-get install"),
         KernelLab(HOME),
     ):
         pass
 
 
 def test_a_host_that_is_not_there():
-    with pytest.raises(KeyError, match=r"no host is called 'bob': give one of \['stun', 'ada'"):
+    with pytest.raises(KeyError, match=r"there is no host 'bob': give one of \['stun', 'ada'"):
         KernelLab(HOME).host("bob")
 
 

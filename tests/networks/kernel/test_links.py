@@ -1,4 +1,4 @@
-"""Which cables of a lab do something to packets, and that they do it between the right two."""
+"""Impaired links of a lab: that the right cables are impaired, between the right hosts."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""Namespaces: whose they are, what is inside, and what a tool said that failed."""
+"""Namespaces: ownership, entry, removal, and the errors of tools."""
 
 import os
 import socket

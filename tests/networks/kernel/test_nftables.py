@@ -1,4 +1,4 @@
-"""Rules: what the kernel's own tool takes, and in what words the rest is refused.
+"""nftables rules: valid input of nft, and the messages for boxes that the kernel cannot be.
 
 Whether they do what they should is for `test_proof` to find out.
 """
@@ -53,15 +53,15 @@ def test_the_named_types_and_every_firewall_are_there(box):
 @pytest.mark.parametrize(
     ("box", "words"),
     [
-        (NatType(Mapping.ADM, Filtering.ADF), "has no NAT that is ADM/ADF"),
-        (replace(SYMMETRIC, filtering=Filtering.EIF), "has no NAT that is APDM/EIF"),
-        (replace(FULL_CONE, port_allocation=PortAllocation.CONTIGUOUS), "ports are contiguous"),
-        (replace(FULL_CONE, port_allocation=PortAllocation.RANDOM), "no EIM NAT whose ports are"),
-        (NatType(Mapping.APDM, Filtering.APDF), "ports are preserve: let them be random"),
-        (replace(SYMMETRIC, hairpinning=True), "cannot hairpin"),
+        (NatType(Mapping.ADM, Filtering.ADF), "has no ADM/ADF NAT"),
+        (replace(SYMMETRIC, filtering=Filtering.EIF), "has no APDM/EIF NAT"),
+        (replace(FULL_CONE, port_allocation=PortAllocation.CONTIGUOUS), "allocation contiguous"),
+        (replace(FULL_CONE, port_allocation=PortAllocation.RANDOM), "no EIM NAT with port"),
+        (NatType(Mapping.APDM, Filtering.APDF), "port allocation preserve: give random"),
+        (replace(SYMMETRIC, hairpinning=True), "no APDM NAT with hairpinning"),
         (replace(FULL_CONE, pooling=Pooling.ARBITRARY), "leave pooling out"),
         (replace(FULL_CONE, mapping_lifetime_s=60.0), "the same value"),
-        (FirewallType(lifetime_s=60.0), "say inbound_refresh=True"),
+        (FirewallType(lifetime_s=60.0), "give inbound_refresh=True"),
         (FirewallType(lifetime_s=0.5, inbound_refresh=True), "whole seconds"),
         (FirewallType(tcp_lifetime_s=float("inf")), "whole seconds"),
     ],

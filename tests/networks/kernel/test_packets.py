@@ -1,4 +1,4 @@
-"""The same packets on the simulated internet and on the kernel: who gets which of them.
+"""The same packets on the simulated internet and on the kernel: delivery compared.
 
 Behind each kind of box two hosts send at random, and so do four addresses outside. Where a host was
 seen from outside is told to others, who send there: whether that arrives is up to mapping,

@@ -1,4 +1,4 @@
-"""Every behaviour the kernel is said to have, found again by two clients; and one that is not."""
+"""Every supported behaviour of the kernel, found by two clients; and a wrong one, reported."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from jamlab.networks.kernel import lab as kernel
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.kernel.nftables import ruleset
-from jamlab.networks.kernel.proof import Behaviour, ProofError, asked_for, prove, told_by_coturn
+from jamlab.networks.kernel.proof import Behaviour, ProofError, asked_for, parse_natdiscovery, prove
 from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
@@ -126,8 +126,8 @@ def test_boxes_that_are_others_are_found_out():
     assert "'eve'" not in message
     for client in ("turnutils_natdiscovery", "jamlab natprobe"):
         assert f"{client} found udp_blocked no, mapping APDM, filtering APDF" in message
-    assert message.count("the boxes before 'ada' should have udp_blocked no, mapping EIM") == 2
-    assert "the boxes before 'ben' should have a lifetime of 3 s, and jamlab natprobe" in message
+    assert message.count("the boxes in front of 'ada' should have udp_blocked no, mapping EIM") == 2
+    assert "in front of 'ben' should have a lifetime of 3 s, but jamlab natprobe" in message
     assert message.count("'ben'") == 1
 
 
@@ -163,4 +163,4 @@ def test_what_coturns_client_says(printed, found):
     if isinstance(found, tuple):
         printed = f"0: : IPv4. UDP reflexive addr: 198.18.0.3:1\n{printed}\n"
         found = Behaviour(False, *found)
-    assert told_by_coturn(printed) == found
+    assert parse_natdiscovery(printed) == found

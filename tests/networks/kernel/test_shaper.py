@@ -1,4 +1,4 @@
-"""What is on its way in a link, against the link's own word for when each packet leaves it."""
+"""The shaper against the departure times of its link model."""
 
 import math
 import random

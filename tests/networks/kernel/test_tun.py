@@ -1,4 +1,4 @@
-"""Whether there are TUN devices here, and why not."""
+"""TUN devices and netem: availability and reasons."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ def test_without_the_right_to_make_it_the_reason_says_so(node, monkeypatch):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "mknod", refuse)
-    assert why_no_tun() == "TUN devices need root (CAP_NET_ADMIN, CAP_MKNOD): run it as root"
+    assert why_no_tun() == "TUN devices need root (CAP_NET_ADMIN, CAP_MKNOD): run as root"
 
 
 def test_without_the_module_the_reason_says_what_to_load(node, monkeypatch):
@@ -68,7 +68,7 @@ def test_a_file_that_is_no_device_is_refused(node):
 
 def test_elsewhere_there_are_none(monkeypatch):
     monkeypatch.setattr(tun.sys, "platform", "darwin")
-    assert why_no_tun() == "TUN devices in network namespaces are Linux': run it on Linux"
+    assert why_no_tun() == "TUN devices in network namespaces exist on Linux only: run on Linux"
 
 
 @needs_lab

@@ -152,7 +152,7 @@ class TestEnd:
 
 class TestRefused:
     def test_a_namespace_that_is_not_there(self, pair):
-        with pytest.raises(TunError, match="there is no namespace nowhere: is its lab over"):
+        with pytest.raises(TunError, match="there is no namespace nowhere: use a lab's hosts"):
             TunLink(LinkConfig(), TunEnd(pair[0], "up0"), TunEnd("nowhere", "up0")).__enter__()
         assert "up0" not in devices(pair[0])
 
@@ -162,5 +162,5 @@ class TestRefused:
 
     @pytest.mark.parametrize("name", ["", "sixteen-letters-"])
     def test_a_name_no_interface_can_have(self, pair, name):
-        with pytest.raises(TunError, match="is no name for an interface: use 1 to 15 letters"):
+        with pytest.raises(TunError, match="is not an interface name: use 1 to 15 letters"):
             TunLink(LinkConfig(), TunEnd(pair[0], name), TunEnd(pair[1], "up0")).__enter__()

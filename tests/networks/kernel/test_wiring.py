@@ -1,4 +1,4 @@
-"""Plans: the same addresses as on the simulated internet, and a way to each of them."""
+"""Build plans: the addresses of the simulated internet, and a route to each of them."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Two machines of a lab with one link between them, and a socket on each."""
+"""Two hosts of a lab with one link between them, and a socket on each."""
 
 import socket
 import time
