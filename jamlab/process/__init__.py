@@ -1,1 +1,1 @@
-"""Signals, real-time scheduling, garbage collection, precise timers and atomic file writing."""
+"""Child processes, signals, scheduling, garbage collection, precise timers and atomic files."""

@@ -1,9 +1,9 @@
-"""A child process that runs a module of this package and exchanges lines of JSON with its parent.
+"""Child process that runs a jamlab module and exchanges JSON lines with its parent: parent's side.
 
-The parent's side; `jamlab.process.parent` is the child's. Lines go over the child's standard input
-and output. The first one to it is its task, further ones are orders, and ``null`` is the last one
-in either direction: to the child it means *finish*, from the child *all is done*. A child whose
-output ends before that has failed, and the last line on its standard error says why.
+`jamlab.process.parent` is the child's side. Messages are lines on the child's standard input and
+output. The first message to the child is its task, further ones are orders. ``null`` is the last
+message in either direction: to the child it means *finish*, from the child *all is done*. A child
+whose output ends without it has failed; the last line on its standard error is the reason.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ Within: TypeAlias = Callable[..., Sequence[str]]
 _LONGEST_LINE = 1 << 20
 _LAST_WORDS = 1 << 12
 _FINISHING_S = 60.0
-"""How long a child that is to finish may take on a machine that has much to do."""
+"""Time limit of a child to finish, generous for a busy machine."""
 
 _OUR_ERROR = re.compile(r"jamlab\.[\w.]+: ")
-"""Before the message of an exception of ours, which is a sentence by itself."""
+"""Class name before the message of a jamlab exception, which is a sentence by itself."""
 
 
 class ChildError(RuntimeError):
@@ -38,9 +38,9 @@ class ChildError(RuntimeError):
     Parameters
     ----------
     name : str
-        Whose process it is, e.g. ``"the hub"``.
+        The program in the process, e.g. ``"the hub"``.
     fault : str
-        What it did, e.g. ``"ended with 1: no port is free"``.
+        The failure, e.g. ``"ended with status 1: no port is free"``.
     """
 
     def __str__(self) -> str:
@@ -53,20 +53,21 @@ def _here(*command: str) -> Sequence[str]:
 
 
 class Child:
-    """A child process; a context manager, at whose end the child is killed if it still runs.
+    """A child process; a context manager that kills the child at its end if it still runs.
 
-    It is in a session of its own, so Ctrl-C reaches the parent alone, which then ends the child.
+    The child has a session of its own, so Ctrl-C reaches only the parent, which then ends the
+    child.
 
     Parameters
     ----------
     name : str
-        Whose process it is, for errors.
+        Name of the child for errors.
     module : str
-        Name of the module to run, whose main calls `jamlab.process.parent.ending_with_parent`.
+        Name of the module to run; its main calls `jamlab.process.parent.ending_with_parent`.
     task : object
-        The first line that is sent, for JSON.
+        The first message, for JSON.
     within : callable
-        Where to run it; beside the parent by default.
+        Wraps the command, e.g. to run it in a namespace; by default it is unchanged.
     """
 
     def __init__(self, name: str, module: str, task: object, within: Within = _here) -> None:
@@ -95,7 +96,7 @@ class Child:
         self._process.wait()
         for file in (self._process.stdin, self._process.stdout, self._errors):
             assert file
-            with suppress(BrokenPipeError):  # of a message that the child never read
+            with suppress(BrokenPipeError):  # the child left a message unread
                 file.close()
 
     @property
@@ -109,7 +110,7 @@ class Child:
         return self._process.poll()
 
     def send(self, message: object) -> None:
-        """Send a message; a child that is gone misses it, and `receive` says so."""
+        """Send a message; after the child's end it is lost, and `receive` raises an error."""
         self._write(_line(message))
 
     def _write(self, line: bytes) -> None:
@@ -124,32 +125,32 @@ class Child:
         Returns
         -------
         object
-            The message; None when the child has done everything and ended.
+            The message; None when the child has completed its task and ended.
 
         Raises
         ------
         ChildError
-            When it has ended without that, or sent what is no JSON.
+            When the child has ended before that, or its message is not JSON.
         """
         assert self._process.stdout
         line = self._process.stdout.readline(_LONGEST_LINE)
         if not line:
-            raise ChildError(self.name, f"ended with {self._end()}: {self._last_words()}")
+            raise ChildError(self.name, f"ended with status {self._end()}: {self._last_words()}")
         try:
             message = json.loads(line)
         except ValueError:
-            raise ChildError(self.name, f"sent {line[:80]!r}, which is no JSON") from None
+            raise ChildError(self.name, f"sent {line[:80]!r}, which is not JSON") from None
         if message is None:
             self._end()
         return message
 
     def finish(self) -> Any:
-        """Have the child finish, which takes a minute at most; returns its last message.
+        """Ask the child to finish, wait at most a minute, and return its last message.
 
         Raises
         ------
         ChildError
-            When it had ended already, or does not finish.
+            When the child has already ended, or does not finish.
         """
         limit = Timer(_FINISHING_S, self.kill)
         limit.start()
@@ -164,13 +165,13 @@ class Child:
             limit.join()
 
     def kill(self) -> None:
-        """Kill the child with all that it started, if it still runs."""
+        """Kill the child and its own children, if it still runs."""
         if self._process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _end(self) -> int:
-        """Wait for the end of a child that has nothing left to say; returns its exit status."""
+        """Wait for the end of a child after its last message; return its exit status."""
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(_FINISHING_S)
         self.kill()
@@ -183,7 +184,7 @@ class Child:
 
 
 class AsyncChild:
-    """A child process as tasks of an event loop use it; made by `child_process`."""
+    """A child process for tasks of an event loop; made by `child_process`."""
 
     def __init__(self, child: Child, thread: ThreadPoolExecutor) -> None:
         self.name = child.name
@@ -192,11 +193,11 @@ class AsyncChild:
         self._thread = thread
 
     async def receive(self) -> Any:
-        """Wait for the next message; as `Child.receive`."""
+        """Wait for the next message; see `Child.receive`."""
         return await self._in_thread(self._child.receive)
 
     async def finish(self) -> Any:
-        """Have the child finish; as `Child.finish`."""
+        """Ask the child to finish; see `Child.finish`."""
         return await self._in_thread(self._child.finish)
 
     async def _in_thread(self, step: Callable[[], Any]) -> Any:
@@ -207,8 +208,8 @@ class AsyncChild:
 async def child_process(
     name: str, module: str, task: object, within: Within = _here
 ) -> AsyncIterator[AsyncChild]:
-    """Run a child process while the context lasts; parameters as of `Child`."""
-    # The child is killed first, which ends whatever the thread waits for.
+    """Run a child process while the context lasts; parameters as in `Child`."""
+    # The child is killed first, which ends the thread's wait for it.
     with ThreadPoolExecutor(1) as thread, Child(name, module, task, within) as child:
         yield AsyncChild(child, thread)
 

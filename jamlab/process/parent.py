@@ -1,7 +1,7 @@
-"""The parent of this process, which exchanges lines of JSON with it: the child's side.
+"""JSON lines between this child process and its parent: the child's side.
 
-`jamlab.process.child` is the parent's, and says what the lines mean. A child ends when its standard
-input does: its parent is gone.
+`jamlab.process.child` is the parent's side, and defines the messages. A child ends when its
+standard input is closed, because its parent has then ended.
 """
 
 import json
@@ -16,10 +16,7 @@ from typing import Any
 
 @contextmanager
 def ending_with_parent() -> Iterator[None]:
-    """Do what the parent wants within; at the end it is told that all is done.
-
-    When the parent is gone this process ends at once, whatever it does.
-    """
+    """End this process at once when the parent ends; tell it *all is done* after the context."""
     stop, stopping = os.pipe()
     watch = threading.Thread(target=_end_with, args=(sys.stdin.fileno(), stop), daemon=True)
     watch.start()
@@ -33,21 +30,21 @@ def ending_with_parent() -> Iterator[None]:
 
 
 def _end_with(parent: int, stop: int) -> None:
-    """End this process when a pipe's other end is closed, unless another one's is first."""
+    """End this process when the other end of `parent` is closed, unless that of `stop` is first."""
     closed = select.poll()
     for pipe in (parent, stop):
-        closed.register(pipe, 0)  # neither reads: to be closed is always told
+        closed.register(pipe, 0)  # no data events: a closed end is always reported
     if stop not in dict(closed.poll()):
         os._exit(1)
 
 
 def receive() -> Any:
-    """Wait for the next message of the parent; None when it wants this process to finish."""
+    """Wait for the next message of the parent; None means *finish*."""
     line = sys.stdin.readline()
     return json.loads(line) if line else None
 
 
 def send(message: object) -> None:
-    """Send the parent a message; one that is gone does not miss it."""
+    """Send the parent a message; after the parent's end it is dropped."""
     with suppress(BrokenPipeError):
         print(json.dumps(message), flush=True)

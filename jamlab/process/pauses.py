@@ -1,20 +1,20 @@
-"""The pauses that Python's garbage collector makes, and a busy thread: short, seldom or none.
+"""Control of the pauses by Python's garbage collector and by computing threads.
 
-A full run of the collector looks at all there is, and a program that has loaded the scientific
-libraries is large: it takes a tenth of a second, in whatever function happened to make the object
-that was one too many. While a measurement lasts there is none (`collector_paused`), and a campaign
-says itself when there is one (`collecting_every`).
+A full collection visits every object. With the scientific libraries loaded it takes a tenth of a
+second, at any allocation. During a measurement there are no collections (`collector_paused`), and a
+campaign determines their times itself (`collecting_every`).
 
-While sound plays pauses are short, if more of them (`ShortPauses`). The objects that are there when
-sound begins are looked at once and then frozen, those made later are looked at in small portions
-while they are young, and those that outlive that wait until sound ends. By then it can be what
-closed connections have left, and what a notebook has drawn meanwhile.
+While sound plays, pauses are frequent but short (`ShortPauses`). One full collection runs when
+sound begins, and `gc.freeze` then exempts the surviving objects. Newer objects are collected in
+small portions while they are young; the old generation, e.g. the remains of closed connections and
+of a notebook's plots, waits until sound ends.
 
-A thread that computes, say in a notebook, keeps the interpreter to itself for five milliseconds
-each time it gets it (`sys.setswitchinterval`), which is two blocks or four; so meanwhile it is
-asked to give it up after a tenth of one.
+A computing thread, say in a notebook, holds the interpreter for five milliseconds at a time by
+default (`sys.setswitchinterval`), which is two to four blocks; while sound plays it is a tenth of a
+millisecond.
 
-Both are a whole process's, so cards share the change, and the last one to stop changes it back.
+Both settings of `ShortPauses` apply to the whole process, so cards share them, and the last card to
+stop restores the earlier ones.
 """
 
 import gc
@@ -23,22 +23,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 THRESHOLDS = 200, 5, 1_000_000
-"""Objects, and collections of the next younger generation, that make a collection (`gc`)."""
+"""Arguments of `gc.set_threshold`: the old generation is practically never collected."""
 SWITCH_INTERVAL_S = 0.0001
-"""After which a thread that computes is asked to let others run."""
+"""Argument of `sys.setswitchinterval`."""
 
 _holders = 0
 _before = gc.get_threshold(), sys.getswitchinterval()
 
 
 class ShortPauses:
-    """The interpreter's habits, changed and changed back."""
+    """The interpreter's settings for short pauses, requested and given back."""
 
     def __init__(self) -> None:
         self._held = False
 
     def ask(self) -> None:
-        """Keep pauses short from now on; takes one long pause at once. Twice is harmless."""
+        """Keep pauses short from now on, after one full collection. A second call does nothing."""
         global _before, _holders
         if self._held:
             return
@@ -52,7 +52,7 @@ class ShortPauses:
         _holders += 1
 
     def give_back(self) -> None:
-        """Let it work as before, once nobody else wants it so. Twice is harmless."""
+        """Restore the settings when the last holder gives them back. A second call does nothing."""
         global _holders
         if not self._held:
             return
@@ -67,12 +67,12 @@ class ShortPauses:
 
 @contextmanager
 def collector_paused(collect: bool = True) -> Iterator[None]:
-    """Keep Python's garbage collector from running, then leave it as it was.
+    """Keep Python's garbage collector from running inside the context.
 
     Parameters
     ----------
     collect : bool
-        Whether to look at all there is first: not when sound is on that is about to be measured.
+        Whether to run a full collection first. Give False while sound plays that is to be measured.
     """
     enabled = gc.isenabled()
     if collect:
@@ -87,9 +87,9 @@ def collector_paused(collect: bool = True) -> Iterator[None]:
 
 @contextmanager
 def collecting_every(times: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each step; the collector runs after so many of them alone.
+    """Yield a function to call after each step; every ``times``-th call runs the collector.
 
-    It then looks at what is young: for steps that leave cycles of which none lives on.
+    Only young generations are collected: for steps whose reference cycles do not survive them.
     """
     steps = 0
 

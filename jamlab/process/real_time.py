@@ -17,7 +17,7 @@ import sys
 import threading
 
 PRIORITY = 2
-"""Of a session's event loop."""
+"""Default priority, for a session's event loop."""
 
 ALLOWANCE = (
     "let your user have real-time priority: dpkg-reconfigure jackd2 and then "

@@ -406,7 +406,7 @@ def test_bad_options_are_one_sentence_and_lose_nothing(tmp_path, capsys, options
 
 def test_a_failed_worker_is_one_sentence(monkeypatch, tmp_path, capsys):
     async def fail(*_):
-        raise ChildError("the measurement", "ended with 1: no socket")
+        raise ChildError("the measurement", "ended with status 1: no socket")
 
     monkeypatch.setattr(cli_verify, "measure_in_worker", fail)
     assert verify(tmp_path) == 2

@@ -89,13 +89,13 @@ class TestInTheKernelsLab:
 
     async def test_one_that_fails_says_why(self):
         async with child_process("the hub", SERVERS, TASK | {"host": "192.0.2.1"}) as hub:
-            sentence = r"^the process of the hub ended with 1: .*192\.0\.2\.1"
+            sentence = r"^the process of the hub ended with status 1: .*192\.0\.2\.1"
             with pytest.raises(ChildError, match=sentence):
                 await hub.receive()
 
     async def test_one_that_ends_without_a_word_is_missed(self):
         async with child_process("player 1", PLAYER, {}) as player:
-            sentence = r"^the process of player 1 ended with 1: KeyError: 'ice'"
+            sentence = r"^the process of player 1 ended with status 1: KeyError: 'ice'"
             with pytest.raises(ChildError, match=sentence):
                 await player.receive()
 
@@ -128,13 +128,13 @@ class TestMessages:
 
     def test_that_are_no_json_are_shown(self, module):
         said = failure(module("print('hello', flush=True)\n" + NEVER))
-        assert said == "the process of the child sent b'hello\\n', which is no JSON"
+        assert said == "the process of the child sent b'hello\\n', which is not JSON"
 
     def test_to_a_child_that_is_gone_are_lost(self, module):
         with Child("the child", module("sys.exit(3)"), 0) as child:
             child._process.wait(DEADLINE_S)
             child.send("too late")
-            with pytest.raises(ChildError, match=r"ended with 3: no message"):
+            with pytest.raises(ChildError, match=r"ended with status 3: no message"):
                 child.receive()
 
 
@@ -148,22 +148,22 @@ class TestEnd:
     @pytest.mark.parametrize("ask", [Child.receive, Child.finish])
     def test_without_that_is_a_failure(self, module, ask):
         said = failure(module("receive()"), ask)
-        assert said == "the process of the child ended with 0: no message"
+        assert said == "the process of the child ended with status 0: no message"
 
     def test_of_a_child_that_writes_much_is_in_its_last_line(self, module):
         """More than a pipe holds, which nobody reads meanwhile."""
         lines = "sys.stderr.write('x' * 10**6)\nraise OSError('the last\\n line')"
-        assert failure(module(lines)) == "the process of the child ended with 1: line"
+        assert failure(module(lines)) == "the process of the child ended with status 1: line"
 
     def test_by_an_error_of_ours_is_its_sentence(self, module):
         lines = "from jamlab.process.child import ChildError\nraise ChildError('x', 'did this')"
         said = failure(module(lines))
-        assert said == "the process of the child ended with 1: the process of x did this"
+        assert said == "the process of the child ended with status 1: the process of x did this"
 
     def test_is_by_force_when_it_does_not_finish(self, module, monkeypatch):
         monkeypatch.setattr("jamlab.process.child._FINISHING_S", 0.0)
         said = failure(module(NEVER), Child.finish)
-        assert said == "the process of the child ended with -9: no message"
+        assert said == "the process of the child ended with status -9: no message"
 
     def test_is_that_of_what_it_has_started(self, module):
         lines = "send(subprocess.Popen(['sleep', 'infinity']).pid)\n" + NEVER

@@ -148,7 +148,7 @@ class TestHere:
 
     async def test_workers_that_die_leave_reasons(self, monkeypatch, tmp_path):
         async def die(*_):
-            raise ChildError("the measurement", "ended with 1: no socket")
+            raise ChildError("the measurement", "ended with status 1: no socket")
 
         monkeypatch.setattr(acceptance, "measure_in_worker", die)
         monkeypatch.setattr(acceptance, "run_worker", die)

@@ -73,7 +73,7 @@ async def test_what_belonged_to_an_earlier_record_goes_with_it(tmp_path, monkeyp
 async def test_a_failure_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "failing.py").write_text("raise OSError('the disk\\nis full')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    sentence = r"the process of the measurement ended with 1: .*full"
+    sentence = r"the process of the measurement ended with status 1: .*full"
     with pytest.raises(ChildError, match=sentence) as caught:
         await run_worker("failing", {}, tmp_path, lambda *_: None)
     assert "\n" not in str(caught.value)

@@ -122,7 +122,7 @@ class TestCarry:
 class TestProcess:
     def test_says_in_a_sentence_what_is_wrong(self):
         task = {"config": {}, "seed": 1, "near": ["nowhere", "a"], "far": ["nowhere", "b"]}
-        sentence = "the process of the link ended with 1: there is no namespace nowhere"
+        sentence = "the process of the link ended with status 1: there is no namespace nowhere"
         with (
             Child("the link", "jamlab.networks.kernel.tun_carrier", task) as carrier,
             pytest.raises(ChildError, match=sentence),
