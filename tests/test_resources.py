@@ -22,10 +22,15 @@ def installed(tmp_path, monkeypatch):
     return package
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "data").iterdir()), ids=lambda path: path.name)
+DATA = ROOT / "data"
+FILES = sorted(path for path in DATA.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_file_of_a_checkout_is_found_and_described(path):
-    assert data_path(path.name) == path
-    assert path.name == "README.md" or f"`{path.name}`" in (ROOT / "data/README.md").read_text()
+    name = path.relative_to(DATA)
+    assert data_path(name.as_posix()) == path
+    assert path.name == "README.md" or f"`{name.parts[0]}`" in (DATA / "README.md").read_text()
 
 
 def test_an_installed_package_has_its_own(installed):

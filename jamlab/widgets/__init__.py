@@ -1,7 +1,5 @@
 """Widgets for JupyterLab: each a Python module, beside it the script and style of its front end."""
 
-from jamlab.widgets.meter import LevelMeters
-from jamlab.widgets.panel import SessionPanel
-from jamlab.widgets.permission import MicrophonePermission
+from lazy_loader import attach_stub
 
-__all__ = ["LevelMeters", "MicrophonePermission", "SessionPanel"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

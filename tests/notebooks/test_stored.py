@@ -1,5 +1,6 @@
 """How every notebook is stored: empty, thin, for any Python kernel, with its parameters tagged."""
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -9,6 +10,7 @@ from jamlab.report.page.html import notebook_path
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+TOP_LEVEL_AWAIT = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 LONGEST = 20
 """Lines of a cell: what is longer belongs into the package, where it is tested."""
 
@@ -18,8 +20,23 @@ def notebook(request):
     return nbformat.read(notebook_path(request.param), as_version=4)
 
 
-def test_there_are_six():
-    assert [name[:2] for name in NAMES] == ["01", "02", "03", "04", "05", "06"]
+def test_there_are_seven():
+    assert [name[:2] for name in NAMES] == ["00", "01", "02", "03", "04", "05", "06"]
+
+
+def test_it_imports_from_no_deeper_than_a_reader_would_guess(notebook):
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    deep = [module for module in imports(code) if module.partition(".")[0] == "jamlab"]
+    assert set(deep) <= {"jamlab", "jamlab.report", "jamlab.widgets"}
+
+
+def imports(code):
+    """Yield the modules that are imported from, at the top or anywhere."""
+    for node in ast.walk(compile(code, "a notebook", "exec", TOP_LEVEL_AWAIT)):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
 def test_it_is_valid_and_empty_for_any_python_kernel(notebook):

@@ -1,0 +1,86 @@
+from .audio.card import Recording, VirtualCard, no_sound
+from .audio.device import DeviceCard
+from .audio.metronome import Metronome
+from .audio.signals import clipped, one_side, pink_noise
+from .cli.join import companion
+from .ice.file import load_configurations
+from .measure.acceptance.record import AcceptanceRecord
+from .measure.acceptance.run import acceptance_tests, measure_acceptance
+from .measure.acceptance.sines import AES17_HZ, tone
+from .measure.across_networks.kernel import kernel_plan, measure_kernel
+from .measure.across_networks.kernel_record import load_runs
+from .measure.across_networks.simulated import across_plan, measure_across
+from .measure.connectivity.plan import ConnectivityPlan, measure_connectivity
+from .measure.connectivity.population import load_population
+from .measure.connectivity.record import ConnectivityRecord
+from .measure.connectivity.this_machine import ThisMachinePlan, measure_this_machine
+from .measure.connectivity_on_kernel.run import agreement_of, server_logs
+from .measure.latency.example import example_record
+from .measure.latency.plan import LatencyPlan
+from .measure.latency.record import LatencyRecord
+from .measure.latency.verdicts import paths_table, verdicts, waterfall
+from .measure.latency.worker import measure_in_worker
+from .measure.live_mesh.answer import answering
+from .measure.live_mesh.ask import measure_mesh
+from .measure.live_mesh.round_trip import measure_round_trip, measuring_participant
+from .measure.sound_card.loopback import LoopbackPlan
+from .measure.sound_card.record import CardRecord, measure_card
+from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
+from .mesh.service import WebRTCAudioService
+from .mesh.session import JamSession
+from .signaling.hub.server import Hub
+from .signaling.memory import MemoryChannel
+from .signaling.supabase.channel import SupabaseChannel
+
+__all__ = [
+    "AES17_HZ",
+    "HIGH_QUALITY",
+    "LOW_LATENCY",
+    "AcceptanceRecord",
+    "CardRecord",
+    "ConnectivityPlan",
+    "ConnectivityRecord",
+    "DeviceCard",
+    "Hub",
+    "JamSession",
+    "LatencyPlan",
+    "LatencyRecord",
+    "LoopbackPlan",
+    "MemoryChannel",
+    "Metronome",
+    "Quality",
+    "Recording",
+    "SupabaseChannel",
+    "ThisMachinePlan",
+    "VirtualCard",
+    "WebRTCAudioService",
+    "acceptance_tests",
+    "across_plan",
+    "agreement_of",
+    "answering",
+    "clipped",
+    "companion",
+    "example_record",
+    "kernel_plan",
+    "load_configurations",
+    "load_population",
+    "load_runs",
+    "measure_acceptance",
+    "measure_across",
+    "measure_card",
+    "measure_connectivity",
+    "measure_in_worker",
+    "measure_kernel",
+    "measure_mesh",
+    "measure_round_trip",
+    "measure_this_machine",
+    "measuring_participant",
+    "no_sound",
+    "one_side",
+    "paths_table",
+    "pink_noise",
+    "server_logs",
+    "tone",
+    "verdicts",
+    "waterfall",
+]

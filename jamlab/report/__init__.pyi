@@ -1,0 +1,17 @@
+from . import acceptance, across_networks, connectivity, latency, live_mesh
+from .page.html import notebook_path, render, verification_report
+from .page.progress import ProgressBar
+from .page.tables import judged_table
+
+__all__ = [
+    "ProgressBar",
+    "acceptance",
+    "across_networks",
+    "connectivity",
+    "judged_table",
+    "latency",
+    "live_mesh",
+    "notebook_path",
+    "render",
+    "verification_report",
+]
