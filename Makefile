@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all check format lab bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage clean
+.PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage clean
 
 report: $(READY)
 	@mkdir -p reports && touch reports/.begun
@@ -26,6 +26,10 @@ format: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
+
+docs: $(READY)  # offline; notebooks are executed, and a warning is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
+	  -c docs -d reports/site/doctrees . site
 
 bench: bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel
 
@@ -54,7 +58,7 @@ bench-coverage: $(READY)
 	$(BIN)/python -m bench.coverage
 
 clean:
-	rm -rf .venv reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv reports site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,64 @@
+"""The documentation site: Sphinx with MyST-NB. ``make docs`` builds it, offline, into ``site/``.
+
+The sources are the repository's own files, so nothing is copied: README, ``docs/``, ``notebooks/``
+and ``data/README.md``, where they are. Notebooks are executed while the site is built.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # for tutorials.py, the reader of notebooks
+
+ROOT = Path(__file__).parent.parent
+
+project = "jamlab"
+author = "the jamlab authors"
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**",
+    "notebooks/*.ipynb",
+    "data/README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+]
+exclude_patterns = [".*", "node_modules", "reports", "site", "tests"]
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+default_role = "py:obj"
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+nb_custom_formats = {".ipynb": "tutorials.read"}
+nb_execution_mode = "force"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_ipywidgets_js: dict[
+    str, dict[str, str]
+] = {}  # a widget is dead without a kernel, and so is its script
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+nb_merge_streams = True
+# A masthead hands the report its verdicts as data of a type of its own, with HTML beside it.
+suppress_warnings = ["mystnb.unknown_mime_type"]
+
+html_theme = "furo"
+html_title = "jamlab"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+templates_path = ["_templates"]
+html_additional_pages = {"index": "index.html"}  # sends the reader on to docs/index.html
+html_show_copyright = False
+html_copy_source = False
+
+
+def setup(app: Any) -> None:
+    """Keep what notebooks leave beside the records of other runs, where git ignores it."""
+    app.connect("builder-inited", _executed_beside_records, priority=900)
+
+
+def _executed_beside_records(app: Any) -> None:
+    folder = str(ROOT / "reports" / "site")
+    app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=folder)
