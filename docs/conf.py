@@ -48,17 +48,33 @@ html_theme = "furo"
 html_title = "jamlab"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
-templates_path = ["_templates"]
-html_additional_pages = {"index": "index.html"}  # sends the reader on to docs/index.html
 html_show_copyright = False
 html_copy_source = False
 
 
+ENTRY = f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>jamlab</title>
+<meta http-equiv="refresh" content="0; url={root_doc}.html">
+<a href="{root_doc}.html">jamlab</a>
+</html>
+"""
+
+
 def setup(app: Any) -> None:
-    """Keep what notebooks leave beside the records of other runs, where git ignores it."""
-    app.connect("builder-inited", _executed_beside_records, priority=900)
+    """Say where executed notebooks are kept, and where the site begins."""
+    app.connect("builder-inited", _keep_beside_records, priority=900)  # after MyST-NB's own
+    app.connect("build-finished", _write_entry)
 
 
-def _executed_beside_records(app: Any) -> None:
+def _write_entry(app: Any, failure: Exception | None) -> None:
+    """Send a reader of the site's folder on to its first page."""
+    if failure is None:
+        (Path(app.outdir) / "index.html").write_text(ENTRY, encoding="utf-8")
+
+
+def _keep_beside_records(app: Any) -> None:
+    """Keep executed notebooks where git ignores them, not beside the site."""
     folder = str(ROOT / "reports" / "site")
     app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=folder)

@@ -117,6 +117,14 @@ class Recording:
     ----------
     keep_s : int, optional
         How many seconds to keep, the last ones; without it, all. What is no longer kept is silence.
+
+    Examples
+    --------
+    >>> from jamlab import Metronome
+    >>> recording = Recording()
+    >>> recording.write(Metronome().block(0, 480))
+    >>> len(recording)
+    480
     """
 
     def __init__(self, keep_s: int | None = None) -> None:
@@ -194,6 +202,13 @@ class VirtualCard:
     ------
     ValueError
         When a parameter is out of its range.
+
+    Examples
+    --------
+    >>> from jamlab import Metronome
+    >>> card = VirtualCard(Metronome().block, block_frames=128)
+    >>> card.round_trip_frames
+    256
     """
 
     def __init__(

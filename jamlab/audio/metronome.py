@@ -123,6 +123,14 @@ class Metronome:
     ----------
     W. O. Alltop, "Complex sequences with low periodic correlations", IEEE Trans. Inf. Theory 26(3),
     1980.
+
+    Examples
+    --------
+    >>> metronome = Metronome(bpm=120)
+    >>> [metronome.onset(click) for click in range(3)]
+    [12000, 36000, 60000]
+    >>> metronome.block(0, 64).shape
+    (64, 2)
     """
 
     bpm: float = 240.0

@@ -39,7 +39,14 @@ def pink_noise(level_dbfs: float, seed: int = 0) -> Source:
 
 
 def clipped(source: Source) -> Source:
-    """Return a source that is cut off at full scale, as a converter does it."""
+    """Return a source that is cut off at full scale, as a converter does it.
+
+    Examples
+    --------
+    >>> from jamlab import tone
+    >>> float(clipped(tone((440.0, 440.0), 6.0))(0, 480).max())
+    1.0
+    """
 
     def cut(start: int, frames: int) -> Block:
         return source(start, frames).clip(-1, 1)

@@ -52,7 +52,7 @@ _COMPLAINTS = (
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    options = _parser().parse_args(given)
+    options = command_parser().parse_args(given)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
@@ -70,7 +70,8 @@ def _what_is_left(options: argparse.Namespace) -> str:
     return "before the report was written" if "out" in options else "before it was done"
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands and their options."""
     parser = argparse.ArgumentParser(
         prog="jamlab", description="Can musicians really play together over this WebRTC mesh?"
     )

@@ -95,6 +95,13 @@ def load_configurations(
     ------
     IceConfigurationError
         Names the file, the line and the field.
+
+    Examples
+    --------
+    >>> from jamlab.resources import data_path
+    >>> file = data_path("ice_servers.example.toml")
+    >>> list(load_configurations(file, {"TURN_PASSWORD": "a secret word"}))
+    ['mine, direct first', 'mine, relayed']
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -51,6 +51,16 @@ class Quality:
     ------
     UnsupportedQualityError
         When Opus cannot encode such a stream.
+
+    Examples
+    --------
+    >>> quality = Quality("talk", 32_000, 960, "audio")
+    >>> quality.lookahead_s
+    0.0065
+    >>> LOW_LATENCY.frame_for(peers=1), LOW_LATENCY.frame_for(peers=5)
+    (120, 480)
+    >>> HIGH_QUALITY.bitrate_bps
+    256000
     """
 
     name: str

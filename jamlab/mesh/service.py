@@ -67,6 +67,18 @@ class WebRTCAudioService:
     -----
     Use it as an asynchronous context manager, or call `close`: it stops the card and closes what
     was opened.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from jamlab import VirtualCard
+    >>> async def offer() -> str:
+    ...     async with WebRTCAudioService() as service:
+    ...         await service.initialize_local_audio(VirtualCard())
+    ...         description = await service.create_offer("bob")
+    ...         return description["type"]
+    >>> asyncio.run(offer())
+    'offer'
     """
 
     def __init__(

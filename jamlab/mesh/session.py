@@ -76,6 +76,19 @@ class JamSession:
         Time between two takings of everybody's live figures.
     history_s : float
         How long it is remembered what became of packets, at least.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from jamlab import MemoryChannel
+    >>> async def play() -> frozenset[str]:
+    ...     room = MemoryChannel()
+    ...     async with JamSession("jam", "ada", signaling=lambda _: room):
+    ...         async with JamSession("jam", "bob", signaling=lambda _: room) as bob:
+    ...             await bob.wait_connected(30)
+    ...             return bob.members
+    >>> sorted(asyncio.run(play()))
+    ['ada']
     """
 
     def __init__(

@@ -8,7 +8,19 @@ from jamlab.signaling.messages import ChannelEvent, PeerJoined, PeerLeft, Signal
 
 
 class MemoryChannel:
-    """A room whose members are objects of this process."""
+    """A room whose members are objects of this process.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> async def who_is_there() -> list[str]:
+    ...     room = MemoryChannel()
+    ...     await room.join("ada")
+    ...     await room.join("bob")
+    ...     return sorted(room.members)
+    >>> asyncio.run(who_is_there())
+    ['ada', 'bob']
+    """
 
     def __init__(self) -> None:
         self._members: dict[str, MemoryMembership] = {}

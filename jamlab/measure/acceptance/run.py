@@ -76,6 +76,11 @@ def acceptance_tests(names: Iterable[str]) -> tuple[str, ...]:
     ------
     AcceptanceError
         When there is no such test; lists those there are.
+
+    Examples
+    --------
+    >>> acceptance_tests(["different-networks", "local-capture"])
+    ('local-capture', 'different-networks')
     """
     wanted = set(names)
     unknown = sorted(wanted - set(TESTS))

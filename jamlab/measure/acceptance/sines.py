@@ -105,6 +105,12 @@ def tone(frequencies_hz: Sequence[float], level_dbfs: float) -> Source:
         Left and right.
     level_dbfs : float
         Of both.
+
+    Examples
+    --------
+    >>> source = tone((440.0, 660.0), -6.0)
+    >>> source(0, 48_000).shape
+    (48000, 2)
     """
     amplitude = amplitude_of(level_dbfs)
 

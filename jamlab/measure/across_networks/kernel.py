@@ -122,6 +122,11 @@ def kernel_plan(
         When a parameter is out of its range.
     jamlab.networks.model.profile.UnknownProfileError
         When there is no such profile.
+
+    Examples
+    --------
+    >>> kernel_plan(["LAN"], peers=3).plan.peers
+    3
     """
     return KernelPlan(kernel_cases(profiles), LatencyPlan(peers=peers, duration_s=duration_s))
 

@@ -59,6 +59,11 @@ def across_plan(
         When a parameter is out of its range.
     jamlab.networks.model.profile.UnknownProfileError
         When there is no such profile.
+
+    Examples
+    --------
+    >>> across_plan(["LAN", "4G"]).profiles
+    ('LAN', '4G')
     """
     plan = LatencyPlan(peers=peers, duration_s=duration_s, round_trip_s=0.0, **options)
     names = tuple(profile_named(name).name for name in profiles or profile_names())

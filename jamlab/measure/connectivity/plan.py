@@ -40,6 +40,11 @@ class ConnectivityPlan:
     ------
     CampaignError
         Names the parameter and its range.
+
+    Examples
+    --------
+    >>> ConnectivityPlan("mobile", calls=100).seed
+    1
     """
 
     population: str = DEFAULT_POPULATION

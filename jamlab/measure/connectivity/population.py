@@ -99,6 +99,14 @@ def load_population(name: str) -> Population:
     ------
     PopulationError
         When there is none of that name.
+
+    Examples
+    --------
+    >>> population = load_population("mobile")
+    >>> len(population.places) == len(population.shares)
+    True
+    >>> round(sum(population.shares), 9)
+    1.0
     """
     about = _about()
     if name not in about:

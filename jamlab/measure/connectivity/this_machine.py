@@ -56,6 +56,11 @@ class ThisMachinePlan:
     ------
     CampaignError
         Names the parameter and its range.
+
+    Examples
+    --------
+    >>> ThisMachinePlan(calls=5).level
+    'ice'
     """
 
     calls: int = 3

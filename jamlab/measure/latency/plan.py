@@ -54,6 +54,18 @@ class LatencyPlan:
         Names the parameter and its range.
     UnsupportedQualityError
         When there is no such quality.
+
+    Examples
+    --------
+    >>> plan = LatencyPlan(peers=3)
+    >>> plan.names
+    ['player 1', 'player 2', 'player 3']
+    >>> plan.total_s
+    54.0
+    >>> LatencyPlan(peers=7)
+    Traceback (most recent call last):
+        ...
+    jamlab.measure.latency.plan.PlanError: peers is 7: choose 2 to 6
     """
 
     peers: int = 2

@@ -64,7 +64,17 @@ _TABLES = ("clicks", "streams", "waveforms")
 
 @dataclass(frozen=True)
 class LatencyRecord:
-    """One latency run."""
+    """One latency run.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from jamlab import example_record
+    >>> with TemporaryDirectory() as folder:
+    ...     again = LatencyRecord.load(example_record().save(Path(folder)))
+    >>> again.clicks.equals(example_record().clicks)
+    True
+    """
 
     clicks: pd.DataFrame
     streams: pd.DataFrame

@@ -65,6 +65,16 @@ def paths_table(record: LatencyRecord) -> pd.DataFrame:
         were never heard, each with ``…_low`` and ``…_high`` of its 95 % interval;
         ``concealed_share`` of the frames due and ``underrun_share`` of the listener's blocks, over
         the same time.
+
+    Examples
+    --------
+    >>> from jamlab import example_record
+    >>> paths_table(example_record())[["measurement", "sender", "receiver", "clicks"]]
+      measurement    sender  receiver  clicks
+    0     one way  player 1  player 2     120
+    1     one way  player 2  player 1     115
+    2  round trip  player 2  player 1     115
+    3  round trip  player 1  player 2     115
     """
     rows = [
         _path_row(path, clicks, record) for path, clicks in record.clicks.groupby(_PATH, sort=False)
@@ -174,6 +184,20 @@ def waterfall(record: LatencyRecord) -> pd.DataFrame:
     DataFrame
         ``stage`` and ``mean_ms``: the stages of `jamlab.measure.latency.stages`, then ``residual``.
         They add up to the mean latency of those clicks, which is the row ``measured``.
+
+    Examples
+    --------
+    >>> from jamlab import example_record
+    >>> waterfall(example_record()).round(2)
+           stage  mean_ms
+    0      frame     2.50
+    1    capture     0.72
+    2    network     0.18
+    3    playout     1.91
+    4       card     2.01
+    5  lookahead     2.50
+    6   residual     0.00
+    7   measured     9.81
     """
     columns = [f"{stage}_ms" for stage in STAGES]
     known = record.clicks.dropna(subset=[*columns, "latency_ms"])
@@ -188,7 +212,17 @@ def waterfall(record: LatencyRecord) -> pd.DataFrame:
 
 
 def verdicts(record: LatencyRecord) -> list[Verdict]:
-    """Judge the 95th percentile of every path, and the concealed sound; the worst path decides."""
+    """Judge the 95th percentile of every path, and the concealed sound; the worst path decides.
+
+    Examples
+    --------
+    >>> from jamlab import example_record
+    >>> for verdict in verdicts(example_record()):
+    ...     print(f"{verdict.name}: {verdict.verdict.value}")
+    one-way latency, 95th percentile of the worst path: PASS
+    round-trip latency, 95th percentile of the worst path: PASS
+    concealed sound, share of the worst path: PASS
+    """
     return [*(latency_verdict(record, *each) for each in _JUDGED), concealed_verdict(record)]
 
 

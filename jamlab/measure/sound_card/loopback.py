@@ -51,6 +51,11 @@ class LoopbackPlan:
     ------
     PlanError
         When a value is out of its range.
+
+    Examples
+    --------
+    >>> LoopbackPlan((64, 256), clicks=20).block_frames
+    (64, 256)
     """
 
     block_frames: tuple[int, ...] = (64, 128, 256)

@@ -78,6 +78,11 @@ def notebook_path(name: str) -> Path:
     ------
     ReportError
         When there is no such notebook.
+
+    Examples
+    --------
+    >>> notebook_path("00_first_look").name
+    '00_first_look.ipynb'
     """
     found = shipped(f"notebooks/{name}.ipynb")
     if found is not None:
@@ -102,6 +107,16 @@ def verification_report(record_folder: Path, html: Path) -> Path:
     ------
     ReportError
         When a record cannot be read or the page cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from jamlab import example_record
+    >>> with TemporaryDirectory() as folder:
+    ...     record = example_record().save(Path(folder) / "record")
+    ...     page = verification_report(record, Path(folder) / "page.html")
+    ...     "Where the time goes" in page.read_text(encoding="utf-8")
+    True
     """
     sections = list(_sections(record_folder))
     return _write_page(page("Verification", sections), html)
@@ -161,6 +176,14 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
     ------
     ReportError
         When the notebook fails or the page cannot be written; an earlier page is left as it was.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     page = render(notebook_path("00_first_look"), {}, Path(folder) / "page.html")
+    ...     "Where the time goes" in page.read_text(encoding="utf-8")
+    True
     """
     executed = _execute(notebook, parameters)
     anchors = {part.notebook: part.anchor for part in PARTS}

@@ -3,7 +3,7 @@
 import shlex
 from html import unescape
 
-from jamlab.cli.commands import _parser
+from jamlab.cli.commands import command_parser
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.report.live_mesh.journal import Journal, invitation
@@ -33,6 +33,6 @@ def test_the_invitation_is_a_command_the_program_takes():
     command = unescape(shown.split("<pre>")[1].split("</pre>")[0])
     key, program, *arguments = shlex.split(command)
     assert (key, program) == ("JAMLAB_SUPABASE_KEY=…", "jamlab")
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     assert (options.room, options.hub) == ("a room & <more>", "ws://127.0.0.1:4000/socket")
     assert options.echo
