@@ -4,9 +4,12 @@ The sources are the repository's own files, so nothing is copied: README, ``docs
 and ``data/README.md``, where they are. Notebooks are executed while the site is built.
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from sphinx.errors import SphinxError
 
 sys.path.insert(0, str(Path(__file__).parent))  # for tutorials.py, the reader of notebooks
 
@@ -62,16 +65,24 @@ ENTRY = f"""<!doctype html>
 """
 
 
+FETCHED = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)="(?:https?:)?//[^"]*""")
+
+
 def setup(app: Any) -> None:
-    """Say where executed notebooks are kept, and where the site begins."""
+    """Say where executed notebooks are kept and where the site begins; check its pages."""
     app.connect("builder-inited", _keep_beside_records, priority=900)  # after MyST-NB's own
     app.connect("build-finished", _write_entry)
 
 
 def _write_entry(app: Any, failure: Exception | None) -> None:
-    """Send a reader of the site's folder on to its first page."""
-    if failure is None:
-        (Path(app.outdir) / "index.html").write_text(ENTRY, encoding="utf-8")
+    """Send a reader of the site's folder on to its first page; no page may need a network."""
+    if failure is not None:
+        return
+    site = Path(app.outdir)
+    (site / "index.html").write_text(ENTRY, encoding="utf-8")
+    for page in site.rglob("*.html"):
+        if fetched := FETCHED.search(page.read_text(encoding="utf-8")):
+            raise SphinxError(f"{page} fetches from elsewhere: {fetched[0]}")
 
 
 def _keep_beside_records(app: Any) -> None:

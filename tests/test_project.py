@@ -168,6 +168,7 @@ SPANNING = {
     "test_mishaps.py",
     "test_no_network.py",
     "test_project.py",
+    "test_site.py",
 }
 """Test files that mirror no module: each is about several, or about what is no module."""
 
