@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -10,8 +10,9 @@ from pathlib import Path
 def written_whole(folder: Path, last: str) -> Iterator[Path]:
     """Yield a temporary folder; move its files to their destination after all are written.
 
-    When writing fails, the destination keeps its earlier files. Each file is replaced atomically,
-    but a set of files is not: the last one has to state which files belong together.
+    When writing fails, the destination keeps its earlier files. A process that is killed leaves
+    either those or, once all files are written, a complete temporary folder: `finish_writing`
+    moves its files.
 
     Parameters
     ----------
@@ -22,14 +23,35 @@ def written_whole(folder: Path, last: str) -> Iterator[Path]:
         next call removes the remains of a killed process.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    finish_writing(folder, last)
     aside = folder / f".{last}.unfinished"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside
-        written = [path.relative_to(aside) for path in aside.rglob("*") if path.is_file()]
-        for path in sorted(written, key=lambda path: (path == Path(last), path)):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (aside / path).replace(folder / path)
+        aside.rename(_complete(folder, last))
+        finish_writing(folder, last)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def finish_writing(folder: Path, last: str) -> None:
+    """Move the files of a complete temporary folder that a killed process left, if there is one.
+
+    Several processes may do so at once: none removes a file, so none can lose one.
+    """
+    aside = _complete(folder, last)
+    if not aside.is_dir():
+        return
+    written = [path.relative_to(aside) for path in aside.rglob("*") if path.is_file()]
+    for path in sorted(written, key=lambda path: (path == Path(last), path)):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another process was first
+            (aside / path).replace(folder / path)
+    for emptied in sorted([aside, *filter(Path.is_dir, aside.rglob("*"))], reverse=True):
+        with suppress(OSError):
+            emptied.rmdir()
+
+
+def _complete(folder: Path, last: str) -> Path:
+    return folder / f".{last}.complete"

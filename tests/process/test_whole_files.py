@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from jamlab.process.whole_files import written_whole
+from jamlab.process.whole_files import finish_writing, written_whole
 
 
 def test_files_come_with_all_that_was_written(tmp_path):
@@ -37,3 +39,48 @@ def test_what_a_killed_process_left_is_not_taken(tmp_path):
     with written_whole(tmp_path, "page") as aside:
         (aside / "page").write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
+
+
+def killed_before_any_file_moved(folder, monkeypatch):
+    """Write two files over those of before, and be killed once both are complete."""
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(self, target):
+        raise KilledError
+
+    def write():
+        with written_whole(folder, "last") as aside:
+            for name in ("first", "last"):
+                (aside / name).write_text("new")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        with pytest.raises(KilledError):
+            write()
+
+
+def test_complete_files_of_a_killed_process_take_their_places(tmp_path, monkeypatch):
+    for name in ("first", "last", "other"):
+        (tmp_path / name).write_text("old")
+    killed_before_any_file_moved(tmp_path, monkeypatch)
+    assert (tmp_path / "first").read_text() == "old"
+    finish_writing(tmp_path, "last")
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"first": "new", "last": "new", "other": "old"}
+
+
+def test_they_do_so_before_others_are_written(tmp_path, monkeypatch):
+    killed_before_any_file_moved(tmp_path, monkeypatch)
+    with written_whole(tmp_path, "last") as aside:
+        (aside / "last").write_text("newest")
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found == {"first": "new", "last": "newest"}
+
+
+def test_where_nothing_is_left_nothing_is_done(tmp_path):
+    (tmp_path / "last").write_text("old")
+    finish_writing(tmp_path, "last")
+    finish_writing(tmp_path / "nowhere", "last")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
