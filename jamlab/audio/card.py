@@ -27,6 +27,9 @@ from typing import Protocol, TypeAlias
 from jamlab.audio.guard import FaultLog, guarded
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 
+LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES = 16, 4096
+"""Lengths of blocks that users may choose."""
+
 DuplexCallback: TypeAlias = Callable[[Block], Block]
 """Takes the captured block, returns the block to play, of the same length."""
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named, devices
@@ -288,8 +289,9 @@ def _card(options: argparse.Namespace) -> DeviceChoice | None:
         raise JoinError("--echo needs the virtual card: leave --sound-card and its options out")
     given = options.block_frames
     block_frames = DeviceChoice.block_frames if given is None else given
-    if not 16 <= block_frames <= 4096:
-        raise JoinError(f"--block-frames is {given}: choose 16 to 4096")
+    if not LEAST_BLOCK_FRAMES <= block_frames <= MOST_BLOCK_FRAMES:
+        limits = f"{LEAST_BLOCK_FRAMES} to {MOST_BLOCK_FRAMES}"
+        raise JoinError(f"--block-frames is {given}: choose {limits}")
     named: dict[Direction, str | None] = {"input": options.input, "output": options.output}
     for direction, wanted in named.items():
         _check_name(wanted, direction)

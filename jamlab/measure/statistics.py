@@ -33,6 +33,12 @@ CONFIDENCE = 0.95
 """Probability with which the intervals cover the true value."""
 
 _LEAST_VALUES = 20
+_SEED = 20
+
+
+def resampling() -> np.random.Generator:
+    """Return the randomness that intervals are drawn with: the same record, the same report."""
+    return np.random.default_rng(_SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,26 +153,6 @@ def worst_of(estimates: Sequence[Estimate]) -> Estimate:
         max(each.high for each in estimates),
         estimates[0].confidence,
     )
-
-
-def heard_share(heard: int, emitted: int, confidence: float = CONFIDENCE) -> Estimate:
-    """Estimate the share of the emitted clicks that is heard, 0 to 1, with Wilson's interval.
-
-    Returns
-    -------
-    Estimate
-        NaN in ``[0, 1]`` when no click was emitted.
-
-    References
-    ----------
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
-    1927.
-    """
-    if emitted == 0:
-        return Estimate(math.nan, 0.0, 1.0, confidence)
-    test = stats.binomtest(heard, emitted)
-    interval = test.proportion_ci(confidence, method="wilson")
-    return Estimate(test.statistic, float(interval.low), float(interval.high), confidence)
 
 
 def share_of_sessions(
@@ -284,8 +270,9 @@ def proportion(
     successes, trials : int
         Of `trials` attempts, `successes` succeeded.
     method : {"wilson", "exact"}
-        Wilson's score interval covers `confidence` on average and is for looking at; the exact one
-        (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a verdict.
+        Wilson's score interval (JASA 22, 1927) covers `confidence` on average and is for looking
+        at; the exact one (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a
+        verdict.
     confidence : float
         Probability of the two-sided interval.
 

@@ -39,6 +39,7 @@ from av.packet import Packet
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.ice_connection import selected_pair
+from jamlab.media.rtp import RTP_TIMESTAMPS
 
 PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
 """Takes sequence number, timestamp, payload and arrival (loop's clock, seconds) of a packet."""
@@ -178,7 +179,7 @@ def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
     if track.last_position is None:
         return None
     last_timestamp: int = _inside(sender, _LAST_TIMESTAMP)
-    return (last_timestamp - track.last_position) % (1 << 32)
+    return (last_timestamp - track.last_position) % RTP_TIMESTAMPS
 
 
 def _inside(owner: object, name: str) -> Any:

@@ -36,7 +36,7 @@ CANDIDATE_TYPES = ("host", "prflx", "srflx", "relay")
 """Kinds of candidates (RFC 8445 §5.1.1), by how far they are from their host."""
 
 STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
-"""The stages of the latency, in a sample's order."""
+"""The stages of the latency, in a sample's order (the look-ahead is spread over the others)."""
 
 
 LAGS_S = 0.020

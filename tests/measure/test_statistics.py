@@ -10,10 +10,10 @@ from scipy import signal, stats
 
 from jamlab.measure.statistics import (
     Estimate,
-    heard_share,
     jitter,
     median,
     p95,
+    proportion,
     values_needed,
     worst_of,
 )
@@ -233,10 +233,10 @@ class TestTooFew:
         assert math.isfinite(interval.low + interval.high)
 
 
-class TestHeardShare:
+class TestProportion:
     @pytest.mark.parametrize(("heard", "missed"), [(95, 5), (100, 0), (0, 40), (1, 1)])
     def test_is_wilsons_formula(self, heard, missed):
-        result = heard_share(heard, heard + missed)
+        result = proportion(heard, heard + missed)
         n, z = heard + missed, stats.norm.ppf(0.975)
         share = heard / n
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -246,7 +246,7 @@ class TestHeardShare:
         assert result.high == pytest.approx(centre + half, abs=1e-9)
 
     def test_of_nothing_emitted_is_unknown(self):
-        result = heard_share(0, 0)
+        result = proportion(0, 0)
         assert math.isnan(result.value)
         assert (result.low, result.high) == (0, 1)
 

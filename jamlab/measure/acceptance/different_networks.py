@@ -14,8 +14,6 @@ import asyncio
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.acceptance.findings import Finding
@@ -28,7 +26,7 @@ from jamlab.measure.latency.participants import wait_until
 from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import late_ms
-from jamlab.measure.statistics import heard_share, p95
+from jamlab.measure.statistics import p95, proportion, resampling
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.profile import profile_named
@@ -51,7 +49,6 @@ DEADLINE_S = 60.0
 """When connecting is given up; two direct attempts and a relayed one may take half of that."""
 SETTLE_S = 1.5
 _PLAYERS = "player 1", "player 2"
-_SEED = 20  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,7 @@ def _note_latency(finding: Finding, case: Case, path: Path) -> None:
     clicks = click_table([(path, path.readings())])
     heard = int(clicks["latency_ms"].notna().sum())
     name = f"{case.name}, {path.emitter.name} → {path.listener.name}"
-    finding.note(LATENCY, name, p95(late_ms(clicks), np.random.default_rng(_SEED)))
-    share = heard_share(heard, len(clicks)).value
+    finding.note(LATENCY, name, p95(late_ms(clicks), resampling()))
+    share = proportion(heard, len(clicks)).value
     finding.note(HEARD, name, 100 * (0.0 if math.isnan(share) else share))
     finding.draw("latency", name, clicks["emitted_s"], clicks["latency_ms"])

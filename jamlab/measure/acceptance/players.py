@@ -16,15 +16,20 @@ from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import Block
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.measure.acceptance.findings import Finding
-from jamlab.measure.latency.participants import Participant, Where, difference, here, wait_until
+from jamlab.measure.latency.participants import (
+    CONNECT_TIMEOUT_S,
+    Participant,
+    Where,
+    difference,
+    here,
+    wait_until,
+)
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.statistics import Estimate, share_of_sessions
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
-
-CONNECT_TIMEOUT_S = 20.0
 
 
 class MeteredCard(VirtualCard):

@@ -22,6 +22,7 @@ from jamlab.measure.acceptance.run import LOOPBACK
 from jamlab.measure.acceptance.sound import LOCAL_CAPTURE, THREE_USERS, TWO_USERS
 from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.digits import over
+from jamlab.measure.latency.clicks import MIN_HEARD_SHARE
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import (
@@ -69,7 +70,7 @@ class Bound:
         return -beyond if self.at_least else beyond
 
 
-MIN_HEARD_PERCENT = 95.0
+MIN_HEARD_PERCENT = 100 * MIN_HEARD_SHARE
 """Least share of clicks heard across networks."""
 
 _DROPOUTS = Bound(sound.CONCEALED, LatencyPlan().max_concealed_percent, "%")

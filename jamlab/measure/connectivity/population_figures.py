@@ -9,16 +9,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from jamlab.measure.connectivity.record import STUN_ONLY, ConnectivityRecord
 from jamlab.measure.connectivity.sensitivity import Population, PopulationRate, rate_within
 from jamlab.measure.connectivity.success import Figure
 from jamlab.measure.connectivity.symmetric_nats import Borne, borne
 from jamlab.measure.digits import measured
-from jamlab.measure.statistics import Estimate
-
-_SEED = 20  # of the draws: the same record gives the same verdict
+from jamlab.measure.statistics import Estimate, resampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ def population_figures(
         The least share that is asked for, 0 to 1.
     """
     for what, figure, configuration in _judged(record):
-        attempts, rng = record.of(configuration), np.random.default_rng(_SEED)
+        attempts, rng = record.of(configuration), resampling()
         rate = rate_within(attempts, figure, population, rng, drawn=True)
         bears = borne(attempts, figure, population, limit, rng)
         yield PopulationFigure(what, configuration, len(attempts), rate, bears)

@@ -39,6 +39,8 @@ from scipy import signal, stats
 from jamlab.audio.metronome import CLICK_BAND_HZ, CLICK_FRAMES, IDENTITIES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 
+MIN_HEARD_SHARE = 0.95
+"""Least share of the emitted clicks that a path has to let through, where that is judged."""
 FALSE_ALARM = 1e-6
 """Probability of a reading, per click sought, where there is only noise."""
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
 from jamlab.audio.metronome import Metronome
 from jamlab.media.quality import LOW_LATENCY, quality_named
 
@@ -88,7 +89,7 @@ class LatencyPlan:
             _check("round_trip_s", self.round_trip_s, least_s, 600.0)
         _check("settle_s", self.settle_s, 1.0, 60.0)
         _check("bpm", self.bpm, 30.0, 600.0)
-        _check("block_frames", self.block_frames, 16, 4096)
+        _check("block_frames", self.block_frames, LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES)
         _check("max_concealed_percent", self.max_concealed_percent, 0.01, 50.0)
 
     @property

@@ -24,9 +24,8 @@ from functools import cached_property
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.playout.counters import PlayedPacket
-
-STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
-"""The stages, in a sample's order (the look-ahead is spread over the others)."""
+from jamlab.media.rtp import RTP_TIMESTAMPS
+from jamlab.mesh.figures import STAGES as STAGES
 
 
 def floor_ms(sending_frames: int, playing_frames: int) -> float:
@@ -72,6 +71,7 @@ class StreamTimes:
     sent : sequence of (position, seconds)
         Capture position of each frame and when it was sent, in order.
     history : list of PlayedPacket
+    from jamlab.mesh.figures import STAGES as STAGES
         The receiver's.
     timestamp_origin : int
         RTP timestamp of capture position 0.
@@ -101,7 +101,7 @@ class StreamTimes:
         if not 0 <= index < len(self.sent) - 1:
             return None
         (start, sent_s), (end, _) = self.sent[index : index + 2]
-        packet = self._played.get((start + self.timestamp_origin) % (1 << 32))
+        packet = self._played.get((start + self.timestamp_origin) % RTP_TIMESTAMPS)
         return None if packet is None else self._stages(start, end - start, sent_s, packet)
 
     def _stages(self, start: int, frames: int, sent_s: float, packet: PlayedPacket) -> Stages:

@@ -23,9 +23,10 @@ from jamlab.measure.latency.stages import floor_ms as floor_of
 from jamlab.measure.statistics import (
     Estimate,
     above_least,
-    heard_share,
     median,
     p95,
+    proportion,
+    resampling,
     share_of_sessions,
     worst_of,
 )
@@ -47,7 +48,6 @@ ONE_SESSION = "It was one session, and the interval covers no other."
 
 _PATH = ["measurement", "sender", "receiver"]
 _COUNTERS = ["concealed_frames", "played_frames", "card_underruns", "card_blocks"]
-_SEED = 20  # of the bootstrap: the same record gives the same report
 _JUDGED = (
     (ONE_WAY, ONE_WAY_TARGET_MS, "one-way latency"),
     (ROUND_TRIP, ROUND_TRIP_TARGET_MS, "round-trip latency"),
@@ -83,8 +83,8 @@ def paths_table(record: LatencyRecord) -> pd.DataFrame:
 
 
 def _path_row(path: Any, clicks: pd.DataFrame, record: LatencyRecord) -> dict[str, Any]:
-    rng = np.random.default_rng(_SEED)
-    share = heard_share(int(clicks["latency_ms"].notna().sum()), len(clicks))
+    rng = resampling()
+    share = proportion(int(clicks["latency_ms"].notna().sum()), len(clicks))
     row = dict(zip(_PATH, path, strict=True))
     row |= {"clicks": len(clicks), "sessions": clicks["session"].nunique()}
     row |= {"heard_share": share.value}
@@ -257,7 +257,7 @@ def latency_verdict(
 
 def _worst_p95(clicks: pd.DataFrame) -> Estimate:
     paths = [path for _, path in clicks.groupby(["sender", "receiver"], sort=False)]
-    rng = np.random.default_rng(_SEED)
+    rng = resampling()
     return worst_of(
         [p95(late_ms(path), rng, sessions=path["session"], among=len(paths)) for path in paths]
     )

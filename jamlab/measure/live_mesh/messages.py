@@ -20,6 +20,7 @@ from jamlab.audio.metronome import VOICES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.fields import FieldError, read
 from jamlab.measure.latency.plan import PlanError
+from jamlab.media.rtp import RTP_TIMESTAMPS
 from jamlab.signaling.messages import is_name
 
 REQUEST, REPORT, BUSY = "mesh request", "mesh report", "mesh busy"
@@ -38,7 +39,7 @@ _DECIMALS = 7
 Token: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,128}\Z")]
 Since: TypeAlias = Annotated[float, Meta(ge=-300, le=300)]
 """Seconds since a performance began, by the clock of the participant who tells."""
-Timestamp: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 32)]
+Timestamp: TypeAlias = Annotated[int, Meta(ge=0, lt=RTP_TIMESTAMPS)]
 """An RTP timestamp."""
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 48)]

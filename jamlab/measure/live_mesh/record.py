@@ -33,6 +33,7 @@ from jamlab.measure.record import (
     read_json,
     write_record,
 )
+from jamlab.media.rtp import timestamp_difference
 
 Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
 """What a member answered; None for nothing."""
@@ -71,7 +72,6 @@ _COLUMNS = {
     "clicks": CLICK_COLUMNS,
     "packets": PACKET_COLUMNS,
 }
-_TIMESTAMPS = 1 << 32
 _LONGEST = 300 * SAMPLE_RATE  # packets of a stream that was replaced are anywhere in 2^32 frames
 
 
@@ -177,7 +177,7 @@ def _packets(
     if stream is None or stream.origin is None:
         return
     for timestamp, since_s in reports[receiver].hearings[sender].arrivals:
-        frame = (timestamp - stream.origin + _TIMESTAMPS // 2) % _TIMESTAMPS - _TIMESTAMPS // 2
+        frame = timestamp_difference(timestamp, stream.origin)
         if 0 <= frame <= _LONGEST:
             sent_s = emitter.began_s + (frame + emitter.packet_frames) * emitter.frame_s
             yield sender, receiver, sent_s, reports[receiver].began_s + since_s

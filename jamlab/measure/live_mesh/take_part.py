@@ -41,6 +41,7 @@ from jamlab.measure.live_mesh.messages import (
 from jamlab.measure.live_mesh.wall_clock import WallClock
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.media.playout.counters import PlayedPacket
+from jamlab.media.rtp import RTP_TIMESTAMPS, timestamp_difference
 from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.process.pauses import collector_paused
 
@@ -55,7 +56,6 @@ KEEP_S = int(MAX_CLICKING_S + 2 * SPREAD_S + MAX_LATENCY_S) + 4
 
 _NEAR_S = 0.25  # latency of one path varies by less than this
 _GAP_FRAMES = SAMPLE_RATE // 10
-_TIMESTAMPS = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def quickest(packets: Iterable[PlayedPacket]) -> list[PlayedPacket]:
     first: int | None = None
     for packet in packets:
         first = packet.timestamp if first is None else first
-        since = (packet.timestamp - first + _TIMESTAMPS // 2) % _TIMESTAMPS - _TIMESTAMPS // 2
+        since = timestamp_difference(packet.timestamp, first)
         late_s = packet.arrival_s - since / SAMPLE_RATE
         window = int(packet.arrival_s // WINDOW_S)
         if window not in best or late_s < best[window][0]:
@@ -271,4 +271,4 @@ def _origin(done: _Performance, peer: str) -> int | None:
         origin = done.me.session.service.timestamp_origin(peer)
     except UnknownPeerError:
         return None
-    return None if origin is None else (origin + done.start) % _TIMESTAMPS
+    return None if origin is None else (origin + done.start) % RTP_TIMESTAMPS

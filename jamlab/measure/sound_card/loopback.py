@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
 from jamlab.audio.metronome import CLICK_FRAMES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE, Block
 from jamlab.audio.portaudio import (
@@ -28,19 +29,17 @@ from jamlab.audio.portaudio import (
     pair_named,
     portaudio,
 )
-from jamlab.measure.latency.clicks import read_clicks
+from jamlab.measure.latency.clicks import MIN_HEARD_SHARE, read_clicks
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.statistics import heard_share, jitter, median
+from jamlab.measure.statistics import jitter, median, proportion, resampling
 
 MAX_ROUND_TRIP_S = 1.0
 PATIENCE_S = 5.0
 """A card that has not called back for so long has stopped; PulseAudio's takes two to start."""
-MIN_HEARD_SHARE = 0.95
 MAX_SPREAD_FRAMES, MAX_SPREAD_BLOCKS = SAMPLE_RATE // 1000, 0.25
 """Further apart than either, readings are of two ways. Those of one agree to a frame, but for
 systems that put a layer of their own between: PulseAudio's wander by a tenth of a block."""
 _LOOK_S = 0.5
-_SEED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,11 @@ class LoopbackPlan:
     """PortAudio's suggested latency: ``"low"``, ``"high"``, or seconds."""
 
     def __post_init__(self) -> None:
-        if not self.block_frames or not all(16 <= frames <= 4096 for frames in self.block_frames):
-            raise PlanError(f"block_frames is {self.block_frames}: choose 16 to 4096, one or more")
+        least, most = LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
+        if not self.block_frames or not all(least <= each <= most for each in self.block_frames):
+            raise PlanError(
+                f"block_frames is {self.block_frames}: choose {least} to {most}, one or more"
+            )
         if not 3 <= self.clicks <= 1000:
             raise PlanError(f"clicks is {self.clicks}: choose 3 to 1000")
 
@@ -232,12 +234,12 @@ def loopback_table(clicks: pd.DataFrame) -> pd.DataFrame:
 
 def _row(block_frames: int, clicks: pd.DataFrame) -> dict[str, float]:
     heard = clicks["round_trip_frames"].dropna().to_numpy()
-    rng = np.random.default_rng(_SEED)
+    rng = resampling()
     middle = median(heard, rng).value
     return {
         "block_frames": block_frames,
         "clicks": len(clicks),
-        "heard_share": heard_share(len(heard), len(clicks)).value,
+        "heard_share": proportion(len(heard), len(clicks)).value,
         "round_trip_frames": middle,
         "round_trip_ms": middle / SAMPLE_RATE * 1000,
         "spread_frames": jitter(heard, rng).value,

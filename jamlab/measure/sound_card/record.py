@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
@@ -28,13 +27,12 @@ from jamlab.measure.record import (
 )
 from jamlab.measure.sound_card.loopback import LoopbackPlan, check_loop, loopback_table
 from jamlab.measure.sound_card.loopback import measure_loopback as measure_clicks
-from jamlab.measure.statistics import Estimate, median
+from jamlab.measure.statistics import Estimate, median, resampling
 
 CARD_COLUMNS = ("block_frames", "click", "round_trip_frames", "confidence")
 """Columns of the table, as `jamlab.measure.sound_card.loopback.measure_loopback` returns them."""
 
 _TABLE = "loopback"
-_SEED = 20
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class CardRecord:
         if self.fault(block_frames):
             return None
         heard = self._of(block_frames)["round_trip_frames"].dropna().to_numpy()
-        return median(heard, np.random.default_rng(_SEED))
+        return median(heard, resampling())
 
     def fault(self, block_frames: int) -> str:
         """Say why there is no round trip at a block size, as "not measured …"; "" if there is."""

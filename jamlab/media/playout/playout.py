@@ -36,6 +36,7 @@ from jamlab.media.playout.packets import Packet, PacketBuffer
 from jamlab.media.playout.rate import CardRate, SameRate
 from jamlab.media.playout.splice import lengthen, longest_splice, shorten
 from jamlab.media.quality import FRAME_LENGTHS
+from jamlab.media.rtp import RTP_TIMESTAMPS
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
 _SURPLUS_MAX = SAMPLE_RATE // 10  # more delay than that is not spliced out but skipped
@@ -264,7 +265,7 @@ class Playout:
         self._last_sequence = packet.sequence
         self._buffer.note_played(packet)
         frame = self._rate.output_frame(self._pulled + len(self._ready))
-        self.history.append(PlayedPacket(packet.position % (1 << 32), packet.arrival_s, frame))
+        self.history.append(PlayedPacket(packet.position % RTP_TIMESTAMPS, packet.arrival_s, frame))
         spliced = self._spliced(block)
         self._buffer.advance(len(block))
         return spliced

@@ -17,7 +17,7 @@ from jamlab.measure.connectivity.success import success_table
 from jamlab.measure.connectivity.symmetric_nats import Borne, borne, share_curve
 from jamlab.measure.connectivity.time_to_connect import connection_curve
 from jamlab.measure.connectivity.verdicts import CONNECTIVITY_TARGET_PERCENT
-from jamlab.measure.statistics import Estimate
+from jamlab.measure.statistics import Estimate, resampling
 from jamlab.report.page.figures import (
     BLUE,
     FAINT,
@@ -47,7 +47,6 @@ _PARTS = {
 }
 _LINES = ("-", "--", "-.", ":")
 _ROOM_FOR_COUNTS = 10  # places: beyond, a cell has room for one number
-_SEED = 20  # of the resamples: the same record gives the same report
 
 
 _STEPS = 200  # drawn of a curve, each less than a pixel or two high
@@ -267,7 +266,7 @@ def sensitivity(record: ConnectivityRecord, populations: Sequence[Population]) -
 def _draw_populations(
     axes: Axes, record: ConnectivityRecord, populations: Sequence[Population]
 ) -> None:
-    own, rng = record.provenance["population"], np.random.default_rng(_SEED)
+    own, rng = record.provenance["population"], resampling()
     table = populations_of.sensitivity(record.attempts, "direct", populations, rng, own)
     _name_rows(axes, [population.name for population in populations])
     count = len(record.configurations)
@@ -295,7 +294,7 @@ def _draw_ticks(
 def _draw_share_curves(axes: Axes, record: ConnectivityRecord, population: Population) -> None:
     shares = np.linspace(0, 1, 101)
     for number, configuration in enumerate(record.configurations):
-        attempts, rng = record.of(configuration), np.random.default_rng(_SEED)
+        attempts, rng = record.of(configuration), resampling()
         curve = share_curve(attempts, "direct", population)
         colour = PLAYER_COLOURS[number % len(PLAYER_COLOURS)]
         line = _LINES[number % len(_LINES)]
