@@ -58,7 +58,7 @@ MAY_IMPORT = {
         "measure measure/latency"
     ),
     "measure/sound_card": "audio measure measure/latency",
-    "measure/servers": "ice networks/model networks/turn",
+    "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "
         "networks/turn networks/simulated measure measure/servers"

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from jamlab.audio.portaudio import PORTAUDIO_REMEDY, DeviceError, portaudio
 from jamlab.measure.connectivity.connects_here import connect_here, obstacle_of
 from jamlab.measure.loop_lag import LagProbe, LoopLag
+from jamlab.measure.provenance import machine, versions
 from jamlab.measure.reaches_itself import unreachable
-from jamlab.measure.record import machine, versions
 from jamlab.media.host_candidates import host_addresses, loopback_addresses
 from jamlab.networks.kernel import coturn
 from jamlab.networks.kernel import lab as kernel

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     allowed = _allowed(options)
     _announce(plan, *pair_named(allowed, options.output))
     record = measure_card(plan, allowed, options.output)
-    table = loopback_table(record.clicks)
+    table = loopback_table(record.loopback)
     if options.json:
         print(json.dumps(table.to_dict("records"), indent=2))
     else:

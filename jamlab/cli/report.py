@@ -4,10 +4,10 @@ import argparse
 
 from jamlab.cli import kernel_latency
 from jamlab.cli.results import Further, acceptance_page, card_for, connectivity_page, tell
-from jamlab.measure.acceptance.record import AcceptanceRecord, is_acceptance_record
+from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.connectivity.campaign import CampaignError
-from jamlab.measure.connectivity.record import ConnectivityRecord, is_connectivity_record
+from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.report.page.html import CARD_FOLDER, verification_report
 
@@ -15,13 +15,13 @@ from jamlab.report.page.html import CARD_FOLDER, verification_report
 def report_again(options: argparse.Namespace) -> int:
     """Write a record's page again; returns the exit status."""
     page = options.out or options.record.with_suffix(".html")
-    if is_acceptance_record(options.record):
+    if AcceptanceRecord.lies_in(options.record):
         if options.card is not None:
             raise AcceptanceError(f"{options.record} has no latency of players: leave out --card")
         accepted = AcceptanceRecord.load(options.record)
         acceptance_page(options.record, page)
         return tell(None, Further(acceptance=accepted), page, as_json=options.json)
-    if is_connectivity_record(options.record):
+    if ConnectivityRecord.lies_in(options.record):
         if options.card is not None:
             raise CampaignError(f"{options.record} has no latency of players: leave out --card")
         campaign = ConnectivityRecord.load(options.record)

@@ -1,103 +1,248 @@
-"""Records: what a run leaves behind, and all that a report is made from.
+"""Records: what a measurement leaves on the disk, and all that a report is made from.
 
-A record is a folder. Tables are Parquet, a row per observation; `provenance.json` beside them says
-how they came about. Nothing in a record is a verdict: those are drawn from it anew, by the rules of
-the jamlab that reads it.
+A record is a folder. Its tables are Parquet, a row per observation; `provenance.json` beside them
+says how they were measured. No verdict is in it: verdicts are drawn from the record anew, by the
+rules of the jamlab that reads it.
 
 All files of a record are written aside before the first of them takes its place, the provenance
-last. It has the others' digests, so a record whose writing was broken off between two of them is
-refused: never are two runs mixed in one.
+last. It has the digests of the others, so files of two runs are never taken for one record.
 """
 
 import hashlib
 import json
-import os
-import platform
-import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path, PurePath
-from typing import Any
+from types import UnionType
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
-from jamlab.media.opus import library_version
-from jamlab.process.whole_files import written_whole
+from jamlab.measure.table import Table
+from jamlab.process.whole_files import finish_writing, written_whole
 
 PROVENANCE = "provenance.json"
 """Name of the file that says how a record came about, and which files are its own."""
 
+NUMBER = int | float
+"""Type of a provenance's key whose value is a number, whole or not."""
+
+Contents: TypeAlias = Mapping[str, "pd.DataFrame | Record"]
+"""Tables and records by the names of the files and folders they are kept in."""
+
+Tables: TypeAlias = Mapping[str, Table]
+"""A kind of record's tables by their names."""
+Keys: TypeAlias = Mapping[str, type | UnionType]
+"""Types of a provenance's values by their keys."""
+
+_ALL_SAY: Keys = {"created": str, "machine": dict, "parameters": dict, "versions": dict}
 _FILES = "files"  # the provenance's key of the other files' digests
-PARAMETERS = ("peers", "quality", "block_frames", "max_concealed_percent")
-"""What a provenance says at least of how a latency was measured."""
-
-
 _SUFFIXES = (".parquet", ".json", ".log", ".txt")
-_PACKAGES = ("jamlab", "aiortc", "aioice", "av", "opuslib-next", "numpy", "scipy", "pandas")
+_AGAIN = "measure again with this version of jamlab"
+_MISSING = object()
 
 
 class RecordError(ValueError):
     """A folder that holds no readable record, or to which none can be written."""
 
 
-@dataclass(frozen=True)
-class Content:
-    """What is written of a record: tables by name, and its provenance, for JSON."""
+class Record:
+    """A measurement's tables and how they came about, which a folder can keep.
 
-    tables: Mapping[str, pd.DataFrame]
-    provenance: Mapping[str, Any]
-
-
-def write_record(
-    folder: Path, content: Content, parts: Mapping[str, Content] | None = None
-) -> Path:
-    """Write a record, whole or not at all; returns the folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if it is not there. What it had of an earlier record is gone afterwards.
-    content : Content
-        The record.
-    parts : mapping, optional
-        Records that belong to it, by the names of their folders in it.
-
-    Raises
-    ------
-    RecordError
-        When it cannot be written there; an earlier record is still there.
+    Every kind of record is a frozen dataclass, compared by identity. Beside `provenance` it has a
+    field for each of its tables and of the records that belong to it, and says of itself what is
+    declared here.
     """
-    try:
-        earlier = _files(folder)
-        with written_whole(folder, PROVENANCE) as aside:
-            for name, part in (parts or {}).items():
-                _write(aside / name, part)
-            _write(aside, content)
+
+    TABLES: ClassVar[Tables]
+    """Its tables, by the names of their fields."""
+    KEYS: ClassVar[Keys] = {}
+    """Types of what its provenance says beside what all say; a dot stands between levels."""
+    PARTS: ClassVar[Mapping[str, type["Record"]]] = {}
+    """Kinds of the records that may belong to it, by the names of their fields."""
+    WRITTEN_BY: ClassVar[str]
+    """The command that writes such records."""
+
+    provenance: dict[str, Any]
+
+    def mismatch(self) -> str:
+        """Say what does not belong together, in words that follow the folder; "" if all does."""
+        return ""
+
+    def save(self, folder: Path, beside: Contents | None = None) -> Path:
+        """Write the record into a folder, whole or not at all; returns the folder.
+
+        Parameters
+        ----------
+        folder : Path
+            Made if it is not there. The files of an earlier record in it are gone afterwards.
+        beside : mapping, optional
+            What else the folder keeps, as files of this record.
+
+        Raises
+        ------
+        RecordError
+            When it cannot be written there; an earlier record is still there.
+        """
+        try:
+            with written_whole(folder, PROVENANCE) as aside:
+                earlier = _files(folder)
+                self._write(aside, beside or {})
+        except OSError as error:
+            raise RecordError(
+                f"the record cannot be written to {folder} ({error.strerror or error}): make room "
+                "there, or name another folder"
+            ) from error
         for name in earlier - _files(folder):
-            (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise RecordError(
-            f"the record cannot be written to {folder} ({error.strerror or error}): make room "
-            "there, or name another folder"
-        ) from error
-    return folder
+            with suppress(OSError, ValueError):  # what stays is no file of this record
+                (folder / name).unlink()
+        return folder
+
+    def _write(self, folder: Path, beside: Contents) -> None:
+        """Write the record into a folder that is all its own."""
+        folder.mkdir(exist_ok=True)
+        for name, content in {**self._contents(), **beside}.items():
+            if isinstance(content, Record):
+                content._write(folder / name, {})
+            else:
+                content.to_parquet(folder / f"{name}.parquet", index=False)
+        written = {path for path in folder.rglob("*") if path.is_file()}
+        digests = {path.relative_to(folder).as_posix(): _digest(path) for path in written}
+        text = json.dumps({**self.provenance, _FILES: digests}, indent=2, sort_keys=True)
+        (folder / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+
+    def _contents(self) -> Contents:
+        parts = {name: getattr(self, name) for name in self.PARTS}
+        tables = {name: getattr(self, name) for name in self._kept(self.provenance)}
+        return tables | {name: part for name, part in parts.items() if part is not None}
+
+    @classmethod
+    def _kept(cls, provenance: Mapping[str, Any]) -> dict[str, Table]:
+        """Return the tables that a record of that provenance has."""
+        return {name: table for name, table in cls.TABLES.items() if table.kept(provenance)}
+
+    @classmethod
+    def lies_in(cls, folder: Path) -> bool:
+        """Return whether a folder looks like a record of this kind: its first table is there."""
+        _finish(folder)
+        return (folder / f"{next(iter(cls.TABLES))}.parquet").is_file()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a record.
+
+        Raises
+        ------
+        RecordError
+            Names the file that is missing, cannot be read, or is not as it should be.
+        """
+        _finish(folder)
+        provenance = cls._provenance_of(folder)
+        digests = provenance.pop(_FILES)
+        kept = cls._kept(provenance)
+        contents: dict[str, Any] = {
+            name: read_table(folder / f"{name}.parquet", table, cls.WRITTEN_BY)
+            for name, table in kept.items()
+        }
+        for name, kind in cls.PARTS.items():
+            there = f"{name}/{PROVENANCE}" in digests
+            contents[name] = kind.load(folder / name) if there else None
+        make: Callable[..., Self] = cls
+        made = make(**contents, provenance=provenance)
+        _refuse(folder, made.mismatch(), cls.WRITTEN_BY)
+        _check_digests(folder, digests, kept)
+        return made
+
+    @classmethod
+    def _provenance_of(cls, folder: Path) -> dict[str, Any]:
+        """Read a provenance, with the digests in it."""
+        path = folder / PROVENANCE
+        provenance = _read(path, read_json, cls.WRITTEN_BY)
+        _refuse(path, _fault_of_provenance(provenance, {**cls.KEYS, **_ALL_SAY}), cls.WRITTEN_BY)
+        if not isinstance(provenance.get(_FILES), dict):
+            raise RecordError(f"{path} does not say which tables are its own: {_AGAIN}")
+        return dict(provenance)
 
 
-def _write(folder: Path, content: Content) -> None:
-    """Write a record into a folder that is all its own."""
-    folder.mkdir(exist_ok=True)
-    for name, table in content.tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
-    written = {path for path in folder.rglob("*") if path.is_file()}
-    digests = {path.relative_to(folder).as_posix(): _digest(path) for path in written}
-    text = json.dumps({**content.provenance, _FILES: digests}, indent=2, sort_keys=True)
-    (folder / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def once_per_record(made: Callable[[R], pd.DataFrame]) -> Callable[[R], pd.DataFrame]:
+    """Have a table that follows from a record made once, as long as the record is in use.
+
+    The record's own tables are not to be changed afterwards; everybody gets a copy to change.
+    """
+    tables: WeakKeyDictionary[R, pd.DataFrame] = WeakKeyDictionary()
+
+    @wraps(made)
+    def remembered(record: R) -> pd.DataFrame:
+        if record not in tables:
+            tables[record] = made(record)
+        return tables[record].copy()
+
+    return remembered
+
+
+def read_table(path: Path, table: Table, written_by: str) -> pd.DataFrame:
+    """Read a table, columns of their types; raises `RecordError`, naming the file."""
+
+    def reader(path: Path) -> pd.DataFrame:
+        found = pd.read_parquet(path)
+        _refuse(path, table.fault(found), written_by)
+        return found.astype(dict(table.columns))
+
+    return _read(path, reader, written_by)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; raises ValueError for what is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _read(path: Path, reader: Callable[[Path], T], written_by: str) -> T:
+    if not path.is_file():
+        raise RecordError(f"{path} is missing: name a folder that {written_by} wrote to its end")
+    try:
+        return reader(path)
+    except RecordError:
+        raise
+    except Exception as error:  # a damaged file raises whatever its reader stumbles over
+        raise RecordError(f"{path} cannot be read: {error}") from error
+
+
+def _refuse(path: Path, fault: str, written_by: str) -> None:
+    if fault:
+        raise RecordError(f"{path} {fault}: {_AGAIN}, or name a folder that {written_by} wrote")
+
+
+def _fault_of_provenance(provenance: Any, keys: Keys) -> str:
+    if not isinstance(provenance, dict):
+        return "is no JSON object"
+    found = {name: _value(provenance, name) for name in keys}
+    missing = [name for name, value in found.items() if value is _MISSING]
+    if missing:
+        return f"lacks {missing}"
+    strange = [name for name, value in found.items() if not isinstance(value, keys[name])]
+    return f"has {reprlib.repr(found[strange[0]])} for {strange[0]}" if strange else ""
+
+
+def _value(provenance: Any, name: str) -> Any:
+    for key in name.split("."):
+        provenance = provenance.get(key, _MISSING) if isinstance(provenance, dict) else _MISSING
+    return provenance
+
+
+def _finish(folder: Path) -> None:
+    """Complete a record whose writer was killed once it was written, where that is allowed."""
+    with suppress(OSError):
+        finish_writing(folder, PROVENANCE)
 
 
 def _files(folder: Path) -> set[str]:
@@ -114,95 +259,21 @@ def _is_within(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and path.suffix in _SUFFIXES
 
 
-def has_part(provenance: Mapping[str, Any], name: str) -> bool:
-    """Return whether a record that was read, and not yet checked, has a part of that name."""
-    return f"{name}/{PROVENANCE}" in provenance.get(_FILES, ())
-
-
-def check_whole(folder: Path, provenance: dict[str, Any], tables: Iterable[str] = ()) -> None:
-    """Check that all files of a record are of one run, after they were read.
-
-    Parameters
-    ----------
-    folder : Path
-        The record's.
-    provenance : dict
-        As it was read before the tables; loses the digests.
-    tables : iterable of str
-        Tables that it has to name as its own.
-
-    Raises
-    ------
-    RecordError
-        Names the file that is another run's.
-    """
-    digests = provenance.pop(_FILES, None)
-    if not isinstance(digests, dict):
-        raise RecordError(
-            f"{folder / PROVENANCE} does not say which tables are its own: measure again with this "
-            "version of jamlab"
-        )
+def _check_digests(folder: Path, digests: Mapping[str, Any], tables: Iterable[str]) -> None:
+    """Check that all files of a record are of one run, after they were read."""
     for name in sorted({f"{table}.parquet" for table in tables} | set(digests)):
         if not _is_within(name):
             raise RecordError(
                 f"{folder / PROVENANCE} names {name!r} as its own, which is elsewhere"
             )
-        path = folder / name
-        if name not in digests or not path.is_file() or _digest(path) != digests[name]:
-            raise RecordError(
-                f"{path} is not of the run that {PROVENANCE} there is about, for one of "
-                "two was broken off as it was written: measure again"
-            )
-
-
-def read_file(path: Path, reader: Any) -> Any:
-    """Read a file with a reader of its format; raises `RecordError`, naming the file."""
-    if not path.is_file():
+        with suppress(OSError, ValueError):
+            if _digest(folder / name) == digests.get(name):
+                continue
         raise RecordError(
-            f"{path} is missing: name a folder that `jamlab verify` or `jamlab connectivity` wrote "
-            "to its end"
+            f"{folder / name} is not of the run that {PROVENANCE} there is about, for one of "
+            "two was broken off as it was written: measure again"
         )
-    try:
-        return reader(path)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from error
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; raises ValueError for what is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages a figure depends on."""
-    found = {"python": platform.python_version(), "libopus": library_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def machine() -> dict[str, Any]:
-    """Return what the machine is; no name of its own, no address."""
-    return {
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "implementation": sys.implementation.name,
-    }
-
-
-def provenance(parameters: dict[str, Any], **observations: Any) -> dict[str, Any]:
-    """Return the provenance of a run that ends now."""
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "parameters": parameters,
-        "versions": versions(),
-        **observations,
-    }
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

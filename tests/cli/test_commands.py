@@ -500,7 +500,8 @@ class TestCard:
     def test_no_card_there_is_told_before_anything_is_measured(self, run_of, tmp_path, capsys):
         plans = run_of(record_of(steady(11), steady(24)))
         assert verify(tmp_path, "--card", str(tmp_path / "nowhere")) == 2
-        assert "no record of a sound card" in capsys.readouterr().err.replace("\n", " ")
+        told = capsys.readouterr().err.replace("\n", " ")
+        assert "nowhere/provenance.json is missing: name a folder that `jamlab latency" in told
         assert plans == []
 
 

@@ -64,6 +64,6 @@ def test_it_adds_the_card_that_is_named(tmp_path):
 def test_a_card_that_is_not_there_is_told_before_the_mesh_is_measured(tmp_path):
     record = tmp_path / "record"
     parameters = {"out": str(record), "card": str(tmp_path / "nowhere")}
-    with pytest.raises(ReportError, match="holds no record of a sound card"):
+    with pytest.raises(ReportError, match=r"nowhere/provenance\.json is missing: name a folder"):
         render(notebook_path("01_loopback_latency"), parameters, tmp_path / "page.html")
     assert not record.exists()

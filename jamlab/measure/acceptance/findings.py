@@ -15,7 +15,7 @@ from jamlab.measure.statistics import CONFIDENCE, Estimate
 LOOP_LAG = "loop lag, 99th percentile"
 """Figure of every test in real time, in milliseconds."""
 
-TABLES: dict[str, dict[str, str]] = {
+COLUMNS: dict[str, dict[str, str]] = {
     "figures": {
         "test": "object",
         "figure": "object",  # what was measured, as `jamlab.measure.acceptance.verdicts` knows it
@@ -41,7 +41,7 @@ TABLES: dict[str, dict[str, str]] = {
         "words": "object",
     },
 }
-"""The tables of an acceptance record and their columns."""
+"""Columns of the tables of an acceptance record, by the names of the tables."""
 
 
 @dataclass
@@ -79,11 +79,11 @@ class Finding:
 
 
 def tables_of(findings: Iterable[Finding]) -> dict[str, pd.DataFrame]:
-    """Return the tables of several tests in one, by their names in `TABLES`."""
+    """Return the tables of several tests in one, by their names in `COLUMNS`."""
     found = list(findings)
     return {
         name: pd.DataFrame(
             [row for each in found for row in getattr(each, name)], columns=list(columns)
         ).astype(columns)
-        for name, columns in TABLES.items()
+        for name, columns in COLUMNS.items()
     }

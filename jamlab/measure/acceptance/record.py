@@ -11,32 +11,27 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from jamlab.measure.acceptance.findings import TABLES, Finding, tables_of
+from jamlab.measure.acceptance.findings import COLUMNS, Finding, tables_of
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.record import (
-    PROVENANCE,
-    Content,
-    RecordError,
-    check_whole,
-    has_part,
-    provenance,
-    read_file,
-    read_json,
-    write_record,
-)
+from jamlab.measure.provenance import provenance
+from jamlab.measure.record import Keys, Record, Tables
+from jamlab.measure.table import Table
 
 LATENCY_FOLDER = "latency"
-_PROVENANCE = ("tests", "not_run", "failed", "versions", "machine", "created")
 
 
-@dataclass(frozen=True)
-class AcceptanceRecord:
+@dataclass(frozen=True, eq=False)
+class AcceptanceRecord(Record):
     """One run of acceptance tests."""
+
+    TABLES: ClassVar[Tables] = {name: Table(columns) for name, columns in COLUMNS.items()}
+    KEYS: ClassVar[Keys] = {"tests": list, "not_run": dict, "failed": dict}
+    PARTS: ClassVar[Mapping[str, type[Record]]] = {LATENCY_FOLDER: LatencyRecord}
+    WRITTEN_BY = "`jamlab verify`"
 
     figures: pd.DataFrame
     curves: pd.DataFrame
@@ -83,7 +78,7 @@ class AcceptanceRecord:
         """
         more = tables_of(findings)
         tables = {
-            name: pd.concat([getattr(self, name), table], ignore_index=True).astype(TABLES[name])
+            name: pd.concat([getattr(self, name), table], ignore_index=True).astype(COLUMNS[name])
             for name, table in more.items()
         }
         told = {name: list(reasons) for name, reasons in (not_run or {}).items()}
@@ -112,47 +107,3 @@ class AcceptanceRecord:
         """Return a test's rows of a table."""
         rows: pd.DataFrame = getattr(self, table)
         return rows[rows["test"] == test]
-
-    def save(self, folder: Path) -> Path:
-        """Write the record into a folder, made if it is not there; returns the folder."""
-        tables = {name: getattr(self, name) for name in TABLES}
-        parts = {} if self.latency is None else {LATENCY_FOLDER: self.latency.content}
-        return write_record(folder, Content(tables, self.provenance), parts)
-
-    @classmethod
-    def load(cls, folder: Path) -> "AcceptanceRecord":
-        """Read a record.
-
-        Raises
-        ------
-        RecordError
-            Names the file that is missing, cannot be read, or lacks something.
-        """
-        provenance = read_file(folder / PROVENANCE, read_json)
-        lacking = [key for key in _PROVENANCE if key not in provenance]
-        if lacking:
-            raise RecordError(
-                f"{folder / 'provenance.json'} lacks {', '.join(lacking)}: it is not that of "
-                "acceptance tests, or of another version of jamlab"
-            )
-        tables = {name: _read_table(folder / f"{name}.parquet", name) for name in TABLES}
-        with_latency = has_part(provenance, LATENCY_FOLDER)
-        latency = LatencyRecord.load(folder / LATENCY_FOLDER) if with_latency else None
-        check_whole(folder, provenance)
-        return cls(**tables, latency=latency, provenance=provenance)
-
-
-def is_acceptance_record(folder: Path) -> bool:
-    """Tell a record of acceptance tests from one of another kind."""
-    return (folder / "figures.parquet").is_file()
-
-
-def _read_table(path: Path, name: str) -> pd.DataFrame:
-    table: pd.DataFrame = read_file(path, pd.read_parquet)
-    missing = sorted(set(TABLES[name]) - set(table.columns))
-    if missing:
-        raise RecordError(
-            f"{path} lacks the columns {missing}: run the acceptance tests with this version of "
-            "jamlab"
-        )
-    return table.astype(TABLES[name])

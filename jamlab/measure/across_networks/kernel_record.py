@@ -19,23 +19,36 @@ clocks that nobody knows would have said of it is kept beside it: the truth has 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
 from jamlab.measure.across_networks.simulated import load_across
-from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
+from jamlab.measure.latency.record import CLICK_COLUMNS, PARAMETERS, LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.live_mesh.pairs import pairs_table
 from jamlab.measure.live_mesh.record import MeshRecord
-from jamlab.measure.record import RecordError
+from jamlab.measure.record import NUMBER, Contents, Keys, RecordError
 
 RECORDS = "[0-9][0-9]/packets.parquet"
 """What a run's folder has of each of its records, in a folder that is called by its number."""
 
 
-@dataclass(frozen=True)
+class KernelMeshRecord(MeshRecord):
+    """What is kept of a case."""
+
+    KEYS: ClassVar[Keys] = {
+        "number": int,
+        "network": str | None,
+        "delay_s": NUMBER,
+        "route": str,
+        **PARAMETERS,
+    }
+    WRITTEN_BY = "`jamlab verify --network kernel`"
+
+
+@dataclass(frozen=True, eq=False)
 class KernelRecord(LatencyRecord):
     """One case: the latencies of a mesh whose members share a clock; stages are not known."""
 
@@ -43,7 +56,7 @@ class KernelRecord(LatencyRecord):
     """What was measured."""
 
     @classmethod
-    def of(cls, mesh: MeshRecord) -> "KernelRecord":
+    def of(cls, mesh: MeshRecord) -> Self:
         """Read a mesh's record by the clock that all share."""
         reports = mesh.participants.set_index("name")
         lag_ms = {"p99_ms": float(reports["lag_p99_ms"].max())}
@@ -60,14 +73,14 @@ class KernelRecord(LatencyRecord):
         """What a reader calls the case."""
         return case_name(self.provenance["network"], self.provenance["route"])
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path, beside: Contents | None = None) -> Path:
         """Write the mesh's record into a folder; returns the folder."""
-        return self.mesh.save(folder)
+        return self.mesh.save(folder, beside)
 
     @classmethod
-    def load(cls, folder: Path) -> "KernelRecord":
+    def load(cls, folder: Path) -> Self:
         """Read a record; raises `RecordError` as `MeshRecord.load`."""
-        return cls.of(MeshRecord.load(folder))
+        return cls.of(KernelMeshRecord.load(folder))
 
 
 def case_name(profile: str | None, route: str) -> str:

@@ -38,7 +38,7 @@ from jamlab.measure.connectivity.ends import Level
 from jamlab.measure.connectivity.population import Population
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
 from jamlab.measure.processes import Progress, process_pool
-from jamlab.measure.record import versions
+from jamlab.measure.provenance import versions
 from jamlab.networks.simulated.world import simulated_world
 from jamlab.process.pauses import collecting_every
 from jamlab.process.whole_files import written_whole

@@ -14,7 +14,7 @@ from jamlab.measure.connectivity.ends import Level
 from jamlab.measure.connectivity.population import Population, load_population
 from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.processes import Progress
-from jamlab.measure.record import provenance
+from jamlab.measure.provenance import provenance
 
 DEFAULT_POPULATION = "nat_population"
 

@@ -13,24 +13,16 @@ every configuration, so configurations are compared call by call.
 
 import itertools
 import json
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from jamlab.measure.connectivity.attempt import DIRECT, FAILED, RELAYED
-from jamlab.measure.record import (
-    PROVENANCE,
-    Content,
-    RecordError,
-    check_whole,
-    read_file,
-    read_json,
-    write_record,
-)
-from jamlab.measure.servers.table import no_servers, server_fault_of
+from jamlab.measure.record import Keys, Record, Tables
+from jamlab.measure.servers.table import SERVERS, no_servers
+from jamlab.measure.table import Table
 
 ATTEMPT_COLUMNS = {
     "call": "int64",  # the same number is the same call under every configuration
@@ -61,7 +53,6 @@ STUN_ONLY = "STUN"
 RESULTS = DIRECT, RELAYED, FAILED
 """What can become of an attempt; it is relayed when either end's candidate is a relay."""
 
-_SERVERS = "servers.parquet"
 _CANDIDATES = ("host", "srflx", "prflx", "relay", "")
 _VOCABULARY = {
     "level": ("ice", "dtls"),
@@ -72,20 +63,66 @@ _VOCABULARY = {
     "stage": ("gathering", "checks", "DTLS", "deadline", ""),
 }
 _SIDES_AND_KINDS = set(itertools.product(("caller", "callee"), ("ice", "connection")))
-_PROVENANCE = (
-    "population",
-    "configurations",
-    "with_turn",
-    "relay_only",
-    "calls",
-    "versions",
-    "created",
+
+
+def _fault_of_times_and_states(attempts: pd.DataFrame) -> str:
+    if attempts.duplicated(["call", "configuration"]).any():
+        return "has a call twice under one configuration"
+    return _fault_of_times(attempts) or _fault_of_states(attempts)
+
+
+def _fault_of_times(attempts: pd.DataFrame) -> str:
+    connected = attempts["result"] != FAILED
+    if not (attempts["observed_s"] >= 0).all():
+        return "has an attempt that was not observed for zero or more seconds"
+    if not (attempts["time_to_connect_s"].notna() == connected).all():
+        return "has a time to connect without a connection, or a connection without one"
+    if (attempts["time_to_connect_s"] > attempts["observed_s"]).any():
+        return "has a time to connect beyond the time observed"
+    return ""
+
+
+def _fault_of_states(attempts: pd.DataFrame) -> str:
+    for states in attempts["states"]:
+        try:
+            for time_s, side, kind, state in json.loads(states):
+                known = (side, kind) in _SIDES_AND_KINDS and isinstance(state, str)
+                if not (known and isinstance(time_s, int | float)):
+                    return f"has {states!r} for states"
+        except (TypeError, ValueError, RecursionError):
+            return f"has {states!r} for states"
+    return ""
+
+
+ATTEMPTS = Table(
+    ATTEMPT_COLUMNS,
+    empty=False,
+    vocabulary=_VOCABULARY,
+    further_fault=_fault_of_times_and_states,
 )
+"""What a table of attempts has."""
 
 
-@dataclass(frozen=True)
-class ConnectivityRecord:
+def _asked_servers(provenance: Mapping[str, Any]) -> bool:
+    return provenance.get("network") == THIS_MACHINE
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectivityRecord(Record):
     """One campaign."""
+
+    TABLES: ClassVar[Tables] = {
+        "attempts": ATTEMPTS,
+        "servers": replace(SERVERS, kept=_asked_servers),
+    }
+    KEYS: ClassVar[Keys] = {
+        "population": str | None,
+        "configurations": list,
+        "with_turn": list,
+        "relay_only": list,
+        "calls": int,
+    }
+    WRITTEN_BY = "`jamlab connectivity`"
 
     attempts: pd.DataFrame
     provenance: dict[str, Any]
@@ -114,92 +151,3 @@ class ConnectivityRecord:
     def of(self, configuration: str) -> pd.DataFrame:
         """Return the attempts of one configuration."""
         return self.attempts[self.attempts["configuration"] == configuration]
-
-    def save(self, folder: Path) -> Path:
-        """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, self.content)
-
-    @property
-    def content(self) -> Content:
-        """What there is of it to be written."""
-        servers = {"servers": self.servers} if self.network == THIS_MACHINE else {}
-        return Content({"attempts": self.attempts} | servers, self.provenance)
-
-    @classmethod
-    def load(cls, folder: Path) -> "ConnectivityRecord":
-        """Read a record.
-
-        Raises
-        ------
-        RecordError
-            Names the file that is missing, cannot be read, or is not what it should be.
-        """
-        provenance = read_file(folder / PROVENANCE, read_json)
-        attempts = read_file(folder / "attempts.parquet", pd.read_parquet)
-        _refuse(folder / "attempts.parquet", fault_of(attempts))
-        _refuse(folder / PROVENANCE, _provenance_fault(provenance))
-        servers = no_servers()
-        if provenance.get("network") == THIS_MACHINE:
-            servers = read_file(folder / _SERVERS, pd.read_parquet)
-            _refuse(folder / _SERVERS, server_fault_of(servers))
-        check_whole(folder, provenance)
-        return cls(attempts, provenance, servers)
-
-
-def is_connectivity_record(folder: Path) -> bool:
-    """Return whether a folder looks like the record of a campaign."""
-    return (folder / "attempts.parquet").is_file()
-
-
-def _refuse(path: Path, fault: str) -> None:
-    if fault:
-        raise RecordError(f"{path} {fault}: measure again with this version of jamlab")
-
-
-def fault_of(attempts: pd.DataFrame) -> str:
-    """Say what makes a table no table of attempts, in words that follow its name; "" if nothing."""
-    missing = sorted(set(ATTEMPT_COLUMNS) - set(attempts.columns))
-    if missing:
-        return f"lacks the columns {missing}"
-    if attempts.empty:
-        return "has no attempts"
-    for column, kind in ATTEMPT_COLUMNS.items():
-        if kind != "object" and not is_numeric_dtype(attempts[column]):
-            return f"has words where {column} has numbers"
-    for column, words in _VOCABULARY.items():
-        strange = attempts.loc[~attempts[column].isin(words), column]
-        if len(strange):
-            return f"has {strange.iloc[0]!r} for a {column}"
-    if attempts.duplicated(["call", "configuration"]).any():
-        return "has a call twice under one configuration"
-    return _time_fault(attempts) or _states_fault(attempts)
-
-
-def _time_fault(attempts: pd.DataFrame) -> str:
-    connected = attempts["result"] != FAILED
-    if not (attempts["observed_s"] >= 0).all():
-        return "has an attempt that was not observed for zero or more seconds"
-    if not (attempts["time_to_connect_s"].notna() == connected).all():
-        return "has a time to connect without a connection, or a connection without one"
-    if (attempts["time_to_connect_s"] > attempts["observed_s"]).any():
-        return "has a time to connect beyond the time observed"
-    return ""
-
-
-def _states_fault(attempts: pd.DataFrame) -> str:
-    for states in attempts["states"]:
-        try:
-            for time_s, side, kind, state in json.loads(states):
-                known = (side, kind) in _SIDES_AND_KINDS and isinstance(state, str)
-                if not (known and isinstance(time_s, int | float)):
-                    return f"has {states!r} for states"
-        except (TypeError, ValueError):
-            return f"has {states!r} for states"
-    return ""
-
-
-def _provenance_fault(provenance: Any) -> str:
-    if not isinstance(provenance, dict):
-        return "is no JSON object"
-    missing = [key for key in _PROVENANCE if key not in provenance]
-    return f"lacks {missing}" if missing else ""

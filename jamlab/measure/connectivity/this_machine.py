@@ -24,8 +24,8 @@ from jamlab.measure.connectivity.campaign import CampaignError, check_names, che
 from jamlab.measure.connectivity.ends import Level
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.processes import Progress
+from jamlab.measure.provenance import provenance
 from jamlab.measure.reaches_itself import NO_LOOPBACK
-from jamlab.measure.record import provenance
 from jamlab.measure.servers.probe import TIMEOUT_S
 from jamlab.measure.servers.table import probe_servers
 from jamlab.media.host_candidates import host_addresses

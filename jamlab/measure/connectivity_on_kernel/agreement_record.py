@@ -11,12 +11,11 @@ What the rule says of them is in no record: it is asked when one is read.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from jamlab.measure.connectivity.record import fault_of
+from jamlab.measure.connectivity.record import ATTEMPTS
 from jamlab.measure.connectivity_on_kernel.agreement import (
     DEADLINE_S,
     KERNEL,
@@ -25,27 +24,26 @@ from jamlab.measure.connectivity_on_kernel.agreement import (
     agreement_table,
     disagreements,
 )
-from jamlab.measure.connectivity_on_kernel.campaign import read_server_logs
-from jamlab.measure.record import (
-    PROVENANCE,
-    Content,
-    RecordError,
-    check_whole,
-    provenance,
-    read_file,
-    read_json,
-    write_record,
-)
+from jamlab.measure.connectivity_on_kernel.campaign import SERVER_LOG_COLUMNS
+from jamlab.measure.provenance import provenance
+from jamlab.measure.record import NUMBER, Keys, Record, Tables
+from jamlab.measure.table import Table
 from jamlab.measure.verdict import Outcome, Verdict
 
-_TABLES = (KERNEL, SIMULATOR, "server_logs")
-_PROVENANCE = ("configurations", "deadline_s", "versions", "created")
 _KEY = ["call", "configuration", "caller", "callee"]
 
 
-@dataclass(frozen=True)
-class AgreementRecord:
+@dataclass(frozen=True, eq=False)
+class AgreementRecord(Record):
     """One run of the whole table."""
+
+    TABLES: ClassVar[Tables] = {
+        KERNEL: ATTEMPTS,
+        SIMULATOR: ATTEMPTS,
+        "server_logs": Table(SERVER_LOG_COLUMNS),
+    }
+    KEYS: ClassVar[Keys] = {"configurations": list, "deadline_s": NUMBER}
+    WRITTEN_BY = "`jamlab connectivity --network kernel`"
 
     kernel: pd.DataFrame
     simulator: pd.DataFrame
@@ -58,33 +56,16 @@ class AgreementRecord:
         """The rule and both networks side by side: `agreement_table`."""
         return agreement_table(self.kernel, self.simulator, agreement_configurations())
 
-    def save(self, folder: Path) -> Path:
-        """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, self.content)
-
-    @property
-    def content(self) -> Content:
-        """What there is of it to be written."""
-        return Content({name: getattr(self, name) for name in _TABLES}, self.provenance)
-
-    @classmethod
-    def load(cls, folder: Path) -> "AgreementRecord":
-        """Read a record.
-
-        Raises
-        ------
-        RecordError
-            Names the file that is missing, cannot be read, or is not what it should be.
-        """
-        told = read_file(folder / PROVENANCE, read_json)
+    def mismatch(self) -> str:
+        """Say where the two networks were not given the same attempts."""
         kernel, simulator = (
-            read_file(folder / f"{name}.parquet", pd.read_parquet) for name in (KERNEL, SIMULATOR)
+            each[_KEY].reset_index(drop=True) for each in (self.kernel, self.simulator)
         )
-        if fault := _fault(kernel, simulator, told):
-            raise RecordError(f"{folder} {fault}: measure again with this version of jamlab")
-        logs = read_server_logs(folder / "server_logs.parquet")
-        check_whole(folder, told)
-        return cls(kernel, simulator, logs, told)
+        if not kernel.equals(simulator):
+            return "has other attempts in kernel.parquet than in simulator.parquet"
+        if not set(kernel["configuration"]) <= {each.name for each in agreement_configurations()}:
+            return "has configurations that no agreement is about"
+        return ""
 
 
 def agreement_provenance() -> dict[str, Any]:
@@ -108,17 +89,3 @@ def agreement_verdict(record: AgreementRecord) -> Verdict:
     outcome = Outcome.FAIL if found else Outcome.PASS
     name = "disagreements of rule, simulator and kernel"
     return Verdict(name, "≤ 0", count, (count, count), "cells", outcome, reason)
-
-
-def _fault(kernel: pd.DataFrame, simulator: pd.DataFrame, told: Any) -> str:
-    """Say what makes tables and provenance no record, in words that follow its name."""
-    if not isinstance(told, dict) or any(key not in told for key in _PROVENANCE):
-        return f"has no {', '.join(_PROVENANCE)} in its provenance.json"
-    for name, attempts in ((KERNEL, kernel), (SIMULATOR, simulator)):
-        if fault := fault_of(attempts):
-            return f"has a {name}.parquet that {fault}"
-    if not kernel[_KEY].reset_index(drop=True).equals(simulator[_KEY].reset_index(drop=True)):
-        return "has other attempts in kernel.parquet than in simulator.parquet"
-    if not set(kernel["configuration"]) <= {each.name for each in agreement_configurations()}:
-        return "has configurations that no agreement is about"
-    return ""

@@ -11,7 +11,6 @@ from asyncio import Semaphore
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -23,7 +22,6 @@ from jamlab.measure.connectivity.ends import Level
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
 from jamlab.measure.connectivity_on_kernel.network import MOST_ENDS, KernelNetwork
 from jamlab.measure.processes import Progress
-from jamlab.measure.record import RecordError, read_file
 from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError
@@ -123,20 +121,6 @@ def server_logs_of(tried: Iterable[Tried]) -> pd.DataFrame:
         if each.server_log
     ]
     return pd.DataFrame(rows, columns=[*SERVER_LOG_COLUMNS]).astype(SERVER_LOG_COLUMNS)
-
-
-def read_server_logs(path: Path) -> pd.DataFrame:
-    """Read a table of coturn's log.
-
-    Raises
-    ------
-    RecordError
-        When there is none, or it cannot be read.
-    """
-    logs: pd.DataFrame = read_file(path, pd.read_parquet)
-    if missing := sorted(set(SERVER_LOG_COLUMNS) - set(logs.columns)):
-        raise RecordError(f"{path} lacks the columns {missing}: measure again")
-    return logs
 
 
 class _Campaign:

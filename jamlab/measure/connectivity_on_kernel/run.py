@@ -29,16 +29,17 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
     agreement_provenance,
 )
 from jamlab.measure.connectivity_on_kernel.campaign import (
+    SERVER_LOG_COLUMNS,
     Task,
     Tried,
     attempts_of,
-    read_server_logs,
     server_logs_of,
     try_on_kernel,
 )
 from jamlab.measure.connectivity_on_kernel.network import refusal
 from jamlab.measure.processes import Progress
-from jamlab.measure.record import Content, write_record
+from jamlab.measure.record import Contents, read_table
+from jamlab.measure.table import Table
 from jamlab.networks.model.place import Place
 
 AGREEMENT_FOLDER = "agreement"
@@ -89,8 +90,11 @@ def measure_on_kernel(
     agreed, campaign = _agreement(done[: len(agreement)]), done[len(agreement) :]
     told = campaign_provenance(plan, population, tried, network=KERNEL, left_out=left_out)
     record = ConnectivityRecord(attempts_of(campaign), told)
-    tables = {**record.content.tables, Path(SERVER_LOGS).stem: server_logs_of(campaign)}
-    write_record(folder, Content(tables, told), {AGREEMENT_FOLDER: agreed.content})
+    beside: Contents = {
+        Path(SERVER_LOGS).stem: server_logs_of(campaign),
+        AGREEMENT_FOLDER: agreed,
+    }
+    record.save(folder, beside)
     return record
 
 
@@ -133,7 +137,7 @@ def server_logs(folder: Path) -> pd.DataFrame:
     jamlab.measure.record.RecordError
         When it cannot be read.
     """
-    return read_server_logs(folder / SERVER_LOGS)
+    return read_table(folder / SERVER_LOGS, Table(SERVER_LOG_COLUMNS), AgreementRecord.WRITTEN_BY)
 
 
 def buildable(calls: Iterable[Call]) -> tuple[list[Call], str]:

@@ -9,21 +9,13 @@
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from jamlab.measure.record import (
-    PARAMETERS,
-    PROVENANCE,
-    Content,
-    RecordError,
-    check_whole,
-    read_file,
-    read_json,
-    write_record,
-)
+from jamlab.measure.latency.stages import STAGES
+from jamlab.measure.record import NUMBER, Keys, Record, Tables
+from jamlab.measure.table import Table
 
 CLICK_COLUMNS = {
     "session": "int64",  # number of the session, from 0: each has connections of its own
@@ -35,39 +27,39 @@ CLICK_COLUMNS = {
     "latency_ms": "float64",  # NaN when the click was not heard
     "confidence": "float64",  # correlation coefficient, 0 to 1
     # stages of a one-way path, NaN where unknown: see measure.latency.stages
-    "frame_ms": "float64",
-    "capture_ms": "float64",
-    "network_ms": "float64",
-    "playout_ms": "float64",
-    "card_ms": "float64",
-    "lookahead_ms": "float64",
+    **{f"{stage}_ms": "float64" for stage in STAGES},
 }
 """Columns of the clicks table and their types; times in milliseconds, as a reader wants them."""
 
-
-STREAM_COLUMNS = (
-    "session",
-    "measurement",
-    "echoing",  # who echoed meanwhile; empty one way
-    "sender",
-    "receiver",
-    "played_frames",
-    "concealed_frames",
-    "card_blocks",  # of the receiver's card
-    "card_underruns",
-)
+STREAM_COLUMNS = {
+    "session": "int64",
+    "measurement": "object",
+    "echoing": "object",  # who echoed meanwhile; empty one way
+    "sender": "object",
+    "receiver": "object",
+    "played_frames": "int64",
+    "concealed_frames": "int64",
+    "card_blocks": "int64",  # of the receiver's card
+    "card_underruns": "int64",
+}
 """Columns the streams table has at least: what was counted while one measurement was on."""
 
+PARAMETERS: Keys = {
+    "parameters.peers": int,
+    "parameters.quality": str,
+    "parameters.block_frames": int,
+    "parameters.max_concealed_percent": NUMBER,
+}
+"""What a provenance says at least of how a latency was measured."""
 
-_TABLES = ("clicks", "streams", "waveforms")
 
-
-@dataclass(frozen=True)
-class LatencyRecord:
+@dataclass(frozen=True, eq=False)
+class LatencyRecord(Record):
     """One latency run.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from jamlab import example_record
     >>> with TemporaryDirectory() as folder:
@@ -76,55 +68,15 @@ class LatencyRecord:
     True
     """
 
+    TABLES: ClassVar[Tables] = {
+        "clicks": Table(CLICK_COLUMNS, empty=False),
+        "streams": Table(STREAM_COLUMNS, empty=False),
+        "waveforms": Table({}, empty=False),
+    }
+    KEYS: ClassVar[Keys] = {"loop_lag.p99_ms": NUMBER, **PARAMETERS}
+    WRITTEN_BY = "`jamlab verify`"
+
     clicks: pd.DataFrame
     streams: pd.DataFrame
     waveforms: pd.DataFrame
     provenance: dict[str, Any]
-
-    def save(self, folder: Path) -> Path:
-        """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, self.content)
-
-    @classmethod
-    def load(cls, folder: Path) -> "LatencyRecord":
-        """Read a record.
-
-        Raises
-        ------
-        RecordError
-            Names the file that is missing or cannot be read.
-        """
-        provenance = read_file(folder / PROVENANCE, read_json)
-        known = {*_object(provenance), *_object(_object(provenance).get("parameters"))}
-        lacking = {"parameters", "loop_lag", *PARAMETERS} - known
-        if lacking:
-            raise RecordError(
-                f"{folder / PROVENANCE} lacks {sorted(lacking)}: measure again with this version "
-                "of jamlab"
-            )
-        tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _TABLES}
-        for name, columns in (("clicks", CLICK_COLUMNS), ("streams", STREAM_COLUMNS)):
-            missing = set(columns) - set(tables[name].columns)
-            if missing:
-                raise RecordError(
-                    f"{folder / f'{name}.parquet'} lacks the columns {sorted(missing)}: "
-                    "measure again with this version of jamlab"
-                )
-        for name, table in tables.items():
-            if table.empty:
-                raise RecordError(
-                    f"{folder / f'{name}.parquet'} has no rows, so there is nothing to judge: "
-                    "measure again"
-                )
-        check_whole(folder, provenance, _TABLES)
-        return cls(**tables, provenance=provenance)
-
-    @property
-    def content(self) -> "Content":
-        """What there is of it to be written."""
-        return Content({name: getattr(self, name) for name in _TABLES}, self.provenance)
-
-
-def _object(read: Any) -> dict[str, Any]:
-    """Return a JSON object, an empty one where something else was read."""
-    return read if isinstance(read, dict) else {}

@@ -35,7 +35,7 @@ from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.processes import Progress
-from jamlab.measure.record import provenance
+from jamlab.measure.provenance import provenance
 from jamlab.process.pauses import collector_paused
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"

@@ -15,24 +15,16 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import pandas as pd
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.stages import floor_ms
 from jamlab.measure.live_mesh.messages import MeshReport, MeshRequest
-from jamlab.measure.record import (
-    PROVENANCE,
-    Content,
-    RecordError,
-    check_whole,
-    provenance,
-    read_file,
-    read_json,
-    write_record,
-)
+from jamlab.measure.provenance import provenance
+from jamlab.measure.record import Record, Tables
+from jamlab.measure.table import Table
 from jamlab.media.rtp import timestamp_difference
 
 Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
@@ -66,50 +58,26 @@ PACKET_COLUMNS = {
     "sent_s": "float64",  # by the sender's clock: when its last sample was captured
     "came_s": "float64",  # by the receiver's clock
 }
-_COLUMNS = {
-    "participants": PARTICIPANT_COLUMNS,
-    "streams": STREAM_COLUMNS,
-    "clicks": CLICK_COLUMNS,
-    "packets": PACKET_COLUMNS,
-}
 _LONGEST = 300 * SAMPLE_RATE  # packets of a stream that was replaced are anywhere in 2^32 frames
 
 
-@dataclass(frozen=True)
-class MeshRecord:
+@dataclass(frozen=True, eq=False)
+class MeshRecord(Record):
     """One measurement of a mesh."""
+
+    TABLES: ClassVar[Tables] = {
+        "participants": Table(PARTICIPANT_COLUMNS),
+        "streams": Table(STREAM_COLUMNS),
+        "clicks": Table(CLICK_COLUMNS),
+        "packets": Table(PACKET_COLUMNS),
+    }
+    WRITTEN_BY = "`MeshRecord.save`"
 
     participants: pd.DataFrame
     streams: pd.DataFrame
     clicks: pd.DataFrame
     packets: pd.DataFrame
     provenance: dict[str, Any]
-
-    def save(self, folder: Path) -> Path:
-        """Write the record into a folder, made if it is not there; returns the folder."""
-        tables = {name: getattr(self, name) for name in _COLUMNS}
-        return write_record(folder, Content(tables, self.provenance))
-
-    @classmethod
-    def load(cls, folder: Path) -> "MeshRecord":
-        """Read a record.
-
-        Raises
-        ------
-        jamlab.measure.record.RecordError
-            Names the file that is missing or cannot be read.
-        """
-        told = read_file(folder / PROVENANCE, read_json)
-        tables = {name: read_file(folder / f"{name}.parquet", pd.read_parquet) for name in _COLUMNS}
-        for name, columns in _COLUMNS.items():
-            missing = set(columns) - set(tables[name].columns)
-            if missing:
-                raise RecordError(
-                    f"{folder / name}.parquet lacks the columns {sorted(missing)}: measure again "
-                    "with this version of jamlab"
-                )
-        check_whole(folder, told)
-        return cls(**tables, provenance=told)
 
 
 def record_of(request: MeshRequest, answers: Mapping[str, Answer]) -> MeshRecord:
@@ -139,7 +107,7 @@ def record_of(request: MeshRequest, answers: Mapping[str, Answer]) -> MeshRecord
 
 
 def _table(name: str, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    columns = _COLUMNS[name]
+    columns = dict(MeshRecord.TABLES[name].columns)
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 

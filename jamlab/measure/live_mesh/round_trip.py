@@ -23,7 +23,7 @@ from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.run import ROUND_TRIP
 from jamlab.measure.loop_lag import LagProbe
-from jamlab.measure.record import provenance
+from jamlab.measure.provenance import provenance
 from jamlab.media.quality import quality_named
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.process.pauses import collector_paused

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.servers.probe import (
@@ -19,6 +18,7 @@ from jamlab.measure.servers.probe import (
     ServerProbe,
     probe,
 )
+from jamlab.measure.table import Table
 from jamlab.networks.turn.fault import Fault
 
 SERVER_COLUMNS = {
@@ -44,6 +44,16 @@ _VOCABULARY = {
     "step": (*STEPS, ""),
     "peer": (SOCKET, RELAY, ""),
 }
+
+
+def _fault_of_steps(table: pd.DataFrame) -> str:
+    if ((table["outcome"] == WORKS) != (table["step"] == "")).any():
+        return "has a step that failed where a server works, or none where one does not"
+    return ""
+
+
+SERVERS = Table(SERVER_COLUMNS, vocabulary=_VOCABULARY, further_fault=_fault_of_steps)
+"""What a table of servers has."""
 
 
 def no_servers() -> pd.DataFrame:
@@ -104,25 +114,6 @@ def distinct_probes(table: pd.DataFrame) -> list[tuple[ServerProbe, str]]:
     first = table.drop_duplicates(["url", "outcome"]).to_dict("records")
     names = table.groupby(["url", "outcome"], sort=False)["configuration"].unique()
     return [(probe_of(row), "; ".join(have)) for row, have in zip(first, names, strict=True)]
-
-
-def server_fault_of(table: pd.DataFrame) -> str:
-    """Say what makes a table no table of servers, in words that follow its name; "" if nothing."""
-    missing = sorted(set(SERVER_COLUMNS) - set(table.columns))
-    if missing:
-        return f"lacks the columns {missing}"
-    for column, kind in SERVER_COLUMNS.items():
-        if kind in ("float64", "int64") and not is_numeric_dtype(table[column]):
-            return f"has words where {column} has numbers"
-    if not is_bool_dtype(table["used"]):
-        return "does not say true or false of what is used"
-    for column, words in _VOCABULARY.items():
-        strange = table.loc[~table[column].isin(words), column]
-        if len(strange):
-            return f"has {strange.iloc[0]!r} for a {column}"
-    if ((table["outcome"] == WORKS) != (table["step"] == "")).any():
-        return "has a step that failed where a server works, or none where one does not"
-    return ""
 
 
 def _by_machine(configurations: Sequence[IceConfiguration]) -> dict[str, dict[IceServer, None]]:

@@ -36,6 +36,14 @@ from jamlab.measure.statistics import jitter, median, proportion, resampling
 MAX_ROUND_TRIP_S = 1.0
 PATIENCE_S = 5.0
 """A card that has not called back for so long has stopped; PulseAudio's takes two to start."""
+CARD_COLUMNS = {
+    "block_frames": "int64",
+    "click": "int64",
+    "round_trip_frames": "float64",  # NaN when the click was not heard
+    "confidence": "float64",
+}
+"""Columns of a table of clicks, as `measure_loopback` returns it, and their types."""
+
 MAX_SPREAD_FRAMES, MAX_SPREAD_BLOCKS = SAMPLE_RATE // 1000, 0.25
 """Further apart than either, readings are of two ways. Those of one agree to a frame, but for
 systems that put a layer of their own between: PulseAudio's wander by a tenth of a block."""
@@ -214,8 +222,7 @@ def read_loopbacks(
             recording, plan.metronome, range(plan.clicks), max_delay_s=MAX_ROUND_TRIP_S
         )
     ]
-    columns = ["block_frames", "click", "round_trip_frames", "confidence"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=list(CARD_COLUMNS))
 
 
 def loopback_table(clicks: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """The record of a sound card's loopback: a figure of the card that outlives the run that made it.
 
 ======================  =============================================================
-``loopback.parquet``    a row per click and block size, see `CARD_COLUMNS`
+``loopback.parquet``    a row per click and block size, columns as of
+                        `jamlab.measure.sound_card.loopback.CARD_COLUMNS`
 ``provenance.json``     versions, machine, parameters, which devices
 ======================  =============================================================
 
@@ -9,37 +10,33 @@ A figure is of one block size: at another, the driver keeps other buffers.
 """
 
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from jamlab.audio.portaudio import Device, DeviceError, pair_named
-from jamlab.measure.record import (
-    PROVENANCE,
-    Content,
-    RecordError,
-    check_whole,
-    provenance,
-    read_file,
-    read_json,
-    write_record,
+from jamlab.measure.provenance import provenance
+from jamlab.measure.record import Keys, Record, Tables
+from jamlab.measure.sound_card.loopback import (
+    CARD_COLUMNS,
+    LoopbackPlan,
+    check_loop,
+    loopback_table,
 )
-from jamlab.measure.sound_card.loopback import LoopbackPlan, check_loop, loopback_table
 from jamlab.measure.sound_card.loopback import measure_loopback as measure_clicks
 from jamlab.measure.statistics import Estimate, median, resampling
-
-CARD_COLUMNS = ("block_frames", "click", "round_trip_frames", "confidence")
-"""Columns of the table, as `jamlab.measure.sound_card.loopback.measure_loopback` returns them."""
-
-_TABLE = "loopback"
+from jamlab.measure.table import Table
 
 
-@dataclass(frozen=True)
-class CardRecord:
+@dataclass(frozen=True, eq=False)
+class CardRecord(Record):
     """One sound card's round trip, at one or several block sizes."""
 
-    clicks: pd.DataFrame
+    TABLES: ClassVar[Tables] = {"loopback": Table(CARD_COLUMNS)}
+    KEYS: ClassVar[Keys] = {"devices.output.name": str, "devices.input.name": str}
+    WRITTEN_BY = "`jamlab latency --device --out FOLDER`"
+
+    loopback: pd.DataFrame
     provenance: dict[str, Any]
 
     @classmethod
@@ -58,37 +55,10 @@ class CardRecord:
         devices = {"output": _described(output), "input": _described(source)}
         return cls(clicks, provenance(parameters, devices=devices))
 
-    def save(self, folder: Path) -> Path:
-        """Write the record into a folder, made if it is not there; returns the folder."""
-        return write_record(folder, Content({_TABLE: self.clicks}, self.provenance))
-
-    @classmethod
-    def load(cls, folder: Path) -> "CardRecord":
-        """Read a record.
-
-        Raises
-        ------
-        jamlab.measure.record.RecordError
-            Names the file that is missing or cannot be read.
-        """
-        path = folder / f"{_TABLE}.parquet"
-        if not path.is_file():
-            raise RecordError(
-                f"{folder} holds no record of a sound card: name a folder that "
-                "`jamlab latency --device --out FOLDER` wrote"
-            )
-        told = read_file(folder / PROVENANCE, read_json)
-        clicks = read_file(path, pd.read_parquet)
-        missing = set(CARD_COLUMNS) - set(clicks.columns)
-        if missing:
-            raise RecordError(f"{path} lacks the columns {sorted(missing)}: measure again")
-        check_whole(folder, told)
-        return cls(clicks, told)
-
     @property
     def block_sizes(self) -> tuple[int, ...]:
         """Block sizes there is a figure of, in order."""
-        sizes = sorted({int(frames) for frames in self.clicks["block_frames"]})
+        sizes = sorted({int(frames) for frames in self.loopback["block_frames"]})
         return tuple(frames for frames in sizes if self.round_trip_frames(frames) is not None)
 
     def round_trip_frames(self, block_frames: int) -> Estimate | None:
@@ -114,7 +84,7 @@ class CardRecord:
         return ""
 
     def _of(self, block_frames: int) -> pd.DataFrame:
-        return self.clicks.loc[self.clicks["block_frames"] == block_frames]
+        return self.loopback.loc[self.loopback["block_frames"] == block_frames]
 
     def confidence(self, block_frames: int) -> float:
         """Return the median confidence of the clicks at a block size; NaN without any."""

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.acceptance.findings import TABLES, Finding, tables_of
+from jamlab.measure.acceptance.findings import COLUMNS, Finding, tables_of
 from jamlab.measure.statistics import Estimate
 
 
@@ -27,7 +27,7 @@ def test_figures_curves_and_events_become_rows():
 def test_tables_of_nothing_have_their_columns_and_types():
     for name, table in tables_of([]).items():
         assert len(table) == 0
-        assert dict(table.dtypes.astype(str)) == TABLES[name]
+        assert dict(table.dtypes.astype(str)) == COLUMNS[name]
 
 
 @given(st.lists(st.floats(allow_nan=False), max_size=5), st.lists(st.floats(allow_nan=False)))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, STUN_ONLY, ConnectivityRecord
-from jamlab.measure.record import provenance
+from jamlab.measure.provenance import provenance
 
 TURN = "STUN + TURN"
 LADDER = "STUN, then TURN"

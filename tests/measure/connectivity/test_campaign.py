@@ -21,7 +21,7 @@ from jamlab.measure.connectivity import campaign as chunks
 from jamlab.measure.connectivity import campaign as connectivity
 from jamlab.measure.connectivity.campaign import CampaignError, campaign
 from jamlab.measure.connectivity.population import load_population
-from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, fault_of
+from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, ATTEMPTS
 
 POPULATION = load_population("mobile")
 CONFIGURATIONS = [embedded_configurations()[name] for name in ("STUN", "STUN+TURN/UDP")]
@@ -94,7 +94,7 @@ def same(one, other):
 
 class TestTable:
     def test_is_one_a_record_takes(self, serial):
-        assert fault_of(serial) == ""
+        assert ATTEMPTS.fault(serial) == ""
         assert list(serial.columns) == list(ATTEMPT_COLUMNS)
 
     def test_has_a_row_per_call_and_configuration_in_order(self, serial):

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from jamlab.measure.connectivity.record import (
     ATTEMPT_COLUMNS,
+    ATTEMPTS,
     FAILED,
     RESULTS,
     STUN_ONLY,
     ConnectivityRecord,
-    fault_of,
 )
 from jamlab.measure.record import RecordError
 from tests.examples import examples
@@ -22,7 +22,7 @@ from tests.examples import examples
 from .attempts import LADDER, OPEN, TURN, attempts_between, campaign, record_of, row, table
 
 PLACES = st.sampled_from(["open", "EIM/APDF/preserve", "CGN APDM/APDF + EIM/APDF", "Zürich"])
-ATTEMPTS = st.lists(
+DRAWN = st.lists(
     st.tuples(PLACES, PLACES, st.sampled_from(RESULTS), st.floats(0, 60), st.floats(0, 90)),
     min_size=1,
     max_size=20,
@@ -41,10 +41,10 @@ def test_a_record_survives_the_disk(record, tmp_path):
 
 
 @examples(20)
-@given(drawn=ATTEMPTS)
+@given(drawn=DRAWN)
 def test_any_attempts_survive_the_disk(drawn, tmp_path_factory):
     record = record_of(table([row(n, STUN_ONLY, *each) for n, each in enumerate(drawn)]))
-    assert fault_of(record.attempts) == ""
+    assert ATTEMPTS.fault(record.attempts) == ""
     again = ConnectivityRecord.load(record.save(tmp_path_factory.mktemp("any")))
     pd.testing.assert_frame_equal(again.attempts, record.attempts, check_dtype=False)
 
@@ -98,7 +98,7 @@ def test_a_strange_attempt_is_told(tmp_path, change, words):
 
 def test_a_campaign_without_attempts_is_refused(record, tmp_path):
     replace(record, attempts=record.attempts.iloc[:0]).save(tmp_path)
-    with pytest.raises(RecordError, match=r"attempts\.parquet has no attempts: measure again"):
+    with pytest.raises(RecordError, match=r"attempts\.parquet has no rows.*: measure again"):
         ConnectivityRecord.load(tmp_path)
 
 
@@ -110,12 +110,16 @@ def test_a_table_of_another_time_is_refused(record, tmp_path):
 
 
 def test_words_for_numbers_are_told(record):
-    assert fault_of(record.attempts.astype({"seed": str})) == "has words where seed has numbers"
+    fault = ATTEMPTS.fault(record.attempts.astype({"seed": str}))
+    assert fault == "has something other than whole numbers in its column seed"
 
 
 @pytest.mark.parametrize(
     ("told", "words"),
-    [([], "is no JSON object"), ({"calls": 3, "created": "", "versions": {}}, "")],
+    [
+        ([], "is no JSON object"),
+        ({"calls": 3, "created": "", "machine": {}, "parameters": {}, "versions": {}}, ""),
+    ],
 )
 def test_a_strange_provenance_is_told(record, tmp_path, told, words):
     record.save(tmp_path)

@@ -12,7 +12,7 @@ from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.plan import ConnectivityPlan
 from jamlab.measure.connectivity.population import load_population, place_named
-from jamlab.measure.connectivity.record import ConnectivityRecord, fault_of
+from jamlab.measure.connectivity.record import ATTEMPTS, ConnectivityRecord
 from jamlab.measure.connectivity_on_kernel import run as kernel_connectivity
 from jamlab.measure.connectivity_on_kernel.agreement import (
     TYPES,
@@ -88,7 +88,7 @@ class TestAgreement:
         assert disagreements(record.table) == [], told(record)
         assert ports.given == 2 * 180
         assert ports.twice == []
-        assert fault_of(record.kernel) == ""
+        assert ATTEMPTS.fault(record.kernel) == ""
         failed = record.kernel[record.kernel["result"] == "failed"]
         heard = record.server_logs.merge(failed, on=["call", "configuration"])
         assert len(heard) == len(record.server_logs) > 0
@@ -211,7 +211,7 @@ class TestCampaign:
         record = measure_on_kernel(plan, tmp_path, progress=lambda *each: told.append(each))
         again = ConnectivityRecord.load(tmp_path)
         assert again.network == record.network == "kernel"
-        assert fault_of(again.attempts) == ""
+        assert ATTEMPTS.fault(again.attempts) == ""
         drawn = [Call.drawn(load_population("home"), plan.seed, n) for n in range(6)]
         calls, left_out = buildable(drawn)
         assert 0 < len(calls) < 6

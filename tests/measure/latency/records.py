@@ -9,7 +9,7 @@ from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import CLICK_COLUMNS, LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.stages import STAGES
-from jamlab.measure.record import provenance
+from jamlab.measure.provenance import provenance
 
 LAG = {"readings": 1000, "median_ms": 0.1, "p95_ms": 0.2, "p99_ms": 0.3, "max_ms": 1.0}
 STAGES_MS = (2.5, 1.0, 0.5, 1.5, 2.0, 2.5)

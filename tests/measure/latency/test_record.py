@@ -84,7 +84,7 @@ def markers(record):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["latency", "acceptance"])
-def test_a_process_that_is_killed_as_it_writes_leaves_no_mixture(kind, tmp_path):
+def test_a_process_that_is_killed_as_it_writes_leaves_one_record(kind, tmp_path):
     """Killed before each step of writing a record over an older one, and before none."""
     old = killed.KINDS[kind](OLD_MS).save(tmp_path / "old")
     (tmp_path / "copies").mkdir()
@@ -92,16 +92,11 @@ def test_a_process_that_is_killed_as_it_writes_leaves_no_mixture(kind, tmp_path)
     subprocess.run(command, check=True)
     folders = sorted((tmp_path / "copies").iterdir(), key=lambda path: int(path.name))
     load = {"latency": LatencyRecord, "acceptance": AcceptanceRecord}[kind].load
-    found = []
-    for folder in folders:
-        try:
-            found.append(markers(load(folder)))
-        except RecordError:
-            found.append("refused")
+    found = [markers(load(folder)) for folder in folders]
     assert found[0] == {OLD_MS}
     assert found[-1] == {NEW_MS}  # it was not killed
     assert len(found) > 10
-    assert all(each in ({OLD_MS}, {NEW_MS}, "refused") for each in found)
+    assert all(each in ({OLD_MS}, {NEW_MS}) for each in found)
     again = killed.KINDS[kind](NEW_MS)
     for folder in folders:  # what was left behind is in nobody's way, and is not left for ever
         assert markers(load(again.save(folder))) == {NEW_MS}
@@ -164,8 +159,8 @@ def test_a_record_that_names_no_table_is_of_no_run(record, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[]", "lacks"),
-        ("null", "lacks"),
+        ("[]", "is no JSON object"),
+        ("null", "is no JSON object"),
         ("[" * 100_000, "nested too deep"),
         ("{}", "lacks"),
         ('{"parameters": [], "loop_lag": {}}', "lacks"),

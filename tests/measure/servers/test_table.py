@@ -13,11 +13,11 @@ from jamlab.measure.servers import table as servers
 from jamlab.measure.servers.probe import STEPS, WORKS, ServerProbe
 from jamlab.measure.servers.table import (
     SERVER_COLUMNS,
+    SERVERS,
     distinct_probes,
     no_servers,
     probe_of,
     probe_servers,
-    server_fault_of,
 )
 from jamlab.networks.turn.fault import Fault
 from jamlab.networks.turn.server import TurnServer
@@ -64,7 +64,7 @@ async def test_each_is_asked_once_different_machines_at_a_time(asked):
         ["two", OTHER.urls, True],
         ["two", UDP.urls, True],
     ]
-    assert server_fault_of(table) == ""
+    assert SERVERS.fault(table) == ""
 
 
 async def test_what_several_configurations_have_comes_once_with_their_names(asked):
@@ -101,7 +101,7 @@ async def test_a_real_one_is_in_the_table_without_its_credential(tmp_path):
     table.to_parquet(tmp_path / "servers.parquet", index=False)
     assert b"a-secret-word" not in (tmp_path / "servers.parquet").read_bytes()
     again = pd.read_parquet(tmp_path / "servers.parquet")
-    assert server_fault_of(again) == ""
+    assert SERVERS.fault(again) == ""
     (row,) = again.to_dict("records")
     assert probe_of(row).passed("relays")
 
@@ -110,7 +110,7 @@ async def test_no_servers_at_all():
     table = await probe_servers([IceConfiguration("none")], now_s=0.0)
     pd.testing.assert_frame_equal(table, no_servers())
     assert list(table.columns) == list(SERVER_COLUMNS)
-    assert server_fault_of(table) == ""
+    assert SERVERS.fault(table) == ""
 
 
 def good():
@@ -128,17 +128,17 @@ def good():
         ("step", "thinks", "has 'thinks' for a step"),
         ("step", STEPS[0], "a step that failed where a server works"),
         ("outcome", str(Fault.SILENT), "or none where one does not"),
-        ("used", "perhaps", "does not say true or false"),
-        ("round_trip_s", "long", "has words where round_trip_s has numbers"),
+        ("used", "perhaps", "has something other than true or false in its column used"),
+        ("round_trip_s", "long", "has something other than numbers in its column round_trip_s"),
     ],
 )
 def test_a_table_that_is_none(column, value, words):
     table = good()
-    assert server_fault_of(table) == ""
+    assert SERVERS.fault(table) == ""
     table[column] = [value]
-    assert words in server_fault_of(table)
+    assert words in SERVERS.fault(table)
 
 
 @given(st.sampled_from(sorted(SERVER_COLUMNS)))
 def test_a_column_that_is_missing_is_named(column):
-    assert column in server_fault_of(good().drop(columns=column))
+    assert column in SERVERS.fault(good().drop(columns=column))

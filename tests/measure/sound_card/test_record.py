@@ -24,7 +24,7 @@ def saved(tmp_path):
 class TestSaved:
     def test_comes_back_as_it_was(self, saved):
         record, again = card_record({64: 300.25, 128: 420.0}, spread=0.1), CardRecord.load(saved)
-        assert again.clicks.equals(record.clicks)
+        assert again.loopback.equals(record.loopback)
         assert again.block_sizes == (64, 128)
         for block in again.block_sizes:
             assert again.round_trip_frames(block) == record.round_trip_frames(block)
@@ -38,7 +38,9 @@ class TestSaved:
         assert CardRecord.load(saved).name == "speakers → microphone"
 
     def test_nothing_there_says_what_to_do(self, tmp_path):
-        with pytest.raises(RecordError, match="no record of a sound card: name a folder that"):
+        with pytest.raises(
+            RecordError, match=r"provenance\.json is missing: name a folder that `jamlab latency"
+        ):
             CardRecord.load(tmp_path)
 
     def test_no_parquet(self, saved):
@@ -47,7 +49,7 @@ class TestSaved:
             CardRecord.load(saved)
 
     def test_another_table(self, saved):
-        CardRecord.load(saved).clicks.drop(columns="click").to_parquet(saved / "loopback.parquet")
+        CardRecord.load(saved).loopback.drop(columns="click").to_parquet(saved / "loopback.parquet")
         with pytest.raises(RecordError, match=r"lacks the columns \['click'\]"):
             CardRecord.load(saved)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from jamlab.measure.connectivity.record import THIS_MACHINE, ConnectivityRecord
-from jamlab.measure.record import provenance
+from jamlab.measure.provenance import provenance
 from jamlab.measure.servers.probe import SOCKET, WORKS, ServerProbe
 from jamlab.measure.servers.table import SERVER_COLUMNS, probe_of
 from jamlab.measure.servers.words import sentence

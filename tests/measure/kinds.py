@@ -1,0 +1,32 @@
+"""A record of every kind, made of chosen figures."""
+
+from jamlab.measure.acceptance.record import AcceptanceRecord
+from jamlab.measure.across_networks.kernel_record import KernelRecord
+from jamlab.measure.connectivity.record import ConnectivityRecord
+from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementRecord
+from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.live_mesh.record import MeshRecord
+from jamlab.measure.sound_card.record import CardRecord
+from tests.measure.acceptance.runs import whole_record
+from tests.measure.across_networks.kernel_records import kernel_record
+from tests.measure.connectivity.attempts import campaign
+from tests.measure.connectivity_on_kernel.agreements import FEW, agreement
+from tests.measure.latency.records import record_of
+from tests.measure.live_mesh.reports import even_mesh
+from tests.measure.sound_card.records import card_record
+
+
+def latency():
+    return record_of(lambda a, b: [11.0, float("nan")] * 10, lambda a, b: [24.0] * 20)
+
+
+KINDS = {
+    LatencyRecord: latency,
+    CardRecord: lambda: card_record({64: 300.0}),
+    MeshRecord: lambda: even_mesh(("ada", "ben")).record(),
+    KernelRecord: lambda: kernel_record(clicks=8),
+    ConnectivityRecord: lambda: campaign(calls=5),
+    AgreementRecord: lambda: agreement(FEW[:2]),
+    AcceptanceRecord: lambda: whole_record(["local-capture"]),
+}
+"""How to make one of each."""
