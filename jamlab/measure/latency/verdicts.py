@@ -20,6 +20,7 @@ from jamlab.measure.latency.routes import wrong_routes
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.stages import STAGES
 from jamlab.measure.latency.stages import floor_ms as floor_of
+from jamlab.measure.record import once_per_record
 from jamlab.measure.statistics import (
     Estimate,
     above_least,
@@ -54,8 +55,9 @@ _JUDGED = (
 )
 
 
+@once_per_record
 def paths_table(record: LatencyRecord) -> pd.DataFrame:
-    """Return a row per path.
+    """Return a row per path, found once for each record.
 
     Returns
     -------

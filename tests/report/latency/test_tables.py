@@ -1,12 +1,20 @@
 """Tests of jamlab.report.latency.tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from jamlab.cli import tables as screen
 from jamlab.measure.digits import measured
-from jamlab.measure.latency.run import ONE_WAY
+from jamlab.measure.latency import verdicts as latency_verdicts
+from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import paths_table, verdicts
+from jamlab.measure.statistics import median
 from jamlab.measure.verdict import Outcome
+from jamlab.report.across_networks import tables as across
+from jamlab.report.latency import breakdown, musicians, paths
+from jamlab.report.latency import sessions as between
 from jamlab.report.latency import tables as latency_tables
 from jamlab.report.page import tables
 from tests.measure.latency.records import LAG, record_of
@@ -170,4 +178,31 @@ def test_what_a_record_says_is_never_markup():
 )
 def test_the_same_record_gives_the_same_bytes(make):
     record = drawn_record()
-    assert make(record)._repr_html_() == make(record)._repr_html_()
+    assert make(record)._repr_html_() == make(replace(record))._repr_html_()
+
+
+def test_a_whole_report_estimates_every_path_once(monkeypatch):
+    """Each path's median is bootstrapped by the table of paths alone, which many others need."""
+    record, card, estimated = drawn_record(peers=3), card_record({64: 300.0}), []
+
+    def counted(values, *given, **named):
+        estimated.append(len(values))
+        return median(values, *given, **named)
+
+    monkeypatch.setattr(latency_verdicts, "median", counted)
+    latency_tables.masthead(record, "A title", card)
+    latency_tables.verdict_table(record, card)
+    latency_tables.path_table(record)
+    latency_tables.mouth_to_ear_table(record, card)
+    latency_tables.provenance_table(record)
+    musicians.figures_table(record, card)
+    between.between_sessions(record)
+    for measurement in (ONE_WAY, ROUND_TRIP):
+        paths.over_time(record, measurement)
+    paths.distribution(record)
+    paths.pair_medians(record)
+    breakdown.waterfall(record, card)
+    screen.path_table(record)
+    across.profile_table({"LAN": record})
+    across.stages({"LAN": record})
+    assert len(estimated) == len(paths_table(record)) == 2 * 3 * 2
