@@ -14,6 +14,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jamlab.process.whole_files import written_whole
+
 MOST_TOLD = 12
 _COMPARE = {"≤": operator.le, "<": operator.lt, "≥": operator.ge}
 
@@ -56,7 +58,7 @@ def publish(bars: list[Bar], path: Path) -> int:
         runs = _told(row.runs)
         table.add_row(row.name, f"{row.value:.3g} {row.unit}", row.bar, words[row.holds], runs)
     Console(width=140).print(table)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(row) for row in bars], indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    with written_whole(path.parent, path.name) as aside:
+        (aside / path.name).write_text(text + "\n", encoding="utf-8")
     return sum(row.holds is False for row in bars)
