@@ -1,1 +1,1 @@
-"""Sound without networks: the PCM format, the metronome, sound cards, the mixer."""
+"""Audio without networks: the PCM format, the metronome, sound cards, the mixer."""

@@ -1,11 +1,11 @@
-"""A spectrum as the browser's analyser node gives it: Web Audio, *FFT Windowing and Smoothing*.
+"""Spectrum analyser equal to a browser's AnalyserNode: Web Audio, *FFT Windowing and Smoothing*.
 
 The last `fft_frames` frames, mixed down to mono, are weighted by a Blackman window (α = 0.16) and
 transformed; magnitudes are divided by the number of frames, smoothed over time and given in
-decibels. Nothing is corrected for: a sine of full scale in the middle of a bin has half its
-amplitude at the positive frequency, and the window's coherent gain is 0.42, so it reads
-20·lg(0.5 · 0.42) = −13.6 dB. Smoothing is per reading, so it depends on how often one reads, in the
-browser as well.
+decibels. There is no correction: a full-scale sine in the middle of a bin has half its amplitude at
+the positive frequency, and the window's coherent gain is 0.42, so it reads
+20·lg(0.5 · 0.42) = −13.6 dB. Smoothing is per reading, so it depends on the rate of readings, as in
+the browser.
 """
 
 import numpy as np
@@ -24,14 +24,14 @@ SMOOTHING = 0.8
 
 
 class Analyser:
-    """The spectrum of what went past last.
+    """The spectrum of the latest sound read.
 
     Parameters
     ----------
     fft_frames : int
         A power of two.
     smoothing : float
-        Share of the reading before in each reading, 0 to below 1.
+        Weight of the previous reading in each reading, 0 to below 1.
 
     Raises
     ------
@@ -42,8 +42,8 @@ class Analyser:
     def __init__(self, fft_frames: int = FFT_FRAMES, smoothing: float = SMOOTHING) -> None:
         if fft_frames < 32 or fft_frames & (fft_frames - 1) or not 0 <= smoothing < 1:
             raise ValueError(
-                "an analyser needs a power of two from 32 on as fft_frames and 0 ≤ smoothing < 1, "
-                f"not {fft_frames} and {smoothing:g}"
+                "an analyser needs fft_frames that is a power of two of at least 32, and "
+                f"0 ≤ smoothing < 1, not {fft_frames} and {smoothing:g}"
             )
         self._smoothing = smoothing
         self._window = windows.general_cosine(fft_frames, [0.42, 0.5, 0.08], sym=False)
@@ -52,17 +52,17 @@ class Analyser:
 
     @property
     def frequencies_hz(self) -> NDArray[np.float64]:
-        """The middle of each bin."""
+        """Centre frequency of each bin."""
         bins = np.arange(len(self._smoothed), dtype=np.float64)
         return bins * (SAMPLE_RATE / len(self._last))
 
     def read(self, block: Block) -> NDArray[np.float64]:
-        """Let a block go past and return the spectrum at its end.
+        """Read a block and return the spectrum at its end.
 
         Parameters
         ----------
         block : Block
-            Of any length; samples that are no numbers count as silence.
+            Sound of any length; NaN and infinite samples count as silence.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""How a level meter moves: what it shows of the sound that went past, whenever it is asked.
+"""Ballistics of level meters: peak, peak hold, RMS and clip indication of a stream of samples.
 
 Three readings per channel, all in dBFS (AES17), each by its standard:
 
@@ -11,16 +11,17 @@ RMS   Exponential time weighting F of IEC 61672-1, a time constant of 125 ms. It
       34.7 dB/s.
 ===== ==================================================================================
 
-*Clip* is true clipping, not a high level: `CLIP_FRAMES` consecutive samples at or beyond full
-scale. One sample there is a waveform that just fits; three in a row are a flat top. It stays until
-it is reset. A sound that was clipped before an encoder comes out of the decoder with round
-shoulders, so the meter of who clips tells it, and others' only where full scale is reached there as
-well.
+*Clip* means true clipping, not a high level: `CLIP_FRAMES` consecutive samples at or beyond full
+scale. One sample at full scale is a waveform that just fits; three in a row are a flat top. The
+indication stays until it is reset. Sound that was clipped before an encoder leaves the decoder with
+rounded tops, so the sender's own meter shows clipping, and a receiver's meter shows it only where
+the decoded sound reaches full scale as well.
 
-The state is a handful of numbers per channel and no time: the clock is the number of frames read.
-Both decays are powers of one factor per frame, so a block's effect is its samples times a row of
-weights, and the result does not depend on how the sound is cut into blocks; but the held peak is
-compared at a block's end, so while it returns, a lower one may take over up to a block late.
+The state is a few numbers per channel and no time: the clock is the number of frames read. Both
+decays are powers of one factor per frame, so a block's effect is its samples times a row of
+weights, and the result does not depend on how the sound is cut into blocks. The held peak is the
+exception: it is compared at a block's end, so while it returns, a lower peak may replace it up to
+one block late.
 """
 
 from collections.abc import Sequence
@@ -35,19 +36,19 @@ from jamlab.audio.levels import dbfs_of
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE
 
 RETURN_DB_S = 20 / 1.7
-"""How fast a peak returns: 20 dB in 1.7 s."""
+"""Fall of a peak: 20 dB in 1.7 s."""
 
 HOLD_S = 1.5
-"""How long the highest peak is held."""
+"""Time for which the highest peak is held."""
 
 TIME_CONSTANT_S = 0.125
-"""Of the RMS: time weighting F."""
+"""Time constant of the RMS reading: time weighting F."""
 
 CLIP_FRAMES = 3
-"""So many consecutive samples at full scale have been clipped."""
+"""Consecutive samples at full scale that count as clipping."""
 
 FULL_SCALE = 32767 / 32768
-"""The highest sample of 16 bits, at which a sample counts as one of full scale."""
+"""Amplitude from which a sample counts as full scale: the highest 16-bit sample."""
 
 _RETURN = 10 ** (-RETURN_DB_S / 20 / SAMPLE_RATE)
 _FORGET = float(np.exp(-1 / (TIME_CONSTANT_S * SAMPLE_RATE)))
@@ -59,7 +60,7 @@ Sound: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What the meters show; every array is of shape ``(participants, CHANNELS)``."""
+    """Readings of the meters; every array has the shape ``(participants, CHANNELS)``."""
 
     peak_dbfs: NDArray[np.float64]
     rms_dbfs: NDArray[np.float64]
@@ -69,7 +70,7 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """The sound read last, unweighted; arrays of shape ``(participants, CHANNELS)``."""
+    """Unweighted measures of the last sound read; arrays of shape ``(participants, CHANNELS)``."""
 
     frames: int
     peaks: NDArray[np.float32]
@@ -79,14 +80,14 @@ class Gauge:
 
 
 class Ballistics:
-    """The meters of several participants, who hear or are heard on one card.
+    """Level meters of several participants whose sound has one card's clock.
 
     Attributes
     ----------
     names : tuple of str
-        Whose, in the order of rows.
+        The participants' names, in the order of rows.
     last : Gauge
-        The sound read last.
+        Measures of the last sound read.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
@@ -96,7 +97,7 @@ class Ballistics:
         self.follow(names)
 
     def follow(self, names: Sequence[str]) -> None:
-        """Be the meters of these from now on; who was there goes on, who is new is silent."""
+        """Change the participants; those who stay keep their readings, new ones start silent."""
         before = [self.names.index(name) if name in self.names else -1 for name in names]
         was = self._peak, self._square, self._hold, self._held, self._run, self._clipped
         self.names = tuple(names)
@@ -108,12 +109,12 @@ class Ballistics:
                     new[row] = old[row_before]
 
     def read(self, sound: Sound) -> Levels:
-        """Let sound go past, and return what the meters show at its end.
+        """Read sound and return the levels at its end.
 
         Parameters
         ----------
         sound : ndarray, shape (participants, frames, CHANNELS)
-            A row per name. Without frames, nothing has moved. Samples that are no numbers count as
+            A row per name. Without frames no reading changes. NaN and infinite samples count as
             silence.
         """
         if sound.shape[1]:
@@ -125,7 +126,7 @@ class Ballistics:
         return Levels(peak_dbfs, rms_dbfs, hold_dbfs, self._clipped.copy())
 
     def reset(self, name: str | None = None) -> None:
-        """Forget the held peaks and clips, of one participant or of all."""
+        """Reset the held peaks and clips of one participant, or of all."""
         rows = [name in (None, known) for known in self.names]
         self._clipped[rows] = False
         self._run[rows] = 0
@@ -138,7 +139,7 @@ class Ballistics:
         self._square = np.zeros(shape)
         self._hold = np.zeros(shape)
         self._held = np.zeros(shape, dtype=np.int64)  # frames since the held peak
-        self._run = np.zeros(shape, dtype=np.int64)  # samples at full scale up to now
+        self._run = np.zeros(shape, dtype=np.int64)  # samples at full scale that end the sound
         self._clipped = np.zeros(shape, dtype=np.bool_)
         nothing = np.zeros(shape, dtype=np.float32)
         self.last = Gauge(0, nothing, nothing)
@@ -146,7 +147,7 @@ class Ballistics:
     def _move(self, magnitude: Sound) -> None:
         frames = magnitude.shape[2]
         highest = magnitude.max(axis=2)
-        if not np.isfinite(highest).all():  # or one bad sample would be shown for ever
+        if not np.isfinite(highest).all():  # one NaN would stay in the readings for ever
             magnitude = np.nan_to_num(magnitude, nan=0.0, posinf=0.0)
             highest = magnitude.max(axis=2)
         returned, weights = _weights(frames)
@@ -158,7 +159,7 @@ class Ballistics:
         self._note_clips(magnitude, highest >= FULL_SCALE)
 
     def _move_hold(self, highest: NDArray[Any], since: NDArray[np.intp], frames: int) -> None:
-        """Hold the block's highest peak from where it was, or go on with the one there is."""
+        """Hold the block's highest peak, or keep the peak held so far if that is higher."""
         due = self._held + frames
         fallen = np.clip(due - np.maximum(self._held, _HOLD_FRAMES), 0, frames)
         self._hold *= _RETURN**fallen
@@ -167,7 +168,7 @@ class Ballistics:
         self._held = np.where(higher, since, due)
 
     def _note_clips(self, magnitude: Sound, reached: NDArray[np.bool_]) -> None:
-        """Follow runs of samples at full scale in the channels that reached it."""
+        """Count runs of samples at full scale in the channels that reached it."""
         before, self._run = self._run, np.zeros_like(self._run)
         for place in zip(*np.nonzero(reached), strict=True):
             longest, last = _runs(magnitude[place] >= FULL_SCALE, int(before[place]))
@@ -177,9 +178,9 @@ class Ballistics:
 
 @lru_cache(maxsize=64)
 def _weights(frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what is left of each sample of a block at its end: of a peak, and of a square.
+    """Return the weight of each sample of a block at the block's end: as a peak, and as a square.
 
-    The squares' weights have a second column of ones, for the sum without forgetting.
+    The squares' weights have a second column of ones, for the unweighted sum.
     """
     ages = np.arange(frames - 1, -1, -1)
     squares = np.stack([(1 - _FORGET) * _FORGET**ages, np.ones(frames)], axis=1)
@@ -187,9 +188,9 @@ def _weights(frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _runs(full: NDArray[np.bool_], before: int) -> tuple[int, int]:
-    """Return the longest run of samples at full scale, and the one that goes on at the end.
+    """Return the lengths of the longest run of samples at full scale, and of the run at the end.
 
-    A run at the beginning goes on from `before`.
+    A run at the beginning continues one of `before` samples.
     """
     edges = np.diff(np.concatenate(([False], full, [False])).astype(np.int8))
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)

@@ -1,22 +1,23 @@
-"""Sound cards: the interface the mesh plays through, and the virtual card that needs no hardware.
+"""Interface of sound cards, and a virtual sound card that needs no hardware.
 
-A card is full duplex. Once a block it hands over what it captured and takes what it will play, in
-one callback, and it does so when *it* needs to: nobody can make it wait. The virtual card keeps the
-timing of a real one with `periods` playback buffers::
+A card is full duplex. Once a block, one callback takes the captured block and returns the block to
+play, at the time the *card* sets: nothing can make it wait. The virtual card has the timing of a
+real one with `periods` playback buffers::
 
     frame       0        B        2B       3B       4B
     captured    |--- 0 --|--- 1 --|--- 2 --|
     callback             k=0      k=1      k=2
     played                        |--- 0 --|--- 1 --|        (periods = 2)
 
-Block *k* is captured until the callback at frame ``(k+1)·B``, and what that callback returns is
-played from frame ``(k+periods)·B`` on, so a wire round the card alone takes ``periods·B`` frames,
-as on a JACK or ALSA device. A callback that comes after its block should have begun to sound is an
-*underrun*: the card has played silence, whatever is handed over now.
+Block *k* is captured until the callback at frame ``(k+1)·B``, and the block that callback returns
+is played from frame ``(k+periods)·B`` on, so the card's own round trip is ``periods·B`` frames, as
+on a JACK or ALSA device. A callback that comes after its block should have begun to play is an
+*underrun*: the card has played silence, and the block it returns is lost.
 
-A loop that stalled owes several callbacks. They are made one in each of its rounds, not in one go,
-so that what one card sent meanwhile can arrive before another card asks for it: two participants on
-two machines do not stall together, and two in one process must not lose sound for it.
+After the event loop has stalled, several callbacks are due. The card makes one in each turn of the
+loop, not all at once, so that packets sent by one card can arrive before another card plays them:
+two participants on two machines do not stall together, and two in one process must not lose sound
+because they do.
 """
 
 import asyncio
@@ -31,44 +32,44 @@ LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES = 16, 4096
 """Lengths of blocks that users may choose."""
 
 DuplexCallback: TypeAlias = Callable[[Block], Block]
-"""Takes the captured block, returns the block to play, of the same length."""
+"""Takes the captured block and returns the block to play, of the same length."""
 
 Source: TypeAlias = Callable[[int, int], Block]
-"""The sound before a virtual microphone: ``source(start, frames)``, positions in card frames."""
+"""Sound at a virtual microphone: ``source(start, frames)``, with `start` in card frames."""
 
 
 @dataclass(slots=True)
 class CardCounters:
-    """What a card asked for, and what it did not get."""
+    """Counts of a card's callbacks and losses."""
 
     blocks: int = 0
     """Callbacks made."""
     underruns: int = 0
     """Blocks played as silence because the callback came too late."""
     overruns: int = 0
-    """Captured blocks that were lost because no callback came for too long."""
+    """Captured blocks lost because no callback came for too long."""
     xruns: int = 0
-    """Times a real card's driver said that it lost sound itself."""
+    """Losses reported by a real card's driver."""
 
     @property
     def underrun_share(self) -> float:
-        """Underruns over blocks; 0 before the first."""
+        """Underruns divided by blocks; 0 before the first block."""
         return self.underruns / self.blocks if self.blocks else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class CardChange:
-    """A sound card went, or came back."""
+    """Loss or return of a sound card."""
 
     there: bool
     reason: str
-    """What happened, in words a user can read."""
+    """What happened, as a sentence for the user."""
     at_s: float
-    """When, by the event loop's clock."""
+    """Time of the event loop's clock."""
 
 
 def tell_nobody(change: CardChange) -> None:
-    """Take a change, and leave it at that."""
+    """Ignore a change; the default of `SoundCard.on_change`."""
 
 
 class MicrophoneUnavailableError(OSError):
@@ -76,50 +77,51 @@ class MicrophoneUnavailableError(OSError):
 
 
 class SoundCard(Protocol):
-    """What the mesh asks of a sound card."""
+    """Interface of a sound card."""
 
     block_frames: int
     """Length of a block."""
     round_trip_frames: int
-    """From captured to played through the card alone: its blocks, in frames."""
+    """Latency from capture to playback of the card's own buffers, in frames."""
     counters: CardCounters
     on_change: Callable[[CardChange], None]
-    """Told on the event loop when the card goes, and when it is back; a virtual one never does."""
+    """Called on the event loop when the card is lost and when it is back; never by a virtual card.
+    """
 
     @property
     def too_late(self) -> bool:
-        """During a callback: whether what it returns can no longer be heard."""
+        """Whether the current callback comes too late for its block to be played."""
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
-        """Begin to call back, once a block, on the running event loop.
+        """Start the callbacks, one a block, on the running event loop.
 
         Parameters
         ----------
         callback : callable
-            Who is called.
+            The callback.
         capture : bool
-            Without it the card only plays, and captures silence.
+            False for a card that only plays, and captures silence.
 
         Raises
         ------
         MicrophoneUnavailableError
-            When it cannot capture; it has not begun then.
+            When the card cannot capture; it has not started then.
         """
 
     def stop(self) -> None:
-        """Call back no more. Stopping twice is harmless."""
+        """Stop the callbacks. Stopping twice is harmless."""
 
 
 class Recording:
-    """What a virtual card played, frame by frame on the card's own timeline.
+    """Recording of a virtual card's output, on the card's own timeline.
 
-    Kept in chunks of a second: one array that grows would be copied in the middle of a session, and
-    copying ten seconds of sound takes longer than many blocks last.
+    It is kept in chunks of a second: a growing array would be copied during the session, and a copy
+    of ten seconds takes longer than many blocks.
 
     Parameters
     ----------
     keep_s : int, optional
-        How many seconds to keep, the last ones; without it, all. What is no longer kept is silence.
+        Number of latest seconds to keep, by default all. Earlier sound reads as silence.
 
     Examples
     --------
@@ -134,7 +136,7 @@ class Recording:
         self._chunks: list[Block] = []
         self._frames = 0
         self._forgotten = 0
-        self._keep = None if keep_s is None else keep_s + 1  # the last is not full
+        self._keep = None if keep_s is None else keep_s + 1  # the last chunk is not full
 
     def __len__(self) -> int:
         return self._frames
@@ -158,9 +160,9 @@ class Recording:
             self._forgotten += 1
 
     def block(self, start: int, frames: int) -> Block:
-        """Return a copy of a stretch; silence where nothing was recorded.
+        """Return a copy of a section; silence where nothing was recorded.
 
-        A `Source`: what is played is captured again, as a microphone before a loudspeaker does.
+        It is a `Source`: with it a microphone captures what a loudspeaker plays.
         """
         stretch = silence(frames)
         position, end = max(start, self._forgotten * SAMPLE_RATE), min(start + frames, self._frames)
@@ -174,32 +176,32 @@ class Recording:
 
     @property
     def pcm(self) -> Block:
-        """Everything recorded so far, shape ``(len(self), 2)``; a copy."""
+        """Copy of the whole recording, shape ``(len(self), 2)``."""
         return self.block(0, self._frames)
 
 
 def no_sound(start: int, frames: int) -> Block:
-    """Return silence: the `Source` of a card with nothing before its microphone."""
+    """Return silence: the `Source` of a silent microphone."""
     return silence(frames)
 
 
 class VirtualCard:
-    """A sound card made of a clock: it keeps a real card's deadlines on any event loop.
+    """A simulated sound card: it has a real card's deadlines, on any event loop.
 
     Parameters
     ----------
     source : Source
-        The sound before the microphone.
+        Sound at the microphone.
     block_frames : int
         Length of a block, in frames.
     periods : int
         Playback buffers, 2 or more.
     recording : Recording, optional
-        Where to keep what is played.
+        Recording to write the output to.
     skew_ppm : float
-        How much faster than nominal the card's own clock runs, in parts per million.
+        Deviation of the card's clock from its nominal rate, positive when it is fast.
     microphone : bool
-        Whether it has one.
+        Whether the card has a microphone.
 
     Raises
     ------
@@ -245,12 +247,12 @@ class VirtualCard:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
-        """Begin to call back on the running event loop; frame 0 is now.
+        """Start the callbacks on the running event loop; frame 0 is now.
 
         Raises
         ------
         MicrophoneUnavailableError
-            When it is to capture and has no microphone.
+            When capture is asked for and the card has no microphone.
         RuntimeError
             When the card was started before: its timeline cannot begin twice.
         """
@@ -265,19 +267,19 @@ class VirtualCard:
         self._schedule(loop)
 
     def stop(self) -> None:
-        """Call back no more. Stopping twice is harmless."""
+        """Stop the callbacks. Stopping twice is harmless."""
         if self._timer is not None:
             self._timer.cancel()
         self._callback = self._timer = None
 
     def frame_at(self, time_s: float) -> float:
-        """Return the card frame that stands at a time of the loop's clock."""
+        """Return the card's position in frames at a time of the loop's clock."""
         if self.started_s is None:
             raise RuntimeError("this virtual card has not been started, so it has no timeline")
         return (time_s - self.started_s) / self._frame_s
 
     def time_of(self, frame: float) -> float:
-        """Return when, by the loop's clock, a card frame is captured and played."""
+        """Return the time of the loop's clock at which a card frame is captured and played."""
         if self.started_s is None:
             raise RuntimeError("this virtual card has not been started, so it has no timeline")
         return self.started_s + frame * self._frame_s
@@ -315,7 +317,7 @@ class VirtualCard:
         try:
             return self.source(start, self.block_frames)
         except Exception as error:
-            self._faults.note("a virtual card's source failed, so it captures silence", error)
+            self._faults.note("a virtual card's source failed, so the card captures silence", error)
             return silence(self.block_frames)
 
     # The shell: a timer

@@ -1,20 +1,19 @@
-"""A real sound card behind the mesh's interface, which goes on when the card does not.
+"""A real sound card, through PortAudio, that survives the loss of its device.
 
-PortAudio calls back on a thread of its own, where nothing is done but copying
-(`jamlab.audio.thread_bridge`); the mesh's callback runs on the event loop, as it does for a virtual
-card.
+PortAudio calls back on a thread of its own, which only copies blocks
+(`jamlab.audio.thread_bridge`); the mesh's callback runs on the event loop, as with a virtual card.
 
-A session outlives its sound card. One that is unplugged, was never there, or is slow to start, is
-stood in for by a virtual card with nothing before its microphone and nobody listening, so that
-peers go on getting packets and their sound is taken from its buffers; every second the real one is
-looked for again. What has become of it is told to `on_change`. Only JACK's server, once it has
-ended, cannot be reached again by the same process: PortAudio crashes on the attempt.
+A session outlives its sound card. While the device is unplugged, missing or slow to start, a
+virtual card with a silent microphone takes its place, so that peers still get packets and their
+playout buffers are emptied. Every second the card tries to open the real device again. `on_change`
+reports the loss and the return. The exception is a JACK server that has ended: PortAudio crashes
+when the same process connects again.
 
-The loop's thread runs in real time meanwhile, where the system allows it (`process/real_time`), and
-the interpreter makes short pauses (`process/short_pauses`).
+While the card runs, the event loop's thread has real-time priority where the system allows it
+(`process/real_time`), and the interpreter makes short pauses (`process/short_pauses`).
 
 The signal is raw: PortAudio adds no echo cancellation, noise suppression or gain control. Systems
-do: PulseAudio and PipeWire where their echo-cancel module is loaded, macOS in the microphone mode
+may: PulseAudio and PipeWire where their echo-cancel module is loaded, macOS in the microphone mode
 "Voice Isolation", Windows under "audio enhancements" of the device. Turn it off there.
 """
 
@@ -60,18 +59,20 @@ from jamlab.process.pauses import ShortPauses
 from jamlab.process.real_time import RealTime
 
 SILENT_FOR_S = 0.5
-"""A card that has called back, and then not for so long, is gone."""
+"""Time without a callback after which a running card counts as lost."""
 STARTS_IN_S = 5.0
-"""One that has not called back at all so long after it was opened; PulseAudio's take two."""
+"""Time from opening to the first callback after which a card counts as lost; PulseAudio takes 2 s.
+"""
 LOOK_AGAIN_S = 1.0
+"""Time between attempts to open a lost card."""
 LOOP_HAS_S = 0.002
-"""Time the event loop has for a callback at least; short blocks have the slack to go with it.
+"""Least time the event loop has for a callback; short blocks get as much slack as that needs.
 
-Machines stand still for a block of 64 frames (1.3 ms) several times a minute, on which nobody can
-play with less (`make bench-devices` prints how often).
+Machines stand still for a block of 64 frames (1.3 ms) several times a minute, so with less slack
+such a block cannot be played (`make bench-devices` prints how often).
 """
 PATIENCE = 0.5
-"""Share of a block for which the card's thread waits for the loop rather than play silence."""
+"""Fraction of a block for which the card's thread waits for the loop before it plays silence."""
 
 
 class DeviceCard:
@@ -80,15 +81,15 @@ class DeviceCard:
     Parameters
     ----------
     input_device, output_device : str or int, optional
-        Index or name, as `jamlab.audio.portaudio.device_named` takes it; the system's default.
+        Index or name (see `jamlab.audio.portaudio.device_named`); by default the system's default.
     block_frames : int
         Length of a block.
     latency : str or float
         PortAudio's *suggested latency*: ``"low"``, ``"high"``, or seconds.
     slack : int, optional
-        Blocks the event loop has for a callback; by default as many as last `LOOP_HAS_S`.
+        Time the event loop has for a callback, in blocks; by default at least `LOOP_HAS_S`.
     access : MicrophoneAccess, optional
-        Whether its microphone may be used, and which; without one it may not.
+        Permission to use a microphone, and the chosen one; by default it may not be used.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class DeviceCard:
         self.block_frames = block_frames
         self._slack = slack_of(block_frames) if slack is None else slack
         self.round_trip_frames = (1 + self._slack) * block_frames
-        """From captured to played, in blocks; what the card adds is measured, not known."""
+        """Latency of the relay's buffers; that of the hardware is measured, not known."""
         self.counters = CardCounters()
         self.on_change: Callable[[CardChange], None] = tell_nobody
         self._wanted = input_device, output_device
@@ -125,21 +126,21 @@ class DeviceCard:
 
     @property
     def too_late(self) -> bool:
-        """During a callback: whether what it returns can no longer be heard."""
+        """Whether the current callback comes too late for its block to be played."""
         return self._relay.too_late if self._stand_in is None else True
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
-        """Begin to call back on the running event loop, with the card or without.
+        """Start the callbacks on the running event loop, whether the device opens or not.
 
         Raises
         ------
         MicrophoneUnavailableError
-            When it is to capture and cannot, or may not; it has not begun then.
+            When capture is asked for, and impossible or not permitted; the card is not started.
         RuntimeError
-            When it has been started and not stopped.
+            When the card is already started.
         """
         if self._callback is not None:
-            raise RuntimeError("this sound card is started already: stop it first")
+            raise RuntimeError("this sound card is already started: stop it first")
         if capture:
             self._access.check()
             _check_microphone(self._input)
@@ -158,7 +159,7 @@ class DeviceCard:
         self._watching = asyncio.create_task(self._watch())
 
     def stop(self) -> None:
-        """Call back no more. Stopping twice is harmless."""
+        """Stop the callbacks. Stopping twice is harmless."""
         self._callback = None
         if self._watching is not None:
             self._watching.cancel()
@@ -172,7 +173,7 @@ class DeviceCard:
 
     @property
     def _input(self) -> str | int | None:
-        """The input that was allowed, our own choice where nobody chose."""
+        """The input chosen with the permission, or else that of the constructor."""
         chosen = self._access.input_device
         return self._wanted[0] if chosen is None else chosen
 
@@ -236,7 +237,7 @@ class DeviceCard:
             played[:] = fitted(relay.swap(stereo(captured, frames)), played.shape[1])
         else:
             played[:] = 0
-        with contextlib.suppress(RuntimeError):  # the loop may just be closed
+        with contextlib.suppress(RuntimeError):  # the loop may have been closed just now
             self._loop.call_soon_threadsafe(self._run if fits else self._adapt, relay)
 
     def _run(self, relay: Relay) -> None:
@@ -247,7 +248,7 @@ class DeviceCard:
         relay.run(self._callback)
 
     def _adapt(self, relay: Relay) -> None:
-        """Let PortAudio make blocks of our length: the driver's own are of another."""
+        """Open the card again with our own block length, because the driver's differs."""
         if self._callback is None or relay is not self._relay or self._stream is None:
             return
         self._adapting = True
@@ -258,15 +259,15 @@ class DeviceCard:
             self._go_without(str(error))
 
     def _close(self) -> None:
-        """Close the card, if it is open."""
+        """Close the device, if it is open."""
         if self._stream is not None:
             stream, self._stream = self._stream, None
             close(stream)
 
-    # Without it
+    # Loss and return
 
     async def _watch(self) -> None:
-        """Notice that the card is gone, and look for it again; until cancelled."""
+        """Detect the loss of the card and try to open it again, until cancelled."""
         while True:
             if self._stream is None:
                 await asyncio.sleep(LOOK_AGAIN_S)
@@ -282,11 +283,11 @@ class DeviceCard:
         return before > 0 or self._loop.time() - self._opened_s > STARTS_IN_S
 
     def _lose(self) -> bool:
-        """Go on without a card that has stopped; returns whether for good."""
+        """Go on without a card that has stopped; return whether the loss is final."""
         if self._host == JACK:
-            self._stream = None  # not closed: that waits for the server, which has ended
+            self._stream = None  # not closed, because that waits for the server, which has ended
             abandon()
-            self._go_without("the JACK server has ended: start it again, and then this program")
+            self._go_without("the JACK server has ended: restart it, and then this program")
             return True
         self._close()
         self._go_without("the sound card has stopped: it was unplugged or switched off")
@@ -294,7 +295,7 @@ class DeviceCard:
 
     async def _look_again(self) -> None:
         with contextlib.suppress(DeviceError):
-            with ThreadPoolExecutor(1) as thread:  # PortAudio takes its time to look
+            with ThreadPoolExecutor(1) as thread:  # the restart takes too long for the loop
                 await self._loop.run_in_executor(thread, refresh)
             self._open()
 
@@ -306,7 +307,7 @@ class DeviceCard:
             self.on_change(CardChange(False, reason, self._loop.time()))
 
     def _take_over(self) -> None:
-        """Let the card do what was done for it: it calls back."""
+        """Replace the virtual card by the real one, which calls back."""
         self._dismiss()
         if self._gone:
             self._gone = False
@@ -325,7 +326,7 @@ class DeviceCard:
 
 
 def _check_microphone(wanted: str | int | None) -> None:
-    """Check that there is an input, and that it opens; raises `MicrophoneUnavailableError`."""
+    """Check that an input exists and opens; raises `MicrophoneUnavailableError`."""
     try:
         device = device_named(wanted, "input")
         sounddevice = portaudio()
@@ -340,17 +341,17 @@ def _check_microphone(wanted: str | int | None) -> None:
 
 
 def slack_of(block_frames: int) -> int:
-    """Return how many blocks last `LOOP_HAS_S`, or the least that last longer."""
+    """Return the smallest number of blocks that last at least `LOOP_HAS_S`."""
     return math.ceil(LOOP_HAS_S * SAMPLE_RATE / block_frames)
 
 
 def stereo(captured: Any, frames: int) -> Block:
-    """Return a copy of what was captured as two channels; silence where nothing was.
+    """Return a stereo copy of a captured block; silence when nothing is captured.
 
     Parameters
     ----------
     captured : ndarray, shape (frames, channels), or None
-        One channel is used for both; of more than two, the first two.
+        One channel is used for both; of more than two, the first two are used.
     frames : int
         Length of the block.
     """
@@ -361,5 +362,5 @@ def stereo(captured: Any, frames: int) -> Block:
 
 
 def fitted(block: Block, channels: int) -> Block:
-    """Return a stereo block for a card of one channel, the mean of both, or of two, as it is."""
+    """Return a stereo block unchanged for two channels, its mean for one."""
     return block if channels == CHANNELS else block.mean(axis=1, keepdims=True)

@@ -1,8 +1,7 @@
-"""Guards of the sound path: an exception is logged once, and silences its own part only.
+"""Error handling in the audio path: an exception is logged once and silences only its own source.
 
-A card calls back a thousand times a second. A fault that comes again in every block would fill the
-log, one that went unreported would be looked for in vain, and one that got through would end the
-sound of everybody.
+A card calls back about a thousand times a second. A fault that is logged in every block fills the
+log, one that is never logged cannot be found, and one that leaves the callback ends all sound.
 """
 
 import logging
@@ -13,11 +12,11 @@ from jamlab.audio.pcm import Block, silence
 
 log = logging.getLogger(__name__)
 
-_KINDS = 64  # that are remembered; of more nothing new is to be learned
+_KINDS = 64  # limit of memory: the faults after these add nothing
 
 
 class FaultLog:
-    """Logs exceptions with their tracebacks, those of a kind once."""
+    """Logs exceptions with their tracebacks, each kind once."""
 
     def __init__(self) -> None:
         self._seen: set[Hashable] = set()
@@ -30,7 +29,7 @@ class FaultLog:
         what : str
             What failed, and what happens now.
         error : Exception
-            What was raised.
+            The exception.
         """
         kind = what, type(error)
         if kind not in self._seen and len(self._seen) < _KINDS:
@@ -39,7 +38,7 @@ class FaultLog:
 
 
 def guarded(callback: Callable[[Block], Block]) -> Callable[[Block], Block]:
-    """Return a card's callback that returns silence where the given one fails."""
+    """Return a card's callback that returns silence when the given one fails."""
     return partial(_called, callback, FaultLog())
 
 
@@ -49,6 +48,6 @@ def _called(callback: Callable[[Block], Block], faults: FaultLog, captured: Bloc
         if played.shape != captured.shape:
             raise ValueError(f"the card asked for {captured.shape}, got {played.shape}")
     except Exception as error:
-        faults.note("the card's callback failed, so the card plays silence", error)
+        faults.note("the sound card's callback failed, so the card plays silence", error)
         return silence(len(captured))
     return played

@@ -1,4 +1,4 @@
-"""What the levels were: a line a second for everybody, so that a session can be looked at later."""
+"""History of the participants' levels: one line per second and participant."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ from jamlab.audio.levels import dbfs_of
 from jamlab.audio.pcm import SAMPLE_RATE
 
 INTERVAL_S = 1.0
-"""Time a line is of, at least: it ends with the sound that completes it."""
+"""Shortest interval of a line; it ends with the block that completes it."""
 
 KEPT = 4 * 3600
-"""Lines kept, the last ones: four hours of one participant, half an hour of eight."""
+"""Latest lines that are kept: four hours of one participant, half an hour of eight."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastLevel:
-    """The levels of one participant over one interval, of the louder channel each."""
+    """Levels of one participant over one interval; each is that of the louder channel."""
 
     at_s: float
-    """End of the interval, in seconds of sound since the history began."""
+    """End of the interval, in seconds of sound since the start of the history."""
     name: str
     peak_dbfs: float
-    """The highest sample."""
+    """Sample peak."""
     rms_dbfs: float
-    """Over the interval, unweighted (AES17)."""
+    """RMS over the interval, unweighted (AES17)."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class _Sum:
 
 
 class LevelHistory:
-    """Keeps the levels of a session."""
+    """The levels of a session's participants over time."""
 
     def __init__(self) -> None:
         self.lines: deque[PastLevel] = deque(maxlen=KEPT)
@@ -47,14 +47,14 @@ class LevelHistory:
         self._began = 0
 
     def note(self, names: tuple[str, ...], gauge: Gauge) -> None:
-        """Take sound into account.
+        """Add sound.
 
         Parameters
         ----------
         names : tuple of str
-            Whose.
+            The participants.
         gauge : Gauge
-            Of the sound, a row per name.
+            Measures of their sound, a row per name.
         """
         if not gauge.frames:
             return

@@ -2,8 +2,8 @@
 
 That holds for its peak and for its RMS alike. The RMS of a sine is 1/√2 of its peak, so an RMS
 level here is 3.01 dB above 20·lg of the bare root mean square, and a square wave of full scale
-reads +3.01 dBFS RMS. Peaks are those of the samples; what a converter draws between them can be
-higher (ITU-R BS.1770 calls that the true peak).
+reads +3.01 dBFS RMS. Peaks are sample peaks; the analogue signal between the samples can be higher
+(true peak, ITU-R BS.1770).
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from jamlab.audio.pcm import Block
 
 SILENT_DBFS = -144.0
-"""What silence reads: half a step of 24 bits, below which no converter goes."""
+"""Level of silence: half a 24-bit step, below the resolution of any converter."""
 
 
 def peak_dbfs(block: Block) -> NDArray[np.float64]:
@@ -31,27 +31,27 @@ def peak_dbfs(block: Block) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        When there is nothing to measure, or it is no sound.
+        When the block is empty, is not two-dimensional, or has NaN or infinite values.
     """
     return dbfs_of(np.abs(_checked(block)).max(axis=0))
 
 
 def rms_dbfs(block: Block) -> NDArray[np.float64]:
-    """Return each channel's RMS level (AES17: that of a full-scale sine is 0 dBFS).
+    """Return each channel's RMS level (AES17: a full-scale sine has 0 dBFS).
 
-    Parameters, returns and errors as of `peak_dbfs`.
+    Parameters, return value and errors are those of `peak_dbfs`.
     """
     return dbfs_of(np.sqrt(2 * np.mean(np.square(_checked(block)), axis=0)))
 
 
 def dbfs_of(amplitude: ArrayLike) -> NDArray[np.float64]:
-    """Return the level of a sine of an amplitude, full scale being 1, in dBFS."""
+    """Return the level in dBFS of a sine with an amplitude, where full scale is 1."""
     least = amplitude_of(SILENT_DBFS)
     return np.asarray(20 * np.log10(np.maximum(np.abs(amplitude), least)), dtype=np.float64)
 
 
 def amplitude_of(level_dbfs: float) -> float:
-    """Return the amplitude of a sine of a level."""
+    """Return the amplitude of a sine with a level in dBFS."""
     return float(10 ** (level_dbfs / 20))
 
 

@@ -1,23 +1,23 @@
-"""A metronome whose every click says which click it is, and whose.
+"""Metronome of coded clicks: each click carries its own number and its participant's.
 
 Theory
 ------
 Each click is a *phase-coded burst*: 229 chips of constant magnitude, 6000 chips a second, shaped by
-a root-raised cosine (roll-off 0.25) round 4.8 kHz. It fills 1.05–8.55 kHz for 39.5 ms, faded in and
-out over 2 ms. Why not a spike: Opus smears a spike over its whole frame, while a burst keeps its
-phase. Correlating with a copy gains the time-bandwidth product over noise in the band,
-10·lg 229 ≈ 24 dB, and squeezes the click into a peak some 0.15 ms wide.
+a root-raised cosine (roll-off 0.25) around 4.8 kHz. It occupies 1.05–8.55 kHz for 39.5 ms, and
+fades in and out over 2 ms. A spike would not do: Opus smears it over a whole frame, while a burst
+keeps its phase. Correlation with a copy gains the time-bandwidth product over noise in the band,
+10·lg 229 ≈ 24 dB, and compresses the click into a peak about 0.15 ms wide.
 
-The identity lives in the phases, the only part codecs, gains and equalisers leave alone. Chip ``n``
-of click ``k`` of voice ``v`` has the phase ``2π·((v + 1)·n³ + 89·k·n)/229``. The chip count is a
-prime above 3, so two clicks of a voice correlate to at most ``1/√229`` (0.066) at any cyclic shift
+The identity is in the phases, which codecs, gains and equalisers preserve. Chip ``n`` of click
+``k`` of voice ``v`` has the phase ``2π·((v + 1)·n³ + 89·k·n)/229``. The number of chips is a prime
+above 3, so two clicks of a voice correlate to at most ``1/√229`` (0.066) at any cyclic shift
 (Alltop, 1980), and clicks of two voices to ``2/√229`` (0.13), by Weil's bound on exponential sums.
-Real bursts overlap in part instead of cyclically: there the highest coefficient measured is 0.24,
-and 0.20 with a steady tone. Random phases give a third more, too near the threshold. A click's own
-sidelobes turn by ``89·n/229`` cycles from click to click, n chips away (89/229 is near the golden
-section), so that what an echo adds to one reading it takes from the next.
+Real bursts overlap partly, not cyclically: their highest measured coefficient is 0.24, and 0.20
+with a steady tone. Random phases give a third more, too near the detection threshold. The sidelobes
+of a click turn by ``89·n/229`` cycles from click to click, n chips away (89/229 is near the golden
+section), so that the error an echo adds to one reading it takes from the next.
 
-Identities repeat after 229 clicks of a voice: 57 s at 240 bpm.
+Identities repeat after 229 clicks of a voice, 57 s at 240 bpm.
 """
 
 import math
@@ -35,17 +35,17 @@ IDENTITIES = 229
 """Clicks of a voice before an identity returns; also the chips in a click (a prime above 3)."""
 
 VOICES = 32
-"""Participants that can be told apart."""
+"""Number of participants whose clicks can be distinguished."""
 
 CARRIER_HZ = 4_800
-"""Middle of the band."""
+"""Centre of the band."""
 
 CLICK_BAND_HZ = (1_050.0, 8_550.0)
-"""Where a click's energy is."""
+"""Lower and upper edge of a click's band."""
 
 _IDENTITY_STEP = 89
 _CHIP_FRAMES = 8
-_GUARD_CHIPS = 4  # room at either end for the chips' tails
+_GUARD_CHIPS = 4  # space at both ends for the chips' tails
 _ROLL_OFF = 0.25
 _FADE_FRAMES = 96
 
@@ -71,7 +71,7 @@ def _chip_spectrum() -> NDArray[np.float64]:
 
 
 def _fade() -> NDArray[np.float64]:
-    """Return the envelope that opens and closes a click."""
+    """Return the envelope that fades a click in and out."""
     rise = np.sin(np.pi / 2 * (np.arange(_FADE_FRAMES) + 0.5) / _FADE_FRAMES) ** 2
     return np.concatenate([rise, np.ones(CLICK_FRAMES - 2 * _FADE_FRAMES), rise[::-1]])
 
@@ -83,7 +83,7 @@ def _check_index(index: int) -> None:
 
 @lru_cache(maxsize=VOICES)
 def _codebook(voice: int) -> NDArray[np.float64]:
-    """Return a voice's clicks with their peaks at full scale, ``(IDENTITIES, CLICK_FRAMES)``."""
+    """Return a voice's clicks with full-scale peaks, shape ``(IDENTITIES, CLICK_FRAMES)``."""
     train = np.zeros((IDENTITIES, CLICK_FRAMES), dtype=np.complex128)
     guard = _GUARD_CHIPS * _CHIP_FRAMES
     train[:, guard:-guard:_CHIP_FRAMES] = _chips(voice)
@@ -101,23 +101,23 @@ class Metronome:
     Parameters
     ----------
     bpm : float
-        Beats, and clicks, per minute.
+        Beats per minute, one click each.
     voice : int
-        Whose clicks these are, below `VOICES`. Two voices never sound alike.
+        Number of the participant, below `VOICES`. Clicks of two voices always differ.
     level_dbfs : float
-        Peak of every click, dB re full scale.
+        Peak of every click.
     first_s : float
         Onset of click 0, seconds from frame 0; rounded to a frame.
 
     Raises
     ------
     ValueError
-        When the tempo leaves no room for the click, or a value is out of range.
+        When the tempo is too fast for the click's length, or a value is out of range.
 
     Notes
     -----
-    The onset of each click is rounded by itself from the exact (rational) tempo, so it is within
-    half a frame of where it belongs and nothing adds up: the track never drifts.
+    Each onset is rounded on its own from the exact (rational) tempo, so it is within half a frame
+    of its exact place, and rounding errors do not add up.
 
     References
     ----------
@@ -151,7 +151,7 @@ class Metronome:
             raise ValueError(f"Metronome level_dbfs is {self.level_dbfs}: choose 0 dBFS or less")
         if not 0 <= self.first_s < math.inf:
             raise ValueError(f"Metronome first_s is {self.first_s}: choose 0 seconds or more")
-        self.click(0)  # makes the waveforms here, not on the audio thread
+        self.click(0)  # computes the waveforms now, not in the card's callback
 
     @cached_property
     def _waveforms(self) -> NDArray[np.float32]:
@@ -159,7 +159,7 @@ class Metronome:
 
     @cached_property
     def _beat(self) -> tuple[int, int]:
-        """The beat in frames, as an exact fraction: numerator and denominator."""
+        """Numerator and denominator of the exact length of a beat in frames."""
         return (60 * SAMPLE_RATE / Fraction(self.bpm)).as_integer_ratio()
 
     @cached_property
@@ -200,9 +200,9 @@ class Metronome:
         return max(0, -(-doubled // (2 * numerator)))
 
     def block(self, start: int, frames: int) -> Block:
-        """Return any stretch of the track, the same on both channels.
+        """Return a section of the track, equal on both channels; a `jamlab.audio.card.Source`.
 
-        Blocks laid side by side are the track. Cheap enough for an audio callback.
+        It is fast enough for an audio callback.
 
         Parameters
         ----------

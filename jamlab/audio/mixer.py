@@ -1,9 +1,9 @@
-"""Many streams into one, without clipping.
+"""Mixer with a soft limiter: adds streams without clipping.
 
-Streams are added as floats, which cannot overflow. What leaves the mixer must fit a card's ±1.0, so
-a soft limiter bends what lies above −3 dBFS: below the knee it is exactly transparent (one player
-at a normal level is not touched at all), above it a tanh with the same slope at the knee approaches
-full scale without ever reaching it. It has no memory, so it adds no latency and cannot pump.
+Streams are added as floats, which cannot overflow. The mix must fit a card's ±1.0, so a soft
+limiter acts above −3 dBFS: below this knee it is exactly transparent (one participant at a normal
+level passes unchanged), above it a tanh with the same slope at the knee approaches full scale
+without reaching it. The limiter has no memory, so it adds no latency and cannot pump.
 """
 
 from collections.abc import Iterable
@@ -13,21 +13,13 @@ import numpy as np
 from jamlab.audio.pcm import Block, silence
 
 KNEE = 10 ** (-3 / 20)
-"""Where limiting begins: −3 dBFS, as an amplitude."""
+"""Amplitude at which limiting begins: −3 dBFS."""
 
-_BELOW_FULL_SCALE = np.nextafter(np.float32(1), np.float32(0))  # where float32's tanh says 1
+_BELOW_FULL_SCALE = np.nextafter(np.float32(1), np.float32(0))  # tanh rounds to 1 in float32
 
 
 def mix(blocks: Iterable[Block], frames: int) -> Block:
-    """Add blocks and limit the sum.
-
-    Parameters
-    ----------
-    blocks : iterable of Block
-        Each of shape ``(frames, 2)``.
-    frames : int
-        Length of the result, also when there are no blocks.
-    """
+    """Add blocks of `frames` frames each, and limit the sum; no blocks give silence."""
     total = silence(frames)
     for block in blocks:
         total += block
@@ -35,7 +27,7 @@ def mix(blocks: Iterable[Block], frames: int) -> Block:
 
 
 def soft_limit(block: Block) -> Block:
-    """Bend samples above `KNEE` so that none reaches full scale; return others unchanged."""
+    """Limit samples above `KNEE` to below full scale; return a block without any unchanged."""
     magnitude = np.abs(block)
     if magnitude.max(initial=0.0) <= KNEE:
         return block

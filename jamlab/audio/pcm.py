@@ -1,7 +1,7 @@
-"""The one PCM format jamlab speaks, and the types that carry it.
+"""The PCM format of jamlab: 48 kHz, stereo, float32.
 
-A *block* is a float array of shape ``(frames, 2)``, full scale at ±1.0. A *frame* is one sample per
-channel (the sound card's word); positions and lengths count frames as ``int``.
+A *block* is a float array of shape ``(frames, 2)`` with full scale at ±1.0. A *frame* is one sample
+per channel, as for sound cards; positions and lengths are numbers of frames, as ``int``.
 """
 
 from typing import TypeAlias
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 48_000
-"""Frames per second, everywhere."""
+"""Frames per second."""
 
 CHANNELS = 2
 """Left and right."""
@@ -20,11 +20,5 @@ Block: TypeAlias = NDArray[np.float32]
 
 
 def silence(frames: int) -> Block:
-    """Return a block of digital silence.
-
-    Parameters
-    ----------
-    frames : int
-        Length of the block.
-    """
+    """Return a block of digital silence."""
     return np.zeros((frames, CHANNELS), dtype=np.float32)

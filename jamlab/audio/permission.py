@@ -1,13 +1,12 @@
-"""May this machine's microphone be used? What a user said, for as long as the session lasts.
+"""The user's permission to use this machine's microphone.
 
-Nothing is captured before somebody allowed it. A `MicrophoneAccess` is made once by whoever has the
-user before them (a command, a widget), and handed to every card the session opens; its answer is
-remembered there and nowhere else, so another kernel or another command asks again. The states are
-those of the W3C's Permissions API §3, and one more: who only wants to listen has been asked, and
-has not refused anything.
+Nothing is captured before the user allows it. The user interface (a command, a widget) makes one
+`MicrophoneAccess` and passes it to every card the session opens. The answer is kept in that object
+only, so another kernel or another command asks again. The states are those of the W3C's Permissions
+API §3, and one more: a user who only wants to listen has answered, and has not refused anything.
 
-The browser's microphone is the user's. Ours is that of the machine this process runs on, which in
-a notebook may be a server in another room: whoever asks has to say which.
+In a browser the microphone is on the user's machine. Here it is on the machine this process runs
+on, which for a notebook may be a server: the question has to name that machine.
 """
 
 from enum import StrEnum
@@ -19,32 +18,32 @@ REQUIRED = "Microphone access is required for jamming"
 
 
 class PermissionState(StrEnum):
-    """What has become of the question."""
+    """State of the permission."""
 
     PROMPT = "prompt"
-    """Nobody was asked yet."""
+    """The user has not answered yet."""
     GRANTED = "granted"
     DENIED = "denied"
     LISTEN_ONLY = "listen only"
 
 
 _WHY_NOT = {
-    PermissionState.PROMPT: "nobody has been asked",
+    PermissionState.PROMPT: "the user has not been asked",
     PermissionState.DENIED: "it was denied",
     PermissionState.LISTEN_ONLY: "listening only was chosen",
 }
 
 
 class MicrophoneAccess:
-    """The user's answer; it can be changed at any time, and counts from the next opening on.
+    """The user's answer; a change applies from the next opening of a card.
 
     Attributes
     ----------
     state : PermissionState
-        What was answered.
+        The answer.
     input_device : str or int, optional
-        Which input was chosen with it, as `jamlab.audio.portaudio.device_named` takes it; None for
-        the card's own choice.
+        The chosen input, as `jamlab.audio.portaudio.device_named` takes it; None for the card's
+        default.
     """
 
     def __init__(self) -> None:
@@ -53,21 +52,21 @@ class MicrophoneAccess:
 
     @classmethod
     def granted(cls, input_device: str | int | None = None) -> "MicrophoneAccess":
-        """Return one that is allowed: for programs whose user has said so elsewhere."""
+        """Return an access that is granted, for programs that asked the user in another way."""
         access = cls()
         access.allow(input_device)
         return access
 
     def allow(self, input_device: str | int | None = None) -> None:
-        """Let a microphone be used."""
+        """Allow the use of a microphone."""
         self.state, self.input_device = PermissionState.GRANTED, input_device
 
     def deny(self) -> None:
-        """Let none be used."""
+        """Forbid the use of a microphone."""
         self.state, self.input_device = PermissionState.DENIED, None
 
     def listen_only(self) -> None:
-        """Take part without one."""
+        """Take part without a microphone."""
         self.state, self.input_device = PermissionState.LISTEN_ONLY, None
 
     def check(self) -> None:
@@ -76,7 +75,7 @@ class MicrophoneAccess:
         Raises
         ------
         MicrophoneUnavailableError
-            When it may not, with what was answered.
+            When it may not; the message has the reason.
         """
         if self.state is not PermissionState.GRANTED:
             raise MicrophoneUnavailableError(f"{REQUIRED}: {_WHY_NOT[self.state]}")

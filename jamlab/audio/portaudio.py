@@ -1,13 +1,12 @@
-"""Which sound cards there are, by PortAudio, and why one cannot be used, in words.
+"""Sound cards known to PortAudio, and its errors as sentences for the user.
 
-PortAudio is loaded when it is first asked for: nothing else in jamlab needs it. What it says when
-it cannot open a card is for programmers; `explained` turns it into a sentence for who owns the
-card.
+PortAudio is loaded on first use, because nothing else in jamlab needs it. Its own error messages
+are for programmers; `explained` turns them into sentences for the owner of the card.
 
-Four names of sounddevice's are private: `_initialized`, `_terminate` and `_initialize`, for
-PortAudio looks for devices only when it starts, and sounddevice starts it once; and
-`_exit_handler`, for its end may crash. sounddevice has no public way for either. So its minor
-version is pinned in pyproject.toml, and `tests/test_project.py` fails loudly when a name moves.
+Four names of sounddevice's are private: `_initialized`, `_terminate` and `_initialize`, because
+PortAudio looks for devices only at its start, and sounddevice starts it once; and `_exit_handler`,
+because the end of PortAudio may crash. sounddevice has no public name for either. So its minor
+version is pinned in pyproject.toml, and `tests/test_project.py` fails when a name changes.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from jamlab.audio.pcm import SAMPLE_RATE
 Direction: TypeAlias = Literal["input", "output"]
 
 JACK = "JACK Audio Connection Kit"
-"""The `Device.host` of JACK's."""
+"""`Device.host` of JACK's devices."""
 
 CLOSES_IN_S = 2.0
-"""How long closing a stream is waited for."""
+"""Time limit for closing a stream."""
 PORTAUDIO_REMEDY = (
     "apt-get install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora), "
     "brew install portaudio (macOS)"
@@ -42,7 +41,7 @@ _EXPLANATIONS = {
 
 
 class DeviceError(OSError):
-    """A sound card that cannot be used; says which, why, and what to do."""
+    """A sound card cannot be used; the message says which, why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +49,17 @@ class Device:
     """A sound card in one direction."""
 
     index: int
-    """By which PortAudio knows it, until devices come or go."""
+    """PortAudio's index, valid until devices are added or removed."""
     name: str
     direction: Direction
     channels: int
-    """How many it has; of more than two the first two are used, a single one is both."""
+    """Number of channels; of more than two the first two are used, one is used as both."""
     host: str
-    """The system's interface it is reached by, e.g. ``"ALSA"`` or ``"Core Audio"``."""
+    """PortAudio's host API, e.g. ``"ALSA"`` or ``"Core Audio"``."""
 
     @property
     def used_channels(self) -> int:
-        """Channels that are opened: 1 or 2."""
+        """Number of channels that are opened: 1 or 2."""
         return min(self.channels, 2)
 
 
@@ -86,13 +85,13 @@ def devices(direction: Direction) -> list[Device]:
     Raises
     ------
     DeviceError
-        When PortAudio is not installed, or another thread has it look anew (`refresh`).
+        When PortAudio is not installed, or another thread is in `refresh`.
     """
     sounddevice = portaudio()
     try:
         hosts, known = sounddevice.query_hostapis(), sounddevice.query_devices()
     except sounddevice.PortAudioError as error:
-        raise DeviceError(f"PortAudio cannot list devices now: {error}; try again") from error
+        raise DeviceError(f"PortAudio cannot list devices now ({error}): try again") from error
     return [
         Device(
             found["index"],
@@ -107,20 +106,20 @@ def devices(direction: Direction) -> list[Device]:
 
 
 def device_named(wanted: str | int | None, direction: Direction) -> Device:
-    """Return a device by its index or by a part of its name, the system's default without either.
+    """Return a device by its index or a part of its name; by default the system's default device.
 
     Parameters
     ----------
     wanted : str or int, optional
-        An index, as a number or in digits, or a part of a name; upper and lower case are alike. A
-        whole name wins over parts of others.
+        An index, as a number or in digits, or a part of a name; case does not matter. A whole name
+        takes precedence over parts of others.
     direction : {"input", "output"}
-        What it is for.
+        Direction of the device.
 
     Raises
     ------
     DeviceError
-        When there is none, or several fit; names those there are.
+        When no device or more than one matches; the message lists the devices.
     """
     known = devices(direction)
     if not known:
@@ -129,22 +128,22 @@ def device_named(wanted: str | int | None, direction: Direction) -> Device:
     if len(fitting) == 1:
         return fitting[0]
     choice = "; ".join(f"{device.index} {device.name}" for device in fitting or known)
-    problem = "several are called" if fitting else "there is none called"
-    raise DeviceError(f"as {direction} device {problem} {wanted!r}: choose one of {choice}")
+    problem = "more than one" if fitting else "no"
+    raise DeviceError(f"{problem} {direction} device matches {wanted!r}: choose one of {choice}")
 
 
 def pair_named(
     wanted_input: str | int | None, wanted_output: str | int | None
 ) -> tuple[Device, Device]:
-    """Return an input and an output that can be opened together; raises as `device_named` does.
+    """Return an input and an output that can be opened together.
 
-    PortAudio opens no pair across two of the system's interfaces, so where only one of the two is
-    named, the other is the default of the same interface.
+    PortAudio cannot open a pair across two host APIs, so where only one device is named, the other
+    is the default of the same host API.
 
     Raises
     ------
     DeviceError
-        Also when both are named, and belong to different interfaces.
+        As `device_named`, and when both are named and belong to different host APIs.
     """
     source, output = device_named(wanted_input, "input"), device_named(wanted_output, "output")
     if source.host == output.host:
@@ -154,13 +153,13 @@ def pair_named(
     if wanted_input is None and (other := _default_of(output.host, "input")):
         return other, output
     raise DeviceError(
-        f"the input {source.name!r} is {source.host}'s and the output {output.name!r} is "
-        f"{output.host}'s, and PortAudio opens no such pair: choose both of one of them"
+        f"the input {source.name!r} belongs to {source.host} and the output {output.name!r} to "
+        f"{output.host}, and PortAudio cannot open such a pair: choose two devices of one of them"
     )
 
 
 def _default_of(host: str, direction: Direction) -> Device | None:
-    """Return an interface's default, or its first device, if it has any."""
+    """Return a host API's default device, or else its first; None when it has no device."""
     of_host = [device for device in devices(direction) if device.host == host]
     defaults = [
         found[f"default_{direction}_device"]
@@ -173,7 +172,7 @@ def _default_of(host: str, direction: Direction) -> Device | None:
 
 
 def _default(known: list[Device], direction: Direction) -> list[Device]:
-    """Return the system's default, or the first where it has none."""
+    """Return the system's default device, or else the first."""
     index = portaudio().default.device[direction]
     return [device for device in known if device.index == index] or known[:1]
 
@@ -187,31 +186,31 @@ def _fitting(known: list[Device], wanted: str) -> list[Device]:
 
 
 def block_sizes(host: str, block_frames: int) -> tuple[int, ...]:
-    """Return the block sizes to open a stream of an interface with, the best first.
+    """Return the block sizes to open a stream with, the best first.
 
-    0 leaves it to the driver. Asked for JACK's own period by number, PortAudio adapts it to itself,
-    which costs a period; so what JACK hands over is looked at first, and asked for only if it is
-    not what is wanted.
+    0 leaves the size to the driver. When JACK's own period is requested as a number, PortAudio
+    still buffers it, which costs a period. So a stream of JACK's is first opened with 0, and with a
+    number only if JACK's period differs from the wanted block.
 
     Parameters
     ----------
     host : str
-        The interface, as in `Device.host`.
+        The host API, as in `Device.host`.
     block_frames : int
-        The block that is wanted.
+        Wanted length of a block.
     """
     return (0, block_frames) if host == JACK else (block_frames,)
 
 
 def explained(error: Exception, what: str) -> DeviceError:
-    """Return what PortAudio said, in words.
+    """Return a `PortAudioError` as a sentence for the user.
 
     Parameters
     ----------
     error : Exception
         A ``PortAudioError``.
     what : str
-        Which device, as in ``"the input device 'USB Audio'"``.
+        The device, such as ``"the input device 'USB Audio'"``.
     """
     text, code, *_ = (*error.args, "", 0)
     why = _EXPLANATIONS.get(int(code or 0), f"cannot be opened: {text}")
@@ -219,17 +218,11 @@ def explained(error: Exception, what: str) -> DeviceError:
 
 
 _looking = threading.Lock()
-_streams: list[Any] = []  # that are open, whoever of this process opened them
+_streams: list[Any] = []  # all open streams of this process
 
 
 def opened(make: Callable[[], Any]) -> Any:
-    """Open a stream, after PortAudio has looked for devices if it is just looking.
-
-    Parameters
-    ----------
-    make : callable
-        Makes it; what it raises is passed on.
-    """
+    """Open a stream by calling `make`, after any `refresh` under way."""
     with _looking:
         stream = make()
         _streams.append(stream)
@@ -237,7 +230,7 @@ def opened(make: Callable[[], Any]) -> Any:
 
 
 def close(stream: Any) -> None:
-    """Close a stream; a driver whose card has just gone may never come back from that."""
+    """Close a stream, within a time limit: the driver of a card just unplugged may never return."""
     closing = threading.Thread(target=_close, args=(stream,), daemon=True)
     closing.start()
     closing.join(CLOSES_IN_S)
@@ -247,31 +240,31 @@ def close(stream: Any) -> None:
 
 def _close(stream: Any) -> None:
     try:
-        stream.close()  # without a word where the card has gone
+        stream.close()  # raises nothing for a card that is gone
     finally:
         with _looking:
             _streams[:] = [each for each in _streams if each is not stream]
 
 
 def abandon() -> None:
-    """Do not end PortAudio when the process ends.
+    """Leave PortAudio initialised when the process ends.
 
-    Where the JACK server has gone, PortAudio's own check of that ends the process with a crash.
+    After the JACK server has ended, terminating PortAudio crashes the process.
     """
     sounddevice: Any = portaudio()
     atexit.unregister(sounddevice._exit_handler)
 
 
 def refresh() -> bool:
-    """Let PortAudio look for devices anew, which it does only when it starts.
+    """Restart PortAudio, so that it looks for devices again, which it does only at its start.
 
-    So it is ended first, and never under a stream that is open or still being closed: the devices
-    that were known remain then.
+    PortAudio is not restarted while a stream is open or closing: the list of devices stays as it is
+    then.
 
     Returns
     -------
     bool
-        Whether it has looked.
+        Whether PortAudio was restarted.
 
     Raises
     ------
@@ -283,7 +276,7 @@ def refresh() -> bool:
         if _streams:
             return False
         try:
-            if sounddevice._initialized:  # it is not after a start that failed
+            if sounddevice._initialized:  # false after a start that failed
                 sounddevice._terminate()
             sounddevice._initialize()
         except sounddevice.PortAudioError as error:

@@ -1,7 +1,6 @@
-"""Test signals for level meters, as sources: what each of them has to read is known beforehand.
+"""Test signals with known levels, as sources for virtual cards.
 
-A steady sine is `jamlab.measure.acceptance.sines.tone`, and clicks are
-`jamlab.audio.metronome.Metronome`.
+`jamlab.measure.acceptance.sines.tone` is a steady sine, `jamlab.audio.metronome.Metronome` clicks.
 """
 
 import numpy as np
@@ -12,20 +11,20 @@ from jamlab.audio.levels import amplitude_of
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
 
 PINK_S = 8
-"""Length of the noise, after which it begins anew without a seam."""
+"""Period of the noise; it repeats without a seam."""
 
 _LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
 
 
 def pink_noise(level_dbfs: float, seed: int = 0) -> Source:
-    """Return a source of pink noise: its power falls by 3 dB per octave, 20 Hz to 20 kHz.
+    """Return a source of pink noise: 20 Hz to 20 kHz, −3 dB per octave.
 
     Parameters
     ----------
     level_dbfs : float
-        RMS of each channel over the noise's whole length (AES17).
+        RMS of each channel over one period (AES17).
     seed : int
-        The two channels of a seed are always the same, and independent of each other.
+        Seed of the two channels, which are independent of each other.
     """
     frames = PINK_S * SAMPLE_RATE
     frequencies_hz = fft.rfftfreq(frames, 1 / SAMPLE_RATE)
@@ -39,7 +38,7 @@ def pink_noise(level_dbfs: float, seed: int = 0) -> Source:
 
 
 def clipped(source: Source) -> Source:
-    """Return a source that is cut off at full scale, as a converter does it.
+    """Return a source that is clipped at full scale, as by a converter.
 
     Examples
     --------
@@ -55,7 +54,7 @@ def clipped(source: Source) -> Source:
 
 
 def one_side(source: Source, channel: int) -> Source:
-    """Return a source with one channel of another's: 0 is left, 1 is right."""
+    """Return a source with one channel of another and silence in the other: 0 left, 1 right."""
     kept = np.eye(CHANNELS, dtype=np.float32)[channel]
 
     def play(start: int, frames: int) -> Block:

@@ -1,24 +1,24 @@
-"""Between a sound card's own thread and the event loop: blocks handed over, hardly waited for.
+"""Queues between a sound card's own thread and the event loop.
 
-A card's thread must not wait, and Python's lets nobody else run while it holds the interpreter. So
-that thread only copies: what was captured goes into one queue, what is to be played comes out of
-another, and the loop is told. The loop makes the callback when it comes to it::
+A card's thread must not wait, and it blocks all other Python threads while it holds the
+interpreter. So it only copies: it puts the captured block into one queue, takes the block to play
+from another, and notifies the loop. The loop makes the callback in its next turn::
 
     card's thread      k         k+1        k+2        k+3         frame of the card ▶
     captured       ... k │ ─ k+1 ─ │ ─ k+2 ─ │
     loop                 └▶ callback(k) ─┐
     played                              └▶ at k+slack
 
-What the callback for block *k* returns is played `slack` blocks later, so the loop has that long.
-If it takes longer, the card has played silence: then the block that comes too late is owed to
-nobody, and dropped, or every stall would lengthen the delay for good.
+The block returned by the callback for block *k* is played `slack` blocks later, so the loop has
+that long. If it takes longer, the card has played silence; the late block is then dropped, because
+otherwise every stall would lengthen the delay for good.
 
-A machine that stood still makes its card's thread catch up: it comes several times in a row, and
-finds nothing although the loop is at work on it. So before it plays silence that thread waits for
-some of its block, which it has to itself, and no longer.
+After a machine has stood still, its card's thread catches up: it comes several times in a row and
+finds an empty queue although the loop is at work. So before it plays silence, the thread waits for
+a part of its block's time, and no longer.
 
 Both ends of a `collections.deque` and of a `queue.SimpleQueue` may be used by two threads at once
-(Python's own documentation); nothing else is shared but counters that only one side writes.
+(Python's documentation); the only other shared data are counters with one writer each.
 """
 
 from collections import deque
@@ -29,21 +29,21 @@ from jamlab.audio.pcm import Block, silence
 
 
 class Relay:
-    """The two queues.
+    """The two queues of one card.
 
     Parameters
     ----------
     block_frames : int
         Length of a block.
     slack : int
-        Blocks the loop has for a callback, 1 or more.
+        Time the loop has for a callback, in blocks, 1 or more.
     longest : int
-        Captured blocks kept for a loop that stalls, more than `slack`; older ones are dropped as
-        *overruns*.
+        Captured blocks that are kept while the loop stalls, more than `slack`; older ones are
+        dropped and counted as *overruns*.
     counters : CardCounters, optional
-        Where to go on counting.
+        Counters to add to.
     patience_s : float
-        How long the card's thread waits for a block that is not there yet.
+        How long the card's thread waits for a block from the loop.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class Relay:
         self.slack = slack
         self.counters = counters or CardCounters()
         self.too_late = False
-        """During a callback: whether what it returns can no longer be heard."""
+        """Whether the current callback comes too late for its block to be played."""
         self._captured: deque[Block] = deque()
         self._to_play: SimpleQueue[Block] = SimpleQueue()
         for _ in range(slack):
@@ -76,14 +76,14 @@ class Relay:
         self._longest = longest
         self._patience_s = patience_s
         self.swapped = 0
-        """Blocks the card has handed over."""
-        self._silent = 0  # blocks the card has played as silence, written by its thread
-        self._dropped = 0  # blocks that came too late for it, written by the loop
+        """Blocks the card has exchanged."""
+        self._silent = 0  # blocks played as silence, written by the card's thread
+        self._dropped = 0  # blocks that were not queued for the card, written by the loop
 
     # The card's thread
 
     def swap(self, captured: Block) -> Block:
-        """Hand a captured block over and take the next to play; the caller keeps neither."""
+        """Queue a captured block, which the relay then owns, and return the next block to play."""
         self.swapped += 1
         self._captured.append(captured)
         try:
@@ -95,7 +95,7 @@ class Relay:
     # The loop
 
     def run(self, callback: DuplexCallback) -> int:
-        """Make the callbacks that are due; returns how many."""
+        """Make the callbacks that are due, and return their number."""
         done = 0
         self._drop_oldest()
         while self._captured:
@@ -104,7 +104,7 @@ class Relay:
         return done
 
     def _drop_oldest(self) -> None:
-        """Lose what a stalled loop can no longer send; what was owed for it is owed no more."""
+        """Drop captured blocks that are too old after a stall, and the blocks they would return."""
         while len(self._captured) > self._longest:
             self._captured.popleft()
             self.counters.overruns += 1
@@ -116,7 +116,7 @@ class Relay:
         played = callback(captured)
         if played.shape != captured.shape:
             raise ValueError(f"the card asked for {captured.shape}, got {played.shape}")
-        if self._is_late:  # asked again: it may have become so during the callback
+        if self._is_late:  # again, because the callback took time
             self.counters.underruns += 1
             self._dropped += 1
         else:

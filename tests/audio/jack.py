@@ -1,4 +1,4 @@
-"""A JACK server without hardware, and what others say of it."""
+"""A JACK server without hardware."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the tests of real sound cards do with PortAudio, in a process of its own.
+"""The process in which tests of real sound cards use PortAudio.
 
 PortAudio finds JACK when it is loaded, and crashes when JACK ends: neither is for the process that
 runs the tests. What was found is the last line written, as JSON.

@@ -1,4 +1,4 @@
-"""A card on PulseAudio, in a process of its own: writes a line whenever something becomes of it.
+"""A card on PulseAudio, in a process of its own, which writes a line for each change of the card.
 
 It plays a tone, and says "heard" when it captures one, again after each change.
 """

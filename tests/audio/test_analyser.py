@@ -1,4 +1,4 @@
-"""The analyser against what the Web Audio API's definition says of known signals."""
+"""The analyser against the Web Audio API's definition, on known signals."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Real PortAudio on a JACK server without hardware, and what becomes of a card that goes."""
+"""Real PortAudio on a JACK server without hardware, and the loss and return of a card."""
 
 import asyncio
 import json
@@ -338,7 +338,7 @@ class TestPermission:
         assert card.counters.blocks == 0
 
     async def test_a_card_nobody_spoke_of_may_not_capture(self):
-        with pytest.raises(MicrophoneUnavailableError, match="nobody has been asked"):
+        with pytest.raises(MicrophoneUnavailableError, match="the user has not been asked"):
             DeviceCard().start(lambda block: block)
 
     async def test_playing_needs_none(self, absent):

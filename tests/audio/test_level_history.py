@@ -1,4 +1,4 @@
-"""The history against levels of the whole sound, taken at once."""
+"""The history of levels against the levels of each whole interval."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Levels against what they are by definition: a sine of full scale reads 0 dBFS, peak and RMS."""
+"""Levels against their definition: a full-scale sine reads 0 dBFS, peak and RMS."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The mixer against what its docstring promises: transparent, then bent, never at full scale."""
+"""The mixer against its specification: transparent below the knee, never at full scale."""
 
 import numpy as np
 import pytest

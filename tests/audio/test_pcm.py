@@ -1,4 +1,4 @@
-"""The PCM format: what `silence` promises and every module counts on."""
+"""The PCM format: shape, type and values of `silence`."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What was answered, remembered, and what a card is told of it."""
+"""The answer to the microphone permission, and the error a card raises without it."""
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,8 @@ STATES = {
 def test_nobody_was_asked_at_first_so_nothing_may_be_used():
     access = MicrophoneAccess()
     assert access.state is PermissionState.PROMPT
-    with pytest.raises(MicrophoneUnavailableError, match=f"{REQUIRED}: nobody has been asked"):
+    sentence = f"{REQUIRED}: the user has not been asked"
+    with pytest.raises(MicrophoneUnavailableError, match=sentence):
         access.check()
 
 

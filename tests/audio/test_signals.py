@@ -1,4 +1,4 @@
-"""Test signals are what they say, read by other means than meters."""
+"""Test signals against their specification, measured without the meters."""
 
 import numpy as np
 import pytest

@@ -152,7 +152,7 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(option):
             command, env=server.env, capture_output=True, text=True, timeout=60, check=False
         )
     assert ended.returncode == 2
-    assert f"as {option[2:]} device there is none called 'sistem'" in ended.stderr
+    assert f"no {option[2:]} device matches 'sistem'" in ended.stderr
     assert "system" in ended.stderr
 
 

@@ -337,7 +337,7 @@ class TestPermission:
             session.card.access = MicrophoneAccess()  # as a device that has gone
             await session.start_card()
             await until(lambda: panel.permission.problem)
-            assert "nobody has been asked" in panel.permission.problem
+            assert "the user has not been asked" in panel.permission.problem
 
 
 async def test_closing_the_panel_leaves_the_session():
