@@ -1,8 +1,9 @@
 """Time-limited TURN credentials, made from a secret shared with the server.
 
-The user name is when they expire, the password a keyed hash of it, so a server that has the secret
-(coturn's ``--use-auth-secret``) needs no list of users (draft-uberti-behave-turn-rest-00, section
-2.2). Who learns them can use them until they expire; who learns the secret, for ever.
+The user name has the time of expiry, and the password is a keyed hash of the user name, so a server
+with the secret (coturn's ``--use-auth-secret``) needs no list of users
+(draft-uberti-behave-turn-rest-00, section 2.2). Leaked credentials work until they expire, a leaked
+secret for ever.
 """
 
 import base64
@@ -11,18 +12,18 @@ import math
 import re
 
 LIFETIME_S = 24 * 3600
-"""How long they are good for: the draft's suggestion, and longer than any session."""
+"""Validity of credentials: the draft's suggestion, and longer than any session."""
 
 
 def time_limited(secret: str, user: str, now_s: float) -> tuple[str, str]:
-    """Make credentials.
+    """Return time-limited credentials.
 
     Parameters
     ----------
     secret : str
-        What the server has as ``static-auth-secret``.
+        The server's ``static-auth-secret``.
     user : str
-        Who it is, for the server's log and quota; may be empty.
+        Name for the server's log and quota; may be empty.
     now_s : float
         Unix time.
 
@@ -38,6 +39,6 @@ def time_limited(secret: str, user: str, now_s: float) -> tuple[str, str]:
 
 
 def expiry_s(username: str) -> float:
-    """Return when a user name expires, in Unix time; infinity for one that bears no time."""
-    bears = re.fullmatch(r"(\d{9,11})(:.*)?", username, re.ASCII | re.DOTALL)
-    return float(bears[1]) if bears else math.inf
+    """Return a user name's time of expiry in Unix time; infinity when it has none."""
+    found = re.fullmatch(r"(\d{9,11})(:.*)?", username, re.ASCII | re.DOTALL)
+    return float(found[1]) if found else math.inf

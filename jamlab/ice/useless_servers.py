@@ -1,8 +1,8 @@
-"""Which STUN and TURN servers are of use, as our own descriptions tell.
+"""Detection of STUN and TURN servers that do not work, from the candidates of local descriptions.
 
-aioice waits five seconds for a server that does not answer, with every connection anew, and goes on
-without it and without a word, as it does without one that refuses us. What either fails to give is
-a candidate: a server-reflexive one (STUN) or a relayed one (TURN).
+aioice waits five seconds for a server that does not answer, in every connection, and then goes on
+without it and without an error; so it does with a server that refuses the request. In both cases a
+candidate is missing: a server-reflexive one (STUN) or a relayed one (TURN).
 """
 
 import re
@@ -14,19 +14,19 @@ _IPV4_HOST = re.compile(r"^a=candidate:\S+ \d+ \S+ \d+ [\d.]+ \d+ typ host", re.
 
 
 class ServerWatch:
-    """Takes our descriptions as they are made, and tells what changes.
+    """Reads each local description and reports changes in which servers do not work.
 
-    A network that comes back makes all doubtful that was found before: what is known of a server is
-    what its latest answer tells, or that it had none since.
+    When one server answers again the network has returned, so earlier failures of the others no
+    longer count: a server's state is that of the latest description made since.
 
     Parameters
     ----------
     tell : callable
-        Takes a sentence on the servers that are known to be of no use, when that changes.
+        Called with a sentence on the servers that do not work, when these change.
     over : callable
-        Called when one of them answers, and of the others nothing is known.
+        Called when a server answers again, and no other is known to fail.
     unknown : callable
-        Called when nothing is known of any of them any more.
+        Called when earlier failures no longer count, and no server has answered.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ServerWatch:
         self._useless: frozenset[IceServer] = frozenset()
 
     def note(self, ice: IceConfiguration, sdp: str) -> None:
-        """Take a description, with the configuration its candidates were gathered by."""
+        """Read a description, with the configuration its candidates were gathered with."""
         asked = asked_servers(ice, sdp)
         useless = frozenset(server for server in asked if not _gave(server, sdp))
         before = self._useless
@@ -55,7 +55,7 @@ class ServerWatch:
             self._over()
 
     def forget(self) -> None:
-        """Take note that a connection is heard again: what failed meanwhile may be well."""
+        """Drop earlier failures, because a connection is heard again: the network was at fault."""
         if self._useless:
             self._useless = frozenset()
             self._unknown()
@@ -64,8 +64,8 @@ class ServerWatch:
 def asked_servers(ice: IceConfiguration, sdp: str) -> frozenset[IceServer]:
     """Return the servers that should have given a candidate to a description.
 
-    aioice asks STUN servers over IPv4 only; and one that wants relayed paths keeps no other
-    candidates.
+    aioice queries STUN servers over IPv4 only, and with the policy "relay" it keeps relayed
+    candidates only.
     """
     reflexive = ice.policy == "all" and _IPV4_HOST.search(sdp) is not None
     servers = zip(ice.servers, ice.reasons_ignored, strict=True)

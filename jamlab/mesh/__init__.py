@@ -1,1 +1,1 @@
-"""One participant: the WebRTC audio service and the jam session round it."""
+"""One participant's side of a session: the WebRTC audio service and the jam session."""

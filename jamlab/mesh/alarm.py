@@ -1,30 +1,31 @@
-"""When to tell a user that the latency to a peer is high, and when that it no longer is.
+"""Alarm for high latency to a peer, with hysteresis in level and time.
 
-One sample above the threshold is no news, and a latency that hovers about it must not be told of
-again and again. So it has to stay above for a while to be told, and below a lower threshold for a
-longer while to be taken back. Two alarms are therefore at least ``raise_after_s + clear_after_s``
-apart, whatever the latency does. No clock here: samples come with the time.
+A single sample above the threshold does not matter, and a latency near the threshold must not cause
+notice after notice. So the alarm is raised when the latency has stayed above the threshold for a
+while, and cleared when it has stayed below a lower threshold for longer. Two alarms are therefore
+at least ``raise_after_s + clear_after_s`` apart, whatever the latency does. There is no clock here:
+each sample comes with its time.
 """
 
 from jamlab.mesh.notices import NoticeKind
 
 HIGH_LATENCY_S = 0.100
-"""One way; what the product calls high."""
+"""One-way latency that the product calls high."""
 
 
 class LatencyAlarm:
-    """Watches the latency to one peer.
+    """Latency alarm of one peer.
 
     Parameters
     ----------
     high_s : float
-        Latency above which it is high.
+        Threshold above which the latency is high.
     normal_s : float
-        Latency below which it is normal again.
+        Threshold below which the latency is normal again.
     raise_after_s : float
-        How long it has to be high without a break.
+        Time the latency must stay high to raise the alarm.
     clear_after_s : float
-        How long it has to be normal without a break.
+        Time the latency must stay normal to clear the alarm.
     """
 
     def __init__(
@@ -36,22 +37,22 @@ class LatencyAlarm:
         clear_after_s: float = 5.0,
     ) -> None:
         self.raised = False
-        """Whether the user was told that the latency is high, and not yet that it no longer is."""
+        """Whether the alarm is raised and not yet cleared."""
         self._high_s = high_s
         self._normal_s = normal_s
         self._raise_after_s = raise_after_s
         self._clear_after_s = clear_after_s
-        self._since_s: float | None = None  # it is otherwise than was told
+        self._since_s: float | None = None  # start of the deviation from the reported state
 
     def observe(self, one_way_s: float | None, now_s: float) -> NoticeKind | None:
-        """Take a sample; returns what to tell the user, if anything.
+        """Take a sample, and return the notice it causes, if any.
 
         Parameters
         ----------
         one_way_s : float or None
-            The latency; None when it is not known, which is neither high nor normal.
+            The latency; None when it is unknown, which is neither high nor normal.
         now_s : float
-            When, by any clock that does not go back.
+            Time of any monotonic clock.
         """
         if one_way_s is None or not self._differs(one_way_s):
             self._since_s = None
@@ -64,5 +65,5 @@ class LatencyAlarm:
         return NoticeKind.HIGH_LATENCY if self.raised else NoticeKind.NORMAL_LATENCY
 
     def _differs(self, one_way_s: float) -> bool:
-        """Tell whether a latency is otherwise than the user was told."""
+        """Return whether a latency deviates from the reported state."""
         return one_way_s < self._normal_s if self.raised else one_way_s > self._high_s

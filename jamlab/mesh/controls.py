@@ -1,9 +1,9 @@
-"""What a participant turns while playing: its own mute, and how loud it hears each peer.
+"""A participant's controls: its own mute, and the gain of each peer.
 
-Both are gains on samples. Muted, what is sent is silence, as of a browser's track that is not
-``enabled`` (W3C Media Capture and Streams §4.3.1): packets go on, so connections stay as they are.
-A gain that changes is ramped over one block of the card, a step would click. At 0 dB nothing is
-computed at all.
+Both are gains on samples. A muted participant sends silence, like a browser's track that is not
+``enabled`` (W3C Media Capture and Streams §4.3.1): packets continue, so connections stay as they
+are. A change of gain is ramped over one block of the card, because a step would click. At 0 dB
+nothing is computed.
 """
 
 import math
@@ -14,11 +14,11 @@ from jamlab.audio.levels import amplitude_of
 from jamlab.audio.pcm import Block, silence
 
 MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 12.0
-"""The range of a gain; −∞, which is silence, is beyond it and allowed."""
+"""Range of a gain; −∞ dB, which is silence, is allowed as well."""
 
 
 class GainError(ValueError):
-    """A gain out of its range."""
+    """A gain is out of its range."""
 
 
 class Fader:
@@ -29,7 +29,7 @@ class Fader:
         self._reached = self._wanted = 1.0
 
     def set(self, gain_db: float) -> None:
-        """Have a gain, from the next block on.
+        """Set the gain from the next block on.
 
         Parameters
         ----------
@@ -39,7 +39,7 @@ class Fader:
         Raises
         ------
         GainError
-            When it is out of that range.
+            When the gain is out of that range.
         """
         if not (gain_db == -math.inf or MIN_GAIN_DB <= gain_db <= MAX_GAIN_DB):
             raise GainError(
@@ -49,7 +49,7 @@ class Fader:
         self._wanted = amplitude_of(gain_db)
 
     def apply(self, block: Block) -> Block:
-        """Return a block at the gain; the block itself where that is 0 dB."""
+        """Return a block with the gain applied; at 0 dB the block itself."""
         if self._reached != self._wanted:
             return self._ramped(block)
         if self._reached == 1.0:
@@ -66,7 +66,7 @@ class Fader:
 
 
 class Controls:
-    """Everything one participant has set; a peer's gain outlives its connections."""
+    """Mute and gains of one participant; a peer's gain outlives its connections."""
 
     def __init__(self) -> None:
         self._microphone = Fader()
@@ -74,7 +74,7 @@ class Controls:
 
     @property
     def muted(self) -> bool:
-        """Whether what we send is silence."""
+        """Whether silence is sent."""
         return self._microphone.gain_db == -math.inf
 
     @muted.setter
@@ -82,12 +82,12 @@ class Controls:
         self._microphone.set(-math.inf if muted else 0.0)
 
     def gain_db(self, peer_id: str) -> float:
-        """Return a peer's gain in dB; 0 of somebody nobody has set it for."""
+        """Return a peer's gain in dB, 0 by default."""
         fader = self._peers.get(peer_id)
         return 0.0 if fader is None else fader.gain_db
 
     def set_gain(self, peer_id: str, gain_db: float) -> None:
-        """Set how loud a peer is heard, there or not; raises as `Fader.set`."""
+        """Set a peer's gain, connected or not; raises as `Fader.set`."""
         fader = self._peers.get(peer_id, Fader())
         fader.set(gain_db)
         self._peers[peer_id] = fader
@@ -95,10 +95,10 @@ class Controls:
     # In the card's callback
 
     def sent(self, captured: Block) -> Block:
-        """Return what is sent of a captured block."""
+        """Return the block to send for a captured block."""
         return self._microphone.apply(captured)
 
     def heard(self, peer_id: str, block: Block) -> Block:
-        """Return what is heard of a peer's block."""
+        """Return a peer's block with its gain applied."""
         fader = self._peers.get(peer_id)
         return block if fader is None else fader.apply(block)

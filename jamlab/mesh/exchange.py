@@ -1,8 +1,8 @@
-"""The card's callback of a service: what it captured goes to every peer, what they sent is mixed.
+"""The sound card's callback: it sends captured sound to every peer and mixes the peers' sound.
 
-It is the only real-time part, and it does nothing but encode, queue, pull, multiply where a gain is
-set, and add. Whatever fails of one peer, or of our own encoder, is reported and left out: everybody
-else is heard, and hears us, as before.
+It is the only real-time part, and it only encodes, queues, pulls, multiplies where a gain is set,
+and adds. A failure of one peer's stream, or of our own encoder, is logged and its sound left out:
+the sound of and to all others is as before.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ from jamlab.mesh.sound_tap import Exchange, Tap
 
 
 class Exchanger:
-    """What is done once a block.
+    """The callback of a service's card.
 
     Parameters
     ----------
     peers : iterable of PeerConnection
-        The connections that play, at any time.
+        The connections that play; read anew in each callback.
     encoder : FrameEncoder
-        Ours.
+        Encoder of the captured sound.
     controls : Controls
         Mute and gains.
     sent_frames : deque
-        Is given the capture position of each frame sent, and when.
+        Receives the capture position and the time of each frame sent.
     taps : iterable of Tap
-        Who takes what went past.
+        Receive the sound of each callback.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Exchanger:
         self._faults = FaultLog()
 
     def __call__(self, card: SoundCard, captured: Block) -> Block:
-        """Send what the card captured, return what it plays."""
+        """Send the captured block and return the block to play."""
         peers = [*self._peers]
         sent = self._controls.sent(captured)
         for frame in self._encoded(sent):
@@ -81,13 +81,13 @@ class Exchanger:
         try:
             tap.note(exchange)
         except Exception as error:
-            self._faults.note("what was played cannot be shown", error)
+            self._faults.note("the level meters' sound cannot be kept", error)
 
     def _send(self, peer: PeerConnection, frame: EncodedFrame) -> None:
         try:
             peer.send(frame)
         except Exception as error:
-            self._faults.note(f"nothing can be sent to {peer.peer_id!r}", error)
+            self._faults.note(f"no sound can be sent to {peer.peer_id!r}", error)
 
     def _play(
         self,
@@ -98,14 +98,14 @@ class Exchanger:
         *,
         missed: bool,
     ) -> None:
-        """Add what is heard of a peer; nothing where the card is too late, or it has no sound."""
+        """Add a peer's block to `heard`; nothing when the card is too late or the sound fails."""
         try:
             if missed:
                 playout.miss(frames)
             else:
                 pulled = self._controls.heard(peer.peer_id, playout.pull(frames))
                 if pulled.shape != (frames, CHANNELS) or not np.isfinite(pulled).all():
-                    raise ValueError(f"{frames} frames were due, and what came is no sound")
+                    raise ValueError(f"its playout buffer did not give {frames} frames of sound")
                 heard[peer.peer_id] = pulled
         except Exception as error:
             self._faults.note(f"{peer.peer_id!r} cannot be played, and is silent", error)

@@ -1,29 +1,30 @@
-"""Live figures of one peer: where its sound's time goes, what is lost, how much is sent, which way.
+"""Live figures of one peer: latency by stages, packet loss, bit rates, candidate types, drift.
 
 Theory of operation
 -------------------
-The latency is the sum of stages, each read off what this end has:
+The latency is the sum of stages, each found from data of this end alone:
 
 =========== ==========================================================================
-frame       the peer's Opus frame, first sample to last: from the last one decoded
-capture     frame complete to sent: what a frame waits for the peer's card on average
-network     half the round trip of RTCP: an estimate, never a measurement
-playout     arrival to the callback that plays it: mean of the last interval's packets
-card        callback to loudspeaker: what our card says of its buffers
-look-ahead  of the peer's encoder
+frame       first to last sample of an Opus frame: length of the last decoded frame
+capture     complete frame to its sending: mean wait for the callback of the peer's card
+network     half the round-trip time of RTCP: an estimate, not a measurement
+playout     arrival to the callback that plays: mean over packets of the last interval
+card        callback to loudspeaker: the length of our card's buffers
+look-ahead  look-ahead of the peer's encoder
 =========== ==========================================================================
 
-*Network* and *playout* go together. A packet that took longer waits less, and the two add up to the
-same for all packets, so their means may be taken apart: that of the waits over packets, that of the
-ways over RTCP's. The sum is wrong by half of what the two directions differ, and there is no way to
-know by how much: that takes a clock both ends share (RFC 7679 §3.7.1).
+*Network* and *playout* belong together. A packet with a longer delay waits less, and the sum of the
+two is the same for all packets, so their means may come from different packets: that of the waits
+from media packets, that of the delays from RTCP packets. The error of the sum is half the
+difference between the delays of the two directions, which cannot be found without a clock shared by
+both ends (RFC 7679 §3.7.1).
 
-Where our own event loop lags, packets are read late and played to nobody. They count for nothing;
-where there are no others, the latency is not known, and `PeerFigures.unknown` says why. No stage is
-ever below 0, nor the latency below what its frame and look-ahead take.
+When our own event loop lags, packets are read too late to be heard. They are left out; if there are
+no others, the latency is unknown, and `PeerFigures.unknown` says why. No stage is ever below 0, and
+the latency never below the sum of frame and look-ahead.
 
-Shares and rates are of one interval: differences of counts that a connection keeps from its
-beginning, so another connection to the same peer begins anew.
+Fractions and rates are over one interval: differences of a connection's counters, which begin at 0
+with every connection.
 """
 
 from collections.abc import Callable
@@ -33,51 +34,51 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.mesh.connection.readings import Reading, RtcpReading
 
 CANDIDATE_TYPES = ("host", "prflx", "srflx", "relay")
-"""Kinds of candidates (RFC 8445 §5.1.1), by how far they are from their host."""
+"""Candidate types (RFC 8445 §5.1.1), by distance from their host."""
 
 STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
-"""The stages of the latency, in a sample's order (the look-ahead is spread over the others)."""
+"""Stages of the latency in a sample's order; the look-ahead is spread over the others."""
 
 
 LAGS_S = 0.020
-"""A loop whose callbacks came later than that is why there is no figure, if there is none."""
+"""Lag of the event loop's callbacks above which the lag explains an unknown latency."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerFigures:
-    """Figures of one peer over one interval; what is not known is None."""
+    """Figures of one peer over one interval; unknown figures are None."""
 
     at_s: float
     """End of the interval, by the event loop's clock."""
     peer_id: str
     connection: int
-    """Which of the service's connections: a replacement has a number of its own."""
+    """Number of the connection; a replacement has a number of its own."""
     frame_s: float | None
     capture_s: float | None
     network_s: float | None
-    """None before RTCP has been there and back, which takes some two seconds."""
+    """None before the first RTCP round trip, which takes about two seconds."""
     playout_s: float | None
     card_s: float | None
     lookahead_s: float
     local_candidate: str | None
-    """Type of our end of the path, one of `CANDIDATE_TYPES`."""
+    """Type of the local candidate of the selected pair, one of `CANDIDATE_TYPES`."""
     remote_candidate: str | None
-    """Type of the peer's end."""
+    """Type of the remote candidate."""
     loss_share: float | None = None
-    """Packets that did not come, over packets expected."""
+    """Lost packets divided by expected packets."""
     concealed_share: float | None = None
-    """Frames invented, over frames that should have been heard."""
+    """Concealed frames divided by all frames played."""
     sent_bit_s: float | None = None
-    """Bits a second, as of `RtcpReading.bytes_sent`."""
+    """Bit rate of `RtcpReading.bytes_sent`."""
     received_bit_s: float | None = None
     drift_ppm: float | None = None
-    """How much faster the peer's sound card runs than ours, in parts per million."""
+    """Drift of the peer's sound card against ours, positive when the peer's is faster."""
     unknown: str = ""
-    """Why the latency is not known, in words; empty where it is."""
+    """Reason for an unknown latency; empty when it is known."""
 
     @property
     def one_way_s(self) -> float | None:
-        """Estimated latency from the peer's microphone to our loudspeaker, all stages together."""
+        """Estimated latency from the peer's microphone to our loudspeaker: the sum of stages."""
         total_s = 0.0
         for stage in STAGES:
             stage_s: float | None = getattr(self, f"{stage}_s")
@@ -88,10 +89,10 @@ class PeerFigures:
 
     @property
     def route(self) -> str | None:
-        """The path in one word: the type of that end which is further from its host.
+        """Type of the candidate of the selected pair that is further from its host.
 
-        So it is ``"relay"`` when either end's candidate is a relay's. It is the path our sound
-        takes; the peer's may be another, which its own figures tell.
+        So it is ``"relay"`` when either candidate is relayed. The pair is the one our packets use;
+        the peer may use another, which is in the peer's own figures.
         """
         if self.local_candidate is None or self.remote_candidate is None:
             return None
@@ -99,7 +100,7 @@ class PeerFigures:
 
 
 class PeerMeter:
-    """Makes figures of the readings of one peer."""
+    """Computes figures from the readings of one peer."""
 
     def __init__(self) -> None:
         self._last: Reading | None = None
@@ -107,7 +108,7 @@ class PeerMeter:
     def read(self, reading: Reading) -> PeerFigures:
         """Return the figures of the interval that ends with a reading.
 
-        Shares and rates of the first interval of a connection are not known.
+        Fractions and rates of a connection's first interval are unknown.
         """
         last, self._last = self._last, reading
         figures = _at(reading)
@@ -123,7 +124,7 @@ class PeerMeter:
 
 
 def _at(now: Reading) -> PeerFigures:
-    """Return what one reading alone tells."""
+    """Return the figures that depend on a single reading."""
     frames, waits, round_trip_s = now.stream.frame_frames, now.stream.waits, now.rtcp.round_trip_s
     local, remote = now.candidates or (None, None)
     return PeerFigures(
@@ -144,21 +145,21 @@ def _at(now: Reading) -> PeerFigures:
 
 
 def _unknown(now: Reading) -> str:
-    """Say why there is no latency; nothing where there is one."""
+    """Return the reason for an unknown latency; empty when it is known."""
     stream = now.stream
     if stream.frame_frames is None:
-        return "no sound has come yet"
+        return "no sound has arrived yet"
     if stream.waits is None:
         if stream.lag_s is None:
-            return "our sound card has not called yet"
+            return "our sound card has not started yet"
         if stream.lag_s > LAGS_S:
             return f"the loop lagged by {1000 * stream.lag_s:.0f} ms"
-        return "no packet came lately"
+        return "no packet arrived in time"
     return "no RTCP report has come back yet" if now.rtcp.round_trip_s is None else ""
 
 
 def _loss_share(now: Reading, last: Reading) -> float | None:
-    """Return what was lost of what was expected (RFC 3550 A.3), both of the interval."""
+    """Return the fraction of packets lost in the interval (RFC 3550 A.3)."""
     lost = now.rtcp.packets_lost - last.rtcp.packets_lost
     return _share(lost, lost + now.rtcp.packets_received - last.rtcp.packets_received)
 
@@ -169,11 +170,11 @@ def _concealed_share(now: Reading, last: Reading) -> float | None:
 
 
 def _share(part: int, whole: int) -> float | None:
-    """Return a share; late and repeated packets may make a part of an interval negative."""
+    """Return a fraction in 0 to 1; late and duplicate packets may make the part negative."""
     return min(max(part / whole, 0.0), 1.0) if whole > 0 else None
 
 
 def _rate(now: Reading, last: Reading, octets: Callable[[RtcpReading], int]) -> float | None:
-    """Return the bits a second a count of octets makes, over the interval."""
+    """Return the bit rate of a count of octets over the interval."""
     interval_s, counted = now.at_s - last.at_s, octets(now.rtcp) - octets(last.rtcp)
     return 8 * max(counted, 0) / interval_s if interval_s > 0 else None

@@ -1,10 +1,10 @@
-"""The way to one peer at work: one task that hears what happens and does what `Reach` decides.
+"""The task that connects to one peer: it feeds events to `Reach` and carries out its decisions.
 
-Inputs queue up and are handled one after the other, each to its end, with the peer's own clock of
-deadlines between them; links to different peers do not wait for each other.
+Events and the peer's deadlines are handled one after the other, each to its end. Links to different
+peers do not wait for each other.
 
-They share what they may offer in a while, though: each offer makes a connection, with sockets and
-perhaps TURN allocations, for a peer that has only said that it is there.
+All links share one limit on the rate of offers: each offer makes a connection, with sockets and
+perhaps TURN allocations, for a peer of which nothing is known but its presence.
 """
 
 import asyncio
@@ -47,32 +47,32 @@ Send: TypeAlias = Callable[[SignalType, str, Mapping[str, Any]], Awaitable[None]
 Step: TypeAlias = Callable[[float], Actions]
 
 OFFERS_PER_S, OFFERS_BURST = 2.0, 16
-"""How many offers a session makes, on average and at once, to all peers together."""
+"""Limit on a session's offers to all peers together: average rate, and burst."""
 
 
 class PeerLink:
-    """The way to one peer.
+    """The link to one peer: all attempts to connect to it, and the connection that results.
 
     Parameters
     ----------
     own, peer : str
-        Both names.
+        Names of this participant and of the peer.
     service : WebRTCAudioService
-        Who makes the connections.
+        Makes the connections.
     send : callable
-        Who sends our signals.
+        Sends signals.
     tell : callable
-        Who tells the user.
+        Shows a notice about a peer to the user.
     servers : ServerWatch
-        Who looks at our descriptions.
+        Checks our descriptions for servers that do not work.
     rng : random.Random
         Source of the jitter of rests.
     patience : Patience
-        How long to wait for what.
+        Time limits.
     offers : TokenBucket, optional
-        What all links together may offer.
+        Limit on the offers of all links together.
     attempt : int
-        The latest number that the peer may have heard of an attempt of ours.
+        Highest attempt number of ours that the peer may have seen.
     """
 
     def __init__(
@@ -99,31 +99,31 @@ class PeerLink:
         self._under_way: int | None = None
         self._playing: int | None = None
 
-    # What happens
+    # Events
 
     def meet(self, ours: bool) -> None:
-        """Take note that the peer is in the room, and whether it is our turn to offer.
+        """Note that the peer is in the room, and whether it is our turn to offer.
 
-        Where there have been too many offers, the peer's own is waited for.
+        Beyond the limit on offers, the link waits for the peer's offer instead.
         """
         self._queue.put_nowait(lambda now_s: self._meet(ours, now_s))
 
     def restore(self) -> None:
-        """Take note that our signals reach the room again."""
+        """Note that our signals reach the room again."""
         self._queue.put_nowait(self.reach.restored)
 
     def leave(self) -> None:
-        """Take note that the peer is no longer in the room."""
+        """Note that the peer is no longer in the room."""
         self._queue.put_nowait(self.reach.leave)
 
     def hear(self, event: Signal | ConnectionStateChange) -> None:
-        """Take a signal of the peer's, or what became of a connection to it."""
+        """Take a signal from the peer, or a state change of a connection to it."""
         self._queue.put_nowait(event)
 
-    # At work
+    # Handling
 
     async def run(self) -> None:
-        """Work until the peer is gone, and everything there was to it."""
+        """Handle events until the peer has left and all connections to it are closed."""
         is_gone = False
         while not is_gone:
             step = await self._next_step()
@@ -132,11 +132,11 @@ class PeerLink:
             except MeshError as error:
                 log.warning("about %s: %s", self.peer, error)
             except Exception:
-                log.exception("what %s sent could not be handled", self.peer)
+                log.exception("an event of %s could not be handled", self.peer)
             is_gone = self.reach.phase is Phase.GONE and self._queue.empty()
 
     async def _next_step(self) -> Step | Signal | ConnectionStateChange:
-        """Wait for what happens next; that nothing did until the deadline is a step, too."""
+        """Return the next event, or the step that is due at the deadline without one."""
         now_s = asyncio.get_running_loop().time()
         within_s = self.reach.due_s - now_s
         try:
@@ -150,7 +150,7 @@ class PeerLink:
         return self.reach.meet(may_offer, now_s)
 
     def _tick(self, now_s: float) -> Actions:
-        """Do what is due; an offer, when there have not been too many."""
+        """Do what is due, but put an offer off while it would exceed the limit on offers."""
         if self.reach.will_offer and now_s >= self.reach.due_s and not self._offers.take(1, now_s):
             return self.reach.put_off(self._offers.wait_s(1, now_s), now_s)
         return self.reach.tick(now_s)
@@ -166,7 +166,7 @@ class PeerLink:
     def _actions(self, event: Step | Signal | ConnectionStateChange, now_s: float) -> Actions:
         match event:
             case Signal(SignalType.OFFER, _, _, data):
-                read_description(data, "offer", self.peer)  # bad ones must not count as attempts
+                read_description(data, "offer", self.peer)  # a bad one must not count as an attempt
                 return self.reach.hear_offer(data, now_s)
             case Signal(_, _, _, data):
                 read_description(data, "answer", self.peer)
@@ -177,7 +177,7 @@ class PeerLink:
                 return event(now_s)
 
     def _follow(self, change: ConnectionStateChange, now_s: float) -> Actions:
-        """Turn a change of a connection's state into what it means."""
+        """Translate a connection's state change into an input of `Reach`."""
         if change.connection == self._under_way:
             if change.state is ConnectionState.CONNECTED:
                 self._playing, self._under_way = change.connection, None
@@ -196,10 +196,10 @@ class PeerLink:
         }
         return meanings[change.state](now_s) if change.state in meanings else []
 
-    # What is to be done
+    # Actions
 
     async def _try_to_do(self, action: Action) -> Actions:
-        """Do something; a step of an attempt that cannot be done is the end of the attempt."""
+        """Carry out an action; if it fails, the attempt it belongs to has failed."""
         try:
             await self._do(action)
         except (MeshError, OSError) as error:
@@ -220,7 +220,7 @@ class PeerLink:
                 ice = answering(self._service.ice, route)
                 await self._connect(ice)
                 answer = await self._service.handle_offer(self.peer, offer)
-                if "a=candidate:" in offer["sdp"]:  # for one without, aioice gathers nothing
+                if "a=candidate:" in offer["sdp"]:  # without one, aioice gathers no candidates
                     self._servers.note(ice, answer["sdp"])
                 about = {"attempt": offer["attempt"]} if "attempt" in offer else {}
                 await self._send(SignalType.ANSWER, self.peer, {**answer, **about})
@@ -237,7 +237,7 @@ class PeerLink:
                 self._tell(kind, self.peer)
 
     async def _connect(self, ice: IceConfiguration) -> None:
-        """Prepare a connection that takes the place of the one there is, if it comes about."""
+        """Prepare a connection that replaces the existing one once it is established."""
         self._under_way = None
         self._under_way = await self._service.create_peer_connection(
             self.peer, ice=ice, replacing=True
@@ -249,21 +249,21 @@ class PeerLink:
 
 
 def routes_of(ice: IceConfiguration) -> tuple[Route, ...]:
-    """Return the routes a configuration has."""
+    """Return the routes that a configuration allows."""
     if ice.policy == "relay":
         return (Route.RELAY,)
     return (Route.DIRECT, Route.RELAY) if ice.has_turn else (Route.DIRECT,)
 
 
 def offering(ice: IceConfiguration, route: Route) -> IceConfiguration:
-    """Return what of a configuration an offer along a route uses."""
+    """Return the part of a configuration that an offer along a route uses."""
     return ice.relayed() if route is Route.RELAY else answering(ice, route)
 
 
 def answering(ice: IceConfiguration, route: Route | None) -> IceConfiguration:
-    """Return what of a configuration the answer to an offer along a route uses.
+    """Return the part of a configuration that the answer to an offer along a route uses.
 
-    Direct paths only where the offer is after those. Otherwise everything: a relayed offer has only
-    the peer's relay to be reached at, and a browser's says nothing of routes.
+    It is the direct part for an offer along the direct route, and everything for other offers: a
+    relayed offer can be reached only at the peer's relay, and a browser's states no route.
     """
     return ice.without_relay() if route is Route.DIRECT and ice.policy == "all" else ice

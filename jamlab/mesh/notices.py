@@ -1,4 +1,4 @@
-"""What a session tells its user, in the product's words."""
+"""Notices of a session to its user, in the product's wording."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from jamlab.audio.permission import REQUIRED
 
 
 class NoticeKind(StrEnum):
-    """What there is to tell."""
+    """Subject of a notice."""
 
     JOINED = "joined"
     NEW_KEY = "new key"
@@ -28,8 +28,8 @@ class NoticeKind(StrEnum):
 
 
 _TEXTS = {
-    NoticeKind.JOINED: "Somebody joined the session",
-    NoticeKind.NEW_KEY: "Another key than before: joined anew, or somebody else under this name",
+    NoticeKind.JOINED: "A participant joined the session",
+    NoticeKind.NEW_KEY: "This name has a new key: the participant restarted, or is another person",
     NoticeKind.RETRYING: "Direct audio connection failed, retrying…",
     NoticeKind.RELAYING: "Direct audio connection failed, using relay mode",
     NoticeKind.NO_AUDIO: "No audio connection: the session goes on without it, and tries again",
@@ -39,8 +39,8 @@ _TEXTS = {
     NoticeKind.CARD_BACK: "Sound card is back",
     NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",
     NoticeKind.SIGNALING_RESTORED: "Connection to the session service restored",
-    NoticeKind.SERVERS_USELESS: "A STUN or TURN server is of no use, connecting may take longer",
-    NoticeKind.SERVERS_BACK: "A STUN or TURN server that was of no use answers again",
+    NoticeKind.SERVERS_USELESS: "A STUN or TURN server does not work, connecting may take longer",
+    NoticeKind.SERVERS_BACK: "A STUN or TURN server that did not work answers again",
     NoticeKind.HIGH_LATENCY: "High latency detected, audio may be delayed",
     NoticeKind.NORMAL_LATENCY: "Latency is back to normal",
 }
@@ -57,23 +57,23 @@ _ENDS = {
     NoticeKind.SERVERS_BACK: (NoticeKind.SERVERS_USELESS,),
     NoticeKind.NORMAL_LATENCY: (NoticeKind.HIGH_LATENCY,),
 }
-"""What good news puts an end to."""
+"""Warnings that end with a piece of good news."""
 
 _NEWS = {NoticeKind.JOINED, *_ENDS}
-"""What is told once, and stands for nothing."""
+"""Notices that are news, not warnings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a user should read."""
+    """A sentence for the user."""
 
     kind: NoticeKind
     at_s: float
-    """When, by the event loop's clock."""
+    """Time of the event loop's clock."""
     peer_id: str = ""
-    """Whom it is about, empty when it is about everybody."""
+    """The peer the notice is about; empty when it is about the whole session."""
     reason: str = ""
-    """What has happened, and often what to do, where the kind alone does not say."""
+    """What has happened, and often what to do, beyond the kind's own sentence."""
 
     @property
     def text(self) -> str:
@@ -82,35 +82,35 @@ class Notice:
 
     @property
     def sentence(self) -> str:
-        """The sentence to show, with whom it is about."""
+        """The sentence to show, with the name of the peer."""
         if self.peer_id and self.kind is NoticeKind.JOINED:
             return f"{self.peer_id} joined the session"
         return f"{self.peer_id}: {self.text}" if self.peer_id else self.text
 
     @property
     def hint(self) -> str:
-        """What the user can do about it, or why it is so; empty when there is nothing to say."""
+        """Cause or remedy; empty when there is none to name."""
         return self.reason or _HINTS.get(self.kind, "")
 
 
 class NoticeBoard:
-    """What stands of what was told: a warning until good news ends it, and the latest news.
+    """The notices that still apply: each warning until good news ends it, and the latest news.
 
-    Of the warnings about one thing, such as the ways tried to reach a peer, the latest stands.
+    A warning replaces earlier ones on the same subject, such as the attempts to reach one peer.
     """
 
     def __init__(self) -> None:
         self.news: Notice | None = None
-        """The latest news that is no warning; what is told next takes its place."""
+        """The latest news; the next notice of any kind replaces it."""
         self._standing: list[Notice] = []
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
-        """What stands, in the order it was told."""
+        """Warnings that still apply, in the order of their notices."""
         return tuple(self._standing)
 
     def note(self, notice: Notice) -> None:
-        """Take what is told."""
+        """Add a notice, and drop the ones it ends or replaces."""
         is_news = notice.kind in _NEWS
         over = _ENDS.get(notice.kind, ()) if is_news else _alike(notice.kind)
         self._drop(over, notice.peer_id)
@@ -119,11 +119,11 @@ class NoticeBoard:
             self._standing.append(notice)
 
     def end(self, kind: NoticeKind) -> None:
-        """Let a warning about everybody stand no longer, though there is no news of it."""
+        """Drop a warning about the whole session without any news."""
         self._drop((kind,), "")
 
     def forget(self, peer_id: str) -> None:
-        """Let nothing stand about a peer, who has gone."""
+        """Drop everything about a peer that has left."""
         self._drop(NoticeKind, peer_id)
         if self.news is not None and self.news.peer_id == peer_id:
             self.news = None

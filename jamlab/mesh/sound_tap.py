@@ -1,8 +1,8 @@
-"""A tap on a service's sound, for meters: the card's callback leaves references, nothing more.
+"""Tap on a service's sound, for level meters: the card's callback only stores references.
 
-What is tapped is what is heard: of us what is sent, so nothing of who is muted; of a peer what is
-added to the mix, after its gain. Who looks takes everything since it looked last. Who stops looking
-costs no more than the last `KEPT` blocks.
+A tap has the sound as it is heard: of this participant the sound sent, so silence when muted; of a
+peer the sound added to the mix, after its gain. A reader takes everything since its last reading.
+A reader that stops costs the memory of the last `KEPT` blocks.
 """
 
 import asyncio
@@ -14,24 +14,24 @@ from typing import NamedTuple
 from jamlab.audio.pcm import Block
 
 KEPT = 512
-"""Blocks kept for who does not look: 0.7 s of 64 frames each."""
+"""Blocks kept between two readings: 0.7 s of 64 frames each."""
 
 
 class Exchange(NamedTuple):
-    """What went past in one callback of the card; nobody may write into it."""
+    """Sound of one callback of the card; read-only."""
 
     sent: Block
     heard: Mapping[str, Block]
-    """By peer, of the same length; nothing of who was not played."""
+    """Blocks of the same length by peer; peers that were not played are missing."""
 
 
 class Tap:
-    """Exchanges since they were taken last.
+    """The exchanges since the last reading.
 
     Parameters
     ----------
     on_close : callable
-        Is given the tap when it is closed.
+        Called with the tap when it is closed.
     """
 
     def __init__(self, on_close: Callable[["Tap"], None]) -> None:
@@ -40,20 +40,20 @@ class Tap:
         self._on_close = on_close
 
     def note(self, exchange: Exchange) -> None:
-        """Keep an exchange; the oldest goes when there are too many."""
+        """Store an exchange; beyond `KEPT` the oldest is dropped."""
         self._exchanges.append(exchange)
         self._passed.set()
 
     def take(self) -> list[Exchange]:
-        """Return what was kept, and keep it no longer."""
+        """Return the stored exchanges, and remove them."""
         taken = [*self._exchanges]
         self._exchanges.clear()
         return taken
 
     async def passed(self, within_s: float) -> None:
-        """Wait for the next exchange, at most so long.
+        """Wait for the next exchange, at most `within_s`.
 
-        Right after one, the card leaves the loop alone for a block.
+        Right after an exchange the loop has the most time until the card's next callback.
         """
         self._passed.clear()
         with contextlib.suppress(TimeoutError):
@@ -61,6 +61,6 @@ class Tap:
                 await self._passed.wait()
 
     def close(self) -> None:
-        """Keep nothing any more. Closing twice is harmless."""
+        """Stop storing exchanges. Closing twice is harmless."""
         self._exchanges.clear()
         self._on_close(self)

@@ -1,4 +1,4 @@
-"""The live figures of a session at work: one task that reads every connection once an interval."""
+"""The task that takes live figures: it reads every connection of a session once an interval."""
 
 import asyncio
 import logging
@@ -14,25 +14,25 @@ from jamlab.mesh.service import WebRTCAudioService
 
 log = logging.getLogger(__name__)
 
-_HISTORY = 16_384  # an hour of four peers, a second each
+_HISTORY = 16_384  # an hour of four peers, once a second
 
 
 class FiguresWatch:
-    """Watches the figures of all peers.
+    """Live figures of all peers: history, listeners, and latency alarms.
 
     Parameters
     ----------
     service : WebRTCAudioService
-        Whose connections.
+        The service with the connections.
     tell : callable
-        Who tells the user of a peer.
+        Shows a notice about a peer to the user.
     every_s : float
         Length of an interval.
 
     Raises
     ------
     ValueError
-        When the interval is not longer than nothing.
+        When the interval is not above 0.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class FiguresWatch:
         every_s: float = 1.0,
     ) -> None:
         if not every_s > 0:
-            raise ValueError(f"figures are taken every {every_s:g} s: give a time above 0")
+            raise ValueError(f"the interval of live figures is {every_s:g} s: give a time above 0")
         self.history: deque[PeerFigures] = deque(maxlen=_HISTORY)
         self.listeners: Listeners[PeerFigures] = Listeners()
         self._service = service
@@ -58,15 +58,15 @@ class FiguresWatch:
             try:
                 await self.take()
             except Exception:
-                log.exception("no figures this time")
+                log.exception("live figures could not be taken")
 
     async def take(self) -> None:
-        """Take the figures of everybody who is connected now, and pass them on."""
+        """Take the figures of all connected peers, and pass them on."""
         for reading in await self._service.read(self._every_s):
             self._pass_on(reading)
 
     def forget(self, peer_id: str) -> None:
-        """Know nothing of a peer, who has gone: if it comes back, it is somebody new."""
+        """Forget a peer that has left; after a return it starts without a past."""
         self._meters.pop(peer_id, None)
         self._alarms.pop(peer_id, None)
 

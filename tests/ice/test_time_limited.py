@@ -1,4 +1,4 @@
-"""Time-limited credentials against OpenSSL, and names against the draft's grammar."""
+"""Time-limited credentials against OpenSSL, and user names against the draft's grammar."""
 
 import math
 import shutil

@@ -1,4 +1,4 @@
-"""Servers that answer and some that do not, on the simulated internet, and what is told of them."""
+"""Reports on STUN and TURN servers that do and do not work, on the simulated internet."""
 
 import asyncio
 import random
@@ -192,7 +192,7 @@ class TestInASession:
 
         useless, back = self.play(replace(BOTH, servers=(TURN,)), script)
         assert useless.kind is NoticeKind.SERVERS_USELESS
-        assert useless.text == "A STUN or TURN server is of no use, connecting may take longer"
+        assert useless.text == "A STUN or TURN server does not work, connecting may take longer"
         assert useless.hint.startswith(f"{STUN.urls} gives no address")
         assert back.kind is NoticeKind.SERVERS_BACK
 

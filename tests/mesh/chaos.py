@@ -1,4 +1,4 @@
-"""Sessions on the simulated internet to which everything happens that happens to real ones.
+"""Sessions on the simulated internet under random faults of networks, servers and participants.
 
 Four players, each at home behind a NAT of its own, with STUN and TURN; a seed says what befalls
 them and when. Signalling is a room in memory with the failings of a real one: the signals of who is

@@ -1,4 +1,4 @@
-"""Damage to a session description that is otherwise real."""
+"""Random damage to a real session description."""
 
 import hypothesis.strategies as st
 

@@ -1,4 +1,4 @@
-"""A jam to test: participants who each play a tone of their own, and ears that name tones."""
+"""A session under test: participants with one tone each, and the detection of these tones."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Readings of a connection as it might be, two seconds apart, and how to make others of them."""
+"""Two example readings of a connection, two seconds apart, and changes to them."""
 
 import dataclasses
 

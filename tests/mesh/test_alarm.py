@@ -1,4 +1,4 @@
-"""When a user is told of a high latency, and that it is over."""
+"""The alarm for high latency: when it is raised and when it is cleared."""
 
 from itertools import pairwise, takewhile
 

@@ -1,4 +1,4 @@
-"""Attacks on a session by attackers who use nothing of this package: sockets and what they send."""
+"""Attacks on a session from plain sockets, without any code of this package."""
 
 import asyncio
 import contextlib

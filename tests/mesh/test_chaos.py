@@ -1,4 +1,4 @@
-"""Sessions to which everything happens: afterwards all hear all, and nothing is left."""
+"""Sessions under random faults: afterwards all participants hear each other, and nothing leaks."""
 
 import pytest
 

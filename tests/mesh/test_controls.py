@@ -1,4 +1,4 @@
-"""Faders against their definition, and what peers hear of them: real Opus, in virtual time."""
+"""Faders against their definition, and their effect on peers: real Opus, in virtual time."""
 
 import asyncio
 import math

@@ -50,9 +50,9 @@ class TestLatency:
         [
             ({}, ""),
             ({"round_trip_s": None}, "no RTCP report has come back yet"),
-            ({"frame_frames": None, "waits": None}, "no sound has come yet"),
-            ({"waits": None}, "our sound card has not called yet"),
-            ({"waits": None, "lag_s": 0.001}, "no packet came lately"),
+            ({"frame_frames": None, "waits": None}, "no sound has arrived yet"),
+            ({"waits": None}, "our sound card has not started yet"),
+            ({"waits": None, "lag_s": 0.001}, "no packet arrived in time"),
             ({"waits": None, "lag_s": 0.406}, "the loop lagged by 406 ms"),
             ({"lag_s": 0.406}, ""),
         ],

@@ -1,4 +1,4 @@
-"""The way to a peer at work, with a service that notes what it is asked for; in virtual time."""
+"""The link to a peer, with a service that records its calls; in virtual time."""
 
 import asyncio
 import logging
@@ -256,7 +256,7 @@ def test_an_error_of_ours_is_logged_and_work_goes_on(sdp, caplog):
 
     with caplog.at_level(logging.ERROR):
         run_simulated(main())
-    assert "what ben sent could not be handled" in caplog.text
+    assert "an event of ben could not be handled" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The live figures of sessions to which things happen."""
+"""The live figures of sessions with changing networks and participants."""
 
 import asyncio
 import random

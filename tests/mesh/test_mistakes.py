@@ -1,4 +1,4 @@
-"""What a peer, or our caller, can do wrong: one typed error or event, and the others play on."""
+"""Mistakes of peers and callers: each gives one typed error or event, and the others play on."""
 
 import asyncio
 import re
@@ -121,7 +121,9 @@ async def test_an_answer_nobody_waits_for():
         offer = await cleo.service.create_offer("ada")
         answer = {"type": "answer", "sdp": offer["sdp"].replace("actpass", "active")}
         for peer in ("ben", "cleo"):  # one that was answered, one that was never offered to
-            with pytest.raises(UnexpectedDescriptionError, match="'stable' and waits for none"):
+            with pytest.raises(
+                UnexpectedDescriptionError, match="'stable', and it does not wait for an answer"
+            ):
                 await ada.service.handle_answer(peer, answer)
         await ada.service.close_peer("cleo")
         await plays_on(ada, "ben")

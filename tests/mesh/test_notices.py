@@ -1,4 +1,4 @@
-"""What users read, against the product's own list of failures and their words."""
+"""Notices to users, against the product's own list of failures and sentences."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""The way to a peer: the ladder, the turns, and two ends that find each other over bad lines."""
+"""The decisions of `Reach`: ladder, turns, and two ends that connect over bad networks."""
 
 import heapq
 import itertools

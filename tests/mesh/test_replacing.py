@@ -1,4 +1,4 @@
-"""A connection that takes the place of another, between real services on loopback sockets."""
+"""Replacement of a connection by another, between real services on loopback sockets."""
 
 import asyncio
 import random
@@ -301,7 +301,7 @@ class TestSignals:
             answer = await offer_again(ada, ben)
             await ada.service.handle_answer("ben", answer)
             await has_gone(ada, 1)
-            with pytest.raises(UnexpectedDescriptionError, match="waits for none"):
+            with pytest.raises(UnexpectedDescriptionError, match="does not wait for an answer"):
                 await ada.service.handle_answer("ben", answer)
             await plays_on(ada, "ben")
 

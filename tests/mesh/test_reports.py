@@ -1,4 +1,4 @@
-"""What members report to each other through their session, beside connecting."""
+"""Reports between participants of a session: signals that are not about connections."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the service does in the card's callback; test_session and others test connections."""
+"""The service in the card's callback; test_session and others test its connections."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The tap: everything that went past, once, and no more than it keeps."""
+"""The tap: every exchange once, and no more than its limit."""
 
 import asyncio
 import gc

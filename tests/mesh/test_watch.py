@@ -1,4 +1,4 @@
-"""The task that takes figures, on a service that says what it is told to; in virtual time."""
+"""The task that takes live figures, on a service with given readings; in virtual time."""
 
 import asyncio
 import dataclasses
@@ -112,7 +112,7 @@ def test_a_reading_that_fails_is_logged_and_the_next_is_taken(caplog):
 
     watch, _ = watched(service, script)
     assert [entry.at_s for entry in watch.history] == [1.0, 3.0]
-    assert [record.message for record in caplog.records] == ["no figures this time"]
+    assert [record.message for record in caplog.records] == ["live figures could not be taken"]
 
 
 def test_users_are_told_of_each_peer_by_itself():

@@ -1,1 +1,1 @@
-"""One WebRTC connection to a peer: negotiation, state and readings."""
+"""One WebRTC connection to a peer: negotiation, state and statistics."""

@@ -1,16 +1,15 @@
-"""What a participant's sound has behind it when it is sent, as its descriptions tell its peers.
+"""Latency before sending (card block and encoder look-ahead), as descriptions announce it to peers.
 
-A peer sees the length of our frames in our packets, but neither the block our sound card captured
-them in nor the look-ahead of our encoder. Both are part of the latency it hears us with, so a
-session's offers and answers name them beside the SDP, ``"capture": {"blockFrames": 64,
-"lookaheadFrames": 120}``. A browser's do not.
+A peer sees the length of our Opus frames in our packets, but neither the block of our sound card
+nor the look-ahead of our encoder. Both are part of the latency, so a session's offers and answers
+state them next to the SDP, ``"capture": {"blockFrames": 64, "lookaheadFrames": 120}``. Those of a
+browser do not.
 
-Who switches its quality in mid-session announces the same in a report, with the length of the
-frames to come: ``{"kind": "sound change", "capture": …, "frameFrames": 480}``. A longer frame
-leaves later, for it is complete later, and who knows beforehand waits for it without a gap.
+A participant that changes its quality during a session announces the same in a report, with the
+new length of frames: ``{"kind": "sound change", "capture": …, "frameFrames": 480}``. A longer frame
+is complete later and so leaves later; a peer that knows this in advance waits for it without a gap.
 
-What a peer says of itself is believed for nothing but the figures shown of it, and how long its own
-sound waits.
+A peer's statements affect only the figures shown of that peer, and the delay of its own sound.
 """
 
 import math
@@ -26,16 +25,16 @@ from jamlab.fields import FieldError, read
 from jamlab.media.quality import FRAME_LENGTHS, Quality
 
 MAX_FRAMES = SAMPLE_RATE
-"""The longest block or look-ahead that is believed, in frames."""
+"""Longest block or look-ahead that is accepted, in frames."""
 
 
 class Capture(Struct, frozen=True, rename="camel"):
-    """How somebody's sound is captured and encoded, beyond the length of its frames.
+    """Properties of a participant's capture and encoding, except the length of its Opus frames.
 
     Parameters
     ----------
     block_frames : int
-        Length of its sound card's block.
+        Length of the sound card's block.
     lookahead_frames : int
         The encoder's delay beyond its frame.
     """
@@ -45,47 +44,38 @@ class Capture(Struct, frozen=True, rename="camel"):
 
     @classmethod
     def of(cls, card: SoundCard, quality: Quality) -> "Capture":
-        """Return what there is to tell of sound from a card in a quality."""
+        """Return the capture of a card's sound in a quality."""
         return cls(card.block_frames, quality.lookahead_frames)
 
     def to_dict(self) -> dict[str, int]:
-        """Return it as in a description."""
-        told: dict[str, int] = msgspec.to_builtins(self)
-        return told
+        """Return the object for a description."""
+        fields: dict[str, int] = msgspec.to_builtins(self)
+        return fields
 
     def wait_s(self, frame_frames: int) -> float:
-        """Return how long a complete frame waits for the callback that sends it, on average.
+        """Return the mean time from the completion of an Opus frame to the callback that sends it.
 
-        Frames end at multiples of their length and callbacks come at multiples of the block, so
-        waits are the multiples of the greatest common divisor below a block, all equally often.
-
-        Parameters
-        ----------
-        frame_frames : int
-            Length of the Opus frames.
-
-        Returns
-        -------
-        float
-            In seconds.
+        Opus frames of `frame_frames` end at multiples of their length and callbacks come at
+        multiples of the block, so waits are multiples of the greatest common divisor, below a
+        block and equally frequent.
         """
         step = math.gcd(frame_frames, self.block_frames)
         return (self.block_frames - step) / 2 / SAMPLE_RATE
 
 
 SOUND_CHANGE = "sound change"
-"""Kind of the report that announces one."""
+"""Kind of the report that announces a sound change."""
 
 
 class SoundChange(Struct, frozen=True, rename="camel", tag_field="kind", tag=SOUND_CHANGE):
-    """What becomes of somebody's sound in mid-session.
+    """Announced change of a participant's sound during a session.
 
     Parameters
     ----------
     capture : Capture
-        How it will be captured and encoded.
+        The new capture.
     frame_frames : int
-        How long its Opus frames will be, one of `jamlab.media.quality.FRAME_LENGTHS`.
+        New length of the Opus frames, one of `jamlab.media.quality.FRAME_LENGTHS`.
     """
 
     capture: Capture
@@ -96,13 +86,13 @@ class SoundChange(Struct, frozen=True, rename="camel", tag_field="kind", tag=SOU
             raise ValueError(f"there are no frames of {self.frame_frames}")
 
     def to_data(self) -> dict[str, Any]:
-        """Return it as in a report."""
-        told: dict[str, Any] = msgspec.to_builtins(self)
-        return told
+        """Return the data of a report."""
+        fields: dict[str, Any] = msgspec.to_builtins(self)
+        return fields
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "SoundChange | None":
-        """Return what a report announces; None when it is another, or says nothing usable."""
+        """Return the change that a report announces; None for other or invalid reports."""
         if data.get("kind") != SOUND_CHANGE:
             return None
         try:
@@ -112,7 +102,7 @@ class SoundChange(Struct, frozen=True, rename="camel", tag_field="kind", tag=SOU
 
 
 def capture_of(description: Mapping[str, Any]) -> Capture | None:
-    """Return what a description says of its sender's sound; None when it says nothing usable."""
+    """Return the capture stated in a description; None when it is missing or invalid."""
     try:
         return read(description.get("capture"), Capture)
     except FieldError:

@@ -1,12 +1,12 @@
-"""Descriptions and candidates as a peer sent them, checked before aiortc acts on them.
+"""Validation of a peer's session descriptions and candidates, before aiortc applies them.
 
-aiortc applies a description piece by piece, and some of it in tasks nobody waits for. A mistake it
-meets half-way leaves a connection that is neither the old nor the new one, an exception that is
-logged instead of raised, or a socket that asyncio closes because a port number does not fit. So
-whatever can go wrong is looked for here, while nothing has happened yet.
+aiortc applies a description piece by piece, partly in tasks that are not awaited. An error half-way
+leaves a connection in between two states, an exception that is logged instead of raised, or a
+socket that asyncio closes because a port number is out of range. So every possible error is checked
+here first.
 
-A description that passes has one section, of audio, with Opus, over ICE and DTLS (RFC 8829 §5.3):
-all this product ever offers.
+A valid description has one media section, of audio with Opus, over ICE and DTLS (RFC 8829 §5.3):
+the product offers nothing else.
 """
 
 import re
@@ -23,7 +23,7 @@ from jamlab.fields import read
 from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError
 
 MAX_SDP_CHARS = 20_000
-"""Longest description that is read; a browser's for one audio stream has some 5000."""
+"""Longest SDP that is read; a browser's for one audio stream has about 5000 characters."""
 
 MAX_CANDIDATES = 100
 """Most candidates of one peer: each is checked from each of our addresses (RFC 8445 §19.5.1)."""
@@ -48,13 +48,13 @@ _HOST = re.compile(r"[A-Za-z0-9.:%_-]{1,253}")
 Rule: TypeAlias = Callable[[MediaDescription], bool]
 
 _RULES: tuple[tuple[str, Rule], ...] = (
-    ("its section is not one of audio", lambda m: m.kind == "audio"),
+    ("its media section is not audio", lambda m: m.kind == "audio"),
     ("its 'mid' is not a short token", lambda m: _matches(_TOKEN, m.rtp.muxId)),
     ("it has no Opus at 48 kHz", lambda m: any(map(_is_opus, m.rtp.codecs))),
     ("RTP and RTCP do not share a port", lambda m: m.rtcp_mux),
-    ("its 'ice-ufrag' is not as RFC 8839", lambda m: _matches(_ICE_NAME, _ice(m).usernameFragment)),
-    ("its 'ice-pwd' is not as RFC 8839", lambda m: _matches(_ICE_PASSWORD, _ice(m).password)),
-    ("it has no 'setup' and 'fingerprint'", lambda m: bool(m.dtls and m.dtls.fingerprints)),
+    ("its 'ice-ufrag' breaks RFC 8839", lambda m: _matches(_ICE_NAME, _ice(m).usernameFragment)),
+    ("its 'ice-pwd' breaks RFC 8839", lambda m: _matches(_ICE_PASSWORD, _ice(m).password)),
+    ("it lacks 'setup' or 'fingerprint'", lambda m: bool(m.dtls and m.dtls.fingerprints)),
     ("an 'extmap' is not 1 to 255", lambda m: all(0 < x.id < 256 for x in m.rtp.headerExtensions)),
     (f"it has more than {MAX_CANDIDATES} candidates", lambda m: _few(m.ice_candidates)),
     ("a candidate is out of range", lambda m: all(map(_is_usable, m.ice_candidates))),
@@ -69,16 +69,16 @@ def read_description(
     Parameters
     ----------
     description : mapping
-        As it came over the wire.
+        The description as received.
     kind : {"offer", "answer"}
-        What it must be.
+        The expected type.
     peer_id : str
-        Who sent it, for the message.
+        Its sender, for the error message.
 
     Raises
     ------
     MalformedDescriptionError
-        Says what is wrong with it.
+        When it cannot be used; the message has the reason.
     """
     try:
         sdp = _sdp_of(description, kind)
@@ -92,21 +92,21 @@ def read_description(
 
 
 def read_candidate(candidate: Mapping[str, Any], peer_id: str) -> RTCIceCandidate | None:
-    """Read ``{"candidate": "candidate:…", "sdpMid": …, "sdpMLineIndex": …}``.
+    """Check a candidate, ``{"candidate": "candidate:…", "sdpMid": …, "sdpMLineIndex": …}``.
 
     Returns
     -------
     RTCIceCandidate or None
-        None for the empty string, which ends the candidates (W3C WebRTC §4.8.1.1).
+        None for the empty string, the end of candidates (W3C WebRTC §4.8.1.1).
 
     Raises
     ------
     MalformedCandidateError
-        Says what is wrong with it.
+        When it cannot be used; the message has the reason.
     """
     try:
-        told = read(candidate, _Candidate)
-        return _parse_candidate(told) if told.candidate else None
+        fields = read(candidate, _Candidate)
+        return _parse_candidate(fields) if fields.candidate else None
     except ValueError as error:
         raise MalformedCandidateError(
             f"candidate from {peer_id!r} cannot be used: {error}"
@@ -117,18 +117,18 @@ def read_candidate(candidate: Mapping[str, Any], peer_id: str) -> RTCIceCandidat
 
 
 def _sdp_of(description: Mapping[str, Any], kind: str) -> str:
-    told = read(description, _Description)
-    if told.type != kind:
+    fields = read(description, _Description)
+    if fields.type != kind:
         raise ValueError(f"'type' must be {kind!r}")
-    return told.sdp
+    return fields.sdp
 
 
 def _parse(sdp: str) -> SessionDescription:
-    """Read SDP, and write it again as aiortc will each time it is asked for the description."""
+    """Parse SDP, and serialise it once, as aiortc does whenever the description is read."""
     try:
         session = SessionDescription.parse(sdp)
         str(session)
-    except Exception as error:  # aiortc's parser lets out whatever its parts raise
+    except Exception as error:  # aiortc's parser passes on any exception of its parts
         raise ValueError(f"its SDP cannot be read ({type(error).__name__}: {error})") from error
     return session
 
@@ -141,14 +141,14 @@ def _judge(session: SessionDescription, kind: str) -> None:
         if not rule(media):
             raise ValueError(fault)
     if kind == "answer" and (not media.dtls or media.dtls.role not in ("client", "server")):
-        raise ValueError("its 'setup' leaves open who begins the DTLS handshake")
+        raise ValueError("its 'setup' does not choose the DTLS client")
     for group in session.group:
         if group.semantic == "BUNDLE" and group.items != [media.rtp.muxId]:
-            raise ValueError("it bundles what is not there")
+            raise ValueError("its BUNDLE group names a media section that does not exist")
 
 
 def _with_direction(sdp: str, session: SessionDescription) -> str:
-    """Say what RFC 8866 §6.7 has a reader assume; aiortc assumes nothing."""
+    """Add the default direction of RFC 8866 §6.7, which aiortc does not assume."""
     if session.media[0].direction is not None:
         return sdp
     return sdp.rstrip("\r\n") + "\r\na=sendrecv\r\n"
@@ -173,22 +173,22 @@ def _few(candidates: list[RTCIceCandidate]) -> bool:
 # Candidates
 
 
-def _parse_candidate(told: _Candidate) -> RTCIceCandidate:
-    line = told.candidate
-    if told.mid is None and told.index is None:
+def _parse_candidate(fields: _Candidate) -> RTCIceCandidate:
+    line = fields.candidate
+    if fields.mid is None and fields.index is None:
         raise ValueError("it has neither 'sdpMid' nor 'sdpMLineIndex'")
     try:
         parsed = candidate_from_sdp(line.removeprefix("candidate:"))
     except (AssertionError, ValueError, IndexError) as error:
-        raise ValueError(f"{line[:200]!r} is none") from error
+        raise ValueError(f"{line[:200]!r} is not a candidate") from error
     if not _is_usable(parsed):
         raise ValueError(f"{line[:200]!r} is out of range")
-    parsed.sdpMid, parsed.sdpMLineIndex = told.mid, told.index
+    parsed.sdpMid, parsed.sdpMLineIndex = fields.mid, fields.index
     return parsed
 
 
 def _is_usable(candidate: RTCIceCandidate) -> bool:
-    """Whether its numbers fit the fields they end up in (RFC 8839 §5.1)."""
+    """Return whether a candidate's values are in their ranges (RFC 8839 §5.1)."""
     return (
         _matches(_HOST, candidate.ip)
         and 1 <= candidate.component <= 256

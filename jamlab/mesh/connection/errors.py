@@ -1,35 +1,35 @@
-"""What can be wrong with a call to the audio service: one class a mistake, one base for all."""
+"""Errors of the audio service, with one base class."""
 
 
 class MeshError(Exception):
-    """Base of what `jamlab.mesh` raises; whatever it is about, other connections play on."""
+    """Base class of the errors of `jamlab.mesh`; none of them affects other connections."""
 
 
 class UnknownPeerError(MeshError, KeyError):
-    """There is no connection to that peer."""
+    """No connection to the peer exists."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class DuplicatePeerError(MeshError):
-    """There is a connection to that peer already."""
+    """A connection to the peer exists already."""
 
 
 class PeerClosedError(MeshError):
-    """The connection was closed while the call was at work on it."""
+    """The connection was closed during the call."""
 
 
 class UnexpectedDescriptionError(MeshError):
-    """An offer or an answer the connection is not waiting for."""
+    """An offer or answer came that the connection does not expect."""
 
 
 class MalformedDescriptionError(MeshError, ValueError):
-    """A session description that cannot be read or used."""
+    """A session description cannot be read or used."""
 
 
 class MalformedCandidateError(MeshError, ValueError):
-    """An ICE candidate that cannot be read."""
+    """An ICE candidate cannot be read or used."""
 
 
 class NoLocalAudioError(MeshError):

@@ -1,4 +1,4 @@
-"""What the audio service reports, as values, and who is called with them."""
+"""Events of the audio service, and lists of listeners."""
 
 import contextlib
 import logging
@@ -28,21 +28,21 @@ class ConnectionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStateChange:
-    """A connection went from one state to another."""
+    """Change of a connection's state."""
 
     peer_id: str
     state: ConnectionState
     previous: ConnectionState
     at_s: float
-    """When, by the event loop's clock."""
+    """Time of the event loop's clock."""
     reason: str = ""
-    """Why, in words, where the state alone does not say."""
+    """Reason, when the state alone does not give it."""
     connection: int = 0
-    """Which of the service's connections: while one is replaced, there are two to a peer."""
+    """Number of the connection; a peer has two while one is replaced."""
 
 
 class IceConnectionState(StrEnum):
-    """State of a connection's ICE agent (W3C WebRTC §5.6.4)."""
+    """State of a connection's ICE transports (W3C WebRTC §5.6.4)."""
 
     NEW = "new"
     CHECKING = "checking"
@@ -55,20 +55,20 @@ class IceConnectionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IceConnectionStateChange:
-    """The ICE agent of a connection went from one state to another."""
+    """Change of a connection's ICE state."""
 
     peer_id: str
     state: IceConnectionState
     previous: IceConnectionState
     at_s: float
-    """When, by the event loop's clock."""
+    """Time of the event loop's clock."""
     connection: int
-    """Which of the service's connections."""
+    """Number of the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteStreamAdded:
-    """A peer's sound is there to be played."""
+    """A peer's stream can be played."""
 
     peer_id: str
     playout: Playout
@@ -76,9 +76,9 @@ class RemoteStreamAdded:
 
 @dataclass(frozen=True, slots=True)
 class RemoteStreamEnded:
-    """A peer sends no more sound, or its connection closes; one for each stream that was added.
+    """End of a stream: the peer ended it or its connection closes; one for each added stream.
 
-    A connection that only lost its stream (RTCP BYE) lives on, and still carries our sound.
+    After the end of the stream alone (RTCP BYE) the connection remains and carries our sound.
     """
 
     peer_id: str
@@ -89,19 +89,19 @@ RemoteStreamEvent = RemoteStreamAdded | RemoteStreamEnded
 
 @dataclass(frozen=True, slots=True)
 class PeerReport:
-    """Somebody in the room told us something that is not about a connection."""
+    """Message of a participant in the room that is not about a connection."""
 
     peer_id: str
     data: Mapping[str, Any]
-    """Unchecked: an object of at most `jamlab.signaling.messages.MAX_SIGNAL_BYTES` as JSON."""
+    """Not validated: an object of at most `jamlab.signaling.messages.MAX_SIGNAL_BYTES` as JSON."""
 
 
 class Listeners(list[Callable[[Event], None]]):
-    """Callbacks of one kind of event; one that raises is logged and the others are called."""
+    """Listeners to one kind of event; an exception in one is logged, and the others are called."""
 
     def add(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` from now on; returns how to stop that, harmless when called twice."""
-        entry = partial(listener)  # its own, so that a listener added twice is two
+        """Add a listener; return a function that removes it, harmless when called twice."""
+        entry = partial(listener)  # an object of its own: a listener may be added twice
         self.append(entry)
 
         def remove() -> None:
@@ -111,7 +111,7 @@ class Listeners(list[Callable[[Event], None]]):
         return remove
 
     def emit(self, event: Event) -> None:
-        """Call everyone."""
+        """Call all listeners."""
         for listener in tuple(self):
             try:
                 listener(event)

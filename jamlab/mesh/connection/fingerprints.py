@@ -1,10 +1,10 @@
-"""Whether a peer shows the same DTLS certificate as its name did before.
+"""Recognition of peers by the fingerprints of their DTLS certificates.
 
-A fingerprint is all that a peer is known by (RFC 8122): names are what a signalling service says
-they are. A participant of this package uses one certificate for all its connections, so another
-fingerprint under its name is another process: the same person come again, or somebody else. A
-browser makes a certificate for each connection unless it is told otherwise (W3C WebRTC §4.9), so
-that another one of those says nothing.
+A fingerprint is the only proof of a peer's identity (RFC 8122): names are claims of the signalling
+service. A participant of this package uses one certificate for all its connections, so a different
+fingerprint under its name means another process: the same person after a restart, or another
+person. A browser by default makes a certificate for each connection (W3C WebRTC §4.9), so a
+different fingerprint of a browser means nothing.
 """
 
 from collections import OrderedDict
@@ -14,22 +14,22 @@ _MOST_NAMES = 256
 
 
 class Identity(NamedTuple):
-    """By what a peer is known."""
+    """Identity of a peer."""
 
     fingerprint: str
-    """Of the certificate its connection was made with."""
+    """Fingerprint of the certificate of its connection."""
     lasts: bool
-    """Whether it says to be a participant of this package, who keeps its certificate."""
+    """Whether the peer claims to be a participant of this package, which keeps its certificate."""
 
 
 class KnownPeers:
-    """The latest identity of each name that was heard; of many names, those heard last."""
+    """The latest identity under each name; beyond a limit, of the names heard last."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Identity] = OrderedDict()
 
     def note(self, peer_id: str, identity: Identity) -> bool:
-        """Take note of who is heard; returns whether somebody of another key was before."""
+        """Note the identity of a peer; return whether the name had another key before."""
         known = self._known.pop(peer_id, identity)
         self._known[peer_id] = identity
         if len(self._known) > _MOST_NAMES:

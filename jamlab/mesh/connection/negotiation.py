@@ -1,8 +1,8 @@
-"""Offer, answer and candidates of one connection, step by step.
+"""Offer/answer negotiation and candidates of one connection, one step at a time.
 
-Steps run one at a time, in tasks of their own, to their end: aiortc loses sockets when it is
-cancelled, or closed, while it gathers candidates. So a caller that is cancelled only stops waiting,
-and closing waits for the step at work.
+Each step runs in a task of its own, to its end, because aiortc leaks sockets when it is cancelled
+or closed while it gathers candidates. A cancelled caller only stops waiting, and closing waits for
+the current step.
 """
 
 import asyncio
@@ -26,18 +26,18 @@ Result = TypeVar("Result")
 
 
 class Negotiation:
-    """What a connection and its peer agree on.
+    """The negotiation of one connection.
 
-    Every step raises `PeerClosedError` when `close` comes before its end.
+    Every step raises `PeerClosedError` when `close` is called before its end.
 
     Parameters
     ----------
     peer_id : str
-        The peer's name, for messages.
+        The peer's name, for error messages.
     connection : RTCPeerConnection
-        The connection; whoever made it closes it, after `close`.
+        The connection; its owner closes it, after `close`.
     quality : Quality
-        What we ask the peer for in our description.
+        Quality that our description asks the peer for.
     """
 
     def __init__(self, peer_id: str, connection: RTCPeerConnection, quality: Quality) -> None:
@@ -60,7 +60,7 @@ class Negotiation:
         Raises
         ------
         MalformedDescriptionError
-            When aiortc cannot use the offer. The connection is of no use then.
+            When aiortc cannot use the offer. The connection must then be closed.
         """
         return await self._step(lambda: self._make_answer(offer))
 
@@ -70,19 +70,19 @@ class Negotiation:
         Raises
         ------
         UnexpectedDescriptionError
-            When no answer is waited for.
+            When the connection does not wait for an answer.
         MalformedDescriptionError
-            When the answer does not fit our offer. The connection is of no use then.
+            When the answer does not match our offer. The connection must then be closed.
         """
         await self._step(lambda: self._take_answer(answer))
 
     async def take_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        """Take a candidate, now or once the remote description is there; None is the last.
+        """Add a candidate, now or once the remote description is set; None ends the candidates.
 
         Raises
         ------
         MalformedCandidateError
-            When aiortc refuses it, or there have been too many.
+            When aiortc refuses the candidate, or there were too many.
         """
         if self._candidates >= MAX_CANDIDATES:
             raise MalformedCandidateError(
@@ -92,7 +92,7 @@ class Negotiation:
         await self._step(lambda: self._take_candidate(candidate))
 
     async def close(self) -> None:
-        """Begin no more steps, and wait for the end of those begun."""
+        """Refuse further steps, and wait for the end of those begun."""
         self._closed = True
         await asyncio.gather(*self._steps, return_exceptions=True)
 
@@ -129,8 +129,8 @@ class Negotiation:
     async def _take_answer(self, answer: RTCSessionDescription) -> None:
         if self._connection.signalingState != "have-local-offer":
             raise UnexpectedDescriptionError(
-                f"an answer from {self._peer_id!r}, but the connection is "
-                f"{self._connection.signalingState!r} and waits for none: it is ignored"
+                f"answer from {self._peer_id!r} ignored: the connection's signalling state is "
+                f"{self._connection.signalingState!r}, and it does not wait for an answer"
             )
         await self._apply(answer)
 
@@ -150,7 +150,7 @@ class Negotiation:
             await self._connection.setRemoteDescription(description)
             for candidate in self._early_candidates:
                 await self._connection.addIceCandidate(candidate)
-        except Exception as error:  # aiortc lets out whatever its parts raise
+        except Exception as error:  # aiortc passes on any exception of its parts
             raise MalformedDescriptionError(
                 f"{description.type} from {self._peer_id!r} cannot be used: "
                 f"{error or type(error).__name__}"

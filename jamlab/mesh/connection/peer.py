@@ -1,15 +1,15 @@
-"""The connection to one peer: an aiortc peer connection, our track into it, its playout out of it.
+"""The connection to one peer: an aiortc peer connection, its outgoing track, its playout buffer.
 
 Theory of operation
 -------------------
-*Closing* is one task, whoever asks first: our user, a peer that closed its end, or lost consent. It
-says `CLOSED` when everything is released, never before.
+*Closing* is one task, started by the first cause: our user, a peer that closed its end, or lost
+consent. The state becomes `CLOSED` when everything is released, never before.
 
-*Flow.* aiortc knows no state ``disconnected`` and notices a dead peer only when ICE consent has
-failed for half a minute (RFC 7675), so the packets received are watched here. Time is counted in
-slices in which our own loop ran, so that a loop that stood still does not look like a silent peer.
-The ICE agent's states are told with that one among them, as a browser tells them.
-A peer that ended its stream (RTCP BYE) owes us no packets: from then on only ICE tells.
+*Flow.* aiortc has no state ``disconnected`` and detects a dead peer only after half a minute
+without ICE consent (RFC 7675), so received packets are counted here. Time is measured in slices in
+which our own loop ran, so that a stalled loop does not look like a silent peer. The ICE states
+include ``disconnected`` as well, as in a browser. A peer that ended its stream (RTCP BYE) sends no
+packets; from then on the state depends on ICE alone.
 """
 
 import asyncio
@@ -66,27 +66,26 @@ _SENDING = (ConnectionState.CONNECTED, ConnectionState.DISCONNECTED)
 
 
 class PeerConnection:
-    """Everything that belongs to one peer.
+    """One connection to a peer: negotiation, state, sent track and received stream.
 
     Parameters
     ----------
     peer_id : str
-        The peer's name, for events and messages.
+        The peer's name, for events and error messages.
     connection : RTCPeerConnection
         A new connection; it is closed with this object.
     number : int
-        Which connection of the service's it is, for events.
+        Number of the connection, for events.
     quality : Quality
-        What we ask the peer for in our description.
+        Quality that our description asks the peer for.
     connect_timeout_s : float
-        A connection that takes longer to be made has failed: aiortc alone would wait for ever on a
-        peer that never says its candidates are complete.
+        Time limit to connect: aiortc alone waits for ever when the peer never ends its candidates.
     flow_timeout_s : float
-        Silence on the wire after which the peer counts as disconnected.
+        Time without packets after which the state is `DISCONNECTED`.
     history_s : float
-        How long its playout remembers what became of packets.
+        Length of the playout buffer's history of packets.
     on_stream, on_state, on_ice_state : callable
-        Take the events.
+        Called with the events.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class PeerConnection:
         self.prepared = True
         """Whether no offer has been made or taken yet."""
         self.capture: Capture | None = None
-        """What the peer's description says of its sound."""
+        """Capture stated in the peer's description."""
         self._connection = connection
         self._negotiation = Negotiation(peer_id, connection, quality)
         self._connect_timeout_s = connect_timeout_s
@@ -136,13 +135,13 @@ class PeerConnection:
     # Sound
 
     def send(self, frame: EncodedFrame) -> None:
-        """Queue a frame for the peer; before the connection stands there is nobody to hear it."""
+        """Queue an Opus frame for the peer; it is dropped while the peer is not connected."""
         if self.is_sent_to:
             self._track.send(frame)
 
     @property
     def is_sent_to(self) -> bool:
-        """Whether frames go to the peer."""
+        """Whether Opus frames are sent to the peer."""
         return self.state in _SENDING
 
     def timestamp_origin(self) -> int | None:
@@ -152,18 +151,18 @@ class PeerConnection:
     # Figures
 
     async def statistics(self) -> RTCStatsReport:
-        """Return what aiortc has counted (W3C webrtc-stats)."""
+        """Return aiortc's statistics (W3C webrtc-stats)."""
         return await self._connection.getStats()
 
     @property
     def candidates(self) -> tuple[str, str] | None:
-        """Types of the local and the remote candidate our packets go between, when there are."""
+        """Types of the selected pair's local and remote candidate; None before a selection."""
         pair = candidate_pair(self._sender)
         return None if pair is None else (pair[0].type, pair[1].type)
 
     @property
     def identity(self) -> Identity | None:
-        """By what the peer is known; None before the handshake."""
+        """Identity of the peer; None before the DTLS handshake."""
         fingerprint = remote_fingerprint(self._sender)
         return None if fingerprint is None else Identity(fingerprint, self.capture is not None)
 
@@ -180,9 +179,9 @@ class PeerConnection:
         return await self._negotiation.answer(offer)
 
     async def accept_answer(self, answer: RTCSessionDescription) -> None:
-        """Take the peer's answer; the connection is then made in the background.
+        """Take the peer's answer; the connection is then established in the background.
 
-        Raises as `Negotiation.take_answer`; an answer that does not fit closes the connection.
+        Raises as `Negotiation.take_answer`; an answer that does not match closes the connection.
         """
         try:
             await self._negotiation.take_answer(answer)
@@ -191,10 +190,10 @@ class PeerConnection:
             raise
 
     async def add_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        """Take a candidate of the peer's; raises as `Negotiation.take_candidate`."""
+        """Add a candidate of the peer; raises as `Negotiation.take_candidate`."""
         await self._negotiation.take_candidate(candidate)
 
-    # What the connection tells
+    # Events of the connection
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
@@ -206,7 +205,7 @@ class PeerConnection:
         self._on_stream(RemoteStreamAdded(self.peer_id, playout))
 
     async def _await_end(self, track: MediaStreamTrack) -> None:
-        """No frame ever comes out of a diverted track, only its end."""
+        """Wait for the end of the track; a diverted track gives no frames."""
         with contextlib.suppress(MediaStreamError):
             await track.recv()
         self._end_stream()
@@ -261,7 +260,7 @@ class PeerConnection:
         return True
 
     def _change_ice(self, state: IceConnectionState) -> None:
-        """Note a state, but no return from a failure or to the beginning, which aiortc tells of."""
+        """Report an ICE state, except aiortc's changes from `FAILED` and back to `NEW`."""
         over = self._ice_state is IceConnectionState.FAILED and state is not _ICE_CLOSED
         if over or state in (self._ice_state, IceConnectionState.NEW):
             return
@@ -279,18 +278,18 @@ class PeerConnection:
 
     @property
     def closing(self) -> bool:
-        """Whether it is being closed, or is closed."""
+        """Whether the connection is closing or closed."""
         return self._closing is not None
 
     async def close(self) -> None:
-        """Close the connection and everything made for it. Closing twice is harmless.
+        """Close the connection and release everything. Closing twice is harmless.
 
-        Cancelled, it stops waiting; the connection closes nevertheless.
+        A cancelled call stops waiting; the connection closes nevertheless.
         """
         await asyncio.shield(self.begin_closing())
 
     def begin_closing(self, reason: str = "") -> asyncio.Task[None]:
-        """Begin to close, at once; returns the task that ends when everything is released."""
+        """Start closing; return the task that ends when everything is released."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._release(reason))
             self._end_stream()
@@ -304,7 +303,7 @@ class PeerConnection:
             await self._abandon_handshake()
             await self._connection.close()
         except Exception:
-            log.exception("the connection to %r did not close as it should", self.peer_id)
+            log.exception("the connection to %r could not be closed properly", self.peer_id)
         finally:
             self._end_stream()
             self._change(ConnectionState.CLOSED, reason)
@@ -315,11 +314,11 @@ class PeerConnection:
         await asyncio.gather(*self._watchers, return_exceptions=True)
 
     async def _abandon_handshake(self) -> None:
-        """If aiortc is at work on ICE and DTLS, end that and wait until it has noticed.
+        """End aiortc's ICE checks and DTLS handshake, if under way, and wait for their end.
 
-        It starts its sender, its receiver and the receiver's thread at the end of the handshake;
-        if it had been closed meanwhile, they would run for ever. Cancelled, this only stops
-        waiting: aiortc does not close a second time what it left half closed.
+        aiortc starts its sender, its receiver and the receiver's thread at the end of the
+        handshake; if it had been closed meanwhile, they would run for ever. A cancelled call only
+        stops waiting, because aiortc does not finish a half-done close when it is called again.
         """
         if self._sender.transport.transport.state == "new":
             return
@@ -340,7 +339,7 @@ class PeerConnection:
 
 
 def _add_opus_track(connection: RTCPeerConnection, track: EncodedTrack) -> RTCRtpSender:
-    """Have a connection carry a track as Opus only: what is encoded already cannot change codec."""
+    """Add a track to a connection as Opus only, because its frames are already encoded."""
     transceiver = connection.addTransceiver(track, "sendrecv")
     capabilities = RTCRtpSender.getCapabilities("audio").codecs
     transceiver.setCodecPreferences([c for c in capabilities if c.mimeType.lower() == "audio/opus"])

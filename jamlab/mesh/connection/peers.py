@@ -1,8 +1,8 @@
-"""The connections of a service: one to each peer that plays, and perhaps one that will replace it.
+"""The connections of a service: for each peer the one that plays, and at times its replacement.
 
-A replacement plays from the moment it stands; its stream, which is there before, is told of then,
-so that whoever listens sees one stream of a peer end before the next begins. When the one that
-plays is closed first, its replacement takes its place as it is.
+A replacement plays from the moment it is connected. The event of its stream, which began earlier,
+is held until then, so that listeners see the end of a peer's old stream before the start of the new
+one. When the connection that plays is closed first, its replacement takes its place in any state.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,12 +18,12 @@ from jamlab.mesh.connection.peer import PeerConnection
 
 
 class Peers:
-    """Who is connected, and by which connection.
+    """The connections to all peers.
 
     Parameters
     ----------
     on_stream : callable
-        Takes the events of the streams that play.
+        Called with the events of streams that play.
     """
 
     def __init__(self, on_stream: Callable[[RemoteStreamEvent], None]) -> None:
@@ -37,11 +37,11 @@ class Peers:
         return len(self._playing)
 
     def __iter__(self) -> Iterator[PeerConnection]:
-        """Iterate over those that play."""
+        """Iterate over the connections that play."""
         return iter(self._playing.values())
 
     def __getitem__(self, peer_id: str) -> PeerConnection:
-        """Return the connection to a peer that plays; raises `UnknownPeerError`."""
+        """Return the playing connection to a peer; raises `UnknownPeerError`."""
         try:
             return self._playing[peer_id]
         except KeyError:
@@ -51,34 +51,34 @@ class Peers:
 
     @property
     def names(self) -> frozenset[str]:
-        """Peers there is a connection to."""
+        """Names of the peers with a connection."""
         return frozenset(self._playing)
 
     @property
     def everybody(self) -> list[PeerConnection]:
-        """Every connection that is not closed yet, whatever it is for."""
+        """All connections that are not closed: playing, replacing and replaced."""
         parts = self._playing, self._replacements, self._replaced
         return [connection for part in parts for connection in part.values()]
 
     def playing(self, peer_id: str) -> PeerConnection | None:
-        """Return the connection to a peer that plays, if there is one."""
+        """Return the playing connection to a peer, if any."""
         return self._playing.get(peer_id)
 
     def replacement(self, peer_id: str) -> PeerConnection | None:
-        """Return the connection that will replace it, if there is one."""
+        """Return the replacement of a peer's connection, if any."""
         return self._replacements.get(peer_id)
 
     def newest(self, peer_id: str) -> PeerConnection:
-        """Return the connection that signals are about; raises `UnknownPeerError`."""
+        """Return the connection that signals apply to; raises `UnknownPeerError`."""
         return self._replacements.get(peer_id) or self[peer_id]
 
     def add(self, connection: PeerConnection) -> None:
-        """Add a connection: to play, or to replace the one that does."""
+        """Add a connection: to play, or as the replacement of the one that plays."""
         exists = connection.peer_id in self._playing
         (self._replacements if exists else self._playing)[connection.peer_id] = connection
 
     def note_stream(self, number: int, event: RemoteStreamEvent) -> None:
-        """Pass on what became of a connection's stream, once that plays."""
+        """Pass on a stream event, or hold it until its connection plays."""
         replacement = self._replacements.get(event.peer_id)
         if replacement is None or replacement.number != number:
             self._on_stream(event)
@@ -88,7 +88,7 @@ class Peers:
             self._held_streams.pop(number, None)
 
     def note_state(self, change: ConnectionStateChange) -> None:
-        """Let a replacement that stands play, and forget what is closed."""
+        """Let a connected replacement play, and remove a closed connection."""
         replacement = self._replacements.get(change.peer_id)
         replaces = replacement is not None and replacement.number == change.connection
         if replaces and change.state is ConnectionState.CONNECTED:

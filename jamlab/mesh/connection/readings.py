@@ -1,9 +1,9 @@
-"""What there is to read off a connection while it plays, at one moment.
+"""Readings: snapshots of a playing connection's statistics.
 
-Everything here was noted for other purposes: RTCP and transport statistics by aiortc (W3C
-webrtc-stats), packets and frames by the playout buffer, callbacks by what was sent in them. Nothing
-is added to the card's callback, and reading a second of it takes half a millisecond, for one peer
-with short frames as for five with long ones.
+All data exist for other purposes: RTCP and transport statistics in aiortc (W3C webrtc-stats),
+packets and frames in the playout buffer, times of callbacks in the list of sent frames. The card's
+callback does nothing extra, and a reading of one second takes half a millisecond, for one peer with
+short frames as for five peers with long ones.
 """
 
 import asyncio
@@ -28,25 +28,25 @@ from jamlab.mesh.connection.timeline import CardTimeline, Waits
 
 Item = TypeVar("Item")
 
-_TIMELINE_S = 0.5  # callbacks of so long tell when the card began
+_TIMELINE_S = 0.5  # callbacks of this period determine the card's timeline
 
 
 @dataclass(frozen=True, slots=True)
 class StreamReading:
-    """What the playout buffer of a peer's stream has noted."""
+    """Statistics of a peer's playout buffer."""
 
     played_frames: int
-    """Frames decoded since it began."""
+    """Frames decoded since its start."""
     concealed_frames: int
-    """Frames invented since it began."""
+    """Frames concealed since its start."""
     frame_frames: int | None
-    """Length of the peer's Opus frames; None before one was decoded."""
+    """Length of the peer's Opus frames; None before the first was decoded."""
     waits: Waits | None
-    """Of the packets that came lately; None when none did."""
+    """Mean waits of recent packets; None when there were none to be heard."""
     drift: float | None = None
-    """As of `Playout.drift`."""
+    """`Playout.drift`."""
     lag_s: float | None = None
-    """By how much our card's callbacks came too late lately; None before there was any."""
+    """Largest recent delay of our card's callbacks; None before the first."""
 
     @classmethod
     def of(
@@ -64,13 +64,13 @@ class StreamReading:
         playout : Playout
             The buffer, between two callbacks of its card.
         timeline : CardTimeline or None
-            The card's.
+            Timeline of the card, if known.
         captured_frames : int
-            Frames the card has captured so far, as many as it has asked for.
+            Frames that the card has captured so far, as many as it has pulled.
         since_s : float
-            Packets that came before are not looked at.
+            Earliest arrival of packets that are read.
         lag_s : float, optional
-            By how much the card's callbacks came too late meanwhile.
+            Largest delay of the card's callbacks since then.
         """
         counters = playout.counters
         lately = latest(playout.history, since_s, lambda packet: packet.arrival_s)
@@ -87,25 +87,25 @@ class StreamReading:
 
 
 NO_STREAM = StreamReading(0, 0, None, None)
-"""Of a peer whose stream is not there yet, or has ended."""
+"""Reading of a stream that has not begun, or has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class RtcpReading:
-    """What RTCP and the transport under it have counted since the connection began."""
+    """Statistics of RTCP and the transport since the start of the connection."""
 
     round_trip_s: float | None
-    """Smoothed round-trip time (RFC 3550 §6.4.1); None before the first report came back."""
+    """Smoothed round-trip time (RFC 3550 §6.4.1); None before the first receiver report."""
     packets_received: int
     packets_lost: int
-    """Packets expected less those received, below 0 when some came twice (RFC 3550 §6.4.1)."""
+    """Expected minus received packets, below 0 after duplicates (RFC 3550 §6.4.1)."""
     bytes_sent: int
-    """By the DTLS transport: RTP with its headers, SRTP tags and RTCP, without UDP and IP."""
+    """Bytes of the DTLS transport: RTP with headers, SRTP tags and RTCP, without UDP and IP."""
     bytes_received: int
 
     @classmethod
     def of(cls, report: RTCStatsReport) -> "RtcpReading":
-        """Pick what is wanted out of a connection's statistics."""
+        """Extract the values from a connection's statistics."""
         remote = _first(report.values(), RTCRemoteInboundRtpStreamStats)
         inbound = _first(report.values(), RTCInboundRtpStreamStats)
         transport = _first(report.values(), RTCTransportStats)
@@ -120,19 +120,19 @@ class RtcpReading:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What there was to read off a connection at one moment."""
+    """Statistics of a connection at one moment."""
 
     at_s: float
-    """When, by the event loop's clock."""
+    """Time of the event loop's clock."""
     peer_id: str
     connection: int
-    """Which of the service's connections."""
+    """Number of the connection."""
     rtcp: RtcpReading
     stream: StreamReading
     capture: Capture
-    """The peer's, or our own where the peer does not say."""
+    """The peer's capture, or our own when the peer does not state one."""
     candidates: tuple[str, str] | None
-    """Types of the local and the remote candidate its packets go between (RFC 8445 §5.1.1)."""
+    """Types of the selected pair's local and remote candidate (RFC 8445 §5.1.1)."""
 
 
 class Reader:
@@ -141,11 +141,11 @@ class Reader:
     Parameters
     ----------
     card : SoundCard
-        What plays them.
+        The card that plays them.
     encoder : FrameEncoder
-        What the card captures goes into it.
+        Encoder of the card's captured sound.
     sent : sequence of (position, seconds)
-        Capture position of each frame of ours and when it was sent, in order.
+        Capture position and time of each Opus frame sent, in order.
     """
 
     def __init__(
@@ -156,18 +156,18 @@ class Reader:
         self._sent = sent
 
     async def read(self, peers: Sequence[PeerConnection], within_s: float) -> list[Reading]:
-        """Read connections one by one, without those that are closing meanwhile.
+        """Read connections one by one, except those that close meanwhile.
 
         Parameters
         ----------
         peers : sequence of PeerConnection
             The connections.
         within_s : float
-            Packets that came earlier than that are not looked at.
+            Greatest age of packets that are read.
         """
         readings = []
         for peer in peers:
-            report = await peer.statistics()  # the loop goes round, so cards are called in between
+            report = await peer.statistics()  # lets the loop make the card's callbacks in between
             if not peer.closing:
                 readings.append(self._reading(peer, report, within_s))
         return readings
@@ -189,11 +189,11 @@ class Reader:
         )
 
     def _timeline(self, now_s: float, within_s: float) -> tuple[CardTimeline | None, float | None]:
-        """Return the card's timeline, if anything tells it, and how late its callbacks were."""
+        """Return the card's timeline, if it can be found, and the lag of its callbacks."""
         sent = latest(self._sent, now_s - max(within_s, _TIMELINE_S), lambda frame: frame[1])
-        told = [frame for frame in sent if frame[1] >= now_s - _TIMELINE_S]
+        recent = [frame for frame in sent if frame[1] >= now_s - _TIMELINE_S]
         card = self._card
-        timeline = CardTimeline.told_by(told, card.block_frames, card.round_trip_frames)
+        timeline = CardTimeline.from_sent(recent, card.block_frames, card.round_trip_frames)
         if timeline is not None:
             return timeline, timeline.lag_s(sent)
         last_s = next((sent_s for _, sent_s in reversed(self._sent)), None)
@@ -201,7 +201,7 @@ class Reader:
 
 
 def latest(items: Reversible[Item], since_s: float, time_of: Callable[[Item], float]) -> list[Item]:
-    """Return the last items of a history, back to the first that is older, in order."""
+    """Return the items at the end of a history that are not older than `since_s`, in order."""
     newest_first = takewhile(lambda item: time_of(item) >= since_s, reversed(items))
     return [*newest_first][::-1]
 

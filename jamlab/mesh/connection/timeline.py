@@ -1,20 +1,20 @@
-"""When a sound card's frames sound, by the event loop's clock, told from when it called back.
+"""Estimate of a sound card's timeline on the event loop's clock, from the times of its callbacks.
 
 Theory of operation
 -------------------
-A card calls back for block *k* when it has captured ``(k + 1) · B`` frames, or later: a loop that
-lags delays a callback and never hastens one. So the frames due at a callback, taken from the time
-it came, leave the time of frame 0 plus that callback's lag, and the smallest of several is the time
-of frame 0. The callbacks' times are those that `WebRTCAudioService.sent_frames` has anyway: an Opus
-frame is sent in the very callback that completes it.
+A card calls back for block *k* when it has captured ``(k + 1) · B`` frames, or later: a lagging
+loop delays a callback and never advances one. So the time of a callback minus the length of the
+frames due then is the time of frame 0 plus the callback's lag, and the smallest of several is the
+time of frame 0. The times of callbacks come from `WebRTCAudioService.sent_frames`: an Opus frame is
+sent in the callback that completes it.
 
-A packet that is read after the block that plays it should have begun to sound was played to nobody:
-a loop that stalled reads what came meanwhile, and then makes the callbacks it owes. Such packets
-have no wait, and count for none. One that is read after its callback was due, but before its block
-sounds, was waited for by the card: nothing waits for less than no time.
+A packet that is read after its block should have begun to play is not heard: a stalled loop reads
+the packets that came meanwhile, and then makes the callbacks that are due. Such packets are left
+out. For a packet that is read after its callback was due, but before its block plays, the card
+waited: no wait is counted as negative.
 
-What a callback with the count *n* returns sounds from frame ``n + R`` on, where *R* is the card's
-round trip less the block it captured meanwhile. There is no I/O and no clock here.
+The block that the callback with count *n* returns plays from frame ``n + R`` on, where *R* is the
+card's round trip minus the block it captured meanwhile. There is no I/O and no clock here.
 """
 
 import math
@@ -28,27 +28,27 @@ from jamlab.media.playout.counters import PlayedPacket
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Means over packets, in seconds, of what they waited for on their way to the loudspeaker."""
+    """Mean waits of packets on their way to the loudspeaker."""
 
     playout_s: float
     """From a packet's arrival to the callback that plays it."""
     card_s: float
-    """From that callback to when its first sample sounds."""
+    """From that callback to the playback of the packet's first sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardTimeline:
-    """When a card's frames are captured and played.
+    """Times at which a card's frames are captured and played.
 
     Parameters
     ----------
     began_s : float
-        When frame 0 was, by the loop's clock, as the latest callbacks tell. A card whose clock is
-        off by some parts per million has another one with every second that passes.
+        Time of frame 0 on the loop's clock, from the latest callbacks. With the drift of the card's
+        clock it changes by microseconds per second.
     block_frames : int
-        Length of its blocks.
+        Length of the card's blocks.
     round_trip_frames : int
-        From captured to played through the card alone.
+        Latency from capture to playback of the card alone.
     """
 
     began_s: float
@@ -56,15 +56,15 @@ class CardTimeline:
     round_trip_frames: int
 
     @classmethod
-    def told_by(
+    def from_sent(
         cls, sent: Sequence[tuple[int, float]], block_frames: int, round_trip_frames: int
     ) -> "CardTimeline | None":
-        """Read the timeline off frames sent; None when there are fewer than two.
+        """Estimate the timeline from sent frames; None for fewer than two.
 
         Parameters
         ----------
         sent : sequence of (position, seconds)
-            Capture position of each Opus frame and when it was sent, in order.
+            Capture position and time of each Opus frame sent, in order.
         block_frames, round_trip_frames : int
             The card's.
         """
@@ -72,25 +72,25 @@ class CardTimeline:
         return None if began_s is None else cls(began_s, block_frames, round_trip_frames)
 
     def lag_s(self, sent: Sequence[tuple[int, float]]) -> float:
-        """Return by how much the latest of some callbacks came too late.
+        """Return the largest lag of the callbacks that sent some frames.
 
         Parameters
         ----------
         sent : sequence of (position, seconds)
-            As of `told_by`, of any stretch of time.
+            As for `from_sent`, of any period.
         """
         latest_s = max(_began_s(sent, self.block_frames), default=self.began_s)
         return max(latest_s - self.began_s, 0.0)
 
     def waits(self, packets: Iterable[PlayedPacket], origin: int) -> Waits | None:
-        """Return what packets waited for on average; None when none could be heard.
+        """Return the mean waits of packets; None when none could be heard.
 
         Parameters
         ----------
         packets : iterable of PlayedPacket
-            What became of them.
+            The packets.
         origin : int
-            Frame of the card, counted in frames asked for, at which their playout began.
+            Frames the card had pulled at the start of their playout buffer.
         """
         slack_s = (self.round_trip_frames - self.block_frames) / SAMPLE_RATE
         playout_s, card_s, heard = 0.0, 0.0, 0
@@ -109,6 +109,6 @@ class CardTimeline:
 
 
 def _began_s(sent: Sequence[tuple[int, float]], block_frames: int) -> Iterator[float]:
-    """Yield what each callback tells of when frame 0 was: that, and its lag."""
+    """Yield each callback's estimate of the time of frame 0: that time plus the callback's lag."""
     for (_, sent_s), (end, _) in pairwise(sent):
         yield sent_s - math.ceil(end / block_frames) * block_frames / SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""What peers tell each other of their sound, and what is believed of it."""
+"""Announcements of a peer's capture and sound changes, and the checks of them."""
 
 import math
 from fractions import Fraction

@@ -72,7 +72,7 @@ def test_a_browsers_offer_is_passed_on_as_it_is():
 def test_an_answer_says_who_begins():
     chosen = replaced("actpass", "active")
     assert read_description({"type": "answer", "sdp": chosen}, "answer", "ada").sdp == chosen
-    with pytest.raises(MalformedDescriptionError, match="leaves open who begins"):
+    with pytest.raises(MalformedDescriptionError, match="does not choose the DTLS client"):
         read_description({"type": "answer", "sdp": CHROME}, "answer", "ada")
 
 
@@ -88,7 +88,7 @@ def test_no_direction_means_both():
         ("", "0 media sections"),
         ("v=0\r\n", "0 media sections"),
         (CHROME + CHROME[CHROME.index("m=audio") :], "2 media sections"),
-        (replaced("m=audio", "m=video"), "not one of audio"),
+        (replaced("m=audio", "m=video"), "media section is not audio"),
         (without("a=mid"), "'mid'"),
         (replaced("a=mid:0", "a=mid:" + "0" * 33), "'mid'"),
         (without("a=rtpmap:111").replace("a=fmtp:111", "a=x:"), "no Opus"),
@@ -99,13 +99,19 @@ def test_no_direction_means_both():
         (replaced("F7gI", "F" * 257), "'ice-ufrag'"),
         (without("a=ice-pwd"), "'ice-pwd'"),
         (replaced("x9cml/YzichV2+XlhiMu8gRT", "x" * 21), "'ice-pwd'"),
-        (without("a=setup"), "'setup' and 'fingerprint'"),
-        (without("a=fingerprint"), "'setup' and 'fingerprint'"),
+        (without("a=setup"), "'setup' or 'fingerprint'"),
+        (without("a=fingerprint"), "'setup' or 'fingerprint'"),
         (replaced("actpass", "whatever"), "cannot be read"),
         (replaced("extmap:4", "extmap:0"), "'extmap'"),
         (replaced("extmap:4", "extmap:256"), "'extmap'"),
-        (replaced("BUNDLE 0", "BUNDLE 1 0"), "bundles what is not there"),
-        (replaced("BUNDLE 0", "BUNDLE 0 0"), "bundles what is not there"),
+        (
+            replaced("BUNDLE 0", "BUNDLE 1 0"),
+            "BUNDLE group names a media section that does not exist",
+        ),
+        (
+            replaced("BUNDLE 0", "BUNDLE 0 0"),
+            "BUNDLE group names a media section that does not exist",
+        ),
         (replaced("c=IN IP4 192.0.2.10", "c=IN IP4 nowhere"), "cannot be read"),
         (replaced(" 51472 typ", " 65536 typ"), "out of range"),
         (replaced(" 51472 typ", " -1 typ"), "out of range"),
@@ -205,8 +211,8 @@ def test_the_empty_candidate_is_the_last():
         ({"candidate": GOOD, "sdpMid": 0, "sdpMLineIndex": 0}, "field 'sdpMid': expected `str"),
         ({"candidate": GOOD, "sdpMLineIndex": "0"}, "field 'sdpMLineIndex': expected `int"),
         ({"candidate": GOOD, "sdpMLineIndex": True}, "field 'sdpMLineIndex': expected `int"),
-        ({"candidate": "candidate:", "sdpMid": "0"}, "is none"),
-        ({"candidate": GOOD.replace("51472", "x"), "sdpMid": "0"}, "is none"),
+        ({"candidate": "candidate:", "sdpMid": "0"}, "is not a candidate"),
+        ({"candidate": GOOD.replace("51472", "x"), "sdpMid": "0"}, "is not a candidate"),
         ({"candidate": GOOD.replace("51472", "65536"), "sdpMid": "0"}, "out of range"),
         ({"candidate": GOOD.replace("192.0.2.10", "a/b"), "sdpMid": "0"}, "out of range"),
     ],

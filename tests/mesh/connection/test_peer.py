@@ -1,4 +1,4 @@
-"""Peers that end, vanish and come back, and closing at any moment."""
+"""Peers that end their stream, vanish or return, and closing at any moment."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""Which connection to a peer plays, and what is told of its streams."""
+"""The connection that plays of several to one peer, and the events of its streams."""
 
 import pytest
 

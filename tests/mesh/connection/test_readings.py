@@ -1,4 +1,4 @@
-"""What is read off real connections, against what their parts say of themselves."""
+"""Readings of real connections against the counters of their parts."""
 
 import asyncio
 import datetime

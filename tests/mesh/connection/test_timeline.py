@@ -1,4 +1,4 @@
-"""A card's time told from its callbacks, against cards whose time is known."""
+"""A card's timeline from its callbacks, against cards whose timeline is known."""
 
 import hypothesis.strategies as st
 import pytest
@@ -41,7 +41,7 @@ def test_it_began_when_it_did_but_for_the_smallest_lag(frame, block, lags_s):
     """Only callbacks that complete a frame are seen, and of the last frame the end is not known."""
     calls = callbacks(block, lags_s)
     sent = sent_in(calls, frame)
-    timeline = CardTimeline.told_by(sent, block, 2 * block)
+    timeline = CardTimeline.from_sent(sent, block, 2 * block)
     if len(sent) < 2:
         assert timeline is None
         return
@@ -51,8 +51,8 @@ def test_it_began_when_it_did_but_for_the_smallest_lag(frame, block, lags_s):
 
 
 def test_nothing_sent_tells_nothing():
-    assert CardTimeline.told_by([], 64, 128) is None
-    assert CardTimeline.told_by([(0, BEGAN_S)], 64, 128) is None
+    assert CardTimeline.from_sent([], 64, 128) is None
+    assert CardTimeline.from_sent([(0, BEGAN_S)], 64, 128) is None
 
 
 def test_frames_of_changing_length_tell_the_same():
@@ -63,7 +63,7 @@ def test_frames_of_changing_length_tell_the_same():
         done = min(captured for captured in ends if captured >= position + length)
         sent.append((position, ends[done]))
         position += length
-    assert CardTimeline.told_by(sent, 64, 128).began_s == pytest.approx(BEGAN_S, abs=1e-9)
+    assert CardTimeline.from_sent(sent, 64, 128).began_s == pytest.approx(BEGAN_S, abs=1e-9)
 
 
 def test_a_card_that_runs_fast_is_where_it_is_now():
@@ -71,7 +71,7 @@ def test_a_card_that_runs_fast_is_where_it_is_now():
     hour, block = 3600 * SAMPLE_RATE, 64
     card_rate = SAMPLE_RATE * (1 + 100e-6)
     sent = [(hour + n * block, BEGAN_S + (hour + (n + 1) * block) / card_rate) for n in range(700)]
-    timeline = CardTimeline.told_by(sent, block, 2 * block)
+    timeline = CardTimeline.from_sent(sent, block, 2 * block)
     now = hour + 700 * block
     told_s, true_s = timeline.began_s + now / SAMPLE_RATE, BEGAN_S + now / card_rate
     assert told_s == pytest.approx(true_s, abs=2e-4)
@@ -138,7 +138,7 @@ def stalled(stall_s, frame=120, block=64, periods=2, delay_frames=400, span_s=1.
 @given(st.floats(0, 1.5), st.sampled_from([64, 128, 480]), st.integers(0, 4000))
 def test_a_loop_that_stalled_makes_no_figure_below_nothing(stall_s, block, delay_frames):
     sent, packets = stalled(stall_s, block=block, delay_frames=delay_frames)
-    timeline = CardTimeline.told_by(sent, block, 2 * block)
+    timeline = CardTimeline.from_sent(sent, block, 2 * block)
     waits = timeline.waits(packets, 0)
     if waits is not None:
         assert waits.playout_s >= 0
@@ -148,7 +148,7 @@ def test_a_loop_that_stalled_makes_no_figure_below_nothing(stall_s, block, delay
 def test_packets_read_after_a_stall_made_the_wait_negative():
     """A stall of 0.9 s: the mean of all waits is below nothing, that of what was heard is right."""
     sent, packets = stalled(0.9, span_s=2.0)
-    timeline = CardTimeline.told_by(sent, 64, 128)
+    timeline = CardTimeline.from_sent(sent, 64, 128)
     called = [BEGAN_S + (p.output_frame // 64 + 1) * 64 / SAMPLE_RATE for p in packets]
     all_of_them = [at_s - p.arrival_s for at_s, p in zip(called, packets, strict=True)]
     assert sum(all_of_them) / len(packets) < -0.1
@@ -158,7 +158,7 @@ def test_packets_read_after_a_stall_made_the_wait_negative():
 
 def test_a_loop_that_is_on_time_does_not_lag():
     sent, _ = stalled(0.0)
-    assert CardTimeline.told_by(sent, 64, 128).lag_s(sent) == pytest.approx(0, abs=1e-9)
+    assert CardTimeline.from_sent(sent, 64, 128).lag_s(sent) == pytest.approx(0, abs=1e-9)
 
 
 def test_without_packets_there_are_no_waits():
