@@ -1,1 +1,1 @@
-"""How peers find each other: messages, and the channels that carry them."""
+"""Signalling: the messages between participants, and the channels that carry them."""

@@ -1,4 +1,4 @@
-"""The interface between a session and whatever carries its signals."""
+"""Interface of signalling channels."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -7,12 +7,12 @@ from jamlab.signaling.messages import ChannelEvent, Signal
 
 
 class NameTakenError(ValueError):
-    """Somebody in the room has that name already."""
+    """The name is in use in the room."""
 
 
 def name_taken(name: str) -> NameTakenError:
-    """Return the error that says whose name is taken."""
-    return NameTakenError(f"there is a {name!r} in the room: join under another name")
+    """Return the error for a name that is in use."""
+    return NameTakenError(f"the name {name!r} is taken in the room: join under another name")
 
 
 class SignalingError(ConnectionError):
@@ -20,47 +20,47 @@ class SignalingError(ConnectionError):
 
 
 class Membership(Protocol):
-    """One peer's place in a room."""
+    """One participant's membership of a room."""
 
     peer_id: str
-    """The member's own name."""
+    """The participant's own name."""
 
     @property
     def peers(self) -> frozenset[str]:
-        """Everybody else in the room now."""
+        """Names of the other participants in the room."""
 
     def events(self) -> AsyncIterator[ChannelEvent]:
-        """Yield what happens, in order, until this member leaves; for one reader, once."""
+        """Yield events in order until the participant leaves; for one reader, once."""
 
     async def send(self, signal: Signal) -> None:
-        """Send a signal; one to oneself, or to somebody who is gone, is lost in silence.
+        """Send a signal; one to the sender itself, or to a peer that has left, is dropped.
 
-        Signals to one peer arrive in order. While signalling is lost they are kept for a while;
-        one that may have been on its way just then is sent again, so it may arrive twice.
+        Signals to one peer arrive in order. While signalling is lost they are kept for a time
+        limit; a signal that was not confirmed at the loss is sent again, so it may arrive twice.
         """
 
     async def leave(self) -> None:
-        """Go out of the room. Leaving twice is harmless."""
+        """Leave the room. Leaving twice is harmless."""
 
 
 class Channel(Protocol):
-    """A room somewhere."""
+    """A signalling room."""
 
     async def join(self, peer_id: str) -> Membership:
-        """Come into the room.
+        """Join the room.
 
-        Those who are in it hear `PeerJoined`, the newcomer does not hear of them: of any two
-        members one is told to begin. When two come at the same moment both may be told, never
-        neither.
+        The participants in the room get `PeerJoined`, and the newcomer gets no event for them: of
+        any two participants one is told to make the offer. When two join at the same moment both
+        may get the event, never neither.
 
         Raises
         ------
         NameTakenError
             When the name is taken.
         SignalingError
-            When there is a service to be reached, and it cannot be.
+            When the signalling service cannot be reached, does not answer, or refuses.
 
         Notes
         -----
-        Cancelled, it leaves nothing behind: nobody is in the room then.
+        A cancelled call leaves the room and releases everything.
         """

@@ -1,4 +1,4 @@
-"""Where a signalling service is, and the key to it: given, or from the environment."""
+"""URL and key of a signalling service, from arguments or the environment."""
 
 import os
 from dataclasses import dataclass, field
@@ -16,27 +16,27 @@ _PATH = "/realtime/v1"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the service is, and the key to it.
+    """URL and key of a signalling service.
 
     Raises
     ------
     ValueError
-        The URL cannot be one of a Realtime service.
+        When the URL cannot be that of a Realtime service.
     """
 
     url: str
-    """``https://PROJECT.supabase.co``, or the address of a socket, such as
-    ``wss://…/realtime/v1``; once made, always the latter."""
+    """Given as ``https://PROJECT.supabase.co`` or as a socket's URL, ``wss://…/realtime/v1``; the
+    attribute is always the latter."""
     key: str = field(repr=False)
 
     @classmethod
     def find(cls, url: str | None = None, key: str | None = None) -> "Endpoint":
-        """Return the endpoint given, or what the environment says where nothing is.
+        """Return the endpoint, with the environment's URL or key in place of a missing one.
 
         Raises
         ------
         ValueError
-            The URL or the key is missing, or the URL cannot be one.
+            When the URL or the key is missing, or the URL is not valid.
         """
         return cls(
             _setting(url, URL_VARIABLE, "URL", "--hub"), _setting(key, KEY_VARIABLE, "key", "--key")
@@ -52,14 +52,17 @@ def _socket_url(url: str) -> str:
         valid = parts.scheme in _SCHEMES and parts.hostname and parts.port != 0
     except ValueError:
         valid = False
-    # the URL is not repeated: what should not be in it may be the key
+    # errors do not repeat the URL, because it may contain the key
     if not valid:
         raise ValueError(
-            "a signalling URL is https://PROJECT.supabase.co or ws://HOST:PORT/…, this one has no "
-            "such scheme, host and port"
+            "the signalling URL has no valid scheme, host or port: give "
+            "https://PROJECT.supabase.co or ws://HOST:PORT/…"
         )
     if parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("a signalling URL holds no key, user or query: give the key by itself")
+        raise ValueError(
+            "the signalling URL contains a key, user or query: give the URL without, and the key "
+            "separately"
+        )
     path = parts.path.rstrip("/").removesuffix("/websocket")
     return urlunsplit((_SCHEMES[parts.scheme], parts.netloc, path or _PATH, "", ""))
 

@@ -1,4 +1,4 @@
-"""A signalling room inside this process: for tests, and for a mesh measured on one machine."""
+"""In-memory signalling channel, for tests and for measurements on one machine."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from jamlab.signaling.messages import ChannelEvent, PeerJoined, PeerLeft, Signal
 
 
 class MemoryChannel:
-    """A room whose members are objects of this process.
+    """A signalling room in this process.
 
     Examples
     --------
@@ -27,11 +27,11 @@ class MemoryChannel:
 
     @property
     def members(self) -> frozenset[str]:
-        """Who is in the room now."""
+        """Names of the participants in the room."""
         return frozenset(self._members)
 
     async def join(self, peer_id: str) -> "MemoryMembership":
-        """Come into the room; the others hear of it.
+        """Join the room; the other participants get `PeerJoined`.
 
         Raises
         ------
@@ -46,13 +46,13 @@ class MemoryChannel:
         return member
 
     def deliver(self, signal: Signal) -> None:
-        """Hand a signal to its target, if it is there."""
+        """Deliver a signal to its target, if that is in the room."""
         target = self._members.get(signal.target_peer_id)
         if target is not None:
             target.hear(signal)
 
     def remove(self, member: "MemoryMembership") -> None:
-        """Take a member out, if it is in; the others hear of it."""
+        """Remove a participant, if it is in the room; the others get `PeerLeft`."""
         if self._members.get(member.peer_id) is member:
             del self._members[member.peer_id]
             self._tell_all(PeerLeft(member.peer_id))
@@ -63,7 +63,7 @@ class MemoryChannel:
 
 
 class MemoryMembership:
-    """One peer's place in a `MemoryChannel`."""
+    """One participant's membership of a `MemoryChannel`."""
 
     def __init__(self, peer_id: str, channel: MemoryChannel) -> None:
         self.peer_id = peer_id
@@ -72,24 +72,24 @@ class MemoryMembership:
 
     @property
     def peers(self) -> frozenset[str]:
-        """Everybody else in the room now."""
+        """Names of the other participants in the room."""
         return self._channel.members - {self.peer_id}
 
     def hear(self, event: ChannelEvent) -> None:
-        """Queue an event for this member."""
+        """Queue an event for this participant."""
         self._heard.put_nowait(event)
 
     async def events(self) -> AsyncIterator[ChannelEvent]:
-        """Yield what happens, in order, until this member leaves."""
+        """Yield events in order until the participant leaves."""
         while (event := await self._heard.get()) is not None:
             yield event
 
     async def send(self, signal: Signal) -> None:
-        """Send a signal; one to oneself, or to somebody who is gone, is lost in silence."""
+        """Send a signal; one to the sender itself, or to a peer that has left, is dropped."""
         if signal.target_peer_id != self.peer_id:
             self._channel.deliver(signal)
 
     async def leave(self) -> None:
-        """Go out of the room. Leaving twice is harmless."""
+        """Leave the room. Leaving twice is harmless."""
         self._channel.remove(self)
         self._heard.put_nowait(None)

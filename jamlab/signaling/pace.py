@@ -1,19 +1,19 @@
-"""How fast a service may be asked, and how soon again after it failed."""
+"""Rate limits (token bucket) and exponential backoff."""
 
 from random import Random
 
 
 class TokenBucket:
-    """Permission to do `rate_per_s` things a second on average, and `burst` at once.
+    """Rate limit: `rate_per_s` on average, and `burst` at once.
 
     In any T seconds it permits at most ``burst + rate_per_s * T``.
 
     Parameters
     ----------
     rate_per_s : float
-        How fast it fills.
+        Tokens added per second.
     burst : float
-        How much it holds; it starts full.
+        Capacity in tokens; the bucket starts full.
     """
 
     def __init__(self, rate_per_s: float, burst: float) -> None:
@@ -23,20 +23,20 @@ class TokenBucket:
         self._filled_at_s: float | None = None
 
     def wait_s(self, cost: float, now_s: float) -> float:
-        """Return how long until `cost` can be taken; what costs more than all takes all."""
+        """Return the time until `cost` can be taken; a cost above the capacity takes all tokens."""
         self._fill(now_s)
         return max(0.0, min(cost, self._burst) - self._tokens) / self._rate_per_s
 
     def take(self, cost: float, now_s: float) -> bool:
-        """Take `cost`, if it is there."""
-        # a remainder too small to be waited for by the clock counts as nothing
+        """Take `cost` tokens, if available; return whether they were."""
+        # a shortage shorter than the clock's resolution does not count
         if self.wait_s(cost, now_s) > 1e-6:
             return False
         self._tokens -= min(cost, self._burst)
         return True
 
     def is_full(self, now_s: float) -> bool:
-        """Return whether nothing has been taken lately: a new one would permit the same."""
+        """Return whether the bucket is full, so that a new one would permit the same."""
         self._fill(now_s)
         return self._tokens >= self._burst
 
@@ -48,19 +48,19 @@ class TokenBucket:
 
 
 def backoff_s(attempt: int, random: Random, *, first_s: float, most_s: float) -> float:
-    """Return how long to wait before an attempt: twice as long each time, with jitter, capped.
+    """Return the wait before an attempt: exponential backoff with jitter.
 
-    The jitter is the upper half, so that those who lost a service together do not all come back at
-    the same moment, and nobody comes back at once.
+    The jitter covers the upper half of the wait, so that clients that lost a service together do
+    not return at the same moment, and none returns at once.
 
     Parameters
     ----------
     attempt : int
-        How many attempts failed before, from 0.
+        Number of failed attempts.
     random : Random
-        Where the jitter comes from.
+        Source of the jitter.
     first_s, most_s : float
-        The longest wait before the first attempt, and before any.
+        Longest wait before the first attempt, and before any attempt.
     """
     longest_s = min(most_s, first_s * 2.0 ** min(attempt, 32))
     return longest_s * random.uniform(0.5, 1.0)

@@ -283,7 +283,7 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--hub", "nonsense", "--key", "x"], "a signalling URL is"),
+        (["--hub", "nonsense", "--key", "x"], "the signalling URL has no valid"),
         (["--hub", "ws://127.0.0.1:1", "--key", "x"], "cannot be reached"),
         (["--hub", "ws://127.0.0.1:1"], "has no key"),
         (["--hub", "ws://127.0.0.1:1", "--key", "x", "--name", ""], "1 to"),

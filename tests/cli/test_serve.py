@@ -125,7 +125,7 @@ def test_an_option_comes_before_the_environment(monkeypatch, options, environmen
     ("options", "words"),
     [
         (["--host", "0.0.0.0", "--key", "jamlab"], "at least 12"),
-        (["--allow-origin", "jam.example"], "no origin"),
+        (["--allow-origin", "jam.example"], "not an origin"),
         (["--port", "70000"], "choose another"),
     ],
 )

@@ -1,7 +1,7 @@
-"""What every signalling channel keeps to, whatever carries the signals.
+"""Contract tests of all signalling channels.
 
-A room, for these tests, is something that makes channels into one room: each member comes through
-a channel of its own, as on machines of their own.
+Here a room makes channels into one room: each participant joins through a channel of its own, as on
+a machine of its own.
 """
 
 import asyncio
@@ -119,7 +119,7 @@ class ChannelContract:
 
     async def test_a_name_is_taken_until_its_bearer_leaves(self, room):
         async with people(room, "ada ben") as (ada, ben):
-            with pytest.raises(NameTakenError, match="there is a 'ada' in the room: join under"):
+            with pytest.raises(NameTakenError, match="'ada' is taken in the room: join under"):
                 await room.channel().join("ada")
             await ben.member.send(offer("ben", "ada"))
             await ada.hears(PeerJoined("ben"), offer("ben", "ada"))

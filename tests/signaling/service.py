@@ -1,8 +1,8 @@
 """A small Realtime service for tests, which behaves like the hosted one where the hub does not.
 
-It lets two sockets have the same name, keeps the presence of sockets it lost for as long as it is
-told to, and misbehaves on demand. Written from the protocol (Phoenix channels, vsn 1.0.0), apart
-from the hub, so that the client is not tested against its own author's reading of it only.
+Two sockets may have the same name, the presence of a lost socket stays for a configured time, and
+it misbehaves on demand. It is written from the protocol (Phoenix channels, vsn 1.0.0),
+independently of the hub, so that the client is tested against a second reading of the protocol.
 """
 
 import asyncio

@@ -51,7 +51,7 @@ def test_urls_of_the_service(given_url, socket_url):
     ],
 )
 def test_a_url_that_cannot_be_one_is_not_repeated(url):
-    with pytest.raises(ValueError, match="a signalling URL") as caught:
+    with pytest.raises(ValueError, match="the signalling URL") as caught:
         Endpoint(url, SECRET)
     assert SECRET not in str(caught.value)
 

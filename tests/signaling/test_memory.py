@@ -1,4 +1,4 @@
-"""What is the in-memory channel's own; what all channels do is in the contract."""
+"""Tests of the in-memory channel beyond the contract of all channels."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What `Rooms` asks for, and what it counts."""
+"""Actions that `Rooms` returns for its sockets, and its counters."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,17 +11,17 @@ from jamlab.signaling.hub.phoenix import Message
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message to each of some sockets."""
+    """Send a message to one or more sockets."""
 
     sockets: tuple[int, ...]
     message: Message
     sender: int = OWN
-    """The socket whose message it is; by default it is the hub's."""
+    """Socket that the message came from; by default the hub itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a socket, which is forgotten in the rooms already."""
+    """Close a socket, which is already removed from the rooms."""
 
     socket: int
     code: CloseCode
@@ -30,7 +30,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Ping a socket, and call `Rooms.answer` when it answers."""
+    """Ping a socket, and call `Rooms.answer` on its pong."""
 
     socket: int
 
@@ -40,24 +40,24 @@ Action: TypeAlias = Send | Close | Ping
 
 @dataclass(slots=True)
 class HubCounters:
-    """What a hub has done."""
+    """Counters of a hub."""
 
     joins: int = 0
-    """Members admitted."""
+    """Admitted joins."""
     broadcasts: int = 0
-    """Broadcasts passed on."""
+    """Forwarded broadcasts."""
     refused: int = 0
     """Messages answered with an error."""
     forged: int = 0
-    """Signals refused because they were in somebody else's name, or in nobody's."""
+    """Signals refused because their sender's name was missing or another participant's."""
     malformed: int = 0
     """Sockets closed for a frame that is not a message."""
     floods: int = 0
     """Sockets closed for sending too much."""
     evicted: int = 0
-    """Sockets closed for not answering when somebody asked for a name they bore, or when its owner
-    came again."""
+    """Sockets closed because another client took over their name: they did not answer a ping, or
+    the client had the name's secret."""
     slow: int = 0
-    """Sockets closed for not reading what the hub says."""
+    """Sockets closed for not reading the hub's own messages."""
     withheld: int = 0
-    """Broadcasts that one client did not get, for it had not read its sender's earlier ones."""
+    """Broadcasts withheld from a client that had not read the sender's earlier ones."""

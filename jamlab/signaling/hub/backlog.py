@@ -1,9 +1,9 @@
-"""Messages that wait for one client of a hub, counted by sender.
+"""Accounting of the unsent messages to one client of a hub, by sender.
 
-Whoever reads slowly is not to lose its place because somebody else sends fast. So each sender has
-a share of what may wait for a client, and what goes beyond that is withheld from that client; the
-hub's own words, which a client cannot do without, are not counted with it. One message that can be
-a signal is always taken of a sender of whom nothing waits: others cannot use up its share.
+A slow client must not be dropped because another client sends fast. So each sender has a share of
+the client's buffer, and further messages are withheld from that client. The hub's own messages,
+which a client needs, are counted separately. A sender without unsent messages may always send one
+as long as a signal, so other senders cannot use up its share.
 """
 
 from collections import Counter, deque
@@ -11,31 +11,25 @@ from collections import Counter, deque
 from jamlab.signaling.hub.limits import Limits
 
 OWN = 0
-"""Stands for the hub among senders, whose numbers begin at 1."""
+"""The hub's number as a sender; clients' numbers begin at 1."""
 
 
 class Backlog:
-    """What waits for one client.
-
-    Parameters
-    ----------
-    limits : Limits
-        How much may.
-    """
+    """Unsent messages to one client, within a hub's limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._queued: deque[tuple[int, int]] = deque()  # whose, and how many bytes
+        self._queued: deque[tuple[int, int]] = deque()  # sender, and length in bytes
         self._waiting: Counter[int] = Counter()
         self._total = 0
 
     @property
     def is_too_long(self) -> bool:
-        """Whether the client has not read too much of what the hub itself says."""
+        """Whether too many bytes of the hub's own messages are unsent."""
         return self._waiting[OWN] > self._limits.unsent_bytes
 
     def drain(self, unsent_bytes: int) -> None:
-        """Note that only so many bytes wait still: those that came last."""
+        """Note that only the last `unsent_bytes` are still unsent."""
         while self._queued and self._total - self._queued[0][1] >= unsent_bytes:
             sender, length = self._queued.popleft()
             self._total -= length
@@ -44,7 +38,7 @@ class Backlog:
                 del self._waiting[sender]
 
     def takes(self, sender: int, length: int) -> bool:
-        """Return whether a message of another client's may be added."""
+        """Return whether a message from another client may be added."""
         limits, waiting = self._limits, self._waiting[sender]
         if waiting and waiting + length > limits.sender_unsent_bytes:
             return False
@@ -53,7 +47,7 @@ class Backlog:
         return fits or (not waiting and length <= limits.signal_bytes)
 
     def add(self, sender: int, length: int) -> None:
-        """Note that a message waits."""
+        """Add an unsent message."""
         self._queued.append((sender, length))
         self._waiting[sender] += length
         self._total += length

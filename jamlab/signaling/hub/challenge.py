@@ -1,16 +1,16 @@
-"""Who gets a name that is taken.
+"""Liveness check of the holder of a name when another client joins under that name.
 
-Whoever asks for it waits, while its bearer is asked for a sign of life::
+The applicant waits while the holder is pinged::
 
     join ──▶ is the name free? ──yes──▶ admitted ◀──┐
                   │ no                              │
-                  ▼                                 │ name given up, bearer's socket lost,
-            bearer is pinged ───────────────────────┤ or no answer in time: its socket is closed
+                  ▼                                 │ name given up, holder's socket lost,
+            holder is pinged ───────────────────────┤ or no pong in time: its socket is closed
                   │                                 │
-                  ▼ it answers                      │
-               refused                 who asks meanwhile waits for the same answer
+                  ▼ pong                            │
+               refused                further applicants wait for the same pong
 
-So a member whose network died gets the name back, and nobody else gets it.
+So a participant whose network died gets its name back, and a live one keeps it.
 """
 
 import math
@@ -23,7 +23,7 @@ from jamlab.signaling.hub.subscription import Subscription
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """Somebody who asked to be let in."""
+    """A pending join."""
 
     socket: Socket
     join: Message
@@ -38,12 +38,12 @@ class _Challenge:
 
 
 class Challenges:
-    """The bearers who are asked for a sign of life, and those who wait for it.
+    """The pinged holders of names, and the applicants that wait for their pongs.
 
     Parameters
     ----------
     patience_s : float
-        How long a bearer has to answer.
+        Time limit for a pong.
     """
 
     def __init__(self, patience_s: float) -> None:
@@ -51,7 +51,7 @@ class Challenges:
         self._challenges: dict[Socket, _Challenge] = {}
 
     def add(self, bearer: Socket, applicant: Applicant, now_s: float) -> bool:
-        """Have somebody wait for a bearer; returns whether the bearer has to be asked now."""
+        """Add an applicant for a holder's name; return whether the holder must be pinged now."""
         is_new = bearer not in self._challenges
         if is_new:
             self._challenges[bearer] = _Challenge(now_s + self._patience_s)
@@ -59,17 +59,17 @@ class Challenges:
         return is_new
 
     def waiting(self, socket: Socket) -> int:
-        """Return for how many names a socket waits."""
+        """Return the number of names that a socket waits for."""
         challenges = self._challenges.values()
         return sum(a.socket is socket for c in challenges for a in c.applicants)
 
     def answer(self, bearer: Socket) -> list[Applicant]:
-        """Note a sign of life; returns who has waited in vain."""
+        """Note a holder's pong; return the applicants that are refused by it."""
         challenge = self._challenges.pop(bearer, None)
         return challenge.applicants if challenge else []
 
     def release(self, bearer: Socket) -> list[Applicant]:
-        """Return, and forget, those who wait for a name that is the bearer's no longer."""
+        """Remove and return the applicants for names that the holder no longer has."""
         if bearer not in self._challenges:
             return []
         names = bearer.names
@@ -78,7 +78,7 @@ class Challenges:
         return [a for a in applicants if (a.join.topic, a.key) not in names]
 
     def withdraw(self, socket: Socket, topic: str | None = None) -> None:
-        """Forget that a socket waits for a name in a room, or in any."""
+        """Remove a socket's applications in a room, or in all."""
         for bearer, challenge in list(self._challenges.items()):
             others = [
                 a
@@ -88,12 +88,12 @@ class Challenges:
             self._keep(bearer, others)
 
     def overdue(self, now_s: float) -> Socket | None:
-        """Return a bearer who did not answer in time, if there is one."""
+        """Return a holder that has not answered in time, if any."""
         overdue = (b for b, c in self._challenges.items() if c.deadline_s <= now_s)
         return next(overdue, None)
 
     def next_at_s(self) -> float:
-        """Return when the next bearer's time is up, infinity for none."""
+        """Return the next deadline of a pong; infinity for none."""
         return min((c.deadline_s for c in self._challenges.values()), default=math.inf)
 
     def _keep(self, bearer: Socket, applicants: list[Applicant]) -> None:

@@ -1,8 +1,9 @@
-"""Who may open a socket to a hub: the key, and the version, path, Host and Origin of a request.
+"""Checks of a WebSocket request to a hub: path, Host, Origin, key and protocol version.
 
-A browser lets any page open a WebSocket to any address, this machine's own among them, and says
-whose page it is in Origin (RFC 6455 §10.2). A page whose name its owner has just pointed at this
-machine (DNS rebinding) even seems to be the hub's own; but its name is in Host, and no hub's.
+A browser lets any page open a WebSocket to any address, including this machine's own, and states
+the page's origin in Origin (RFC 6455 §10.2). With DNS rebinding, an attacker's host name points at
+this machine, and its page appears to be the hub's own; but then Host has that name, which is not a
+name of the hub.
 """
 
 import hmac
@@ -20,10 +21,10 @@ from websockets.http11 import Request, Response
 from jamlab.signaling.hub.phoenix import Version
 
 PATH = "/socket"
-"""Where a hub is: the path of self-hosted Realtime. The hosted one's serves as well."""
+"""Path of a hub, as of self-hosted Realtime; that of the hosted service works as well."""
 
 SHORTEST_KEY = 12
-"""Characters of the shortest key where others can reach the hub, and try some."""
+"""Least length of a key when other machines can reach the hub, and guess."""
 
 _PATHS = {f"{base}/websocket" for base in (PATH, "/realtime/v1")}
 _HEADERS = ("x-api-key", "apikey")
@@ -31,30 +32,30 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class HubError(ValueError):
-    """A hub that cannot be where or as it was told to be."""
+    """A hub cannot be opened at an address or with its parameters."""
 
 
 def check_key(key: str, host: str) -> None:
-    """Check that a hub may be at an address with a key.
+    """Check that a hub may listen at an address with a key.
 
     Raises
     ------
     HubError
-        There is no key, or a short one where others can reach the hub.
+        When the key is missing, or short although other machines can reach the hub.
     """
     if not key:
-        raise HubError("a hub has a key: give one that is not empty")
+        raise HubError("the hub's key is empty: give a key")
     if not key.isprintable():
-        raise HubError("a hub's key is typed and sent as text: give one of printable characters")
+        raise HubError("the hub's key has control characters: give a key of printable characters")
     if len(key) < SHORTEST_KEY and not is_loopback(host):
         raise HubError(
-            f"others can reach a hub at {host!r} and guess a key of {len(key)} characters: give "
-            f"one of at least {SHORTEST_KEY}, or none to have one made"
+            f"other machines can reach a hub at {host!r} and guess a key of {len(key)} characters: "
+            f"give one of at least {SHORTEST_KEY} characters, or none for a random key"
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address is surely one that only this machine reaches."""
+    """Return whether an address is certainly reachable from this machine only."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -62,12 +63,12 @@ def is_loopback(host: str) -> bool:
 
 
 def read_origin(origin: str) -> str:
-    """Return an origin as it is compared: lower case, without the scheme's own port.
+    """Return an origin in its form for comparison: lower case, with an explicit port.
 
     Raises
     ------
     HubError
-        It is not the origin of pages (RFC 6454 §6.2).
+        When it is not the origin of web pages (RFC 6454 §6.2).
     """
     try:
         parts = urlsplit(origin.lower())
@@ -76,22 +77,22 @@ def read_origin(origin: str) -> str:
     except ValueError:
         host, bare = None, False
     if host is None or not bare or parts.scheme not in _PORTS:
-        raise HubError(f"{origin!r} is no origin: give one such as https://example.org:8000")
+        raise HubError(f"{origin!r} is not an origin: give one such as https://example.org:8000")
     netloc = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{netloc}:{port or _PORTS[parts.scheme]}"
 
 
 def read_host(name: str) -> str:
-    """Return a host's name or address as it is compared: lower case, without brackets or last dot.
+    """Return a host in its form for comparison: lower case, without brackets or final dot.
 
     Raises
     ------
     HubError
-        It has a scheme or a port, or is none.
+        When it has a scheme or port, or is not a host.
     """
     host = name.lower().removeprefix("[").removesuffix("]").rstrip(".")
     if not host or set(host) & set("/@?#[] ") or (":" in host and not _is_address(host)):
-        raise HubError(f"{name!r} is no host: give one such as jam.example.org, without a port")
+        raise HubError(f"{name!r} is not a host: give one such as jam.example.org, without a port")
     return host
 
 
@@ -105,18 +106,18 @@ def _is_address(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Door:
-    """What a request needs to open a socket."""
+    """Requirements on a request to open a socket."""
 
     key: str = field(repr=False)
-    """What it has to show."""
+    """The required key."""
     hosts: frozenset[str]
-    """Names under which the hub is known, beside the addresses it listens at."""
+    """Allowed host names, besides the addresses the hub listens at."""
     origins: frozenset[str]
-    """Whose pages may come in, beside those of the hub's own host (see `read_origin`)."""
+    """Allowed origins, besides those of the hub's own host (see `read_origin`)."""
 
     @classmethod
     def new(cls, key: str, hosts: Iterable[str], origins: Iterable[str]) -> "Door":
-        """Return a door; raises `HubError` for what is no host or no origin."""
+        """Return a door; raises `HubError` for an invalid host or origin."""
         return cls(
             key,
             frozenset(map(read_host, hosts)),
@@ -131,15 +132,15 @@ class Door:
         Parameters
         ----------
         connection : ServerConnection
-            What makes the answer.
+            Creates the response.
         request : Request
             The request.
         address : str
-            The address of this machine that it came to.
+            Local address that the request came to.
         """
         path, query = _split(request)
         if path not in _PATHS:
-            return refuse(connection, HTTPStatus.NOT_FOUND, f"there is only {PATH}/websocket")
+            return refuse(connection, HTTPStatus.NOT_FOUND, f"the path is {PATH}/websocket")
         stranger = self._stranger(request, _unmapped(address))
         if stranger:
             return refuse(connection, HTTPStatus.FORBIDDEN, stranger)
@@ -149,17 +150,17 @@ class Door:
         if not hmac.compare_digest(given[0].encode(errors="replace"), self.key.encode()):
             return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is wrong")
         if _vsn(query) not in set(Version):
-            return refuse(connection, HTTPStatus.BAD_REQUEST, "vsn is 1.0.0 or 2.0.0")
+            return refuse(connection, HTTPStatus.BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0")
         return None
 
     def _stranger(self, request: Request, address: str) -> str:
-        """Return why a request is from a place that may not come in, empty for one that may."""
+        """Return the reason to refuse a request's Host or Origin; empty when both are allowed."""
         hosts, origins = (request.headers.get_all(name) for name in ("Host", "Origin"))
         host = _host_of(hosts[0]) if len(hosts) == 1 else None
         if host is None or not self._is_known(host, address):
-            return "the hub is not known under this Host: it can be, by --allow-host"
+            return "this Host is not a name of the hub: allow it with --allow-host"
         if len(origins) > 1 or not all(self._is_welcome(origin, host) for origin in origins):
-            return "pages of this Origin may not come in: they can be let in, by --allow-origin"
+            return "pages of this Origin are not allowed: allow them with --allow-origin"
         return ""
 
     def _is_known(self, host: str, address: str) -> bool:
@@ -176,7 +177,7 @@ class Door:
 
 
 def refuse(connection: ServerConnection, status: HTTPStatus, error: str) -> Response:
-    """Return an answer as the hosted service gives it."""
+    """Return an error response in the hosted service's form."""
     response = connection.respond(status, json.dumps({"error": error}))
     del response.headers["Content-Type"]
     response.headers["Content-Type"] = "application/json"
@@ -184,7 +185,7 @@ def refuse(connection: ServerConnection, status: HTTPStatus, error: str) -> Resp
 
 
 def version_of(request: Request) -> Version:
-    """Return the version of a request that was not refused; without `vsn` it is the first."""
+    """Return the protocol version of an accepted request; by default the first."""
     return Version(_vsn(_split(request)[1]))
 
 
@@ -199,7 +200,7 @@ def _vsn(query: dict[str, list[str]]) -> str:
 
 
 def _host_of(netloc: str) -> str | None:
-    """Return the name or address in a Host header, without its port; None where there is none."""
+    """Return the name or address in a Host header, without its port; None when it has none."""
     try:
         parts = urlsplit(f"//{netloc}")
         is_host = parts.hostname and parts.netloc == netloc and parts.username is None
@@ -209,7 +210,7 @@ def _host_of(netloc: str) -> str | None:
 
 
 def network_of(address: str) -> str:
-    """Return what of a client's address it cannot choose: IPv4's all, of IPv6 the first 64 bits."""
+    """Return the part of an address a client cannot choose: IPv4 whole, IPv6 its first 64 bits."""
     plain = _unmapped(address.partition("%")[0])
     try:
         return str(ipaddress.IPv6Network((plain, 64), strict=False))
@@ -218,7 +219,7 @@ def network_of(address: str) -> str:
 
 
 def _unmapped(address: str) -> str:
-    """Return the IPv4 address that a socket of both kinds shows as IPv6 (RFC 4291 §2.5.5.2)."""
+    """Return the IPv4 address in an IPv4-mapped one (RFC 4291 §2.5.5.2), others as they are."""
     try:
         mapped = ipaddress.IPv6Address(address).ipv4_mapped
     except ValueError:

@@ -1,4 +1,4 @@
-"""How much a hub takes, and from whom."""
+"""Limits of a hub."""
 
 from collections import deque
 from dataclasses import dataclass, fields
@@ -7,82 +7,75 @@ from jamlab.signaling.messages import MAX_NAME, MAX_SIGNAL_BYTES
 
 
 class RefusedError(ValueError):
-    """Something a client asked for and does not get; the text is the reason it is given."""
+    """A client's request is refused; the text is the reason in the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a hub allows.
+    """Limits of a hub.
 
-    An event is a message from a member, or one to a member because of it: a broadcast in a room of
-    n is n events, as the hosted service counts them. Bursts of two seconds' worth are allowed.
+    An event is a message from a participant, or a resulting one to a participant: a broadcast in a
+    room of n is n events, as the hosted service counts them. Bursts of two seconds of the rate are
+    allowed.
 
     Raises
     ------
     ValueError
-        A limit is not above zero.
+        When a limit is not above zero.
     """
 
     sockets: int = 256
     """Clients at the same time."""
     rooms: int = 64
-    """Rooms with somebody in them."""
+    """Rooms with participants."""
     rooms_per_socket: int = 8
-    """Rooms one client is in."""
+    """Rooms of one client."""
     members_per_room: int = 32
-    """Members of one room."""
+    """Participants in one room."""
     room_length: int = MAX_NAME
     """Characters in the name of a room."""
     key_length: int = MAX_NAME
-    """Characters in a presence key, which is the name of a member."""
+    """Characters in a presence key, which is a participant's name."""
     message_bytes: int = 256 * 1024
-    """Bytes in a message; a client that sends twice as much in one is dropped."""
+    """Bytes in a message; a client that sends a message of twice that length is dropped."""
     presence_bytes: int = 4 * 1024
-    """Bytes a member says about itself; all members' go into one message to a newcomer."""
+    """Bytes of one participant's presence; a newcomer gets all presences in one message."""
     presence_calls: int = 5
-    """How often a client says or takes back something about itself, within `presence_window_s`."""
+    """Presence calls (track, untrack) of one client within `presence_window_s`."""
     presence_window_s: float = 30.0
     events_per_s: float = 1000.0
     """Events caused by all clients together."""
     socket_events_per_s: float = 250.0
-    """Events caused by one client; one that sends four times as many messages is dropped, and each
-    4 KiB of a message count as one."""
+    """Events caused by one client. A client that sends four times as many messages is dropped;
+    each 4 KiB of a message count as one."""
     joins_per_s: float = 2.0
-    """Times clients of one address come into rooms, on average; `joins_burst` at once. Everybody
-    who is there offers each of them a connection."""
+    """Average rate of joins from one address, with bursts of `joins_burst`. Each join makes all
+    participants of the room offer a connection."""
     joins_burst: int = 32
     unsent_bytes: int = 1024 * 1024
-    """What of others' waits for one client to read; more is withheld. One of whom as much waits of
-    what the hub itself says is dropped."""
+    """Unsent bytes of other clients' messages to one client; further ones are withheld. A client
+    with as many unsent bytes of the hub's own messages is dropped."""
     sender_unsent_bytes: int = 128 * 1024
-    """What of one client's waits for another to read; what is more, after a first message, is
+    """Unsent bytes of one client's messages to another; further ones, after the first message, are
     withheld."""
     signal_bytes: int = MAX_SIGNAL_BYTES + 4096
-    """How long a first message may be that is never withheld: a signal, as it is sent."""
+    """Longest first message that is never withheld: a signal with its frame."""
     secret_length: int = 128
-    """Characters of the secret by which a member holds its name."""
+    """Characters in the secret that owns a name."""
     hold_s: float = 10.0
-    """How long a name is kept for a member that has lost its socket."""
+    """Time for which a name is reserved after the loss of its socket."""
     challenge_s: float = 2.0
-    """How long the bearer of a name has to answer when somebody else asks for the name."""
+    """Time limit for the pong of a name's holder when another client joins under the name."""
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
             if not value > 0:
-                raise ValueError(f"a hub's limit {limit.name} is above zero, not {value}")
+                raise ValueError(f"a hub's limit {limit.name} must be above zero, not {value}")
 
 
 class CallWindow:
-    """Permission to do something so often in any stretch of time of some length.
-
-    Parameters
-    ----------
-    calls : int
-        How often.
-    window_s : float
-        The length.
-    """
+    """Rate limit: `calls` in any period of `window_s` (sliding window)."""
 
     def __init__(self, calls: int, window_s: float) -> None:
         self.calls = calls
@@ -90,7 +83,7 @@ class CallWindow:
         self._taken_at_s: deque[float] = deque()
 
     def take(self, now_s: float) -> bool:
-        """Do it once, if that is permitted."""
+        """Count a call, if permitted; return whether it is."""
         taken = self._taken_at_s
         while taken and taken[0] + self.window_s <= now_s:
             taken.popleft()

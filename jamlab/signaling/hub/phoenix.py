@@ -1,7 +1,7 @@
-"""Frames of Phoenix channels as Supabase Realtime speaks them, decoded and encoded.
+"""Decoder and encoder of Phoenix channel frames in Supabase Realtime's dialect.
 
-A message has a topic, an event and a payload; `ref` numbers what a client asked, and the reply has
-the same; `join_ref` is the `ref` of the join it belongs to. On the wire it is one of ::
+A message has a topic, an event and a payload; `ref` numbers a client's request and its reply;
+`join_ref` is the `ref` of the join that the message belongs to. On the wire it is one of ::
 
     vsn 1.0.0  {"topic": …, "event": …, "payload": {…}, "ref": …, "join_ref": …}      text
     vsn 2.0.0  [join_ref, ref, topic, event, payload]                                 text
@@ -9,8 +9,9 @@ the same; `join_ref` is the `ref` of the join it belongs to. On the wire it is o
                04 |topic| |event| |meta| encoding, these, payload                     to the client
 
 where ``|x|`` is the length of x in UTF-8 in one byte, `encoding` is 0 for bytes and 1 for JSON, and
-the event is the broadcast's own: the message's is ``broadcast``. Clients understand a broadcast of
-JSON as text, too, so only bytes are sent to them in binary. A server of vsn 1 says no ``join_ref``.
+the event is the broadcast's own: that of the message is ``broadcast``. Clients also understand a
+broadcast of JSON as text, so only bytes are sent to them in binary. A server with vsn 1 sends no
+``join_ref``.
 
 Sources: `RealtimeWeb.Socket.V2Serializer` and Phoenix's `V1.JSONSerializer`.
 """
@@ -23,27 +24,27 @@ from typing import Any, TypeAlias
 import msgspec
 
 BROADCAST = "broadcast"
-"""The event of a message from a member to the others."""
+"""Event of a message from one participant to the others."""
 
 MAX_DEPTH = 64
-"""Levels of objects and lists in a message; at some depth every parser gives up."""
+"""Deepest nesting of objects and lists in a message, because every parser has a limit."""
 
 _Array: TypeAlias = tuple[str | None, str | None, str, str, dict[str, Any]]
-_MOST_CHARS = 60  # of what is wrong, in the reason a socket is closed with
+_MOST_CHARS = 60  # of the fault, in the reason for closing a socket
 
 _PUSH_KIND, _BROADCAST_KIND = 3, 4
 _BYTES, _JSON = 0, 1
 
 
 class Version(StrEnum):
-    """A version of the serializer, `vsn` in the URL a client opens."""
+    """Version of the serializer, `vsn` in a client's URL."""
 
     V1 = "1.0.0"
     V2 = "2.0.0"
 
 
 class MalformedFrameError(ValueError):
-    """A frame that is not a message."""
+    """A frame is not a valid message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,18 @@ class Message:
     topic: str
     event: str
     payload: Mapping[str, Any] = field(repr=False)
-    """May hold a key: a join has an access token."""
+    """It may contain a key: a join has an access token."""
     ref: str | None = None
     join_ref: str | None = None
 
 
 def broadcast(topic: str, event: str, payload: object) -> Message:
-    """Return a broadcast; its payload is JSON or bytes."""
+    """Return a broadcast of JSON or bytes."""
     return Message(topic, BROADCAST, {"type": BROADCAST, "event": event, "payload": payload})
 
 
 def reply(to: Message, status: str, response: Mapping[str, Any]) -> Message:
-    """Return the reply to what a client asked; the status is ``ok`` or ``error``."""
+    """Return the reply to a request; the status is ``ok`` or ``error``."""
     payload = {"status": status, "response": response}
     return Message(to.topic, "phx_reply", payload, to.ref, to.join_ref)
 
@@ -75,18 +76,18 @@ def decode(frame: str | bytes, version: Version) -> Message:
     Parameters
     ----------
     frame : str or bytes
-        A text or a binary frame: anything.
+        A text or a binary frame, not validated.
     version : Version
-        What the client speaks.
+        The client's protocol version.
 
     Raises
     ------
     MalformedFrameError
-        It is not a message, or one that could not be passed on as JSON in UTF-8.
+        When it is not a message, or cannot be forwarded as JSON in UTF-8.
     """
     if isinstance(frame, bytes):
         if version is not Version.V2:
-            raise MalformedFrameError(f"there are no binary frames in vsn {version}")
+            raise MalformedFrameError(f"vsn {version} has no binary frames")
         return _decode_push(frame)
     if version is Version.V1:
         form = "an object of topic, event, payload and ref"
@@ -100,7 +101,7 @@ def decode(frame: str | bytes, version: Version) -> Message:
 
 
 def encode(message: Message, version: Version) -> str | bytes | None:
-    """Return the frame for a client, or None where its version cannot say it: bytes in vsn 1."""
+    """Return the frame for a client; None when its version cannot carry it (bytes in vsn 1)."""
     if isinstance(message.payload.get("payload"), bytes):
         return _encode_broadcast(message) if version is Version.V2 else None
     topic, event, payload, ref = message.topic, message.event, message.payload, message.ref
@@ -114,14 +115,14 @@ def _dump(value: object) -> str:
 
 
 def _parse(text: str, kind: Any, form: str) -> Any:
-    """Read JSON; halves of surrogate pairs, NaN and infinities are none, and could break others."""
+    """Decode JSON; lone surrogates, NaN and infinities, which can break other parsers, fail."""
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         fault = str(error)[:_MOST_CHARS]
-        raise MalformedFrameError(f"a message is {form}: {fault}") from None
+        raise MalformedFrameError(f"a message must be {form}: {fault}") from None
     except (ValueError, RecursionError):
-        raise MalformedFrameError("a message is JSON in UTF-8") from None
+        raise MalformedFrameError("a message must be JSON in UTF-8") from None
 
 
 def _check_depth(text: str, value: object, most: int) -> None:
@@ -140,20 +141,20 @@ def _is_deeper(value: object, most: int) -> bool:
 
 
 def _decode_push(frame: bytes) -> Message:
-    """Read a broadcast in binary."""
+    """Decode a binary broadcast."""
     if len(frame) < 7 or frame[0] != _PUSH_KIND or frame[6] not in (_BYTES, _JSON):
-        raise MalformedFrameError("a binary frame is a broadcast of JSON or bytes")
+        raise MalformedFrameError("a binary frame must be a broadcast of JSON or bytes")
     fields, start = [], 7
     for length in frame[1:6]:
         fields.append(frame[start : start + length])
         start += length
     if start > len(frame):
-        raise MalformedFrameError("a binary frame is shorter than it says")
+        raise MalformedFrameError("a binary frame is shorter than its lengths")
     try:
         join_ref, ref, topic, event, _meta = (part.decode() for part in fields)
         payload = frame[start:] if frame[6] == _BYTES else _content(frame[start:].decode())
     except UnicodeDecodeError:
-        raise MalformedFrameError("a binary frame has names and JSON in UTF-8") from None
+        raise MalformedFrameError("names and JSON in a binary frame must be UTF-8") from None
     body = {"type": BROADCAST, "event": event, "payload": payload}
     return Message(topic, BROADCAST, body, ref or None, join_ref or None)
 
@@ -165,7 +166,7 @@ def _content(text: str) -> Any:
 
 
 def _encode_broadcast(message: Message) -> bytes:
-    """Write a broadcast of bytes; topic and event came in binary, so their lengths fit a byte."""
+    """Encode a broadcast of bytes; topic and event came in binary, so their lengths fit a byte."""
     topic, event = message.topic.encode(), str(message.payload["event"]).encode()
     head = bytes((_BROADCAST_KIND, len(topic), len(event), 0, _BYTES))
     return b"".join((head, topic, event, message.payload["payload"]))

@@ -1,8 +1,8 @@
-"""What the members of one room on a hub say about themselves (Phoenix Presence).
+"""Presence state of one room on a hub (Phoenix Presence).
 
-Under a member's key is a list of metas, each with a `phx_ref` of its own, so that clients can tell
-which of them came and went. Here one member has a key, so there is one meta at most; a new one has
-the `phx_ref` of that which it replaces as `phx_ref_prev`.
+Each presence key has a list of metas, each with a `phx_ref` of its own, so that clients can tell
+which of them came and went. Here a key belongs to one participant, so it has at most one meta; a
+new meta has the `phx_ref` of the one it replaces as `phx_ref_prev`.
 """
 
 import json
@@ -12,19 +12,19 @@ from typing import Any
 from jamlab.signaling.hub.limits import RefusedError
 
 _RESERVED = ("phx_ref", "phx_ref_prev", "presence_ref")
-"""Names the service and the clients put into a meta; somebody else's would confuse them."""
+"""Names that the service and the clients add to a meta; a participant's own are removed."""
 
 Diff = dict[str, Any]
-"""The payload of `presence_diff`."""
+"""Payload of `presence_diff`."""
 
 
 class Presences:
-    """Who is there, and what they say.
+    """The presences in one room.
 
     Parameters
     ----------
     new_ref : callable
-        Returns a string it has never returned before.
+        Returns a new string with each call.
     """
 
     def __init__(self, new_ref: Callable[[], str]) -> None:
@@ -37,7 +37,7 @@ class Presences:
         return _grouped(self._metas)
 
     def track(self, key: str, payload: Mapping[str, Any]) -> Diff | None:
-        """Show a member, or what it says now; returns what changed, None for nothing."""
+        """Set a participant's presence; return the change, None for none."""
         said = {name: value for name, value in payload.items() if name not in _RESERVED}
         if self._said.get(key) == said:
             return None
@@ -49,7 +49,7 @@ class Presences:
         return {"joins": _grouped({key: meta}), "leaves": _grouped(left)}
 
     def untrack(self, key: str) -> Diff | None:
-        """Show a member no longer; returns what changed, None for nothing."""
+        """Remove a participant's presence; return the change, None for none."""
         if key not in self._metas:
             return None
         del self._said[key]
@@ -57,12 +57,12 @@ class Presences:
 
 
 def read_presence(payload: Mapping[str, Any], most_bytes: int) -> Mapping[str, Any] | None:
-    """Return what a member says about itself, None if it takes that back.
+    """Return the presence in a presence call; None for untrack.
 
     Raises
     ------
     RefusedError
-        It does neither, or what it says is not an object or too long.
+        When the call is neither track nor untrack, or the presence is not an object or too long.
     """
     event, said = payload.get("event"), payload.get("payload", {})
     if not (isinstance(event, str) and event.lower() in ("track", "untrack")):

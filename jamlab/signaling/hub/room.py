@@ -1,4 +1,4 @@
-"""One room of a hub: its members, and the sockets they came through."""
+"""One room of a hub: its members, and their sockets."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from jamlab.signaling.hub.subscription import Subscription
 from jamlab.signaling.pace import TokenBucket
 
 SIGNAL_EVENT = "webrtc-signal"
-"""The broadcast in which nobody may speak for another."""
+"""Event of a signal, whose sender is checked."""
 
 BURST_S = 2.0
-"""How many seconds' worth of events may come at once."""
+"""Burst of events, in seconds of the rate limit."""
 
 PAGE_BYTES = 4096
-"""How much of a message counts as another one: what is long costs time and room."""
+"""Bytes of a message that count as one message more, because long ones cost time and memory."""
 
 _FLOOD = 4
 
@@ -30,13 +30,13 @@ class Socket:
     number: int
     version: Version
     messages: TokenBucket
-    """What it may send before it is dropped."""
+    """Messages that it may send; beyond them it is dropped."""
     events: TokenBucket
-    """What it may cause before it is refused."""
+    """Events that it may cause; beyond them requests are refused."""
     presence_calls: CallWindow
-    """How often it may say something about itself."""
+    """Presence calls that it may make."""
     joins: TokenBucket
-    """How often it, and others of its address, may come into a room."""
+    """Joins that it and other clients of its address may make."""
     members: dict[str, "Member"] = field(default_factory=dict)
     """Its memberships by topic."""
 
@@ -55,34 +55,34 @@ class Socket:
 
     @property
     def names(self) -> set[tuple[str, str]]:
-        """The names it bears, each with its topic."""
+        """Its names, each with its topic."""
         return {(member.topic, member.key) for member in self.members.values()}
 
     def member(self, message: Message) -> "Member | None":
-        """Return whom a message comes from, None where its join is none or was replaced."""
+        """Return the member that sent a message; None when its join is unknown or was replaced."""
         member = self.members.get(message.topic)
         if member is None or None in (message.join_ref, member.join_ref):
             return member
         return member if message.join_ref == member.join_ref else None
 
     def count_join(self, now_s: float) -> None:
-        """Note that it comes into a room.
+        """Count a join.
 
         Raises
         ------
         RefusedError
-            Clients of its address do so too often.
+            When there are too many joins from its address.
         """
         if not self.joins.take(1, now_s):
             raise RefusedError("ClientJoinRateLimitReached: Too many joins per second")
 
     def count_presence_call(self, now_s: float) -> None:
-        """Note that it says something about itself.
+        """Count a presence call.
 
         Raises
         ------
         RefusedError
-            It does so too often.
+            When there are too many.
         """
         window = self.presence_calls
         if not window.take(now_s):
@@ -94,7 +94,7 @@ class Socket:
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """A socket in a room, under a key nobody else has there."""
+    """A participant in a room: a socket and its presence key, which is unique in the room."""
 
     socket: Socket
     topic: str
@@ -102,55 +102,59 @@ class Member:
     join_ref: str | None
     asked: Subscription
     has_presence: bool = field(init=False)
-    """Whether it is told who is there: whoever says something about itself is from then on."""
+    """Whether it gets the presence state and its changes; tracking a presence turns this on."""
 
     def __post_init__(self) -> None:
         self.has_presence = self.asked.has_presence
 
     def check_instance(self, said: Mapping[str, Any] | None) -> None:
-        """Check that a member who says which instance it is holds its name by that one's secret.
+        """Check that the instance in a presence is the digest of this member's secret.
 
         Raises
         ------
         RefusedError
-            It does not: peers would take it for somebody else.
+            When it is not: peers would take the member for another.
         """
         if said is not None and said.get("instance") not in (None, self.asked.shown):
-            raise RefusedError("the instance of a presence is the SHA-256 of the join's secret")
+            raise RefusedError(
+                "the instance of a presence must be the SHA-256 of the join's secret"
+            )
 
     def check_signal(self, event: str, content: object) -> None:
-        """Check that a broadcast, if it is a signal, is in this member's own name.
+        """Check that a broadcast, if it is a signal, names this member as its sender.
 
         Raises
         ------
         RefusedError
-            It is not.
+            When it does not.
         """
         if not _is_signal(event):
             return
         sender = content.get("senderPeerId") if isinstance(content, Mapping) else None
         if self.asked.key is None or sender != self.asked.key:
-            raise RefusedError("the senderPeerId of a signal is the presence key of its sender")
+            raise RefusedError(
+                "the senderPeerId of a signal must be the presence key of its sender"
+            )
 
 
 @dataclass(slots=True)
 class Room:
-    """Who is in it, by key, and what they say about themselves."""
+    """The members of a room by presence key, and their presences."""
 
     presences: Presences
     members: dict[str, Member] = field(default_factory=dict)
 
     def hearers(self, sender: Member) -> list[Socket]:
-        """Return who hears a member's broadcast."""
+        """Return the sockets that get a member's broadcast."""
         members = self.members.values()
         return [m.socket for m in members if m is not sender or m.asked.wants_own]
 
     def watchers(self) -> list[Socket]:
-        """Return who is told of comings and goings."""
+        """Return the sockets that get changes of the presence state."""
         return [member.socket for member in self.members.values() if member.has_presence]
 
 
 def _is_signal(event: str) -> bool:
-    """Return whether a client may take it for a signal: clients fold case, by their own locales."""
+    """Return whether a client may read an event as a signal: clients fold case by their locale."""
     letters = unicodedata.normalize("NFKD", event).encode("ascii", "ignore").decode()
     return letters.lower() == SIGNAL_EVENT

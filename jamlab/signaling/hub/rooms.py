@@ -1,9 +1,9 @@
-"""A hub without its sockets: who is in which room, and who is to be told what.
+"""Core of a hub, without I/O: rooms, memberships, and the routing of messages.
 
-Frames come in with the time, and what is to be done comes out: messages to send, sockets to close,
-sockets to ping. It never waits: what has a deadline is done by `advance`, which is to be called at
-`next_at_s`. What cannot be granted is answered with Phoenix's error reply and changes nothing; what
-is not a message closes the socket it came from.
+Frames go in with the time, and actions come out: messages to send, sockets to close, sockets to
+ping. It never waits: `advance`, to be called at `next_at_s`, does what has a deadline. A request
+that is refused gets Phoenix's error reply and changes nothing; a frame that is not a message closes
+its socket.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,8 +31,8 @@ from jamlab.signaling.hub.subscription import Subscription, check_topic
 from jamlab.signaling.names import HeldNames, is_same
 from jamlab.signaling.pace import TokenBucket
 
-TAKEN = "the name is taken: somebody in the room has it"
-"""Why somebody is refused a name; clients look for "taken"."""
+TAKEN = "the name is taken: another participant in the room has it"
+"""Reason for the refusal of a name; clients look for "taken"."""
 
 
 class Rooms:
@@ -41,16 +41,16 @@ class Rooms:
     Parameters
     ----------
     limits : Limits
-        What it allows.
+        The hub's limits.
     randomness : Random
-        Where the keys of those who gave none come from, and what tells this hub's `phx_ref`s from
-        those before a restart, which clients remember.
+        Source of presence keys for joins without one, and of a prefix that distinguishes this hub's
+        `phx_ref`s from those before a restart, which clients remember.
     """
 
     def __init__(self, limits: Limits, randomness: Random) -> None:
         self.limits = limits
         self.counters = HubCounters()
-        """What it has done."""
+        """Counters of the hub."""
         self._random = randomness
         self._ref_prefix = f"{randomness.getrandbits(48):012x}-"
         self._last_ref = 0
@@ -63,15 +63,15 @@ class Rooms:
         self._events = TokenBucket(limits.events_per_s, BURST_S * limits.events_per_s)
         self._actions: list[Action] = []
 
-    # What happens
+    # Events
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many sockets as there may be."""
+        """Whether the number of sockets has reached its limit."""
         return len(self._sockets) >= self.limits.sockets
 
     def connect(self, version: Version, address: str, now_s: float) -> int:
-        """Take a new socket from an address; returns its number."""
+        """Add a socket from an address; return its number."""
         self._last_socket += 1
         self._sockets[self._last_socket] = Socket.new(
             self._last_socket, version, self.limits, self._joins_of(address, now_s)
@@ -79,10 +79,10 @@ class Rooms:
         return self._last_socket
 
     def receive(self, number: int, frame: str | bytes, now_s: float) -> list[Action]:
-        """Take a frame, whatever is in it, and return what is to be done."""
+        """Take a frame, which is not validated, and return the actions it causes."""
         socket = self._sockets.get(number)
         if socket is None:
-            return []  # it was told to go, and this was on its way
+            return []  # the frame was under way when its socket was closed
         if not socket.messages.take(1 + len(frame) // PAGE_BYTES, now_s):
             self.counters.floods += 1
             self._close(socket, CloseCode.POLICY_VIOLATION, "too many messages per second", now_s)
@@ -99,28 +99,28 @@ class Rooms:
         return self._done()
 
     def disconnect(self, number: int, now_s: float, *, left: bool) -> list[Action]:
-        """Note that a socket is gone, or that its client closed it to leave; others are told."""
+        """Remove a socket that is lost, or that its client closed to leave (`left`)."""
         if number in self._sockets:
             self._forget(self._sockets[number], now_s, keeps_names=not left)
         return self._done()
 
     def answer(self, number: int) -> list[Action]:
-        """Note that a socket answered the ping: those who wait for a name of its are refused."""
+        """Note a socket's pong, and refuse the applicants for its names."""
         if number in self._sockets:
             for applicant in self._challenges.answer(self._sockets[number]):
                 self._refuse(applicant.socket, applicant.join, TAKEN)
         return self._done()
 
     def advance(self, now_s: float) -> list[Action]:
-        """Do what is due: sockets that did not answer the ping in time are closed."""
+        """Do what is due: close the sockets that did not answer a ping in time."""
         while (socket := self._challenges.overdue(now_s)) is not None:
             self.counters.evicted += 1
-            reason = "no answer to a ping while somebody else asked for the name"
+            reason = "no answer to a ping while another client asked for the name"
             self._close(socket, CloseCode.POLICY_VIOLATION, reason, now_s)
         return self._done()
 
     def next_at_s(self) -> float:
-        """Return when to `advance`, infinity for not before something else happens."""
+        """Return when `advance` is due; infinity when it is not."""
         return self._challenges.next_at_s()
 
     # Messages
@@ -146,7 +146,7 @@ class Rooms:
             case "presence":
                 self._update_presence(member, message, now_s)
             case "access_token":
-                return  # the key was checked when the socket opened, and there is no reply
+                return  # the key was checked when the socket opened; the protocol has no reply
             case _:
                 raise RefusedError("unknown event")
 
@@ -161,7 +161,7 @@ class Rooms:
         former = socket.members.get(topic)
         if former is not None:
             self._remove(former)
-            if socket.version is Version.V2:  # vsn 1 could not tell which of the two is closed
+            if socket.version is Version.V2:  # a client with vsn 1 would close the new one
                 self._send_close(former)
         try:
             self._admit(Applicant(socket, message, asked, key), now_s)
@@ -181,7 +181,7 @@ class Rooms:
     def _broadcast(self, member: Member, message: Message, now_s: float) -> None:
         event, content = message.payload.get("event"), message.payload.get("payload", {})
         if not isinstance(event, str):
-            raise RefusedError("a broadcast has an event, which is a string")
+            raise RefusedError("the event of a broadcast must be a string")
         try:
             member.check_signal(event, content)
         except RefusedError:
@@ -213,7 +213,7 @@ class Rooms:
     # Rooms and names
 
     def _admit(self, applicant: Applicant, now_s: float) -> None:
-        """Let somebody in, or have it wait for its name."""
+        """Admit an applicant, or let it wait for its name."""
         socket, join = applicant.socket, applicant.join
         bearer = self._bearer(join.topic, applicant.key)
         self._check_capacity(socket, self._rooms.get(join.topic), is_more=bearer is None)
@@ -239,12 +239,12 @@ class Rooms:
         return room.members.get(key) if room else None
 
     def _gives_way(self, bearer: Member, applicant: Applicant, now_s: float) -> bool:
-        """Return whether a bearer has given its name to somebody, who may be the bearer again.
+        """Return whether the holder of a name is replaced by the applicant, its owner returning.
 
         Raises
         ------
         RefusedError
-            The bearer holds it by a secret, and this is somebody else.
+            When the holder owns the name by a secret that the applicant does not have.
         """
         if bearer.asked.shown is None:
             if self._challenges.add(bearer.socket, applicant, now_s):
@@ -252,9 +252,10 @@ class Rooms:
             return False
         if not is_same(applicant.asked.secret, bearer.asked.shown):
             raise RefusedError(TAKEN)
-        applicant.socket.count_join(now_s)  # first: who may not join now takes nobody's place
+        applicant.socket.count_join(now_s)  # first, so that a refused join replaces no member
         self.counters.evicted += 1
-        self._close(bearer.socket, CloseCode.POLICY_VIOLATION, "its owner came again", now_s)
+        reason = "the owner of its name joined again"
+        self._close(bearer.socket, CloseCode.POLICY_VIOLATION, reason, now_s)
         return True
 
     def _check_capacity(self, socket: Socket, room: Room | None, *, is_more: bool) -> None:
@@ -267,13 +268,13 @@ class Rooms:
             raise RefusedError("ConnectionRateLimitReached: Too many connected users")
 
     def _admit_applicants(self, bearer: Socket, now_s: float) -> None:
-        """Let those in who waited for a name that this socket bears no longer."""
+        """Admit the applicants for names that this socket no longer has."""
         for applicant in self._challenges.release(bearer):
             admit = partial(self._admit, applicant, now_s)
             self._try(applicant.socket, applicant.join, admit)
 
     def _remove(self, member: Member) -> None:
-        """Take a member out of its room; the others are told."""
+        """Remove a member from its room, and send the others the change of presence."""
         room = self._rooms[member.topic]
         del room.members[member.key], member.socket.members[member.topic]
         self._send_diff(member.topic, room.presences.untrack(member.key))
@@ -298,7 +299,7 @@ class Rooms:
             raise RefusedError("too many events per second: try again later")
 
     def _joins_of(self, address: str, now_s: float) -> TokenBucket:
-        """Return how often clients of an address may come into rooms; forget those long gone."""
+        """Return the rate limit on joins from an address; drop limits that are unused and full."""
         used = {socket.joins for socket in self._sockets.values()}
         for at, joins in [*self._joins.items()]:
             if joins not in used and joins.is_full(now_s):
@@ -311,7 +312,7 @@ class Rooms:
         self._last_ref += 1
         return f"{self._ref_prefix}{self._last_ref:x}"
 
-    # Saying
+    # Sending
 
     def _try(self, socket: Socket, message: Message, do: Callable[[], None]) -> None:
         try:

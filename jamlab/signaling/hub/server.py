@@ -1,8 +1,8 @@
-"""The embedded hub: Supabase Realtime's protocol on a WebSocket server of this process.
+"""The hub: a signalling server with Supabase Realtime's protocol, on WebSockets.
 
-What is said to whom is decided in `rooms`; here are the sockets, the clock and the key. A message
-is written to all its sockets at once and waits for none of them: what a client does not read piles
-up in its own buffer, up to a limit of each sender's (`backlog`).
+`rooms` decides which messages to send; here are the sockets, the clock and the key. A message is
+written to all its sockets without waiting: unread messages stay in the client's own buffer, up to a
+limit for each sender (`backlog`).
 """
 
 import asyncio
@@ -40,22 +40,22 @@ from jamlab.signaling.hub.phoenix import Version, encode
 from jamlab.signaling.hub.rooms import Rooms
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 5.0, 5.0
-"""How often a client is asked for a sign of life, and how long it has to give one."""
+"""Interval of pings to a client, and time limit for its pong."""
 
 CLOSE_TIMEOUT_S = 1.0
-"""How long a client has to agree that its socket closes."""
+"""Time limit for a client's part of the closing handshake."""
 
 KEY_VARIABLE = "JAMLAB_HUB_KEY"
 """Environment variable of the key for `jamlab serve`."""
 
 _LEFT = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
-"""Codes of sockets that their clients close."""
+"""Close codes of clients that leave."""
 
 log = logging.getLogger(__name__)
 
 
 class _Log(logging.LoggerAdapter[logging.Logger]):
-    """What the WebSocket library logs, without what may quote a request, which has the key."""
+    """Logger of the WebSocket library, without records that may quote a request with its key."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (logging's own name)
         """Return whether a level is logged."""
@@ -73,32 +73,32 @@ class _Client(NamedTuple):
 
 
 class Hub:
-    """Serve rooms while the context lasts; for one context.
+    """Signalling server, open while its context lasts; for one context.
 
     Parameters
     ----------
     host : str
         The address to listen at.
     port : int
-        The port; 0 takes any free one.
+        The port; 0 chooses a free one.
     key : str, optional
-        What clients have to show; a random one by default.
+        Key that clients must send; by default a random one.
     limits : Limits
-        What it allows.
+        Limits of the hub.
     allow_hosts : iterable of str
-        Names under which clients may ask for it, beside `host` and the addresses it listens at; a
-        proxy's, for one.
+        Allowed host names in requests, besides `host` and the addresses it listens at; for example
+        that of a proxy.
     allow_origins : iterable of str
-        Whose web pages may be clients, beside those of its own host: ``https://example.org:8000``.
+        Origins whose web pages may be clients, besides those of its own host, such as
+        ``https://example.org:8000``.
     ping_interval_s, ping_timeout_s : float
-        How often a client is asked for a sign of life, and how long it has to give one; after that
-        it is gone, and the others are told.
+        Interval of pings to a client, and time limit for its pong; after it the client is removed.
 
     Raises
     ------
     HubError
-        A short key is used where others can reach the hub, the key is empty, or an origin is none.
-        On entering the context: the address cannot be had.
+        When the key is empty, or short although other machines can reach the hub, or a host or
+        origin is invalid; on entering the context, when the address cannot be used.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class Hub:
         ping_timeout_s: float = PING_TIMEOUT_S,
     ) -> None:
         self.key = secrets.token_hex(16) if key is None else key
-        """What clients have to show."""
+        """Key that clients must send."""
         check_key(self.key, host)
         self.host = host
         self.port = port
-        """Where it listens, known once it does."""
+        """The port; when 0 was given, known once the hub is open."""
         self._door = Door.new(self.key, [*_names(host), *allow_hosts], allow_origins)
         self._rooms = Rooms(limits or Limits(), random.SystemRandom())
         self._pings_s = ping_interval_s, ping_timeout_s
@@ -132,13 +132,13 @@ class Hub:
 
     @property
     def url(self) -> str:
-        """What to give to Realtime clients of this machine, which append ``/websocket``."""
+        """URL for Realtime clients on this machine, which append ``/websocket``."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{PATH}"
 
     @property
     def counters(self) -> HubCounters:
-        """What it has done."""
+        """Counters of the hub."""
         return self._rooms.counters
 
     async def __aenter__(self) -> Self:
@@ -150,7 +150,7 @@ class Hub:
                 self.port,
                 process_request=self._check_request,
                 logger=_Log(logging.getLogger(__name__)),
-                compression=None,  # it costs memory for each client, signals are short
+                compression=None,  # costs memory for each client, and signals are short
                 max_size=2 * limits.message_bytes,
                 open_timeout=PING_TIMEOUT_S,
                 close_timeout=CLOSE_TIMEOUT_S,
@@ -180,7 +180,7 @@ class Hub:
         await self._server.wait_closed()
         await asyncio.gather(*self._tasks)
 
-    # Letting in
+    # Clients
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse a client before its socket opens."""
@@ -191,7 +191,7 @@ class Hub:
 
     async def _attend(self, connection: ServerConnection) -> None:
         """Serve one client until its socket closes."""
-        assert connection.request is not None  # there is one once the socket is open
+        assert connection.request is not None  # known once the socket is open
         backlog = Backlog(self._rooms.limits)
         client = _Client(connection, version_of(connection.request), backlog)
         address = network_of(connection.remote_address[0])
@@ -200,18 +200,18 @@ class Hub:
         try:
             async for frame in connection:
                 self._do(self._rooms.receive(number, frame, self._now_s()))
-                await asyncio.sleep(0)  # who sends much does not keep the others waiting
+                await asyncio.sleep(0)  # a client that sends much must not delay the others
         except ConnectionClosed:
             pass
         except Exception:
-            log.exception("the hub failed a client, which is dropped")
+            log.exception("an error of the hub: it drops the client")
             await connection.close(CloseCode.INTERNAL_ERROR)
         finally:
             del self._clients[number]
             left = connection.close_code in _LEFT
             self._do(self._rooms.disconnect(number, self._now_s(), left=left))
 
-    # Doing
+    # Actions
 
     def _do(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -234,7 +234,7 @@ class Hub:
                 self._write(frame, same, action.sender)
 
     def _write(self, frame: str | bytes, clients: Iterable[_Client], sender: int) -> None:
-        """Write a frame to those who may have it: what its sender has sent them is mostly read."""
+        """Write a frame to the clients whose backlog from its sender allows it."""
         length = len(frame if isinstance(frame, bytes) else frame.encode())
         takers = []
         for client in clients:
@@ -264,12 +264,12 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
     def _set_timer(self, at_s: float) -> None:
-        """Have the rooms advance at some time, and no longer at another."""
+        """Set the only timer: call `advance` at a time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if math.isfinite(at_s):
-            # in a task, so that answers read in the same turn of the loop are heard first
+            # in a task, so that pongs read in the same turn of the loop are handled first
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(at_s, lambda: self._start(self._advance()))
 
@@ -282,19 +282,19 @@ class Hub:
 
 
 async def run_hub(hub: Hub, invite: Callable[[Hub], None]) -> None:
-    """Run a hub until the process is told to stop (SIGINT, SIGTERM).
+    """Run a hub until the process gets SIGINT or SIGTERM.
 
     Parameters
     ----------
     hub : Hub
-        The hub, which is not open yet.
+        The hub, not yet open.
     invite : callable
         Called with the hub once it is open.
 
     Raises
     ------
     HubError
-        The hub cannot be there.
+        When the hub cannot listen at its address.
     """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     async with hub:
@@ -311,7 +311,7 @@ async def run_hub(hub: Hub, invite: Callable[[Hub], None]) -> None:
 
 
 def _names(host: str) -> list[str]:
-    """Return the names of a hub that listens at an address: its own, and this machine's."""
+    """Return the host names of a hub that listens at an address: that address and the machine's."""
     if is_loopback(host):
         return [host]
     own = socket.gethostname()

@@ -1,4 +1,4 @@
-"""What a client asks for when it joins a room on a hub: the payload of `phx_join`."""
+"""Subscription to a room on a hub: the payload of a client's `phx_join`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from jamlab.signaling.hub.limits import Limits, RefusedError
 from jamlab.signaling.names import digest
 
 PREFIX = "realtime:"
-"""How the topic of a room begins; the rest is the room's name."""
+"""Prefix of the topic of a room; the rest is the room's name."""
 
 
 class _Broadcast(Struct):
@@ -39,22 +39,22 @@ class _Join(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """How a member wants to be in a room."""
+    """Options of a participant's join."""
 
     key: str | None
-    """The presence key it gave, if it gave one: its name."""
+    """The presence key, if given: the participant's name."""
     has_presence: bool
-    """Whether it wants to be told who is there."""
+    """Whether it wants the presence state and its changes."""
     wants_ack: bool
     """Whether it wants a reply to each broadcast."""
     wants_own: bool
-    """Whether it wants to hear its own broadcasts."""
+    """Whether it wants its own broadcasts."""
     secret: str | None = field(default=None, repr=False)
-    """By what it holds its name (see `names`)."""
+    """Secret that owns the name (see `names`)."""
 
     @property
     def shown(self) -> str | None:
-        """What everybody may see of the secret."""
+        """Public digest of the secret."""
         return None if self.secret is None else digest(self.secret)
 
     @classmethod
@@ -64,7 +64,7 @@ class Subscription:
         Raises
         ------
         RefusedError
-            Something in it is not of its type, or asks for what a hub does not have.
+            When a field has the wrong type, or asks for a feature that a hub does not have.
         """
         try:
             config = read(payload, _Join).config or _Config()
@@ -95,7 +95,7 @@ def check_topic(topic: str, limits: Limits) -> None:
     Raises
     ------
     RefusedError
-        It is not.
+        When it is not.
     """
     if not topic.startswith(PREFIX):
         raise RefusedError("unmatched topic")

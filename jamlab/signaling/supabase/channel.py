@@ -1,4 +1,4 @@
-"""A signalling room on Supabase Realtime, hosted or the embedded hub."""
+"""Signalling channel on Supabase Realtime: the hosted service, or jamlab's hub."""
 
 import random
 from functools import partial
@@ -20,25 +20,25 @@ class SupabaseChannel:
         The room's name.
     url : str, optional
         ``https://PROJECT.supabase.co``, ``wss://…/realtime/v1`` or ``ws://HOST:PORT/…``; by default
-        what JAMLAB_SUPABASE_URL says.
+        the value of JAMLAB_SUPABASE_URL.
     key : str, optional
-        The project's anonymous key, or the hub's key; by default what JAMLAB_SUPABASE_KEY says. It
-        is shown nowhere.
+        The project's anonymous key, or the hub's key; by default the value of JAMLAB_SUPABASE_KEY.
+        It is never printed or logged.
     grace_s : float
-        How long somebody who vanished without leaving stays a peer: its socket may be lost, or the
-        service restart, while its sound plays on.
+        How long a participant that vanished without leaving stays a peer: its socket may be lost,
+        or the service may restart, while its sound plays on.
     patience_s : float
-        How long to wait for a name that is taken: its bearer may be a crashed one that the service
-        has not missed yet.
+        How long to wait for a name that is taken: it may belong to a crashed participant that the
+        service still lists.
     events_per_s : float
-        The service's limit on messages, in and out, of all members together.
+        The service's limit on messages, in and out, of all participants together.
     randomness : random.Random, optional
-        Where instance tokens and jitter come from; by default the system's.
+        Source of secrets and jitter; by default the system's.
 
     Raises
     ------
     ValueError
-        The room, URL or key is missing or cannot be one.
+        When the room, URL or key is missing or invalid.
     """
 
     def __init__(
@@ -69,18 +69,18 @@ class SupabaseChannel:
         return f"SupabaseChannel({self.room!r}, {self._endpoint.url!r})"
 
     async def join(self, peer_id: str) -> SupabaseMembership:
-        """Come into the room; the others hear of it.
+        """Join the room; the other participants get `PeerJoined`.
 
         Raises
         ------
         ValueError
-            The name cannot be one.
+            When the name is invalid.
         NameTakenError
-            The name is taken, and was for `patience_s`.
+            When the name is still taken after `patience_s`.
         SignalingError
-            The service cannot be reached, does not answer, or refuses.
+            When the service cannot be reached, does not answer, or refuses.
         """
-        _check_name("a member", peer_id)
+        _check_name("a participant", peer_id)
         member = self._new_member(peer_id)
         try:
             await member.enter(self._patience_s)

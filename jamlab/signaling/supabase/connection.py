@@ -1,15 +1,15 @@
 """One connection to Supabase Realtime through its official client, from opening to loss.
 
-The client's own ways to survive a loss are not used: it gives up after five tries, does not track
-presence again, and stops listening without a word when a callback or a malformed presence raises.
-Here a client is used for one socket; when that is lost, or the client stops listening for whatever
-reason, the connection says so once, and whoever owns it makes another. A network that swallows
-everything is noticed by the WebSocket library's pings, within 40 s.
+The client's own reconnection is not used: it gives up after five attempts, does not track presence
+again, and stops listening without an error when a callback or a malformed presence raises. Here a
+client serves one socket. When the socket is lost, or the client stops listening for any reason, the
+connection reports it once, and its owner makes another. A network that drops everything is detected
+by the WebSocket library's pings, within 40 s.
 
-Two names of realtime's client are private: `_listen`, its end being what tells of every loss, and
-`_ws_connection`, for the time that closing may take. So are the modules whose loggers would write
-keys. realtime has no public way for any. So its minor version is pinned in pyproject.toml, and
-`tests/test_project.py` fails loudly when a name moves.
+Two names of realtime's client are private: `_listen`, whose end means every loss, and
+`_ws_connection`, for the time limit of closing. So are the modules whose loggers would write keys.
+realtime has no public name for any of them. So its minor version is pinned in pyproject.toml, and
+`tests/test_project.py` fails when a name changes.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ SIGNAL_EVENT = "webrtc-signal"
 """The broadcast event of the product's signals."""
 
 OPEN_TIMEOUT_S = 10
-"""How long the service has to let somebody in."""
+"""Time limit for opening a connection."""
 
 CLOSE_TIMEOUT_S = 1.0
-"""How long it has to see somebody out, before the socket is dropped."""
+"""Time limit for closing a connection properly, before the socket is dropped."""
 
 _LOGGERS = [
     logging.getLogger(name)
@@ -46,7 +46,7 @@ P = ParamSpec("P")
 
 
 class _Client(AsyncRealtimeClient):
-    """The official client, which says when it stops listening."""
+    """The official client, with a callback for the end of its listening."""
 
     def __init__(self, endpoint: Endpoint, ended: Callable[[], None]) -> None:
         super().__init__(
@@ -64,13 +64,13 @@ class _Client(AsyncRealtimeClient):
         try:
             await super()._listen()
         except Exception:
-            log.exception("the Realtime client cannot read what the service sent")
+            log.exception("the Realtime client cannot read a message of the service")
         finally:
             self._ended()
 
 
 class _KeyFilter(logging.Filter):
-    """Takes keys out of what the libraries log: the handshake, the join, what a service says."""
+    """Removes keys from the libraries' log records: handshake, join, messages of the service."""
 
     def __init__(self, *keys: str) -> None:
         super().__init__()
@@ -86,22 +86,22 @@ class _KeyFilter(logging.Filter):
 
 
 class Connection:
-    """One member's socket and subscription, used once.
+    """One participant's socket and subscription, used once.
 
     Parameters
     ----------
     endpoint : Endpoint
         The service.
     room, name : str
-        The room, and the member's name in it.
+        The room, and the participant's name in it.
     secret : str
-        By what the member holds its name, where the service knows of such (see `names`).
+        Secret that owns the name, where the service supports it (see `names`).
     on_presence : callable
-        Called with the whole presence state whenever it changes.
+        Called with the whole presence state at each change.
     on_signal : callable
         Called with the payload of every signal broadcast in the room.
     on_lost : callable
-        Called once when the connection is of no use any more, unless it was closed first.
+        Called once when the connection is lost, unless it was closed before.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Connection:
         on_lost: Callable[[], None],
     ) -> None:
         self.is_lost = False
-        """Whether nothing can be heard or said by it any more."""
+        """Whether the connection is lost or closed."""
         self._endpoint = endpoint
         self._name = name
         self._on_presence = _guarded(on_presence)
@@ -128,7 +128,7 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
         self._key_filter = _KeyFilter(endpoint.key, secret)
         self._client = _Client(endpoint, self._lose)
-        options: Any = {  # of which the client knows all but the secret, and sends all
+        options: Any = {  # the client sends them all; its types lack the secret
             "config": {
                 "broadcast": {"ack": True, "self": False},
                 "presence": {"key": name, "enabled": True, "secret": secret},
@@ -147,9 +147,9 @@ class Connection:
         Raises
         ------
         NameTakenError
-            The service knows of somebody else of that name.
+            When the service knows another participant of that name.
         SignalingError
-            The service cannot be reached, does not answer, or refuses.
+            When the service cannot be reached, does not answer, or refuses.
         """
         for logger in _LOGGERS:
             logger.addFilter(self._key_filter)
@@ -163,25 +163,25 @@ class Connection:
             raise self._error(f"did not answer within {OPEN_TIMEOUT_S} s") from None
         except InvalidStatus as error:
             raise self._error(_refused(error.response.status_code)) from None
-        except Exception as error:  # the client passes on whatever its layers raise
+        except Exception as error:  # the client passes on any exception of its layers
             raise self._error(f"cannot be reached ({error}): check that it runs there") from None
         if self.is_lost:
             raise self._refused_error()
 
     async def leave(self) -> None:
-        """Tell the service that the member goes, as far as that can be told; close afterwards."""
+        """Unsubscribe, within a time limit and without errors; call `close` afterwards."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 if self._client.is_connected:
                     await self._channel.unsubscribe()
                     await self._left.wait()
-        except Exception as error:  # the socket closes next, which says it as well
-            log.debug("the service did not see us out: %s", type(error).__name__)
+        except Exception as error:  # the socket closes next, which has the same effect
+            log.debug("the service did not confirm the departure: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Close the socket, and end everything the client has started. Twice is harmless.
 
-        Cancelled, it stops waiting; everything closes nevertheless.
+        A cancelled call stops waiting; everything closes nevertheless.
         """
         self.is_lost = True
         if self._closing is None:
@@ -212,10 +212,10 @@ class Connection:
             return self._error(f"refused: {self._refusal[:200]}")
         return self._error("closed the connection")
 
-    # Saying
+    # Sending
 
     async def track(self, payload: Mapping[str, Any]) -> None:
-        """Say who is here; what cannot be said is a loss."""
+        """Track the participant's presence; a failure counts as a loss of the connection."""
         try:
             if self._client.is_connected:
                 await self._channel.track(dict(payload))
@@ -229,13 +229,13 @@ class Connection:
         on_confirmed: Callable[[], None],
         on_refused: Callable[[], None],
     ) -> None:
-        """Broadcast a signal; one of two callbacks tells what became of it, or the loss does."""
+        """Broadcast a signal; then one of the callbacks is called, or the connection is lost."""
         if not self._client.is_connected:
             return
         message = {"type": "broadcast", "event": SIGNAL_EVENT, "payload": dict(payload)}
         try:
             push = await self._channel.push("broadcast", message)
-        except Exception as error:  # not one that can be written as JSON in UTF-8, for one
+        except Exception as error:  # for example a signal that is not JSON in UTF-8
             log.debug("a signal could not be sent: %s", type(error).__name__)
             on_refused()
             return
@@ -243,7 +243,7 @@ class Connection:
         push.receive(Reply.Error, lambda _: on_refused())
         push.receive(Reply.Timeout, on_refused)
 
-    # Hearing
+    # Receiving
 
     def _hear_presence(self) -> None:
         if not self.is_lost:
@@ -269,14 +269,14 @@ class Connection:
 
 
 def _guarded(callback: Callable[P, None]) -> Callable[P, None]:
-    """Return a callback that logs what it raises: raised, it would end the client's listener."""
+    """Return a callback that logs its exceptions, which would end the client's listener."""
 
     @wraps(callback)
     def call(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             callback(*args, **kwargs)
         except Exception:
-            log.exception("a callback of the signalling failed")
+            log.exception("a callback of the signalling connection failed")
 
     return call
 
@@ -286,14 +286,14 @@ def _refused(status: int) -> str:
         return "refused the key (HTTP 401): check it (--key or JAMLAB_SUPABASE_KEY)"
     if status == 403:
         return (
-            "refused the key, or a hub its name in the URL (HTTP 403): check the key, and have "
-            "jamlab serve know the name by --allow-host"
+            "refused the key or the host name in the URL (HTTP 403): check the key, and on a hub "
+            "allow the name with jamlab serve --allow-host"
         )
     return f"refused the connection (HTTP {status}): check the URL"
 
 
 def _reason(error: Exception | None) -> str:
-    """Return the service's reason from the client's exception, which holds it as JSON."""
+    """Return the service's reason, which the client's exception has as JSON."""
     try:
         response = json.loads(str(error))
     except ValueError:

@@ -1,9 +1,9 @@
-"""Which broadcasts reach a member of a room.
+"""Filter of the broadcasts that a participant receives.
 
-A service broadcasts a signal to everybody in the room, and lets anybody in it say anything. A
-member hears what is well formed, not too long, for itself, and from somebody else who is there.
-Presence and broadcasts travel apart, so a signal may overtake the news that its sender came: it
-is held for a short while.
+A service broadcasts each signal to all participants in the room, and does not check its content. A
+participant accepts signals that are well formed, not too long, addressed to itself, and from
+another participant in the room. Presence and broadcasts are separate, so a signal may overtake the
+presence of its sender: such a signal is held for a short while.
 """
 
 import math
@@ -17,16 +17,16 @@ MALFORMED = "malformed"
 """Reason to drop: not a signal, or too long a one."""
 
 FOR_ANOTHER = "for another"
-"""Reason to drop: somebody else is its target; every broadcast is one for all but one member."""
+"""Reason to drop: the target is another participant, as for most broadcasts."""
 
 OWN_NAME = "in our name"
-"""Reason to drop: it claims to come from the member itself."""
+"""Reason to drop: it claims to come from the participant itself."""
 
 UNKNOWN_SENDER = "unknown sender"
-"""Reason to drop: nobody of that name came while it was held."""
+"""Reason to drop: its sender did not join while it was held."""
 
 MAX_HELD = 64
-"""How many signals from senders yet unknown are held."""
+"""Largest number of held signals."""
 
 
 class _Held(NamedTuple):
@@ -35,16 +35,16 @@ class _Held(NamedTuple):
 
 
 class Inbox:
-    """What one member is sent.
+    """The signals to one participant.
 
     Parameters
     ----------
     name : str
-        The member's own name.
+        The participant's own name.
     hold_s : float
-        How long a signal waits for the news of its sender.
+        How long a signal waits for the presence of its sender.
     dropped : Counter
-        Where to count what is dropped, by reason.
+        Counts dropped signals by reason.
     """
 
     def __init__(self, name: str, *, hold_s: float, dropped: Counter[str]) -> None:
@@ -54,14 +54,14 @@ class Inbox:
         self._held: deque[_Held] = deque()
 
     def receive(self, payload: object, peers: AbstractSet[str], now_s: float) -> list[Signal]:
-        """Take a broadcast's payload, and return what there is to hear.
+        """Take a broadcast's payload, and return the signals to deliver now.
 
         Parameters
         ----------
         payload : object
-            Anything.
+            The payload, not validated.
         peers : set of str
-            Who is in the room.
+            The other participants in the room.
         now_s : float
             The time.
         """
@@ -79,7 +79,7 @@ class Inbox:
         return self.release(peers, now_s)
 
     def release(self, peers: AbstractSet[str], now_s: float) -> list[Signal]:
-        """Return the signals held of those who are in the room now; forget those held too long."""
+        """Return held signals whose senders are in the room now; drop those held too long."""
         heard = [held.signal for held in self._held if held.signal.sender_peer_id in peers]
         waiting = [held for held in self._held if held.signal.sender_peer_id not in peers]
         self._held = deque(held for held in waiting if held.until_s > now_s)
@@ -87,7 +87,7 @@ class Inbox:
         return heard
 
     def next_at_s(self) -> float:
-        """Return when a held signal will be forgotten; infinity when there is none."""
+        """Return when the next held signal is dropped; infinity when there is none."""
         return min((held.until_s for held in self._held), default=math.inf)
 
     def _hold(self, signal: Signal, now_s: float) -> None:

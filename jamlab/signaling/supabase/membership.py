@@ -1,9 +1,9 @@
-"""One member's place in a room on Supabase Realtime.
+"""One participant's membership of a room on Supabase Realtime.
 
-The room is the channel ``realtime:<room>``, a signal the broadcast ``webrtc-signal``, a member's
-name its presence key. What any of it means is decided in `roster`, `inbox` and `outbox`; here are
-the clock, the connection, and a member's two tasks: one stays in the room, through as many
-connections as that takes, the other does what is due.
+The room is the channel ``realtime:<room>``, a signal the broadcast ``webrtc-signal``, and a
+participant's name its presence key. `roster`, `inbox` and `outbox` make the decisions; here are the
+clock, the connection, and two tasks: one keeps the participant in the room, with a new connection
+after each loss, and the other does what is due.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ from jamlab.signaling.supabase.roster import Occupant, Roster
 log = logging.getLogger(__name__)
 
 HOLD_S = 2.0
-"""How long a signal waits for the news that its sender came."""
+"""How long a signal waits for the presence of its sender."""
 
 PRESENCE_PER_S, PRESENCE_BURST = 2 / 30, 3
-"""Together the hosted service's limit: at most 5 presence calls in any 30 s."""
+"""Rate and burst that keep the hosted service's limit: at most 5 presence calls in any 30 s."""
 
 FIRST_BACKOFF_S, MOST_BACKOFF_S = 0.5, 10.0
-"""The longest waits before the first attempt to come back, and before any."""
+"""Longest wait before the first attempt to reconnect, and before any attempt."""
 
 RETRY_NAME_S = 0.5
-"""How often a name is asked for that the service refuses."""
+"""Time between requests for a name that is taken."""
 
 
 class SupabaseMembership:
-    """One peer's place in a `SupabaseChannel`, which makes it (see there for the parameters)."""
+    """One participant's membership of a `SupabaseChannel` (see there for the parameters)."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class SupabaseMembership:
     ) -> None:
         self.peer_id = peer_id
         self.dropped: Counter[str] = Counter()
-        """How many signals were not delivered or not sent, by reason."""
+        """Number of signals that were not delivered or not sent, by reason."""
         secret = f"{randomness.getrandbits(128):032x}"
         self._connect_to = partial(
             Connection,
@@ -84,24 +84,24 @@ class SupabaseMembership:
 
     @property
     def peers(self) -> frozenset[str]:
-        """Everybody else in the room now, with those whose absence may be a lost connection."""
+        """Names of the other participants in the room, or absent for less than the grace."""
         return self._roster.peers
 
     async def events(self) -> AsyncIterator[ChannelEvent]:
-        """Yield what happens, in order, until this member leaves; for one reader, once."""
+        """Yield events in order until the participant leaves; for one reader, once."""
         while (event := await self._heard.get()) is not None:
             yield event
 
     async def send(self, signal: Signal) -> None:
-        """Send a signal, now or when its target and the service can take it, within 30 s.
+        """Send a signal now, or within 30 s when its target and the service can take it.
 
-        What is kept goes out in order; of more than 256 signals the oldest are lost. One to
-        oneself, or to somebody who is gone, is lost in silence.
+        Kept signals are sent in order; of more than 256 the oldest are dropped. A signal to the
+        sender itself, or to a peer that has left, is dropped.
 
         Raises
         ------
         MalformedSignalError
-            It is too long, or its data is not JSON.
+            When the signal is too long, or its data is not JSON.
         """
         signal.check_length()
         if self._leaving is None:
@@ -109,7 +109,7 @@ class SupabaseMembership:
             self._due.set()
 
     async def enter(self, patience_s: float) -> None:
-        """Come into the room (see `SupabaseChannel.join`)."""
+        """Join the room (see `SupabaseChannel.join`)."""
         deadline_s = self._now_s() + patience_s
         while True:
             try:
@@ -122,9 +122,9 @@ class SupabaseMembership:
         self._tasks = [asyncio.create_task(self._stay()), asyncio.create_task(self._work())]
 
     async def leave(self) -> None:
-        """Go out of the room. Leaving twice is harmless.
+        """Leave the room. Leaving twice is harmless.
 
-        Cancelled, it stops waiting; everything closes nevertheless.
+        A cancelled call stops waiting; everything closes nevertheless.
         """
         if self._leaving is None:
             self._leaving = asyncio.create_task(self._leave())
@@ -133,7 +133,7 @@ class SupabaseMembership:
     # Staying in the room
 
     async def _stay(self) -> None:
-        """Be in the room, through as many connections as it takes."""
+        """Keep the participant in the room, with a new connection after each loss."""
         while True:
             while self._is_in():
                 self._changed.clear()
@@ -159,7 +159,7 @@ class SupabaseMembership:
                 log.info("%s is not back in its room: %s", self.peer_id, error)
 
     async def _connect(self, name_deadline_s: float | None) -> None:
-        """Be in the room on a new connection, which is closed if that fails."""
+        """Join the room on a new connection, which is closed after a failure."""
         self._connection = self._connect_to()
         try:
             await self._connection.open()
@@ -169,7 +169,7 @@ class SupabaseMembership:
             raise
 
     async def _take_name(self, connection: Connection, deadline_s: float | None) -> None:
-        """Track our presence once nobody else holds our name, and wait until it shows."""
+        """Track our presence once our name is free, and wait until the presence state has it."""
         roster = self._roster
         await self._until(lambda: not roster.is_taken, deadline_s, name_taken(self.peer_id))
         await asyncio.sleep(self._presence_calls.wait_s(1, self._now_s()))
@@ -180,7 +180,7 @@ class SupabaseMembership:
             self._now_s() + OPEN_TIMEOUT_S,
             SignalingError("the signalling service does not show our presence"),
         )
-        # two may have taken it at the same moment
+        # two participants may have taken the name at the same moment
         await self._until(lambda: roster.is_member, deadline_s, name_taken(self.peer_id))
 
     async def _until(
@@ -209,7 +209,7 @@ class SupabaseMembership:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             if self._connection is not None and self._is_in():
-                # without a call to spare the others wait for the grace
+                # beyond the rate limit the others notice our departure only after the grace
                 if self._presence_calls.take(1, self._now_s()):
                     leaving = self._occupant._replace(leaving=True)
                     await self._connection.track(leaving.to_payload())
@@ -217,10 +217,10 @@ class SupabaseMembership:
         finally:
             await self._disconnect()
 
-    # Hearing and saying
+    # Receiving and sending
 
     async def _work(self) -> None:
-        """Do what is due, and wait until something is."""
+        """Do what is due, and wait for the next thing that is."""
         while True:
             self._due.clear()
             now_s = self._now_s()
@@ -254,7 +254,7 @@ class SupabaseMembership:
 
     def _hear_signal(self, payload: object) -> None:
         self._tell(self._inbox.receive(payload, self._audible(), self._now_s()))
-        self._due.set()  # it may be held
+        self._due.set()  # the signal may be held
 
     def _note_loss(self) -> None:
         self._changed.set()

@@ -1,13 +1,13 @@
-"""What a member has to say, kept until it may and can be said.
+"""Queue of a participant's outgoing signals.
 
-A signal goes out when its target is there to hear it and the service's limit allows. Until then it
-is kept in its place, for `KEEP_S` at most; after that its target has given the attempt up. One that
-the service has not confirmed when the connection is lost is said again, so signals arrive in order
-and, round a loss, perhaps twice.
+A signal is sent when its target is present and the service's rate limit allows it. Until then it is
+kept in order, for at most `KEEP_S`; after that its target has given the attempt up. A signal that
+is not confirmed when the connection is lost is sent again, so signals arrive in order and, around a
+loss, perhaps twice.
 
-The limit counts events of all members together, and a broadcast in a room of n is n events: one
-in, n - 1 out. Nobody knows what the others are about to say, so each member keeps to its share, a
-n-th of the limit: against the whole limit its signal costs n times n.
+The limit counts events of all participants together, and a broadcast in a room of n is n events:
+one in, n - 1 out. No participant knows the traffic of the others, so each keeps to the n-th part of
+the limit: against the whole limit its signal costs n times n.
 """
 
 import math
@@ -19,44 +19,44 @@ from jamlab.signaling.messages import Signal
 from jamlab.signaling.pace import TokenBucket
 
 KEEP_S = 30.0
-"""How long a signal is worth sending, in seconds."""
+"""Longest time for which a signal is kept."""
 
 MAX_KEPT = 256
-"""How many signals are kept; beyond that the oldest makes room."""
+"""Largest number of kept signals; beyond it the oldest is dropped."""
 
 BURST_S = 2.0
-"""How many seconds' worth of events may go out at once: a newcomer's answers in a room of six."""
+"""Burst, in seconds of the rate limit: the answers of a newcomer in a room of six."""
 
 TOO_OLD = "kept too long"
 """Reason to drop: it could not be sent in time."""
 
 TOO_MANY = "too many kept"
-"""Reason to drop: newer ones took its place."""
+"""Reason to drop: too many newer signals were queued."""
 
 NOBODY = "for nobody"
 """Reason to drop: its target is not in the room."""
 
 REFUSED = "refused"
-"""Reason to drop: the service said no to it, or nothing."""
+"""Reason to drop: the service refused or did not acknowledge it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Letter:
-    """A signal on its way."""
+    """A queued signal."""
 
     signal: Signal
     put_at_s: float
 
 
 class Outbox:
-    """What one member sends.
+    """The signals from one participant.
 
     Parameters
     ----------
     events_per_s : float
-        The service's limit for all members together.
+        The service's limit for all participants together.
     dropped : Counter
-        Where to count what is dropped, by reason.
+        Counts dropped signals by reason.
     """
 
     def __init__(self, *, events_per_s: float, dropped: Counter[str]) -> None:
@@ -67,7 +67,7 @@ class Outbox:
         self._next_at_s = math.inf
 
     def put(self, signal: Signal, now_s: float) -> None:
-        """Take a signal to send."""
+        """Queue a signal."""
         if len(self._kept) == MAX_KEPT:
             self._kept.popleft()
             self._dropped[TOO_MANY] += 1
@@ -76,14 +76,14 @@ class Outbox:
     def take(
         self, present: AbstractSet[str], peers: AbstractSet[str], now_s: float
     ) -> Letter | None:
-        """Return what is to be sent now, if anything is; it counts as sent.
+        """Return the next signal to send now, if any; it counts as sent.
 
         Parameters
         ----------
         present : set of str
-            Who can hear it; those of `peers` who cannot are waited for.
+            Peers that can receive a signal now; signals to the other `peers` are kept.
         peers : set of str
-            Who is in the room.
+            The other participants in the room.
         now_s : float
             The time.
         """
@@ -101,27 +101,27 @@ class Outbox:
         return letter
 
     def next_at_s(self) -> float:
-        """Return when to `take` again, if nothing else changes before, after there was nothing."""
+        """Return when to call `take` again after it returned None, if nothing else changes."""
         return self._next_at_s
 
     def drop(self, name: str) -> None:
-        """Forget what was for somebody who left; another of the same name would not understand."""
+        """Drop the signals to a peer that left; they mean nothing to a new one of the same name."""
         kept = deque(x for x in self._kept if x.signal.target_peer_id != name)
         self._dropped[NOBODY] += len(self._kept) - len(kept)
         self._kept = kept
 
     def confirm(self, letter: Letter) -> None:
-        """Note that the service has passed a signal on."""
+        """Note that the service has acknowledged a signal."""
         self._unconfirmed.pop(letter, None)
 
     def refuse(self, letter: Letter) -> None:
-        """Note that the service has not; saying it again would be refused again."""
+        """Note that the service has refused a signal; it is not sent again."""
         if letter in self._unconfirmed:
             del self._unconfirmed[letter]
             self._dropped[REFUSED] += 1
 
     def lose(self) -> None:
-        """Note that the connection is lost: what was not confirmed is sent again, first."""
+        """Note the loss of the connection; unconfirmed signals are sent again, first."""
         self._kept.extendleft(reversed(self._unconfirmed))
         self._unconfirmed.clear()
 

@@ -1,20 +1,20 @@
-"""Who is in a room, from snapshots of its presence.
+"""List of the participants in a room, from snapshots of its presence state.
 
-A snapshot is the service's whole presence: for each name the occupants who track themselves under
-it, each with a random `instance` and the time it came. The occupant who came first holds the name:
-after a crash the service may show a ghost for a minute, and it shows both of two who take a name at
-the same moment. Snapshots are compared, so that it does not matter how the service groups its
-changes: a name with another instance is somebody who left and somebody who came.
+A snapshot is the service's whole presence state: for each name the occupants that track themselves
+under it, each with a random `instance` and its time of joining. The first occupant holds the name:
+after a crash the service may list the crashed one for a minute, and it lists both of two that take
+a name at the same moment. Snapshots are compared, so that it does not matter how the service groups
+its changes: a name with another instance means one departure and one arrival.
 
-**Nobody is overlooked.** A newcomer looks first and tracks itself then. Those it saw before the
-snapshot in which it is itself had tracked themselves earlier, so they hear of it and it says
-nothing of them; everyone it sees later it reports. If of two neither reported the other, each would
-have tracked itself before the other did.
+**No arrival is missed.** A newcomer reads the presence state first, and then tracks itself.
+Participants that it saw before the first snapshot with itself had tracked themselves earlier, so
+they report the newcomer, which does not report them; it reports all that it sees later. If neither
+of two reported the other, each would have tracked itself before the other did.
 
-**Absence is not departure.** Somebody whose presence ends may have lost its socket only, and
-everybody's ends when the service restarts. One who leaves says so in its presence and is gone at
-once; anyone else stays in the roster for `grace_s` and, back in time with the same instance, was
-never away.
+**Absence is not departure.** A participant whose presence ends may have lost only its socket, and
+all presences end when the service restarts. A participant that leaves states it in its presence and
+is removed at once. Any other stays in the roster for `grace_s`; if it returns within that time with
+the same instance, no event is reported.
 """
 
 import math
@@ -32,14 +32,14 @@ from jamlab.signaling.messages import (
 
 
 class Occupant(NamedTuple):
-    """Somebody who tracks itself under a name; the first in order holds it."""
+    """A participant that tracks itself under a name; the first in order holds the name."""
 
     joined_at_s: float
-    """When it came, by its own wall clock."""
+    """Time of joining, by its own wall clock."""
     instance: str
-    """What tells it from others of the same name."""
+    """Distinguishes it from others of the same name."""
     leaving: bool = False
-    """Whether it said that it leaves."""
+    """Whether its presence states that it leaves."""
 
     def to_payload(self) -> dict[str, Any]:
         """Return the presence payload."""
@@ -48,13 +48,13 @@ class Occupant(NamedTuple):
 
 
 def read_presence(state: object) -> dict[str, Occupant]:
-    """Return who holds each name, as far as a presence state can be understood.
+    """Return the holder of each name, without the malformed parts of a presence state.
 
     Parameters
     ----------
     state : object
-        ``{name: [{"presence_ref", "instance", "joined_at", …}, …]}``, as the client gives it. A
-        member that is not jamlab's has no instance; its presence reference stands for one.
+        ``{name: [{"presence_ref", "instance", "joined_at", …}, …]}``, as the client gives it. The
+        presence reference serves as the instance of participants that are not jamlab's.
     """
     if not isinstance(state, Mapping):
         return {}
@@ -62,7 +62,7 @@ def read_presence(state: object) -> dict[str, Occupant]:
     for name, metas in state.items():
         occupants = list(_occupants(metas))
         if is_name(name) and occupants:
-            # of one instance on two sockets, the one that says it leaves is the later word
+            # of one instance on two sockets, the statement that it leaves is the later one
             holder = min(occupants)
             holders[name] = holder._replace(
                 leaving=any(o.leaving for o in occupants if o.instance == holder.instance)
@@ -79,30 +79,30 @@ def _occupants(metas: object) -> Iterable[Occupant]:
 
 
 def _time(value: object) -> float:
-    # a number of any size is JSON; who does not say when it came, came last
+    # a JSON number may have any size; without a time the participant counts as the last to join
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
         return float(value)
     return math.inf
 
 
 class Roster:
-    """One member's view of who is in its room.
+    """One participant's view of its room.
 
     Parameters
     ----------
     name, instance : str
-        The member's own.
+        The participant's own.
     grace_s : float
-        How long somebody may be absent without having left.
+        Absence after which a peer counts as having left.
     """
 
     def __init__(self, name: str, instance: str, *, grace_s: float) -> None:
         self.name = name
         self.instance = instance
         self.is_member = False
-        """Whether the member itself is in the room, under its name."""
+        """Whether the participant itself is in the room, under its name."""
         self.is_taken = False
-        """Whether somebody else held its name when last seen."""
+        """Whether another instance held its name in the last snapshot."""
         self._grace_s = grace_s
         self._was_member = False
         self._seen: dict[str, Occupant] = {}
@@ -111,16 +111,16 @@ class Roster:
 
     @property
     def peers(self) -> frozenset[str]:
-        """Everybody else who is in the room, or absent within the grace."""
+        """Other participants that are in the room, or absent within the grace."""
         return frozenset(self._peers)
 
     @property
     def present(self) -> frozenset[str]:
-        """Everybody else who can hear a signal now."""
+        """Other participants that can receive a signal now."""
         return self.peers - self._absent_until_s.keys() if self.is_member else frozenset()
 
     def update(self, state: object, now_s: float) -> list[ChannelEvent]:
-        """Take a snapshot of the presence, and return what it means.
+        """Take a snapshot of the presence state, and return the events it means.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Roster:
         return self._enter(before, now_s) + self._compare(now_s)
 
     def lose(self, now_s: float) -> list[ChannelEvent]:
-        """Note that the room cannot be seen any more; nobody's absence is counted until it can."""
+        """Note the loss of signalling; until the next snapshot no absence is counted."""
         self._absent_until_s.clear()
         if not self.is_member:
             return []
@@ -146,12 +146,12 @@ class Roster:
         return [SignalingLost(now_s)]
 
     def advance(self, now_s: float) -> list[ChannelEvent]:
-        """Return who has been absent for too long."""
+        """Return the departures of peers that have been absent for too long."""
         late = [name for name, until_s in self._absent_until_s.items() if until_s <= now_s]
         return [self._drop(name) for name in late]
 
     def next_at_s(self) -> float:
-        """Return when `advance` will have something to say; infinity when it will not."""
+        """Return when `advance` is due; infinity when it is not."""
         return min(self._absent_until_s.values(), default=math.inf)
 
     def _enter(self, before: Mapping[str, Occupant], now_s: float) -> list[ChannelEvent]:

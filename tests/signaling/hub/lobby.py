@@ -1,4 +1,4 @@
-"""Clients of a hub without sockets: they write frames themselves and keep what they hear."""
+"""Clients of a hub's core without sockets: they write frames and record the ones they receive."""
 
 import json
 import random

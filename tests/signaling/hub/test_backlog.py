@@ -1,4 +1,4 @@
-"""What waits for a client, against a list of what was written and not read."""
+"""The backlog of a client against a plain list of written and unread messages."""
 
 from hypothesis import given
 from hypothesis import strategies as st

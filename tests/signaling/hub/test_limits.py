@@ -11,7 +11,7 @@ from jamlab.signaling.hub.limits import CallWindow, Limits
 @pytest.mark.parametrize("limit", [limit.name for limit in fields(Limits)])
 @pytest.mark.parametrize("value", [0, -1, math.nan])
 def test_a_limit_is_above_zero(limit, value):
-    with pytest.raises(ValueError, match=f"limit {limit} is above zero, not {value}"):
+    with pytest.raises(ValueError, match=f"limit {limit} must be above zero, not {value}"):
         Limits(**{limit: value})
 
 

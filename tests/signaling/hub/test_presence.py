@@ -1,4 +1,4 @@
-"""Presences, against the Python client, which follows the state and the diffs on its own."""
+"""Presences against the Python client's own reading of states and diffs."""
 
 from copy import deepcopy
 from itertools import count

@@ -14,7 +14,7 @@ from .test_phoenix import REAL, push
 
 OK = ("ok", {})
 SIGNAL = {"type": "offer", "senderPeerId": "ada", "targetPeerId": "ben", "data": {"sdp": "x"}}
-TAKEN = "the name is taken: somebody in the room has it"
+TAKEN = "the name is taken: another participant in the room has it"
 
 
 def sent(event, content):
@@ -342,7 +342,7 @@ class TestNames:
     def test_who_has_the_secret_comes_again_at_once(self, lobby):
         ada, ben = lobby.members("ada", "ben", secret="s3cret")
         again = lobby.client().joined("ada", secret="s3cret")
-        assert ada.closed == (1008, "its owner came again")
+        assert ada.closed == (1008, "the owner of its name joined again")
         assert again.broadcast("webrtc-signal", SIGNAL) == OK
         assert ben.closed is None
 
@@ -412,7 +412,7 @@ class TestJoins:
         assert ada.closed is None
         lobby.pass_time(2.0)
         lobby.client().joined("ada", secret="s3cret")
-        assert ada.closed == (1008, "its owner came again")
+        assert ada.closed == (1008, "the owner of its name joined again")
 
     def test_others_come_in_meanwhile(self):
         lobby = Lobby(joins_burst=3)

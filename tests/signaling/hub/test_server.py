@@ -1,4 +1,4 @@
-"""The hub on sockets, and Supabase's own clients at it."""
+"""The hub on sockets, with Supabase's own clients."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The Supabase channel on real sockets, with a service that can be told to fail."""
+"""The Supabase channel on real sockets, with a service that fails on demand."""
 
 import asyncio
 import hashlib
@@ -87,7 +87,7 @@ def test_what_is_missing_is_said(monkeypatch):
 async def test_a_name_that_cannot_be(name):
     with pytest.raises(ValueError, match="the name of a room has 1 to 128 printable"):
         SupabaseChannel(name, "ws://127.0.0.1:1", KEY)
-    with pytest.raises(ValueError, match="the name of a member has 1 to 128 printable"):
+    with pytest.raises(ValueError, match="the name of a participant has 1 to 128 printable"):
         await SupabaseChannel("room", "ws://127.0.0.1:1", KEY).join(name)
 
 
@@ -193,7 +193,7 @@ async def test_a_refused_name_is_asked_for_again_until_it_is_free(service):
     async with listening((channel(service, patience_s=30.0), "ada")) as (ada,):
         assert ada.member.peers == frozenset()
     service.joins_to_refuse = ["name taken"]
-    with pytest.raises(NameTakenError, match="there is a 'ada' in the room"):
+    with pytest.raises(NameTakenError, match="the name 'ada' is taken in the room"):
         await channel(service).join("ada")
 
 
@@ -213,7 +213,7 @@ async def test_a_ghost_is_waited_for(service):
 
 async def test_a_name_that_stays_taken_is_left_alone(service):
     service.haunt("ben", "there", 1e12)  # by a clock that is far ahead
-    with pytest.raises(NameTakenError, match="there is a 'ben' in the room"):
+    with pytest.raises(NameTakenError, match="the name 'ben' is taken in the room"):
         await channel(service, patience_s=0.1).join("ben")
     assert tracked(service) == []
 
