@@ -1,4 +1,4 @@
-"""Widgets for JupyterLab: each a Python module, beside it the script and style of its front end."""
+"""Widgets for JupyterLab: each is a Python module with a script and a style sheet next to it."""
 
 from lazy_loader import attach_stub
 

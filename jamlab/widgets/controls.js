@@ -1,26 +1,26 @@
-// The session panel's controls: draws what `jamlab.widgets.controls` knows, and sends what is pressed.
+// The session panel's controls: shows the state of `jamlab.widgets.controls`, and sends user actions.
 
 const STEP_DB = 0.5;
-const SEND_EVERY_MS = 50; // while a slider is drawn along
+const SEND_EVERY_MS = 50; // while a slider is dragged
 
 function make(tag, className, attributes = {}, ...children) {
   const made = document.createElement(tag);
   made.className = className;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  // JupyterLab asks only what has the focus: keys pressed here are not the notebook's.
+  // JupyterLab checks only the focused element: keys pressed here are not notebook shortcuts.
   if (["button", "input", "select"].includes(tag)) made.dataset.lmSuppressShortcuts = "true";
   made.append(...children);
   return made;
 }
 
-// A gain as people read it; null is silence.
+// A gain as text; null is silence.
 export function spelled(gainDb) {
   if (gainDb === null) return "silent";
   const sign = gainDb > 0 ? "+" : gainDb < 0 ? "−" : "";
   return `${sign}${Math.abs(gainDb).toFixed(1)} dB`;
 }
 
-// Call `act` with the newest value at once, and then once an interval while values come.
+// Call `act` with the newest value at once, and then once per interval while values come.
 function paced(act) {
   let timer = null;
   let waiting = null;
@@ -129,7 +129,7 @@ function render({ model, el }) {
     }
     const there = [...notices.children].map((item) => item.dataset.said);
     for (const said of wanted) {
-      if (there.includes(said)) continue; // what stands already is not read aloud again
+      if (there.includes(said)) continue; // a screen reader must not read an old notice again
       const item = make("li", "", {}, make("span", "", { "aria-hidden": "true" }, "⚠ "), said);
       item.dataset.said = said;
       notices.append(item);
@@ -149,7 +149,7 @@ function render({ model, el }) {
     mute.textContent = get("muted") ? "Muted" : "Mute";
     mute.setAttribute("aria-pressed", String(get("muted")));
     quality.value = get("quality");
-    qualityLabel.hidden = !get("quality"); // nobody has chosen before the first session
+    qualityLabel.hidden = !get("quality"); // unknown before the first session
     problem.textContent = get("problem");
     problem.hidden = !get("problem");
     root.dataset.stage = now;

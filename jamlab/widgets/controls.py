@@ -1,7 +1,7 @@
-"""The session panel's own part: join and leave, mute, gains, quality, and what there is to read.
+"""Controls of the session panel: join and leave, mute, gains, quality, warnings.
 
-It knows no session. What is pressed goes to one callback on the event loop, whatever thread the
-kernel takes messages on; what is to be seen are traits.
+The widget has no session. Each user action is passed to one callback on the event loop, whichever
+thread the kernel receives messages on; the displayed state is in traits.
 """
 
 import asyncio
@@ -18,16 +18,17 @@ from jamlab.mesh.controls import MAX_GAIN_DB, MIN_GAIN_DB
 from jamlab.widgets.style import style
 
 TITLE = "Jam session"
-"""Of a panel that is in none."""
+"""Title of a panel outside of a session."""
 
 
 class SessionControls(anywidget.AnyWidget):
-    """Buttons, sliders and sentences.
+    """Buttons, sliders and warnings of a session panel.
 
     Parameters
     ----------
     on_action : callable
-        Told on the running event loop what was pressed: a mapping with a ``kind``, not checked.
+        Called on the running event loop with a user action: a mapping with a ``kind``, not
+        validated.
 
     Raises
     ------
@@ -57,5 +58,5 @@ class SessionControls(anywidget.AnyWidget):
 
     def _hear(self, _widget: object, content: Any, _buffers: object) -> None:
         if isinstance(content, Mapping):
-            with contextlib.suppress(RuntimeError):  # the loop may just be closed
+            with contextlib.suppress(RuntimeError):  # the loop may have been closed just now
                 self._loop.call_soon_threadsafe(self._on_action, content)

@@ -1,7 +1,7 @@
-"""Where meters get their sound from: a session, or test signals; who is there, and what is heard.
+"""Feeds: the sources of level meters, which are a session or test signals.
 
-A *feed* gives a row for everybody and, whenever it is asked, the sound since it was asked last. All
-rows are of one card, so they have the same number of frames; who was not heard was silent.
+A *feed* gives a row for each participant and, on each call, the sound since the last call. All rows
+come from one card, so they have the same number of frames; a participant without sound is silent.
 """
 
 import asyncio
@@ -19,56 +19,56 @@ from jamlab.mesh.session import JamSession
 from jamlab.mesh.sound_tap import Exchange, Tap
 
 INPUT = "input"
-"""State of our own row: what we send."""
+"""State of the participant's own row: the sound sent."""
 
 NO_CONNECTION = "no connection"
-"""State of who is in the room, but has no connection to us."""
+"""State of a participant in the room without a connection to this one."""
 
 SIGNAL = "test signal"
 
-_PAUSE_S = 0.003  # several blocks of a quick card, and short beside an update of 33 ms
-_BLOCK_FRAMES = 480  # a test signal is in no hurry
+_PAUSE_S = 0.003  # longer than a short block, and short compared with an update of 33 ms
+_BLOCK_FRAMES = 480  # test signals need no short blocks
 
 
 @dataclass(frozen=True, slots=True)
 class MeterRow:
-    """One participant, as a row of meters says it."""
+    """State and figures in a participant's row of meters."""
 
     name: str
     state: str
-    """A `jamlab.mesh.connection.events.ConnectionState`, or one of this module's words."""
+    """A `jamlab.mesh.connection.events.ConnectionState`, or a state of this module."""
     route: str | None = None
-    """As of `jamlab.mesh.figures.PeerFigures.route`."""
+    """`jamlab.mesh.figures.PeerFigures.route`."""
     latency_ms: int | None = None
-    """Estimated, from their microphone to our loudspeaker."""
+    """Estimated latency from the peer's microphone to our loudspeaker."""
 
 
 class Feed(Protocol):
-    """What meters ask of where their sound comes from."""
+    """Interface of the sources of level meters."""
 
     def start(self) -> None:
-        """Listen from now on."""
+        """Start collecting sound."""
 
     def stop(self) -> None:
-        """Listen no more. Stopping twice is harmless."""
+        """Stop collecting sound. Stopping twice is harmless."""
 
     def rows(self) -> list[MeterRow]:
-        """Return who is there now, everybody once."""
+        """Return the current rows, one for each participant."""
 
     def take(self, names: Sequence[str]) -> Sound:
-        """Return the sound of these since it was taken last."""
+        """Return the sound of some participants since the last call."""
 
     async def pause(self) -> None:
-        """Leave the loop to the card, until it can best be without."""
+        """Wait for the moment with the most time until the card's next callback."""
 
 
 class SessionFeed:
-    """A session: our own row first, then everybody's in the order in which they came.
+    """Feed of a session: the participant's own row first, then the peers in order of appearance.
 
     Parameters
     ----------
     session : JamSession
-        Entered or not; it is only listened to.
+        The session, entered or not; it is only observed.
     """
 
     def __init__(self, session: JamSession) -> None:
@@ -79,12 +79,12 @@ class SessionFeed:
         self._stop_figures: Callable[[], None] | None = None
 
     def start(self) -> None:
-        """Listen from now on."""
+        """Start collecting sound."""
         self._tap = self._session.service.tap()
         self._stop_figures = self._session.on_figures(self._note)
 
     def stop(self) -> None:
-        """Listen no more. Stopping twice is harmless."""
+        """Stop collecting sound. Stopping twice is harmless."""
         if self._tap is not None:
             self._tap.close()
             self._tap = None
@@ -92,20 +92,20 @@ class SessionFeed:
             self._stop_figures()
 
     def rows(self) -> list[MeterRow]:
-        """Return who is there now: in the room, or still heard."""
+        """Return a row for each participant in the room or still connected."""
         there = self._session.members | self._session.service.peers
         self._order = [name for name in self._order if name in there]
         self._order += sorted(there - {*self._order})
         return [MeterRow(self._session.name, INPUT), *map(self._row, self._order)]
 
     def take(self, names: Sequence[str]) -> Sound:
-        """Return the sound of these since it was taken last."""
+        """Return the sound of some participants since the last call."""
         taken = self._tap.take() if self._tap is not None else []
         own = self._session.name
         return _together(names, [_by_name(own, exchange) for exchange in taken])
 
     async def pause(self) -> None:
-        """Wait until the card has just been served, but not long."""
+        """Wait for the next callback of the card, at most a few milliseconds."""
         if self._tap is not None:
             await self._tap.passed(_PAUSE_S)
 
@@ -126,12 +126,12 @@ class SessionFeed:
 
 
 class SignalFeed:
-    """Named test signals, played by a virtual card.
+    """Feed of named test signals, played by a virtual card.
 
     Parameters
     ----------
     signals : mapping of str to Source
-        Looked at in every block: who is put in appears, who is taken out goes.
+        Read in every block: signals may be added and removed at any time.
     """
 
     def __init__(self, signals: Mapping[str, Source]) -> None:
@@ -141,23 +141,23 @@ class SignalFeed:
         self._card: VirtualCard | None = None
 
     def start(self) -> None:
-        """Play from now on; a signal goes on where it was stopped."""
+        """Start the signals; each continues where it was stopped."""
         self._card = VirtualCard(block_frames=_BLOCK_FRAMES)
         self._card.start(self._play)
 
     def stop(self) -> None:
-        """Play no more. Stopping twice is harmless."""
+        """Stop the signals. Stopping twice is harmless."""
         if self._card is not None:
             self._card.stop()
             self._card = None
             self._blocks.clear()
 
     def rows(self) -> list[MeterRow]:
-        """Return a row for every signal there is now."""
+        """Return a row for each signal."""
         return [MeterRow(name, SIGNAL) for name in self._signals]
 
     def take(self, names: Sequence[str]) -> Sound:
-        """Return the sound of these since it was taken last."""
+        """Return the sound of some signals since the last call."""
         blocks, self._blocks = self._blocks, []
         return _together(names, blocks)
 
@@ -178,7 +178,7 @@ def _by_name(own: str, exchange: Exchange) -> dict[str, Block]:
 
 
 def _together(names: Sequence[str], blocks: Sequence[Mapping[str, Block]]) -> Sound:
-    """Return blocks one after the other, a row per name; who has none was silent."""
+    """Return the blocks joined, a row per name, with silence for missing blocks."""
     lengths = [max((len(block) for block in part.values()), default=0) for part in blocks]
     sound = np.zeros((len(names), sum(lengths), CHANNELS), dtype=np.float32)
     for row, name in enumerate(names):

@@ -1,8 +1,8 @@
-// Level meters: draws what `jamlab.widgets.meter` sends, and asks it to forget or to analyse.
+// Level meters: draws the levels from `jamlab.widgets.meter`, and requests resets and spectra.
 //
-// A message has the names and, per name, channel and reading, a 32-bit float. The last one is drawn
-// on the next animation frame, so nothing is drawn while nothing comes or nobody looks. What people
-// hear read aloud changes at a calm rate.
+// A message has the names and, per name, channel and reading, a 32-bit float. The last message is
+// drawn on the next animation frame, so nothing is drawn without messages or in a hidden page. Text
+// for screen readers changes at a slower rate.
 
 const FIELDS = 4; // peak, RMS, hold, clip
 const CHANNELS = ["left", "right"];
@@ -11,14 +11,14 @@ const SILENT_DBFS = -120;
 const WARM_DBFS = -18;
 const HOT_DBFS = -6;
 const SAID_EVERY_MS = 500;
-const CALM_MS = 250; // between two pictures, where less motion is preferred
+const CALM_MS = 250; // between two frames, where reduced motion is preferred
 const SPECTRUM_DB = [-110, -10];
 const SPECTRUM_HZ = [20, 20000];
 const SPECTRUM_TICKS_HZ = [50, 100, 200, 500, 1000, 2000, 5000, 10000];
 const SAMPLE_RATE = 48000;
 
-// How far along its scale a level stands, 0 to 1: the deflection of IEC 60268-18's scale, as many
-// digital meters draw it, fine where music is and coarse below.
+// Position of a level on the scale, 0 to 1: the deflection of IEC 60268-18, as in many digital
+// meters, with a fine scale at the levels of music and a coarse one below.
 export function deflection(dbfs) {
   const pieces = [
     [-20, 50, 2.5],
@@ -56,13 +56,13 @@ function make(tag, className, attributes = {}, ...children) {
   const made = document.createElement(tag);
   made.className = className;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  // JupyterLab asks only what has the focus: keys pressed here are not the notebook's.
+  // JupyterLab checks only the focused element: keys pressed here are not notebook shortcuts.
   if (tag === "button") made.dataset.lmSuppressShortcuts = "true";
   made.append(...children);
   return made;
 }
 
-// A canvas that keeps its pixels as fine as the screen's, and says when its size has changed.
+// A canvas with the screen's pixel density, and a callback for changes of its size.
 function canvas(className, onResize) {
   const made = make("canvas", className, { "aria-hidden": "true" });
   const observer = new ResizeObserver(([entry]) => {
@@ -141,7 +141,7 @@ class Row {
     this.element.dataset.state = row.state;
   }
 
-  // Numbers and labels: for people, who cannot read thirty a second
+  // Numbers and labels change slowly, because people cannot read thirty per second
   say() {
     CHANNELS.forEach((_, number) => {
       const [peak, rms, hold] = this.levels.subarray(number * FIELDS);
@@ -212,7 +212,7 @@ function bar(context, colours, top, width, tall, { peak, rms, hold, clip }) {
   if (clip) hatched(context, colours, width, top, tall);
 }
 
-// Where it clipped: stripes at the end of the bar, a shape as well as a colour.
+// Clipping indicator: stripes at the end of the bar, a shape as well as a colour.
 function hatched(context, colours, width, top, tall) {
   const wide = Math.round(tall * 1.2);
   context.save();
@@ -236,7 +236,7 @@ class Meters {
   constructor(model, el) {
     this.model = model;
     this.rows = new Map();
-    this.drawn = 0; // pictures drawn so far
+    this.drawn = 0; // frames drawn so far
     this.frame = 0;
     this.lastMs = this.saidMs = -Infinity;
     this.motion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -300,7 +300,7 @@ class Meters {
     this.ask("spectrum", this.model.get("spectrum") === name ? "" : name);
   }
 
-  // Who is there
+  // Rows
   tell() {
     const told = this.model.get("rows");
     const names = told.map((row) => row.name);
@@ -329,7 +329,7 @@ class Meters {
     this.due();
   }
 
-  // What they sound like
+  // Levels
   hear(content, buffers) {
     if (content.kind !== "levels") return;
     const floats = (view) => new Float32Array(view.buffer, view.byteOffset, view.byteLength / 4);

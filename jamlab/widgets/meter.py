@@ -1,10 +1,10 @@
-"""Level meters in JupyterLab: a row for everybody in a session, and what they sound like now.
+"""Level meters in JupyterLab: a row of meters for each participant of a session.
 
-A meter shows what is heard: of a peer the sound after its gain and before the mix, of us what is
-sent. How the levels move is `jamlab.audio.ballistics`; they are worked out here, once per update
-and for all rows together, never in the card's callback. An update goes to the front end as one
-message: names, and the levels of each as 32-bit floats. Everybody's state and figures are a trait,
-which changes about once a second.
+A peer's meter shows its sound after the gain and before the mix, the participant's own meter the
+sound sent. The ballistics are in `jamlab.audio.ballistics`; levels are computed here, once per
+update for all rows together, never in the card's callback. An update is one message to the front
+end: names, and their levels as 32-bit floats. States and figures are a trait, which changes about
+once a second.
 """
 
 import asyncio
@@ -30,41 +30,41 @@ from jamlab.widgets.style import style
 log = logging.getLogger(__name__)
 
 UPDATE_HZ = 30
-"""Updates a second."""
+"""Updates per second."""
 
 BALLISTICS = (
     f"dBFS (AES17) · peak IEC 60268-18, falls 20 dB in 1.7 s, held {HOLD_S:g} s · "
     f"RMS IEC 61672-1 F, 125 ms · clip: {CLIP_FRAMES} samples in a row at full scale"
 )
-"""What the meters say of themselves."""
+"""Description of the ballistics below the meters."""
 
 _UNHEARD_UPDATES = 10
-"""So many updates without a block mean that the card has stopped, and silence is what is heard."""
+"""Updates without a block after which the card counts as stopped, and the meters show silence."""
 
 
 class LevelMeters(anywidget.AnyWidget):
-    """Level meters of everybody in a session, or of test signals.
+    """Level meters of all participants of a session, or of test signals.
 
     Parameters
     ----------
     session : JamSession, optional
-        Whose participants. It is listened to and nothing else: no card is opened or closed.
+        The session. It is only observed: no card is opened or closed.
     signals : mapping of str to Source, optional
-        Named test signals instead. Put one in and its row appears, take one out and it goes.
+        Named test signals instead of a session; they may be added and removed at any time.
     spectrum : str
-        Whose spectrum is shown below the meters; nobody's by default.
+        Name of the participant whose spectrum is shown below the meters; by default none.
 
     Raises
     ------
     ValueError
-        When it is given neither a session nor signals, or both.
+        When neither a session nor signals are given, or both.
 
     Attributes
     ----------
     levels : Levels
-        What the meters showed last, in the order of `names`.
+        The displayed levels, in the order of `names`.
     history : LevelHistory
-        The levels so far, a line a second.
+        The levels so far, one line per second.
     """
 
     _esm = Path(__file__).parent / "meter.js"
@@ -96,11 +96,11 @@ class LevelMeters(anywidget.AnyWidget):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Whose meters there are, in their order."""
+        """Names of the rows, in order."""
         return self._meters.names
 
     def start(self) -> None:
-        """Begin to move, on the running event loop. Starting twice is harmless.
+        """Start updates on the running event loop. Starting twice is harmless.
 
         Raises
         ------
@@ -113,31 +113,31 @@ class LevelMeters(anywidget.AnyWidget):
             self._task = loop.create_task(self._run())
 
     def stop(self) -> None:
-        """Stay as they are. Stopping twice is harmless."""
+        """Stop updates; the display stays. Stopping twice is harmless."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
             self._feed.stop()
 
     def close(self) -> None:
-        """Stop, and take the widget off every page it is on."""
+        """Stop updates, and remove the widget from all pages."""
         self.stop()
         super().close()
 
     def reset(self, name: str | None = None) -> None:
-        """Forget the held peaks and clips, of one participant or of all."""
+        """Reset the held peaks and clips of one participant, or of all."""
         self._meters.reset(name)
 
     def update(self) -> None:
-        """Show what was heard since the last update; after `start` this happens by itself."""
+        """Show the levels since the last update; after `start` this is automatic."""
         for _ in self._steps():
             pass
 
     # Inside
 
     def _steps(self) -> Iterator[None]:
-        """Update in steps, between which the card is served: each takes a fraction of a block."""
-        yield  # so that the first, too, begins right after a callback
+        """Update in steps, each shorter than a block, with callbacks of the card in between."""
+        yield  # so that the first step, too, begins right after a callback
         self._note_rows()
         yield
         sound = self._heard()
@@ -157,7 +157,7 @@ class LevelMeters(anywidget.AnyWidget):
                 due_s = max(due_s + 1 / UPDATE_HZ, loop.time())
                 await asyncio.sleep(due_s - loop.time())
         except Exception:
-            log.exception("the meters stop")
+            log.exception("the level meters have stopped after an error")
 
     def _note_rows(self) -> None:
         rows = self._feed.rows()
@@ -168,7 +168,7 @@ class LevelMeters(anywidget.AnyWidget):
         self.rows = [asdict(row) for row in rows]
 
     def _heard(self) -> Sound:
-        """Return the sound since the last update; silence when there has been none for a while."""
+        """Return the sound since the last update; silence after several updates without sound."""
         sound = self._feed.take(self.names)
         self._unheard = 0 if sound.shape[1] else self._unheard + 1
         if self._unheard <= _UNHEARD_UPDATES:
@@ -176,7 +176,7 @@ class LevelMeters(anywidget.AnyWidget):
         return np.zeros((len(self.names), SAMPLE_RATE // UPDATE_HZ, CHANNELS), dtype=np.float32)
 
     def _show(self, sound: Sound) -> None:
-        """Tell the front end, unless it knows: nothing is drawn while nothing moves."""
+        """Send the levels to the front end if they have changed."""
         parts = [_packed(self.levels)]
         if self.spectrum in self.names:
             heard = sound[self.names.index(self.spectrum)]
@@ -190,7 +190,7 @@ class LevelMeters(anywidget.AnyWidget):
         self._analyser = Analyser()
 
     def _hear(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
-        """Do what the front end asks for."""
+        """Handle a message of the front end."""
         match content:
             case {"kind": "ready"}:
                 self._shown = ()
@@ -205,10 +205,10 @@ def _feed_of(session: JamSession | None, signals: Mapping[str, Source] | None) -
         return SessionFeed(session)
     if signals is not None and session is None:
         return SignalFeed(signals)
-    raise ValueError("level meters need a session or signals: give one of them")
+    raise ValueError("level meters need either a session or signals: give one of them")
 
 
 def _packed(levels: Levels) -> bytes:
-    """Return peak, RMS, hold and clip of every channel, row by row, as 32-bit floats."""
+    """Return peak, RMS, hold and clip of each channel as 32-bit floats, row by row."""
     parts = levels.peak_dbfs, levels.rms_dbfs, levels.hold_dbfs, levels.clipped
     return np.stack(parts, axis=-1).astype("<f4").tobytes()

@@ -1,9 +1,9 @@
-"""A jam session in one widget: its controls, the microphone's permission and everybody's meters.
+"""A jam session in one widget: controls, microphone permission and level meters.
 
-The panel makes sessions and ends them. Being in one is a single task, from the press on *Join* to
-the end of *Leave*: it waits for the permission where there is one to ask for, enters what
-`new_session` makes, shows it, and leaves it again whatever happens. What a user has set (mute,
-gains, quality) is the panel's, and is set again in the next session.
+The panel creates and ends sessions. One task covers a whole session, from *Join* to the end of
+*Leave*: it waits for the permission, if one is needed, enters a session from `new_session`,
+displays it, and always leaves it. The user's settings (mute, gains, quality) belong to the panel
+and are applied to the next session as well.
 """
 
 import asyncio
@@ -29,13 +29,12 @@ log = logging.getLogger(__name__)
 
 
 class SessionPanel(widgets.VBox):  # type: ignore[misc]
-    """Join and leave, mute, gains, quality, warnings, permission and meters.
+    """Panel of a jam session: join and leave, mute, gains, quality, warnings, permission, meters.
 
     Parameters
     ----------
     new_session : callable
-        Makes what is entered to take part: a new `JamSession`, or any asynchronous context manager
-        that yields one which has been entered.
+        Returns a new `JamSession`, or any asynchronous context manager that yields an entered one.
     permission : MicrophonePermission, optional
         Asked before the first session is entered; a virtual card needs none. It is closed with the
         panel.
@@ -48,9 +47,9 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
     Attributes
     ----------
     session : JamSession or None
-        The one we are in.
+        The current session.
     meters : LevelMeters or None
-        Its meters.
+        The meters of the current session.
     """
 
     def __init__(
@@ -75,9 +74,9 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         self._lay_out()
 
     async def join(self) -> JamSession:
-        """Take part, as the button does; returns the session once it is entered.
+        """Join a session, as the button does; return it once it is entered.
 
-        Raises whatever making or entering it raises; the panel shows that, too.
+        Exceptions in creating or entering the session are raised here and shown in the panel.
         """
         if self._part is None or self._part.done() or self._joined is None:
             self._leaving.clear()
@@ -87,7 +86,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         return await asyncio.shield(self._joined)
 
     async def leave(self) -> None:
-        """Take part no more, or no longer wait to; returns when everything is closed."""
+        """Leave the session, or cancel joining; return when everything is closed."""
         part = self._part
         if part is None or part.done():
             return
@@ -95,14 +94,14 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         await asyncio.wait({part})
 
     def close(self) -> None:
-        """Leave, and take the panel off every page it is on."""
+        """Leave the session, and remove the panel from all pages."""
         for task in [*self._tasks, *([self._part] if self._part else [])]:
             task.cancel()
         for part in self.children:
             part.close()
         super().close()
 
-    # What is pressed
+    # User actions
 
     def _act(self, content: Mapping[str, Any]) -> None:
         match content:
@@ -123,16 +122,16 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         try:
             await self.join()
         except Exception as error:
-            log.info("nobody joins: %s", error)  # the panel shows it
+            log.info("joining failed: %s", error)  # the panel shows it
 
     def mute(self, muted: bool) -> None:
-        """Send silence, or sound again."""
+        """Mute or unmute."""
         self.controls.muted = muted
         if self.session is not None:
             self.session.service.controls.muted = muted
 
     def set_gain(self, peer: str, gain_db: float) -> None:
-        """Set how loud a peer is heard; raises as `jamlab.mesh.controls.Fader.set`."""
+        """Set the gain of a peer; raises as `jamlab.mesh.controls.Fader.set`."""
         if self.session is not None:
             self.session.service.controls.set_gain(peer, gain_db)
             self._gains_db[peer] = gain_db
@@ -142,15 +141,15 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         try:
             self.set_gain(peer, gain_db)
         except GainError as error:
-            log.warning("the gain of %r stays: %s", peer, error)
+            log.warning("the gain of %r does not change: %s", peer, error)
 
     async def switch_quality(self, name: str) -> None:
-        """Encode in another quality, as `JamSession.switch_quality`."""
+        """Change the quality of the sound sent, as `JamSession.switch_quality`."""
         self.controls.quality = name
         if self.session is not None:
             await self.session.switch_quality(QUALITIES[name])
 
-    # Being in a session
+    # The session
 
     async def _take_part(self, joined: asyncio.Future[JamSession]) -> None:
         self.controls.stage, self.controls.problem = "joining", ""
@@ -164,7 +163,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         except Exception as error:
             self.controls.problem = str(error) or type(error).__name__
             if joined.done():
-                log.exception("the session has ended")
+                log.exception("the session has ended with an error")
             else:
                 joined.set_exception(error)
         finally:
@@ -179,7 +178,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
 
     @contextmanager
     def _shown(self, session: JamSession) -> Iterator[None]:
-        """Show a session while the context lasts."""
+        """Display a session while the context lasts."""
         with ExitStack() as stack:
             self.session = session
             self.meters = stack.enter_context(_metering(session))
@@ -201,7 +200,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
                 self._end_tasks()
 
     def _set_again(self, session: JamSession) -> None:
-        """Set in a new session what the user had set before."""
+        """Apply the user's settings to a new session."""
         controls = session.service.controls
         controls.muted = self.controls.muted
         for peer, gain_db in self._gains_db.items():
@@ -213,7 +212,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
             self._start(session.switch_quality(QUALITIES[wanted]))
 
     def _use_answer(self) -> None:
-        """Open the card anew: what it may do has changed."""
+        """Restart the card, because its permission has changed."""
         if self.session is not None:
             self._start(self._restart(self.session))
 
@@ -222,7 +221,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         self._show_notices()
         self._show_microphone()
 
-    # What is to be seen
+    # Display
 
     def _note(self, _notice: Notice) -> None:
         self._show_notices()
@@ -232,14 +231,14 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         self._show_others()
 
     def _lay_out(self) -> None:
-        """Show what there is: controls always, the rest when it is there."""
+        """Show the controls always, permission and meters when they exist."""
         parts = self.controls, self.permission, self.meters
         self.children = [part for part in parts if part is not None]
         self._show_others()
         self._show_microphone()
 
     def _show_others(self) -> None:
-        """Show who is there, and what stands about them."""
+        """Show the peers, and the notices about them."""
         self._show_peers()
         self._show_notices()
 
@@ -252,7 +251,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
 
     def _gain_db(self, peer: str) -> float | None:
         gain_db = self._gains_db.get(peer, 0.0)
-        return gain_db if math.isfinite(gain_db) else None  # JSON knows no infinity
+        return gain_db if math.isfinite(gain_db) else None  # JSON has no infinity
 
     def _show_notices(self) -> None:
         board = NoticeBoard() if self.session is None else self.session.board
@@ -262,7 +261,7 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
         self.controls.news = "" if news is None else news.sentence
 
     def _is_asked_for(self, notice: Notice) -> bool:
-        """Whether the permission shows it."""
+        """Return whether the permission widget shows a notice."""
         return notice.kind is NoticeKind.MICROPHONE and self.permission is not None
 
     def _show_microphone(self) -> None:
@@ -282,10 +281,10 @@ class SessionPanel(widgets.VBox):  # type: ignore[misc]
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("what was pressed came to nothing", exc_info=task.exception())
+            log.error("a user action in the panel failed", exc_info=task.exception())
 
     def _end_tasks(self) -> None:
-        """End what was begun for a session, but not who waits for its end."""
+        """Cancel the tasks of user actions in a session that ends."""
         for task in self._tasks:
             task.cancel()
 
@@ -305,6 +304,6 @@ def _sentence(notice: Notice) -> dict[str, str]:
 
 
 def _seen(joined: asyncio.Future[JamSession]) -> None:
-    """Count an exception as seen: who pressed the button reads it in the panel."""
+    """Mark an exception as retrieved, because the user reads it in the panel."""
     if not joined.cancelled():
         joined.exception()

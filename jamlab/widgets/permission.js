@@ -1,4 +1,4 @@
-// The question for the microphone: draws what `jamlab.widgets.permission` knows, and sends answers.
+// The microphone permission: shows the state of `jamlab.widgets.permission`, and sends answers.
 
 const ANSWERS = [
   ["allow", "Allow", "primary"],
@@ -10,7 +10,7 @@ function make(tag, className, attributes = {}, ...children) {
   const made = document.createElement(tag);
   made.className = className;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  // JupyterLab asks only what has the focus: keys pressed here are not the notebook's.
+  // JupyterLab checks only the focused element: keys pressed here are not notebook shortcuts.
   if (["button", "input", "select"].includes(tag)) made.dataset.lmSuppressShortcuts = "true";
   made.append(...children);
   return made;
@@ -22,7 +22,7 @@ function button(words, className, act) {
   return made;
 }
 
-// What the persistent indicator says: a mark, a word in bold, and the rest.
+// The text of the persistent indicator: a mark, a word in bold, and the rest.
 export function indication(state, problem, input, machine) {
   if (state === "granted" && !problem) return ["●", "Microphone on", `${input} of ${machine}`];
   if (state === "granted") return ["⊘", "No microphone", problem];
@@ -68,7 +68,7 @@ function render({ model, el }) {
       {},
       "It is the microphone of ",
       make("strong", "", {}, get("machine")),
-      ", the machine this notebook’s kernel runs on. That may be a server, not the computer before you.",
+      ", the machine this notebook’s kernel runs on. That may be a server, not the computer in front of you.",
     ),
     make("div", "choice", {}, make("label", "", {}, "Input ", input), again),
     listing,
@@ -107,7 +107,7 @@ function render({ model, el }) {
     const [sign, strong, words] = indication(state, get("problem"), name, get("machine"));
     const said = strong + words;
     if (status.dataset.said !== said) {
-      status.dataset.said = said; // unchanged words are not read aloud again
+      status.dataset.said = said; // a screen reader must not read unchanged text again
       mark.textContent = sign;
       word.textContent = strong;
       rest.textContent = words;

@@ -1,9 +1,9 @@
-"""The question for the microphone, in JupyterLab, and what it has come to.
+"""Microphone permission in JupyterLab: the question, and an indicator of the answer.
 
-It is the microphone of the machine the kernel runs on that is asked for, so that machine is named.
-What is answered goes into a `MicrophoneAccess`, which the session's cards ask; the widget only
-shows it. Answers come as custom messages, which get through while a cell awaits, on whatever thread
-the kernel takes them, and are acted on in the event loop.
+The microphone is that of the machine the kernel runs on, so the question names that machine. The
+answer is stored in a `MicrophoneAccess`, which the session's cards check; the widget only displays
+it. Answers arrive as custom messages, because these are received while a cell awaits, on any thread
+of the kernel, and are handled on the event loop.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from jamlab.audio.portaudio import Device, DeviceError, device_named, devices, r
 from jamlab.widgets.style import style
 
 NO_INPUT = "this machine has no input device: plug one in, then look again"
-IN_USE = "a sound card is at work in this program: leave its session, then look again"
+IN_USE = "this program is using a sound card: leave its session, then look again"
 
 
 class MicrophonePermission(anywidget.AnyWidget):
-    """Asks whether this machine's microphone may be used, and shows when there is none.
+    """Asks for permission to use this machine's microphone, and shows the answer and problems.
 
     Parameters
     ----------
     access : MicrophoneAccess, optional
-        Where the answer is kept; give the same one to the card.
+        Stores the answer; give the same object to the card.
 
     Raises
     ------
@@ -41,9 +41,9 @@ class MicrophonePermission(anywidget.AnyWidget):
     Attributes
     ----------
     problem : str
-        Why there is no microphone although it was allowed; empty when there is one.
+        Why there is no microphone despite the permission; empty when there is one.
     in_use : bool
-        Whether a card is at work: devices are not looked for anew then, which would stop it.
+        Whether a card is open: the list of devices is not renewed then, because that would stop it.
     """
 
     _esm = Path(__file__).parent / "permission.js"
@@ -71,28 +71,28 @@ class MicrophonePermission(anywidget.AnyWidget):
         self._show()
 
     async def asked(self) -> PermissionState:
-        """Wait until it is answered; returns at once when it was."""
+        """Wait for the answer, and return it."""
         while self.access.state is PermissionState.PROMPT:
             self._answered.clear()
             await self._answered.wait()
         return self.access.state
 
     def on_answer(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop after each answer; returns how to stop that."""
+        """Call `listener` on the event loop after each answer; return a function to remove it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def close(self) -> None:
-        """Ask no more, and take the widget off every page it is on."""
+        """Remove the widget from all pages."""
         if self._looking is not None:
             self._looking.cancel()
         super().close()
 
-    # What the front end asks for
+    # Messages of the front end
 
     def _hear(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
-        """Pass a message on to the event loop, from whatever thread."""
-        with contextlib.suppress(RuntimeError):  # the loop may just be closed
+        """Pass a message on to the event loop, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop may have been closed just now
             self._loop.call_soon_threadsafe(self._do, content)
 
     def _do(self, content: Mapping[str, Any]) -> None:
@@ -117,7 +117,7 @@ class MicrophonePermission(anywidget.AnyWidget):
         for listener in [*self._listeners]:
             listener()
 
-    # What it shows
+    # Display
 
     @property
     def _keys(self) -> list[str]:
@@ -129,7 +129,7 @@ class MicrophonePermission(anywidget.AnyWidget):
 
     async def _look_again(self) -> None:
         try:
-            with ThreadPoolExecutor(1) as thread:  # PortAudio takes its time to look
+            with ThreadPoolExecutor(1) as thread:  # the restart takes too long for the loop
                 looked = await self._loop.run_in_executor(thread, refresh)
             self._list()
             if not looked:
@@ -140,7 +140,7 @@ class MicrophonePermission(anywidget.AnyWidget):
             self._looking = None
 
     def _list(self) -> None:
-        """List the inputs, or say why there is none."""
+        """List the inputs, or the reason why there are none."""
         try:
             known = devices("input")
             default = device_named(None, "input") if known else None
@@ -152,7 +152,7 @@ class MicrophonePermission(anywidget.AnyWidget):
 
 
 def _shown(device: Device, known: Sequence[Device], default: Device | None) -> dict[str, object]:
-    """Return a device as the front end shows it; its key is what finds it again."""
+    """Return a device for the front end; its key identifies it for `device_named`."""
     alike = [other for other in known if other.name.casefold() == device.name.casefold()]
     by_name = len(alike) == 1 and not device.name.isdecimal()
     return {

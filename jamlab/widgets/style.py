@@ -1,4 +1,4 @@
-"""The style of a widget: what all share, and then its own."""
+"""Style sheets of the widgets: the shared one, then the widget's own."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ _FOLDER = Path(__file__).parent
 
 
 def style(name: str) -> str:
-    """Return the style sheet of a widget, as anywidget takes it.
+    """Return a widget's style sheet for anywidget.
 
     Parameters
     ----------
     name : str
-        Of a file beside this one, without ``.css``.
+        Name of a file next to this one, without ``.css``.
     """
     return "\n".join((_FOLDER / f"{part}.css").read_text("utf-8") for part in ("theme", name))

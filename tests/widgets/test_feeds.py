@@ -1,4 +1,4 @@
-"""What meters are told of a session, on the simulated internet, and of test signals."""
+"""The meters' feeds: of a session on the simulated internet, and of test signals."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The meters without a browser: what they send, when, and what they leave behind."""
+"""The meters without a browser: their messages, update times and cleanup."""
 
 import asyncio
 import logging
@@ -196,7 +196,9 @@ def test_a_signal_that_raises_stops_them_and_says_why(made, caplog):
 
     with caplog.at_level(logging.ERROR):
         simulated(main())
-    assert [record.getMessage() for record in caplog.records] == ["the meters stop"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the level meters have stopped after an error"
+    ]
 
 
 def test_a_session_is_followed_from_before_it_is_entered_until_it_is_left(made):

@@ -1,4 +1,4 @@
-"""The panel without a browser: what is pressed does, what is seen, and that nothing is left."""
+"""The panel without a browser: user actions, display and cleanup."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The question without a browser: what is answered, what is listed, and what is said of it."""
+"""The microphone permission without a browser: answers, list of inputs and messages."""
 
 import asyncio
 import socket
@@ -146,7 +146,7 @@ class TestLookAgain:
         monkeypatch.setattr(module, "refresh", lambda: False)
         before = permission.inputs
         answer(permission, kind="look again")
-        await until(lambda: "at work in this program" in permission.listing)
+        await until(lambda: "is using a sound card" in permission.listing)
         assert permission.inputs == before
         await until(lambda: permission._looking is None)
 
