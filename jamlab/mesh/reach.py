@@ -1,30 +1,32 @@
-"""How to reach one peer: what to try next, whose turn it is to offer, and what the user is told.
+"""Connection strategy for one peer: direct and relayed attempts, turns to offer, notices.
 
 Theory of operation
 -------------------
-*Ladder.* ICE nominates the first check that succeeds, so with a relay at hand a relayed path often
-wins though a direct one works. An attempt is therefore direct (host and STUN candidates) or relayed
-(TURN), never both: two direct ones first, then a relayed one, then both in turn for as long as the
-peer is there, ever more seldom (exponential back-off with jitter). aiortc cannot restart ICE, so
-every attempt is a connection of its own. A peer that has never answered is soon tried every few
-minutes only: it may be no participant at all. Its first word changes that.
+*Ladder.* aioice nominates the first candidate pair whose check succeeds, so with a relay a relayed
+pair is often selected although a direct one works. An attempt is therefore direct (host and STUN
+candidates) or relayed (TURN), never both: first two direct attempts, then a relayed one, then both
+in turn while the peer is in the room, at growing intervals (exponential backoff with jitter).
+aiortc cannot restart ICE, so every attempt is a new connection. A peer that never answers is soon
+tried only every few minutes, because it may not be a participant at all; its first signal ends
+that.
 
-*Make before break.* A connection that falls silent is kept while others are tried: a cut of a few
-seconds ends by itself when the path returns, and then the attempt under way is given up. So is one
-that fails while the earlier connection is heard: the peer had begun it when it did not hear us.
+*Make before break.* A connection that becomes silent is kept during further attempts. A break of a
+few seconds ends by itself when the path returns, and then the attempt under way is given up. An
+attempt that fails while the earlier connection is heard is given up, too: the peer had started it
+when it did not hear us.
 
-*Turns.* Whoever was there first offers to the newcomer. Later, when a connection fails, the peer
-whose name sorts first offers at once and the other one only when it has waited in vain, for it may
-be the only one who noticed. If both offer all the same, the offer of the name that sorts first
-stands. Attempts are numbered, so that answers and repeated offers that come late are known as such;
-a browser's have no number and are taken as they come. An offer that follows another says that the
-earlier attempt failed: both ends count it, and both users are told.
+*Turns.* A participant in the room offers to the newcomer. Later, when a connection fails, the peer
+whose name sorts first offers at once, and the other one only after waiting in vain, because it may
+be the only one that noticed the failure. If both offer, the offer of the name that sorts first is
+used. Attempts are numbered, so that late answers and repeated offers are recognised; those of a
+browser have no number and are always taken. An offer that follows another means that the earlier
+attempt failed: both ends count it, and both users get a notice.
 
-*Parting.* Who is said to have left but is still heard has only lost its signalling: it is dropped
-when it falls silent, not before.
+*Parting.* A peer that has left the room but is still heard may have lost only its signalling: its
+connection is closed when it becomes silent, not before.
 
-There is no I/O here: inputs come with the time, actions go out, and `Reach.due_s` says when `tick`
-is due.
+There is no I/O here: inputs come with the time, actions go out, and `Reach.due_s` is the time for
+the next `tick`.
 """
 
 import math
@@ -38,14 +40,14 @@ from jamlab.mesh.notices import NoticeKind
 
 
 class Route(StrEnum):
-    """Which paths an attempt is after."""
+    """Kind of the candidates that an attempt uses."""
 
     DIRECT = "direct"
     RELAY = "relay"
 
 
 class Phase(StrEnum):
-    """Where the way to a peer stands."""
+    """State of the link to a peer."""
 
     AWAITING = "awaiting an offer"
     TRYING = "trying"
@@ -65,33 +67,33 @@ class SendOffer:
 
 @dataclass(frozen=True, slots=True)
 class SendAnswer:
-    """Make a connection of a peer's offer, and answer."""
+    """Make a connection for a peer's offer, and answer."""
 
     offer: Mapping[str, Any]
     route: Route | None
-    """None when the offer does not say, as a browser's."""
+    """None when the offer states no route, as a browser's."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeAnswer:
-    """Go on with the attempt under way."""
+    """Apply the answer to the attempt under way."""
 
     answer: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Close the attempt under way; what plays plays on."""
+    """Close the attempt under way; the connection that plays remains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close everything there is to this peer."""
+    """Close all connections to the peer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell the user."""
+    """Show a notice to the user."""
 
     kind: NoticeKind
 
@@ -102,49 +104,49 @@ Actions: TypeAlias = list[Action]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for what, in seconds."""
+    """Time limits and waits of the connection strategy."""
 
     offer_s: float = 3.0
-    """For the offer of somebody who was there first, or whose turn it is."""
+    """Wait for an offer when it is the peer's turn."""
     answer_s: float = 15.0
-    """From the first step of an attempt to its answer.
+    """Time limit from the start of an attempt to its answer.
 
-    Each end may wait 5 s for its servers, one after the other, and the one that answers may just
-    have begun an offer of its own.
+    Each end may wait 5 s for its servers, one end after the other, and the answering end may just
+    have started an offer of its own.
     """
     direct_s: float = 5.0
-    """For the checks of a direct attempt, from the answer on."""
+    """Time limit for the ICE checks of a direct attempt, from the answer on."""
     relay_s: float = 10.0
-    """For those of a relayed one."""
+    """Time limit for the ICE checks of a relayed attempt."""
     farewell_s: float = 1.0
-    """For the word that a peer which closed its connection has left."""
+    """Wait for `PeerLeft` after the peer closed its connection."""
     rest_s: float = 0.5
-    """Before the second attempt; doubled with every further one."""
+    """Wait before the second attempt; doubled with every further one."""
     longest_rest_s: float = 8.0
-    """Before any, to a peer that answers."""
+    """Longest wait before an attempt, for a peer that answers."""
     longest_silence_s: float = 300.0
-    """Before any, to a peer that does not."""
+    """Longest wait before an attempt, for a peer that does not answer."""
 
 
 _DOUBTED = 5
-"""Attempts in a row without an answer after which a peer is tried more seldom than others."""
+"""Successive attempts without an answer after which a peer is tried less often."""
 
 
 class Reach:
-    """The way to one peer.
+    """Connection strategy for one peer.
 
     Parameters
     ----------
     own, peer : str
-        Both names.
+        Names of this participant and of the peer.
     routes : tuple of Route
-        What our ICE configuration has: both, or only one of them.
+        Routes that our ICE configuration allows: both, or one of them.
     rng : random.Random
         Source of the jitter of rests.
     patience : Patience
-        How long to wait for what.
+        Time limits and waits.
     attempt : int
-        The latest number that the peer may have heard of an attempt of ours.
+        Highest attempt number of ours that the peer may have seen.
     """
 
     def __init__(
@@ -158,11 +160,11 @@ class Reach:
     ) -> None:
         self.phase = Phase.GONE
         self.due_s = math.inf
-        """When `tick` is due; infinite when it never is."""
+        """Time of the next `tick`; infinity for none."""
         self.attempt = attempt
         """Number of our latest attempt."""
         self.route: Route | None = None
-        """Of the attempt under way; None when the peer does not say."""
+        """Route of the attempt under way; None when the peer did not state one."""
         self._first = own < peer
         self._routes = routes
         self._rng = rng
@@ -170,17 +172,17 @@ class Reach:
         self._ours = False
         self._answered = False
         self._failures = 0
-        self._unanswered = 0  # attempts of ours since the peer's last word
+        self._unanswered = 0  # attempts of ours since the peer's last signal
         self._heard_attempt = 0
         self._told: NoticeKind | None = None
-        self._heard = False  # whether the connection that plays is
+        self._heard = False  # whether packets come over the connection that plays
 
-    # Who is there
+    # Presence in the room
 
     def meet(self, ours: bool, now_s: float) -> Actions:
-        """Take note that the peer is in the room, and whether it is our turn to offer."""
+        """Note that the peer is in the room, and whether it is our turn to offer."""
         if self.phase is Phase.PARTING:
-            self.phase, self._heard_attempt = Phase.CONNECTED, 0  # it had only lost its signalling
+            self.phase, self._heard_attempt = Phase.CONNECTED, 0  # it had only lost signalling
             return []
         if self.phase is not Phase.GONE:
             return []
@@ -190,28 +192,28 @@ class Reach:
         )
 
     def leave(self, now_s: float) -> Actions:
-        """Take note that the peer is no longer in the room."""
+        """Note that the peer is no longer in the room."""
         if self.phase is Phase.CONNECTED:
             return self._wait(Phase.PARTING, math.inf, now_s)
         return self._part(now_s)
 
-    # What the peer says
+    # Signals of the peer
 
     def hear_offer(self, offer: Mapping[str, Any], now_s: float) -> Actions:
-        """Take an offer of the peer's."""
+        """Take an offer from the peer."""
         attempt = number_of(offer)
         stale = attempt is not None and attempt <= self._heard_attempt
         ours_stands = self.phase is Phase.TRYING and self._ours and self._first
         if self.phase is Phase.GONE or stale or ours_stands:
             return []
         self._heard_attempt, self._unanswered = attempt or self._heard_attempt, 0
-        told = [] if attempt is None else self._give_up_theirs()
+        notices = [] if attempt is None else self._give_up_theirs()
         self._ours, self.route = False, route_of(offer)
         self._wait(Phase.TRYING, self._patience.answer_s + self._checks_s, now_s)
-        return [*told, SendAnswer(offer, self.route)]
+        return [*notices, SendAnswer(offer, self.route)]
 
     def hear_answer(self, answer: Mapping[str, Any], now_s: float) -> Actions:
-        """Take an answer of the peer's."""
+        """Take an answer from the peer."""
         expected = self.phase is Phase.TRYING and self._ours and not self._answered
         if not expected or number_of(answer) not in (None, self.attempt):
             return []
@@ -219,21 +221,21 @@ class Reach:
         self._wait(Phase.TRYING, self._checks_s, now_s)
         return [TakeAnswer(answer)]
 
-    # What the connections do
+    # States of the connections
 
     def connected(self, now_s: float) -> Actions:
-        """Take note that the attempt under way has connected."""
+        """Note that the attempt under way has connected."""
         return [] if self.phase is Phase.GONE else self._arrive(now_s)
 
     def resumed(self, now_s: float) -> Actions:
-        """Take note that the connection that had fallen silent is heard again."""
+        """Note that packets come again over the connection that was silent."""
         if self.phase in (Phase.GONE, Phase.CONNECTED, Phase.PARTING):
             return []
         under_way: Actions = [GiveUp()] if self.phase is Phase.TRYING else []
         return under_way + self._arrive(now_s)
 
     def silent(self, now_s: float) -> Actions:
-        """Take note that nothing more comes over the connection that plays."""
+        """Note that the connection that plays has become silent."""
         self._heard = False
         if self.phase is Phase.PARTING:
             return self._part(now_s)
@@ -243,7 +245,7 @@ class Reach:
         return self._rest(0.0, now_s)
 
     def closed(self, now_s: float) -> Actions:
-        """Take note that the connection that plays was closed: its peer may be about to leave."""
+        """Note that the connection that plays was closed: the peer may be about to leave."""
         self._heard = False
         if self.phase is Phase.PARTING:
             return self._part(now_s)
@@ -252,7 +254,7 @@ class Reach:
         return []
 
     def failed(self, now_s: float) -> Actions:
-        """Take note that the attempt under way has failed."""
+        """Note that the attempt under way has failed."""
         if self.phase is not Phase.TRYING:
             return []
         if self._heard:
@@ -262,7 +264,7 @@ class Reach:
         return [GiveUp(), *self._rest(self._rest_s(), now_s)]
 
     def restored(self, now_s: float) -> Actions:
-        """Take note that our signals reach the room again: an answer can come."""
+        """Note that our signals reach the room again, so that an answer can come."""
         self._unanswered = 0
         if self.phase is Phase.RESTING:
             self.due_s = min(self.due_s, now_s + self._patience.longest_rest_s)
@@ -270,16 +272,16 @@ class Reach:
 
     @property
     def will_offer(self) -> bool:
-        """Whether what is due next is an offer of ours."""
+        """Whether the next action due is an offer."""
         return self.phase in (Phase.AWAITING, Phase.RESTING)
 
     def put_off(self, for_s: float, now_s: float) -> Actions:
-        """Let what is due be due later."""
+        """Postpone the next `tick`."""
         self.due_s = now_s + for_s
         return []
 
     def tick(self, now_s: float) -> Actions:
-        """Do what is due; nothing when nothing is."""
+        """Do what is due at a time, if anything."""
         if now_s < self.due_s:
             return []
         return self.failed(now_s) if self.phase is Phase.TRYING else self._try(now_s)
@@ -293,7 +295,7 @@ class Reach:
 
     @property
     def _head_start_s(self) -> float:
-        """How much later than the peer we offer."""
+        """Our delay of an offer after the peer's turn."""
         return 0.0 if self._first else self._patience.offer_s
 
     def _try(self, now_s: float) -> Actions:
@@ -303,7 +305,7 @@ class Reach:
         return [SendOffer(self.attempt, self.route)]
 
     def _give_up_theirs(self) -> Actions:
-        """Count an attempt of the peer's that it follows with another: to us it failed as well."""
+        """Count the peer's earlier attempt as failed, because the peer has made another."""
         if self.phase is not Phase.TRYING or self._ours:
             return []
         self._failures += 1
@@ -343,7 +345,7 @@ class Reach:
         return [Close()]
 
     def _tell(self, kind: NoticeKind) -> Actions:
-        """Tell what was not told last."""
+        """Show a notice, unless it is the same as the last."""
         if kind is self._told:
             return []
         self._told = None if kind is NoticeKind.RESTORED else kind
@@ -355,12 +357,12 @@ class Reach:
 
 
 def number_of(description: Mapping[str, Any]) -> int | None:
-    """Return the number of the attempt a description belongs to, None when it does not say."""
+    """Return the attempt number in a description; None when it has none."""
     number = description.get("attempt")
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def route_of(description: Mapping[str, Any]) -> Route | None:
-    """Return the route a description is for, None when it does not say."""
+    """Return the route in a description; None when it has none."""
     route = description.get("route")
     return Route(route) if isinstance(route, str) and route in set(Route) else None

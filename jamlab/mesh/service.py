@@ -1,12 +1,12 @@
-"""One participant's audio connections, shaped after the browser's ``WebRTCAudioService``.
+"""One participant's audio connections, with the interface of the browser's ``WebRTCAudioService``.
 
-The service owns a sound card, one encoder and a connection per peer. It knows nothing of rooms or
-signalling: descriptions and candidates go in and out as values, and `jamlab.mesh.session` carries
+The service owns a sound card, one encoder and a connection per peer. It has no rooms or signalling:
+descriptions and candidates are arguments and return values, and `jamlab.mesh.session` transmits
 them. Everything runs on one event loop; the card's callback (`jamlab.mesh.exchange`) is the only
 real-time part.
 
 aiortc has no ICE restart, so a connection that fails is replaced by another, which
-`create_peer_connection` prepares. Until that one stands, the old one plays what still comes.
+`create_peer_connection` prepares. Until the new one is connected, the old one plays what it gets.
 """
 
 import asyncio
@@ -42,31 +42,30 @@ from jamlab.mesh.exchange import Exchanger
 from jamlab.mesh.sound_tap import Tap
 
 Description = Mapping[str, Any]
-"""A session description as on the wire, ``{"type": "offer" | "answer", "sdp": str}``; a peer's may
-also have what `jamlab.mesh.connection.capture` is about."""
+"""A session description as sent, ``{"type": "offer" | "answer", "sdp": str}``; a peer's may also
+have the field of `jamlab.mesh.connection.capture`."""
 
 
 class WebRTCAudioService:
-    """Audio between this participant and every peer.
+    """Audio connections between this participant and its peers.
 
     Parameters
     ----------
     quality : Quality
-        How our sound is encoded.
+        Quality of the sound sent.
     ice : IceConfiguration
-        STUN and TURN servers, and which paths are wanted; host candidates only by default.
+        STUN and TURN servers, and the policy; by default host candidates only.
     flow_timeout_s : float
-        A connected peer whose packets stop for so long is reported as disconnected.
+        Time without packets after which a connected peer is reported as disconnected.
     connect_timeout_s : float
-        A connection that is not made in so long is reported as failed.
+        Time limit to connect, after which a connection is reported as failed.
     history_s : float
-        How long it is remembered what became of packets, at least: who measures for longer asks for
-        more.
+        Least length of the history of packets; a longer measurement needs more.
 
     Notes
     -----
-    Use it as an asynchronous context manager, or call `close`: it stops the card and closes what
-    was opened.
+    Use it as an asynchronous context manager, or call `close`: both stop the card and close all
+    connections.
 
     Examples
     --------
@@ -93,12 +92,12 @@ class WebRTCAudioService:
         self._encoder = FrameEncoder(quality)
         self.ice = ice
         self.controls = Controls()
-        """Mute, and the gain of each peer."""
+        """Mute, and the gains of peers."""
         self._flow_timeout_s = flow_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._history_s = history_s
         self.sent_frames: deque[tuple[int, float]] = deque(maxlen=packets_in(history_s))
-        """Capture position of each frame sent, and when, by the loop's clock in seconds."""
+        """Capture position of each Opus frame sent, and its time on the loop's clock in seconds."""
         self._card: SoundCard | None = None
         self._numbers = itertools.count(1)
         self._stream_listeners: Listeners[RemoteStreamEvent] = Listeners()
@@ -118,9 +117,9 @@ class WebRTCAudioService:
 
     @property
     def quality(self) -> Quality:
-        """How our sound is encoded; another that is set takes over without a gap.
+        """Quality of the sound sent; it changes without a gap when set.
 
-        See `JamSession.switch_quality` for what peers are told.
+        `JamSession.switch_quality` also announces the change to peers.
         """
         return self._encoder.quality
 
@@ -130,12 +129,12 @@ class WebRTCAudioService:
 
     @property
     def peers(self) -> frozenset[str]:
-        """Peers there is a connection to, whatever its state."""
+        """Names of the peers with a connection in any state."""
         return self._peers.names
 
     @property
     def audience(self) -> int:
-        """Peers our sound goes to, as far as they lengthen its frames: who only asks does not."""
+        """Number of peers that sound is sent to, up to the most that lengthen the Opus frames."""
         return min(sum(peer.is_sent_to for peer in self._peers), MOST_PEERS)
 
     def connection_state(self, peer_id: str) -> ConnectionState:
@@ -143,19 +142,19 @@ class WebRTCAudioService:
         return self._peers[peer_id].state
 
     def identity(self, peer_id: str) -> Identity | None:
-        """Return by what a peer that plays is known; None before its handshake."""
+        """Return a peer's identity; None before its DTLS handshake."""
         return self._peers[peer_id].identity
 
     def timestamp_origin(self, peer_id: str) -> int | None:
-        """Return the RTP timestamp a peer sees for our capture position 0; None before a packet."""
+        """Return the RTP timestamp of our capture position 0 at a peer; None before a packet."""
         return self._peers[peer_id].timestamp_origin()
 
     def playout(self, peer_id: str) -> Playout | None:
-        """Return a peer's playout buffer, None before its stream is there."""
+        """Return a peer's playout buffer; None before its stream."""
         return self._peers[peer_id].playout
 
     def expect(self, peer_id: str, change: SoundChange) -> None:
-        """Prepare for a change of a peer's sound that it has announced; of nobody in silence."""
+        """Prepare for an announced change of a peer's sound; ignored without a connection."""
         peer = self._peers.playing(peer_id)
         if peer is not None:
             peer.capture = change.capture
@@ -163,12 +162,12 @@ class WebRTCAudioService:
                 peer.playout.expect(change.frame_frames)
 
     async def read(self, within_s: float) -> list[Reading]:
-        """Return what there is to read off every connection that plays; nothing without a card.
+        """Return a reading of every connection that plays; none without a card.
 
         Parameters
         ----------
         within_s : float
-            Packets that came earlier than that are not looked at.
+            Greatest age of packets that are read.
         """
         if self._card is None:
             return []
@@ -176,7 +175,7 @@ class WebRTCAudioService:
         return await reader.read([*self._peers], within_s)
 
     def tap(self) -> Tap:
-        """Keep what is sent and heard from now on for whoever takes it; close it when done."""
+        """Return a new tap on the sound sent and heard; close it after use."""
         tap = Tap(self._taps.discard)
         self._taps.add(tap)
         return tap
@@ -186,8 +185,8 @@ class WebRTCAudioService:
     async def initialize_local_audio(self, card: SoundCard, *, capture: bool = True) -> None:
         """Start playback and, if wanted, capture on a card; an earlier card is stopped first.
 
-        Without capture our peers get silence. Raises whatever the card raises when it cannot start;
-        there is no local audio then.
+        Without capture the peers get silence. Errors of the card's start are passed on; the service
+        has no card then.
         """
         self._stop_card()
         card.start(partial(self._exchanger, card), capture=capture)
@@ -196,26 +195,26 @@ class WebRTCAudioService:
     async def create_peer_connection(
         self, peer_id: str, *, ice: IceConfiguration | None = None, replacing: bool = False
     ) -> int:
-        """Prepare a connection that will carry our sound to a peer; returns its number.
+        """Prepare a connection for the next offer from or to a peer; return its number.
 
-        An offer made or taken later uses it. A connection that is just closing is waited for.
+        If an earlier connection is closing, the call waits for its end.
 
         Parameters
         ----------
         peer_id : str
             The peer's name.
         ice : IceConfiguration, optional
-            Servers and paths of this connection, when they are not the service's.
+            Configuration of this connection, by default the service's.
         replacing : bool
-            Take the place of the connection there is, if any, as soon as this one stands. An
-            earlier replacement that does not yet stand is given up.
+            Whether it replaces an existing connection as soon as it is connected. An earlier
+            replacement that is not yet connected is closed.
 
         Raises
         ------
         NoLocalAudioError
             Before `initialize_local_audio`.
         DuplicatePeerError
-            When there is a connection to that peer, and none to be replaced.
+            When a connection to the peer exists and `replacing` is false.
         """
         await self._settle(peer_id, replacing)
         if self._card is None:
@@ -237,7 +236,7 @@ class WebRTCAudioService:
         NoLocalAudioError
             Before `initialize_local_audio`.
         DuplicatePeerError
-            When there is a connection to that peer, beyond `create_peer_connection`.
+            When a connection to the peer exists that was not just prepared.
         PeerClosedError
             When the connection was closed meanwhile.
         """
@@ -250,11 +249,11 @@ class WebRTCAudioService:
         Raises
         ------
         MalformedDescriptionError
-            When the offer cannot be used; there is no connection then.
+            When the offer cannot be used; its connection is closed.
         NoLocalAudioError
             Before `initialize_local_audio`.
         DuplicatePeerError
-            When there is a connection to that peer; it plays on.
+            When a connection to the peer exists that was not just prepared; it plays on.
         PeerClosedError
             When the connection was closed meanwhile.
         """
@@ -269,12 +268,12 @@ class WebRTCAudioService:
         Raises
         ------
         UnknownPeerError
-            When no offer was made to that peer.
+            When no offer was made to the peer.
         UnexpectedDescriptionError
-            When the connection waits for no answer; it plays on.
+            When the connection does not wait for an answer; it plays on.
         MalformedDescriptionError
-            When the answer cannot be used. The connection waits on for one that can, unless this
-            one was well formed but did not fit our offer: then it is closed.
+            When the answer cannot be used. The connection still waits for a valid one, unless this
+            one was well formed and did not match our offer: then it is closed.
         PeerClosedError
             When the connection was closed meanwhile.
         """
@@ -284,14 +283,14 @@ class WebRTCAudioService:
         peer.capture = capture_of(answer)
 
     async def handle_ice_candidate(self, peer_id: str, candidate: Mapping[str, Any]) -> None:
-        """Take a candidate of a peer's; one that comes before its description is kept for it.
+        """Add a candidate of a peer; before the remote description it is kept.
 
         Raises
         ------
         UnknownPeerError
-            When there is no connection to that peer.
+            When there is no connection to the peer.
         MalformedCandidateError
-            When the candidate cannot be used; the connection goes on without it.
+            When the candidate cannot be used; the connection continues without it.
         PeerClosedError
             When the connection was closed meanwhile.
         """
@@ -299,36 +298,30 @@ class WebRTCAudioService:
         await peer.add_candidate(read_candidate(candidate, peer_id))
 
     def on_remote_stream(self, listener: Callable[[RemoteStreamEvent], None]) -> Callable[[], None]:
-        """Call `listener` when a peer's stream is there and when it ended.
-
-        Returns
-        -------
-        callable
-            Call it to listen no more.
-        """
+        """Add a listener to starts and ends of peers' streams; return a function to remove it."""
         return self._stream_listeners.add(listener)
 
     def on_connection_state_change(
         self, listener: Callable[[ConnectionStateChange], None]
     ) -> Callable[[], None]:
-        """Call `listener` when a connection changes its state; returns how to stop that."""
+        """Add a listener to changes of connections' states; return a function to remove it."""
         return self._state_listeners.add(listener)
 
     def on_ice_connection_state_change(
         self, listener: Callable[[IceConnectionStateChange], None]
     ) -> Callable[[], None]:
-        """Call `listener` when the ICE agent of a connection changes its state; as the others."""
+        """Add a listener to changes of connections' ICE states; return a function to remove it."""
         return self._ice_state_listeners.add(listener)
 
     # Ends
 
     async def close_peer(self, peer_id: str, connection: int | None = None) -> None:
-        """Close what there is to a peer, or only the connection of a number, if it is still there.
+        """Close all connections to a peer, or only the one with a number, if it still exists.
 
         Raises
         ------
         UnknownPeerError
-            When there is no connection to that peer.
+            When there is no connection to the peer.
         """
         both = self._peers[peer_id], self._peers.replacement(peer_id)
         closings = [
@@ -339,7 +332,7 @@ class WebRTCAudioService:
     async def close(self) -> None:
         """Stop the card and close every connection. Closing twice is harmless.
 
-        Cancelled, it stops waiting; everything closes nevertheless.
+        A cancelled call stops waiting; everything closes nevertheless.
         """
         self._stop_card()
         closings = [peer.begin_closing() for peer in self._peers.everybody]
@@ -348,7 +341,7 @@ class WebRTCAudioService:
     # Inside
 
     async def _settle(self, peer_id: str, replacing: bool) -> None:
-        """Wait until what is closing is closed, a replacement that is given up among it."""
+        """Wait for closing connections, and close a replacement that is given up."""
         while True:
             pending = self._peers.replacement(peer_id)
             given_up = pending is not None and replacing

@@ -1,7 +1,7 @@
-"""A jam session: one participant in a room, connected to everybody else in it.
+"""A jam session: one participant in a room, connected to all other participants in it.
 
-The session listens to its room and keeps a `jamlab.mesh.link.PeerLink` for everybody it has met
-there. Each of them finds its own way to its peer: what fails between two does not concern others.
+The session listens to its room and keeps a `jamlab.mesh.link.PeerLink` for each peer. Each link
+connects on its own: a failure between two participants does not affect others.
 """
 
 import asyncio
@@ -45,14 +45,14 @@ from jamlab.signaling.pace import TokenBucket
 log = logging.getLogger(__name__)
 
 Signaling: TypeAlias = Callable[[str], Channel]
-"""Makes the channel of a room of that name."""
+"""Returns the channel of the room with a name."""
 
 ANNOUNCED_S = 0.5
-"""Time from the announcement of a quality to the switch: its way, and theirs to prepare."""
+"""Time from the announcement of a quality to the switch, for its delivery and the preparation."""
 
 
 class JamSession:
-    """One participant's part in a session; an asynchronous context manager, entered once.
+    """One participant's session; an asynchronous context manager, entered once.
 
     Parameters
     ----------
@@ -61,21 +61,21 @@ class JamSession:
     name : str
         The participant's name in the room.
     signaling : callable
-        Makes the channel of a room of that name.
+        Returns the channel of the room with a name.
     card : SoundCard, optional
-        What it plays through; a virtual card with nothing before its microphone by default.
+        The sound card; by default a virtual card with a silent microphone.
     quality : Quality
-        How its sound is encoded.
+        Quality of the sound sent.
     ice : IceConfiguration
-        STUN and TURN servers; host candidates only by default.
+        STUN and TURN servers; by default host candidates only.
     patience : Patience, optional
-        How long to wait for what before trying something else.
+        Time limits and waits of the connection strategy.
     rng : random.Random, optional
         Source of the jitter between attempts.
     figures_every_s : float
-        Time between two takings of everybody's live figures.
+        Interval of the live figures.
     history_s : float
-        How long it is remembered what became of packets, at least.
+        Least length of the history of packets.
 
     Examples
     --------
@@ -110,19 +110,19 @@ class JamSession:
         self.card = card or VirtualCard()
         self.service = WebRTCAudioService(quality=quality, ice=ice, history_s=history_s)
         self.microphone_problem = ""
-        """Why nothing is captured, in words; empty when the card captures."""
+        """Why nothing is captured, as a sentence; empty when the card captures."""
         self.board = NoticeBoard()
-        """What stands of what users were told, for who comes to look later."""
-        self._quality = quality  # what peers are told, a moment before it is so
+        """The notices that still apply, for displays that are opened later."""
+        self._quality = quality  # as announced to peers, just before the switch
         self._channel = signaling(room)
         self._membership: Membership | None = None
         self._patience = patience
         self._rng = rng or random.Random()
         self._links: dict[str, PeerLink] = {}
         self._offers = TokenBucket(OFFERS_PER_S, OFFERS_BURST)
-        self._last_attempt = 0  # of those whose links have ended: who returns knows their numbers
+        self._last_attempt = 0  # of ended links: a peer that returns knows their numbers
         self._known = KnownPeers()
-        self._present: set[str] = set()  # in the room, or heard
+        self._present: set[str] = set()  # peers in the room or heard
         self._tasks: set[asyncio.Task[None]] = set()
         self._leaving: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -139,7 +139,9 @@ class JamSession:
 
     async def __aenter__(self) -> "JamSession":
         if self._membership is not None or self._leaving is not None:
-            raise RuntimeError(f"{self.name!r} has been in its session: make a new JamSession")
+            raise RuntimeError(
+                f"the session of {self.name!r} was entered before: make a new JamSession"
+            )
         try:
             await self.start_card()
             self._membership = await self._channel.join(self.name)
@@ -156,9 +158,9 @@ class JamSession:
         await self.leave()
 
     async def leave(self) -> None:
-        """Go out of the room and close everything. Leaving twice is harmless.
+        """Leave the room and close everything. Leaving twice is harmless.
 
-        Cancelled, it stops waiting; everything closes nevertheless.
+        A cancelled call stops waiting; everything closes nevertheless.
         """
         if self._leaving is None:
             self._leaving = asyncio.create_task(self._leave())
@@ -166,23 +168,23 @@ class JamSession:
 
     @property
     def members(self) -> frozenset[str]:
-        """Everybody else in the room now, connected or not; nobody before we are in it."""
+        """Names of the other participants in the room, connected or not; none before we join."""
         return self._membership.peers if self._membership else frozenset()
 
     async def wait_connected(self, timeout_s: float, *peers: str) -> None:
-        """Wait until there is a working connection to everybody in the room, and to those named.
+        """Wait until all peers in the room, and all named ones, are connected.
 
         Parameters
         ----------
         timeout_s : float
-            How long to wait at most.
+            Time limit.
         *peers : str
-            Who is to be there, beside those who are.
+            Names of peers that may not be in the room yet.
 
         Raises
         ------
         TimeoutError
-            Names those who are missing.
+            After the time limit; the message names the missing peers.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -196,45 +198,47 @@ class JamSession:
             ) from None
 
     def on_notice(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
-        """Call `listener` with what a user should read; returns how to stop that."""
+        """Add a listener to notices to the user; return a function to remove it."""
         return self._notice_listeners.add(listener)
 
     def on_departure(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Call `listener` with who has left and is heard no more; returns how to stop that."""
+        """Add a listener to peers that have left and are silent; return a function to remove it."""
         return self._departure_listeners.add(listener)
 
     def on_figures(self, listener: Callable[[PeerFigures], None]) -> Callable[[], None]:
-        """Call `listener` with the live figures of each peer; returns how to stop that."""
+        """Add a listener to the live figures of each peer; return a function to remove it."""
         return self._watch.listeners.add(listener)
 
     @property
     def figures(self) -> tuple[PeerFigures, ...]:
-        """The live figures taken so far, of everybody, in order; of long sessions the latest."""
+        """The live figures of all peers so far, in order; of long sessions the latest."""
         return tuple(self._watch.history)
 
     def on_report(self, listener: Callable[[PeerReport], None]) -> Callable[[], None]:
-        """Call `listener` with what members report to us; returns how to stop that."""
+        """Add a listener to reports from peers; return a function to remove it."""
         return self._report_listeners.add(listener)
 
     async def report(self, peer_id: str, data: Mapping[str, Any]) -> None:
-        """Report something to a member; to somebody who is gone it is lost in silence.
+        """Send a report to a peer; it is dropped when the peer has left.
 
         Raises
         ------
         jamlab.signaling.messages.MalformedSignalError
             When it is too long for a signal, or not JSON.
         RuntimeError
-            Outside of the session.
+            Before the session is entered.
         """
         if self._membership is None:
-            raise RuntimeError(f"{self.name!r} is not in its session, so nobody can be told")
+            raise RuntimeError(
+                f"{self.name!r} is not in its session: enter it before sending a report"
+            )
         Signal(SignalType.REPORT, self.name, peer_id, data).check_length()
         await self._send(SignalType.REPORT, peer_id, data)
 
     async def switch_quality(self, quality: Quality) -> None:
-        """Encode in another quality half a second from now, without a gap; members are told before.
+        """Announce another quality to the peers, and switch half a second later, without a gap.
 
-        To somebody whom the announcement reaches too late, longer frames are late at first.
+        At a peer that gets the announcement too late, longer frames come late at first.
         """
         self._quality = quality
         frames = quality.frame_for(self.service.audience)
@@ -245,13 +249,14 @@ class JamSession:
         self.service.quality = quality
 
     async def start_card(self) -> None:
-        """Start the card, capturing if it can and may; one at work, anew: its permission changed.
+        """Start or restart the card, with capture if possible and permitted.
 
-        Without a microphone the session only listens, and says so.
+        Without a microphone the session only listens, and shows a notice. Call it again after a
+        change of the permission.
         """
         self.card.on_change = self._note_card
         for kind in NoticeKind.CARD_LOST, NoticeKind.MICROPHONE:
-            self.board.end(kind)  # told again, where it is so again
+            self.board.end(kind)  # shown again if it still applies
         try:
             await self.service.initialize_local_audio(self.card)
             self.microphone_problem = ""
@@ -302,13 +307,13 @@ class JamSession:
             self._links[change.peer_id].hear(change)
 
     def _recognise(self, peer_id: str) -> None:
-        """Tell when somebody is heard under a name who has another key than was heard before."""
+        """Show a notice when a peer's key differs from the one its name had before."""
         identity = self.service.identity(peer_id)
         if identity is not None and self._known.note(peer_id, identity):
             self._tell(NoticeKind.NEW_KEY, peer_id)
 
     def _forget_gone(self, peer_id: str) -> None:
-        """Let nothing stand about who has left; one connection of many attempts says nothing."""
+        """Drop notices and figures of a peer that is neither in the room nor connected."""
         if peer_id in self.members | self.service.peers:
             return
         self.board.forget(peer_id)
@@ -340,7 +345,7 @@ class JamSession:
                 self._changed.set()
                 self._sort(membership, event)
         except Exception:
-            log.exception("%s hears no more of its room", self.name)
+            log.exception("%s gets no more events of its room", self.name)
 
     def _sort(self, membership: Membership, event: ChannelEvent) -> None:
         match event:
@@ -361,10 +366,10 @@ class JamSession:
                 for link in self._links.values():
                     link.restore()
             case Signal(kind, peer_id):
-                log.warning("%s ignores %s of %r, who is not there", self.name, kind, peer_id)
+                log.warning("%s ignores %s of %r, not in the room", self.name, kind, peer_id)
 
     def _link(self, peer_id: str) -> PeerLink:
-        """Return the link to a peer; it ends when the peer has gone and is heard no more."""
+        """Return the link to a peer; it ends when the peer has left and is silent."""
         if peer_id not in self._links:
             link = PeerLink(
                 self.name,
@@ -384,7 +389,7 @@ class JamSession:
         return self._links[peer_id]
 
     async def _work(self, link: PeerLink) -> None:
-        """Have a link work, and forget it at its end; in one turn, so that no signal is lost."""
+        """Run a link; remove it at its end in the same turn of the loop, so no signal is lost."""
         await link.run()
         self._last_attempt = max(self._last_attempt, link.reach.attempt)
         del self._links[link.peer]

@@ -78,7 +78,7 @@ class MicrophonePermission(anywidget.AnyWidget):
         return self.access.state
 
     def on_answer(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop after each answer; return a function to remove it."""
+        """Add a listener to answers, called on the event loop; return a function to remove it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 

@@ -55,7 +55,7 @@ async def test_who_is_not_in_the_room_is_not_heard(caplog):
     async with ada:
         at_ada = heard_by(ada)
         room.deliver(Signal(SignalType.REPORT, "stranger", "ada", {"figure": 1}))
-        await until(lambda: "who is not there" in caplog.text)
+        await until(lambda: "not in the room" in caplog.text)
     assert at_ada == []
 
 

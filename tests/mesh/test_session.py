@@ -319,7 +319,7 @@ async def test_a_broken_line_is_told_and_everything_closed(caplog):
     await until(lambda: session.service.peers == frozenset())
     with pytest.raises(ConnectionError):
         await session.leave()
-    assert "ada hears no more of its room" in caplog.text
+    assert "ada gets no more events of its room" in caplog.text
     assert "about ben: the line is cut" in caplog.text
     with pytest.raises(NoLocalAudioError):
         await session.service.create_offer("ben")
