@@ -68,7 +68,7 @@ class CardChange:
     """Time of the event loop's clock."""
 
 
-def tell_nobody(change: CardChange) -> None:
+def ignore_change(change: CardChange) -> None:
     """Ignore a change; the default of `SoundCard.on_change`."""
 
 
@@ -234,7 +234,7 @@ class VirtualCard:
         self.block_frames = block_frames
         self.round_trip_frames = periods * block_frames
         self.counters = CardCounters()
-        self.on_change: Callable[[CardChange], None] = tell_nobody
+        self.on_change: Callable[[CardChange], None] = ignore_change
         self.too_late = False
         self.source = source
         self.started_s: float | None = None

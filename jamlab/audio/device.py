@@ -35,7 +35,7 @@ from jamlab.audio.card import (
     DuplexCallback,
     MicrophoneUnavailableError,
     VirtualCard,
-    tell_nobody,
+    ignore_change,
 )
 from jamlab.audio.guard import guarded
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
@@ -107,7 +107,7 @@ class DeviceCard:
         self.round_trip_frames = (1 + self._slack) * block_frames
         """Latency of the relay's buffers; that of the hardware is measured, not known."""
         self.counters = CardCounters()
-        self.on_change: Callable[[CardChange], None] = tell_nobody
+        self.on_change: Callable[[CardChange], None] = ignore_change
         self._wanted = input_device, output_device
         self._latency = latency
         self._access = access or MicrophoneAccess()

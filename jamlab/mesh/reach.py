@@ -174,7 +174,7 @@ class Reach:
         self._failures = 0
         self._unanswered = 0  # attempts of ours since the peer's last signal
         self._heard_attempt = 0
-        self._told: NoticeKind | None = None
+        self._last_notice: NoticeKind | None = None
         self._heard = False  # whether packets come over the connection that plays
 
     # Presence in the room
@@ -186,7 +186,7 @@ class Reach:
             return []
         if self.phase is not Phase.GONE:
             return []
-        self._failures, self._heard_attempt, self._told = 0, 0, None
+        self._failures, self._heard_attempt, self._last_notice = 0, 0, None
         return (
             self._try(now_s) if ours else self._wait(Phase.AWAITING, self._patience.offer_s, now_s)
         )
@@ -337,7 +337,7 @@ class Reach:
     def _arrive(self, now_s: float) -> Actions:
         self._failures, self._heard = 0, True
         self._wait(Phase.CONNECTED, math.inf, now_s)
-        return self._tell(NoticeKind.RESTORED) if self._told else []
+        return self._tell(NoticeKind.RESTORED) if self._last_notice else []
 
     def _part(self, now_s: float) -> Actions:
         self._heard = False
@@ -346,9 +346,9 @@ class Reach:
 
     def _tell(self, kind: NoticeKind) -> Actions:
         """Show a notice, unless it is the same as the last."""
-        if kind is self._told:
+        if kind is self._last_notice:
             return []
-        self._told = None if kind is NoticeKind.RESTORED else kind
+        self._last_notice = None if kind is NoticeKind.RESTORED else kind
         return [Tell(kind)]
 
     def _wait(self, phase: Phase, for_s: float, now_s: float) -> Actions:

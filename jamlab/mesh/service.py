@@ -335,7 +335,7 @@ class WebRTCAudioService:
         A cancelled call stops waiting; everything closes nevertheless.
         """
         self._stop_card()
-        closings = [peer.begin_closing() for peer in self._peers.everybody]
+        closings = [peer.begin_closing() for peer in self._peers.all_open]
         await asyncio.shield(asyncio.gather(*closings))
 
     # Inside

@@ -139,9 +139,7 @@ class JamSession:
 
     async def __aenter__(self) -> "JamSession":
         if self._membership is not None or self._leaving is not None:
-            raise RuntimeError(
-                f"the session of {self.name!r} was entered before: make a new JamSession"
-            )
+            raise RuntimeError(f"{self.name!r} entered its session before: make a new JamSession")
         try:
             await self.start_card()
             self._membership = await self._channel.join(self.name)
@@ -229,9 +227,7 @@ class JamSession:
             Before the session is entered.
         """
         if self._membership is None:
-            raise RuntimeError(
-                f"{self.name!r} is not in its session: enter it before sending a report"
-            )
+            raise RuntimeError(f"{self.name!r} is not in its session: enter it before reporting")
         Signal(SignalType.REPORT, self.name, peer_id, data).check_length()
         await self._send(SignalType.REPORT, peer_id, data)
 

@@ -345,5 +345,5 @@ async def test_closing_the_panel_leaves_the_session():
     async with panel_of(room.session) as panel:
         session = await panel.join()
     assert session.members == frozenset()
-    with pytest.raises(RuntimeError, match="was entered before: make a new JamSession"):
+    with pytest.raises(RuntimeError, match="entered its session before: make a new JamSession"):
         await session.__aenter__()

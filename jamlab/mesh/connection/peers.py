@@ -55,7 +55,7 @@ class Peers:
         return frozenset(self._playing)
 
     @property
-    def everybody(self) -> list[PeerConnection]:
+    def all_open(self) -> list[PeerConnection]:
         """All connections that are not closed: playing, replacing and replaced."""
         parts = self._playing, self._replacements, self._replaced
         return [connection for part in parts for connection in part.values()]

@@ -90,7 +90,7 @@ def decode(frame: str | bytes, version: Version) -> Message:
             raise MalformedFrameError(f"vsn {version} has no binary frames")
         return _decode_push(frame)
     if version is Version.V1:
-        form = "an object of topic, event, payload and ref"
+        form = "an object of topic, event, payload, ref"
         message: Message = _parse(frame, Message, form)
     else:
         form = "[join_ref, ref, topic, event, payload]"

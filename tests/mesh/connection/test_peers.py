@@ -50,7 +50,7 @@ def peers(heard):
 
 
 def test_nobody(peers):
-    assert (len(peers), list(peers), peers.names, peers.everybody) == (0, [], frozenset(), [])
+    assert (len(peers), list(peers), peers.names, peers.all_open) == (0, [], frozenset(), [])
     assert peers.playing("ben") is peers.replacement("ben") is None
     for ask in (lambda: peers["ben"], lambda: peers.newest("ben")):
         with pytest.raises(UnknownPeerError, match="no connection to 'ben'"):
@@ -74,9 +74,9 @@ def test_a_replacement_plays_when_it_stands_and_one_stream_ends_before_the_other
     assert (peers["ben"], peers.replacement("ben")) == (second, None)
     assert first.closed_for == ["replaced"]
     assert heard == [ENDED, ADDED]
-    assert peers.everybody == [second, first]
+    assert peers.all_open == [second, first]
     first.is_now(CLOSED)
-    assert peers.everybody == [second]
+    assert peers.all_open == [second]
 
 
 @pytest.mark.parametrize("end", [CLOSED])
