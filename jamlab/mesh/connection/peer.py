@@ -176,7 +176,9 @@ class PeerConnection:
     async def accept_offer(self, offer: RTCSessionDescription) -> dict[str, str]:
         """Take the peer's offer and return our answer; raises as `Negotiation.answer`."""
         self.prepared = False
-        return await self._negotiation.answer(offer)
+        answer = await self._negotiation.answer(offer)
+        self._watch(self._fail_late(ConnectionState.NEW))
+        return answer
 
     async def accept_answer(self, answer: RTCSessionDescription) -> None:
         """Take the peer's answer; the connection is then established in the background.
@@ -188,6 +190,7 @@ class PeerConnection:
         except MalformedDescriptionError:
             await self.close()
             raise
+        self._watch(self._fail_late(ConnectionState.NEW))
 
     async def add_candidate(self, candidate: RTCIceCandidate | None) -> None:
         """Add a candidate of the peer; raises as `Negotiation.take_candidate`."""
@@ -222,16 +225,17 @@ class PeerConnection:
         elif self.closing or self.state is ConnectionState.FAILED:
             return
         elif self._change(state) and state is ConnectionState.CONNECTING:
-            self._watch(self._fail_late())
+            self._watch(self._fail_late(state))
         elif state is ConnectionState.CONNECTED:
             self._watch(self._watch_flow())
 
     def _follow_ice(self) -> None:
         self._change_ice(IceConnectionState(self._connection.iceConnectionState))
 
-    async def _fail_late(self) -> None:
+    async def _fail_late(self, state: ConnectionState) -> None:
+        """Fail a connection that stays in a state; it stays new while it has no candidate pair."""
         await asyncio.sleep(self._connect_timeout_s)
-        if self.state is ConnectionState.CONNECTING:
+        if self.state is state and not self.closing:
             self._change(ConnectionState.FAILED, f"not made in {self._connect_timeout_s:g} s")
             self._change_ice(IceConnectionState.FAILED)
             await self._abandon_handshake()

@@ -1,6 +1,7 @@
 """Peers that end their stream, vanish or return, and closing at any moment."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import textwrap
@@ -159,6 +160,14 @@ async def test_a_connection_that_is_never_made_fails_in_time():
         await ada.service.close_peer("stranger")
         assert ada.path("stranger") == [CONNECTING, FAILED, CLOSED]
         assert ada.ice_path("stranger") == ["checking", "failed", "closed"]
+
+
+async def test_an_offer_whose_candidates_are_none_fails_in_time():
+    """With no candidate pair aiortc stays new for ever."""
+    async with ends("ada", connect_timeout_s=0.2) as (ada,), Stranger() as stranger:
+        await stranger.offer_to(ada, lambda sdp: re.sub(r"a=candidate:.*\r\n", "", sdp))
+        await until(lambda: ada.path("stranger")[-1:] == [FAILED])
+        assert ada.states[-1].reason == "not made in 0.2 s"
 
 
 @pytest.mark.parametrize("delay_turns", range(8))
