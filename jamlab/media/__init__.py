@@ -1,1 +1,1 @@
-"""Sound to packets and back: quality, encoder, playout buffer, and the aiortc adapter."""
+"""The media path between sound and packets: quality, encoder, playout buffer, aiortc adapter."""

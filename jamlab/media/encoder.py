@@ -1,7 +1,7 @@
-"""Capture blocks in, encoded frames out: one encoder per participant, whatever the number of peers.
+"""Encoding of captured blocks into Opus frames, by one encoder for all peers.
 
-A card delivers blocks of its own size, Opus wants frames of one of its own; between them stands one
-frame of memory. No I/O and no clock: a frame is complete when its last sample is there.
+The card's blocks and the Opus frames have different lengths; a buffer of one frame stands between
+them. No I/O and no clock: a frame is complete once its last sample is captured.
 """
 
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ from jamlab.media.quality import Quality
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """One Opus frame and where its first sample stands in the captured sound."""
+    """One Opus frame, and the position of its first sample in the captured sound."""
 
     payload: bytes
-    """The Opus packet, as it goes on the wire."""
+    """The Opus packet, the payload of an RTP packet."""
 
     position: int
     """Capture position of the first sample, in frames at 48 kHz."""
 
 
 class FrameEncoder:
-    """Cut the captured sound into Opus frames and encode each once.
+    """An encoder that cuts the captured sound into Opus frames and encodes each once.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ class FrameEncoder:
 
     @property
     def quality(self) -> Quality:
-        """What it encodes to; set another, and it does so some 200 ms of sound later.
+        """The quality asked for; a new one takes effect some 200 ms of sound later.
 
-        Frames go on without a gap, and positions with them; see `jamlab.media.encoder_change`.
+        Frames and positions continue without a gap; see `jamlab.media.encoder_change`.
         """
         return self._wanted
 
@@ -58,20 +58,20 @@ class FrameEncoder:
 
     @property
     def frame_frames(self) -> int:
-        """Length of the frame being filled now."""
+        """Length of the frame that is being filled."""
         return len(self._frame)
 
     @property
     def captured_frames(self) -> int:
-        """Frames taken so far: the capture position of the next."""
+        """Frames captured so far: the position of the next."""
         return self._position + self._filled
 
     def serve(self, peers: int) -> None:
-        """Choose the frame length for a number of peers, from the next frame on."""
+        """Choose the frame length for a number of peers; it applies from the next frame on."""
         self._peers = peers
 
     def push(self, block: Block) -> Iterator[EncodedFrame]:
-        """Take a captured block of any length; yield each frame it completes."""
+        """Take a captured block of any length; yield each frame that it completes."""
         taken = 0
         while taken < len(block):
             count = min(len(self._frame) - self._filled, len(block) - taken)
@@ -95,7 +95,7 @@ class FrameEncoder:
         return encoded
 
     def _hand_over(self) -> None:
-        """Begin a change of quality, go on with it, or end it: at the end of a frame."""
+        """Begin, continue or end a change of quality; called at the end of a frame."""
         handover = self._handover
         if handover is None:
             if self._wanted != self._opus.quality:

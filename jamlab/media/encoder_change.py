@@ -1,18 +1,18 @@
-"""From one encoder to the next in the middle of a sound, so that nobody hears where.
+"""An inaudible switch from one Opus encoder to another in a running stream.
 
-libopus takes another application only with a new state, and a new state has no past: its sound
-would begin with as much silence as it looks ahead. So once another quality is wanted, the new
-encoder is driven along with the old one for a moment, and what it encodes is thrown away; it takes
-over when both end a frame. The energies of a frame's bands are predicted from those of the frame
-before (RFC 6716 §4.3.2.1), and the decoder has had another before, so a sound may be up to 1 dB
-softer or louder at the takeover, and is right again 50 ms later. libopus cannot be told not to
-predict: it takes OPUS_SET_PREDICTION_DISABLED, and goes on as before.
+libopus changes its application only with a new state, and a new state has no history: its sound
+would begin with silence as long as its look-ahead. So after a change of quality the new encoder
+encodes the same sound as the old one for a moment, and its packets are discarded; it takes over
+when both end a frame. Opus predicts the band energies of a frame from the frame before (RFC 6716
+§4.3.2.1), and the decoder's frame before is the old encoder's, so a sound may be up to 1 dB softer
+or louder at the takeover, and is right again 50 ms later. libopus cannot turn the prediction off:
+it accepts OPUS_SET_PREDICTION_DISABLED without effect.
 
-Look-aheads differ. Whoever listens is as far behind the microphone as the encoder looks ahead, so a
-switch has to leave out or to repeat the difference, 4 ms between low latency and high quality. That
-is done by a delay before the encoder that looks ahead less, cross-faded in before the new one takes
-over or out after it has. At the takeover itself both are at the same place of the sound, and the
-overlapping windows of their frames add up as ever (RFC 6716 §4.3.7)::
+Look-aheads differ. A listener is behind the microphone by the encoder's look-ahead, so a switch has
+to leave out or to repeat the difference, 4 ms between low latency and high quality. A delay before
+the encoder with the shorter look-ahead does that; it is cross-faded in before the takeover, or out
+after it. At the takeover itself both encoders are at the same place of the sound, and the
+overlapping windows of their frames add up as usual (RFC 6716 §4.3.7)::
 
     to more      sound ─────────▶ old            to less      sound ──────────▶ old
     look-ahead   ─ fade ─▶ delay ▶ old           look-ahead   delay ──────────▶ new
@@ -28,16 +28,16 @@ from jamlab.media.opus import OpusEncoder
 FADE_FRAMES = 480
 """Length of the cross-fade: 10 ms."""
 PRIMING_FRAMES = 9600
-"""How long the new encoder is driven at least: 200 ms, four times what its high-pass remembers."""
+"""Shortest warm-up of the new encoder: 200 ms, four times the memory of its high-pass filter."""
 
 
 class EncoderChange:
-    """One change of encoder, from when it is wanted until no trace of it is left.
+    """One change of encoder, from the request until the delay has faded out.
 
     Parameters
     ----------
     old, new : OpusEncoder
-        Who encodes now, and who will; the new one has encoded nothing yet.
+        The current encoder and its successor, which has encoded nothing yet.
     """
 
     def __init__(self, old: OpusEncoder, new: OpusEncoder) -> None:
@@ -49,18 +49,18 @@ class EncoderChange:
 
     @property
     def taken_over(self) -> bool:
-        """Whether the new encoder is at work."""
+        """Whether the new encoder has taken over."""
         return self._taken_over is not None
 
     @property
     def over(self) -> bool:
-        """Whether sound goes to the new encoder as it is."""
+        """Whether the change is complete: the new encoder receives the sound unaltered."""
         if self._taken_over is None:
             return False
         return self._shift >= 0 or len(self._sound) >= self._taken_over + FADE_FRAMES
 
     def feed(self, block: Block) -> Block:
-        """Return what is to be encoded in the place of the next stretch of sound."""
+        """Return the next stretch of sound as it has to be encoded: delayed, faded or unaltered."""
         start = len(self._sound)
         self._sound = np.concatenate((self._sound, block))
         share = self._delayed_share(np.arange(start, len(self._sound)))
@@ -69,31 +69,31 @@ class EncoderChange:
         return block * (1 - share) + self._delayed(start, len(self._sound)) * share
 
     def drive(self, frame_frames: int) -> bool:
-        """Drive the new encoder on, in frames of a length; returns whether it can take over now."""
+        """Feed the new encoder in frames of a length; return whether it can take over now."""
         while self._driven + frame_frames <= len(self._sound):
             self.new.encode(self._driving(self._driven, self._driven + frame_frames))
             self._driven += frame_frames
         return self._driven == len(self._sound) >= PRIMING_FRAMES
 
     def take_over(self) -> OpusEncoder:
-        """Return the new encoder; the next frame is its own."""
+        """Return the new encoder, which encodes from the next frame on."""
         self._taken_over = len(self._sound)
         return self.new
 
     def _driving(self, start: int, stop: int) -> Block:
-        """Return what the new encoder is driven with: it would hear where that begins."""
+        """Return the new encoder's input; it fades in, for a sudden start would be audible."""
         sound = self._delayed(start, stop) if self._shift < 0 else self._sound[start:stop]
         return sound * _faded_in(np.arange(start, stop) + min(self._shift, 0))
 
     def _delayed(self, start: int, stop: int) -> Block:
-        """Return a stretch of the delayed sound; before it there is silence."""
+        """Return a stretch of the delayed sound, which begins with silence."""
         shift = abs(self._shift)
         lacking = min(max(shift - start, 0), stop - start)
         rest = self._sound[start + lacking - shift : stop - shift]
         return np.concatenate((silence(lacking), rest))
 
     def _delayed_share(self, positions: NDArray[np.int_]) -> NDArray[np.float32]:
-        """Return how much of what is encoded is the delayed sound, shape ``(frames, 1)``."""
+        """Return the share of the delayed sound in the encoder's input, shape ``(frames, 1)``."""
         if self._shift > 0 and self._taken_over is None:
             return _faded_in(positions - self._shift)
         if self._shift < 0 and self._taken_over is not None:
@@ -102,6 +102,6 @@ class EncoderChange:
 
 
 def _faded_in(frames: NDArray[np.int_]) -> NDArray[np.float32]:
-    """Return how far a fade has come so many frames after it began: 0 to 1, a raised cosine."""
+    """Return the gain of a fade by frames since its start: 0 to 1, a raised cosine."""
     phase = np.clip((frames + 0.5) / FADE_FRAMES, 0, 1)
     return (0.5 - 0.5 * np.cos(np.pi * phase)).astype(np.float32)[:, np.newaxis]

@@ -1,12 +1,11 @@
-"""Host candidates of a machine that has no address but the loopback's.
+"""Host candidates of a machine that has no address except the loopback's.
 
-aioice leaves loopback addresses out, as RFC 8445 §5.1.1.1 asks. Without a network that leaves no
+aioice leaves loopback addresses out, as RFC 8445 §5.1.1.1 demands. Without a network that leaves no
 candidate at all, and two participants on one machine never connect. So where aioice finds no
-address, an ICE connection here gathers on the loopback; wherever there is another address, nothing
-is different.
+address, an ICE connection here gathers on the loopback; with any other address nothing changes.
 
-One public method of aioice's `Connection` is replaced for this, on each connection by itself, and
-`tests/media/test_host_candidates.py` fails loudly when it moves.
+For this, one public method of aioice's `Connection` is replaced, on each connection separately, and
+`tests/media/test_host_candidates.py` fails when it moves.
 """
 
 import socket
@@ -23,17 +22,17 @@ _GATHER = "get_component_candidates"
 
 
 def host_addresses() -> list[str]:
-    """Return the addresses of this machine that host candidates are gathered on."""
+    """Return this machine's addresses for host candidates."""
     return aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True) or loopback_addresses()
 
 
 def loopback_addresses() -> list[str]:
-    """Return the loopback's address, IPv4's where there is one; none while the loopback is down."""
+    """Return the loopback's address, preferably IPv4's; none while the loopback is down."""
     return [address for family, address in _LOOPBACK if _is_routed(family, address)][:1]
 
 
 def _is_routed(family: socket.AddressFamily, address: str) -> bool:
-    """Tell whether the kernel has a route to an address; sends nothing."""
+    """Return whether the kernel has a route to an address; sends nothing."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as end:
             end.connect((address, _DISCARD_PORT))
@@ -43,19 +42,19 @@ def _is_routed(family: socket.AddressFamily, address: str) -> bool:
 
 
 def gather_on_loopback(connection: Connection) -> None:
-    """Have an ICE connection gather on the loopback where this machine has no other address.
+    """Make an ICE connection gather on the loopback if this machine has no other address.
 
-    One that wants relayed candidates only (RFC 8829 §4.1.1) still gets no others.
+    A connection limited to relayed candidates (RFC 8829 §4.1.1) still gets no others.
 
     Raises
     ------
     RuntimeError
-        When aioice's insides are not the ones this module was written for.
+        When aioice's `Connection` does not have the method to replace.
     """
     if not hasattr(connection, _GATHER):
         raise RuntimeError(
-            "this aioice gathers candidates in another way than 0.13 does: pip install "
-            "'aioice>=0.13,<0.14'"
+            "the installed aioice gathers candidates in another way than version 0.13: run "
+            "pip install 'aioice>=0.13,<0.14'"
         )
     gather = getattr(connection, _GATHER)
     hosts_wanted = not wants_relays_only(connection)

@@ -1,13 +1,13 @@
-"""The seam between jamlab and aioice: the one module that knows aioice's insides.
+"""Adapter to aioice's `Connection`; the only module that uses aioice's private names.
 
-Three names of aioice's `Connection` are private: `_nominated`, the candidate pairs that ICE
-selected; `_check_list`, all pairs; and `_transport_policy`, whether only relays are wanted. aioice
-has no public way to ask for them. So its minor version is pinned in pyproject.toml, and
-`tests/media/test_ice_connection.py` fails loudly when one of the names moves.
+Three names of `Connection` are private: `_nominated`, the selected candidate pairs; `_check_list`,
+all pairs; and `_transport_policy`, whether only relayed candidates are gathered. aioice has no
+public access to them. So its minor version is pinned in pyproject.toml, and
+`tests/media/test_ice_connection.py` fails when one of the names moves.
 
-aiortc indexes the first byte of every datagram, whoever sent it, and copies it into 1500 bytes: an
-empty one, or one that is too long, ends the connection. `guard_datagrams` drops what neither DTLS
-nor SRTP could be before aiortc reads it.
+aiortc reads the first byte of every datagram, from any sender, and copies the datagram into 1500
+bytes: one that is empty or too long ends the connection. `guard_datagrams` drops datagrams that are
+neither DTLS nor SRTP before aiortc reads them.
 """
 
 from typing import Any
@@ -18,14 +18,14 @@ _SELECTED, _CHECK_LIST, _POLICY = "_nominated", "_check_list", "_transport_polic
 _DATA_RECEIVED = "data_received"
 _COMPONENT = 1  # RTP and RTCP share it (RFC 5761)
 
-_MOST_BYTES = 1500  # what aiortc reads of a datagram; libsrtp's buffer is as long
-_DTLS_HEADER_BYTES = 13  # RFC 6347 §4.1; those of RFC 9147 §4 have two and 16 of ciphertext
+_MOST_BYTES = 1500  # longest datagram that aiortc reads; also the size of libsrtp's buffer
+_DTLS_HEADER_BYTES = 13  # RFC 6347 §4.1; RFC 9147 §4: 2 bytes of header and 16 of ciphertext
 _RTP_HEADER_BYTES = 12  # RFC 3550 §5.1
 _RTCP_HEADER_BYTES = 8  # RFC 3550 §6.4.2: with the SSRC, the shortest that is sent by itself
 
 
 def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
-    """Return the local and the remote candidate an ICE connection selected; None while it has not.
+    """Return the selected pair of an ICE connection, local and remote; None before selection.
 
     RFC 8445 §8.1 calls the pair selected once ICE concludes.
     """
@@ -34,7 +34,7 @@ def selected_pair(connection: Connection) -> tuple[Candidate, Candidate] | None:
 
 
 def pair_count(connection: Connection) -> int:
-    """Return how many candidate pairs an ICE connection has in its checklist (RFC 8445 §6.1.2)."""
+    """Return the number of candidate pairs in a connection's checklist (RFC 8445 §6.1.2)."""
     return len(_inside(connection, _CHECK_LIST))
 
 
@@ -44,7 +44,7 @@ def wants_relays_only(connection: Connection) -> bool:
 
 
 def is_dtls_or_srtp(datagram: bytes) -> bool:
-    """Return whether a datagram that is no STUN message may be DTLS, RTP or RTCP (RFC 7983 §7)."""
+    """Return whether a non-STUN datagram may be DTLS, RTP or RTCP (RFC 7983 §7)."""
     if not 2 <= len(datagram) <= _MOST_BYTES:
         return False
     if 20 <= datagram[0] <= 63:
@@ -56,10 +56,10 @@ def is_dtls_or_srtp(datagram: bytes) -> bool:
 
 
 def guard_datagrams(connection: Connection) -> None:
-    """Have an ICE connection hand on no data that neither DTLS nor SRTP can be.
+    """Make an ICE connection drop data that is neither DTLS nor SRTP.
 
-    Anybody can send datagrams to an open port, and aiortc closes the connection when one of them
-    is empty, or longer than it reads.
+    Any host can send datagrams to an open port, and aiortc closes the connection when a datagram
+    is empty or too long.
     """
     receive = _inside(connection, _DATA_RECEIVED)
 
@@ -76,12 +76,12 @@ def _inside(connection: Connection, name: str) -> Any:
     Raises
     ------
     RuntimeError
-        When this one has not.
+        When the installed version does not have it.
     """
     try:
         return getattr(connection, name)
     except AttributeError:
         raise RuntimeError(
-            f"this aioice's Connection has no {name}, which 0.13's has: pip install "
-            "'aioice>=0.13,<0.14'"
+            f"Connection of the installed aioice has no {name}, which version 0.13 has: run "
+            "pip install 'aioice>=0.13,<0.14'"
         ) from None

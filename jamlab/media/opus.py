@@ -1,10 +1,11 @@
-"""libopus, through opuslib-next: an encoder that takes floats, a decoder that can conceal.
+"""Opus encoder and decoder: libopus through opuslib-next, with floats and with concealment.
 
-PyAV's Opus decoder has no call for concealment, so the codec is driven here. The library itself is
-the one PyAV's wheel carries: every machine that runs aiortc has it, and all have the same version.
-Where PyAV was built without it (conda-forge), the environment's or the system's is taken.
+PyAV's Opus decoder has no call for concealment, so libopus is called directly. The library itself
+is the copy in PyAV's wheel: every machine that runs aiortc has it, in the same version. Where PyAV
+was built without it (conda-forge), the environment's or the system's copy is used.
 
-States are owned by these classes, not by opuslib-next's, whose finalisers fail at interpreter exit.
+These classes own the codec's states, for the finalisers of opuslib-next's own classes fail at
+interpreter exit.
 """
 
 import ctypes
@@ -37,7 +38,7 @@ def _library_candidates() -> Iterator[Path]:
 
 @contextmanager
 def _find_library_extended() -> Iterator[None]:
-    """Let opuslib-next, which asks only the system, find the copy in site-packages."""
+    """Make opuslib-next, which searches only the system, find the copy in site-packages."""
     system = ctypes.util.find_library
     bundled = next(_library_candidates(), None)
 
@@ -66,21 +67,21 @@ _APPLICATIONS = {
 
 
 class CorruptPacketError(ValueError):
-    """A payload that is not an Opus packet."""
+    """A payload is not an Opus packet."""
 
 
 def library_version() -> str:
-    """Return libopus' own name and version, e.g. ``"libopus 1.6.1"``."""
+    """Return the name and version that libopus reports, e.g. ``"libopus 1.6.1"``."""
     libopus.opus_get_version_string.restype = ctypes.c_char_p
     version: bytes = libopus.opus_get_version_string()
     return version.decode()
 
 
 class OpusEncoder:
-    """Encode stereo frames at a constant bitrate.
+    """An Opus encoder of stereo frames at a constant bitrate.
 
-    The bitrate is constant because a mesh's upload is its narrowest place: what a click needs at
-    its onset must not arrive later than what silence needed.
+    The bitrate is constant because a mesh's bottleneck is a participant's upload: the packets of an
+    onset must not be larger, and so arrive later, than the packets of silence.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class OpusEncoder:
 
     @property
     def lookahead_frames(self) -> int:
-        """The codec's delay beyond its frame as libopus reports it, in frames."""
+        """The codec's look-ahead as libopus reports it, in frames."""
         return int(encoder.encoder_ctl(self._state, ctl.get_lookahead))
 
     def encode(self, block: Block) -> bytes:
@@ -109,7 +110,7 @@ class OpusEncoder:
         Parameters
         ----------
         block : Block
-            Shape ``(frames, 2)``, `frames` a length Opus knows.
+            Shape ``(frames, 2)``; the length is one of `FRAME_LENGTHS`.
 
         Raises
         ------
@@ -120,7 +121,7 @@ class OpusEncoder:
             raise ValueError(
                 f"Opus encodes {FRAME_LENGTHS} frames of {CHANNELS} channels, not {block.shape}"
             )
-        samples = np.ascontiguousarray(block, dtype=np.float32)  # C would read on regardless
+        samples = np.ascontiguousarray(block, dtype=np.float32)  # libopus checks no strides
         size = encoder.libopus_encode_float(
             self._state,
             samples.ctypes.data_as(c_float_pointer),
@@ -134,7 +135,7 @@ class OpusEncoder:
 
 
 class OpusDecoder:
-    """Decode Opus packets of any length and mode to 48 kHz stereo, and conceal missing ones."""
+    """An Opus decoder of packets of any length and mode to 48 kHz stereo, with concealment."""
 
     def __init__(self) -> None:
         self._state = decoder.create_state(SAMPLE_RATE, CHANNELS)
@@ -143,12 +144,12 @@ class OpusDecoder:
         self._pcm_pointer = self._pcm.ctypes.data_as(c_float_pointer)
 
     def decode(self, payload: bytes) -> Block:
-        """Decode one packet; its own header says how long it is.
+        """Decode one packet; its header states its length.
 
         Raises
         ------
         CorruptPacketError
-            When the payload is not an Opus packet. The decoder stays usable.
+            When the payload is not an Opus packet. The decoder remains usable.
         """
         if not payload:
             raise CorruptPacketError("an Opus packet has at least one byte (RFC 6716 §3.4), got 0")
@@ -160,7 +161,7 @@ class OpusDecoder:
         Parameters
         ----------
         frames : int
-            How much is missing: a multiple of 2.5 ms up to the longest packet, 120 ms.
+            Length of the missing sound: a multiple of 2.5 ms up to the longest packet, 120 ms.
 
         Raises
         ------
@@ -180,5 +181,5 @@ class OpusDecoder:
             self._state, payload, size, self._pcm_pointer, capacity, 0
         )
         if frames < 0:
-            raise CorruptPacketError(f"libopus refused {size} bytes: {OpusError(frames)}")
+            raise CorruptPacketError(f"libopus cannot decode {size} bytes: {OpusError(frames)}")
         return self._pcm[:frames].copy()

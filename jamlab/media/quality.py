@@ -1,4 +1,4 @@
-"""The two qualities the product offers, as the encoder, the SDP and the notebooks see them."""
+"""The two qualities of the product: bitrate, frame length and Opus application."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -12,34 +12,34 @@ LOOKAHEAD_FRAMES: dict[Application, int] = {"restricted_lowdelay": 120, "audio":
 """Algorithmic delay beyond the frame, in frames at 48 kHz (RFC 6716 §2, read back from libopus)."""
 
 FRAME_LENGTHS = (120, 240, 480, 960, 1920, 2880)
-"""The frame lengths Opus knows, in frames at 48 kHz (RFC 6716 §2.1.4)."""
+"""The frame lengths of Opus, in frames at 48 kHz (RFC 6716 §2.1.4)."""
 
 
 PACKETS_PER_SECOND = 600
-"""What a participant sends at the most, to all peers together.
+"""Most packets that a participant sends in a second, to all peers together.
 
 A packet costs its headers (some 58 bytes with IP, UDP, RTP and SRTP) and a quarter of a millisecond
-of processor time at its two ends, whatever it carries. So frames grow with the mesh: one encoder
+of CPU time at its two ends, however long its frame is. So frames grow with the mesh: one encoder
 serves all peers, and at 2.5 ms a participant with three of them would send 1200 packets a second.
 """
 
 
 MOST_PEERS = 5
-"""Peers that frames grow for: a session has six participants, whoever else is in its room."""
+"""Most peers that frames grow for: a session has six participants, even if its room has more."""
 
 
 class UnsupportedQualityError(ValueError):
-    """A quality nobody offers, or one Opus cannot encode."""
+    """A quality is unknown, or Opus cannot encode it."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How one participant's sound is encoded.
+    """The encoding of a participant's sound: bitrate, frame length and Opus application.
 
     Parameters
     ----------
     name : str
-        What the user chooses by.
+        The user's name for it.
     bitrate_bps : int
         Opus payload bits per second, both channels together, 6 000 to 510 000.
     frame_frames : int
@@ -50,7 +50,7 @@ class Quality:
     Raises
     ------
     UnsupportedQualityError
-        When Opus cannot encode such a stream.
+        When Opus cannot encode with these values.
 
     Examples
     --------
@@ -71,12 +71,13 @@ class Quality:
     def __post_init__(self) -> None:
         if self.frame_frames not in FRAME_LENGTHS:
             raise UnsupportedQualityError(
-                f"quality {self.name!r}: an Opus frame is one of {FRAME_LENGTHS} frames long, "
-                f"not {self.frame_frames}"
+                f"quality {self.name!r}: the length of an Opus frame is one of {FRAME_LENGTHS} "
+                f"frames, not {self.frame_frames}"
             )
         if not 6_000 <= self.bitrate_bps <= 510_000:
             raise UnsupportedQualityError(
-                f"quality {self.name!r}: Opus takes 6000 to 510000 bit/s, not {self.bitrate_bps}"
+                f"quality {self.name!r}: the bitrate of Opus is 6000 to 510000 bit/s, not "
+                f"{self.bitrate_bps}"
             )
         if self.application not in LOOKAHEAD_FRAMES:
             raise UnsupportedQualityError(
@@ -87,7 +88,7 @@ class Quality:
     def frame_for(self, peers: int) -> int:
         """Return the frame length for a number of peers, in frames.
 
-        It is the shortest that is not below `frame_frames` and keeps to `PACKETS_PER_SECOND`.
+        It is the shortest from `frame_frames` on that stays within `PACKETS_PER_SECOND`.
         """
         for frames in FRAME_LENGTHS:
             if frames >= self.frame_frames and peers * SAMPLE_RATE <= PACKETS_PER_SECOND * frames:
@@ -113,12 +114,12 @@ QUALITIES = {quality.name: quality for quality in (LOW_LATENCY, HIGH_QUALITY)}
 
 
 def quality_named(name: str) -> Quality:
-    """Look a quality up; spaces, hyphens and underscores are the same.
+    """Return the quality of a name, in which spaces, hyphens and underscores are the same.
 
     Raises
     ------
     UnsupportedQualityError
-        When there is no such quality; the sentence lists those there are.
+        When there is no such quality; the message lists the existing ones.
     """
     quality = QUALITIES.get(name.strip().lower().replace("-", " ").replace("_", " "))
     if quality is None:

@@ -1,18 +1,18 @@
-"""The seam between jamlab's media path and aiortc: the one module that knows aiortc's insides.
+"""Adapter between jamlab's media path and aiortc; the only module that uses aiortc's private names.
 
-Sending needs nothing private. `RTCRtpSender` takes an `av.Packet` from its track and puts it on the
-wire as it is, so a frame encoded once goes to every peer.
+Sending needs no private name. `RTCRtpSender` takes an `av.Packet` from its track and sends it
+unaltered, so a frame encoded once goes to every peer.
 
 Receiving replaces one object. A stock receiver keeps packets in a jitter buffer, decodes them on a
-thread and queues the result: 80 ms and two hand-overs before anybody asked for a sample. Here the
-receiver's jitter buffer is a `_Tap` that passes each packet on the moment it arrives and never
-completes a frame, so the stock decoder stays idle while RTCP statistics work as before.
+thread and queues the result: 80 ms and two hand-overs before the first sample. Here a `_Tap` stands
+in for the receiver's jitter buffer: it passes each packet on at its arrival and never completes a
+frame, so the stock decoder stays idle while RTCP statistics work as before.
 
-Five names of aiortc's are private: the receiver's jitter buffer, for that; a connection's
-certificates, for aiortc makes one for each; the sender's last timestamp, which begins at random;
-the TLS connection under a DTLS transport, for the certificate a peer has shown; and the ICE
-connection under an ICE transport. So its minor version is pinned in pyproject.toml, and
-`tests/media/test_rtc.py` fails loudly when one of the names moves.
+Five names of aiortc are private: the receiver's jitter buffer, for that; a connection's
+certificates, for aiortc makes one for each connection; the sender's last timestamp, which begins at
+random; the TLS connection under a DTLS transport, for the peer's certificate; and the ICE
+connection under an ICE transport. So aiortc's minor version is pinned in pyproject.toml, and
+`tests/media/test_rtc.py` fails when one of the names moves.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from jamlab.media.ice_connection import selected_pair
 from jamlab.media.rtp import RTP_TIMESTAMPS
 
 PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
-"""Takes sequence number, timestamp, payload and arrival (loop's clock, seconds) of a packet."""
+"""Takes a packet's sequence number, timestamp, payload and arrival (seconds, loop's clock)."""
 
 _TIME_BASE = Fraction(1, SAMPLE_RATE)
 _QUEUED_FRAMES = 32
@@ -54,9 +54,9 @@ _ICE_CONNECTION = "_connection"
 
 
 class EncodedTrack(MediaStreamTrack):
-    """An audio track of frames that are encoded already, for one peer.
+    """An audio track of encoded frames, for one peer.
 
-    Frames that the transport is too slow to take are dropped, oldest first: late sound is no sound.
+    When the transport is too slow, frames are dropped, oldest first: they would arrive too late.
     """
 
     kind = "audio"
@@ -66,17 +66,17 @@ class EncodedTrack(MediaStreamTrack):
         self._queue: asyncio.Queue[Packet[Any] | None] = asyncio.Queue(_QUEUED_FRAMES)
         self.dropped = 0
         self.last_position: int | None = None
-        """Capture position of the last frame aiortc took."""
+        """Capture position of the last frame that aiortc took."""
 
     def send(self, frame: EncodedFrame) -> None:
-        """Queue one frame for the wire; never waits."""
+        """Queue one frame for sending; never wait."""
         packet = Packet(frame.payload)
         packet.pts = frame.position
         packet.time_base = _TIME_BASE
         self._put(packet)
 
     def stop(self) -> None:
-        """End the track; whoever waits for a frame gets `MediaStreamError`."""
+        """End the track; a pending `recv` raises `MediaStreamError`."""
         super().stop()
         self._put(None)
 
@@ -87,12 +87,12 @@ class EncodedTrack(MediaStreamTrack):
         self._queue.put_nowait(packet)
 
     async def recv(self) -> Packet[Any]:
-        """Return the next frame as the packet aiortc sends.
+        """Return the next frame as the packet that aiortc sends.
 
         Raises
         ------
         MediaStreamError
-            Once the track has ended, however often it is asked.
+            After the track has ended, at every call.
         """
         packet = await self._queue.get() if self.readyState == "live" else None
         if packet is None:
@@ -102,40 +102,41 @@ class EncodedTrack(MediaStreamTrack):
 
 
 class _Tap:
-    """Stands where the receiver's jitter buffer stood; has its one method."""
+    """A substitute for the receiver's jitter buffer, with the one method that aiortc calls."""
 
     def __init__(self, on_packet: PacketCallback) -> None:
         self._on_packet = on_packet
         self._clock = asyncio.get_running_loop().time
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
-        """Pass the packet on; ask for no picture, complete no frame."""
+        """Pass the packet on; request no key frame, complete no frame."""
         self._on_packet(packet.sequence_number, packet.timestamp, packet.payload, self._clock())
         return False, None
 
 
 def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
-    """Have a receiver hand over RTP packets on arrival instead of decoding them."""
+    """Make a receiver pass on RTP packets at their arrival instead of decoding them."""
     _inside(receiver, _JITTER_BUFFER)
     setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))
 
 
 @cache
 def own_certificate() -> RTCCertificate:
-    """Return the certificate by which others know this process, for as long as it runs."""
+    """Return this process' DTLS certificate, the same for all of its connections."""
     return RTCCertificate.generateCertificate()
 
 
 def use_own_certificate(peer: RTCPeerConnection) -> None:
-    """Have a new connection show this process' certificate, where aiortc makes one for each."""
+    """Make a new connection use this process' certificate instead of a new one."""
     _inside(peer, _CERTIFICATES)
     setattr(peer, _CERTIFICATES, [own_certificate()])
 
 
 def remote_fingerprint(sender: RTCRtpSender) -> str | None:
-    """Return the SHA-256 fingerprint of the certificate a peer has shown; None before it has.
+    """Return the SHA-256 fingerprint of the peer's certificate; None before the DTLS handshake.
 
-    It is computed of the certificate itself, which aiortc has compared with the description's.
+    It is computed from the certificate itself, which aiortc has compared with the description's
+    fingerprint.
     """
     connection = _inside(sender.transport, _TLS_CONNECTION)
     shown = None if connection is None else connection.get_peer_certificate(as_cryptography=True)
@@ -148,15 +149,17 @@ def ice_connection(peer: RTCPeerConnection) -> Connection:
     Raises
     ------
     ValueError
-        When it has none.
+        When there is no data channel.
     """
     if peer.sctp is None:
-        raise ValueError("this peer connection has no data channel yet, so no ICE connection")
+        raise ValueError(
+            "the peer connection has no ICE connection yet: create a data channel first"
+        )
     return _connection_under(peer.sctp.transport)
 
 
 def sender_connection(sender: RTCRtpSender) -> Connection:
-    """Return the ICE connection a sender's packets go through."""
+    """Return the ICE connection that carries a sender's packets."""
     return _connection_under(sender.transport)
 
 
@@ -166,14 +169,14 @@ def _connection_under(transport: RTCDtlsTransport) -> Connection:
 
 
 def candidate_pair(sender: RTCRtpSender) -> tuple[Candidate, Candidate] | None:
-    """Return the candidates a sender's packets go between; None while no pair is selected."""
+    """Return the selected candidate pair of a sender, local and remote; None before selection."""
     return selected_pair(sender_connection(sender))
 
 
 def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
-    """Return the RTP timestamp of capture position 0 on this sender's stream, 32 bits.
+    """Return the RTP timestamp of capture position 0 in this sender's stream, 32 bits.
 
-    aiortc draws it at random (RFC 3550 §5.1) and keeps it to itself. A measurement with both ends
+    aiortc draws it at random (RFC 3550 §5.1) and does not publish it. A measurement with both ends
     in one process needs it to recognise a packet. None before the first packet.
     """
     if track.last_position is None:
@@ -183,17 +186,17 @@ def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
 
 
 def _inside(owner: object, name: str) -> Any:
-    """Return an attribute that an object of aiortc's has in the pinned version.
+    """Return an attribute that an object of aiortc has in the pinned version.
 
     Raises
     ------
     RuntimeError
-        When this one has not.
+        When this object does not have it.
     """
     try:
         return getattr(owner, name)
     except AttributeError:
         raise RuntimeError(
-            f"this aiortc's {type(owner).__name__} has no {name}, which 1.16's has: install the "
-            "version pinned in pyproject.toml"
+            f"{type(owner).__name__} of the installed aiortc has no {name}, which version 1.16 "
+            "has: install the version pinned in pyproject.toml"
         ) from None

@@ -14,21 +14,21 @@ _OPUS_RTPMAP = re.compile(r"^a=rtpmap:(\d+) opus/48000/2\r?\n", re.MULTILINE | r
 
 
 def with_opus_parameters(sdp: str, quality: Quality) -> str:
-    """Ask the peer for stereo at this quality's frame length, and at any bitrate we offer.
+    """Return a description that asks the peer for stereo at this quality's frame length.
 
-    What a receiver states is the most it takes, and a peer may switch its quality at any time: so
-    the bitrate is the highest of all qualities. A browser sends as much, whatever ours is.
+    ``maxaveragebitrate`` is a receiver's maximum, and a peer may switch its quality at any time: so
+    it is the highest bitrate of all qualities. A browser sends that much, whatever our quality.
 
-    Each Opus format without parameters of its own gets them, each medium of such a format the frame
-    length, unless it states one. All else stays as it is, so doing it twice changes nothing.
-    ``ptime`` is an integer in SDP (RFC 8866 §6.4), so 2.5 ms is written 3.
+    Each Opus format without parameters gets them, and its media section gets the frame length
+    unless it states one. The rest stays unchanged, so a second call changes nothing. ``ptime`` is
+    an integer in SDP (RFC 8866 §6.4), so 2.5 ms is written 3.
 
     Parameters
     ----------
     sdp : str
         A session description.
     quality : Quality
-        What we would like to receive.
+        The quality to ask for.
     """
     ptime_ms = math.ceil(quality.frame_frames / SAMPLE_RATE * 1000)
     most_bps = max(known.bitrate_bps for known in (quality, *QUALITIES.values()))

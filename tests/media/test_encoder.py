@@ -1,4 +1,4 @@
-"""The frame encoder: however the card cuts the sound, the same frames come out."""
+"""The frame encoder: the same frames, whatever the length of the card's blocks."""
 
 import numpy as np
 import pytest

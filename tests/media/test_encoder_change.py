@@ -1,4 +1,4 @@
-"""A change of quality in the middle of a sound: nothing lost, nothing repeated, nothing heard."""
+"""A change of quality in a running sound: no loss, no repetition, nothing audible."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""The seam to aioice, on real ICE connections over this machine's own addresses."""
+"""The adapter to aioice, on real ICE connections over this machine's own addresses."""
 
 import asyncio
 from importlib.metadata import version

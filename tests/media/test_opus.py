@@ -1,4 +1,4 @@
-"""The codec against RFC 6716 and against what libopus says of itself."""
+"""The codec against RFC 6716 and against libopus' own figures."""
 
 import subprocess
 import sys

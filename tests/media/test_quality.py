@@ -67,9 +67,9 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("bitrate", "frames", "application", "sentence"),
         [
-            (128_000, 100, "audio", "frame is one of .* frames long, not 100"),
-            (5_999, 480, "audio", "takes 6000 to 510000 bit/s, not 5999"),
-            (510_001, 480, "audio", "takes 6000 to 510000 bit/s, not 510001"),
+            (128_000, 100, "audio", "Opus frame is one of .* frames, not 100"),
+            (5_999, 480, "audio", "bitrate of Opus is 6000 to 510000 bit/s, not 5999"),
+            (510_001, 480, "audio", "bitrate of Opus is 6000 to 510000 bit/s, not 510001"),
             (128_000, 480, "voip", "application is one of .*, not 'voip'"),
         ],
     )

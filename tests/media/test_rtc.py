@@ -1,4 +1,4 @@
-"""The seam to aiortc, on two real peer connections over this machine's loopback.
+"""The adapter to aiortc, on two real peer connections over this machine's loopback.
 
 Waits are for conditions. `PATIENCE_S` bounds them, so that a broken path ends in a message instead
 of a hanging run; no test measures time.

@@ -1,16 +1,16 @@
-"""How much time a sound card let go by, in which it neither captured nor played.
+"""Detection of gaps in which a sound card neither captured nor played.
 
 Theory of operation
 -------------------
-A card calls when a block is due, or later, never earlier. So the time of a call, less the frames it
-has called for by then, is when its frame 0 was, plus that call's lag, and the least of half a
-second of calls is when frame 0 was. That stays where it is, but for the drift of two clocks: a loop
-that stalled calls for all it owes and is back where it was. A card that stopped for a while does
-not (its driver lost a block, it was unplugged and another takes its place, the loop was away for
-so long that blocks were dropped): from then on its frame 0 seems to have been later.
+A card calls when a block is due, or later, never earlier. So the time of a call, minus the frames
+requested by then, is the time of the card's frame 0 plus that call's lag, and the minimum of half a
+second of calls is the time of frame 0. Apart from the drift of two clocks, that stays constant: a
+loop that stalled catches up on all its calls. A card that stopped for a while does not (its driver
+lost a block, another card replaced an unplugged one, the loop stalled for so long that blocks were
+dropped): from then on its frame 0 seems later.
 
-PulseAudio's calls wander by half a block, and no loop is always in time. Steps too small to tell
-from that add up until they are not: the origin that calls are compared with goes back to the
+PulseAudio's calls wander by half a block, and no loop is always in time. Steps too small to be
+distinguished from that add up until they are large enough: the reference origin moves back to the
 earliest at once, and forward no faster than two clocks drift apart.
 """
 
@@ -18,37 +18,32 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.playout.drift import MAX_DRIFT
 
 SLOT_S = 0.5
-"""Calls of so long are taken together."""
+"""Length of the slots of calls whose minimum is taken."""
 LEAST_S = 0.020
-"""Less is no lapse yet."""
+"""Shortest gap that counts."""
 
 
 class LapseDetector:
-    """Watches when a card calls, and says what it let go by. The time is passed in."""
+    """Detector of a card's gaps from the times of its calls. The time is passed in."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget when the card began: what it let go by until now matters no more."""
+        """Forget the card's origin, and with it all gaps until now."""
         self._origin_s: float | None = None
         self._slot_began_s: float | None = None
         self._least_s = 0.0
 
     def observe(self, now_s: float, card_frames: int) -> int:
-        """Take a call.
+        """Take a call of the card; return the length of a newly found gap in frames, or 0.
 
         Parameters
         ----------
         now_s : float
-            When it came, by a clock that does not go back.
+            Time of the call, by a monotonic clock.
         card_frames : int
-            Frames the card has called for, with this call's.
-
-        Returns
-        -------
-        int
-            Frames that are now known to have gone by without a call.
+            Frames the card has requested so far, including this call's.
         """
         began_s = now_s - card_frames / SAMPLE_RATE
         if self._slot_began_s is not None and now_s - self._slot_began_s < SLOT_S:

@@ -1,66 +1,66 @@
-"""What a playout buffer notes: what became of packets and frames, and when each was played."""
+"""Counters of a playout buffer's packets and frames, and the record of a played packet."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class PlayoutCounters:
-    """What became of every packet and of every frame the card asked for.
+    """The fate of every packet received and of every frame the card requested.
 
     ``received = decoded + late + duplicated + corrupt + strayed`` once nothing is buffered, and
-    ``played + concealed + unheard + silent + waiting + inserted - removed`` frames are those pulled
-    and those ready to be pulled, exactly.
+    ``played + concealed + unheard + silent + waiting + inserted - removed`` frames are exactly the
+    frames pulled plus those ready to be pulled.
     """
 
     received: int = 0
-    """Packets handed in."""
+    """Packets received."""
     decoded: int = 0
     """Packets decoded."""
     late: int = 0
-    """Packets that came after their turn, or that something longer had covered."""
+    """Packets that arrived after they were due, or whose place a longer packet had covered."""
     duplicated: int = 0
-    """Packets that were there already."""
+    """Packets that had arrived before."""
     reordered: int = 0
-    """Packets that came after a later one."""
+    """Packets that arrived after a packet with a later timestamp."""
     corrupt: int = 0
-    """Packets the codec refused."""
+    """Packets that the codec could not decode."""
     strayed: int = 0
-    """Packets too far from the line of play, or left over from a timeline that was given up."""
+    """Packets too far from the line of play, or left over from an abandoned timeline."""
     restarted: int = 0
-    """Times the sender's timeline was given up for a new one."""
+    """Number of times a new timeline replaced the sender's old one."""
     played_frames: int = 0
     """Frames decoded from packets."""
     concealed_frames: int = 0
-    """Frames invented because a packet was missing at its deadline."""
+    """Frames of concealment, for packets missing at their deadline."""
     silent_frames: int = 0
-    """Frames the sender chose not to send (timestamps jump, sequence numbers do not)."""
+    """Frames that the sender did not send (timestamps jump, sequence numbers do not)."""
     waiting_frames: int = 0
     """Frames of silence before the first packet was due."""
     inserted_frames: int = 0
-    """Frames put in by splices, to gain delay."""
+    """Frames that splices inserted, to increase the delay."""
     removed_frames: int = 0
-    """Frames taken out by splices, to lose delay."""
+    """Frames that splices removed, to reduce the delay."""
     missed_frames: int = 0
-    """Frames pulled that the card played as silence, because it was called too late."""
+    """Frames pulled for blocks that the card played as silence, because our process was late."""
     unheard_frames: int = 0
-    """Frames invented for such blocks: nobody heard them, so they are not among the concealed."""
+    """Frames of concealment in such blocks: inaudible, so not counted as concealed."""
     skipped_frames: int = 0
-    """Frames of the sender's time never played, to lose much delay at once."""
+    """Frames of the sender's timeline skipped, to reduce a large delay at once."""
 
     @property
     def concealed_share(self) -> float:
-        """Concealed frames over all frames that should have been heard; 0 before the first."""
+        """Concealed frames over played and concealed frames; 0 before the first."""
         due = self.played_frames + self.concealed_frames
         return self.concealed_frames / due if due else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlayedPacket:
-    """When a packet came, and where its first sample went."""
+    """The arrival of a packet, and the output frame of its first sample."""
 
     timestamp: int
     """RTP timestamp, 32 bits."""
     arrival_s: float
     """As given to `Playout.receive`."""
     output_frame: int
-    """Frames pulled before its first sample."""
+    """Frames pulled before the packet's first sample."""

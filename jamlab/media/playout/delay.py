@@ -1,15 +1,16 @@
-"""How long packets must wait: the smallest delay that is early enough for nearly all of them.
+"""Estimate of the target delay: the smallest delay that is long enough for nearly all packets.
 
-Each packet's *needed* delay is known once it has arrived (see `jamlab.media.playout`). Time is cut
-into slots of 100 ms, the largest need of each slot of the last ten seconds is kept, and the target
-is a high quantile of those maxima, plus a margin. Maxima of slots rather than single packets, for a
-scheduling spike delays all packets of a few milliseconds, one or ten of them depending on their
-length, and it is spikes that must be counted. A quantile rather than the largest, for a rare spike
-must not be paid for with its own length by everything that follows; and not mean plus deviations,
-for network delays have no deviation worth the name.
+Each packet's *needed* delay is known once it has arrived (see `jamlab.media.playout.playout`). Time
+is cut into slots of 100 ms, the largest need of each slot of the last ten seconds is kept, and the
+target is a high quantile of those maxima, plus a margin. Maxima of slots rather than single
+packets, for a scheduling spike delays all packets of a few milliseconds, one or ten depending on
+their length, and the spikes must be counted. A quantile rather than the largest, for a rare spike
+must not add its length to the delay of all later packets; and not mean plus deviations, for network
+delays are far from normally distributed.
 
-A step (a new route) differs from a spike in that no packet is spared. So when every one of the last
-few packets needed more than that, the target is what the neediest of them needed, plus the margin.
+A step (a new route) differs from a spike in that it affects every packet. So when all of the last
+few packets needed more than the quantile, the target is the largest of their needs, plus the
+margin.
 """
 
 from collections import deque
@@ -23,22 +24,22 @@ _REMOVAL_INTERVAL = SAMPLE_RATE // 50
 
 
 class DelayEstimator:
-    """Watch what delay packets needed, and say what delay the next should have.
+    """Estimator of the target delay from the delays that packets needed.
 
     Parameters
     ----------
     slots : int
-        Number of slots remembered.
+        Number of slots kept.
     ignored : int
-        Number of remembered slots whose spikes are accepted as lost sound, but no more than a fifth
-        of those seen so far. One stall often falls into two slots.
+        Number of slots whose spikes may cost sound, at most a fifth of the slots seen so far. One
+        stall often falls into two slots.
     settling_slots : int
-        Number of slots at the start, when the jitter is unknown, that get an allowance instead, and
-        are then forgotten.
+        Number of slots at the start, when the jitter is unknown, that get an allowance instead of
+        the margin, and are then dropped.
     allowance_frames : int
-        That allowance, in frames.
+        That allowance.
     margin_frames : int
-        Added to the quantile, and the least surplus worth removing, in frames.
+        Added to the quantile; also the least surplus that is removed.
     """
 
     def __init__(
@@ -69,14 +70,14 @@ class DelayEstimator:
         self._last_removal: int | None = None
 
     def observe(self, now_frames: int, needed_frames: int) -> None:
-        """Take the delay one packet needed.
+        """Take the delay that one packet needed.
 
         Parameters
         ----------
         now_frames : int
             The card's frame count.
         needed_frames : int
-            The delay, of any origin, as long as it is the same for all.
+            The delay, from an origin that is the same for all packets.
         """
         slot = now_frames // SLOT_FRAMES
         if slot != self._slot:
@@ -86,10 +87,10 @@ class DelayEstimator:
         self._recent.append(needed_frames)
 
     def shift(self, frames: int) -> None:
-        """Have packets need so much more from now on than those that were observed.
+        """Change the needs observed so far to what such packets would need from now on.
 
-        They will when their sender makes its frames longer, for a frame leaves when its last sample
-        is there; and so much less, below 0, when the card has let frames go by.
+        They need more when the sender's frames become longer, for a frame is sent once its last
+        sample is captured; they need less (below 0) when the card has stopped for a while.
         """
         self._slot_maximum += frames
         for needs in self._maxima, self._recent:
@@ -114,7 +115,7 @@ class DelayEstimator:
 
     @property
     def target_frames(self) -> int:
-        """The delay packets should have, in the unit and origin of what was observed.
+        """The target delay, from the origin of the observations.
 
         Raises
         ------
@@ -122,24 +123,24 @@ class DelayEstimator:
             Before the first observation.
         """
         if not self._recent:
-            raise ValueError("no packet was observed yet, so there is no target delay")
+            raise ValueError("no target delay before the first packet: observe a packet first")
         if self._quantile is None:
             return self._slot_maximum + self._allowance
         stepped = min(self._recent) > self._quantile
         return max(self._recent) + self._margin if stepped else self._quantile
 
     def correction(self, now_frames: int, delay_frames: int) -> int:
-        """Return by how much to change the delay now: positive to wait longer, in frames.
+        """Return the frames by which to change the delay now: above 0 to wait longer.
 
-        Too short a delay is to be mended at once, for packets are missing their deadline; too long
-        a one costs nothing but itself, so surplus goes in steps, fifty a second at the most.
+        Too short a delay has to be corrected at once, for packets miss their deadline; too long a
+        delay costs only latency, so a surplus is removed in at most fifty steps a second.
 
         Parameters
         ----------
         now_frames : int
             The card's frame count.
         delay_frames : int
-            The delay in force.
+            The present delay.
         """
         missing = self.target_frames - delay_frames
         if missing >= 0:

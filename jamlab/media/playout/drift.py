@@ -1,27 +1,27 @@
-"""How much faster than our sound card the sender's runs, told from when packets come.
+"""Estimate of the clock drift between the sender's sound card and ours, from packet arrival times.
 
 Theory of operation
 -------------------
-A packet's *lateness* is what our card had counted when it came, less its position. It is a
-constant, plus what the packet waited for on the network and here, less the drift of the two cards,
-which alone goes on and on: 10 ppm are half a frame every second. So the drift is the slope of the
-lateness, and all else is noise, of a sort that least squares or a loop filter (F. Adriaensen,
-"Using a DLL to filter time", LAC 2005; "Controlling adaptive resampling", LAC 2012) would follow.
-Three things keep it out:
+A packet's *lateness* is our card's frame count at its arrival, minus its position. It is a
+constant, plus the packet's waiting times on the network and here, minus the drift of the two cards,
+the only part that grows without end: 10 ppm are half a frame every second. So the drift is the
+slope of the lateness, and the rest is noise, of a sort that least squares or a loop filter
+(F. Adriaensen, "Using a DLL to filter time", LAC 2005; "Controlling adaptive resampling", LAC 2012)
+would follow. Three rules keep it out:
 
-- Of every slot of time the lower quartile of the lateness is kept: queues only ever add to it, and
-  what a loop that stood still takes off concerns few packets.
+- Of every time slot the lower quartile of the lateness is kept: queues only add to it, and a
+  stalled loop reduces it for few packets.
 - Slope and confidence interval are those of Theil (1950) and Sen (JASA 63, 1968): ranks of the
   slopes between all pairs of slots, which a quarter of the slots cannot move, however far off.
-- The drift held is moved no further than to the nearer end of the interval. It begins as none, so
-  it stays none until the readings exclude that, and a step of the delay, which widens the interval
-  while it passes through the window, changes nothing.
+- The estimate moves no further than to the nearer end of the interval. It begins at 0, so it stays
+  0 until the observations exclude that, and a step of the delay, which widens the interval while it
+  passes through the window, changes nothing.
 
-There are `_SLOTS` slots at the most. When all are full, neighbours are made one, so that the first
-estimate is there after a second or two and later ones look back on minutes.
+There are at most `_SLOTS` slots. When all are full, neighbours are merged, so that the first
+estimate exists after a second or two and later ones cover minutes.
 
-What cannot be told apart is a drift and a delay of the network that creeps as evenly for as long.
-To follow that is what a buffer has to do anyway.
+A network delay that grows as evenly for as long cannot be distinguished from a drift. A playout
+buffer has to follow that, too.
 """
 
 import math
@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from jamlab.audio.pcm import SAMPLE_RATE
 
 MAX_DRIFT = 500e-6
-"""No two cards are further apart (MAXFREQ of RFC 5905, appendix A, is that of clocks)."""
+"""Largest drift between two cards (MAXFREQ of RFC 5905, appendix A)."""
 
 _SLOTS = 64
 _FIRST_SLOT = SAMPLE_RATE // 10
@@ -44,7 +44,7 @@ _DEVIATIONS = 4.0
 
 
 class DriftEstimator:
-    """Watches how late packets come, and says how much faster the sender's card runs than ours."""
+    """Estimator of how much faster the sender's card runs than ours."""
 
     def __init__(self) -> None:
         self.reset()
@@ -52,9 +52,9 @@ class DriftEstimator:
     def reset(self) -> None:
         """Forget everything, as for a new sender."""
         self.drift = 0.0
-        """Frames the sender's card gains on ours with each of ours; 0 until that is excluded."""
+        """Frames the sender's card gains for each frame of ours; 0 until 0 is excluded."""
         self.known = False
-        """Whether there were readings enough to exclude anything."""
+        """Whether there were enough observations for an interval."""
         self._length = _FIRST_SLOT
         self._slot: int | None = None
         self._lateness: list[float] = []  # of the packets of this slot
@@ -62,21 +62,21 @@ class DriftEstimator:
 
     @property
     def watched_frames(self) -> float:
-        """Frames our card has counted since the oldest packet remembered."""
+        """Frames of our card since the oldest slot kept."""
         return self._kept[-1][0] - self._kept[0][0] if self._kept else 0.0
 
     @property
     def gained(self) -> float:
-        """Frames the sender's card has gained on ours since the oldest packet remembered."""
+        """Frames the sender's card has gained on ours since the oldest slot kept."""
         return self.drift * self.watched_frames
 
     def observe(self, card_frames: float, position: int) -> bool:
-        """Take one packet; returns whether `drift` may have changed.
+        """Take one packet; return whether `drift` may have changed.
 
         Parameters
         ----------
         card_frames : float
-            Frames our card had counted when it came.
+            Frames our card had counted at its arrival.
         position : int
             Position of its first sample.
         """
@@ -100,7 +100,7 @@ class DriftEstimator:
         return True
 
     def _make_room(self) -> None:
-        """Make two slots one, or forget the oldest when they are long enough."""
+        """Merge neighbouring slots, or drop the oldest when slots have their greatest length."""
         if self._length == _LONGEST_SLOT:
             del self._kept[0]
             return
@@ -113,7 +113,7 @@ class DriftEstimator:
             return
         shallowest, steepest = slope_interval(np.array(self._kept), _DEVIATIONS)
         least, most = max(-steepest, -MAX_DRIFT), min(-shallowest, MAX_DRIFT)
-        if least <= most:  # else it is no drift of two clocks
+        if least <= most:  # else the slope is not a drift of two clocks
             self.drift = min(max(self.drift, least), most)
             self.known = True
 
@@ -121,18 +121,15 @@ class DriftEstimator:
 def slope_interval(points: NDArray[np.float64], deviations: float) -> tuple[float, float]:
     """Return a confidence interval of the slope of a line through points, by ranks.
 
+    It is infinite where points are too few (P. K. Sen, "Estimates of the regression coefficient
+    based on Kendall's tau", JASA 63, 1968, §3).
+
     Parameters
     ----------
     points : ndarray, shape (n, 2)
         Abscissa, which increases, and ordinate of each.
     deviations : float
         Half of the interval's width, in standard deviations of Kendall's S.
-
-    Returns
-    -------
-    least, most : float
-        The interval (P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau",
-        JASA 63, 1968, §3); infinite where points are too few.
     """
     n = len(points)
     first, second = _pairs(n)
@@ -147,6 +144,6 @@ def slope_interval(points: NDArray[np.float64], deviations: float) -> tuple[floa
 
 @cache
 def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the two members of every pair of n."""
+    """Return the indices of every pair of n points."""
     first, second = np.triu_indices(n, 1)
     return first, second

@@ -1,8 +1,8 @@
-"""The packets of one stream that wait to be played, in the order of their RTP timestamps.
+"""The jitter buffer of one stream: packets ordered by RTP timestamp until they are played.
 
 A *position* is an RTP timestamp without its wrap-around. The *line of play* is the position of the
 next sample to decode: a packet before it is late. A packet far from it belongs to another
-timeline; a second one that follows the first is of a sender that started anew (RFC 3550 A.1).
+timeline; two such packets in sequence mean that the sender has restarted (RFC 3550 A.1).
 """
 
 from collections import deque
@@ -14,12 +14,12 @@ from jamlab.media.playout.counters import PlayoutCounters
 FARTHEST = 1 * SAMPLE_RATE
 """A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""
 
-_BUFFERED = 1024  # packets; twice the most that lie within `FARTHEST` of the line of play
+_BUFFERED = 1024  # packets; twice the maximum within `FARTHEST` of the line of play
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet whose numbers do not wrap around."""
+    """An RTP packet whose timestamp and sequence number do not wrap around."""
 
     position: int
     sequence: int
@@ -28,7 +28,7 @@ class Packet:
 
 
 class PacketBuffer:
-    """Holds packets from their arrival until their turn; counts those that have none.
+    """Packets from their arrival until they are due; late and duplicate ones are only counted.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ class PacketBuffer:
 
     def __init__(self, counters: PlayoutCounters) -> None:
         self.line: int | None = None
-        """The line of play; None until something is played."""
+        """The line of play; None until playing starts."""
         self.arrived: deque[Packet] = deque(maxlen=_BUFFERED)
-        """Packets that came since this was last cleared, the late ones among them."""
+        """Packets that arrived since this was last cleared, including late ones."""
         self._counters = counters
         self._waiting: dict[int, Packet] = {}
         self._played: deque[int] = deque(maxlen=_BUFFERED)
@@ -48,7 +48,7 @@ class PacketBuffer:
         self._stray_sequence: int | None = None  # of the packet before this one, if it strayed
 
     def unwrap(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> Packet:
-        """Continue the newest packet's numbers past the wrap-around, to the nearest that fits."""
+        """Return a packet with its numbers unwrapped to the nearest to the newest packet's."""
         newest = self._newest
         if newest is None:
             return Packet(timestamp, sequence, payload, arrival_s)
@@ -57,14 +57,17 @@ class PacketBuffer:
         return Packet(position, extended, payload, arrival_s)
 
     def is_stray(self, packet: Packet) -> bool:
-        """Return whether a packet is too far from the line of play, or from the newest packet."""
+        """Return whether a packet is too far from the line of play.
+
+        Before there is a line of play, the newest packet takes its place.
+        """
         if self._newest is None:
             return False
         line = self._newest.position if self.line is None else self.line
         return abs(packet.position - line) > FARTHEST
 
     def begins_anew(self, stray: Packet) -> bool:
-        """Return whether a stray follows another; one that does not is counted and forgotten."""
+        """Return whether a stray packet follows another one; if not, count and drop it."""
         if self._stray_sequence is not None and stray.sequence == self._stray_sequence + 1:
             return True
         self._counters.strayed += 1
@@ -81,7 +84,7 @@ class PacketBuffer:
         self.line = self._newest = None
 
     def add(self, packet: Packet) -> None:
-        """Take a packet of this timeline."""
+        """Add a packet of this timeline."""
         self._stray_sequence = None
         overdue = self.line is not None and packet.position < self.line
         if packet.position in self._waiting or (overdue and packet.position in self._played):
@@ -96,26 +99,26 @@ class PacketBuffer:
             self._counters.late += 1
             return
         self._waiting[packet.position] = packet
-        if len(self._waiting) > _BUFFERED:  # nobody pulls, or somebody floods us
+        if len(self._waiting) > _BUFFERED:  # the card has stopped, or a peer floods us
             self._counters.late += 1
             del self._waiting[min(self._waiting)]
 
     def take_due(self) -> Packet | None:
-        """Remove and return the packet that begins at the line of play; None if it is not there."""
+        """Remove and return the packet at the line of play; None if it is missing."""
         assert self.line is not None
         return self._waiting.pop(self.line, None)
 
     def note_played(self, packet: Packet) -> None:
-        """Remember that a packet was played, to know its duplicates."""
+        """Remember a played packet, to recognise its duplicates."""
         self._played.append(packet.position)
 
     @property
     def following(self) -> Packet | None:
-        """The first packet there is after the line of play."""
+        """The first buffered packet after the line of play."""
         return min(self._waiting.values(), key=lambda packet: packet.position, default=None)
 
     def advance(self, frames: int) -> None:
-        """Move the line of play on; packets it passes over are late."""
+        """Advance the line of play; the packets that it passes are late."""
         assert self.line is not None
         self.line += frames
         for position in [p for p in self._waiting if p < self.line]:
@@ -124,6 +127,6 @@ class PacketBuffer:
 
 
 def _signed(difference: int, bits: int) -> int:
-    """Read a difference modulo ``2**bits`` as the nearest signed one."""
+    """Return the signed number nearest to 0 that equals a difference modulo ``2**bits``."""
     half = 1 << (bits - 1)
     return (difference + half) % (1 << bits) - half

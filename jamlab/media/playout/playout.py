@@ -1,25 +1,26 @@
-"""The deadline buffer: packets in as the network brings them, blocks out when the card asks.
+"""The playout buffer: takes packets as they arrive, returns blocks when the card asks.
 
 Theory of operation
 -------------------
 Positions are RTP timestamps without their wrap-around. The clock is the number of frames pulled so
 far, so nothing here reads a clock or sleeps. A sample at position *p* that is played as frame *n*
-has the *delay* ``n - p``: constant while nothing is inserted or removed. Where the card runs at
-another rate than the sender's, a `CardRate` makes its blocks, and *n* counts what that has pulled.
+has the *delay* ``n - p``: constant while nothing is inserted or removed. Where the card's rate is
+not the sender's, a `CardRate` makes the card's blocks, and *n* counts the frames that it has
+pulled.
 
-A packet is in time when it is there at the pull that first needs it. Seen at the first pull after
-its arrival, when *n* frames have been pulled, a packet at position *p* *needs* the delay ``n - p``
-or more. That figure contains everything that made the packet wait to be playable (the sender's
-blocks, the network, this process' lag, the card's blocks), it needs no clock of the sender's, and
-it exists for late packets too. A lost packet never arrives, so it never asks for more delay: loss
-does not raise latency. `DelayEstimator` turns the figures into a target.
+A packet is in time if it has arrived by the pull that first needs it. At the first pull after its
+arrival, when *n* frames have been pulled, a packet at position *p* *needs* the delay ``n - p`` or
+more. That figure contains every wait of the packet (the sender's blocks, the network, this process'
+lag, the card's blocks), it does not depend on the sender's clock, and it exists for late packets
+too. A lost packet never arrives, so it never asks for more delay: loss does not raise latency.
+`DelayEstimator` turns the figures into a target.
 
-What the card could not play, because our own process came too late with it, no delay can mend. The
-line of play passes over it (`Playout.miss`), and packets due within it ask for nothing.
+No delay can save a block that the card did not play because our own process was late with it. The
+line of play passes over the block (`Playout.miss`), and packets due within it ask for no delay.
 
-Two rules follow. A packet that is missing at its deadline is concealed, and dropped if it comes
-later: the line of play never waits. And the delay moves towards its target only by splices, a few
-samples cross-faded out of or into a decoded frame.
+Two rules follow. A packet that is missing at its deadline is concealed, and dropped if it arrives
+later: the line of play never waits. And the delay moves towards its target only by splices, which
+cross-fade a few samples out of or into a decoded frame.
 """
 
 import math
@@ -39,34 +40,34 @@ from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.media.rtp import RTP_TIMESTAMPS
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
-_SURPLUS_MAX = SAMPLE_RATE // 10  # more delay than that is not spliced out but skipped
+_SURPLUS_MAX = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
 HISTORY_S = 40.0
-"""How long it is remembered what became of packets."""
+"""Length of a playout's history of packets."""
 
 
 class Decoder(Protocol):
-    """What the buffer asks of a codec; `jamlab.media.opus.OpusDecoder` is one."""
+    """The interface of a decoder, such as `jamlab.media.opus.OpusDecoder`."""
 
     def decode(self, payload: bytes) -> Block:
         """Decode one packet, or raise `CorruptPacketError`."""
 
     def conceal(self, frames: int) -> Block:
-        """Invent the next `frames` frames."""
+        """Return `frames` frames of concealment."""
 
 
 class Playout:
-    """One remote stream between its packets and the card.
+    """The playout buffer of one remote stream, between its packets and the card.
 
     Parameters
     ----------
     decoder : Decoder
-        A codec of its own: concealment continues what it decoded last.
+        A decoder for this stream alone: concealment continues the last decoded sound.
     estimator : DelayEstimator, optional
-        Who sets the target delay.
+        Sets the target delay.
     history_s : float
-        How long `history` goes back, at least.
+        Least length of `history`.
     rate : CardRate, optional
-        How fast the card runs; like the sender's by default.
+        The card's rate; by default the same as the sender's.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Playout:
         self._estimator = estimator or DelayEstimator()
         self._rate = rate or SameRate()
         self._buffer = PacketBuffer(self.counters)
-        self._excused: int | None = None  # what is due before it was missed by the card
+        self._excused: int | None = None  # packets before this position were missed by the card
         self._last_sequence: int | None = None
         self._ready: Block = silence(0)
         self._frame_frames, self._expected_frames = 240, 0
@@ -91,9 +92,9 @@ class Playout:
 
     @property
     def delay_frames(self) -> int | None:
-        """Frames from a sample's timestamp to the card frame it is played as, up to a constant.
+        """Frames from a sample's timestamp to the card frame that plays it, up to a constant.
 
-        None before the first packet. Only differences mean anything: the constant is the distance
+        None before the first packet. Only differences are meaningful: the constant is the distance
         between the sender's timestamps and the card's frame count.
         """
         if self._buffer.line is None:
@@ -102,17 +103,17 @@ class Playout:
 
     @property
     def pulled_frames(self) -> int:
-        """Frames the card has taken so far, or missed: its clock."""
+        """Frames the card has played or missed so far: its clock."""
         return self._rate.card_frames
 
     @property
     def drift(self) -> float | None:
-        """Frames the sender's card gains on ours with each of ours; None while that is unknown."""
+        """Frames the sender's card gains for each frame of ours; None while unknown."""
         return self._rate.drift
 
     @property
     def frame_frames(self) -> int | None:
-        """Length of the sender's frames, that of the last one decoded; None before the first."""
+        """Length of the last decoded frame; None before the first."""
         return self._frame_frames if self.counters.decoded else None
 
     def receive(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
@@ -127,7 +128,7 @@ class Playout:
         payload : bytes
             One Opus packet.
         arrival_s : float
-            When it came, by any clock; kept for `history`, decides nothing.
+            Time of arrival, by any clock; only recorded in `history`.
         """
         self.counters.received += 1
         packet = self._buffer.unwrap(sequence, timestamp, payload, arrival_s)
@@ -139,18 +140,7 @@ class Playout:
         self._buffer.add(packet)
 
     def pull(self, frames: int) -> Block:
-        """Return what the card plays next; never waits, never returns less.
-
-        Parameters
-        ----------
-        frames : int
-            Length of the card's block.
-
-        Returns
-        -------
-        Block
-            Shape ``(frames, 2)``.
-        """
+        """Return the card's next block, shape ``(frames, 2)``; never wait, never return less."""
         block, mended, stopped = self._rate.read(frames, self._take, self._surplus)
         self._pulled -= mended
         if stopped:
@@ -158,12 +148,12 @@ class Playout:
         return block
 
     def expect(self, frame_frames: int) -> None:
-        """Prepare for longer frames, which the sender has announced, before the first is late.
+        """Raise the delay for longer frames that the sender has announced.
 
         Parameters
         ----------
         frame_frames : int
-            Length of the frames to come; shorter ones need no preparation.
+            Length of the announced frames; shorter ones need no preparation.
         """
         longer = frame_frames - max(self._frame_frames, self._expected_frames)
         if longer > 0 and self._buffer.line is not None:
@@ -172,7 +162,7 @@ class Playout:
         self._expected_frames = frame_frames
 
     def miss(self, frames: int) -> None:
-        """Let pass what the card plays as silence, because it was called too late.
+        """Pass over a block that the card plays as silence, because our process was late.
 
         Parameters
         ----------
@@ -190,7 +180,7 @@ class Playout:
             self._excused = self._buffer.line - len(self._ready)
 
     def _restart(self) -> None:
-        """Forget the sender's timeline, for another begins."""
+        """Forget the sender's timeline; a new one begins."""
         self._buffer.restart()
         self._estimator.reset()
         self._rate.reset()
@@ -199,7 +189,7 @@ class Playout:
     # The line of play
 
     def _take(self, frames: int) -> Block:
-        """Return the next frames of the sender's."""
+        """Return the sender's next frames."""
         self._observe_arrivals()
         while len(self._ready) < frames:
             self._ready = np.concatenate((self._ready, self._produce(frames - len(self._ready))))
@@ -222,18 +212,21 @@ class Playout:
         arrived.clear()
 
     def _needed(self, packet: Packet) -> int:
-        """Return the delay a packet needed that came since the last pull."""
+        """Return the delay needed by a packet that arrived since the last pull."""
         return self._pulled - packet.position + self._rate.allowance(packet)
 
     def _begin(self, newest: Packet) -> None:
-        """Begin a line of play; what waited longer than the newest packet waited for the card."""
+        """Begin a line of play.
+
+        The newest packet alone sets the delay: earlier ones were only waiting for the card.
+        """
         self._buffer.arrived.clear()
         self._estimator.observe(self._pulled, self._needed(newest))
         self._buffer.line = self._pulled + len(self._ready) - self._estimator.target_frames
         self._buffer.advance(0)
 
     def _produce(self, lacking: int) -> Block:
-        """Return the next stretch of sound, of any length above 0; silence no longer than asked."""
+        """Return the next stretch of sound, longer than 0; silence is at most `lacking` long."""
         if self._buffer.line is None:
             self.counters.waiting_frames += lacking
             return silence(lacking)
@@ -249,7 +242,7 @@ class Playout:
         return self._play(packet, block)
 
     def _skip_surplus(self) -> None:
-        """Jump where splices would take seconds: after a freeze there is no sound to preserve."""
+        """Skip a large surplus at once: after a freeze, splices would preserve no sound."""
         surplus = self._surplus()
         if surplus > _SURPLUS_MAX:
             self.counters.skipped_frames += surplus
@@ -260,7 +253,7 @@ class Playout:
         self.counters.played_frames += len(block)
         self._frame_frames = len(block)
         if len(block) >= self._expected_frames:
-            self._expected_frames = 0  # it has come; the next announcement is of another
+            self._expected_frames = 0  # the announced length has arrived
         self._concealed_run = 0
         self._last_sequence = packet.sequence
         self._buffer.note_played(packet)
@@ -271,7 +264,7 @@ class Playout:
         return spliced
 
     def _fill_gap(self, lacking: int) -> Block:
-        """Bridge to the next packet there is: what is invented by frames, silence as asked."""
+        """Return sound up to the next packet: concealment by the frame, silence as requested."""
         assert self._buffer.line is not None
         following = self._buffer.following
         gap = self._frame_frames if following is None else following.position - self._buffer.line
@@ -292,11 +285,11 @@ class Playout:
         return silence(frames)
 
     def _conceal(self, frames: int) -> Block:
-        """Let the codec continue the sound; after 100 ms without a packet, be silent.
+        """Return the codec's concealment; after 100 ms without a packet, silence.
 
-        Where the target has outgrown the delay by a frame, the line of play stands still meanwhile,
-        and by less, what is invented is stretched: a stream whose every packet is late would
-        otherwise never be heard again.
+        When the target exceeds the delay by a frame, the line of play stands still meanwhile; when
+        it exceeds it by less, the concealment is stretched: otherwise a stream whose packets are
+        all late would never be heard again.
         """
         self.counters.concealed_frames += frames
         self._concealed_run += frames
@@ -309,7 +302,7 @@ class Playout:
         return spliced
 
     def _spliced(self, block: Block) -> Block:
-        """Move the delay towards its target, as far as one frame allows."""
+        """Return a block spliced so that the delay moves towards its target."""
         limit = longest_splice(len(block))
         change = max(-limit, min(limit, self._correction()))
         if change > 0:
@@ -321,7 +314,7 @@ class Playout:
         return block
 
     def _correction(self) -> int:
-        """Return by how many frames the delay should change now."""
+        """Return the frames by which a splice should change the delay now."""
         if self._rate.mends(self._surplus):
             return 0
         assert self.delay_frames is not None
@@ -329,5 +322,5 @@ class Playout:
 
 
 def packets_in(seconds: float) -> int:
-    """Return how many packets there are in so long, of the shortest frames."""
+    """Return the number of packets in a time, with the shortest frames."""
     return math.ceil(seconds * SAMPLE_RATE / FRAME_LENGTHS[0])

@@ -1,8 +1,8 @@
-"""How fast our sound card takes the frames of a sender's, and what follows from it for a playout.
+"""The rate of our sound card relative to the sender's: the interface, and the case of equal rates.
 
-`Playout` has one clock: the frames of the sender's that it gave out. A `CardRate` stands between
-that and the card, and is the only one that counts the card's frames. `SameRate` is for cards that
-run alike, `jamlab.media.playout.follower.FollowedRate` for any two.
+`Playout` has one clock: the number of the sender's frames that it has returned. A `CardRate`
+converts between that clock and the card's, and alone counts the card's frames. `SameRate` is for
+cards of the same rate, `jamlab.media.playout.follower.FollowedRate` for any two cards.
 """
 
 from collections.abc import Callable
@@ -12,63 +12,63 @@ from jamlab.audio.pcm import Block
 from jamlab.media.playout.packets import Packet
 
 Take: TypeAlias = Callable[[int], Block]
-"""Gives the next so many frames of the sender's."""
+"""Returns the sender's next frames, in the number asked for."""
 Surplus: TypeAlias = Callable[[], int]
-"""Tells by how many frames the delay is above its target; below 0, a shortage."""
+"""Returns the frames of delay above the target; a shortage is below 0."""
 
 
 class CardRate(Protocol):
-    """What a playout asks of the rate of its card."""
+    """The interface between a playout and the rate of its card."""
 
     @property
     def card_frames(self) -> int:
-        """Frames the card has taken so far, or missed."""
+        """Frames the card has played or missed so far."""
 
     @property
     def drift(self) -> float | None:
-        """Frames the sender's card gains on ours with each of ours; None while that is unknown."""
+        """Frames the sender's card gains for each frame of ours; None while unknown."""
 
     def read(self, frames: int, take: Take, surplus: Surplus) -> tuple[Block, int, int]:
-        """Make the card's next block.
+        """Return the card's next block, made of the source's frames.
 
         Parameters
         ----------
         frames : int
             Length of the block.
         take : callable
-            Its source.
+            The source.
         surplus : callable
-            Tells what the delay has too much.
+            Returns the surplus of delay.
 
         Returns
         -------
         block : Block
             Shape ``(frames, 2)``.
         mended : int
-            Frames that were taken to change the delay, below 0 where so many fewer were. They are
-            no time that went by, so they come off the playout's clock again.
+            Extra frames taken to change the delay; below 0 for fewer. No time passed for them, so
+            they are subtracted from the playout's clock again.
         stopped : int
-            Frames that the card is now known to have let go by: packets need so much less delay.
+            Length of a newly found gap of the card: packets need that much less delay.
         """
 
     def observe(self, packet: Packet) -> None:
-        """Take note of a packet when it comes."""
+        """Note the arrival of a packet."""
 
     def allowance(self, packet: Packet) -> int:
-        """Return what a packet's need has to be raised by, in frames."""
+        """Return the frames by which to raise the delay that a packet needed."""
 
     def output_frame(self, frame: int) -> int:
-        """Return at which frame of the card a frame of the playout's clock is played."""
+        """Return the card's frame that plays a frame of the playout's clock."""
 
     def mends(self, surplus: Surplus) -> bool:
-        """Return whether `read` mends the surplus there is, so that no splice has to."""
+        """Return whether `read` corrects the present surplus, so that no splice is needed."""
 
     def reset(self) -> None:
-        """Forget the sender, for a new one begins."""
+        """Forget the sender; a new one begins."""
 
 
 class SameRate:
-    """The rate of a card that runs like the sender's: every frame is played as it is."""
+    """The rate of a card as fast as the sender's: every frame is played unaltered."""
 
     drift = None
 
@@ -76,13 +76,13 @@ class SameRate:
         self.card_frames = 0
 
     def read(self, frames: int, take: Take, surplus: Surplus) -> tuple[Block, int, int]:
-        """Return the source's own block; nothing is mended by rate."""
+        """Return the source's block unaltered; the rate corrects nothing."""
         block = take(frames)
         self.card_frames += frames
         return block, 0, 0
 
     def observe(self, packet: Packet) -> None:
-        """Ignore it: no rate is looked for."""
+        """Do nothing: the rate is known."""
 
     def allowance(self, packet: Packet) -> int:
         """Return 0: a packet keeps its place between two callbacks."""
@@ -93,8 +93,8 @@ class SameRate:
         return frame
 
     def mends(self, surplus: Surplus) -> bool:
-        """Return False: splices mend everything."""
+        """Return False: splices make all corrections."""
         return False
 
     def reset(self) -> None:
-        """Do nothing: nothing was learned of the sender."""
+        """Do nothing: there is no state of the sender."""

@@ -1,15 +1,15 @@
-"""A stream of blocks at a rate a little off that of its source, and never twice the same.
+"""Resampling of a stream by a ratio near 1 that may change with every block.
 
 Theory of operation
 -------------------
-libsamplerate interpolates band-limited by a windowed sinc (J. O. Smith, "Digital Audio Resampling
-Home Page", CCRMA) and goes from one ratio to the next evenly over what it is asked for, so a rate
-that changes leaves no step in the waveform. Of its filters *fastest* looks `LOOK_AHEAD` frames
-ahead, which is what it adds to the delay. It passes up to 18 kHz, and what it adds to a sine of
-1 kHz is below -110 dB (`tests/media/playout/test_resampler.py`).
+libsamplerate interpolates with a windowed sinc (J. O. Smith, "Digital Audio Resampling Home Page",
+CCRMA) and changes its ratio evenly over a block, so a change of rate leaves no step in the
+waveform. Its filter *fastest* has a look-ahead of `LOOK_AHEAD` frames, which it adds to the delay.
+It passes up to 18 kHz, and its distortion of a sine of 1 kHz is below -110 dB
+(`tests/media/playout/test_resampler.py`).
 
-It asks for more when it has nothing left. It is given all but one or two frames of what it will
-need in one go and the rest one by one, so that it never takes more than it uses.
+It requests more input when it has none left. The first request is answered with all but one or two
+of the frames that it will need, the rest one by one, so that it never takes more than it uses.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,23 +22,23 @@ from samplerate import CallbackResampler
 from jamlab.audio.pcm import CHANNELS, Block, silence
 
 LOOK_AHEAD = 20
-"""Frames of the source the filter has to have beyond the one it makes."""
+"""Input frames that the filter needs beyond the output frame: its look-ahead."""
 PRIMED = 64
-"""Frames before the first that a resampler wants to have, for its filter to be full."""
+"""Input frames before the first output frame, which fill the filter."""
 
 
 Pull: TypeAlias = Callable[[int], Block]
-"""The source: returns its next so many frames."""
+"""The source: returns its next frames, in the number asked for."""
 
 
 class Resampler:
-    """Makes any number of frames at any rate out of a source that is asked for whole frames.
+    """A resampler that pulls whole frames from a source and returns any number at any rate.
 
     Parameters
     ----------
     past : Block
-        The last `PRIMED` frames that came from the source and were used as they were. The first
-        frame this makes is the one that follows them.
+        The last `PRIMED` frames of the source, which were used unaltered. The resampler's first
+        frame follows them.
     pull : callable
         The source.
     """
@@ -49,21 +49,16 @@ class Resampler:
         self.read(len(past), 1.0, pull)
 
     def read(self, frames: int, rate: float, pull: Pull) -> Block:
-        """Return the next frames.
+        """Return exactly so many next frames, shape ``(frames, 2)``.
 
         Parameters
         ----------
         frames : int
-            How many; exactly so many are returned.
+            Length of the block.
         rate : float
-            Frames of the source for each of these, reached in the course of them.
+            Input frames for each output frame, reached at the end of the block.
         pull : callable
             The source.
-
-        Returns
-        -------
-        Block
-            Shape ``(frames, 2)``.
         """
         if frames == 0:
             return silence(0)
@@ -74,9 +69,9 @@ class Resampler:
 
 
 class _Feed:
-    """What libsamplerate asks for more.
+    """The input callback of libsamplerate.
 
-    It has the source only while it is read, for what libsamplerate keeps Python cannot free.
+    It holds the source only during a read, for Python cannot free what libsamplerate keeps.
     """
 
     def __init__(self, past: Block) -> None:
@@ -86,7 +81,7 @@ class _Feed:
 
     @contextmanager
     def fed_by(self, pull: Pull, wanted: int) -> Iterator[None]:
-        """Have a source, and ask it for so much first."""
+        """Connect a source, and make the first request to it of a given length."""
         self._pull, self._wanted = pull, max(wanted, 1)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Change the length of a block by a few frames without a step in the waveform.
+"""Splices: changes of a block's length by a few frames without a step in the waveform.
 
 Both functions keep the first and the last sample where they were relative to the neighbouring
 blocks and cross-fade in between. The two copies are a millisecond apart at the most and therefore
@@ -14,19 +14,19 @@ from jamlab.audio.pcm import Block
 
 
 def longest_splice(frames: int) -> int:
-    """Return how many frames a splice may put into or take out of a block of `frames`."""
+    """Return the largest number of frames that a splice may insert or remove in a block."""
     return frames // 4
 
 
 def shorten(block: Block, frames: int) -> Block:
-    """Take `frames` frames out of a block; see `longest_splice` for how many at the most."""
+    """Remove `frames` frames from a block, at most its `longest_splice`."""
     overlap = _overlap(block, frames)
     faded = _cross_fade(block[:overlap], block[frames : frames + overlap])
     return np.concatenate((faded, block[frames + overlap :]))
 
 
 def lengthen(block: Block, frames: int) -> Block:
-    """Put `frames` frames into a block; see `longest_splice` for how many at the most."""
+    """Insert `frames` frames into a block, at most its `longest_splice`."""
     overlap = _overlap(block, frames)
     faded = _cross_fade(block[frames : frames + overlap], block[:overlap])
     return np.concatenate((block[:frames], faded, block[overlap:]))

@@ -1,4 +1,4 @@
-"""Two cards at rates of their own and a network between them, in virtual time, with a tone in it.
+"""Two cards of different rates with a network between them, in virtual time, and a test tone.
 
 The tone is ``exp(jωp)`` at position *p*, real part left and imaginary part right, so the phase of
 what is played says which position it is, to a fraction of a frame. Its period is 48 frames and the

@@ -1,4 +1,4 @@
-"""What a card let go by, told from calls whose lags and lapses are known."""
+"""The detector of a card's gaps against calls with known lags and gaps."""
 
 import random
 

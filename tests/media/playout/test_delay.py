@@ -1,4 +1,4 @@
-"""The delay estimator against its docstring, worked out afresh from all observations each time."""
+"""The delay estimator against its docstring, computed anew from all observations each time."""
 
 from itertools import groupby
 
@@ -118,14 +118,14 @@ class TestTarget:
             assert shifted.target_frames == truth.target_frames
 
     def test_nothing_observed(self):
-        with pytest.raises(ValueError, match="no packet was observed yet"):
+        with pytest.raises(ValueError, match="no target delay before the first packet"):
             _ = DelayEstimator().target_frames
 
     def test_nothing_observed_since_reset(self):
         estimator = DelayEstimator()
         estimator.observe(0, 100)
         estimator.reset()
-        with pytest.raises(ValueError, match="no packet was observed yet"):
+        with pytest.raises(ValueError, match="no target delay before the first packet"):
             _ = estimator.target_frames
 
 

@@ -1,4 +1,4 @@
-"""The drift of two cards against drifts that were put in, and against none."""
+"""The drift estimate against known drifts, and against none."""
 
 import math
 import random

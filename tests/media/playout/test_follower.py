@@ -1,7 +1,7 @@
-"""Two cards that run apart: hours of virtual time, heard sample by sample.
+"""Clock drift between two cards: hours of virtual time, checked sample by sample.
 
-What is played is a tone that says which position it is (`tests.media.playout.skewed`), so latency,
-slips and purity are read off the sound, not off what the playout says of itself.
+The sound is a tone whose phase is its position (`tests.media.playout.skewed`), so latency, slips
+and purity are read from the sound, not from the playout's own figures.
 """
 
 import gc

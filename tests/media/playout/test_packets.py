@@ -1,4 +1,4 @@
-"""Packets that wait for their turn, against numbers that never wrap around."""
+"""The packet buffer against numbers that never wrap around."""
 
 from hypothesis import given
 from hypothesis import strategies as st

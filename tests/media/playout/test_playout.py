@@ -1,8 +1,8 @@
-"""The deadline buffer under integer virtual time, sample by sample.
+"""The playout buffer under integer virtual time, sample by sample.
 
-The decoder here is not a codec: each sample it decodes says its own position, so what the card
-plays can be read off. Time is counted in frames of the card. A packet that arrives at frame *n* is
-there for the first pull made at *n* or later.
+The decoder here is not a codec: the value of each decoded sample is its position, so the card's
+output can be read directly. Time is counted in frames of the card. A packet that arrives at frame
+*n* is available to the first pull made at *n* or later.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The resampler against the sine it should have made, and against its own count of frames."""
+"""The resampler against the expected sine, and against its own count of frames."""
 
 import gc
 import weakref
