@@ -1,4 +1,4 @@
-"""Objects decoded from JSON or TOML, read as msgspec types; an error names the field."""
+"""Conversion of decoded JSON or TOML to msgspec types, with errors that name the field."""
 
 import re
 from typing import TypeVar
@@ -17,41 +17,41 @@ _ERROR = re.compile(
 
 
 class FieldError(ValueError):
-    """An object that is not of its type; says which field is wrong, and how."""
+    """A value does not have its type; the message names the field and the fault."""
 
     def __init__(self, path: str, fault: str) -> None:
         super().__init__(f"field {path!r}: {fault}" if path else fault)
         self.path = path
-        """Where the field is, e.g. ``servers[1].urls``; empty for the object itself."""
+        """The field's place, e.g. ``servers[1].urls``; empty for the object itself."""
         self.fault = fault
-        """What is wrong with it."""
+        """The fault, without the field's name."""
 
 
 def read(value: object, kind: type[T]) -> T:
-    """Return a decoded value as a msgspec type.
+    """Convert a decoded value to a type.
 
     Parameters
     ----------
     value : object
-        Anything that a decoder of JSON or TOML returns.
+        Any result of a decoder of JSON or TOML.
     kind : type
-        What it has to be: a `msgspec.Struct` or any type that `msgspec.convert` knows.
+        A `msgspec.Struct` or any other type that `msgspec.convert` supports.
 
     Raises
     ------
     FieldError
-        It is not.
+        When the value does not have that type.
     """
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise _field_error(str(error)) from None
-    except UnicodeEncodeError:  # names of fields and values of enums, of halves of surrogate pairs
+    except UnicodeEncodeError:  # half a surrogate pair in a field's name or an enum's value
         raise FieldError("", "has text that is not Unicode") from None
 
 
 def _field_error(text: str) -> FieldError:
-    """Return msgspec's error with its path and its words apart; what it quotes may be long."""
+    """Return msgspec's error with the path separate; the text is cut, for it may quote values."""
     found = _ERROR.fullmatch(text)
     assert found
     path = found["path"] or ""

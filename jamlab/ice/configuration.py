@@ -1,4 +1,4 @@
-"""ICE configurations: which servers to ask, what paths are wanted (W3C ``RTCConfiguration``)."""
+"""ICE configurations: STUN and TURN servers and a transport policy (W3C ``RTCConfiguration``)."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Policy: TypeAlias = Literal["all", "relay"]
 
 
 class IceConfigurationError(ValueError):
-    """A configuration that cannot be used; says where in the file, and what to do."""
+    """A configuration is unusable; the message has the place in the file and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class IceServer:
     Raises
     ------
     IceConfigurationError
-        When its URL is none, or a TURN server lacks its username or credential.
+        When its URL is invalid, or a TURN server lacks its username or credential.
     """
 
     urls: str
@@ -45,34 +45,36 @@ class IceServer:
 
     @property
     def is_turn(self) -> bool:
-        """Whether it relays."""
+        """Whether it is a TURN server."""
         return self.urls.startswith("turn")
 
 
 def _check_url(url: str) -> None:
-    if "@" in url:  # not repeated in the message: what stands before it may be a credential
-        raise IceConfigurationError("the URL has an @: write username and credential beside it")
+    if "@" in url:  # the message does not show the URL, which may contain a credential
+        raise IceConfigurationError(
+            "the URL has an @: write username and credential in fields of their own"
+        )
     try:
         parsed = parse_stun_turn_uri(url)
     except ValueError as error:
         raise IceConfigurationError(
-            f"{url!r} is no STUN or TURN URL ({error}): write e.g. "
+            f"{url!r} is not a STUN or TURN URL ({error}): write e.g. "
             "stun:stun.example.org:3478 or turn:turn.example.org?transport=udp"
         ) from None
     if not re.fullmatch(r"[\w.-]+", parsed["host"]):
-        raise IceConfigurationError(f"{url!r} names no host: write a name or an IPv4 address")
+        raise IceConfigurationError(f"{url!r} has no valid host: write a name or an IPv4 address")
     if not 0 < parsed["port"] < 65536:
         raise IceConfigurationError(f"{url!r} has a port out of range: give 1 to 65535")
 
 
 @dataclass(frozen=True, slots=True)
 class IceConfiguration:
-    """Servers and policy of one end (W3C ``RTCConfiguration``).
+    """Servers and transport policy of a participant (W3C ``RTCConfiguration``).
 
     Raises
     ------
     IceConfigurationError
-        When there is no such policy.
+        When the policy is unknown.
     """
 
     name: str
@@ -86,32 +88,32 @@ class IceConfiguration:
 
     @property
     def ice_servers(self) -> list[RTCIceServer]:
-        """The servers as aiortc takes them."""
+        """The servers in aiortc's type."""
         return [RTCIceServer(s.urls, s.username, s.credential) for s in self.servers]
 
     @property
     def rtc_configuration(self) -> RTCConfiguration:
-        """Servers and policy as aiortc takes them."""
+        """Servers and policy in aiortc's type."""
         policy = RTCIceTransportPolicy(self.policy)
         return RTCConfiguration(iceServers=self.ice_servers, iceTransportPolicy=policy)
 
     @property
     def has_turn(self) -> bool:
-        """Whether there is a relay to fall back on, among the servers aiortc does use."""
+        """Whether the servers that aiortc uses include a TURN server."""
         return "turn_server" in self.connection_arguments()
 
     def connection_arguments(self) -> dict[str, Any]:
-        """Return the arguments of an `aioice.Connection` that does as aiortc would."""
+        """Return the arguments with which aiortc would make an `aioice.Connection`."""
         return dict(_connection_arguments(self))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What aiortc will not honour, a sentence each."""
+        """The parts of the configuration that aiortc ignores, a sentence each."""
         return tuple(self._warnings())
 
     @property
     def reasons_ignored(self) -> tuple[str | None, ...]:
-        """Why aiortc ignores each of the servers; None for one it uses."""
+        """The reason why aiortc ignores a server, for each server; None for a used one."""
         reasons: list[str | None] = []
         used: set[bool] = set()
         for server in self.servers:
@@ -129,31 +131,31 @@ class IceConfiguration:
             if reason is not None:
                 yield f"{server.urls} is ignored: {reason}."
         if self.policy == "relay" and not self.has_turn:
-            yield f"{self.name} can never connect: it wants relayed paths and has no TURN server."
+            yield (f"{self.name} can never connect: its policy is relay and it has no TURN server.")
 
     def without_relay(self) -> "IceConfiguration":
-        """Return a configuration that is after direct paths only."""
+        """Return the configuration without TURN servers, for direct paths only."""
         return replace(self, servers=tuple(s for s in self.servers if not s.is_turn))
 
     def relayed(self) -> "IceConfiguration":
-        """Return a configuration that is after relayed paths only."""
+        """Return the configuration with the policy relay, for relayed paths only."""
         return replace(self, policy="relay")
 
 
 HOST_ONLY = IceConfiguration("host only")
-"""No servers: for one network."""
+"""A configuration without servers, for participants in one network."""
 
 
 def _unusable(server: IceServer) -> str | None:
-    """Return why aiortc never uses a server, or None."""
+    """Return the reason why aiortc never uses a server, or None."""
     parsed = server.parsed
     transport = parsed.get("transport", "udp")
     if parsed["scheme"] == "stuns":
-        return "aiortc has no STUN over TLS"
+        return "aiortc does not support STUN over TLS"
     if transport not in ("udp", "tcp"):
-        return "aiortc knows the transports udp and tcp only"
+        return "aiortc supports the transports udp and tcp only"
     if (parsed["scheme"], transport) == ("turns", "udp"):
-        return "aiortc has no TURN over DTLS, only over TLS"
+        return "aiortc supports TURN over TLS, not over DTLS"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Files of ICE configurations: TOML, a table per configuration.
+"""Reader of ICE configuration files: TOML, a table for each configuration.
 
 ::
 
@@ -8,12 +8,13 @@
     [["my office".servers]]
     urls = "turns:turn.example.org?transport=tcp"
     username = "jam"
-    credential_env = "TURN_PASSWORD"                 # the variable that holds it
+    credential_env = "TURN_PASSWORD"                 # the variable with the credential
 
-A credential comes from the environment and is shown nowhere. Only for the simulated internet's own
-servers, under ``.test`` (RFC 6761 §6.2), may it stand in the file. With ``secret_env`` in place of
-``credential_env`` the variable holds the secret a server shares (coturn's ``static-auth-secret``),
-of which credentials for a day are made when the file is read (`jamlab.ice.time_limited`).
+A credential comes from an environment variable and appears in no output. Only for servers of the
+simulated networks, under ``.test`` (RFC 6761 §6.2), it may stand in the file. With ``secret_env``
+in place of ``credential_env`` the variable holds the server's shared secret (coturn's
+``static-auth-secret``), from which credentials for a day are derived when the file is read
+(`jamlab.ice.time_limited`).
 """
 
 import json
@@ -39,7 +40,7 @@ _SIMULATED = ".test"
 
 
 class _Servers(Struct, forbid_unknown_fields=True):
-    """A table of servers with the same credential: one for each URL."""
+    """A table of servers with the same credential, one server for each URL."""
 
     urls: str | Annotated[list[str], Meta(min_length=1)]
     username: str | None = None
@@ -68,7 +69,7 @@ _ADVICE = {
 
 
 def embedded_configurations() -> dict[str, IceConfiguration]:
-    """Return the configurations that come with jamlab, for the simulated internet's servers."""
+    """Return the configurations in jamlab's package, for the servers of the simulated networks."""
     return load_configurations(data_path("ice_configurations.toml"), {})
 
 
@@ -82,9 +83,9 @@ def load_configurations(
     path : Path
         A TOML file.
     environ : mapping of str to str
-        Where credentials are, e.g. `os.environ`.
+        The environment variables with the credentials, e.g. `os.environ`.
     clock : callable
-        Tells Unix time, from which credentials made of a secret are good for a day.
+        Returns Unix time, at which a day's validity of credentials derived from a secret begins.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def load_configurations(
     Raises
     ------
     IceConfigurationError
-        Names the file, the line and the field.
+        When the file cannot be read or has a fault; names the file, the line and the field.
 
     Examples
     --------
@@ -114,11 +115,11 @@ def load_configurations(
 def parse_configurations(
     text: str, environ: Mapping[str, str], source: str, clock: Callable[[], float] = time.time
 ) -> dict[str, IceConfiguration]:
-    """Read configurations from TOML; parameters, result and errors as of `load_configurations`."""
+    """Read configurations from TOML text; see `load_configurations`, whose file is `source`."""
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise IceConfigurationError(f"{source} is no TOML: {error}") from None
+        raise IceConfigurationError(f"{source} is not valid TOML: {error}") from None
     if not tables:
         raise IceConfigurationError(f"{source} has no configuration: add a table, e.g. [mine]")
     reader = _Reader(_Lines(text, tables), environ, source, clock)
@@ -126,7 +127,7 @@ def parse_configurations(
 
 
 class _Reader:
-    """Makes configurations of tables."""
+    """The conversion of a file's tables to configurations."""
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class _Reader:
                 key = place = key.partition("[")[0]
                 advice = _ADVICE.get(key, "write it in quotes").format(name=name)
                 fault = f"{key}: {error.fault}; {advice}".removeprefix(": ")
-            if error.fault == "missing":  # the table is found by another field, if it has one
+            if error.fault == "missing":  # another field of the table locates its line
                 place = next(iter(table), "")
             raise self._error(name, fault, place, before) from None
 
@@ -178,15 +179,18 @@ class _Reader:
                 raise self._error(name, str(error), "urls", before, url) from None
 
     def _credential(self, name: str, table: _Servers, before: list[Table]) -> str | None:
-        """Return a table's credential, or the secret it is to be made of."""
+        """Return a table's credential, or the secret to derive it from."""
         keys = ("credential", "credential_env", "secret_env")
         given = [key for key in keys if getattr(table, key) is not None]
         if len(given) > 1:
-            fault = f"{given[0]} and {given[1]} are both there: drop {given[0]}"
+            fault = f"{given[0]} and {given[1]} exclude each other: drop {given[0]}"
             raise self._error(name, fault, given[0], before)
         if table.credential is not None:
             if not all(map(_is_simulated, table.urls)):
-                fault = "a credential does not belong in a file: name its variable, credential_env"
+                fault = (
+                    "a credential does not belong in a file: set an environment variable to it "
+                    "and name that in credential_env"
+                )
                 raise self._error(name, fault, "credential", before)
             return table.credential
         return self._from_environment(name, table, given[0], before) if given else None
@@ -194,10 +198,10 @@ class _Reader:
     def _from_environment(self, name: str, table: _Servers, key: str, before: list[Table]) -> str:
         variable = getattr(table, key)
         if not self._environ.get(variable):
-            # a credential put here by mistake is not to be repeated
+            # a credential written here by mistake must not be shown
             shown = variable if re.fullmatch("[A-Z_][A-Z0-9_]*", variable) else "a variable"
-            what = key.removesuffix("_env")
-            fault = f"{key} names {shown}, which is not set: set it to the {what}"
+            kind = key.removesuffix("_env")
+            fault = f"{key} names {shown}, which is not set: set it to the {kind}"
             raise self._error(name, fault, key, before)
         return self._environ[variable]
 
@@ -217,17 +221,17 @@ def _is_simulated(url: str) -> bool:
 
 
 class _Lines:
-    """Where a field stands, which `tomllib` does not tell: found by what TOML looks like."""
+    """Line numbers of fields, found by the syntax of TOML, for `tomllib` does not give them."""
 
     def __init__(self, text: str, names: Iterable[str]) -> None:
         self._lines = [_BESIDE_COMMENT.match(line)[0] for line in text.split("\n")]  # type: ignore[index]
         self._owners = list(self._owned_by({name: _header(name) for name in names}))
 
     def number(self, name: str, key: str, earlier: int, value: str) -> int:
-        """Return the line of a configuration's field, or where the configuration begins.
+        """Return the line of a configuration's field, or the first line of the configuration.
 
-        Of fields with the same key, `earlier` are skipped. Where the field's value goes on for
-        several lines, it is the first that has `value` in it.
+        Of fields with the same key, the first `earlier` are skipped. If the field's value spans
+        several lines, the result is the first line that contains `value`.
         """
         own = [n for n, owner in enumerate(self._owners) if owner == name] or [0]
         field_re = _field(key)
@@ -236,7 +240,7 @@ class _Lines:
         return 1 + next((n for n in own if n >= line and value in self._lines[n]), line)
 
     def _owned_by(self, headers: dict[str, re.Pattern[str]]) -> Iterator[str | None]:
-        """Yield the configuration each line belongs to."""
+        """Yield the configuration of each line."""
         owner, at_root = None, True
         for line in self._lines:
             is_header = line.lstrip().startswith("[")
@@ -255,13 +259,13 @@ def _header(name: str) -> re.Pattern[str]:
 
 
 def _field(key: str) -> re.Pattern[str]:
-    """Match a key before its value, as part of a header, or as the begin of a dotted key."""
+    """Return a pattern for a key: before its value, in a header, or first in a dotted key."""
     quoted = rf"[\"']?{re.escape(key)}[\"']?\s*"
     return re.compile(rf"(?<![\w-]){quoted}=|\.\s*{quoted}[.\]]|^\s*{quoted}\.")
 
 
 def _without_values(line: str) -> str:
-    """Drop quoted values, but not quoted keys."""
+    """Return a line without its quoted values, but with its quoted keys."""
     return _QUOTED.sub(lambda found: found[0] if found[1] else "", line)
 
 

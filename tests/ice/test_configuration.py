@@ -50,10 +50,10 @@ class TestWarnings:
         ]
         servers = tuple(IceServer(url, "jam", SECRET) for url in [*urls, TURN, "turn:e.org"])
         assert IceConfiguration("mine", servers).warnings == (
-            "stuns:a.org is ignored: aiortc has no STUN over TLS.",
+            "stuns:a.org is ignored: aiortc does not support STUN over TLS.",
             "stun:b.org is ignored: aiortc uses the first STUN server only.",
-            "turns:c.org?transport=udp is ignored: aiortc has no TURN over DTLS, only over TLS.",
-            "turn:d.org?transport=x is ignored: aiortc knows the transports udp and tcp only.",
+            "turns:c.org?transport=udp is ignored: aiortc supports TURN over TLS, not over DTLS.",
+            "turn:d.org?transport=x is ignored: aiortc supports the transports udp and tcp only.",
             "turn:e.org is ignored: aiortc uses the first TURN server only.",
         )
 
@@ -61,7 +61,7 @@ class TestWarnings:
     def test_relayed_paths_need_a_relay(self, urls):
         servers = tuple(IceServer(url, "jam", SECRET) for url in urls)
         warning = IceConfiguration("mine", servers, "relay").warnings[-1]
-        assert warning == "mine can never connect: it wants relayed paths and has no TURN server."
+        assert warning == "mine can never connect: its policy is relay and it has no TURN server."
 
 
 class TestValues:
@@ -77,7 +77,7 @@ class TestValues:
         "url", ["", "http://a.org", "stun:", "stun:a.org?transport=udp", "turn"]
     )
     def test_no_url(self, url):
-        with pytest.raises(IceConfigurationError, match="is no STUN or TURN URL"):
+        with pytest.raises(IceConfigurationError, match="is not a STUN or TURN URL"):
             IceServer(url, "jam", SECRET)
 
     @given(st.text(max_size=20) | st.text(max_size=20).map("stun:{}".format))

@@ -54,7 +54,8 @@ def assert_read_or_refused(text):
         said = None if parsed(text) else "nothing was read"
     except IceConfigurationError as error:
         said = str(error)
-    assert said is None or re.match(r"f(, line \d+, | is no TOML: | has no configuration: )", said)
+    begins = r"f(, line \d+, | is not valid TOML: | has no configuration: )"
+    assert said is None or re.match(begins, said)
     assert SECRET not in (said or "")
 
 
@@ -146,20 +147,24 @@ class TestFile:
     def test_syntax_errors_have_their_line(self):
         assert (
             fault('[mine]\npolicy = "all"\nservers = [')
-            == "f is no TOML: Invalid value (at end of document)"
+            == "f is not valid TOML: Invalid value (at end of document)"
         )
         assert "(at line 2, column 8)" in fault("[mine]\npolicy all")
 
     @pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000])
     def test_toml_that_python_cannot_hold(self, text):
-        assert fault(text).startswith("f is no TOML: ")
+        assert fault(text).startswith("f is not valid TOML: ")
 
 
 FAULTS = [
     ('policy = "relay"', 'policy = "relayed"', "policy is 'relayed': choose all or relay"),
     ('policy = "relay"', "policy = 1", "policy: expected `str`, got `int`; choose all or relay"),
     ('policy = "relay"', 'polizy = "relay"', "there is no field polizy: use policy, servers"),
-    ('"stun:stun.example.org"', '"stun.example.org"', "'stun.example.org' is no STUN or TURN URL"),
+    (
+        '"stun:stun.example.org"',
+        '"stun.example.org"',
+        "'stun.example.org' is not a STUN or TURN URL",
+    ),
     (
         '"stun:stun.example.org"',
         "3478",
@@ -170,7 +175,7 @@ FAULTS = [
         "[]",
         "urls: expected `array` of length >= 1; write the server's URL",
     ),
-    ('"stun:stun.example.org"', '"stun:a b"', "'stun:a b' names no host"),
+    ('"stun:stun.example.org"', '"stun:a b"', "'stun:a b' has no valid host"),
     ('"stun:stun.example.org"', '"stun:a:70000"', "'stun:a:70000' has a port out of range"),
     ('["turn:turn.example.org", ', '["turn:u:p@example.org", ', "the URL has an @: write username"),
     (
@@ -191,7 +196,7 @@ FAULTS = [
     ),
     ('credential_env = "TURN_PASSWORD"', f'credential_env = "{SECRET}"', "names a variable, which"),
     ('credential = "jam"', 'credential = "jam"\npassword = "x"', "there is no field password"),
-    ('credential = "jam"', 'credential = "jam"\ncredential_env = "X"', "are both there"),
+    ('credential = "jam"', 'credential = "jam"\ncredential_env = "X"', "exclude each other"),
     (
         'credential = "jam"',
         "credential = 1.5",
@@ -372,7 +377,7 @@ class TestSecrets:
             (
                 'secret_env = "TURN_SECRET"\ncredential_env = "TURN_PASSWORD"',
                 5,
-                "credential_env and secret_env are both there: drop credential_env",
+                "credential_env and secret_env exclude each other: drop credential_env",
             ),
             (
                 "secret_env = 7",
