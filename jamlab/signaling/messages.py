@@ -1,13 +1,13 @@
-"""What peers tell each other: the product's signal, and who came and went.
+"""Signalling messages between peers, and the events of a room.
 
-On the wire a signal is the broadcast payload of the browser's service::
+A signal is sent as the broadcast payload of the browser's service::
 
     {"type": "offer" | "answer" | "ice-candidate" | "report",
      "targetPeerId": str, "senderPeerId": str, "data": {…}}
 
 with a session description (``{"type", "sdp"}``) or an ICE candidate (``{"candidate", "sdpMid",
-"sdpMLineIndex"}``, W3C WebRTC §4.8.1) as data. A report is any object, between
-participants that measure; browsers ignore the type.
+"sdpMLineIndex"}``, W3C WebRTC §4.8.1) as data. A report is any object, between participants that
+measure; browsers ignore the type.
 """
 
 import json
@@ -21,23 +21,23 @@ from msgspec import Meta, Struct
 from jamlab.fields import FieldError, read
 
 MAX_SIGNAL_BYTES = 64 * 1024
-"""Length of the longest signal as JSON; a description with every candidate has about 6 KB."""
+"""Length of the longest signal as JSON; a description with all candidates has about 6 KB."""
 
 MAX_NAME = 128
-"""Characters in the longest name of a room or a member."""
+"""Characters in the longest name of a room or a participant."""
 
 
 def is_name(value: object) -> bool:
-    """Return whether this can be the name of a room or a member."""
+    """Return whether a value is a valid name of a room or a participant."""
     return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()
 
 
 class MalformedSignalError(ValueError):
-    """A signal that does not have the form above."""
+    """A signal does not have the form above; the message names the field."""
 
 
 class SignalType(StrEnum):
-    """What a signal carries."""
+    """The kind of a signal's data."""
 
     OFFER = "offer"
     ANSWER = "answer"
@@ -69,7 +69,7 @@ class Signal(Struct, frozen=True, rename="camel"):
         Raises
         ------
         MalformedSignalError
-            Names the field that is missing or wrong, or says that the signal is too long.
+            When a field is missing or wrong, or the signal is too long.
         """
         try:
             signal = read(payload, cls)
@@ -85,47 +85,48 @@ class Signal(Struct, frozen=True, rename="camel"):
         Raises
         ------
         MalformedSignalError
-            It is longer than `MAX_SIGNAL_BYTES`, or its data is not JSON.
+            When it is longer than `MAX_SIGNAL_BYTES`, or its data cannot be written as JSON.
         """
         try:
             length = len(json.dumps(self.to_payload()))
         except (TypeError, ValueError, RecursionError):
-            raise MalformedSignalError("signal field 'data' is not JSON") from None
+            raise MalformedSignalError("signal field 'data' cannot be written as JSON") from None
         if length > MAX_SIGNAL_BYTES:
             raise MalformedSignalError(
-                f"a signal has at most {MAX_SIGNAL_BYTES} bytes, this one {length}: say less in it"
+                f"a signal has at most {MAX_SIGNAL_BYTES} bytes, this one has {length}: "
+                "shorten its data"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class PeerJoined:
-    """Somebody came into the room."""
+    """A participant has joined the room."""
 
     peer_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PeerLeft:
-    """Somebody went out of the room."""
+    """A participant has left the room."""
 
     peer_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class SignalingLost:
-    """Nothing can be heard or said in the room for now; the member is on its way back."""
+    """The connection to the room is lost; the channel is reconnecting."""
 
     at_s: float
-    """When, by the event loop's clock."""
+    """Time of the event, by the event loop's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignalingRestored:
-    """The member is in the room again; what it missed of who came and went is told next."""
+    """The connection to the room is restored; events of the missed joins and leaves follow."""
 
     at_s: float
-    """When, by the event loop's clock."""
+    """Time of the event, by the event loop's clock."""
 
 
 ChannelEvent: TypeAlias = Signal | PeerJoined | PeerLeft | SignalingLost | SignalingRestored
-"""What a member of a room gets to hear."""
+"""An event that a participant receives from its room."""

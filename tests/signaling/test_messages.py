@@ -108,20 +108,20 @@ def test_a_signal_is_as_long_as_its_json(text):
 
     longest = (MAX_SIGNAL_BYTES - bytes_of(0)) // (bytes_of(1) - bytes_of(0))
     Signal.from_payload(signal(longest).to_payload())
-    with pytest.raises(MalformedSignalError, match="at most 65536 bytes, this one 655"):
+    with pytest.raises(MalformedSignalError, match="at most 65536 bytes, this one has 655"):
         Signal.from_payload(signal(longest + 1).to_payload())
 
 
 @pytest.mark.parametrize("data", [b"v=0", {1, 2}, object()])
 def test_what_is_not_json_cannot_be_sent(data):
-    with pytest.raises(MalformedSignalError, match="'data' is not JSON"):
+    with pytest.raises(MalformedSignalError, match="'data' cannot be written as JSON"):
         Signal(SignalType.OFFER, "a", "b", {"sdp": data}).check_length()
 
 
 def test_data_nested_without_end_is_malformed():
     data = {}
     data["sdp"] = data
-    with pytest.raises(MalformedSignalError, match="'data' is not JSON"):
+    with pytest.raises(MalformedSignalError, match="'data' cannot be written as JSON"):
         Signal.from_payload(
             {"type": "offer", "senderPeerId": "a", "targetPeerId": "b", "data": data}
         )

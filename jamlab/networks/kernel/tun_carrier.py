@@ -1,11 +1,11 @@
 """The process between a link's two TUN devices: ``python -m jamlab.networks.kernel.tun_carrier``.
 
-It is a child process (`jamlab.process.parent`) that says when both devices are there, carries
-packets until it is to finish, and tells what became of them. Its devices go with it.
+It is a child process (`jamlab.process.parent`). It sends a message once both devices exist, carries
+packets until its parent asks it to finish, and sends a report of them. Its devices end with it.
 
-It waits with `select`, whose timeouts are microseconds (epoll's are milliseconds), as SCHED_FIFO
-where it may: such a thread is woken at once, and its timers have no slack (prctl(2)). No packet
-leaves early, for time is read after it was taken and again before it is put out.
+It waits with `select`, whose timeouts are microseconds (epoll's are milliseconds), under SCHED_FIFO
+where allowed: such a thread is woken at once, and its timers have no slack (prctl(2)). No packet
+leaves early, for the clock is read after a packet is taken and again before it is delivered.
 """
 
 import math
@@ -28,22 +28,22 @@ from jamlab.process.pauses import collector_paused
 from jamlab.process.real_time import RealTime
 
 PRIORITY = 3
-"""Above a session's in real time (2): wires do not wait for musicians. Below sound cards' (5)."""
+"""Above the real-time priority of a session (2), which must not delay links; below a card's (5)."""
 
 _LARGEST = 65_535  # bytes of an IP packet
-_BURST = 16  # packets taken from one side before the other has its turn
+_BURST = 16  # packets taken from one device before the other's turn
 _LONGEST_WAIT_S = 3600.0
 
 
 class Way:
-    """One direction: from one device to the other.
+    """One direction of the link: from one device to the other.
 
     Parameters
     ----------
     source, sink : int
-        File descriptors that do not block, a packet each read and write.
+        Non-blocking file descriptors; each read and write is one packet.
     shaper : Shaper
-        What happens in between.
+        Delays and drops the packets in between.
     """
 
     def __init__(self, source: int, sink: int, shaper: Shaper) -> None:
@@ -52,28 +52,28 @@ class Way:
         self._sink = sink
 
     def take(self) -> None:
-        """Take the packets that are there, up to a burst of them."""
+        """Take the waiting packets, at most a burst of them."""
         with suppress(BlockingIOError):
             for _ in range(_BURST):
                 packet = os.read(self.source, _LARGEST)
                 self.shaper.enter(packet, time.monotonic())
 
     def deliver(self) -> None:
-        """Put out the packets whose time has come."""
+        """Deliver the packets that are due."""
         for packet in self.shaper.leaving(time.monotonic()):
             try:
                 os.write(self._sink, packet)
-            except OSError:  # the far interface is down, or has no room
+            except OSError:  # the far interface is down, or its queue is full
                 self.shaper.refused += 1
 
 
 def carry(ways: Sequence[Way], stop: int) -> None:
-    """Carry packets until a file descriptor has something to read, or ends.
+    """Carry packets until a file descriptor is readable or closed.
 
     Raises
     ------
     OSError
-        When a device is gone.
+        When a device has been removed.
     """
     sources = {way.source: way for way in ways}
     while True:
@@ -99,19 +99,19 @@ def _open(end: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Be a link, as the parent says, until it wants this process to finish."""
+    """Run the link of the parent's task until the parent asks this process to finish."""
     with ending_with_parent():
-        _be_a_link(receive())
+        _run_link(receive())
 
 
-def _be_a_link(task: Mapping[str, Any]) -> None:
+def _run_link(task: Mapping[str, Any]) -> None:
     config = LinkConfig(**task["config"])
     near, far = (_open(task[end]) for end in ("near", "far"))
     up, down = (Shaper(config, random.Random(f"{task['seed']} {way}")) for way in ("up", "down"))
     send({"real_time": RealTime(PRIORITY).ask()})
     with (
-        collector_paused(collect=False),  # nothing makes cycles; collecting holds packets up
-        suppress(OSError),  # a namespace was removed first, and a device with it
+        collector_paused(collect=False),  # no code here makes cycles; collecting delays packets
+        suppress(OSError),  # a namespace may be removed first, and the device with it
     ):
         carry([Way(near, far, up), Way(far, near, down)], sys.stdin.fileno())
     send({"up": asdict(up.report()), "down": asdict(down.report())})

@@ -1,4 +1,4 @@
-"""A link between two network namespaces that delays, loses and slows packets as a value says.
+"""A link between two network namespaces with delay, jitter, loss and rate, made of TUN devices.
 
 ::
 
@@ -6,9 +6,9 @@
       device ── TUN ──▶ Shaper (delay, jitter, loss, rate) ──▶ TUN ── device
              ◀── TUN ◀── Shaper, the other direction ◀── TUN ──
 
-It is what the kernel's netem does where there is one, with the rules of the simulated internet's
-links (`jamlab.networks.model.link`): jitter that never reorders, bursts of losses, a queue in
-seconds.
+It replaces the kernel's netem, which some machines lack, and has the rules of the simulated
+networks' links (`jamlab.networks.model.link`): jitter without reordering, bursts of losses, a queue
+in seconds.
 """
 
 from contextlib import ExitStack, suppress
@@ -23,7 +23,7 @@ from jamlab.process.child import Child, ChildError
 
 @dataclass(frozen=True, slots=True)
 class TunEnd:
-    """Where a link ends: a device of that name is made in a namespace of that name."""
+    """An end of a link: the name of its device, and of the namespace in which to make it."""
 
     namespace: str
     device: str
@@ -31,13 +31,13 @@ class TunEnd:
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
-    """What became of a link's packets."""
+    """Counts of a link's packets in both directions."""
 
     up: DirectionReport
-    """From the near end to the far one."""
+    """From the near end to the far end."""
     down: DirectionReport
     real_time: bool
-    """Whether the process that carried them had real-time priority."""
+    """Whether the carrying process had real-time priority."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for a record."""
@@ -45,21 +45,21 @@ class LinkReport:
 
 
 class TunLink:
-    """A link at work while the context lasts; both devices are there on entering it, and down.
+    """A running link while the context lasts; on entry both devices exist and are down.
 
     Parameters
     ----------
     config : LinkConfig
-        What it does, in each direction.
+        The link's values, the same in each direction.
     near, far : TunEnd
-        Its two ends, whose namespaces are there.
+        Its two ends, in existing namespaces.
     seed : int
-        The same seed, the same losses and jitters for the same packets.
+        Seed of losses and jitter: the same for the same packets.
 
     Raises
     ------
     TunError
-        On entering the context: the devices cannot be made.
+        On entering the context, when the devices cannot be made.
     """
 
     def __init__(self, config: LinkConfig, near: TunEnd, far: TunEnd, *, seed: int = 1) -> None:
@@ -67,7 +67,7 @@ class TunLink:
         self.near = near
         self.far = far
         self.report: LinkReport | None = None
-        """What became of its packets, once the context has ended; None when that went wrong."""
+        """Counts of its packets after the context has ended; None if its process failed."""
         ends = {"near": (near.namespace, near.device), "far": (far.namespace, far.device)}
         task = {"config": asdict(config), "seed": seed, **ends}
         self._carrier = Child(f"the link {near.device}", "jamlab.networks.kernel.tun_carrier", task)
