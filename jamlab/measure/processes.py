@@ -1,7 +1,7 @@
-"""A pool of processes on all cores, and worker processes that measure on their own.
+"""Worker processes and the progress they report, and a pool of processes on all cores.
 
-A worker is a child process (`jamlab.process.child`) whose task comes with the folder for its
-record, and whose messages say how far it is: nothing that a notebook does can make it late.
+A worker is a child process (`jamlab.process.child`). Its task comes with the folder for its record,
+and its messages report its progress. A busy notebook does not delay it.
 """
 
 import asyncio
@@ -18,38 +18,38 @@ from jamlab.process.parent import send
 from jamlab.process.signals import sigterm_unwinds
 
 Progress: TypeAlias = Callable[[float, str], None]
-"""Takes the share done, 0 to 1, and what is being done."""
+"""Takes the completed share, 0 to 1, and a description of the current step."""
 
 
 @contextmanager
 def process_pool() -> Iterator[Executor]:
-    """Yield a process on every core; what is not begun is given up when the context fails.
+    """Yield a pool of processes on all cores; cancel pending calls when the context fails.
 
-    They are spawned, not forked: the parent may have threads, as a notebook's kernel has. SIGTERM
-    ends the context, too, or they would outlive who was to wait for them.
+    The processes are spawned, not forked: the parent may have threads, as a notebook's kernel has.
+    SIGTERM ends the context, too, or they would outlive their parent.
     """
     pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
     try:
         with sigterm_unwinds():
             yield pool
     except BaseException:
-        # once: a second time would take it back that futures are to be cancelled
+        # a second call, without cancel_futures, would revoke the cancelling
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
 
 
 class MeasurementError(RuntimeError):
-    """Nothing can be measured here, or somebody took no part; says why, and what to do."""
+    """A measurement is impossible here, or a participant is missing; has reason and remedy."""
 
 
 def check_reachable() -> None:
-    """Refuse to measure on a machine that does not reach itself over UDP.
+    """Check that this machine reaches itself over UDP, which a measurement needs.
 
     Raises
     ------
     MeasurementError
-        Says why it does not, and what to do.
+        When it does not, with the reason and the remedy.
     """
     obstacle = unreachable()
     if obstacle is not None:
@@ -57,32 +57,32 @@ def check_reachable() -> None:
 
 
 async def run_worker(module: str, task: object, folder: Path, progress: Progress) -> None:
-    """Run a module as a worker process, to its end.
+    """Run a module as a worker process until it ends.
 
     Parameters
     ----------
     module : str
-        Its name.
+        The module's name.
     task : object
-        What to do, for JSON; the worker receives it with the folder's name.
+        The task, as JSON types; the worker receives it with the folder's name.
     folder : Path
-        Where the worker leaves its record.
+        Folder in which the worker leaves its record.
     progress : callable
-        Told how far it is, whenever the worker says so.
+        Called at each report of the worker.
 
     Raises
     ------
     MeasurementError
-        When this machine does not reach itself, before anything is measured.
+        Before the measurement, when this machine does not reach itself.
     jamlab.process.child.ChildError
-        When the worker fails, with the last line it wrote.
+        When the worker fails, with the last line of its output.
     """
     await asyncio.to_thread(check_reachable)
     async with child_process("the measurement", module, [task, str(folder)]) as worker:
-        while (told := await worker.receive()) is not None:
-            progress(*told)
+        while (reported := await worker.receive()) is not None:
+            progress(*reported)
 
 
 def report(done: float, doing: str) -> None:
-    """Tell the parent how far this worker is."""
+    """Report this worker's progress to its parent."""
     send([done, doing])

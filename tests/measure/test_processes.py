@@ -1,4 +1,4 @@
-"""A pool of processes, and what becomes of it."""
+"""The pool of processes and its end."""
 
 import os
 import signal

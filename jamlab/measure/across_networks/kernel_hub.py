@@ -1,6 +1,6 @@
-"""The public side of a latency run on the kernel's network: the hub where players meet.
+"""The hub of a latency run on the kernel's network, as a child process in a namespace.
 
-It is the server of ``jamlab serve`` as a child process in a namespace.
+It is the server of ``jamlab serve``.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from jamlab.signaling.hub.server import Hub
 
 
 async def serve() -> None:
-    """Serve as the parent says, until it wants this process to finish."""
+    """Serve the parent's task until the parent asks this process to finish."""
     task = receive()
     async with Hub(task["host"], key=task["key"]) as hub:
         send({"hub": hub.url})
@@ -20,7 +20,7 @@ async def serve() -> None:
 
 
 def main() -> None:
-    """Run the hub; the process' entry."""
+    """Run the hub; the entry point of the process."""
     with ending_with_parent():
         run_precisely(serve())
 

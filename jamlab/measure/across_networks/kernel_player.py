@@ -1,9 +1,9 @@
-"""One player of a latency run on the kernel's network: a process inside its host's namespace.
+"""One participant of a latency run on the kernel's network: a process in its host's namespace.
 
-The player is the one of `jamlab join`, with a virtual card, in a session that meets at a hub. The
-first to be ordered to measures the mesh (`jamlab.measure.live_mesh.ask`), the others answer.
-Namespaces of one machine share its clock, so everybody's times are told by it as it is, and
-differences between one process' times and another's are exact.
+It is the participant of `jamlab join`, with a virtual card, in a session that meets at a hub. The
+one that receives an order measures the mesh (`jamlab.measure.live_mesh.ask`), the others answer.
+Namespaces of one machine share its clock, so times of different processes differ exactly by the
+time between them.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase.channel import SupabaseChannel
 
 CONNECT_TIMEOUT_S = 90.0
-"""Two direct attempts, each after a server that does not answer, and relayed ones."""
+"""Enough for two direct attempts, each with a server that does not answer, and relayed ones."""
 
 MACHINE_CLOCK = WallClock(ahead_s=0.0, error_s=0.0)
-"""The event loop's clock, which is the machine's monotonic one, for all of its processes."""
+"""The event loop's clock, which is the machine's monotonic clock, the same for all processes."""
 
 
 @dataclass(frozen=True)
 class PlayerTask:
-    """Who somebody is, and with whom and how it plays."""
+    """The task of a player process: its name, the other participants, the hub and the plan."""
 
     name: str
     others: tuple[str, ...]
@@ -44,12 +44,12 @@ class PlayerTask:
     plan: LatencyPlan
 
     def to_data(self) -> dict[str, Any]:
-        """Return it as JSON's types."""
+        """Return the task as JSON types."""
         return asdict(self)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "PlayerTask":
-        """Read it back."""
+        """Return the task that `to_data` wrote."""
         ice = data["ice"]
         servers = tuple(IceServer(**server) for server in ice["servers"])
         return cls(
@@ -63,7 +63,7 @@ class PlayerTask:
 
 
 async def play() -> None:
-    """Be a player as the parent says, until it wants this process to finish."""
+    """Play the parent's task until the parent asks this process to finish."""
     task = PlayerTask.from_data(receive())
     me = measuring_participant(
         "rig",
@@ -89,12 +89,12 @@ async def _measure(me: Participant, plan: LatencyPlan, folder: Path) -> None:
 
 
 def routes(me: Participant) -> dict[str, str | None]:
-    """Return the path to everybody, in one word each, as `PeerFigures.route` has it at last."""
+    """Return the route to each peer in one word, the last value of `PeerFigures.route`."""
     return {figures.peer_id: figures.route for figures in me.session.figures if figures.route}
 
 
 def main() -> None:
-    """Run a player; the process' entry."""
+    """Run a player; the entry point of the process."""
     with ending_with_parent():
         run_precisely(play())
 

@@ -1,16 +1,15 @@
-"""What the process of an end and its parent say to each other: lines of JSON.
+"""Messages between the process of an ICE agent (an end) and its parent: lines of JSON.
 
-The parent asks, ``[number, step, argument]``; the process tells, in any order but each state before
-what came of it::
+The parent sends requests, ``[number, step, argument]``. The process answers in any order, but sends
+each state before the results that follow from it::
 
-    ["ready"]                      the end is there
-    ["state", time_s, kind, state] by CLOCK_MONOTONIC, which all processes of a machine share
+    ["ready"]                      the agent exists
+    ["state", time_s, kind, state] time by CLOCK_MONOTONIC, which all processes of a machine share
     ["done", number, result]
-    ["over", number, stage]        the attempt is: `AttemptError`
-    ["broken", reason]             the process cannot go on
+    ["over", number, stage]        the attempt has failed: `AttemptError`
+    ["broken", reason]             the process cannot continue
 
-Nothing that a process says is trusted to be well formed, for it repeats what it was told from the
-network.
+The parent checks every message, for a process forwards data from the network.
 """
 
 import json
@@ -24,19 +23,19 @@ from msgspec import Struct
 from jamlab.fields import read
 
 MOST_BYTES = 1 << 18
-"""Length of a line that nobody exceeds: a description has some thousand bytes."""
+"""Longest line; a description has some thousand bytes."""
 
 
 class _Line(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A list that begins with its kind."""
+    """A message: a list whose first element is its kind."""
 
 
 class Ready(_Line, frozen=True, tag="ready"):
-    """The end is there."""
+    """The agent exists."""
 
 
 class State(_Line, frozen=True, tag="state"):
-    """An end came into a state."""
+    """The agent has entered a state."""
 
     time_s: float
     kind: Literal["ice", "connection"]
@@ -44,21 +43,21 @@ class State(_Line, frozen=True, tag="state"):
 
 
 class Done(_Line, frozen=True, tag="done"):
-    """A step was taken."""
+    """A step is complete."""
 
     number: int
     result: Any
 
 
 class Over(_Line, frozen=True, tag="over"):
-    """A step ended the attempt."""
+    """A step has failed, and with it the attempt."""
 
     number: int
     stage: Literal["gathering", "checks", "DTLS"]
 
 
 class Broken(_Line, frozen=True, tag="broken"):
-    """The process cannot go on."""
+    """The process cannot continue."""
 
     reason: str
 
@@ -68,27 +67,27 @@ Message: TypeAlias = Ready | State | Done | Over | Broken
 
 
 def line(*words: Any) -> bytes:
-    """Return what is said as a line."""
+    """Return a message as a line of JSON."""
     return json.dumps(words).encode() + b"\n"
 
 
-def message(said: bytes) -> Message:
-    """Return what a process said.
+def message(received: bytes) -> Message:
+    """Return the message in a line from a process.
 
     Raises
     ------
     ValueError
-        When it makes no sense.
+        When the line is not such a message.
     """
     try:
-        told: Message = msgspec.json.decode(said, type=Message)
+        decoded: Message = msgspec.json.decode(received, type=Message)
     except (ValueError, RecursionError):
-        raise ValueError(f"it said {said[:80]!r}") from None
-    return told
+        raise ValueError(f"it sent {received[:80]!r}") from None
+    return decoded
 
 
 def packed(description: Any) -> Any:
-    """Return an offer or an answer, at either level, as JSON can hold it."""
+    """Return an offer or an answer, of either level, as JSON types."""
     if isinstance(description, RTCSessionDescription):
         return {"type": description.type, "sdp": description.sdp}
     candidates, username, password = description
@@ -96,12 +95,12 @@ def packed(description: Any) -> Any:
 
 
 def unpacked(description: Any) -> Any:
-    """Return the offer or the answer that `packed` made JSON of.
+    """Return the offer or the answer from the JSON types that `packed` made.
 
     Raises
     ------
     ValueError
-        When it is none.
+        When it is neither.
     """
     described: _Description = read(description, _Description)  # type: ignore[arg-type]
     if isinstance(described, RTCSessionDescription):
@@ -111,12 +110,12 @@ def unpacked(description: Any) -> Any:
 
 
 def pair(result: Any) -> tuple[Candidate, Candidate]:
-    """Return the local and the remote candidate of a pair.
+    """Return the candidate pair of a result, local and remote.
 
     Raises
     ------
     ValueError
-        When it is none.
+        When it is not a pair.
     """
     local, remote = read(result, tuple[str, str])
     return Candidate.from_sdp(local), Candidate.from_sdp(remote)

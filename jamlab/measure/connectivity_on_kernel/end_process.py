@@ -1,8 +1,8 @@
-"""One end of a connectivity attempt, served by a process of its own.
+"""The process of one end (caller or callee) of a connectivity attempt.
 
 The process first enters its place, such as a network namespace (`OnHost`), then takes the steps
-that its parent asks for (`serve_end`), and ends when it is asked to close or when its parent is
-gone. A place is pickled on its way into the process, so it holds little more than names.
+that its parent requests (`serve_end`), and ends at the request to close or with its parent. A place
+is pickled on its way into the process, so it holds little more than names.
 """
 
 import asyncio
@@ -30,27 +30,27 @@ async def serve_end(
     level: Level,
     inside: Inside,
 ) -> None:
-    """Be an end for the process at the other end of a connection, until it is closed.
+    """Serve an end to the parent until the parent closes it.
 
     Parameters
     ----------
     connection : socket
-        What the parent asks comes from here.
+        The connection to the parent.
     side, configuration, level
-        As of `jamlab.measure.connectivity.ends.end_here`.
+        As in `jamlab.measure.connectivity.ends.end_here`.
     inside : callable
         Called first.
     """
     reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
     try:
         inside()
-        end = end_here(side, configuration, level, _ToldLog(writer))
-    except Exception as error:  # whatever it was, the parent is waiting for us
-        _tell_broken(writer, error)
+        end = end_here(side, configuration, level, _ForwardingLog(writer))
+    except Exception as error:  # the parent waits for an answer, even after an unknown failure
+        _send_broken(writer, error)
     else:
         writer.write(line("ready"))
         closing = await _Steps(end, writer).take(reader)
-        # aioice sends on sockets that are closed when its gathering was cut off
+        # after cancelled gathering, aioice sends on closed sockets
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         if closing is None:
             return  # the parent is gone
@@ -59,8 +59,8 @@ async def serve_end(
     await writer.wait_closed()
 
 
-class _ToldLog(Log):
-    """Tells the parent what is noted."""
+class _ForwardingLog(Log):
+    """A log that sends its entries to the parent."""
 
     def __init__(self, writer: StreamWriter) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class _ToldLog(Log):
 
 
 class _Steps:
-    """Takes steps as they are asked for, several at a time."""
+    """The steps of an end, taken as requested, several at a time."""
 
     def __init__(self, end: End, writer: StreamWriter) -> None:
         self._end = end
@@ -87,10 +87,10 @@ class _Steps:
         }
 
     async def take(self, reader: StreamReader) -> int | None:
-        """Take steps until asked to close; returns that request's number, None without a parent."""
+        """Take steps until the request to close; return its number, None if the parent is gone."""
         try:
-            while asked := await reader.readline():
-                number, step, argument = json.loads(asked)
+            while request := await reader.readline():
+                number, step, argument = json.loads(request)
                 if step == "close":
                     return int(number)
                 task = asyncio.create_task(self._take(number, self._steps[step](argument)))
@@ -105,8 +105,8 @@ class _Steps:
             self._writer.write(line("done", number, await step))
         except AttemptError as failure:
             self._writer.write(line("over", number, failure.stage))
-        except Exception as error:  # whatever it was, the parent is waiting for us
-            _tell_broken(self._writer, error)
+        except Exception as error:  # the parent waits for an answer, even after an unknown failure
+            _send_broken(self._writer, error)
 
     async def _give_up(self) -> None:
         for task in self._under_way:
@@ -128,7 +128,7 @@ class _Steps:
 
 
 async def _close(end: End, number: int, reader: StreamReader, writer: StreamWriter) -> None:
-    """Close the end, unless the parent is gone before that is done."""
+    """Close the end; stop when the parent is gone before that is complete."""
     closing, gone = asyncio.create_task(end.close()), asyncio.create_task(reader.read())
     await asyncio.wait((closing, gone), return_when=asyncio.FIRST_COMPLETED)
     gone.cancel()
@@ -137,26 +137,26 @@ async def _close(end: End, number: int, reader: StreamReader, writer: StreamWrit
     writer.write(line("done", number, None))
 
 
-def _tell_broken(writer: StreamWriter, error: Exception) -> None:
+def _send_broken(writer: StreamWriter, error: Exception) -> None:
     writer.write(line("broken", f"{type(error).__name__}: {error}"))
 
 
 TRUSTED_VARIABLE = "SSL_CERT_FILE"
-"""Where OpenSSL looks for the certificates that it trusts."""
+"""OpenSSL's variable for the file of trusted certificates."""
 
 
 def here() -> None:
-    """Stay where the server is."""
+    """Stay in the server's namespace."""
 
 
 @dataclass(frozen=True)
 class OnHost:
-    """On a machine of a lab, and of the opinion that a certificate is to be trusted."""
+    """A place for an end: a host of a lab, with a certificate to trust."""
 
     host: KernelHost
     certificate_file: str
 
     def __call__(self) -> None:
-        """Enter."""
+        """Enter the host's namespace and trust the certificate."""
         os.environ[TRUSTED_VARIABLE] = self.certificate_file
         self.host.enter()

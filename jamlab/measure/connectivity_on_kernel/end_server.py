@@ -2,16 +2,16 @@
 
 Importing aiortc takes longer than most attempts, so one process does it, ``python -m
 jamlab.measure.connectivity_on_kernel.end_server``, and forks for each end. It has a single thread
-and no event loop, so a fork copies nothing that is half done. A request is one packet: what to be,
-and one end of a socket pair over which the new process talks with the process that asked
-(`jamlab.measure.connectivity_on_kernel.end_messages`). The kernel reaps the processes. Each ends
-when the other end of its pair is closed, and the server when its parent is gone.
+and no event loop, so a fork never copies an unfinished operation. A request is one packet: the
+arguments of the end, and one socket of a pair that connects the new process with the requesting
+process (`jamlab.measure.connectivity_on_kernel.end_messages`). The kernel reaps the processes. Each
+ends when the other socket of its pair is closed, and the server ends with its parent.
 
-Each end opens its UDP sockets on ports that no end on the same host had before (`PortLoop`). A
-kernel draws ports at random and may draw one again, and an end on a used port is no stranger to the
-network: a NAT still lets in the peers of the earlier end, and coturn answers ``437 Allocation
-Mismatch`` (RFC 8656 §7.2) until a second after an allocation there has ended. In a hundred attempts
-from one host that happens.
+Each end opens its UDP sockets on ports that no earlier end on the same host used (`PortLoop`). A
+kernel draws ports at random and may draw one again, and the network remembers a used port: a NAT
+still has the mapping and filtering state of the earlier end, and coturn answers ``437 Allocation
+Mismatch`` (RFC 8656 §7.2) until a second after an earlier allocation has ended. Within a hundred
+attempts from one host that happens.
 """
 
 import asyncio
@@ -37,26 +37,26 @@ _Protocol = TypeVar("_Protocol", bound=BaseProtocol)
 
 
 class PortLoop(asyncio.SelectorEventLoop):
-    """An event loop that gives UDP sockets without a port of their own the next one of a list.
+    """An event loop that binds UDP sockets without a given port to the next port of a list.
 
     Parameters
     ----------
     ports : iterable of int
-        All free; when they are used up, the kernel draws.
+        Free ports; when they are used up, the kernel draws.
     """
 
     def __init__(self, ports: Iterable[int]) -> None:
         super().__init__()
         self._ports = iter(ports)
 
-    async def create_datagram_endpoint(  # type: ignore[override]  # all of the others are passed on
+    async def create_datagram_endpoint(  # type: ignore[override]  # passes on all other arguments
         self,
         protocol_factory: Callable[[], _Protocol],
         local_addr: tuple[str, int] | None = None,
         remote_addr: tuple[str, int] | None = None,
         **others: Any,
     ) -> tuple[DatagramTransport, _Protocol]:
-        """Open a socket, as asyncio does; where it has no port of its own yet, on the next."""
+        """Open a socket as asyncio does; without a given port, on the next of the list."""
         address, port = local_addr or ("0.0.0.0", 0)
         return await super().create_datagram_endpoint(
             protocol_factory, (address, port or next(self._ports, 0)), remote_addr, **others
@@ -69,9 +69,9 @@ _CONTROL = 0
 
 
 class EndServer:
-    """The server as its parent uses it, to start ends; a context manager.
+    """The parent's side of the server, which starts ends; a context manager.
 
-    It is in a session of its own, so Ctrl-C reaches the parent alone.
+    The server is in its own process session, so Ctrl-C reaches the parent alone.
     """
 
     def __enter__(self) -> "EndServer":
@@ -94,21 +94,21 @@ class EndServer:
         inside: Inside = here,
         ports: Sequence[int] = (),
     ) -> RemoteEnd:
-        """Return an end in a new process, as soon as it is there.
+        """Start an end in a new process; return it once it is ready.
 
         Parameters
         ----------
         side, configuration, level, log
-            As of `jamlab.measure.connectivity.ends.end_here`.
+            As in `jamlab.measure.connectivity.ends.end_here`.
         inside : callable
-            What the process enters first.
+            Called first in the process, to enter its place.
         ports : sequence of int
-            Where its UDP sockets are, one after the other; by default the kernel draws.
+            Ports of its UDP sockets, in order; by default the kernel draws.
 
         Raises
         ------
         jamlab.process.child.ChildError
-            When the process cannot be started, or cannot enter.
+            When the process cannot be started, or cannot enter its place.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -122,27 +122,27 @@ class EndServer:
 
 
 def main() -> None:
-    """Fork a process for each request until the parent is gone; the server's entry."""
+    """Fork a process for each request until the parent ends; the server's entry point."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     control = socket.socket(fileno=_CONTROL)
-    gc.freeze()  # memory that no collection writes to stays shared with the forked processes
+    gc.freeze()  # keeps memory shared with the forked processes: a collection would write to it
     while True:
         request, fds, _, _ = socket.recv_fds(control, _MOST_BYTES, 1)
         if not request:
             return
         if os.fork() == 0:
             control.close()
-            _be_an_end(request, fds[0])
+            _run_end(request, fds[0])
         os.close(fds[0])
 
 
-def _be_an_end(request: bytes, connection: int) -> None:
-    """Be an end, and never return: nothing of the server is to be cleaned up here."""
+def _run_end(request: bytes, connection: int) -> None:
+    """Serve an end and exit without cleaning up, for the resources are the server's."""
     try:
-        *what, ports = pickle.loads(request)
-        there = socket.socket(fileno=connection)
+        *arguments, ports = pickle.loads(request)
+        parent = socket.socket(fileno=connection)
         with Runner(loop_factory=partial(PortLoop, ports)) as runner:
-            runner.run(serve_end(there, *what))
+            runner.run(serve_end(parent, *arguments))
     finally:
         os._exit(0)
 

@@ -1,7 +1,7 @@
-"""An end of an attempt whose agent is in another process, seen from the process of the attempt.
+"""A proxy of an attempt's end (caller or callee) whose ICE agent is in another process.
 
-What is said goes over a socket pair (`jamlab.measure.connectivity_on_kernel.end_messages`). When
-the process ends too early, or says what makes no sense, whoever waits for it is told why.
+Messages go over a socket pair (`jamlab.measure.connectivity_on_kernel.end_messages`). When the
+process ends too early or sends an invalid message, all pending calls raise the reason.
 """
 
 import asyncio
@@ -35,13 +35,13 @@ from jamlab.process.child import ChildError
 T = TypeVar("T")
 
 CLOSING_S = 10.0
-"""How long a process has to end by itself: a TURN server may be slow to free an allocation."""
+"""Time for a process to end by itself: a TURN server may be slow to free an allocation."""
 
 
 class RemoteEnd:
     """An `End` in another process; made by `opened`.
 
-    Its process ends with it: by `close`, and when this process is gone.
+    That process ends at `close`, and with this process.
     """
 
     def __init__(self, side: str, log: Log, reader: StreamReader, writer: StreamWriter) -> None:
@@ -56,21 +56,21 @@ class RemoteEnd:
 
     @classmethod
     async def opened(cls, connection: socket.socket, side: str, log: Log) -> "RemoteEnd":
-        """Return the end at the other end of a connection, as soon as it is ready.
+        """Return the end behind a connection, once it is ready.
 
         Parameters
         ----------
         connection : socket
-            Belongs to the end from now on.
+            Connection to the end's process; owned by the end from now on.
         side : str
             ``"caller"`` or ``"callee"``.
         log : Log
-            Told the end's states.
+            Receives the end's states.
 
         Raises
         ------
         jamlab.process.child.ChildError
-            When it cannot be made.
+            When the end cannot be made.
         """
         reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
         end = cls(side, log, reader, writer)
@@ -82,37 +82,37 @@ class RemoteEnd:
         return end
 
     async def offer(self) -> Any:
-        """Gather candidates and describe this end."""
+        """Gather candidates and return the offer."""
         return self._checked(unpacked, await self._ask("offer"))
 
     async def answer(self, offer: Any) -> Any:
-        """Gather candidates, describe this end and begin the checks."""
+        """Gather candidates, begin the connectivity checks and return the answer."""
         return self._checked(unpacked, await self._ask("answer", packed(offer)))
 
     async def accept(self, answer: Any) -> None:
-        """Begin the checks."""
+        """Take the answer and begin the connectivity checks."""
         await self._ask("accept", packed(answer))
 
     def connecting(self) -> "asyncio.Future[None]":
-        """Return what is done when this end is connected; fails with `AttemptError`."""
+        """Return a future that is done once this end is connected, or fails with `AttemptError`."""
         return asyncio.ensure_future(self._ask("connecting"))
 
     async def pair_count(self) -> int:
-        """Return how many candidate pairs there are (RFC 8445 §6.1.2)."""
+        """Return the number of candidate pairs in the checklist (RFC 8445 §6.1.2)."""
         return self._checked(partial(read, kind=int), await self._ask("pair_count"))
 
     async def selected_pair(self) -> tuple[Candidate, Candidate]:
-        """Return the local and the remote candidate, once connected."""
+        """Return the selected pair, local and remote, once connected."""
         return self._checked(pair, await self._ask("selected_pair"))
 
     async def close(self) -> None:
-        """End the process; whoever still waits for it is told that it has ended."""
+        """End the process; pending calls raise `ChildError`."""
         try:
             async with asyncio.timeout(CLOSING_S):
                 await self._ask("close")
                 await asyncio.wait((self._listening,))
         except (ChildError, TimeoutError):
-            pass  # it ends when it sees that we are gone
+            pass  # it ends once the connection is closed
         finally:
             self._writer.close()
             await asyncio.wait((self._listening,))
@@ -132,15 +132,15 @@ class RemoteEnd:
         fault = "ended in the middle of an attempt"
         try:
             with contextlib.suppress(ConnectionError):
-                while said := await reader.readline():
-                    self._hear(said)
+                while received := await reader.readline():
+                    self._take(received)
         except ValueError as error:
-            fault = f"made no sense: {error}"
-        finally:  # also when it is cancelled: nobody is to wait for what is not listened to
+            fault = f"sent an invalid message: {error}"
+        finally:  # also after cancelling: a pending call would wait for ever
             self._lose(self._fault or fault)
 
-    def _hear(self, said: bytes) -> None:
-        match message(said):
+    def _take(self, received: bytes) -> None:
+        match message(received):
             case Ready():
                 _settle(self._ready, None)
             case State(time_s, kind, state):
@@ -161,7 +161,7 @@ class RemoteEnd:
         try:
             return reader(result)
         except ValueError as error:
-            self._fault = f"made no sense: {error}"
+            self._fault = f"sent an invalid message: {error}"
             raise self._error() from None
 
     def _error(self) -> ChildError:
@@ -169,7 +169,7 @@ class RemoteEnd:
 
 
 def _settle(waiting: "Future[Any] | None", result: Any) -> None:
-    """Give a future its result or its exception, unless nobody waits for it any more."""
+    """Set a future's result or exception, unless it is done or no longer pending."""
     if waiting is None or waiting.done():
         return
     if isinstance(result, Exception):

@@ -1,7 +1,7 @@
-"""A run in a process of its own, so that nothing a notebook does can make it late.
+"""A latency run in a worker process, which a busy notebook does not delay.
 
 The worker is this module as a child process (`jamlab.measure.processes.run_worker`): it receives a
-plan, says how far it is, and leaves a record in a folder.
+plan, reports its progress, and leaves a record in a folder.
 """
 
 import shutil
@@ -23,27 +23,27 @@ async def measure_in_worker(
     progress: Progress = lambda *_: None,
     outdated: Iterable[Path] = (),
 ) -> LatencyRecord:
-    """Run a plan in a worker process and read the record it leaves.
+    """Run a plan in a worker process and return its record.
 
     Parameters
     ----------
     plan : LatencyPlan
-        What to do.
+        The plan of the run.
     folder : Path
-        Where the record goes.
+        Folder of the record.
     progress : callable
-        Told how far it is, several times a second.
+        Called several times a second.
     outdated : iterable of Path
-        Folders that belong to an earlier record: removed once this one is measured, before it is
-        there, so that nobody ever finds both.
+        Folders of an earlier record. They are removed after the measurement and before the new
+        record is saved, so that the two never exist together.
 
     Raises
     ------
     MeasurementError
-        When nothing can be kept in that folder, or this machine does not reach itself, before
-        anything is measured.
+        Before the measurement, when the folder cannot be made or this machine does not reach
+        itself.
     jamlab.process.child.ChildError
-        When the worker fails, with the last line it wrote.
+        When the worker fails, with the last line of its output.
     RecordError
         When the record cannot be written.
     """
@@ -61,12 +61,12 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        fault = f"no record can be kept in {folder} ({error.strerror}): choose another folder"
+        fault = f"the folder {folder} cannot be made ({error.strerror}): choose another folder"
         raise MeasurementError(fault) from None
 
 
 def main() -> None:
-    """Measure as the parent says; the worker process' entry."""
+    """Run the parent's plan; the entry point of the worker process."""
     with ending_with_parent():
         plan, folder = receive()
         record = run_precisely(measure_latency(LatencyPlan(**plan), report))

@@ -1,12 +1,12 @@
-"""What participants tell each other to measure a mesh: a request, and a report in answer.
+"""Messages of a mesh measurement: a request, and a report in answer.
 
-Who measures asks every member to take part (`MeshRequest`), each then plays its own voice's clicks,
-listens for the others', and answers with what it emitted and heard (`MeshReport`), or that it is
-busy. All of it comes from other machines, so it is checked here, field by field: what is not as
-described is one `MalformedReportError`, whatever it is.
+The measuring participant asks all participants to take part (`MeshRequest`). Each plays the clicks
+of its own voice, listens for the others', and answers with its readings (`MeshReport`), or that it
+is busy. The messages come from other machines, so every field is checked here: any fault raises
+`MalformedReportError`.
 
-On the wire both are JSON objects with a ``kind`` (`REQUEST`, `REPORT`, `BUSY`) and the request's
-``token``. Times are seconds of the teller's clock, counted from ``began_s`` where there are many.
+Both are JSON objects with a ``kind`` (`REQUEST`, `REPORT`, `BUSY`) and the request's ``token``.
+Times are seconds by the sender's clock; lists of times count from ``began_s``.
 """
 
 import math
@@ -26,19 +26,19 @@ from jamlab.signaling.messages import is_name
 REQUEST, REPORT, BUSY = "mesh request", "mesh report", "mesh busy"
 
 LEAD_S = 1.0
-"""From the start of a performance to its first click."""
+"""Time from the start of a performance to its first click."""
 MAX_CLICKS = 200
-"""Clicks of a voice; below the number after which identities return."""
+"""Most clicks of a voice; below the number after which the clicks' identities repeat."""
 MAX_CLICKING_S = 30.0
-"""How long anybody can be asked to click."""
+"""Longest time that a request may ask for."""
 MAX_ARRIVALS = 200
-"""Packets of a peer in a report."""
+"""Most packets of a peer in a report."""
 
 _DECIMALS = 7
 
 Token: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,128}\Z")]
 Since: TypeAlias = Annotated[float, Meta(ge=-300, le=300)]
-"""Seconds since a performance began, by the clock of the participant who tells."""
+"""Seconds since the start of a performance, by the sender's clock."""
 Timestamp: TypeAlias = Annotated[int, Meta(ge=0, lt=RTP_TIMESTAMPS)]
 """An RTP timestamp."""
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
@@ -47,27 +47,27 @@ Frames: TypeAlias = Annotated[int, Meta(ge=0, le=SAMPLE_RATE)]
 
 
 class MalformedReportError(ValueError):
-    """A request or report that is not as described here."""
+    """A request or report does not have its form; the message names the field."""
 
 
 class MeshRequest(Struct, frozen=True, tag_field="kind", tag=REQUEST):
-    """What everybody is asked to do.
+    """A request to all participants to play clicks and to report.
 
     Parameters
     ----------
     token : str
-        Which measurement it is.
+        Identifies the measurement.
     bpm : float
         Tempo of the clicks, 30 to 600.
     clicks : int
-        How many of them, 3 to `MAX_CLICKS`, in at most `MAX_CLICKING_S`.
+        Number of clicks, 3 to `MAX_CLICKS`, in at most `MAX_CLICKING_S`.
     voices : mapping
-        Everybody's voice, by name: 2 to 32 participants.
+        The voices by the participants' names: 2 to 32.
 
     Raises
     ------
     PlanError
-        Names the parameter and its range.
+        When a parameter is out of its range; names both.
     """
 
     token: Token
@@ -81,17 +81,17 @@ class MeshRequest(Struct, frozen=True, tag_field="kind", tag=REQUEST):
         _check_range("seconds of clicks", self.clicks * 60 / self.bpm, 0.0, MAX_CLICKING_S)
         _check_range("number of participants", len(self.voices), 2, VOICES)
         if set(self.voices.values()) != set(range(len(self.voices))):
-            raise PlanError("everybody has a voice of its own, numbered from 0")
+            raise PlanError("field 'voices': number the voices from 0, one for each participant")
         if not all(map(is_name, self.voices)):
-            raise PlanError("field 'voices' has a name that nobody can have")
+            raise PlanError("field 'voices' has a name that is not valid for a participant")
 
     @property
     def lasts_s(self) -> float:
-        """Seconds from a performance's start until its last click has sounded."""
+        """Seconds from the start of a performance to the end of its last click."""
         return LEAD_S + (self.clicks + 1) * 60 / self.bpm
 
     def metronome(self, name: str) -> Metronome:
-        """Return a participant's metronome; beats are spread so that not all sound at once."""
+        """Return a participant's metronome; the participants' beats are spread over an interval."""
         later_s = self.voices[name] / len(self.voices) * 60 / self.bpm
         return Metronome(self.bpm, self.voices[name], first_s=LEAD_S + later_s)
 
@@ -110,20 +110,20 @@ class MeshRequest(Struct, frozen=True, tag_field="kind", tag=REQUEST):
 
 
 class Hearing(Struct, frozen=True):
-    """What one participant noted of another; made by `since`.
+    """One participant's readings of another; made by `since`.
 
     Parameters
     ----------
     heard : tuple of float or None
-        When each click was heard; None for those that were not.
+        Time at which each click was heard; None for clicks that were not.
     confidences : tuple of float
-        Correlation coefficient of each, 0 to 1.
+        Correlation coefficient of each click, 0 to 1.
     arrivals : tuple
-        Packets of the other's: RTP timestamp, and when it had come.
+        Packets of the other participant: RTP timestamp and time of arrival.
     origin : int, optional
-        RTP timestamp, on our own stream to the other, of the frame our card captured at `began_s`.
+        RTP timestamp, in our own stream to the other, of the frame our card captured at `began_s`.
     played_frames, concealed_frames : int
-        What became of the other's sound while clicks were played.
+        Frames of the other's sound during the clicks.
     """
 
     heard: tuple[Since | None, ...]
@@ -141,55 +141,55 @@ class Hearing(Struct, frozen=True):
         arrivals: Iterable[tuple[int, float]],
         **figures: Any,
     ) -> "Hearing":
-        """Count times from a performance's start, in steps that are worth sending.
+        """Return readings whose times count from the start of a performance, rounded for sending.
 
         Parameters
         ----------
         began_s : float
-            When it was, by the same clock as all other times.
+            Start of the performance, by the same clock as all other times.
         clicks : iterable of (float, float)
-            When each was heard, NaN when it was not, and its correlation coefficient.
+            Time at which each click was heard, NaN if it was not, and its correlation coefficient.
         arrivals : iterable of (int, float)
-            RTP timestamps of packets, and when they had come.
+            RTP timestamps of packets, and their times of arrival.
         **figures
-            The others, as above.
+            The remaining parameters, as above.
         """
 
         def after(at_s: float) -> float:
             return round(float(at_s) - began_s, _DECIMALS)
 
-        told = [(None if math.isnan(at_s) else after(at_s), share) for at_s, share in clicks]
+        readings = [(None if math.isnan(at_s) else after(at_s), share) for at_s, share in clicks]
         return cls(
-            heard=tuple(heard for heard, _ in told),
-            confidences=tuple(round(float(share), 3) for _, share in told),
+            heard=tuple(heard for heard, _ in readings),
+            confidences=tuple(round(float(share), 3) for _, share in readings),
             arrivals=tuple((timestamp, after(at_s)) for timestamp, at_s in arrivals),
             **figures,
         )
 
 
 class MeshReport(Struct, frozen=True, tag_field="kind", tag=REPORT):
-    """What one participant emitted and heard.
+    """One participant's report: its clock, its card, and its readings of the others.
 
     Parameters
     ----------
     token : str
-        Which request it answers.
+        Token of the request.
     began_s : float
-        When its card's frame 0 of the performance was captured and played, by its own clock.
+        Time at which its card captured and played frame 0 of the performance, by its own clock.
     frame_s : float
-        How long its card's frames last by that clock, in seconds.
+        Duration of its card's frames by that clock.
     clock_error_s : float
-        How far its clock can be from its machine's wall clock.
+        Largest difference between its clock and its machine's wall clock.
     packet_frames : int
         Length of its Opus frames: no packet is sent before its last sample is captured.
     sending_frames, playing_frames : int
-        The least its codec and card add to a path that begins, and to one that ends, with it.
+        The least delay that its codec and card add to a path from it, and to a path to it.
     card_blocks, card_underruns : int
-        Blocks its card played, and those that came too late.
+        Blocks that its card played, and blocks that came too late.
     lag_p99_ms : float
-        Its event loop's lag, 99th percentile.
+        99th percentile of its event loop's lag.
     hearings : mapping
-        What it noted of each of the others, by name.
+        Its readings of each of the others, by name.
     """
 
     token: Token
@@ -217,7 +217,9 @@ class MeshReport(Struct, frozen=True, tag_field="kind", tag=REPORT):
         except FieldError as error:
             raise MalformedReportError(str(error)) from None
         if not set(report.hearings) <= set(request.voices):
-            raise MalformedReportError("field 'hearings' has somebody who was not asked")
+            raise MalformedReportError(
+                "field 'hearings' has a participant that is not in the request"
+            )
         for hearing in report.hearings.values():
             if not len(hearing.heard) == len(hearing.confidences) == request.clicks:
                 raise MalformedReportError(
@@ -227,7 +229,7 @@ class MeshReport(Struct, frozen=True, tag_field="kind", tag=REPORT):
 
 
 def busy(token: str) -> dict[str, Any]:
-    """Return the answer of somebody who cannot take part now."""
+    """Return the answer of a participant that cannot take part now."""
     return {"kind": BUSY, "token": token}
 
 

@@ -1,4 +1,4 @@
-"""Who a player is, over the wire; at work it is seen in `test_kernel_latency`."""
+"""The task of a player over the wire; `test_kernel` runs players."""
 
 import json
 

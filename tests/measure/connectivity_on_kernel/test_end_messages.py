@@ -1,4 +1,4 @@
-"""What ends say to each other comes back as it was; rubbish is refused in a sentence."""
+"""Messages of ends over the wire, and a sentence for invalid ones."""
 
 import contextlib
 import json
@@ -107,7 +107,7 @@ class TestRubbish:
         ],
     )
     def test_is_quoted_but_not_at_length(self, said):
-        with pytest.raises(ValueError, match="it said") as refused:
+        with pytest.raises(ValueError, match="it sent") as refused:
             message(said)
         assert len(str(refused.value)) < 400
 

@@ -1,4 +1,4 @@
-"""Sockets of a `PortLoop`, aioice's too, and what coturn says to who has somebody else's port."""
+"""Ports of a `PortLoop`'s sockets, aioice's too, and coturn's answer to a used port."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Attempts whose ends are in processes of their own: on loopback, and when a process goes wrong."""
+"""Attempts whose ends are in other processes: on loopback, and with a faulty process."""
 
 import asyncio
 import json

@@ -34,7 +34,7 @@ async def test_where_nothing_can_be_kept_nothing_is_measured(tmp_path, below):
     blocked.write_text("a file where the folder should be")
     told = []
     with pytest.raises(
-        MeasurementError, match=r"no record can be kept in .*file.*: choose another"
+        MeasurementError, match=r"the folder .*file.* cannot be made .*: choose another"
     ):
         await measure_in_worker(LatencyPlan(), blocked / below, lambda *said: told.append(said))
     assert told == []

@@ -1,4 +1,4 @@
-"""Requests and reports survive the wire, and anything else is one sentence."""
+"""Requests and reports over the wire, and a sentence for any other data."""
 
 import copy
 import json
@@ -137,7 +137,7 @@ def test_a_request_beyond_its_limits(bpm, clicks, everybody, complaint):
 
 @pytest.mark.parametrize("voices", [{"a": 0, "b": 0}, {"a": 1, "b": 2}, {"a": -1, "b": 0}])
 def test_two_never_share_a_voice(voices):
-    with pytest.raises(PlanError, match="a voice of its own"):
+    with pytest.raises(PlanError, match="number the voices from 0, one for each participant"):
         MeshRequest("0", 480.0, 24, voices)
 
 
@@ -258,13 +258,13 @@ def test_a_wrong_field_is_named(path, value, complaint):
 def test_a_participant_who_was_not_asked():
     data = sent(REPORT)
     data["hearings"]["stranger"] = data["hearings"]["ben"]
-    with pytest.raises(MalformedReportError, match="somebody who was not asked"):
+    with pytest.raises(MalformedReportError, match="a participant that is not in the request"):
         MeshReport.from_data(data, REQUEST)
 
 
 def test_a_name_nobody_can_have():
     data = sent(REQUEST) | {"voices": {"ada": 0, "\n": 1}}
-    with pytest.raises(MalformedReportError, match="a name that nobody can have"):
+    with pytest.raises(MalformedReportError, match="a name that is not valid for a participant"):
         MeshRequest.from_data(data)
 
 
