@@ -1,1 +1,1 @@
-"""Benchmarks: bars that hold or do not, measured side by side in one run."""
+"""Benchmarks: measured values against limits (bars), with comparisons in the same run."""

@@ -1,7 +1,7 @@
 """A benchmark's rows: measured values against their bars, printed and written as JSON.
 
-A bar is a count, a share, or a ratio to work of known size in the same run (`bench.calibration`),
-so that it means the same on every machine. Times and rates are rows without one.
+A bar limits a count, a share, or a ratio to work of known size in the same run
+(`bench.calibration`), so that it holds for every machine. Times and rates are rows without a bar.
 """
 
 import json
@@ -22,7 +22,7 @@ _COMPARE = {"≤": operator.le, "<": operator.lt, "≥": operator.ge}
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure: the median over the runs, and whether it meets its bar, where it has one."""
+    """A row: the median over the runs, and whether it meets its bar, if it has one."""
 
     name: str
     value: float
@@ -33,13 +33,13 @@ class Bar:
 
 
 def bar(name: str, runs: list[float], unit: str, sign: str, limit: float) -> Bar:
-    """Judge the median of several runs; a bar that does not hold is a row like any other."""
+    """Return a row with a bar on the median of several runs; a missed bar raises nothing."""
     value = statistics.median(runs)
     return Bar(name, value, unit, f"{sign} {limit:g}", _COMPARE[sign](value, limit), runs)
 
 
 def figure(name: str, runs: list[float], unit: str) -> Bar:
-    """Tell the median of several runs without judging it."""
+    """Return a row with the median of several runs, without a bar."""
     return Bar(name, statistics.median(runs), unit, "", None, runs)
 
 
@@ -51,7 +51,7 @@ def _told(runs: list[float]) -> str:
 
 
 def publish(bars: list[Bar], path: Path) -> int:
-    """Print the table, write the JSON; returns how many bars do not hold."""
+    """Print the table and write the JSON; return the number of missed bars."""
     words = {True: "[green]yes[/]", False: "[bold red]NO[/]", None: ""}
     table = Table("bar", "value", "target", "holds", "runs", title=path.stem)
     for row in bars:

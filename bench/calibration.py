@@ -1,9 +1,9 @@
-"""Work of known size, so that a bar means the same on a slow machine as on a fast or a busy one.
+"""Reference work of known size, which makes bars independent of a machine's speed and load.
 
-A time or a rate tells as much of the machine, and of what else it does, as of the code. So each is
-divided by what known work took in the same run, before it and after it: the same done by unmodified
-aioice or aiortc on real sockets where there is such a thing, and `work` where there is none. The
-figures that were divided are printed beside the ratios, without a bar.
+A time or a rate depends as much on the machine and its load as on the code. So each is divided by
+the time of reference work in the same run, before it and after it: the same task with unmodified
+aioice or aiortc on real sockets where that exists, otherwise `work`. The undivided figures are
+printed next to the ratios, without a bar.
 """
 
 import json
@@ -18,10 +18,10 @@ REPEATED = 5
 
 
 def work():
-    """Do one unit of work: half of its time in the interpreter, half in numpy, as a jam spends it.
+    """Do one unit of work, with half of its time in the interpreter and half in numpy, like a jam.
 
-    The interpreter parses and sorts; numpy has blocks of 64 stereo frames, where calls cost more
-    than numbers, and now and then a long spectrum.
+    The interpreter parses and sorts; numpy adds blocks of 64 stereo frames, where the calls cost
+    more than the arithmetic, and computes some long spectra.
     """
     message = json.dumps([{"type": "candidate", "port": port} for port in range(40)])
     for turn in range(600):
@@ -39,7 +39,7 @@ def work():
 
 
 def work_s(clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return what a unit of work takes here and now in seconds, the median of several."""
+    """Return the seconds that a unit of work takes now, the median of several."""
     return statistics.median(_timed(clock) for _ in range(REPEATED))
 
 
@@ -51,11 +51,11 @@ def _timed(clock):
 
 @dataclass
 class Compared:
-    """What was measured in several runs, and what known work took around each of them."""
+    """Measured figures of several runs, and figures of known work around each of them."""
 
     measured: list[float] = field(default_factory=list)
     known: list[float] = field(default_factory=list)
-    """One more than was measured: before the first, between any two, after the last."""
+    """One more than `measured`: before the first, between any two, after the last."""
 
     @property
     def ratios(self) -> list[float]:
@@ -67,7 +67,7 @@ class Compared:
 
 
 def alternated(measure: Callable[[], float], known: Callable[[], float], runs: int) -> Compared:
-    """Measure several times, with known work before, between and after."""
+    """Measure several times, with known work before, between and after the measurements."""
     compared = Compared(known=[known()])
     for _ in range(runs):
         compared.measured.append(measure())

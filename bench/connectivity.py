@@ -1,8 +1,8 @@
-"""``make bench-connectivity``: what the simulated internet costs beside the same in the real world.
+"""``make bench-connectivity``: CPU cost of the simulated networks, relative to real sockets.
 
-An attempt is set beside one by unmodified aioice or aiortc on this machine's sockets, a jam beside
-the same jam there, calls on virtual time beside the same calls on real time: all by the CPU time of
-its processes, for what others take is not ours.
+An attempt is compared with one by unmodified aioice or aiortc on this machine's sockets, a jam with
+the same jam there, calls on virtual time with the same calls on real time. All figures are CPU
+times of the bench's own processes, so that other processes do not count.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ CONFIGURATIONS = len(embedded_configurations())
 
 
 def simulated_attempt_s(level, calls, configuration):
-    """Return seconds of CPU an attempt takes on the simulated internet."""
+    """Return the CPU seconds of an attempt on the simulated networks."""
     population = load_population("nat_population")
     whole = Chunk(population, (configuration,), SEED, 0, calls, level, DEADLINE_S)
     began_s = time.process_time()
@@ -54,15 +54,15 @@ def simulated_attempt_s(level, calls, configuration):
 
 
 def real_attempt_s(level):
-    """Return seconds of CPU an attempt takes on this machine's sockets.
+    """Return the CPU seconds of an attempt on this machine's sockets.
 
-    It is on the loopback, whatever network the machine is on, so that the work is of one size.
+    It uses the loopback alone, so that the work has the same size on any network.
     """
 
     async def attempts():
         for _ in range(REAL_ATTEMPTS[level]):
             made = await attempt(HOST_ONLY, level=level, signalling_s=0.0)
-            assert made.stage == "", f"nothing connects on this machine: {made.stage}"
+            assert made.stage == "", f"an attempt failed on this machine's loopback: {made.stage}"
 
     with mock.patch("aioice.ice.get_host_addresses", return_value=["127.0.0.1"]):
         began_s = time.process_time()
@@ -71,15 +71,16 @@ def real_attempt_s(level):
 
 
 async def try_all(calls, configuration):
-    """Try calls side by side; returns how long each took, in seconds of the loop's clock."""
+    """Try calls at the same time; return the duration of each, in seconds of the loop's clock."""
     tried = await asyncio.gather(*(try_call(call, configuration) for call in calls))
     return [attempt.observed_s for attempt in tried]
 
 
 def real_time(configuration):
-    """Try a sample of calls on real time, side by side, and on virtual time, one after the other.
+    """Try a sample of calls on real time, all at once, and on virtual time, one after the other.
 
-    Returns the virtual ones' CPU time over the real ones', and over the time the real ones last.
+    Return the CPU time on virtual time over that on real time, and the duration on real time over
+    the CPU time on virtual time.
     """
     population = load_population("nat_population")
     calls = [Call.drawn(population, SEED, number) for number in range(REAL_CALLS)]
@@ -95,16 +96,16 @@ def real_time(configuration):
 
 
 def campaign_in_a_process(calls):
-    """Run a campaign in a process of its own.
+    """Run a campaign in another process.
 
-    Returns wall seconds, seconds of CPU of all its processes, and the largest one's memory in MB.
+    Return wall seconds, CPU seconds of all its processes, and the largest process' memory in MB.
     """
     began_s, spent_s = time.perf_counter(), children_s()
     script = f"from bench.connectivity import campaign_and_memory; campaign_and_memory({calls})"
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     ).stdout
-    return time.perf_counter() - began_s, children_s() - spent_s, float(told.split()[-1])
+    return time.perf_counter() - began_s, children_s() - spent_s, float(output.split()[-1])
 
 
 def children_s():
@@ -125,14 +126,14 @@ def jam_plan():
 
 
 def simulated_jam_s():
-    """Return seconds of CPU that a jam of four costs on virtual time, its search included."""
+    """Return the CPU seconds of a jam of four on virtual time, including the search for clicks."""
     began_s = time.process_time()
     measure_on("same city", jam_plan(), SEED)
     return time.process_time() - began_s
 
 
 def real_jam_s():
-    """Return what the same jam costs in real time, on this machine's sockets, late for nothing."""
+    """Return the CPU seconds of the same jam on real time, on sockets, with real-time priority."""
     began_s = time.process_time()
     with real_time_priority():
         run_precisely(measure_latency(jam_plan()))

@@ -1,9 +1,9 @@
-"""``make bench-coverage``: how often the interval of a 95th percentile has the true one in it.
+"""``make bench-coverage``: coverage of the confidence interval of a 95th percentile.
 
-The delays are drawn from processes whose 95th percentile is known, as a run of `LatencyPlan` would
-read them: in several sessions, and, beside it, as many seconds of one session in one go. An
-interval of 95 % that keeps its word covers the truth in 95 of 100 runs. Also the worst of thirty
-paths, and a share of concealed sound that is another in every session.
+The delays are drawn from random processes with a known 95th percentile, in the form of a run of
+`LatencyPlan`: in several sessions and, for comparison, in a single one. A correct interval of 95 %
+covers the true percentile in 95 of 100 runs. Also measured: the worst of thirty paths, and a share
+of concealed sound that differs between sessions.
 """
 
 import sys
@@ -21,14 +21,14 @@ from jamlab.measure.statistics import Estimate, p95, share_of_sessions, worst_of
 TRIALS = 400
 PATHS = 30
 NOISE = 0.1
-"""Standard deviation of single clicks about a level whose own is 1."""
+"""Standard deviation of single clicks around a level with standard deviation 1."""
 _BURN_IN_S = 20.0
 _REDRAWN_S = 2.0, 5.0
 
 
 @dataclass(frozen=True)
 class Process:
-    """Delays of one session: ``draw(rng, seconds, clicks per second)``, and their percentile."""
+    """Delays of a session, ``draw(rng, seconds, clicks per second)``, and their true percentile."""
 
     name: str
     draw: Callable[[np.random.Generator, float, float], np.ndarray]
@@ -56,7 +56,7 @@ def independent(rng, seconds, rate):
 
 
 def autoregressive(correlation):
-    """Return a process in which each click's delay is like the last one's."""
+    """Return a process in which consecutive delays are correlated."""
 
     def draw(rng, seconds, rate):
         found = rng.standard_normal(round(seconds * rate))
@@ -69,7 +69,7 @@ def autoregressive(correlation):
 
 
 def redrawn(level):
-    """Return a process whose level is another every 2 to 5 seconds; sessions begin anywhere."""
+    """Return a process with a new level every 2 to 5 seconds; sessions begin at any phase."""
 
     def draw(rng, seconds, rate):
         times_s = _BURN_IN_S + np.arange(round(seconds * rate)) / rate
@@ -81,7 +81,7 @@ def redrawn(level):
 
 
 def per_session(level):
-    """Return a process whose level is another in every session, and stays."""
+    """Return a process with a new level in every session."""
     return lambda rng, seconds, rate: (
         level(rng, 1) + NOISE * rng.standard_normal(round(seconds * rate))
     )
@@ -92,7 +92,7 @@ def spreads(rng, seconds, rate):
 
 
 def _percentile(draw_one, count=2_000_000):
-    """Return the 95th percentile of so many draws: the third digit may be off by one."""
+    """Return the 95th percentile of many draws, accurate to one in the third digit."""
     return float(np.quantile(draw_one(np.random.default_rng(0), count), 0.95))
 
 
@@ -111,7 +111,7 @@ PROCESSES = (
     *(Process(f"per session, {n}", per_session(v), _of_levels(v)) for n, v in LEVELS.items()),
     Process("spread per session, exponential", spreads, _SPREAD),
 )
-"""What delays may do."""
+"""The processes of delays to try."""
 
 
 def estimated(
@@ -129,19 +129,19 @@ def covers(estimate: Estimate, truth: float) -> bool:
 
 
 def coverage(process: Process, plan: LatencyPlan, trials: int, seed: int = 1) -> list[Estimate]:
-    """Return the estimates of so many runs."""
+    """Return the estimates of `trials` runs."""
     rng = np.random.default_rng(seed)
     return [estimated(process, plan, rng) for _ in range(trials)]
 
 
 def worst_path(plan: LatencyPlan, rng: np.random.Generator) -> Estimate:
-    """Estimate the worst of `PATHS` paths that are all alike, so that chance has the most room."""
+    """Estimate the worst of `PATHS` equal paths, the case in which chance has the most effect."""
     process = PROCESSES[0]
     return worst_of([estimated(process, plan, rng, PATHS) for _ in range(PATHS)])
 
 
 def concealed(plan: LatencyPlan, rng: np.random.Generator) -> Estimate:
-    """Estimate a share of 0.5 %, on average, that is exponential between sessions."""
+    """Estimate a concealed share with mean 0.5 %, exponentially distributed between sessions."""
     packets = round(400 * plan.duration_s / plan.sessions)
     shares = 0.005 * rng.standard_exponential(plan.sessions)
     lost = rng.binomial(packets, np.minimum(shares, 1.0))

@@ -1,7 +1,7 @@
-"""``make bench-devices``: real sound cards on JACK without hardware: what they lose, and how late.
+"""``make bench-devices``: losses and latency of sound cards on JACK, without hardware.
 
-The server runs in real time, as a musician's does, where the machine allows it. What is judged is
-the time in which the machine itself was still; what was lost in the rest is printed (`bench.duo`).
+The server has real-time priority, as on a participant's machine, where that is allowed. The bars
+apply to the time without standstills of the machine; losses in the rest are printed (`bench.duo`).
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from tests.audio.jack import DEVICE, jack, real_time_allowed
 
 PLAYED_S = 300.0
-"""How long a session is played at each period."""
+"""Duration of a session at each period."""
 COMPUTED_S = 30.0
-"""And beside a thread that computes."""
+"""Duration of a session next to a thread that computes."""
 CLICKS = 100
 
 
 def spread_of_a_loopback(period):
-    """Return by how many frames 100 clicks through one loop differ at most."""
+    """Return the largest difference of 100 clicks through one loopback, in frames."""
     device = ["--device", "--microphone", "allow", "--json"]
     device += ["--input", DEVICE, "--output", DEVICE]
     blocks = "--block-frames", str(period), "--clicks", str(CLICKS)
@@ -38,12 +38,12 @@ def spread_of_a_loopback(period):
             text=True,
         )
         server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_0"))
-        told, _ = process.communicate()
-    return json.loads(told)[0]["spread_frames"]
+        output, _ = process.communicate()
+    return json.loads(output)[0]["spread_frames"]
 
 
 async def lost_in_a_session(period, seconds, *options):
-    """Play with the meters running; returns the losses while the machine was still, and others."""
+    """Play with running meters; return the losses without and with standstills."""
     with jack(period, real_time=real_time_allowed()) as server:
         async with duo(server, period, "--meters", *options) as musicians:
             await asyncio.sleep(SETTLES_S)
@@ -51,34 +51,37 @@ async def lost_in_a_session(period, seconds, *options):
 
 
 def played(period, seconds, *options):
-    """Return what was lost while the machine was still, and while it was not; prints both."""
+    """Return the losses without and with standstills of the machine; print both."""
     where = " ".join([f"at {period} frames", *options])
     print(f"a session of {seconds:g} s {where}", file=sys.stderr)
     still, disturbed = asyncio.run(lost_in_a_session(period, seconds, *options))
-    print(f"{where}, while the machine was still: {still}")
-    print(f"{where}, while it was not: {disturbed}")
+    print(f"{where}, without standstills of the machine: {still}")
+    print(f"{where}, with standstills: {disturbed}")
     if still.seconds < seconds:
-        print(f"{where} the machine was still for {still.seconds:g} s only")
+        print(f"{where}: only {still.seconds:g} s without standstills")
     return still, disturbed
 
 
 def bars_of_a_session(period, most_ppm):
-    """Judge what is lost of the server's periods, by both together, in parts per million."""
+    """Return the bars on both participants' losses, in parts per million of the periods."""
     still, _ = played(period, PLAYED_S)
     periods = still.seconds * SAMPLE_RATE / period or math.nan
     return [
-        bar(f"{what} of periods of {period} frames", [1e6 * number / periods], "ppm", "≤", most_ppm)
-        for what, number in (("blocks lost", still.blocks), ("driver's xruns", still.xruns))
+        bar(f"{kind} of periods of {period} frames", [1e6 * number / periods], "ppm", "≤", most_ppm)
+        for kind, number in (("blocks lost", still.blocks), ("driver's xruns", still.xruns))
     ]
 
 
 def bar_beside_a_thread(period):
-    """Of all the time, since a busy processor of a virtual machine is hardly ever left alone."""
+    """Return the bar on losses next to a thread that computes.
+
+    All the time counts, since a busy virtual machine has hardly any time without standstills.
+    """
     both = played(period, COMPUTED_S, "--computes")
     blocks = 2 * sum(losses.seconds for losses in both) * SAMPLE_RATE / period
     share = sum(losses.blocks for losses in both) / blocks
-    what = f"blocks lost at {period} frames beside a thread that computes"
-    return bar(what, [100 * share], "%", "≤", 0.1)
+    name = f"blocks lost at {period} frames next to a thread that computes"
+    return bar(name, [100 * share], "%", "≤", 0.1)
 
 
 def main():

@@ -1,10 +1,11 @@
-"""Two musicians with a real sound card each, in processes of their own, who hear each other.
+"""Two participants with a real sound card each, in separate processes, who hear each other.
 
-What they lose is counted in windows of time, and each window is told apart by whether the machine
-itself stood still in it or in the one before: a thread of the highest priority was woken late
-(`bench.stillness`), or a JACK server beside, of half the period, whose two clients are written in C
-and do next to nothing, told of an xrun. Standstills too short for the first add up within a block:
-its driver is woken late, then a client, and another has half its time taken while it runs.
+Their losses are counted in windows of time, separately for windows with and without a standstill
+of the machine in the window or in the one before. A standstill has happened when a thread of the
+highest priority was woken late (`bench.stillness`), or when a second JACK server, with half the
+period and two nearly idle clients in C, reported an xrun. The second test finds standstills that
+are too short for the first and add up within a block: of its driver, of a client, of the next
+client.
 """
 
 import asyncio
@@ -20,17 +21,17 @@ from jamlab.signaling.hub.server import Hub
 from tests.audio.jack import NAME, jack, real_time_allowed
 
 SETTLES_S = 5.0
-"""From connected to as it stays: the first seconds' packets say how long later ones must wait."""
+"""Time after connecting in which the playout buffers settle."""
 WINDOW_S = 2.0
 STANDSTILL_S = 64 / SAMPLE_RATE
-"""What counts as one: a loop has 2 ms at least (`jamlab.audio.thread_bridge`), and needs the
+"""Shortest standstill: a loop has at least 2 ms (`jamlab.audio.thread_bridge`), and needs the
 rest."""
 PATIENCE = 3
-"""How many times the time that is wanted may pass until a machine was still for so long."""
+"""Longest run, as a multiple of the wanted time without standstills."""
 
 
 class Musician:
-    """`bench.musician` at work."""
+    """The parent's side of a `bench.musician` process."""
 
     def __init__(self, process):
         self._process = process
@@ -39,7 +40,7 @@ class Musician:
         return (await self._process.stdout.readline()).decode().strip()
 
     async def counts(self):
-        """Let it count; returns what it says."""
+        """Return the process' present counts."""
         self._process.stdin.write(b"\n")
         return json.loads(await self.line())
 
@@ -50,7 +51,7 @@ class Musician:
 
 @asynccontextmanager
 async def duo(server, period, *options):
-    """Two musicians with a card each who hear each other; yields both."""
+    """Start two participants with a card each who hear each other; yield both."""
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(Hub())
         musicians = []
@@ -71,7 +72,7 @@ async def duo(server, period, *options):
 
 @contextmanager
 def idle(period):
-    """Have a JACK server of half a period, with two clients that do next to nothing; yields it."""
+    """Run a JACK server of half the period with two nearly idle clients; yield it."""
     with jack(period // 2, real_time=real_time_allowed(), name=f"{NAME}-idle") as server:
         command = "jack_iodelay"
         clients = [
@@ -88,18 +89,18 @@ def idle(period):
 
 @dataclass
 class Losses:
-    """What both have lost in some time."""
+    """Losses of both participants in some time."""
 
     seconds: float = 0.0
     blocks: int = 0
-    """That the loop did not get or give in time: under- and overruns of the card."""
+    """Underruns and overruns of the cards: blocks for which the loop was late."""
     xruns: int = 0
-    """That the card's driver has reported; JACK tells every client of each."""
+    """Xruns of the card's driver; JACK reports each to every client."""
     concealed_frames: int = 0
     lines: int = 0
-    """Of the server's log about xruns, one for each client that was late and one for itself."""
+    """Lines about xruns in the server's log: one for each late client, one for the server."""
     idle_lines: int = 0
-    """Of the log of the server beside, which tells of shorter ones."""
+    """Lines about xruns in the second server's log, which has shorter ones, too."""
     standstills: int = 0
     longest_ms: float = 0.0
 
@@ -117,26 +118,27 @@ class Losses:
         return json.dumps(asdict(self))
 
 
-async def counted(musicians, server, beside):
-    """Return what both have lost so far."""
+async def counted(musicians, server, idle_server):
+    """Return the losses of both so far."""
     losses = Losses()
     for counts in await asyncio.gather(*(musician.counts() for musician in musicians)):
         card = counts["card"]
         losses.blocks += card["underruns"] + card["overruns"]
         losses.xruns = max(losses.xruns, card["xruns"])
         losses.concealed_frames += counts["stream"]["concealed_frames"]
-    losses.lines, losses.idle_lines = server.xruns(), beside.xruns()  # last: what it excuses is in
+    # read last, so that the log covers all losses counted above
+    losses.lines, losses.idle_lines = server.xruns(), idle_server.xruns()
     return losses
 
 
 async def lost(musicians, server, period, seconds):
-    """Play until the machine was still for so long; returns what was lost then, and otherwise."""
+    """Play until there were enough windows without standstills; return losses without and with."""
     still, disturbed = Losses(), Losses()
-    with idle(period) as beside, Stillness(STANDSTILL_S) as stillness:
-        early, before = await counted(musicians, server, beside), True
+    with idle(period) as idle_server, Stillness(STANDSTILL_S) as stillness:
+        early, before = await counted(musicians, server, idle_server), True
         while still.seconds < seconds and disturbed.seconds < (PATIENCE - 1) * seconds:
             await asyncio.sleep(WINDOW_S)
-            late, found_ms = await counted(musicians, server, beside), stillness.found()
+            late, found_ms = await counted(musicians, server, idle_server), stillness.found()
             noticed = bool(found_ms) or late.idle_lines > early.idle_lines
             into = disturbed if noticed or before else still
             into.add(WINDOW_S, early, late, found_ms)

@@ -1,8 +1,8 @@
-"""``make bench-kernel``: what a lab on the kernel costs and leaves behind, and who agrees with it.
+"""``make bench-kernel``: time and leftovers of a lab on the kernel, and agreement with it.
 
-For root alone, while nobody else has a lab: what others start and end meanwhile is taken for ours.
-A set-up is set beside its parts: as many bare namespaces, made and removed by ``ip``, and as many
-coturns, on this machine.
+It needs root, and no other lab on the machine: anything that others start or end meanwhile counts
+as the bench's. A set-up is compared with its parts: the same number of bare namespaces, made and
+removed by ``ip``, and of coturn servers on this machine.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 
 SET_UPS = 100
 BOXES = 7
-"""Namespaces of `WORLD`: four hosts, two routers and what is between them."""
+"""Namespaces of `WORLD`: four hosts, two routers and the network between them."""
 AGREEMENTS = 3
 STAYS = "jamlab-stays"
-"""What runs inside a lab whose owner is killed, under a name nobody else has."""
+"""Name of the program in a lab whose owner is killed; no other program has it."""
 WORLD = Topology(
     (
         HostConfig("stun", addresses=2),
@@ -43,7 +43,7 @@ TOOLS = {"turnserver", "ip", "nft", "conntrack", "nsenter", "setpriv", STAYS}
 
 
 def machine():
-    """Return everything of the machine's that a lab could leave behind; zombies are dead."""
+    """Return all resources of the machine that a lab could leave behind; zombies do not count."""
     links = namespace.run("ip", "-brief", "link").splitlines()
     tables = namespace.run("nft", "list", "tables").splitlines()
     processes = psutil.process_iter(["name", "status"])
@@ -54,7 +54,7 @@ def machine():
     ]
     held = set()
     for link in Path("/proc").glob("[0-9]*/ns/net"):
-        with contextlib.suppress(OSError):  # it has just ended
+        with contextlib.suppress(OSError):  # the process has just ended
             held.add(link.stat().st_ino)
     files = [path.name for path in Path(tempfile.gettempdir()).glob(f"{namespace.PREFIX}-*")]
     names = [*namespace.names(), *(line.split()[0] for line in links), *files]
@@ -74,7 +74,7 @@ def set_up_s():
 
 
 def parts_s():
-    """Return what as many bare namespaces and coturns take, in wall seconds."""
+    """Return the wall seconds for the same number of bare namespaces and coturn servers."""
     names = [f"bench-bare-{number}" for number in range(BOXES)]
     began_s = time.perf_counter()
     for name in names:
@@ -88,7 +88,7 @@ def parts_s():
 
 
 def stay():
-    """Build it, have something run inside, and never end; in a process that is killed."""
+    """Build the lab, run a program inside and never end, for the parent kills this process."""
     with KernelLab(WORLD) as lab, Coturn(lab.host("turn")) as server:
         program = server.certificate_file.with_name(STAYS)
         program.symlink_to(shutil.which("sleep") or "sleep")
@@ -96,9 +96,9 @@ def stay():
 
 
 def killed(spaces):
-    """Kill a process that builds a lab as soon as it has so many namespaces, or something inside.
+    """Kill a process that builds a lab, once it has `spaces` namespaces.
 
-    Returns how many of its namespaces are left by then.
+    Beyond the lab's members, also wait for a program inside. Return the number of namespaces left.
     """
     with subprocess.Popen([sys.executable, "-m", "bench.kernel", "--stay"]) as owner:
         prefix = f"{namespace.PREFIX}-{owner.pid}-"
@@ -121,7 +121,7 @@ def killed(spaces):
 
 
 def agreement():
-    """Try the whole table; returns how many cells it has and in how many not all agree."""
+    """Try the whole table; return the numbers of its cells and of cells with a disagreement."""
     table = measure_agreement().table
     for words in (found := disagreements(table)):
         print(words, file=sys.stderr)
@@ -131,7 +131,7 @@ def agreement():
 def main():
     if sys.argv[1:] == ["--stay"]:
         return stay()
-    set_up()  # whatever earlier runs have left is removed
+    set_up()  # removes the leftovers of earlier runs
     before = machine()
     print(f"{SET_UPS} set-ups", file=sys.stderr)
     set_ups = alternated(set_up_s, parts_s, SET_UPS)
@@ -143,7 +143,7 @@ def main():
         left_by_killed.append(killed(spaces))
         set_up()
         swept.append(len(machine() - before))
-    print(f"namespaces left by those killed: {left_by_killed}", file=sys.stderr)
+    print(f"namespaces left by killed processes: {left_by_killed}", file=sys.stderr)
 
     agreed = []
     for number in range(AGREEMENTS):

@@ -1,9 +1,9 @@
 """``make bench-latency``: jamlab's media path against its bars and against stock aiortc.
 
-Runs alternate between the two, so that both see the same machine, and each bar is a ratio: to
-stock aiortc's, to the physical floor, or to a frame. CPU is the whole process', per participant,
-while the mesh plays; the search for clicks is made afterwards and not counted. The loop runs in
-real time, as with a sound card, for both.
+Runs alternate between the two, so that both have the same conditions, and each bar is a ratio: to
+stock aiortc, to the physical floor, or to a frame. CPU time is the whole process', per participant,
+while the mesh plays; the search for clicks follows later and does not count. Both loops have
+real-time priority, as with a sound card.
 """
 
 import asyncio
@@ -39,13 +39,13 @@ LOSS = 0.01
 
 
 def worst(latencies, share):
-    """Return a quantile of the worst path's latencies in ms; NaN where one heard nothing at all."""
+    """Return a quantile of the worst path's latencies in ms; NaN if a path has no clicks."""
     return float(np.max([np.quantile(path, share) if path else math.nan for path in latencies]))
 
 
 @contextmanager
 def real_time():
-    """Have the loop scheduled as `jamlab.audio.device.DeviceCard` has it, where that is allowed."""
+    """Give the loop the real-time priority of `jamlab.audio.device.DeviceCard`, where allowed."""
     realtime = RealTime()
     realtime.ask()
     try:
@@ -55,7 +55,7 @@ def real_time():
 
 
 def pair_run():
-    """Measure two participants as the product does it."""
+    """Measure two participants with the product's own latency run."""
     plan = LatencyPlan(peers=2, duration_s=DURATION_S, round_trip_s=10.0, sessions=RUNS)
     with real_time():
         record = run_precisely(measure_latency(plan))
@@ -71,7 +71,7 @@ def pair_run():
 
 
 async def play(build, plan, seconds):
-    """Let a mesh click; returns one-way latencies per path in ms, CPU in %, concealed shares."""
+    """Play clicks in a mesh; return latencies per path in ms, CPU in %, concealed shares."""
     with collector_paused(), real_time():
         async with build(plan) as rig:
             for participant in rig.participants:
@@ -88,7 +88,7 @@ async def play(build, plan, seconds):
 
 
 def path_from_now(emitter, listener, seconds):
-    """Return the path on which clicks of the next seconds count."""
+    """Return a path that counts the clicks of the next seconds."""
     start = int(emitter.card.frame_at(now()))
     return Path(
         ONE_WAY, emitter, listener, listener, start, start + int(seconds * SAMPLE_RATE), None
@@ -96,7 +96,7 @@ def path_from_now(emitter, listener, seconds):
 
 
 def latencies_ms(path):
-    """Return the latency of every click that was heard on a path."""
+    """Return the latency of every click heard on a path."""
     return [
         (reading.delay + path.rounding) / SAMPLE_RATE * 1000
         for reading in path.readings()
@@ -105,7 +105,7 @@ def latencies_ms(path):
 
 
 def concealed_share(after, before):
-    """Return the share of a stream's sound that was concealed between two counts."""
+    """Return the concealed share of a stream's sound between two counts."""
     gained = difference(after, before)
     due = gained["concealed_frames"] + gained["played_frames"]
     return gained["concealed_frames"] / max(due, 1)
@@ -118,7 +118,7 @@ def now():
 def counters(rig):
     try:
         return rig.stream_counters()
-    except AttributeError:  # stock aiortc counts nothing of the kind
+    except AttributeError:  # stock aiortc has no such counters
         return {}
 
 
@@ -137,7 +137,7 @@ def lossy_divert(drawn):
 
 
 def loss_run(seed):
-    """Return by how much loss raises the median, and the concealment a loss costs, in frames."""
+    """Return the rise of the median under loss, and the concealment per lost packet, in frames."""
     plan = LatencyPlan(peers=2)
     medians, shares = [], []
     for patch in (nullcontext(), lossy_divert(random.Random(seed))):

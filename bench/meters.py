@@ -1,10 +1,10 @@
-"""``make bench-meters``: what level meters cost a kernel, a browser, and the mesh they show.
+"""``make bench-meters``: the cost of level meters for a kernel, a browser and the mesh shown.
 
-A real JupyterLab in a real Chromium draws the meters; what is timed runs in its kernel. The mesh is
-measured in that kernel, too, in turns without and with meters, so that both see the same machine.
-What an update costs is set beside known work in that kernel, before it and after it.
-Its cards are virtual, but the loop runs in real time, as with a sound card: nobody plays with cards
-that have to wait for a browser.
+A real JupyterLab in a real Chromium draws the meters; the timed code runs in its kernel. The mesh
+is measured in that kernel, too, alternately without and with meters, so that both have the same
+conditions. The cost of an update is compared with known work in that kernel before and after it.
+The cards are virtual, but the loop has real-time priority, as with a sound card, which does not
+wait for a browser.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ DRAWN = "() => document.querySelector('.jamlab-meters').meters.drawn"
 
 
 def noisy():
-    """Return meters of so many different noises."""
+    """Return `METERS` meters, each of a different noise."""
     return LevelMeters(
         signals={f"player {n + 1}": pink_noise(-20.0 - n, seed=n) for n in range(METERS)}
     )
 
 
 async def costs(meters):
-    """Return what an update takes and costs the whole kernel's CPU in ms, and in units of work."""
+    """Return an update's CPU time, thread and whole kernel, in ms and in units of work."""
     steps, times_s, longest_s = meters._steps, [], []
     before_s = await asyncio.to_thread(work_s, time.thread_time)
 
@@ -79,7 +79,7 @@ async def costs(meters):
 
 
 def counting(meters):
-    """Have meters count the pictures they send; returns what tells how many there were."""
+    """Make meters count the pictures they send; return a function that reads the count."""
     send, sent = meters.send, []
 
     def counted(content, buffers=None):
@@ -88,10 +88,10 @@ def counting(meters):
 
     meters.send = counted
 
-    async def told():
+    async def count():
         return sent.count("levels")
 
-    return told
+    return count
 
 
 async def cpu_s(seconds):
@@ -101,7 +101,7 @@ async def cpu_s(seconds):
 
 
 async def mesh(show):
-    """Return latencies and dropouts of a mesh without meters, and then with them."""
+    """Return latencies and dropouts of a mesh, first without meters, then with them."""
     with collector_paused(), real_time():
         async with Rig.build(PLAN) as rig:
             for participant in rig.participants:
@@ -124,9 +124,9 @@ async def turn(rig):
 
 
 def judged(paths, before, after):
-    """Return the worst path's 95th percentile in ms, and shares of sound lost in %.
+    """Return the worst path's 95th percentile in ms, and shares of lost sound in %.
 
-    Underruns are those of who shows the meters: the others would be on machines of their own.
+    Underruns count for the participant with the meters only: others would use other machines.
     """
     gained = difference(after[OTHER, SHOWN], before[OTHER, SHOWN])
     lost = gained["card_underruns"] / max(gained["card_blocks"], 1)
@@ -141,10 +141,10 @@ def judged(paths, before, after):
 
 
 def cells(folder):
-    """Return what the kernel is to run; results go into files."""
+    """Return the notebook's cells; their results go into files."""
 
-    def kept(name, what):
-        return f"Path({str(folder / name)!r}).write_text(json.dumps(await {what}))"
+    def kept(name, call):
+        return f"Path({str(folder / name)!r}).write_text(json.dumps(await {call}))"
 
     return [
         f"import json, sys\nfrom pathlib import Path\nsys.path.insert(0, {str(ROOT)!r})\n"
@@ -158,13 +158,13 @@ def cells(folder):
 
 
 def one_run(browser, lab, folder):
-    """Let one notebook measure; returns costs with the pictures drawn, and the mesh."""
+    """Measure in one notebook; return costs with the pictures drawn, and the mesh."""
     from tests.browser.notebook import open_notebook
 
     with open_notebook(browser, lab, cells(folder)) as notebook:
 
         def counts():
-            """Return how many pictures were sent and drawn up to now."""
+            """Return the numbers of pictures sent and drawn so far."""
             notebook.run_cell(1)
             return json.loads((folder / "sent.json").read_text()), notebook.page.evaluate(DRAWN)
 

@@ -1,7 +1,7 @@
-"""A participant with a real sound card, in a process of its own: ``python -m bench.musician …``.
+"""A participant with a real sound card, as a process: ``python -m bench.musician …``.
 
-For each line on standard input it writes what it has counted as JSON. It leaves when there are no
-more: if it left with its last count, its peer would count the silence after it.
+For each line on standard input it writes its counts as JSON. It leaves at the end of the input, not
+after its last count, or its peer would count the silence that follows.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tests.audio.jack import DEVICE
 
 
 def counted(session, peer):
-    """Return what the card and the peer's buffer have counted so far."""
+    """Return the counts of the card and of the peer's playout buffer so far."""
     playout = session.service.playout(peer)
     stream = asdict(playout.counters) if playout else {}
     return {"card": asdict(session.card.counters), "stream": stream}

@@ -1,9 +1,9 @@
-"""From card to card, beside what musicians use today: all by ``jack_iodelay``, on one server.
+"""Latency from card to card of jamlab, Jamulus and JackTrip, by ``jack_iodelay`` on one server.
 
-jamlab and JackTrip: half of the way to the other participant, whose output is connected to its own
-input, and back. Jamulus: from a client's input by way of its server to the same client's output,
-which is what any other client gets too. ``jack_iodelay`` reads a tone's phase; what comes out of a
-codec is a little off, so the median of many readings counts.
+jamlab and JackTrip: half of the round trip to the other participant, whose output is connected to
+its own input. Jamulus: from a client's input through its server to the same client's output, which
+takes as long as to any other client. ``jack_iodelay`` reads a tone's phase, which a codec alters
+slightly, so the median of many readings counts.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.audio.jack import jack, real_time_allowed
 PERIOD = 128
 LISTENED_S = 60.0
 READINGS = 20
-"""Of a neighbour, whose latency does not move; ``jack_iodelay`` makes some each second."""
+"""Readings of Jamulus or JackTrip, whose latency is constant; there are some each second."""
 
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
@@ -39,7 +39,7 @@ def started(server, *command):
 
 @contextmanager
 def readings(server, sink, source):
-    """Run ``jack_iodelay`` from its output to `sink` and back from `source`; yields its figures."""
+    """Run ``jack_iodelay`` from its output to `sink` and back from `source`; yield its figures."""
     command = "stdbuf", "-oL", "jack_iodelay"
     process = subprocess.Popen(command, env=server.env, stdout=subprocess.PIPE, text=True)
     try:
@@ -85,9 +85,9 @@ def jamulus():
 
 
 async def one_way_of_jamlab(server):
-    """Return the latency in milliseconds, and what was lost while the machine was still.
+    """Return the latency in milliseconds, and the losses without standstills of the machine.
 
-    It is counted while ``jack_iodelay`` still runs: a client that leaves holds up the others.
+    They are counted while ``jack_iodelay`` still runs: a client that leaves delays the others.
     """
     near, far = "PortAudio", "PortAudio-01"
     async with duo(server, PERIOD) as musicians:
@@ -96,10 +96,10 @@ async def one_way_of_jamlab(server):
             await asyncio.sleep(SETTLES_S)
             still, disturbed = await lost(musicians, server, PERIOD, LISTENED_S)
             taken = list(islice(figures, int(LISTENED_S)))
-    print(f"from card to card, while the machine was still: {still}")
-    print(f"from card to card, while it was not: {disturbed}")
+    print(f"from card to card, without standstills of the machine: {still}")
+    print(f"from card to card, with standstills: {disturbed}")
     if still.seconds < LISTENED_S:
-        print(f"from card to card the machine was still for {still.seconds:g} s only")
+        print(f"from card to card: only {still.seconds:g} s without standstills")
     return statistics.median(taken) / 48 / 2, still
 
 
@@ -108,24 +108,24 @@ def connect(server, source, sink):
 
 
 def bars():
-    """Return the rows there are; says which neighbour is missing and how to install it."""
+    """Return the rows; print which program is missing and how to install it."""
     rows = []
     with jack(PERIOD, real_time=real_time_allowed()) as server:
         print("from card to card, jamlab", file=sys.stderr)
         ours, still = asyncio.run(one_way_of_jamlab(server))
-        for what, number in (
+        for counted, number in (
             ("blocks lost", still.blocks),
             ("frames concealed", still.concealed_frames),
             ("driver's xruns", still.xruns),
         ):
-            rows.append(bar(f"{what} in 60 s from card to card", [number], "", "≤", 0))
+            rows.append(bar(f"{counted} in 60 s from card to card", [number], "", "≤", 0))
         rows.append(figure("from card to card", [ours], "ms"))
         for name, found, measure, sign, factor in (
             ("Jamulus'", jamulus(), one_way_of_jamulus, "<", 1.0),
             ("JackTrip's", shutil.which("jacktrip"), one_way_of_jacktrip, "≤", 1.5),
         ):
             if found is None:
-                print(f"{name} is skipped: apt-get install jamulus jacktrip")
+                print(f"{name} latency is skipped: apt-get install jamulus jacktrip")
                 continue
             print(f"from card to card, {name}", file=sys.stderr)
             theirs = measure(server)

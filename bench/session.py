@@ -1,7 +1,7 @@
-"""``make bench-session``: how soon one hears, how soon one hears again, and what does no harm.
+"""``make bench-session``: time from joining to the first sound, recovery, and robustness.
 
-*Join to first audio* is set beside stock aiortc with the same number of participants in the same
-process, which needs no signalling service and answers at once.
+*Join to first audio* is compared with stock aiortc for the same number of participants in the same
+process, without a signalling service.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ CUT_SEEDS = 10
 CUT_S = 5.0
 MUTATIONS = 100_000
 CALM = Quality("calm", 64_000, 960, "audio")
-"""Frames long enough for a busy machine: what is concealed is concealed for want of packets."""
+"""A quality with frames long enough for a busy machine: it conceals only missing packets."""
 LISTEN_S = 8.0
 
 
@@ -58,13 +58,13 @@ def card(block_frames):
 
 
 def decoded(one):
-    """Return packets decoded so far, by peer."""
+    """Return the numbers of packets decoded so far, by peer."""
     playouts = {peer: one.service.playout(peer) for peer in one.service.peers}
     return {peer: playout.counters.decoded for peer, playout in playouts.items() if playout}
 
 
 async def join_to_first_audio(there):
-    """Return seconds from joining a room of so many to the first sound of one of them."""
+    """Return the seconds from joining a room of `there` participants to the first sound."""
     async with AsyncExitStack() as stack:
         hub = await stack.enter_async_context(Hub())
         for number in range(there):
@@ -80,7 +80,7 @@ async def join_to_first_audio(there):
 
 
 async def stock_to_first_audio(there):
-    """Return what the same takes on stock aiortc, descriptions handed over in this process."""
+    """Return the same time for stock aiortc, with descriptions exchanged in this process."""
     async with AsyncExitStack() as stack:
         members = []
         for _ in range(there):
@@ -99,9 +99,9 @@ async def stock_to_first_audio(there):
 
 
 async def concealed_because_of_a_restart():
-    """Return frames two concealed while their hub was away, beyond those of two others beside them.
+    """Return the frames that a pair concealed while its hub was away, minus those of another pair.
 
-    The others have no hub: what this process' loop was late for is concealed by both pairs.
+    The other pair has no hub: both pairs conceal the packets for which this process' loop is late.
     """
     async with AsyncExitStack() as stack:
         hub = await Hub().__aenter__()
@@ -132,7 +132,7 @@ def concealed(members):
 
 
 async def back_after_a_cut(seed):
-    """Return virtual seconds from the end of a cut until everybody is heard again."""
+    """Return the virtual seconds from the end of a cut until all participants are heard again."""
     jam = Jam(seed)
     async with open_world(jam):
         await jam.all_hear_all(30)
@@ -167,7 +167,7 @@ def survives(seed):
 
 
 async def real_messages():
-    """Return an offer, as it goes over the wire."""
+    """Return an offer in its form on the wire."""
     async with WebRTCAudioService() as service:
         await service.initialize_local_audio(VirtualCard())
         return await service.create_offer("ben")
@@ -187,7 +187,7 @@ def mutated(data, rng):
 
 
 def harmed(offer, cases, seed=1):
-    """Return how many of so many damaged messages raised what is not theirs to raise."""
+    """Return the number of damaged messages that raised an unexpected exception."""
     rng, playout, harm = random.Random(seed), Playout(OpusDecoder()), 0
     candidate = {"candidate": "candidate:1 1 udp 2130706431 10.0.0.1 50000 typ host", "sdpMid": "0"}
     payload = {"type": "offer", "targetPeerId": "ada", "senderPeerId": "ben", "data": offer}
@@ -232,13 +232,13 @@ def harmed(offer, cases, seed=1):
 
 
 def run(coroutine):
-    """Run it in real time, as with a sound card, so that what else runs does not count."""
+    """Run a coroutine with real-time priority, as with a sound card, to exclude other load."""
     with collector_paused(), real_time():
         return run_precisely(coroutine)
 
 
 def joined(there):
-    """Return how long a newcomer waits for sound in rooms of so many, and on stock aiortc."""
+    """Compare a newcomer's time to the first sound with that on stock aiortc."""
     print(f"a newcomer to {there}", file=sys.stderr)
     return alternated(
         lambda: run(join_to_first_audio(there)), lambda: run(stock_to_first_audio(there)), RUNS

@@ -1,8 +1,8 @@
-"""``make bench-skew``: what following another card's clock costs in the card's callback.
+"""``make bench-skew``: CPU time of clock drift compensation in the card's callback.
 
-A stream of 2.5 ms Opus frames is pulled in blocks of 64 frames, decoding included: by a playout
-that knows one clock, by one that watches for another, and by one that resamples to it. Known work
-is libopus alone, decoding the same packets.
+A stream of 2.5 ms Opus frames is pulled in blocks of 64 frames, including decoding: by a playout
+without drift compensation, by one that finds no drift, and by one that resamples. The known work is
+libopus alone, which decodes the same packets.
 """
 
 import time
@@ -30,7 +30,7 @@ def packets():
 
 
 def microseconds(payloads, drift=None):
-    """Return what a pull takes on average, from a sender of that drift; None is a plain playout."""
+    """Return a pull's average time for a sender's drift; None is without compensation."""
     clock_s = [0.0]
     decoder = OpusDecoder()
     playout = Playout(decoder, rate=None if drift is None else FollowedRate(lambda: clock_s[0]))
@@ -48,7 +48,7 @@ def microseconds(payloads, drift=None):
 
 
 def decoding(payloads):
-    """Return what libopus takes for as much sound, in µs a block."""
+    """Return the time of libopus for the same sound, in µs a block."""
     decoder, frames = OpusDecoder(), (SECONDS - SETTLING_S) * SAMPLE_RATE // FRAME
     began_s = time.process_time()
     for number in range(frames):

@@ -1,9 +1,9 @@
-"""How often the machine itself stands still: real-time threads that do nothing but wake up.
+"""Detector of the machine's standstills: real-time threads that only wake up periodically.
 
-A child process has one on every processor, since a hypervisor may stop one and not the others.
-Whenever it is asked it tells how often one of them was woken late since it was asked before. They
-come before the threads of JACK and its clients, so it is the machine they tell of: nothing could
-have played in time then, whatever it is written in.
+A child process has such a thread on every processor, since a hypervisor may stop single ones. At
+each request it reports the late wake-ups since the request before. The threads have priority over
+those of JACK and its clients, so a late wake-up is the machine's: no program could have played in
+time.
 """
 
 import os
@@ -17,11 +17,11 @@ from jamlab.process.real_time import RealTime
 
 EVERY_S = 0.001
 PRIORITY = 50
-"""JACK's own is 10, its clients' 5."""
+"""Priority of the threads; JACK has 10, its clients 5."""
 
 
 class Stillness:
-    """That process at work; a context manager."""
+    """The parent's side of the detector's process; a context manager."""
 
     def __init__(self, longer_than_s):
         self._child = Child("the watch for standstills", "bench.stillness", longer_than_s)
@@ -35,7 +35,7 @@ class Stillness:
         self._child.__exit__(*error)
 
     def found(self):
-        """Return how long each standstill since the last call was, in milliseconds."""
+        """Return the lengths of the standstills since the last call, in milliseconds."""
         self._child.send("found")
         return self._child.receive()
 
@@ -59,9 +59,9 @@ def main():
         for processor in os.sched_getaffinity(0):
             threading.Thread(target=watch, args=(processor, longer_than_s, found_s, ended)).start()
         while receive() is not None:
-            told = len(found_s)
-            send([round(1000 * late_s, 1) for late_s in found_s[:told]])
-            del found_s[:told]
+            count = len(found_s)
+            send([round(1000 * late_s, 1) for late_s in found_s[:count]])
+            del found_s[:count]
         ended.set()
 
 

@@ -1,4 +1,4 @@
-"""The same mesh on aiortc as it comes: what an application gets that uses tracks and frames.
+"""A mesh on unmodified (stock) aiortc, through its tracks and frames, for comparison.
 
 Cards, metronomes and recordings are jamlab's. Between them is stock aiortc: 20 ms frames encoded
 once per peer, its jitter buffer, its decoder threads, and the shortest queue that feeds a card.
@@ -25,7 +25,7 @@ FRAME = 960
 
 
 class FrameTrack(MediaStreamTrack):
-    """Captured 20 ms frames for one peer."""
+    """A track of captured 20 ms frames for one peer."""
 
     kind = "audio"
 
@@ -38,7 +38,7 @@ class FrameTrack(MediaStreamTrack):
 
 
 class StockService:
-    """Plays and sends like the audio service, through aiortc's tracks."""
+    """An audio service that sends and plays through aiortc's tracks."""
 
     def __init__(self):
         self.connections = []
@@ -49,7 +49,7 @@ class StockService:
         self._position = 0
 
     def exchange(self, captured):
-        """Do what the card's callback does: send what was captured, return what was heard."""
+        """Act as the card's callback: send a captured block, return the received sound."""
         self._captured = np.concatenate((self._captured, captured))
         while len(self._captured) >= FRAME:
             frame, self._captured = self._captured[:FRAME], self._captured[FRAME:]
@@ -78,7 +78,7 @@ class StockService:
         return block
 
     def connect(self):
-        """Return a connection that sends our sound and queues what it hears."""
+        """Return a connection that sends our sound and queues the received sound."""
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         track = FrameTrack()
         connection.addTrack(track)
@@ -113,7 +113,7 @@ class StockService:
 
 
 async def join(near, far):
-    """Connect two services; returns when both say that they are connected."""
+    """Connect two services; return once both are connected."""
     a, b = near.connect(), far.connect()
     await a.setLocalDescription(await a.createOffer())
     await b.setRemoteDescription(a.localDescription)
@@ -145,7 +145,7 @@ async def stock_rig(plan: LatencyPlan) -> AsyncIterator[Rig]:
 
 @asynccontextmanager
 async def stock_player(block_frames: int = 64) -> AsyncIterator[StockService]:
-    """Have a card play what stock aiortc hears, and send what it captures."""
+    """Yield a service with a card that plays its sound, and whose captured sound it sends."""
     service, card = StockService(), VirtualCard(block_frames=block_frames)
     card.start(service.exchange)
     try:
