@@ -16,16 +16,16 @@ BROWSER = "tests/browser/"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """Return more workers than processors: tests wait for browsers, cards and sockets, too.
+    """Return more workers than processors, for tests often wait for browsers, cards and sockets.
 
-    Slow tests, of whole jams in real time, need more of a processor.
+    Slow tests run whole jams in real time and need a larger share of a processor.
     """
     halves = 4 if config.option.markexpr else 3
     return (os.cpu_count() or 1) * halves // 2
 
 
 class ByFile(LoadScopeScheduling):
-    """A file's tests run on one worker, and share what they measured; so do all of a browser's."""
+    """Scheduling by file, so that its tests share a measurement; all browser tests are one file."""
 
     def _split_scope(self, nodeid):
         file = nodeid.partition("::")[0]
@@ -38,14 +38,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with files that have slow tests, so that no worker is left alone with one."""
+    """Begin with the files that have slow tests, so that no such file runs alone at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _permanent():
-    """Leave out of collections what is there for good: tests that look for leaks collect often."""
+    """Exclude permanent objects from garbage collection: tests for leaks collect often."""
     gc.collect()
     gc.freeze()
 

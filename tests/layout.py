@@ -1,4 +1,4 @@
-"""What a package's files say of its layout: imports of every form, folders, and tests."""
+"""Analysis of a package's layout: imports of every form, folders, and test files."""
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def modules(package: Path) -> dict[str, Path]:
-    """Return the files of a package by the names of their modules."""
+    """Return a package's files by module name."""
     root = package.parent
     found = {}
     for path in package.rglob("*.py"):
@@ -16,10 +16,10 @@ def modules(package: Path) -> dict[str, Path]:
 
 
 def imported(path: Path, package: Path, known: Iterable[str]) -> set[str]:
-    """Return the package's modules that a file imports, at its top or anywhere in it.
+    """Return the package's modules that a file imports, anywhere in it.
 
     All forms count: ``import a.b``, ``import a.b as c``, ``from a import b``, where b is a module
-    or a name, and both with dots in place of a name.
+    or a name, and relative imports.
     """
     here = path.relative_to(package.parent).parent.parts
     found = set()
@@ -34,14 +34,14 @@ def imported(path: Path, package: Path, known: Iterable[str]) -> set[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return the module that a name is of; nothing for a name of another package."""
+    """Return the module that contains a name; an empty string for a name of another package."""
     while name and name not in known:
         name = name.rpartition(".")[0]
     return name
 
 
 def folder(module: str, package: Path) -> str:
-    """Return a module's folder, relative to the package; a loose module stands for itself."""
+    """Return a module's folder, relative to the package; a top-level module is its own folder."""
     parts = module.split(".")[1:]
     if (package.parent / module.replace(".", "/")).is_dir():
         return "/".join(parts)
@@ -49,7 +49,7 @@ def folder(module: str, package: Path) -> str:
 
 
 def arrows(package: Path) -> dict[tuple[str, str], list[str]]:
-    """Return which folder imports from which, each with the modules that do so."""
+    """Return the pairs of importing and imported folder, each with its imports."""
     known = modules(package)
     found: dict[tuple[str, str], list[str]] = {}
     for module, path in known.items():
@@ -67,11 +67,10 @@ def wrong_imports(package: Path, below: Mapping[str, str]) -> list[str]:
     Parameters
     ----------
     package : Path
-        Its modules are read.
+        The package to read.
     below : mapping
-        For each folder those it may import from, in words; all of them stand before it in the
-        table. The package's own ``__init__`` and ``__main__`` stand above all and may import
-        anything.
+        For each folder the folders that it may import from, separated by spaces; they all precede
+        it in the table. The package's own ``__init__`` and ``__main__`` may import anything.
     """
     return [
         each
@@ -82,9 +81,9 @@ def wrong_imports(package: Path, below: Mapping[str, str]) -> list[str]:
 
 
 def turned_round(below: Mapping[str, str]) -> list[str]:
-    """Return where a table of directions allows an import from a folder that stands further down.
+    """Return the imports that a table of directions allows from a folder further down in it.
 
-    Without any there can be no circle of folders.
+    Without such imports there is no cycle of folders.
     """
     before: set[str] = set()
     found = []
@@ -97,7 +96,7 @@ def turned_round(below: Mapping[str, str]) -> list[str]:
 
 
 def crowded(package: Path, most: int) -> list[str]:
-    """Return the folders with more modules than that."""
+    """Return the folders with more than `most` modules."""
     counts: dict[Path, int] = {}
     for path in package.rglob("*.py"):
         counts[path.parent] = counts.get(path.parent, 0) + (path.name != "__init__.py")
@@ -105,7 +104,7 @@ def crowded(package: Path, most: int) -> list[str]:
 
 
 def without_a_module(tests: Path, package: Path) -> Iterator[str]:
-    """Yield the test files, relative to their folder, at whose place the package has no module."""
+    """Yield the test files, relative to their folder, that mirror no module of the package."""
     for path in sorted(tests.rglob("test_*.py")):
         place = path.relative_to(tests)
         if not (package / place.with_name(place.name.removeprefix("test_"))).exists():

@@ -1,4 +1,4 @@
-"""Whether something was left behind: tasks, threads, sockets, warnings, exceptions nobody saw."""
+"""Checks for leaks: tasks, threads, sockets, warnings and unhandled exceptions."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ DEADLINE_S = 30.0
 
 
 async def until(condition, what="", deadline_s=DEADLINE_S):
-    """Wait for a condition, for long enough that only a condition that never comes fails."""
+    """Wait for a condition; fail after a deadline that is long even for a slow machine."""
     try:
         async with asyncio.timeout(deadline_s):
             while not condition():  # noqa: ASYNC110 (conditions of any kind have no event)
@@ -22,7 +22,7 @@ async def until(condition, what="", deadline_s=DEADLINE_S):
 
 
 def sockets():
-    """Internet sockets this process has open."""
+    """Return the open internet sockets of this process."""
     return {(c.fd, c.laddr) for c in psutil.Process().net_connections(kind="inet")}
 
 
@@ -33,7 +33,7 @@ def _held():
 
 @asynccontextmanager
 async def nothing_left():
-    """Fail when what runs within leaves anything behind."""
+    """Fail if the code in the context leaks a task, a thread, a socket or an exception."""
     loop = asyncio.get_running_loop()
     unseen = []
     loop.set_exception_handler(lambda _, context: unseen.append(context))
@@ -41,9 +41,9 @@ async def nothing_left():
     try:
         yield
     finally:
-        # aiortc's last tasks end a turn or two of the loop after they were told to
+        # aiortc's last tasks end one or two iterations of the loop after their cancellation
         await until(lambda: _held() <= before, lambda: f"for the release of {_held() - before}")
-        gc.collect()  # what warns when it is destroyed warns here, and warnings are errors
+        gc.collect()  # objects that warn at their destruction warn here; warnings are errors
         await asyncio.sleep(0)
         loop.set_exception_handler(None)
         assert unseen == []

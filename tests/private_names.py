@@ -1,4 +1,4 @@
-"""Which private names of other packages a package uses, and whether those packages have them."""
+"""Analysis of a package's use of private names of other packages, and a check that they exist."""
 
 import ast
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 
 PRIVATE = re.compile(r"_(?!_)\w*[A-Za-z]\w*(?<!_)")
 DOCUMENTED = {"_replace", "_exit"}
-"""Public in spite of their underscore: `typing.NamedTuple._replace` and `os._exit`."""
+"""Public names with an underscore: `typing.NamedTuple._replace` and `os._exit`."""
 _BY_NAME = {"getattr", "setattr", "hasattr", "delattr", "_inside"}
 """Functions that take an attribute's name as their second argument."""
 
@@ -24,9 +24,9 @@ def used_in(path: Path, package: Path) -> set[str]:
     Parameters
     ----------
     path : Path
-        Of the module.
+        The module's file.
     package : Path
-        Of the package it belongs to, which can be imported.
+        Folder of its package, which can be imported.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     own = _bound(tree)
@@ -35,9 +35,10 @@ def used_in(path: Path, package: Path) -> set[str]:
 
 
 def missing(owner: str, names: Iterable[str]) -> list[str]:
-    """Return the names that an owner, a module or a class of it, does not have.
+    """Return the names that an owner, a module or a class, does not have.
 
-    The source is read, not run: a class has what its methods set, and PortAudio may be missing.
+    The source is read, not run: a class has the attributes that its methods set, and an import
+    could fail without PortAudio.
     """
     module, _, name = owner.rpartition(".")
     if _source(owner) is not None:
@@ -58,7 +59,7 @@ def _private(name: str) -> bool:
 
 
 def _bound(tree: ast.AST) -> set[str]:
-    """Return the names that are given a value in code; an annotation alone gives none."""
+    """Return the names to which code assigns a value; an annotation alone does not count."""
     nodes = list(ast.walk(tree))
     declared = {id(n.target) for n in nodes if isinstance(n, ast.AnnAssign) and not n.value}
     found = set()
@@ -73,7 +74,7 @@ def _bound(tree: ast.AST) -> set[str]:
 
 
 def _attributes(tree: ast.AST) -> Iterator[str]:
-    """Yield private attributes of anything but the object or class itself."""
+    """Yield private attributes of other objects than ``self`` and ``cls``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and _private(node.attr):
             itself = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
@@ -82,7 +83,7 @@ def _attributes(tree: ast.AST) -> Iterator[str]:
 
 
 def _strings(tree: ast.Module) -> Iterator[str]:
-    """Yield private attributes named by a string, and modules with a private part."""
+    """Yield private attributes named by a string, and private parts of dotted names."""
     constants = {}
     for node in tree.body:
         if isinstance(node, ast.Assign):
@@ -136,16 +137,16 @@ def _touched(node: ast.ClassDef) -> set[str]:
 
 @cache
 def _names_of(base: type) -> frozenset[str]:
-    """Return the names a class has, and those its methods give to its objects."""
+    """Return the names of a class, and the attributes that its methods set."""
     names = set(vars(base))
-    with contextlib.suppress(OSError, TypeError):  # written in C: `vars` has all there is
+    with contextlib.suppress(OSError, TypeError):  # a class in C has no source, and `vars` has all
         names |= _bound(ast.parse(textwrap.dedent(inspect.getsource(base))))
     return frozenset(names)
 
 
 @cache
 def _source(module: str) -> ast.Module | None:
-    """Return the code of a module; None when there is no such module."""
+    """Return a module's syntax tree; None if there is no such module."""
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
@@ -156,5 +157,5 @@ def _source(module: str) -> ast.Module | None:
 
 
 def _mangled(name: str, owner: str) -> str:
-    """Return how an attribute of a class is called outside of it."""
+    """Return the name of a class' attribute outside of the class."""
     return f"_{owner}{name}" if name.startswith("__") and not name.endswith("__") else name

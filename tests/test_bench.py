@@ -1,4 +1,4 @@
-"""Bars of the benches: ratios to known work, which a slow machine does not change."""
+"""Bars of the benches: ratios to known work are independent of the machine's speed."""
 
 import json
 
@@ -11,11 +11,11 @@ from bench.bars import bar, figure, publish
 from bench.calibration import Compared, alternated, spread, work, work_s
 
 TRUE_RATIO = 0.9
-"""What is measured takes so much of the known work, whatever the machine."""
+"""Time of the measured work over that of the known work, on any machine."""
 
 
 class Machine:
-    """Takes ``slowness`` seconds for a unit of work, which changes from one job to the next."""
+    """A machine that takes ``slowness`` seconds for a unit of work, a new value for each job."""
 
     def __init__(self, slowness):
         self._slowness = iter(slowness)
@@ -29,7 +29,7 @@ class Machine:
 
 @given(st.floats(1e-4, 100))
 def test_a_bar_means_the_same_on_every_machine(slowness):
-    """1,059 attempts a second on one and 633 on another are the same code: so is their ratio."""
+    """The same code has 1,059 attempts a second on one machine, 633 on another, and one ratio."""
     machine = Machine([slowness] * 7)
     compared = alternated(machine.measured, machine.known, 3)
     assert compared.ratios == pytest.approx([TRUE_RATIO] * 3)

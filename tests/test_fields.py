@@ -1,4 +1,4 @@
-"""Faults of values, named by their place; pins how msgspec words what `fields` takes apart."""
+"""Errors of `fields.read` and their places; also fixes the texts of msgspec that it parses."""
 
 from enum import StrEnum
 from typing import Annotated, Any

@@ -1,7 +1,7 @@
-"""Schedules of mishaps that befall real processes: participants and their hub, killed and back.
+"""Random failures of real processes: participants and their hub are killed and restarted.
 
-Ada and Dan sound in this process and hear; Ben, who echoes, and Cleo, who is silent, are processes
-of their own, and so is the hub. Whoever is killed (SIGKILL) says no word.
+Ada and Dan play and listen in this process; Ben, who echoes, Cleo, who is silent, and the hub are
+separate processes. A killed process (SIGKILL) sends no farewell.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ SOUNDING = {"ada", "dan"}
 
 
 class HubProcess:
-    """``jamlab serve``, on the same port whenever it is there."""
+    """A process of ``jamlab serve``, on the same port after each restart."""
 
     def __init__(self):
         self.key = "sb_test_key_77"
@@ -46,7 +46,7 @@ class HubProcess:
 
 
 class Jam:
-    """A hub, two who hear, and two in processes of their own."""
+    """A hub, two listening participants, and two in separate processes."""
 
     def __init__(self, seed):
         self.rng = random.Random(seed)
@@ -67,7 +67,7 @@ class Jam:
             await self.kill(name)
         await self.hub.kill()
 
-    # What can happen
+    # The kinds of failure
 
     async def participant_killed(self, name):
         await self.kill(name)

@@ -33,7 +33,7 @@ def _why_not():
     if missing:
         return f"{' and '.join(missing)} missing: apt-get install -y util-linux iproute2"
     tried = subprocess.run(["unshare", "--net", "sh", "-c", _UP], capture_output=True, text=True)
-    return f"no namespace to be had here: {tried.stderr}" if tried.returncode else None
+    return f"no network namespace can be made here: {tried.stderr}" if tried.returncode else None
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -44,7 +44,7 @@ def _namespaces():
 
 
 def offline(*command, loopback=_UP):
-    """Run Python with nothing but a loopback."""
+    """Run Python with no interface except the loopback."""
     shell = f'{loopback} && exec "$0" "$@"'
     return subprocess.run(
         ["unshare", "--net", "sh", "-c", shell, sys.executable, *command],
@@ -68,7 +68,7 @@ def test_the_doctor_finds_that_participants_connect():
 
 @pytest.mark.slow
 def test_verify_measures_and_writes_its_page(tmp_path):
-    """Nothing fails; on a busy machine a verdict may be INCONCLUSIVE, here as anywhere."""
+    """No verdict is FAIL; on a busy machine one may be INCONCLUSIVE."""
     options = ["--here-only", "--json", "--peers", "2", "--duration", "5", "--out"]
     run = offline("-m", "jamlab", "verify", *options, str(tmp_path))
     assert run.stdout, run.stderr

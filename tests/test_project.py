@@ -1,4 +1,4 @@
-"""The project's own promises: what the files say of each other is true."""
+"""Consistency of the project's files: documents, dependencies, layout and private names."""
 
 import importlib.metadata
 import json
@@ -102,7 +102,7 @@ MAY_IMPORT = {
         "measure/acceptance report/page"
     ),
 }
-"""For each folder of the package those it may import from; a folder stands below them all."""
+"""For each folder of the package the folders it may import from, which all precede it here."""
 MOST_MODULES = 15
 PRIVATE_NAMES = {
     "audio/portaudio.py": {
@@ -133,7 +133,7 @@ PRIVATE_NAMES = {
         "realtime._async.channel": "",
     },
 }
-"""For each module that uses private names of another package their owners, and the names."""
+"""For each module that uses private names of another package, the owners and their names."""
 SPANNING = {
     "audio/test_card_capture.py",
     "browser/test_lab.py",
@@ -170,7 +170,7 @@ SPANNING = {
     "test_project.py",
     "test_site.py",
 }
-"""Test files that mirror no module: each is about several, or about what is no module."""
+"""Test files that mirror no module: each tests several modules, or something else."""
 
 
 def requirement(text):
@@ -195,7 +195,7 @@ def test_conda_has_what_pip_has():
 
 
 def test_the_citation_is_valid_cff():
-    """It has the required keys of CFF 1.2.0, and says what pyproject.toml says."""
+    """It has the required keys of CFF 1.2.0, and agrees with pyproject.toml."""
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = PYPROJECT["project"]
     assert cited["cff-version"] == "1.2.0"
@@ -281,7 +281,7 @@ def test_private_names_of_a_package_are_used_in_one_module():
 
 @pytest.mark.parametrize("module", PRIVATE_NAMES)
 def test_private_names_are_where_they_were(module):
-    """When this fails, another package has moved what the module holds on to."""
+    """When this fails, another package has moved a name that the module uses."""
     for owner, names in PRIVATE_NAMES[module].items():
         package = owner.split(".")[0]
         is_pythons = package in sys.stdlib_module_names
@@ -315,7 +315,7 @@ def test_no_module_grows_out_of_hand():
 
 
 def test_a_process_that_only_carries_packets_loads_no_codec_and_no_table():
-    """It is started for every link; what the package's names stand for comes when it is asked."""
+    """It is started for every link, so `jamlab` has to import its public names lazily."""
     script = (
         "import sys, jamlab.networks.model.link, jamlab\n"
         "print({'numpy', 'aiortc', 'pandas'} & set(sys.modules), hasattr(jamlab, 'nothing'))\n"
@@ -328,7 +328,7 @@ def test_a_process_that_only_carries_packets_loads_no_codec_and_no_table():
 
 
 def test_imports_point_one_way():
-    """docs/architecture.md: a folder imports only from folders that stand above it."""
+    """A folder imports only from folders above it in the table of docs/architecture.md."""
     assert turned_round(MAY_IMPORT) == []
     assert wrong_imports(ROOT / "jamlab", MAY_IMPORT) == []
 
@@ -347,7 +347,7 @@ def test_tests_mirror_the_package():
 
 
 class TestLayout:
-    """What is found in a small package whose floor must not know of its roof."""
+    """The analysis of a small package whose module "floor" must not import "roof"."""
 
     BELOW: ClassVar = {"floor": "", "roof": "floor"}
 
@@ -417,7 +417,7 @@ class TestLayout:
 
 
 class TestPrivateNames:
-    """What is found in a small package that uses another's, in every form."""
+    """The analysis of a small package that uses private names of another in every form."""
 
     @pytest.fixture
     def package(self, tmp_path, monkeypatch):

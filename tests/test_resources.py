@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A package as a wheel leaves it: data inside, and another project's folder beside it."""
+    """A package as installed from a wheel: data inside, and another project's folder next to it."""
     package = tmp_path / "jamlab"
     for folder in (package / "data", tmp_path / "data"):
         folder.mkdir(parents=True)
