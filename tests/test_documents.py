@@ -1,4 +1,4 @@
-"""What documents tell a reader to type: commands, options and targets that exist."""
+"""Commands, options and make targets in the documents exist."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ SHELL = {">", "|", "||", "&&", ";"}  # end a command
 
 
 def text_of(path):
-    """Return a document's text; of a notebook, its words."""
+    """Return a document's text; for a notebook, the text of its cells."""
     if path.suffix != ".ipynb":
         return path.read_text(encoding="utf-8")
     cells = nbformat.read(path, as_version=4).cells
@@ -33,17 +33,17 @@ def text_of(path):
 
 
 def lines(text):
-    """Return the lines of its blocks of code: what is copied and run as it is."""
+    """Return the lines of a document's code blocks, which readers copy and run."""
     return [line.strip() for block in FENCE.findall(text) for line in block.splitlines()]
 
 
 def spans(text):
-    """Return the code within sentences: a command may be named there by a part of it."""
+    """Return the inline code of a document, which may have only part of a command."""
     return [" ".join(span.split()) for span in SPAN.findall(FENCE.sub("", text))]
 
 
 def command(line):
-    """Return the arguments of the `jamlab` command that a line of shell runs; None without one."""
+    """Return the arguments of the `jamlab` command in a line of shell; None without one."""
     try:
         words = shlex.split(line, comments=True)
     except ValueError:
@@ -58,7 +58,7 @@ def command(line):
 
 @pytest.fixture
 def options(capsys):
-    """The options of every command, as its own help has them."""
+    """The options of every command, from its help."""
     found = {}
     for name in re.findall(r"^    ([a-z]+)(?: |$)", command_parser().format_help(), re.MULTILINE):
         with pytest.raises(SystemExit):

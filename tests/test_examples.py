@@ -1,4 +1,4 @@
-"""Every public name has an example that is run: in its docstring, or in a notebook of the site."""
+"""Every public name has a tested example, in its docstring or in a notebook of the site."""
 
 import ast
 import doctest
@@ -27,7 +27,7 @@ TOP_LEVEL_AWAIT = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 def public():
-    """Return every public name of the package with its value, as a reader would write it."""
+    """Return the value of every public name of the package, by the name that a user writes."""
     return {
         f"{facade.__name__}.{name}": getattr(facade, name)
         for facade in map(importlib.import_module, FACADES)
@@ -49,7 +49,7 @@ DOCUMENTED = {name: tests for name, value in PUBLIC.items() if (tests := documen
 
 
 def used(code):
-    """Return the names and dotted names that code uses, beyond importing them."""
+    """Return the names and dotted names that code uses, except in imports."""
     tree = compile(code, "an example", "exec", TOP_LEVEL_AWAIT)
     return {
         ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute)
@@ -66,7 +66,7 @@ def examples():
 
 
 def in_code(name):
-    """Return how code that imports no deeper than it should has a name: ``latency.waterfall``."""
+    """Return a public name without its importable prefix, e.g. ``latency.waterfall``."""
     for facade in ("jamlab.report.", "jamlab.widgets.", "jamlab."):
         if name.startswith(facade):
             return name.removeprefix(facade)

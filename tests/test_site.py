@@ -1,4 +1,4 @@
-"""The documentation site: its reader of notebooks, and whether its reference is whole."""
+"""The documentation site: its reader of notebooks, and the completeness of its reference."""
 
 import importlib.util
 import re

@@ -2,8 +2,8 @@
 
 It is the participant of `jamlab join`, with a virtual card, in a session that meets at a hub. The
 one that receives an order measures the mesh (`jamlab.measure.live_mesh.ask`), the others answer.
-Namespaces of one machine share its clock, so times of different processes differ exactly by the
-time between them.
+Namespaces of one machine share its clock, so differences between times of different processes are
+exact.
 """
 
 import asyncio
