@@ -1,1 +1,1 @@
-"""What an engineer asks: click detection, latency, statistics, verdicts, records."""
+"""Measurements: click detection, latency, connectivity, statistics, verdicts and records."""

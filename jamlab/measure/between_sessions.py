@@ -1,18 +1,18 @@
-"""Intervals over several sessions: how far a quantile, or a share, of other sessions may differ.
+"""Confidence intervals of a quantile or a share over all sessions, from a sample of sessions.
 
-Delay moves in steps (a buffer's target, the phase of two cards, another route), so clicks of one
-session tell little of the next one's. What is estimated is the quantile over *all* sessions, of
-which some were drawn. The largest of five draws is below the 95th percentile of what they are
-drawn from three times out of four, so resampling alone cannot bound it; a model has to say how
-sessions differ.
+Delay changes in steps (a buffer's target, the phase of two cards, another route), so the clicks of
+one session say little about the next session. The estimate is the quantile over *all* sessions, of
+which some were drawn. The largest of five draws is below the 95th percentile of its distribution
+three times out of four, so resampling alone cannot bound it; it takes a model of how sessions
+differ.
 
-Each draw takes whole sessions with replacement (Davison and Hinkley 1997 §3.8), takes what differs
-between sessions off their values and puts a new one of a distribution in its place whose parameters
-are drawn, too: a normal one, whose bound is then the noncentral t's (generalized confidence
-interval, Krishnamoorthy and Mathew 2009 §5), and an exponential one above an unknown least value,
-for levels that are skewed as queues are (Lawless 2003 §4.1). What differs is the median of a
-session, or its own quantile of that order, so that sessions may differ in spread as well. The ends
-are the outermost of all; ``python -m bench.coverage`` prints how often they hold.
+Each draw takes whole sessions with replacement (Davison and Hinkley 1997 §3.8) and replaces their
+levels by levels from a distribution whose parameters are drawn as well: a normal one, whose bound
+is then that of the noncentral t (generalized confidence interval, Krishnamoorthy and Mathew 2009
+§5), and an exponential one above an unknown least value, for levels that are skewed as queues are
+(Lawless 2003 §4.1). A session's level is its median, or its own quantile of that order, so that
+sessions may differ in spread as well. The ends are the outermost of all; ``python -m
+bench.coverage`` prints how often they hold.
 """
 
 import math
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 DRAWS = 1_000
-"""Draws of each model; their noise moves an end of the interval by a few percent of its width."""
+"""Draws of each model; their noise moves an end by a few percent of the interval's width."""
 
-_VALUES = 100  # a session is drawn as: more would say the same and take minutes
+_VALUES = 100  # values a session is drawn as: more take minutes and change nothing
 
 
 def quantile_ends(
@@ -34,16 +34,16 @@ def quantile_ends(
     tails: tuple[float, float],
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Return the ends between which the quantile over all sessions is.
+    """Return the interval of the quantile over all sessions.
 
     Parameters
     ----------
     sessions : list of ndarray
-        The values of each session, two sessions or more; infinite ones are beyond every finite one.
+        The values of each session, two sessions or more; they may be infinite.
     quantile : float
         Its order, 0 to 1.
     tails : tuple of float
-        Probabilities that it is below the low end, and above the high end.
+        Probabilities that the quantile is below the low end, and above the high end.
     rng : numpy.random.Generator
         Source of the draws.
     """
@@ -55,13 +55,13 @@ def quantile_ends(
         skewed = _exponential(levels, rng, resampled.shape)
         lows += [_order(_picked(resampled + each, quantile), tails[0]) for each in (normal, skewed)]
         highs.append(_order(_picked(resampled + normal, quantile), 1 - tails[1]))
-        # Sessions that are not skewed make this one very wide: it has all of the error on one side.
+        # Very wide for sessions that are not skewed, so it gets the error of both sides.
         highs.append(_order(_picked(resampled + skewed, quantile), 1 - 2 * tails[1]))
     return min(lows), max(highs)
 
 
 def _levels(sessions: list[NDArray[np.float64]], quantile: float) -> Iterator[NDArray[np.float64]]:
-    """Yield what may differ between sessions: their medians, and their quantiles of the order."""
+    """Yield the levels that may differ between sessions: the medians, then the quantiles."""
     heard = [values[np.isfinite(values)] for values in sessions]
     known = np.concatenate(heard)
     for order in dict.fromkeys((0.5, quantile)):
@@ -70,7 +70,7 @@ def _levels(sessions: list[NDArray[np.float64]], quantile: float) -> Iterator[ND
 
 
 def _resampled(around: list[NDArray[np.float64]], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw as many sessions as there are, each as so many of its values, evenly by rank."""
+    """Draw as many sessions as there are, each as `_VALUES` of its values, evenly by rank."""
     count = min(max(map(len, around)), _VALUES)
     shares = (np.arange(count) + 0.5) / count
     table = np.stack([np.sort(each)[(shares * len(each)).astype(int)] for each in around])
@@ -81,7 +81,7 @@ def _resampled(around: list[NDArray[np.float64]], rng: np.random.Generator) -> N
 def _normal(
     levels: NDArray[np.float64], rng: np.random.Generator, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Draw levels of a normal distribution whose mean and deviation are drawn, too."""
+    """Draw levels from a normal distribution whose mean and deviation are drawn as well."""
     count, draws = len(levels), (shape[0], 1)
     deviation = levels.std(ddof=1) * np.sqrt((count - 1) / rng.chisquare(count - 1, draws))
     mean = levels.mean() + deviation / math.sqrt(count) * rng.standard_normal(draws)
@@ -91,7 +91,7 @@ def _normal(
 def _exponential(
     levels: NDArray[np.float64], rng: np.random.Generator, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Draw levels of an exponential distribution whose scale and least value are drawn, too."""
+    """Draw levels from an exponential distribution, whose scale and least value are drawn too."""
     count, draws = len(levels), (shape[0], 1)
     least = levels.min()
     scale = 2 * (levels - least).sum() / rng.chisquare(2 * count - 2, draws)
@@ -100,7 +100,7 @@ def _exponential(
 
 
 def _picked(rows: NDArray[np.float64], quantile: float) -> NDArray[np.float64]:
-    """Return a value of every row, which may be infinite: nothing is interpolated."""
+    """Return the quantile of every row without interpolation, since values may be infinite."""
     place = math.ceil(quantile * rows.shape[1]) - 1
     return np.asarray(np.partition(rows, place, axis=1)[:, place], dtype=np.float64)
 
@@ -113,16 +113,16 @@ def _order(values: NDArray[np.float64], share: float) -> float:
 def share_ends(
     parts: NDArray[np.float64], wholes: NDArray[np.float64], alpha_low: float, alpha_high: float
 ) -> tuple[float, float]:
-    """Return the ends between which a share of all sessions is, 0 to 1.
+    """Return the interval of a share over all sessions, 0 to 1.
 
-    They are the outermost of three: sessions alike, so that only how many things were counted
-    matters (Clopper and Pearson); shares that are normal between sessions (Student); and for the
-    high end shares that are exponential, for most sessions lose nothing and some a lot.
+    Its ends are the outermost of three models: all sessions alike, so that only the counts matter
+    (Clopper and Pearson); shares that are normal between sessions (Student); and, for the high end,
+    shares that are exponential, because most sessions lose nothing and some a lot.
 
     Parameters
     ----------
     parts, wholes : ndarray, shape (sessions,)
-        What was counted in each session, and of how many.
+        Counts of each session: the part, and the whole it is a part of.
     alpha_low, alpha_high : float
         Probabilities that the share is below the low end, and above the high end.
     """

@@ -1,15 +1,14 @@
-"""Figures as text, with as many digits as their intervals support.
+"""Figures as text, with the digits that their intervals support.
 
-An interval says how well a figure is known, so the last digit written is worth at most a third of
-the interval's width; a figure without an interval has three digits. Neither has digits finer than
-what is measured at all in its unit, and both have more where rounding would put them at a limit
-they are judged by, or on its other side.
+The last digit is at most a third of the interval's width; a figure without an interval has three
+digits. Digits are never finer than the unit's resolution, and there are more of them where rounding
+would put the figure on its limit or beyond it.
 """
 
 import math
 
 RESOLUTIONS = {"%": 0.01, "dB": 0.01, "dBFS": 0.1, "ms": 0.01, "s": 0.01, "errors": 1.0}
-"""The finest digit of a figure, by unit; a thousandth of others."""
+"""The finest digit of a figure, by unit; a thousandth for other units."""
 
 _DIGITS = 3
 _SHARE_OF_WIDTH = 1 / 3
@@ -22,12 +21,12 @@ def measured(value: float, low: float, high: float, unit: str, limit: float = ma
     Parameters
     ----------
     value, low, high : float
-        The estimate and the ends of its interval. One that is exact has its ends where it is; an
-        end that is not known is infinite, and a value that was not measured is NaN.
+        The estimate and the ends of its interval. An exact value equals both ends; an unknown end
+        is infinite, and a value that was not measured is NaN.
     unit : str
-        Unit of all of them, and of the limit.
+        Their unit, and the limit's.
     limit : float
-        What the figure is judged by; NaN where nothing is.
+        The limit the figure is judged by; NaN without one.
     """
     if math.isnan(value):
         return "not measured"
@@ -41,27 +40,26 @@ def measured(value: float, low: float, high: float, unit: str, limit: float = ma
 
 
 def plain(value: float, unit: str) -> str:
-    """Write a figure that has no interval, e.g. "2.67 ms"."""
+    """Write a figure without an interval, e.g. "2.67 ms"."""
     return measured(value, value, value, unit)
 
 
 def over(value: float, unit: str, limit: float) -> str:
-    """Write a figure that has no interval such that it is seen to be over a limit."""
+    """Write a figure without an interval, with enough digits to show that it exceeds a limit."""
     return measured(value, value, value, unit, limit=math.nextafter(limit, math.inf))
 
 
 def between(low: float, high: float, places: int) -> str:
-    """Write an interval, e.g. "11.3–11.7"; a dash beside a minus sign would be misread."""
+    """Write an interval, e.g. "11.3–11.7"; with "to" if an end has a minus sign."""
     dash = " to " if low < 0 else "–"
     return f"{fixed(low, places)}{dash}{fixed(high, places)}"
 
 
 def decimals(value: float, low: float, high: float, unit: str = "", limit: float = math.nan) -> int:
-    """Return how many decimals a figure and its interval are written with.
+    """Return the number of decimals for a figure and its interval.
 
-    Parameters as of `measured`. All that is written has to lie on the side of the limit on which
-    it was found: 49.97 ms is below a limit of 50 ms, and "50.0 ms" would not be. Nor is 50.03 ms
-    written as the limit itself.
+    Parameters as in `measured`. The rounded figures stay on their side of the limit: 49.97 ms is
+    below a limit of 50 ms, and "50.0 ms" would not be. Nor is 50.03 ms written as the limit itself.
     """
     shown = [number for number in (value, low, high) if math.isfinite(number)]
     places = _places(value, low, high, unit)
@@ -71,7 +69,7 @@ def decimals(value: float, low: float, high: float, unit: str = "", limit: float
 
 
 def fixed(value: float, places: int) -> str:
-    """Write a number with so many decimals, with a true minus sign, and none before a zero."""
+    """Write a number with `places` decimals and a true minus sign, which zero never has."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     text = f"{value:.{places}f}"
@@ -89,7 +87,7 @@ def _places(value: float, low: float, high: float, unit: str) -> int:
 
 def _exponent(number: float) -> int:
     """Return the power of ten of a number's first digit."""
-    return math.floor(math.log10(number) + 1e-9)  # 0.1 is 10⁻¹, whatever a logarithm rounds to
+    return math.floor(math.log10(number) + 1e-9)  # a logarithm may round to below a whole number
 
 
 def _crosses(number: float, places: int, limit: float) -> bool:

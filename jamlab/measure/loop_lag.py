@@ -1,9 +1,9 @@
-"""The event loop a measurement runs on, and how late that loop was.
+"""Lag of the event loop that a measurement runs on.
 
 A sound card's block of 64 frames lasts 1.3 ms, but asyncio's usual loop rounds every timer up to
-whole milliseconds, because that is what epoll's timeout is made of. `select` takes microseconds, so
-a measurement runs on a loop built on it. What is left is this process' own lateness, measured while
-it runs: a result from a loop that lagged says nothing about the network, and is invalid, not slow.
+whole milliseconds, the unit of epoll's timeout. `select` takes microseconds, so a measurement runs
+on a loop built on it. The remaining lateness is this process's own and is measured during the run:
+a result from a loop that lagged says nothing about the network, so it is invalid rather than slow.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ PROBE_INTERVAL_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class LoopLag:
-    """How late the loop called what was due."""
+    """Lateness of the loop's timers, summarised."""
 
     readings: int
-    """Number of timers watched."""
+    """Number of timers."""
     median_s: float
     p95_s: float
     p99_s: float
@@ -28,7 +28,7 @@ class LoopLag:
 
     @classmethod
     def of(cls, lateness_s: list[float]) -> "LoopLag":
-        """Summarise lateness in seconds; raises ValueError when there is none."""
+        """Summarise lateness in seconds; raise ValueError when there are no readings."""
         if not lateness_s:
             raise ValueError("the loop's lag was never read: measure for longer than 5 ms")
         median, p95, p99 = np.percentile(lateness_s, [50, 95, 99])
@@ -46,10 +46,10 @@ class LoopLag:
 
 
 class LagProbe:
-    """Read the running loop's lag every few milliseconds; a context manager.
+    """A context manager that reads the running loop's lag every few milliseconds.
 
-    A stalled loop makes one late call where several were due, so each late call counts for all it
-    stands for: the share of late readings is the share of time the loop was late.
+    A stalled loop makes one late call where several were due, so a late call counts for each of
+    them: the share of late readings is the share of time the loop was late.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class LagProbe:
             self._timer.cancel()
 
     def lag(self) -> LoopLag:
-        """Summarise what was read so far."""
+        """Summarise the readings so far."""
         return LoopLag.of(self._lateness_s)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop, due_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Whether this machine reaches itself over UDP: all that is measured in real time needs it."""
+"""A check that this machine reaches itself over UDP, as all real-time measurements need."""
 
 import socket
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from jamlab.media.host_candidates import host_addresses
 
 DATAGRAM_S = 0.5
-"""How long a datagram to ourselves may take."""
+"""Limit for a datagram to ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why nothing connects on this machine, and what to do about it."""
+    """The reason why nothing connects on this machine, and its remedy."""
 
     reason: str
     remedy: str
@@ -29,7 +29,7 @@ NO_LOOPBACK = Obstacle(
 def unreachable() -> Obstacle | None:
     """Return why this machine does not reach itself over UDP; None when it does.
 
-    It sends a datagram to each of its own addresses, until one arrives.
+    The machine sends a datagram to each of its own addresses until one arrives.
     """
     addresses = host_addresses()
     if not addresses:
@@ -37,7 +37,7 @@ def unreachable() -> Obstacle | None:
     if any(_is_reached(address) for address in addresses):
         return None
     return Obstacle(
-        f"no datagram arrives that this machine sends to itself, at {', '.join(addresses)}",
+        f"datagrams from this machine to itself do not arrive, at {', '.join(addresses)}",
         "bring the loopback up, as root (ip link set lo up), and allow UDP to this machine's own "
         "addresses in the firewall or the container's policy",
     )

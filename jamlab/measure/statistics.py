@@ -1,19 +1,19 @@
-"""Estimates with intervals, from the delays of clicks.
+"""Estimates with confidence intervals, from the delays of clicks.
 
-A click that was never heard is infinitely late: it stands among the values as infinity, so a
-quantile is infinite where too many are.
+A click that was never heard is infinitely late: its value is infinity, so a quantile is infinite
+where there are too many of them.
 
-*Several sessions*: an interval speaks of all sessions of that kind, of which some were drawn; see
-`jamlab.measure.between_sessions`. *One session*: it speaks of that session alone, whatever another
-would have been. Consecutive clicks share a playout buffer, a queue and a clock, so they are not
-independent, and blocks of ``⌈n^⅓⌉`` consecutive values are resampled instead of single ones
-(Carlstein 1986; the block length is the usual rate of Hall, Horowitz and Jing 1995). Either way the
-interval is widened to the distribution-free one from order statistics (Conover 1999 §3.2) wherever
-that one is wider, for a bootstrap never exceeds the largest value it was given.
+*Several sessions*: an interval is for all sessions of that kind, of which some were drawn; see
+`jamlab.measure.between_sessions`. *One session*: it is for that session alone. Consecutive clicks
+share a playout buffer, a queue and a clock, so they are not independent, and blocks of ``⌈n^⅓⌉``
+consecutive values are resampled instead of single ones (Carlstein 1986; the block length is the
+usual rate of Hall, Horowitz and Jing 1995). Either way the interval is widened to the
+distribution-free one from order statistics (Conover 1999 §3.2) where that one is wider, because a
+bootstrap never exceeds the largest of its values.
 
-A quantile cannot be bounded from fewer than `values_needed` values, because too likely all lie on
-one side of it. Fewer give an estimate with the interval ``(-inf, inf)``, which straddles every
-limit: its verdict is INCONCLUSIVE.
+Fewer than `values_needed` values do not bound a quantile, because all of them are too likely to lie
+on one side of it. The interval is then ``(-inf, inf)``, which straddles every limit: the verdict is
+INCONCLUSIVE.
 """
 
 import math
@@ -30,20 +30,20 @@ from jamlab.measure.within_session import RESAMPLES as RESAMPLES
 from jamlab.measure.within_session import block_bootstrap, order_statistics
 
 CONFIDENCE = 0.95
-"""Probability with which the intervals cover the true value."""
+"""Probability that an interval covers the true value."""
 
 _LEAST_VALUES = 20
 _SEED = 20
 
 
 def resampling() -> np.random.Generator:
-    """Return the randomness that intervals are drawn with: the same record, the same report."""
+    """Return the generator that intervals are drawn with, so that a record gives one report."""
     return np.random.default_rng(_SEED)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value and the interval that covers the true one with a probability of `confidence`."""
+    """A value, and the interval that covers the true value with a probability of `confidence`."""
 
     value: float
     low: float
@@ -52,10 +52,10 @@ class Estimate:
 
 
 def values_needed(quantile: float, confidence: float = CONFIDENCE) -> int:
-    """Return how many values an interval of a quantile takes.
+    """Return the number of values that an interval of a quantile needs.
 
     With fewer, the chance that every value lies below (or every value above) the true quantile
-    exceeds half of what `confidence` leaves; 72 for the 95th percentile at 95 %. Never below 20, so
+    exceeds half of ``1 - confidence``; 72 for the 95th percentile at 95 %. Never below 20, so
     that there are blocks to resample.
     """
     one_sided = math.log((1 - confidence) / 2) / math.log(max(quantile, 1 - quantile))
@@ -75,16 +75,16 @@ def median(
     Parameters
     ----------
     values : array_like, shape (n,)
-        In the order they occurred, any unit; infinite where a click was never heard.
+        In order of time, in any unit; infinite where a click was never heard.
     rng : numpy.random.Generator
         Source of the resamples; the same seed gives the same interval.
     confidence : float
         Probability of the interval.
     sessions : array_like, shape (n,), optional
-        The session each value is of; without it, all are of one.
+        The session of each value; without it, there is one session.
     among : int
-        How many such estimates the worst is to be chosen from by `worst_of`: so many low ends hold
-        at once (Bonferroni).
+        Number of estimates from which `worst_of` will choose: that many low ends hold at once
+        (Bonferroni).
 
     Returns
     -------
@@ -131,7 +131,7 @@ def jitter(
 
 
 def above_least(estimate: Estimate, values: ArrayLike) -> Estimate:
-    """Return an estimate as what it is above the least value; NaN where nothing was heard."""
+    """Return an estimate less the least value; NaN where nothing was heard."""
     least = float(np.asarray(values, np.float64).min(initial=math.inf))
     if math.isinf(least):
         return Estimate(math.nan, -math.inf, math.inf, estimate.confidence)
@@ -142,9 +142,9 @@ def above_least(estimate: Estimate, values: ArrayLike) -> Estimate:
 def worst_of(estimates: Sequence[Estimate]) -> Estimate:
     """Estimate the largest of several figures, each estimated with ``among=len(estimates)``.
 
-    The low ends hold at once, so none exceeds the largest figure. The high end of the figure that
-    is the largest holds with its own probability, and the highest of all is no lower. A figure
-    without a value leaves the largest of the others, and its interval.
+    The low ends hold at once, so none exceeds the largest figure. The high end of the largest
+    figure holds with its own probability, and the highest of all high ends is no lower. Figures
+    without a value are left out.
     """
     known = [each.value for each in estimates if not math.isnan(each.value)]
     return Estimate(
@@ -158,12 +158,12 @@ def worst_of(estimates: Sequence[Estimate]) -> Estimate:
 def share_of_sessions(
     parts: ArrayLike, wholes: ArrayLike, confidence: float = CONFIDENCE, *, among: int = 1
 ) -> Estimate:
-    """Estimate a share of what was counted in each of several sessions, 0 to 1.
+    """Estimate a share, 0 to 1, from counts in each of several sessions.
 
     Parameters
     ----------
     parts, wholes : array_like, shape (sessions,)
-        Counts of each session; those of which nothing was counted are left out.
+        Counts of each session; sessions with a whole of 0 are left out.
     confidence : float
         Probability of the interval.
     among : int
@@ -172,7 +172,7 @@ def share_of_sessions(
     Returns
     -------
     Estimate
-        NaN in ``[0, 1]`` when nothing was counted.
+        NaN in ``[0, 1]`` when every whole is 0.
     """
     part, whole = np.asarray(parts, np.float64), np.asarray(wholes, np.float64)
     part, whole = part[whole > 0], whole[whole > 0]
@@ -184,14 +184,14 @@ def share_of_sessions(
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is wanted of an interval."""
+    """The probabilities that an interval has to keep."""
 
     confidence: float
     among: int = 1
 
     @property
     def tails(self) -> tuple[float, float]:
-        """Probabilities that the truth is below the low end, and above the high end."""
+        """Probabilities that the true value is below the low end, and above the high end."""
         tail = (1 - self.confidence) / 2
         return tail / self.among, tail
 
@@ -238,9 +238,9 @@ def _quantile(
 
 
 def _finite(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Return values whose infinite ones are far beyond the largest, and the largest.
+    """Return the values with infinity replaced by a value far beyond the largest, and the largest.
 
-    Whatever is interpolated between them is beyond the largest, too, and never "not a number".
+    Values interpolated between them are then beyond the largest as well, and never NaN.
     """
     known = values[np.isfinite(values)]
     if known.size == values.size:
@@ -268,10 +268,10 @@ def proportion(
     Parameters
     ----------
     successes, trials : int
-        Of `trials` attempts, `successes` succeeded.
+        Number of successes, and of all trials.
     method : {"wilson", "exact"}
-        Wilson's score interval (JASA 22, 1927) covers `confidence` on average and is for looking
-        at; the exact one (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a
+        Wilson's score interval (JASA 22, 1927) covers `confidence` on average and is for display;
+        the exact one (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a
         verdict.
     confidence : float
         Probability of the two-sided interval.

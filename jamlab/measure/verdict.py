@@ -1,4 +1,4 @@
-"""Verdicts: a measured interval against a target, in one word and one sentence."""
+"""Verdicts: a measured interval compared with a target, in one word and one sentence."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from jamlab.measure.statistics import Estimate
 
 
 class Outcome(StrEnum):
-    """What a measurement says about its target."""
+    """Result of comparing a measurement with its target."""
 
     PASS = "PASS"
     """The whole interval meets the target."""
@@ -19,19 +19,19 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
     """The interval straddles the target, or the run was invalid."""
     NOT_RUN = "NOT RUN"
-    """Nothing was measured, and the reason says why."""
+    """Nothing was measured; the reason states why."""
 
 
 GRAVITY = {Outcome.PASS: 0, Outcome.NOT_RUN: 1, Outcome.INCONCLUSIVE: 2, Outcome.FAIL: 3}
-"""Which of several verdicts to look at first: the one of the highest number."""
+"""Gravity of each outcome; of several verdicts, the gravest comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One target and what the measurement says about it."""
+    """One target, and the measurement compared with it."""
 
     name: str
-    """What was measured, as the reader calls it."""
+    """Name of the figure, for the reader."""
     target: str
     """The target in words, e.g. ``"< 50"``, in `unit`."""
     value: float
@@ -47,16 +47,16 @@ class Verdict:
 
     @property
     def limit(self) -> float:
-        """The limit the target names, in `unit`; NaN where there is none."""
+        """The limit in the target, in `unit`; NaN without one."""
         return float(self.target.split()[-1]) if self.target else math.nan
 
     @property
     def measured(self) -> str:
-        """The estimate and its interval in words, on the side of the limit they are on."""
+        """The estimate and its interval as text, rounded without crossing the limit."""
         return digits.measured(self.value, *self.interval, self.unit, self.limit)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the verdict ready for JSON: values that are not finite become None."""
+        """Return the verdict as JSON data; values that are not finite become None."""
         return {
             "name": self.name,
             "target": self.target,
@@ -80,15 +80,16 @@ def judge_below(
     Parameters
     ----------
     name : str
-        What was measured, e.g. ``"median latency"``.
+        Name of the figure, e.g. ``"median latency"``.
     limit : float
-        The figure has to be below it, in `unit`.
+        Upper limit, in `unit`.
     estimate : Estimate
-        The measured figure and its interval, in `unit`.
+        The figure and its interval, in `unit`.
     unit : str
         E.g. ``"ms"``.
     invalid : sequence of str
-        What spoils the run, each in words that follow "because", e.g. ``"the loop lagged 12 ms"``.
+        Reasons why the run is invalid, each as words to follow "because", e.g. ``"the loop lagged
+        12 ms"``.
 
     Returns
     -------
@@ -125,7 +126,7 @@ def judge_at_least(
 
 
 def unmeasured(name: str, outcome: Outcome, reason: str) -> Verdict:
-    """Return the verdict on what has no figure, with the reason in one sentence."""
+    """Return a verdict without a figure, with the reason in one sentence."""
     return Verdict(name, "", math.nan, (math.nan, math.nan), "", outcome, reason)
 
 
@@ -169,9 +170,9 @@ def _at_least(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[O
 def _finding(
     name: str, target: str, estimate: Estimate, by: tuple[str, float], lies: tuple[bool, bool]
 ) -> tuple[Outcome, str]:
-    """Word an estimate whose whole interval lies inside its target, outside it, or neither.
+    """Return the outcome and the reason for an interval inside its target, outside, or neither.
 
-    It is written by its unit, and by the limit that no rounded figure may cross.
+    `by` is the unit, which sets the digits, and the limit that no rounded figure may cross.
     """
     if math.isnan(estimate.value):
         return Outcome.INCONCLUSIVE, f"There is no value of {name} to judge."
@@ -182,7 +183,7 @@ def _finding(
     unit = f" {by[0]}" if math.isfinite(estimate.value) else ""
     measured = f"The {name} is {value}{unit}"
     if estimate.low == -math.inf:
-        why = "too few values were heard for an interval: measure for longer"
+        why = "there are too few values for an interval: measure for longer"
         return Outcome.INCONCLUSIVE, f"{measured}, but {why}."
     interval = f"{100 * estimate.confidence:g}% interval {low} to {high}"
     inside, outside = lies
@@ -197,14 +198,14 @@ def _finding(
 
 
 def _words(value: float, places: int) -> str:
-    """Write a value with so many decimals, one without bound as a word."""
+    """Write a value with `places` decimals, an infinite one as a word."""
     return digits.fixed(value, places) if math.isfinite(value) else "infinite"
 
 
 def overall(verdicts: Iterable[Verdict]) -> Outcome:
-    """Return FAIL if any verdict is, else INCONCLUSIVE if any is or there is none, else PASS.
+    """Return FAIL if any verdict is FAIL, else INCONCLUSIVE if any or if there are none, else PASS.
 
-    What was not run does not count beside what was; with nothing else, it is NOT RUN.
+    NOT RUN counts only when there is no other outcome.
     """
     outcomes = {verdict.verdict for verdict in verdicts}
     if outcomes == {Outcome.NOT_RUN}:
@@ -219,5 +220,5 @@ _EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 2, Outco
 
 
 def exit_status(outcome: Outcome) -> int:
-    """Return a process exit status: 0 for PASS, 1 for FAIL, 2 for INCONCLUSIVE and NOT RUN."""
+    """Return the process's exit status: 0 for PASS, 1 for FAIL, 2 for INCONCLUSIVE and NOT RUN."""
     return _EXIT_STATUS[outcome]

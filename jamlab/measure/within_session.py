@@ -1,8 +1,8 @@
-"""Intervals of a quantile from the values of one session.
+"""Confidence intervals of a quantile from the values of one session.
 
-Consecutive values are alike, so blocks of them are resampled (Carlstein 1986). What changes over
-more than a block, a level that is another every few seconds, is not in such an interval; several
-sessions are for that (`jamlab.measure.between_sessions`).
+Consecutive values are alike, so blocks of them are resampled (Carlstein 1986). Changes over more
+than a block, such as a level that changes every few seconds, are not in such an interval; that
+takes several sessions (`jamlab.measure.between_sessions`).
 """
 
 import math
@@ -23,7 +23,7 @@ _BATCH = 100  # resamples held in memory at a time
 def order_statistics(
     values: NDArray[np.float64], quantile: float, tails: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return the values between which the quantile lies, if they are independent.
+    """Return the values between which the quantile lies, for independent values.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def order_statistics(
     quantile : float
         Its order, 0 to 1.
     tails : tuple of float
-        Probabilities that it is below the low end, and above the high end.
+        Probabilities that the quantile is below the low end, and above the high end.
     """
     ordered, below = np.sort(values), stats.binom(values.size, quantile)
     low, high = int(below.ppf(tails[0])) - 1, int(below.ppf(1 - tails[1]))
@@ -45,7 +45,7 @@ def order_statistics(
 def block_bootstrap(
     values: NDArray[np.float64], quantile: float, rng: np.random.Generator, confidence: float
 ) -> tuple[float, float]:
-    """Return the ends of a quantile's interval, of blocks of consecutive values that are resampled.
+    """Return a quantile's interval, by resampling blocks of consecutive values.
 
     The last block is completed from the beginning.
     """
@@ -71,7 +71,7 @@ def _bootstrap_ends(
     confidence: float,
     method: Any,
 ) -> tuple[float, float]:
-    """Run SciPy's bootstrap; degenerate BCa gives NaN, and its warnings say no more than that."""
+    """Run SciPy's bootstrap; its warnings are silenced, since degenerate BCa gives NaN anyway."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
         result = stats.bootstrap(

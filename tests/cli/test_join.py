@@ -325,7 +325,7 @@ async def test_participants_in_processes_of_their_own_are_measured_pair_by_pair(
             record = await measure_mesh(ada, 3.0, patience_s=60.0)
         for process, name in (ben, "ben"), (cleo, "cleo"):
             await process.says(f"ada measures the mesh: {name} clicks for 4 s")
-            await process.says(f"{name} has told ada what it heard")
+            await process.says(f"{name} has sent ada its report")
             assert await process.end(signal.SIGTERM) == (0, "")
     assert list(absent(record)) == []
     pairs = pairs_table(record)

@@ -217,4 +217,4 @@ def test_a_card_that_stops_meanwhile_is_told():
         server.end()
         _, told = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "has stopped: see whether it is still there" in told
+    assert "has stopped: check that it is still plugged in" in told

@@ -1,4 +1,4 @@
-"""Intervals over sessions: simulated coverage, and the bounds of textbooks where there are any."""
+"""Intervals over sessions: simulated coverage, and textbook bounds where they exist."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The lag probe against a loop whose clock the test sets."""
+"""The lag probe on a loop whose clock the test sets."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Estimates against known distributions, order statistics and definitions written out."""
+"""Estimates compared with known distributions, order statistics and written-out definitions."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Verdicts over every order of interval and limit, and their JSON."""
+"""Verdicts for every order of interval and limit, and their JSON."""
 
 import itertools
 import json
@@ -120,7 +120,7 @@ class TestReason:
             ),
             (
                 (-math.inf, 49, math.inf),
-                "The median latency is 49 ms, but too few values were heard for an interval: "
+                "The median latency is 49 ms, but there are too few values for an interval: "
                 "measure for longer.",
             ),
             ((-math.inf, math.nan, math.inf), "There is no value of median latency to judge."),

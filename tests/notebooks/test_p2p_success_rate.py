@@ -122,7 +122,7 @@ def test_it_asks_one_s_own_servers_itself(tmp_path, monkeypatch):
     ("network", "words"),
     [
         ("kernel", "set record to the folder of `jamlab connectivity --network kernel`"),
-        (THIS_MACHINE, "name your file of configurations, ice"),
+        (THIS_MACHINE, "give your file of ICE configurations as ice"),
     ],
 )
 def test_what_it_cannot_measure_is_told_in_a_sentence(tmp_path, network, words):

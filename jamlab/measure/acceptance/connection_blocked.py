@@ -1,10 +1,10 @@
-"""Acceptance test of a blocked connection: what its user is told, and that all else goes on.
+"""Acceptance test of a blocked connection: its notices, and a session that continues without it.
 
-Three players on the simulated internet. Player 3 sits in an office whose firewall drops UDP, so
-neither a direct path nor the relay over UDP can be reached; the other two are at home. When all
-four ways have been given up, the two have to hear each other as if nothing were amiss, the third
-has to be in the session without audio, and nothing may have gone wrong that nobody foresaw. Then
-the firewall opens, and the session has to find that out by itself.
+Three participants are on the simulated internet. Participant 3 is in an office whose firewall drops
+UDP, so neither a direct path nor the relay over UDP works; the other two are at home. After all
+four directions have been given up, the two must hear each other undisturbed, the third must be in
+the session without audio, and there may be no unforeseen error. Then the firewall opens, and the
+session must detect that by itself.
 """
 
 import asyncio
@@ -45,30 +45,30 @@ TONES_HZ = {"player 1": 997.0, "player 2": 1499.0, "player 3": 2503.0}
 BLOCKED = "player 3"
 LEVEL_DBFS = -20.0
 SPARING = Quality("sparing", 48_000, 2880, "restricted_lowdelay")
-"""Sixty milliseconds a packet: what matters here is who hears whom, not when."""
+"""Sixty milliseconds a packet, since the test is about who hears whom, not about latency."""
 ABOUT_CONNECTIONS = frozenset(NoticeKind) - {
     NoticeKind.JOINED,
     NoticeKind.NEW_KEY,
     NoticeKind.HIGH_LATENCY,
     NoticeKind.NORMAL_LATENCY,
 }
-"""Notices that count: such packets make the latency high, and that is told, too."""
+"""The notices that count; such long packets also cause notices about high latency."""
 BLOCK_FRAMES = 2880
 STRETCH_S = 5.0
-"""How long is listened, while it is blocked and again when it is not."""
+"""Length of the recording, once while blocked and once after that."""
 DEADLINE_S = 120.0
-"""When what has to come about is given up."""
+"""Limit of each wait."""
 _WINDOW_FRAMES = SAMPLE_RATE // 4
 _DRAWN_FRAMES = SAMPLE_RATE // 2
 _SETTLE_S = 1.0
 _HOME = Place("home", ((PORT_RESTRICTED,),))
 _OFFICE = Place("office", ((FirewallType(udp_blocked=True), PORT_RESTRICTED),))
 _ACCESS = LinkConfig(delay_s=0.015)
-_GONE_S = 1.0  # aiortc's last tasks end a moment after what they belong to
+_GONE_S = 1.0  # aiortc's last tasks end a moment after their connection
 
 
 def connection_blocked(seed: int = 1) -> Finding:
-    """Play with one of three behind a firewall that drops UDP, then open it.
+    """Run a session with one of three behind a firewall that drops UDP, then open the firewall.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ async def _session(finding: Finding, world: World, players: list[Player]) -> Non
     for player in players:
         hz = TONES_HZ[player.name]
         player.card.source = tone((hz, hz), LEVEL_DBFS)
-    await _all_told(players, NoticeKind.NO_AUDIO)
+    await _all_notified(players, NoticeKind.NO_AUDIO)
     for figure, kind in ((WARNED, NoticeKind.RETRYING), (WITHOUT_AUDIO, NoticeKind.NO_AUDIO)):
-        _note_told(finding, figure, kind, players, began_s)
+        _note_notice_times(finding, figure, kind, players, began_s)
     await _listen_blocked(finding, players)
     opened_s = loop.time()
     finding.tell("notices", opened_s - began_s, "the firewall opens")
@@ -139,7 +139,7 @@ async def _listen_blocked(finding: Finding, players: list[Player]) -> None:
 
 
 async def _listen(players: Iterable[Player]) -> dict[str, int]:
-    """Let a stretch pass; returns at which frame of each player's card it began."""
+    """Let a stretch pass; return the frame of each participant's card at which it began."""
     starts = {player.name: len(player.recording) for player in players}
     for player in players:
         end = starts[player.name] + int(STRETCH_S * SAMPLE_RATE)
@@ -155,46 +155,46 @@ def _note_share(
     finding.note(figure, player.name, 100 * share)
 
 
-async def _all_told(players: list[Player], kind: NoticeKind) -> None:
-    """Wait until everybody concerned was told something, or never will be."""
-    told = asyncio.Event()
-    removals = [player.session.on_notice(lambda _: told.set()) for player in players]
+async def _all_notified(players: list[Player], kind: NoticeKind) -> None:
+    """Wait until every participant concerned had a notice of a kind, or the time is over."""
+    noticed = asyncio.Event()
+    removals = [player.session.on_notice(lambda _: noticed.set()) for player in players]
     try:
         async with asyncio.timeout(DEADLINE_S):
-            while any(_told_s(*pair, kind) is None for pair in _concerned(players)):
-                told.clear()
-                await told.wait()
+            while any(_notice_s(*pair, kind) is None for pair in _concerned(players)):
+                noticed.clear()
+                await noticed.wait()
     except TimeoutError:
-        return  # who was not told is noted as such
+        return  # missing notices are noted later
     finally:
         for remove in removals:
             remove()
 
 
 def _concerned(players: list[Player]) -> list[tuple[Player, str]]:
-    """Return who has to be told about whom: both ends of each blocked connection."""
+    """Return the expected notices, recipient and peer: both ends of each blocked connection."""
     pairs = permutations(players, 2)
     return [(player, other.name) for player, other in pairs if BLOCKED in (player.name, other.name)]
 
 
-def _told_s(player: Player, peer: str, kind: NoticeKind) -> float | None:
-    """Return when a player was first told something about a peer, None if it was not."""
+def _notice_s(player: Player, peer: str, kind: NoticeKind) -> float | None:
+    """Return when a participant first had a notice of a kind about a peer; None if never."""
     wanted = kind, peer
-    told = (notice for notice in player.notices if (notice.kind, notice.peer_id) == wanted)
-    return next((notice.at_s for notice in told), None)
+    notices = (notice for notice in player.notices if (notice.kind, notice.peer_id) == wanted)
+    return next((notice.at_s for notice in notices), None)
 
 
-def _note_told(
+def _note_notice_times(
     finding: Finding, figure: str, kind: NoticeKind, players: list[Player], began_s: float
 ) -> None:
     for player, peer in _concerned(players):
-        told_s = _told_s(player, peer, kind)
-        after_s = DEADLINE_S if told_s is None else told_s - began_s
+        notice_s = _notice_s(player, peer, kind)
+        after_s = DEADLINE_S if notice_s is None else notice_s - began_s
         finding.note(figure, f"{player.name} about {peer}", after_s)
 
 
 async def _recovery_s(players: list[Player]) -> float:
-    """Return how long it takes from now until everybody is connected with everybody."""
+    """Return the time from now until all participants are connected to each other."""
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     try:
@@ -205,7 +205,7 @@ async def _recovery_s(players: list[Player]) -> float:
 
 
 def _draw_tones(finding: Finding, player: Player, began_s: float) -> None:
-    """Draw the level of everybody's tone in all that a player's card played."""
+    """Add curves of the level of every participant's tone in a participant's playback."""
     times_s, levels_dbfs = tones_over_time(player.recording.pcm, TONES_HZ, _DRAWN_FRAMES)
     times_s += player.card.time_of(0) - began_s
     for name, drawn_dbfs in levels_dbfs.items():
@@ -214,7 +214,7 @@ def _draw_tones(finding: Finding, player: Player, began_s: float) -> None:
 
 @contextmanager
 def _unforeseen() -> Iterator[list[str]]:
-    """Collect what the event loop and the loggers of this process report as an error."""
+    """Collect the errors that the event loop and the loggers of this process report."""
     found: list[str] = []
     handler = _Collector(found)
     loop = asyncio.get_running_loop()
@@ -229,12 +229,12 @@ def _unforeseen() -> Iterator[list[str]]:
 
 
 class _Collector(logging.Handler):
-    """Keeps the words of every record of an error."""
+    """A logging handler that keeps the message of every error."""
 
     def __init__(self, found: list[str]) -> None:
         super().__init__(logging.ERROR)
         self._found = found
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record's words."""
+        """Keep a record's message."""
         self._found.append(record.getMessage())

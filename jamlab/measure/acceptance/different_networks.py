@@ -1,13 +1,13 @@
-"""Acceptance test of different networks: players at home behind NATs, on the simulated internet.
+"""Acceptance test of different networks: participants behind NATs on the simulated internet.
 
-Each case is two places and what has to come about between them. A session tries direct paths first,
-so what it selected follows from the network alone; it is read off the network, not off the session:
-the share of the RTP packets handed to a player that the TURN server handed over. STUN, DTLS and
-RTCP are not counted, and a packet that passes two relays in a row counts at the last one alone.
+Each case is two places and the expected kind of path between them. A session tries direct paths
+first, so the selected path follows from the network alone. It is observed at the network, not at
+the session: the share of the RTP packets to a participant that the TURN server delivers. STUN, DTLS
+and RTCP are not counted, and a packet that passes two relays in a row counts once, at the last.
 
-*The control.* That STUN connected two homes means something only where they do not reach each other
-without it, and that TURN did, only where STUN would not have. So the same two places are also tried
-with the next weaker configuration, by ICE alone, and it has to fail.
+*The control.* A connection with STUN shows that STUN works only if the homes do not connect without
+it, and a connection with TURN only if they do not connect with STUN. So the same two places are
+also tried with the next weaker configuration, by ICE alone, and that has to fail.
 """
 
 import asyncio
@@ -41,27 +41,27 @@ HEARD = "share of clicks heard"
 RELAYED = "share of RTP packets through TURN where a relay is needed"
 AVOIDABLE = "share of RTP packets through TURN where a direct path exists"
 CONTROL = "connects without it"
-"""1 where the control connected, which is to fail."""
+"""1 if the control, which should fail, connected."""
 
 PROFILE = "same country"
-"""How far apart they are: 16 ms one way, and what belongs to that."""
+"""The network profile between the places: 16 ms one way, with its jitter and loss."""
 DEADLINE_S = 60.0
-"""When connecting is given up; two direct attempts and a relayed one may take half of that."""
+"""Limit for connecting; two direct attempts and a relayed one may take half of it."""
 SETTLE_S = 1.5
 _PLAYERS = "player 1", "player 2"
 
 
 @dataclass(frozen=True)
 class Case:
-    """Two places, and what has to come about between them."""
+    """Two places, and the kind of path expected between them."""
 
     name: str
     places: tuple[Place, Place]
     needs_relay: bool
     configuration: str
-    """What both have, of the embedded ICE configurations."""
+    """Name of the embedded ICE configuration that both ends use."""
     without: str
-    """What does not connect them."""
+    """Name of the weaker configuration that must not connect them: the control."""
 
 
 _HOME = Place("home", ((PORT_RESTRICTED,),))
@@ -72,18 +72,18 @@ CASES = (
     Case("symmetric NATs", (_CARRIER, _CARRIER), True, "STUN+TURN/UDP", "STUN"),
     Case("UDP blocked at one end", (_HOME, _OFFICE), True, "STUN+TURN/TCP", "STUN+TURN/UDP"),
 )
-"""Most homes; two phones on carriers whose NATs nobody can punch; an office that lets TCP out."""
+"""Most homes; two phones behind symmetric carrier NATs; an office that allows only TCP out."""
 
 
 def different_networks(case: Case, duration_s: float = 10.0, seed: int = 1) -> Finding:
-    """Connect two players in the places of a case, and measure their clicks both ways.
+    """Connect two participants in the places of a case, and measure the latency of both directions.
 
     Parameters
     ----------
     case : Case
-        Where they are.
+        The places and the configuration.
     duration_s : float
-        Length of the measurement, in virtual seconds; 10 give clicks enough for a 95th percentile.
+        Length of the measurement, in virtual seconds; 10 give enough clicks for a 95th percentile.
     seed : int
         The same seed gives the same finding.
     """
@@ -120,7 +120,7 @@ async def _connect(finding: Finding, case: Case, duration_s: float, seed: int) -
 async def _measure(
     finding: Finding, case: Case, world: World, players: list[Player], duration_s: float
 ) -> None:
-    """Let both click, and find out how long the clicks took and which way the packets went."""
+    """Let both click; note the latency of the clicks and the route of the packets."""
     for player in players:
         player.click()
     await asyncio.sleep(SETTLE_S)

@@ -1,7 +1,6 @@
-"""What acceptance tests found, before anybody judges it: figures, curves and events as tables.
+"""Findings of acceptance tests: figures, curves and events as tables, before any verdict.
 
-A finding is plain data, so that it comes out of a worker process as it is, into a record and out of
-it again.
+A finding is plain data, which passes unchanged from a worker process into a record and back.
 """
 
 from collections.abc import Iterable
@@ -18,10 +17,10 @@ LOOP_LAG = "loop lag, 99th percentile"
 COLUMNS: dict[str, dict[str, str]] = {
     "figures": {
         "test": "object",
-        "figure": "object",  # what was measured, as `jamlab.measure.acceptance.verdicts` knows it
-        "subject": "object",  # of whom or of what
+        "figure": "object",  # name of the figure, as in `jamlab.measure.acceptance.verdicts`
+        "subject": "object",  # the participant, path or channel it is about
         "value": "float64",
-        "low": "float64",  # ends of the 95 % interval; the value itself where it is exact
+        "low": "float64",  # ends of the 95 % interval; equal to the value if it is exact
         "high": "float64",
     },
     "curves": {
@@ -35,7 +34,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "test": "object",
         "panel": "object",
         "at_s": "float64",
-        "who": "object",  # who was told; empty when the test itself did something
+        "who": "object",  # recipient of the notice; empty for an action of the test
         "peer": "object",
         "kind": "object",
         "words": "object",
@@ -46,7 +45,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 @dataclass
 class Finding:
-    """What one acceptance test found.
+    """Result of one acceptance test.
 
     Parameters
     ----------
@@ -60,26 +59,26 @@ class Finding:
     events: list[tuple[object, ...]] = field(default_factory=list)
 
     def note(self, figure: str, subject: str, value: float | Estimate) -> None:
-        """Note a figure of a subject; a bare number is exact."""
+        """Add a figure of a subject; a plain number is exact."""
         known = value
         if not isinstance(known, Estimate):
             known = Estimate(float(known), float(known), float(known), CONFIDENCE)
         self.figures.append((self.test, figure, subject, known.value, known.low, known.high))
 
     def draw(self, panel: str, series: str, x: ArrayLike, y: ArrayLike) -> None:
-        """Note a curve; both arrays have one dimension."""
+        """Add a curve; both arrays have one dimension."""
         points = pd.DataFrame({"x": x, "y": y}).itertuples(index=False)
         self.curves += [(self.test, panel, series, point.x, point.y) for point in points]
 
     def tell(
         self, panel: str, at_s: float, words: str, *, who: str = "", peer: str = "", kind: str = ""
     ) -> None:
-        """Note something that happened."""
+        """Add an event: a notice, or an action of the test."""
         self.events.append((self.test, panel, at_s, who, peer, kind, words))
 
 
 def tables_of(findings: Iterable[Finding]) -> dict[str, pd.DataFrame]:
-    """Return the tables of several tests in one, by their names in `COLUMNS`."""
+    """Return the tables of several findings combined, by their names in `COLUMNS`."""
     found = list(findings)
     return {
         name: pd.DataFrame(

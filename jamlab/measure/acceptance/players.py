@@ -1,8 +1,8 @@
-"""Players of an acceptance test: sessions whose capture and playback are both recorded.
+"""Participants of an acceptance test, whose capture and playback are both recorded.
 
-They are the participants of `jamlab.measure.latency.participants`, but in a session with any ICE
-configuration, on any network, that need not connect. What the session was handed as captured is
-recorded between its card and itself, as a level meter would see it.
+Unlike those of `jamlab.measure.latency.participants` they may have any ICE configuration on any
+network, and need not connect. The captured sound is recorded between the card and the session, as a
+level meter sees it.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ from jamlab.signaling.memory import MemoryChannel
 
 
 class MeteredCard(VirtualCard):
-    """A virtual card that also records what it captured.
+    """A virtual card that also records the captured sound.
 
     Parameters
     ----------
     captured, played : Recording
-        Where to keep what it captures, and what it plays.
+        The recordings of captured and of played sound.
     block_frames : int
         Length of a block.
     """
@@ -48,7 +48,7 @@ class MeteredCard(VirtualCard):
         self._capture_recording = captured
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
-        """Begin to call back; raises as a `VirtualCard` does."""
+        """Start the callbacks; errors as in `VirtualCard`."""
 
         def metered(block: Block) -> Block:
             self._capture_recording.write(block)
@@ -59,7 +59,7 @@ class MeteredCard(VirtualCard):
 
 @dataclass
 class Player(Participant):
-    """A participant whose captured sound and whose notices are kept, too."""
+    """A participant whose captured sound and notices are kept as well."""
 
     captured: Recording = field(default_factory=Recording)
     notices: list[Notice] = field(default_factory=list)
@@ -75,22 +75,22 @@ async def in_session(
     where: Where = here,
     seed: int | None = None,
 ) -> AsyncIterator[list[Player]]:
-    """Bring players into one session, connected or not; they leave when the context ends.
+    """Bring participants into one session, connected or not; they leave when the context ends.
 
     Parameters
     ----------
     names : iterable of str
-        Who plays.
+        The participants' names.
     quality : Quality
-        How everybody's sound is encoded.
+        Quality at which each participant sends.
     block_frames : int
         Block size of the virtual cards.
     ice : IceConfiguration
-        Everybody's servers.
+        ICE configuration of each participant.
     where : callable
-        Makes the context each of them runs in; this machine by default.
+        Returns the context to run each participant in; this machine by default.
     seed : int, optional
-        Of the jitter between attempts to connect; without it, any.
+        Seed of the jitter between attempts to connect; random by default.
     """
     channel, players = MemoryChannel(), []
     async with AsyncExitStack() as stack:
@@ -115,7 +115,7 @@ async def in_session(
 
 
 async def all_connected(players: Iterable[Player], within_s: float = CONNECT_TIMEOUT_S) -> None:
-    """Wait until everybody is connected with everybody; raises TimeoutError, naming who is not."""
+    """Wait until all are connected to each other; raise TimeoutError naming missing peers."""
     deadline_s = asyncio.get_running_loop().time() + within_s
     for player in players:
         left_s = deadline_s - asyncio.get_running_loop().time()
@@ -129,49 +129,49 @@ def note_notices(
     began_s: float,
     kinds: Container[NoticeKind] = tuple(NoticeKind),
 ) -> None:
-    """Note what users were told of some kinds, in seconds since `began_s` by the loop's clock."""
-    told = [
+    """Add the notices of some kinds as events, in seconds since `began_s` by the loop's clock."""
+    notices = [
         (notice.at_s, player.name, notice)
         for player in players
         for notice in player.notices
         if notice.kind in kinds
     ]
-    for at_s, name, notice in sorted(told, key=lambda each: each[:2]):
+    for at_s, name, notice in sorted(notices, key=lambda each: each[:2]):
         peer, kind = notice.peer_id, notice.kind.value
         finding.tell(panel, at_s - began_s, notice.text, who=name, peer=peer, kind=kind)
 
 
 @dataclass(frozen=True)
 class Listening:
-    """What was counted while somebody listened."""
+    """The recordings and counters of a stretch of listening."""
 
     start: dict[str, int]
-    """Frame of each player's card at which it began."""
+    """Frame of each participant's card at which the stretch began."""
     frames: int
     counted: dict[tuple[str, str], dict[str, int]]
-    """What the counters of each stream gained, by sender and listener."""
+    """Increase of each stream's counters, by sender and listener."""
     lag_ms: float
-    """99th percentile of the loop's lag meanwhile."""
+    """99th percentile of the loop's lag."""
 
     def heard(self, player: Player) -> Block:
-        """Return what a player's card played meanwhile."""
+        """Return the playback of a participant's card in the stretch."""
         return player.recording.block(self.start[player.name], self.frames)
 
     def concealed_share(self, sender: str, listener: str, packet_frames: int) -> Estimate:
-        """Estimate the share of a stream that had to be invented, by its packets of that length."""
+        """Estimate the concealed share of a stream, which is concealed by whole packets."""
         counted = self.counted[sender, listener]
         invented, played = counted["concealed_frames"], counted["played_frames"]
         due = max(invented + played, packet_frames)
         return share_of_sessions([invented / packet_frames], [due / packet_frames])
 
     def underrun_share(self, sender: str, listener: str) -> float:
-        """Return the share of the listener's blocks that its card played as silence."""
+        """Return the share of blocks that the listener's card played as silence."""
         counted = self.counted[sender, listener]
         return counted["card_underruns"] / max(counted["card_blocks"], 1)
 
 
 async def listen(players: list[Player], frames: int) -> Listening:
-    """Let everybody's card play so many frames, beginning with the next that none has played."""
+    """Let every card play a number of frames, beginning with the next that none has played."""
     pairs = [(a, b) for a in players for b in players if a is not b]
     before = {(a.name, b.name): b.counters(a.name) for a, b in pairs}
     start = {player.name: len(player.recording) for player in players}

@@ -1,6 +1,7 @@
-"""Acceptance tests in real time, in a process of their own; see `jamlab.measure.latency.worker`.
+"""The worker process that runs the acceptance tests in real time.
 
-Each has a loop of its own, and one that fails does not keep the others from running.
+Each test has an event loop of its own, and the others run even if one fails. See also
+`jamlab.measure.latency.worker`.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -32,14 +33,14 @@ REAL_TIME: dict[str, RealTimeTest] = {
 
 
 def run_here(tests: Sequence[str], progress: Progress) -> AcceptanceRecord:
-    """Run those of some acceptance tests that are run in real time, one after the other.
+    """Run the real-time tests among some acceptance tests, one after the other.
 
     Parameters
     ----------
     tests : sequence of str
-        Which ones were asked for, others among them.
+        Names of acceptance tests; those of other kinds are ignored.
     progress : callable
-        Told which one begins.
+        Receives the name of each test that begins.
     """
     findings: list[Finding] = []
     failed: dict[str, str] = {}
@@ -54,13 +55,13 @@ def run_here(tests: Sequence[str], progress: Progress) -> AcceptanceRecord:
 
 
 def failure_of(error: BaseException) -> str:
-    """Say in a line what an error was about."""
+    """Return an error's type and message in a line."""
     words = " ".join(str(error).split())
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def main() -> None:
-    """Run the tests that the parent names; the worker process' entry."""
+    """Run the tests that the parent names; the entry point of the worker process."""
     with ending_with_parent():
         tests, folder = receive()
         run_here(tests, report).save(Path(folder))

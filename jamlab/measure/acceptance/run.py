@@ -1,20 +1,20 @@
-"""The product's acceptance tests: which there are, and how they are run.
+"""The list of the product's acceptance tests, and their run.
 
 =========================== =============================== ===================================
-test                        where it runs                   what comes from elsewhere
+test                        where it runs                   figure of a latency record
 =========================== =============================== ===================================
 local-capture               this machine's sockets
-two-users-on-one-network    this machine's sockets          one-way latency of a latency record
+two-users-on-one-network    this machine's sockets          one-way latency
 three-users-at-once         this machine's sockets
 connection-blocked          the simulated internet
-loopback-round-trip                                         round trip of a latency record
+loopback-round-trip                                         round-trip latency
 different-networks          the simulated internet
 =========================== =============================== ===================================
 
-What runs in real time runs in a process of its own (`jamlab.measure.acceptance.real_time`), one
-test after the other; what is simulated runs on any executor. The latency record is the one that a
-verification has anyway, when it was measured as these tests have it, and a short run otherwise. A
-test that cannot be brought to its end is noted as such, and the others go on.
+Real-time tests run one after the other in a process of their own
+(`jamlab.measure.acceptance.real_time`); simulated ones run on any executor. The latency record is
+that of the verification, if its plan fits these tests, or else that of a short run. A test that
+cannot be completed is recorded as such, and the others continue.
 """
 
 import asyncio
@@ -52,13 +52,13 @@ TESTS = (
     LOOPBACK,
     DIFFERENT_NETWORKS,
 )
-"""Their names, in the order they are reported in."""
+"""Names of the tests, in the order of the report."""
 
 SIMULATED: Mapping[str, tuple[Callable[[], Finding], ...]] = {
     CONNECTION_BLOCKED: (connection_blocked,),
     DIFFERENT_NETWORKS: tuple(partial(different_networks, case) for case in CASES),
 }
-"""What is done for each test on the simulated internet."""
+"""The simulated runs of each test."""
 
 LEFT_OUT = "the simulated internet was left out", "run it without --here-only"
 
@@ -66,16 +66,16 @@ _LATENCY_PARAMETERS = ("peers", "quality", "block_frames", "bpm")
 
 
 class AcceptanceError(ValueError):
-    """Acceptance tests that cannot be run as asked."""
+    """Raised for a request of acceptance tests that cannot be run."""
 
 
 def acceptance_tests(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the tests of these names, each once, in the order of `TESTS`; no names are all.
+    """Return the tests of some names, each once, in the order of `TESTS`; without names, all.
 
     Raises
     ------
     AcceptanceError
-        When there is no such test; lists those there are.
+        When there is no test of a name; lists the names.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def acceptance_tests(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def latency_plan(tests: Sequence[str]) -> LatencyPlan | None:
-    """Return the shortest latency run that settles what these tests ask of one; None if nothing."""
+    """Return the shortest latency run that these tests need; None if they need none."""
     one_way, round_trip = TWO_USERS in tests, LOOPBACK in tests
     if not (one_way or round_trip):
         return None
@@ -105,7 +105,7 @@ def latency_plan(tests: Sequence[str]) -> LatencyPlan | None:
 
 
 def is_usable(latency: LatencyRecord) -> bool:
-    """Tell whether a latency record was measured as these tests have it: two, by default."""
+    """Return whether a latency record fits these tests: two participants, defaults otherwise."""
     default, parameters = LatencyPlan().to_dict(), latency.provenance["parameters"]
     return all(parameters.get(name) == default[name] for name in _LATENCY_PARAMETERS)
 
@@ -118,20 +118,20 @@ async def measure_acceptance(
     simulated: bool = True,
     progress: Progress = lambda *_: None,
 ) -> AcceptanceRecord:
-    """Run acceptance tests and leave a record of them in a folder.
+    """Run acceptance tests and write their record to a folder.
 
     Parameters
     ----------
     folder : Path
         Where the record goes.
-    tests : sequence of str
-        Which of `TESTS`.
+        tests : sequence of str
+        Names from `TESTS`.
     latency : LatencyRecord, optional
-        A run of this machine's; see `is_usable`.
+        A latency run on this machine; see `is_usable`.
     simulated : bool
-        Whether those on the simulated internet are run.
+        Whether to run the tests on the simulated internet.
     progress : callable
-        Told how far it is.
+        Receives the share done.
     """
     here = await measure_here(tests, latency, progress)
     if not simulated:
@@ -149,12 +149,12 @@ async def measure_here(
     latency: LatencyRecord | None = None,
     progress: Progress = lambda *_: None,
 ) -> AcceptanceRecord:
-    """Run what these tests do in real time; parameters as of `measure_acceptance`.
+    """Run the real-time parts of acceptance tests; parameters as in `measure_acceptance`.
 
     Returns
     -------
     AcceptanceRecord
-        Not yet a whole one, so it is in no folder: see `finished`.
+        Incomplete, so it is not in a folder yet: see `finished`.
     """
     with TemporaryDirectory(prefix="jamlab-") as name:
         folder = Path(name)
@@ -177,7 +177,7 @@ async def _real_time(folder: Path, tests: Sequence[str], progress: Progress) -> 
 async def _latency(
     folder: Path, tests: Sequence[str], latency: LatencyRecord | None, progress: Progress
 ) -> tuple[LatencyRecord | None, dict[str, str]]:
-    """Return the latency record of these tests, and which of them lack it, and why."""
+    """Return the latency record for these tests, and the tests without it with the reason."""
     plan = latency_plan(tests)
     if plan is None or (latency is not None and is_usable(latency)):
         return (latency if plan else None), {}
@@ -189,14 +189,14 @@ async def _latency(
 
 @dataclass(frozen=True)
 class Run:
-    """Something under way for a test."""
+    """A simulated run of a test, under way."""
 
     test: str
     future: Future[Finding]
 
 
 def begin_simulated(tests: Sequence[str], executor: Executor) -> list[Run]:
-    """Have an executor run what these tests do on the simulated internet."""
+    """Start the simulated runs of these tests on an executor."""
     return [
         Run(test, executor.submit(work))
         for test in tests
@@ -206,14 +206,14 @@ def begin_simulated(tests: Sequence[str], executor: Executor) -> list[Run]:
 
 
 def finished(here: AcceptanceRecord, runs: Iterable[Run] | None, folder: Path) -> AcceptanceRecord:
-    """Wait for what is simulated, and leave the whole record in a folder.
+    """Wait for the simulated runs, and write the complete record to a folder.
 
     Parameters
     ----------
     here : AcceptanceRecord
-        What was run in real time.
+        The record of the real-time parts.
     runs : iterable of Run, optional
-        What is under way; None when it was left out.
+        The simulated runs under way; None when they were left out.
     folder : Path
         Where the record goes.
     """

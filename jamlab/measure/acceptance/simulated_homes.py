@@ -1,4 +1,4 @@
-"""Players in places of their own on the simulated internet, with a STUN and a TURN server.
+"""A simulated internet with a place for each participant, and a STUN and a TURN server.
 
 ::
 
@@ -26,17 +26,17 @@ from jamlab.networks.turn.server import TurnServer
 
 @dataclass(frozen=True)
 class World:
-    """An internet with players' homes on it, and its servers."""
+    """A simulated internet with the participants' places and its servers."""
 
     internet: Internet
     turn: TurnServer | None
 
     def where(self, player: str) -> AbstractContextManager[Host]:
-        """Return the context a player runs in."""
+        """Return the context to run a participant in."""
         return self.internet.host(host_name(player))
 
     def open_firewalls(self, player: str) -> None:
-        """Put firewalls that block nothing in place of those around a player."""
+        """Replace the firewalls around a participant by firewalls that block nothing."""
         home = f"{host_name(player)}-network-"
         for boxes in (
             boxes for name, boxes in self.internet.boxes.items() if name.startswith(home)
@@ -45,12 +45,12 @@ class World:
 
     @property
     def relayed_media(self) -> int:
-        """How many RTP packets the TURN server has handed to players, each counted once."""
+        """Number of RTP packets that the TURN server has delivered, each counted once."""
         return 0 if self.turn is None else self.turn.counters.relayed_media
 
     @property
     def direct_media(self) -> int:
-        """How many RTP packets came to players from elsewhere than the TURN server."""
+        """Number of RTP packets to participants that did not come from the TURN server."""
         servers = {server.name for server in SERVERS}
         players = [host for host in self.internet.hosts if host.name not in servers]
         relay = self.internet.host("turn").addresses
@@ -62,21 +62,21 @@ class World:
 async def at_home(
     homes: Mapping[str, Place], access: LinkConfig, ice: IceConfiguration
 ) -> AsyncIterator[World]:
-    """Open a world on the running simulated loop; its servers close when the context ends.
+    """Open a world on the running simulated loop; close its servers when the context ends.
 
     Parameters
     ----------
     homes : mapping
-        Where each player is, by name.
+        The place of each participant, by name.
     access : LinkConfig
-        Everybody's link to the backbone.
+        Each participant's link to the backbone.
     ice : IceConfiguration
-        Those servers of the simulated internet that it asks are open.
+        The servers of the simulated internet that it uses are opened.
 
     Raises
     ------
     RuntimeError
-        When the running loop is not a simulated one.
+        When the running loop is not simulated.
     """
     members = (place.member(host_name(name), access) for name, place in homes.items())
     internet = Internet(Topology((*SERVERS, *members)))

@@ -1,14 +1,15 @@
-"""Sines as test signals: sources that play them, and what became of them on the way.
+"""Sines as test signals: sources that play them, and fits of their level and SINAD.
 
-A recording is fitted by sines of known frequencies and a constant, by least squares (the
-three-parameter fit of IEEE Std 1057, for several sines at once). The amplitudes found are the
-levels; what is left over is noise and distortion. Its ratio to the sine is SINAD, whose inverse is
-the THD+N of AES17 with an ideal notch in place of a real filter's.
+A recording is fitted with sines of known frequencies and a constant, by least squares (the
+three-parameter fit of IEEE Std 1057, for several sines at once). The fitted amplitudes are the
+levels; the residual is noise and distortion. The ratio of the sines to it is SINAD, whose inverse
+is the THD+N of AES17 with an ideal notch filter.
 
-The frequencies must be those that were played: cards with clocks 100 ppm apart turn a sine of
-1 kHz by 0.06 radians in 100 ms, which alone holds SINAD below 35 dB. Virtual cards share a clock.
-A splice or a gap spoils the fit of the stretch it is in, so recordings are fitted in windows, and
-it is their median that counts.
+The frequencies must be exactly those that were played: with card clocks 100 ppm apart, a sine of
+1 kHz turns by 0.06 radians in 100 ms, which alone keeps SINAD below 35 dB. Virtual cards share a
+clock.
+A splice or a gap spoils the fit of its window, so recordings are fitted window by window, and the
+median counts.
 """
 
 from collections.abc import Sequence
@@ -23,19 +24,19 @@ from jamlab.audio.levels import amplitude_of, dbfs_of
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 
 AES17_HZ = 997.0
-"""AES17's frequency for tests of level and distortion: prime, so that no sample value returns."""
+"""AES17's frequency for tests of level and distortion; prime, so that sample values vary."""
 
-_LEAST_RESIDUAL = amplitude_of(-180.0)  # rounding: what a perfect sine leaves is not exactly 0
+_LEAST_RESIDUAL = amplitude_of(-180.0)  # rounding: a perfect sine's residual is not exactly 0
 
 
 @dataclass(frozen=True, slots=True)
 class SineFit:
-    """Sines found in a stretch of one channel."""
+    """The fit of sines to a stretch of one channel."""
 
     levels_dbfs: tuple[float, ...]
     """Level of each sine."""
     sinad_db: float
-    """All sines together over what is left, both as RMS."""
+    """RMS of all sines together over the RMS of the residual."""
 
 
 def fit_sines(samples: NDArray[np.floating], frequencies_hz: Sequence[float]) -> SineFit:
@@ -46,12 +47,12 @@ def fit_sines(samples: NDArray[np.floating], frequencies_hz: Sequence[float]) ->
     samples : ndarray, shape (frames,)
         At 48 kHz, full scale ±1.
     frequencies_hz : sequence of float
-        Each once, above 0 and below 24 kHz.
+        Different frequencies, above 0 and below 24 kHz.
 
     Raises
     ------
     ValueError
-        When the stretch is too short for the fit, or no single channel.
+        When the stretch is too short for the fit, or is not a single channel.
     """
     _check(samples, frequencies_hz)
     signals = _signals(len(samples), frequencies_hz)
@@ -65,7 +66,7 @@ def fit_sines(samples: NDArray[np.floating], frequencies_hz: Sequence[float]) ->
 
 
 def _signals(frames: int, frequencies_hz: Sequence[float]) -> NDArray[np.float64]:
-    """Return what is fitted, a column each: a constant, and two phases of every sine."""
+    """Return the fit's basis, a column each: a constant, and sine and cosine of each frequency."""
     times_s = np.arange(frames) / SAMPLE_RATE
     columns = [np.ones(frames)]
     for frequency_hz in frequencies_hz:
@@ -92,7 +93,7 @@ def _check(samples: NDArray[np.floating], frequencies_hz: Sequence[float]) -> No
 
 
 def windows(block: Block, frames: int) -> list[Block]:
-    """Cut a recording into stretches of so many frames; what is left over is dropped."""
+    """Cut a recording into windows of a number of frames; the rest is dropped."""
     return [block[start : start + frames] for start in range(0, len(block) - frames + 1, frames)]
 
 
@@ -104,7 +105,7 @@ def tone(frequencies_hz: Sequence[float], level_dbfs: float) -> Source:
     frequencies_hz : sequence of float
         Left and right.
     level_dbfs : float
-        Of both.
+        Level of both.
 
     Examples
     --------
@@ -123,18 +124,18 @@ def tone(frequencies_hz: Sequence[float], level_dbfs: float) -> Source:
 
 @dataclass(frozen=True)
 class Steps:
-    """A sine in each channel that goes from level to level, then silence.
+    """A source with a sine in each channel at one level after another, then silence.
 
     Parameters
     ----------
     levels_dbfs : sequence of (float, float)
-        Left and right, step by step.
+        Left and right level of each step.
     frequencies_hz : tuple of float
         Left and right.
     step_frames : int
         Length of a step.
     begin : int
-        Frame of the first one.
+        First frame of the first step.
     """
 
     levels_dbfs: Sequence[tuple[float, float]]
@@ -148,7 +149,7 @@ class Steps:
         return self.begin + len(self.levels_dbfs) * self.step_frames
 
     def source(self, start: int, frames: int) -> Block:
-        """Return what is played: a `Source`."""
+        """Return a block of the signal; a `Source`."""
         steps = (np.arange(start, start + frames) - self.begin) // self.step_frames
         heard = (steps >= 0) & (steps < len(self.levels_dbfs))
         if not heard.any():
@@ -159,6 +160,6 @@ class Steps:
         return played
 
     def inner(self, step: int) -> tuple[int, int]:
-        """Return where the middle half of a step begins, and its length, in frames."""
+        """Return the first frame of the middle half of a step, and its length in frames."""
         quarter = self.step_frames // 4
         return self.begin + step * self.step_frames + quarter, 2 * quarter

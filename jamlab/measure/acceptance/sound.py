@@ -1,12 +1,12 @@
-"""Acceptance tests of sound on one network: what is captured, what arrives of it, and the mix.
+"""Acceptance tests of sound on one network: capture, playback at the peer, and the mix.
 
-They run on this machine's own UDP sockets in real time, so every finding carries the loop's lag.
+They run on this machine's own UDP sockets in real time, so every finding includes the loop's lag.
 The test signals are sines (`jamlab.measure.acceptance.sines`).
 
-*What the codec alone does.* Sound that has been through Opus is not what it was: at 128 kbit/s and
-2.5 ms a frame, SINAD of a sine is some 40 dB, and differs by some 2 dB from one tenth of a second
-to the next. Nothing else on the way may add to that, so the same signal is sent through encoder and
-decoder alone, and the path is judged by how far it falls behind.
+*The codec's share.* Opus changes sound: at 128 kbit/s and 2.5 ms a frame, SINAD of a sine is some
+40 dB, and differs by some 2 dB between one tenth of a second and the next. Nothing else on the path
+may degrade the sound, so the same signal also goes through encoder and decoder alone, and the path
+is judged by its loss compared with that.
 """
 
 import asyncio
@@ -46,40 +46,40 @@ CONCEALED = "share of sound concealed"
 UNDERRUN = "share of sound not played in time"
 
 STEPS_DBFS = ((-6, -50), (-12, -40), (-20, -30), (-30, -20), (-40, -12), (-50, -6))
-"""Levels before the microphone, left and right; a level of programme is between them."""
+"""Levels at the microphone, left and right; programme levels lie between them."""
 RIGHT_HZ = 1499.0
 SIGNAL_DBFS = -20.0
-"""Level of the test signals: AES17's second one, and where people play."""
+"""Level of the test signals: AES17's second level, typical of music."""
 
 WINDOW_FRAMES = SAMPLE_RATE // 10
 MIX_WINDOW_FRAMES = SAMPLE_RATE // 4
 TWO_TONES_HZ = AES17_HZ, 1009.0
-"""One each, so that nobody's own sound is taken for the other's; Opus is as clear at both."""
+"""One per participant, to tell its sound from the other's; Opus codes both equally well."""
 MIX_TONES_HZ = (997.0, 1499.0, 2503.0)
-"""Primes, none near another's harmonic."""
+"""Prime numbers, none near another's harmonic."""
 BLOCK_FRAMES = 256
-"""Cards with common blocks: what is judged here is sound. The latency has blocks of its own."""
+"""A common block size, since these tests judge sound; the latency run has its own."""
 _CODEC_START_S = 0.5
 SETTLE_S = 1.5
-"""Until the playout buffers have learned the jitter and moved to their delay."""
+"""Time for the playout buffers to adapt to the jitter and reach their delay."""
 _TWO = "player 1", "player 2"
 
 
 async def local_capture(
     step_s: float = 0.25, settle_s: float = SETTLE_S, where: Where = here
 ) -> Finding:
-    """Play steps of level into one microphone, and listen at both ends of a call.
+    """Play a stepped level into one microphone, and record at both ends of a call.
 
-    The other one is silent, so whatever the first one hears is its own sound come back.
+    The other participant is silent, so any sound that the first hears is its own, fed back.
 
     Parameters
     ----------
     step_s : float
         Length of a step.
-    settle_s : float
-        Time before the first.
+        settle_s : float
+            Time before the first step.
     where : callable
-        Makes the context each player runs in; this machine, with real sockets, by default.
+        Returns the context to run each participant in; by default this machine, with real sockets.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _note_capture(finding: Finding, player: Player, steps: Steps) -> None:
 
 
 def _note_separation(finding: Finding, other: Player, listening: Listening, steps: Steps) -> None:
-    """Find the loudest step of each channel in what the other one heard."""
+    """Note the separation at the other participant, in the loudest step of each channel."""
     stretches = windows(listening.heard(other), WINDOW_FRAMES)
     for column, side in enumerate(("left", "right")):
         levels_dbfs = [rms_dbfs(stretch)[column] for stretch in stretches]
@@ -127,7 +127,7 @@ def _note_separation(finding: Finding, other: Player, listening: Listening, step
 
 
 def _separation_db(block: Block, side: str) -> float:
-    """Return by how much a channel's tone is louder there than in the other channel."""
+    """Return how much louder a channel's tone is there than in the other channel, in dB."""
     left, right = (fit_sines(channel, (AES17_HZ, RIGHT_HZ)).levels_dbfs for channel in block.T)
     return left[0] - right[0] if side == "left" else right[1] - left[1]
 
@@ -146,7 +146,7 @@ async def two_users(
     quality: Quality = LOW_LATENCY,
     where: Where = here,
 ) -> Finding:
-    """Send a sine both ways between two, and find out what became of it.
+    """Send a sine in both directions between two participants; note its level and distortion.
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ async def two_users(
     settle_s : float
         Time before it.
     quality : Quality
-        How it is encoded.
-    where : callable
-        As of `local_capture`.
+        Quality of the sound.
+        where : callable
+            As in `local_capture`.
 
     Raises
     ------
@@ -187,7 +187,7 @@ async def two_users(
 
 
 def _note_clarity(finding: Finding, path: str, hz: float, heard: Block, alone: Block) -> None:
-    """Note level and distortion of a sine that was heard, beside those after the codec alone."""
+    """Note level and distortion of the received sine, and of the sine after the codec alone."""
     sinad_db, codec_db = _median_sinad_db(heard, hz), _median_sinad_db(alone, hz)
     finding.note(SINAD, path, sinad_db)
     finding.note(SINAD_CODEC, path, codec_db)
@@ -198,16 +198,16 @@ def _note_clarity(finding: Finding, path: str, hz: float, heard: Block, alone: B
 
 
 def through_codec(block: Block, quality: Quality, peers: int = 1) -> Block:
-    """Return a sound that went through encoder and decoder, and nothing else.
+    """Return a sound after encoder and decoder alone.
 
     Parameters
     ----------
     block : Block
-        The sound; what does not fill a frame is left out.
+        The sound; an incomplete last frame is left out.
     quality : Quality
-        How it is encoded.
-    peers : int
-        For how many peers: that decides on the length of a frame.
+        Quality of the sound.
+        peers : int
+        Number of peers, which sets the length of a frame.
     """
     encoder, decoder = FrameEncoder(quality), OpusDecoder()
     encoder.serve(peers)
@@ -234,10 +234,10 @@ def _median_level_dbfs(block: Block, hz: float) -> float:
 def _note_dropouts(
     finding: Finding, path: str, listening: Listening, sender: Player, listener: Player
 ) -> None:
-    """Note what was not heard of a path.
+    """Note the concealed and underrun shares of a path.
 
-    The low end is what so few packets leave sure, so a handful of them fails no path. What a
-    machine did too late at either end may have been concealed here: by as much it is lower still.
+    The interval allows for the small number of packets, so that a handful of them fails no path.
+    A machine that was late at either end may have caused concealment, which lowers the low end.
     """
     share = listening.concealed_share(sender.name, listener.name, _packet_frames(listening, sender))
     ends = (sender.name, listener.name), (listener.name, sender.name)
@@ -249,13 +249,13 @@ def _note_dropouts(
 
 
 def _packet_frames(listening: Listening, sender: Player) -> int:
-    """Return the length of a sender's Opus frames, which are concealed whole."""
+    """Return the length of a sender's Opus frames, which are concealed as a whole."""
     peers = sum(one == sender.name for one, _ in listening.counted)
     return sender.session.service.quality.frame_for(peers)
 
 
 def _draw_spectrum(finding: Finding, panel: str, series: str, block: Block) -> None:
-    """Draw the left channel's spectrum, scaled so that a sine's peak is its level in dBFS."""
+    """Add the left channel's spectrum, scaled so that a sine's peak is its level in dBFS."""
     hz, power = signal.welch(
         block[:, 0], SAMPLE_RATE, "blackmanharris", nperseg=2048, scaling="spectrum"
     )
@@ -265,7 +265,7 @@ def _draw_spectrum(finding: Finding, panel: str, series: str, block: Block) -> N
 async def three_users(
     duration_s: float = 4.0, settle_s: float = SETTLE_S, where: Where = here
 ) -> Finding:
-    """Let three play a tone each, and find out who hears whom, when.
+    """Let three participants play a tone each; note the tones that each hears over time.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ async def three_users(
     settle_s : float
         Time before it.
     where : callable
-        As of `local_capture`.
+        As in `local_capture`.
 
     Raises
     ------
@@ -302,7 +302,7 @@ async def three_users(
 
 
 def _note_mix(finding: Finding, player: Player, heard: Block, tones_hz: dict[str, float]) -> None:
-    """Note whom a player heard: exactly the others, each at the level it played."""
+    """Note whether a participant heard exactly the others, and the level of each."""
     others = set(tones_hz) - {player.name}
     share = exactly_heard_share(heard, tones_hz, SIGNAL_DBFS, MIX_WINDOW_FRAMES, others)
     finding.note(HEARD_BOTH, player.name, 100 * share)

@@ -1,8 +1,8 @@
-"""What acceptance tests' findings say: each figure against its bound, then a verdict for each test.
+"""Verdicts of acceptance tests: each figure compared with its bound, then one verdict per test.
 
-A figure is that of its worst subject. A test's verdict is the gravest of its figures', the first
-of them among equals, so the first is the one the test is known by. Why each bound is what it is,
-`docs/method.md` says.
+A figure's verdict is that of its worst subject. A test's verdict is the gravest of its figures',
+and the first among equals, so a test's first figure is its main one. `docs/method.md` gives the
+reason for each bound.
 """
 
 from collections.abc import Iterator
@@ -46,18 +46,18 @@ from jamlab.measure.verdict import (
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a figure has to keep to."""
+    """The limit of a figure."""
 
     figure: str
     limit: float
     unit: str
     at_least: bool = False
-    """Whether it has to reach the limit; otherwise it has to stay below."""
+    """Whether the figure has to reach the limit; otherwise it has to stay below."""
     note: str = ""
-    """What is said with every verdict."""
+    """A remark that is added to every verdict."""
 
     def judge(self, row: dict[str, Any], invalid: list[str]) -> Verdict:
-        """Judge one subject's figure."""
+        """Return the verdict on one subject's figure."""
         judge = judge_at_least if self.at_least else judge_below
         name = f"{self.figure} ({row['subject']})" if row["subject"] else self.figure
         estimate = Estimate(row["value"], row["low"], row["high"], CONFIDENCE)
@@ -65,13 +65,13 @@ class Bound:
         return replace(verdict, reason=f"{verdict.reason} {self.note}".rstrip())
 
     def short_of(self, verdict: Verdict) -> float:
-        """Return how far a figure is on the wrong side of the limit."""
+        """Return how far a verdict's value is on the wrong side of the limit."""
         beyond = verdict.value - self.limit
         return -beyond if self.at_least else beyond
 
 
 MIN_HEARD_PERCENT = 100 * MIN_HEARD_SHARE
-"""Least share of clicks heard across networks."""
+"""Target: the least share of clicks heard across networks."""
 
 _DROPOUTS = Bound(sound.CONCEALED, LatencyPlan().max_concealed_percent, "%")
 
@@ -112,7 +112,7 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound(apart.HEARD, MIN_HEARD_PERCENT, "%", at_least=True),
     ),
 }
-"""The figures of each test, and what they have to keep to; latencies of a latency record aside."""
+"""The bounds of each test's figures, without those of the latency record."""
 
 _LATENCIES = {
     TWO_USERS: (ONE_WAY, ONE_WAY_TARGET_MS, "one-way latency"),
@@ -121,12 +121,12 @@ _LATENCIES = {
 
 
 def acceptance_verdicts(record: AcceptanceRecord) -> list[Verdict]:
-    """Return the verdict of each test that was asked for, named after the test."""
+    """Return the verdict of each requested test, named after the test."""
     return [verdict_of(record, test) for test in record.tests]
 
 
 def verdict_of(record: AcceptanceRecord, test: str) -> Verdict:
-    """Return a test's verdict: the gravest of its figures', and how many are as grave."""
+    """Return a test's verdict: the gravest of its figures', with their count in the reason."""
     called = test.replace("-", " ")
     if test in record.not_run:
         why, remedy = record.not_run[test]
@@ -137,7 +137,7 @@ def verdict_of(record: AcceptanceRecord, test: str) -> Verdict:
     reason = gravest.reason
     if len(judged) > 1:
         reason = f"{reason} {_count(gravest.verdict, alike, len(judged))}"
-    figure = gravest.name.partition(" (")[0]  # whose it is, the reason says
+    figure = gravest.name.partition(" (")[0]  # the reason names the subject
     name = called if figure == called else f"{called}: {figure}"
     return replace(gravest, name=name, reason=reason)
 
@@ -149,13 +149,13 @@ def _count(outcome: Outcome, alike: int, judged: int) -> str:
 
 
 def figure_verdicts(record: AcceptanceRecord, test: str) -> list[Verdict]:
-    """Return the verdict of each of a test's figures; what kept it from its end comes first."""
+    """Return the verdict of each of a test's figures, after the reason if it was not completed."""
     return list(_figure_verdicts(record, test))
 
 
 def _figure_verdicts(record: AcceptanceRecord, test: str) -> Iterator[Verdict]:
     if test in record.failed:
-        reason = f"The test did not come to its end: {record.failed[test]}."
+        reason = f"The test could not be completed: {record.failed[test]}."
         yield unmeasured(test.replace("-", " "), Outcome.INCONCLUSIVE, reason)
     if test in _LATENCIES:
         yield from _latency_verdict(record, test)
@@ -187,7 +187,7 @@ def _worst(bound: Bound, rows: pd.DataFrame, invalid: list[str]) -> Verdict:
 
 
 def _invalid(figures: pd.DataFrame) -> Iterator[str]:
-    """Yield what spoils a test, in words that follow "because"."""
+    """Yield each reason why a test is invalid, as words to follow "because"."""
     lag_ms = figures.loc[figures["figure"] == LOOP_LAG, "value"].max()
     if lag_ms > MAX_LAG_MS:
         yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile, over {MAX_LAG_MS:g} ms"
@@ -197,4 +197,4 @@ def _invalid(figures: pd.DataFrame) -> Iterator[str]:
         yield f"{over(late, '%', most)} of a card's blocks came too late, over {most:g} %"
     controls = figures[(figures["figure"] == apart.CONTROL) & (figures["value"] > 0)]
     for case in controls["subject"]:
-        yield f"the two of {case} reach each other without what is tested"
+        yield f"the two participants of {case} connect without the server under test"

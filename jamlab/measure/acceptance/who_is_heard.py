@@ -1,4 +1,4 @@
-"""Who hears whom: everybody plays a tone of their own, and the tones in a recording are named."""
+"""Detection of who hears whom, by a tone of its own for each participant."""
 
 from collections.abc import Mapping, Sequence, Set
 
@@ -12,10 +12,10 @@ _PIECE_FRAMES = SAMPLE_RATE // 20
 
 
 def tone_levels(stretch: Block, frequencies_hz: Sequence[float]) -> NDArray[np.float64]:
-    """Return the levels of tones in a stretch of a recording, in dBFS, averaged by power.
+    """Return the levels of tones in a stretch of a recording, in dBFS, as a mean of the power.
 
-    Pieces of 50 ms are fitted each by itself: where the delay moves by half a period, the two
-    halves of a tone would cancel each other in one fit.
+    Pieces of 50 ms are fitted separately: where the delay changes by half a period, the two
+    halves of a tone would cancel each other in a single fit.
 
     Returns
     -------
@@ -32,18 +32,18 @@ def tone_levels(stretch: Block, frequencies_hz: Sequence[float]) -> NDArray[np.f
 def tones_heard(
     block: Block, tones_hz: Mapping[str, float], level_dbfs: float, frames: int
 ) -> list[set[str]]:
-    """Say whose tones are in each stretch of a recording, in both channels.
+    """Return the participants whose tones are in both channels, for each stretch of a recording.
 
-    A tone is there when it is at most 6 dB below the level it was played at.
+    A tone counts when it is at most 6 dB below the level it was played at.
 
     Parameters
     ----------
     block : Block
         The recording.
     tones_hz : mapping
-        Everybody's tone.
+        Each participant's tone.
     level_dbfs : float
-        At which they were played.
+        The level at which they were played.
     frames : int
         Length of a stretch, 50 ms or more.
     """
@@ -62,14 +62,14 @@ def exactly_heard_share(
     frames: int,
     expected: Set[str],
 ) -> float:
-    """Return the share of the stretches of a recording in which exactly the expected are heard.
+    """Return the share of a recording's stretches with exactly the expected tones.
 
     Parameters
     ----------
     block, tones_hz, level_dbfs, frames
-        As of `tones_heard`.
+        As in `tones_heard`.
     expected : set of str
-        Whose tones have to be there, and nobody else's.
+        The participants whose tones, and no others, have to be heard.
     """
     heard = tones_heard(block, tones_hz, level_dbfs, frames)
     return sum(found == expected for found in heard) / max(len(heard), 1)
@@ -78,14 +78,14 @@ def exactly_heard_share(
 def tones_over_time(
     block: Block, tones_hz: Mapping[str, float], step_frames: int
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
-    """Return the level of everybody's tone at regular times, for a figure.
+    """Return the level of each participant's tone at regular times, for a figure.
 
-    Of each step its first 50 ms are looked at, and the quieter of both channels.
+    It is that of the first 50 ms of each step, in the quieter channel.
 
     Returns
     -------
     times_s : ndarray
-        Since the recording began.
+        Times since the recording began.
     levels_dbfs : dict
         Levels at those times, by name.
     """

@@ -1,1 +1,1 @@
-"""Latency across networks, simulated and between namespaces."""
+"""Latency across networks, on the simulated internet and between kernel namespaces."""

@@ -1,13 +1,13 @@
-"""What a link carried in user space adds to the delay it was told: measured on the way, by packets.
+"""The delay that carrying a link's packets in user space adds, measured with datagrams.
 
-One thread holds a socket at either end, sends a datagram, waits until it is there, and has it
-echoed. So each way has a time of its own, of one clock. Three labs are compared: one whose cables
-do nothing (veth), one whose link is carried by a process and delays nothing, and one that delays by
-a known time. What the first takes is the sockets' and the kernel's; what the second takes more, and
-the third more than that and the delay, is the carrier's: its being woken, reading and writing.
+One thread has a socket at either end, sends a datagram, waits for its arrival, and sends it back.
+So each direction has its own time, by one clock. Three labs are compared: one with plain cables
+(veth), one with a link that a process carries without delay, and one with a link of known delay.
+The first takes the time of sockets and kernel; the excess of the second, and that of the third over
+its delay, is the carrier's: its wake-up, reading and writing.
 
-It is measured before a run, on a machine that has nothing else to do. During the run each carrier
-notes how late it put each packet out (`jamlab.networks.kernel.shaper.DirectionReport`).
+It is measured before a run, on an idle machine. During the run each carrier notes how late it sent
+each packet (`jamlab.networks.kernel.shaper.DirectionReport`).
 """
 
 import socket
@@ -24,51 +24,51 @@ from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology
 
 NO_DELAY = LinkConfig(delay_s=1e-9)
-"""As good as none, and yet a link that is carried."""
+"""A negligible delay, so that a process carries the link all the same."""
 DELAY_S = 0.010
 PROBES = 200
-_PAYLOAD = b"\0" * 100  # about that of a packet of sound
+_PAYLOAD = b"\0" * 100  # about the size of a packet of sound
 _PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class AddedLatency:
-    """Times of a datagram one way, in seconds: median and 99th percentile of both ways' probes."""
+    """One-way times of a datagram, in seconds: median and 99th percentile over both directions."""
 
     cable_median_s: float
-    """Over cables that do nothing."""
+    """Time over plain cables."""
     cable_p99_s: float
     carried_median_s: float
-    """What a link that does nothing takes more than the cables' median."""
+    """Time over a link without delay, less the cables' median."""
     carried_p99_s: float
     delayed_median_s: float
-    """What a link that delays takes more than its delay and the cables' median."""
+    """Time over a link with a delay, less the delay and the cables' median."""
     delayed_p99_s: float
     least_s: float
-    """The least that a link that delays took more than its delay: below 0 it would be early."""
+    """Least time over a link with a delay, less the delay; below 0, a packet was early."""
     delay_s: float
-    """That delay."""
+    """Delay of the link with a delay."""
     probes: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for a record."""
+        """Return the figures for a record."""
         return asdict(self)
 
 
 def measure_added(probes: int = PROBES, delay_s: float = DELAY_S) -> AddedLatency:
-    """Measure what carrying packets in user space adds.
+    """Measure the delay that carrying packets in user space adds.
 
     Parameters
     ----------
     probes : int
-        How many datagrams there and back, for each of the three.
+        Number of datagrams there and back, for each of the three labs.
     delay_s : float
-        What the link that delays is told.
+        Delay of the link with a delay.
 
     Raises
     ------
     jamlab.networks.kernel.lab.KernelLabError
-        When there can be no network lab here; says why.
+        When this machine cannot have a network lab; states why.
     """
     cable, carried, delayed = (
         one_way_s(link, probes) for link in (PERFECT, NO_DELAY, LinkConfig(delay_s=delay_s))
@@ -92,12 +92,12 @@ def _p99(times_s: list[float]) -> float:
 
 
 def one_way_s(link: LinkConfig, probes: int) -> list[float]:
-    """Return the time of every datagram, both ways, between two hosts one of which has a link."""
+    """Return the one-way times of datagrams between two hosts, of which one has the link."""
     topology = Topology((HostConfig("near", link), HostConfig("far")))
     with KernelLab(topology, name="probe") as lab, _sockets(lab) as (near, far):
         ways = [(near, far), (far, near)] * (probes + 1)
         times_s = [_sent(*way) for way in ways]
-    return times_s[2:]  # the first of each way found its route and woke everybody
+    return times_s[2:]  # the first of each direction also resolves addresses and wakes processes
 
 
 def _sent(sender: socket.socket, receiver: socket.socket) -> float:

@@ -1,4 +1,4 @@
-"""Latency across networks on real sockets: players in network namespaces of the Linux kernel.
+"""Latency across networks on real sockets, between participants in Linux network namespaces.
 
 ::
 
@@ -6,11 +6,11 @@
               ├─ access ── home router (NAT) ── player 1, a process
               └─ access ── home router (NAT) ── player 2, a process   and so on
 
-Two access links together have the profile's delay, jitter and loss, as on the simulated internet;
-here time passes, sockets are the kernel's and the routers its netfilter's. *Direct* cases have
-home routers that packets get through (EIM/APDF), *relayed* ones those that they do not (symmetric),
-so that TURN is needed. The first case has links that do nothing: what it reads is what the machine
-and the namespaces take themselves, and in it the NATs are proved (`jamlab.networks.kernel.proof`).
+Two access links together have the profile's delay, jitter and loss, as on the simulated internet,
+but time is real, the sockets are the kernel's and the routers are netfilter. *Direct* cases have
+home routers with EIM/APDF, which let a direct path through; *relayed* cases have symmetric ones, so
+that TURN is needed. The first case has plain cables: it measures the latency of the machine and the
+namespaces themselves, and proves the NATs (`jamlab.networks.kernel.proof`).
 """
 
 import asyncio
@@ -54,7 +54,7 @@ PLAYER, SERVERS = (
     "jamlab.measure.across_networks.kernel_player",
     "jamlab.measure.across_networks.kernel_hub",
 )
-"""What runs in the namespaces."""
+"""Modules of the processes in the namespaces."""
 _USER = "jam"
 
 _HOMES = {
@@ -65,25 +65,25 @@ _HOMES = {
 
 @dataclass(frozen=True)
 class Case:
-    """A network between players, and the way their packets have to take."""
+    """A network between participants, and the route their packets have to take."""
 
     profile: str | None
-    """Name of the network profile; None for links that do nothing."""
+    """Name of the network profile; None for plain cables."""
     route: str
     """`DIRECT` or `RELAYED`."""
 
     @property
     def access(self) -> LinkConfig:
-        """Everybody's link to the backbone."""
+        """Each participant's link to the backbone."""
         return PERFECT if self.profile is None else profile_named(self.profile).access()
 
     @property
     def name(self) -> str:
-        """What a reader calls it."""
+        """Name of the case for the reader."""
         return case_name(self.profile, self.route)
 
     def topology(self, players: Sequence[str]) -> Topology:
-        """Return the internet it takes place on."""
+        """Return the internet of the case."""
         home, access = _HOMES[self.route], self.access
         homes = (home.member(host_name(player), access) for player in players)
         return Topology((HostConfig(PUBLIC, addresses=2), *homes))
@@ -91,12 +91,12 @@ class Case:
 
 @dataclass(frozen=True)
 class KernelPlan:
-    """Which cases to measure, and how; the plan's round trips and sessions are of no matter.
+    """The cases to measure, and the plan of each; its round trips and sessions are not used.
 
     Raises
     ------
     jamlab.measure.latency.plan.PlanError
-        When it lasts longer than anybody can be asked to click.
+        When it lasts longer than the clicks can be told apart.
     """
 
     cases: tuple[Case, ...]
@@ -106,15 +106,15 @@ class KernelPlan:
         longest_s = min(MAX_CLICKING_S, MAX_CLICKS * 60 / self.plan.bpm)
         if self.plan.duration_s > longest_s:
             raise PlanError(
-                f"duration_s is {self.plan.duration_s:g}: choose up to {longest_s:g}, for so "
-                "many clicks can be told apart"
+                f"duration_s is {self.plan.duration_s:g}: choose up to {longest_s:g}, the time "
+                "for which clicks can be told apart"
             )
 
 
 def kernel_plan(
     profiles: Sequence[str] = (), peers: int = 2, duration_s: float = 12.0
 ) -> KernelPlan:
-    """Return a plan; no profiles are all of them.
+    """Return a plan; without profiles it has all of them.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def kernel_plan(
 
 
 def kernel_cases(profiles: Sequence[str] = ()) -> tuple[Case, ...]:
-    """Return each profile direct and relayed, after cables that do nothing; none are all of them.
+    """Return plain cables, then each profile direct and relayed; without names, all profiles.
 
     Raises
     ------
@@ -146,16 +146,16 @@ def kernel_cases(profiles: Sequence[str] = ()) -> tuple[Case, ...]:
 async def measure_kernel(
     kernel: KernelPlan, folder: Path, progress: Progress = lambda *_: None
 ) -> dict[str, KernelRecord]:
-    """Measure case by case, and leave a record of each in a folder.
+    """Measure case by case, and write a record of each to a folder.
 
     Parameters
     ----------
     kernel : KernelPlan
-        What to do.
+        The parameters.
     folder : Path
-        Each case's record goes into a folder in it.
+        Each case's record goes to a folder inside it.
     progress : callable
-        Told how far it is.
+        Receives the share done.
 
     Returns
     -------
@@ -165,15 +165,15 @@ async def measure_kernel(
     Raises
     ------
     jamlab.networks.kernel.lab.KernelLabError
-        When there can be no network lab here; says why.
+        When this machine cannot have a network lab; states why.
     jamlab.networks.kernel.proof.ProofError
         When a NAT does not behave as it should.
     jamlab.measure.processes.MeasurementError
-        When a player took no part.
+        When a participant did not take part.
     jamlab.process.child.ChildError
-        When a process of it fails; with the last line it wrote.
+        When a process fails; has the last line that it wrote.
     """
-    progress(0.0, "what links add")
+    progress(0.0, "measuring what links add")
     before = {"added": measure_added().to_dict(), "no_netem": why_no_netem()}
     records = []
     for number, case in enumerate(kernel.cases):
@@ -188,13 +188,13 @@ async def measure_kernel(
 
 
 def _forget(folder: Path) -> None:
-    """Remove the records of an earlier run, and nothing else: a folder holds one run."""
+    """Remove the records of an earlier run, and nothing else."""
     for table in folder.glob(RECORDS):
         shutil.rmtree(table.parent)
 
 
 async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
-    """Measure one case; errors as `measure_kernel`."""
+    """Measure one case; errors as in `measure_kernel`."""
     with tempfile.TemporaryDirectory(prefix="jamlab-") as folder:
         with KernelLab(case.topology(plan.names), name="latency") as lab:
             if case.profile is None:
@@ -202,7 +202,7 @@ async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
             routes = await _play(plan, lab, folder)
         mesh = MeshRecord.load(Path(folder))
     for name, answer in absent(mesh):
-        raise MeasurementError(f"{name} took no part in {case.name}: its answer is {answer}")
+        raise MeasurementError(f"{name} did not take part in {case.name}: its answer is {answer}")
     mesh.provenance["parameters"] |= plan.to_dict() | {"sessions": 1}
     mesh.provenance.update(
         network=case.profile,
@@ -215,14 +215,14 @@ async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
 
 
 def _prove(lab: KernelLab) -> None:
-    """Have two discovery clients find the homes' NATs; where links lose packets, one could not."""
+    """Check the home NATs with two discovery clients, which needs links without loss."""
     homes = [host.name for host in lab.hosts if host.name != PUBLIC]
     with Coturn(lab.host(PUBLIC)) as server:
         prove(lab, server, homes)
 
 
 async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dict[str, str]]:
-    """Have everybody play while the first measures; returns what each said of its routes."""
+    """Run all participants while the first measures; return the routes that each reports."""
     async with AsyncExitStack() as stack:
         tasks = _tasks(plan, *await _serve(lab.host(PUBLIC), stack))
         players = [
@@ -234,14 +234,14 @@ async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dic
             for task in tasks
         ]
         for player in players:
-            await player.receive()  # that it is connected
+            await player.receive()  # the player is connected
         players[0].send({"folder": folder})
-        await players[0].receive()  # that it has measured
+        await players[0].receive()  # the measurement is complete
         return {player.name: (await player.finish())["routes"] for player in players}
 
 
 async def _serve(public: KernelHost, stack: AsyncExitStack) -> tuple[str, str, IceConfiguration]:
-    """Have servers run until the stack is left; returns the hub, its key, and STUN and TURN."""
+    """Run the servers until the stack closes; return the hub, its key, and STUN and TURN."""
     password, key = secrets.token_hex(8), secrets.token_hex(8)
     turn = stack.enter_context(Coturn(public, users={_USER: password}))
     servers = (IceServer(turn.stun_url), IceServer(turn.turn_url(), _USER, password))

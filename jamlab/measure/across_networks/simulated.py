@@ -1,12 +1,12 @@
-"""Latency across networks: the whole audio path on the simulated internet, a profile at a time.
+"""Latency across networks on the simulated internet, with the whole audio path, by profile.
 
 ::
 
     player 1 ── access ── backbone ── access ── player 2
 
-The mesh, its packets and the cards are the ones of `jamlab.measure.latency.run`; only the network
-and the time are simulated, so a run takes as long as its computing does, the loop never lags, and
-the figure is the path's own. Two access links together have the profile's delay, jitter and loss.
+Mesh, packets and cards are those of `jamlab.measure.latency.run`; only the network and the time are
+simulated, so a run takes as long as its computation, the loop never lags, and the latency is the
+path's own. Two access links together have the profile's delay, jitter and loss.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,12 +32,12 @@ from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.world import simulated_world
 
 ACROSS_TARGET_MS = 100.0
-"""One way, across networks."""
+"""Target of the one-way latency across networks."""
 
 
 @dataclass(frozen=True)
 class AcrossPlan:
-    """Which profiles to measure, and how long each."""
+    """The profiles to measure, and the plan of each."""
 
     profiles: tuple[str, ...]
     plan: LatencyPlan
@@ -51,7 +51,7 @@ def across_plan(
     seed: int = 1,
     **options: Any,
 ) -> AcrossPlan:
-    """Return a plan; no profiles are all of them, options are others of `LatencyPlan`.
+    """Return a plan; without profiles it has all of them, and options go to `LatencyPlan`.
 
     Raises
     ------
@@ -76,18 +76,18 @@ def measure_across(
     executor: Executor | None = None,
     progress: Progress = lambda *_: None,
 ) -> dict[str, LatencyRecord]:
-    """Measure every profile, and leave a record of each in a folder.
+    """Measure every profile, and write a record of each to a folder.
 
     Parameters
     ----------
     across : AcrossPlan
-        What to do.
+        The parameters.
     folder : Path
-        Each profile's record goes into a folder in it, called as the profile is.
+        Each profile's record goes to a folder of its name inside it.
     executor : concurrent.futures.Executor, optional
-        Who does the work; a process pool by default.
+        Runs the work; a process pool by default.
     progress : callable
-        Told how far it is.
+        Receives the share done.
 
     Returns
     -------
@@ -111,18 +111,18 @@ def measure_across(
 def measure_on(
     profile: str, plan: LatencyPlan, seed: int, folder: Path | None = None
 ) -> LatencyRecord:
-    """Measure a mesh whose participants are apart as a profile says.
+    """Measure a mesh whose participants have a profile's network between them.
 
     Parameters
     ----------
     profile : str
         Name of the profile.
     plan : LatencyPlan
-        What to measure, in virtual time.
+        The parameters; times are virtual.
     seed : int
         The same seed gives the same clicks at the same times.
     folder : Path, optional
-        Where to leave the record.
+        Where to write the record.
     """
     with simulated_world():
         record = run_simulated(_measure(profile_named(profile), plan, seed), seed=seed)
@@ -143,18 +143,18 @@ async def _measure(profile: NetworkProfile, plan: LatencyPlan, seed: int) -> Lat
 
 
 def topology(profile: NetworkProfile, participants: Iterable[str]) -> Topology:
-    """Return the internet on which participants are apart as a profile says."""
+    """Return an internet with a profile's delay, jitter and loss between participants."""
     access = profile.access()
     return Topology(tuple(HostConfig(host_name(name), access) for name in participants))
 
 
 def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str, LatencyRecord]:
-    """Read the records a run across networks left, by profile.
+    """Read the records of a run across networks, by profile.
 
     Raises
     ------
     jamlab.measure.record.RecordError
-        When one cannot be read.
+        When a record cannot be read.
     """
     known = (name for name in profile_names() if (folder / name).is_dir())
     names = known if profiles is None else profiles
@@ -162,7 +162,7 @@ def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str
 
 
 def across_verdicts(records: dict[str, LatencyRecord]) -> list[Verdict]:
-    """Judge every network: its worst path's one-way latency, then its concealed sound.
+    """Return two verdicts per network: on its worst path's one-way latency, and on concealed sound.
 
     The latency is judged on its 95th percentile.
     """

@@ -1,1 +1,1 @@
-"""How many calls connect, over simulated networks or with one's own servers."""
+"""Connectivity: the share of calls that connect, on simulated networks or with own servers."""

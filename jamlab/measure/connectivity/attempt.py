@@ -1,17 +1,18 @@
-"""One attempt to connect two participants, on whatever network the running loop has.
+"""One attempt to connect two participants, on the running loop's network.
 
-The order of events is that of a call in the browser: the caller gathers candidates and sends an
-offer; the callee gathers, answers and begins its checks at once; the caller begins when the answer
-is there. So the two starts are apart by the time signalling takes, and a NAT sees that.
+Events are in the order of a call in the browser: the caller gathers candidates and sends an offer;
+the callee gathers, answers and begins its checks at once; the caller begins its checks when the
+answer arrives. So the two starts differ by the signalling time, which matters to NATs.
 
-At the level ``"ice"`` two aioice connections do this, at the level ``"dtls"`` two whole
-`RTCPeerConnection`; an attempt has succeeded when both ends say so. ICE may select another pair at
-each end, and an end does not see that the other's address is a relay's; so what an end's candidate
-was is asked of both ends, and the path is relayed when either says ``relay``.
+At the level ``"ice"`` the ends are aioice connections, at the level ``"dtls"`` whole
+`RTCPeerConnection` objects; an attempt succeeds when both ends are connected. ICE may select
+different pairs at the two ends, and an end does not see that its peer's address is a relay's; so
+both ends report the type of each candidate, and the path is relayed when either reports ``relay``.
 
-Behind two NATs that open a new port for every destination and let everybody in (APDM/EIF), each
-check comes from a new port, is answered by a check to it, and so on without end. An agent must stop
-at a number of pairs (RFC 8445 §6.1.2.5 suggests 100), which aioice does not, so an attempt does.
+Behind two NATs with address and port-dependent mapping and endpoint-independent filtering
+(APDM/EIF), each check comes from a new port, is answered by a check to it, and so on without end.
+An agent must limit the number of pairs (RFC 8445 §6.1.2.5 suggests 100); aioice does not, so an
+attempt does.
 """
 
 import asyncio
@@ -40,35 +41,35 @@ from jamlab.measure.connectivity.ends import (
 )
 
 DEADLINE_S = 30.0
-"""Default time an attempt has: as long as a `WebRTCAudioService` waits for a connection."""
+"""Default deadline of an attempt: as long as a `WebRTCAudioService` waits for a connection."""
 
 DIRECT, RELAYED, FAILED = "direct", "relayed", "failed"
 
 MOST_PAIRS = 100
-"""Candidate pairs at an end beyond which an attempt has failed in its checks."""
+"""Limit of candidate pairs at an end; with more, the attempt has failed in its checks."""
 _COUNT_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of one attempt; the fields are columns of a record."""
+    """Result of one attempt; the fields are columns of a record."""
 
     result: str
     """``"direct"``, ``"relayed"`` or ``"failed"``."""
     caller_candidate: str
-    """Type of the caller's selected candidate (RFC 8445 §5.1.1), empty when there is none."""
+    """Type of the caller's selected candidate (RFC 8445 §5.1.1); empty without one."""
     callee_candidate: str
-    """Type of the callee's."""
+    """Type of the callee's selected candidate."""
     relay_transport: str
-    """Between client and TURN server, ``"udp"`` or ``"tcp"``; empty when not relayed."""
+    """Transport between client and TURN server, ``"udp"`` or ``"tcp"``; empty when not relayed."""
     start_skew_s: float
-    """From the caller's first check to the callee's; NaN when one never began."""
+    """Time from the caller's first check to the callee's; NaN when an end never began."""
     time_to_connect_s: float
-    """From the caller's first step until both ends are connected; NaN when they are not."""
+    """Time from the caller's first step until both ends are connected; NaN when they are not."""
     observed_s: float
-    """Until both were connected, or the attempt was over."""
+    """Time until both ends were connected or the attempt had failed."""
     stage: str
-    """Where it failed; ``"deadline"`` when the time ran out; empty when it did not fail."""
+    """The stage in which it failed; ``"deadline"`` at the deadline; empty when it succeeded."""
     states: str
     """JSON, ``[[time_s, "caller" or "callee", "ice" or "connection", state], …]``."""
 
@@ -78,7 +79,7 @@ class Attempt:
 
 
 Where: TypeAlias = Callable[[], AbstractContextManager[Any]]
-"""Makes the context in which an end runs, e.g. ``with host:``; `contextlib.nullcontext` is here."""
+"""Returns the context to run an end in, e.g. a simulated host; `contextlib.nullcontext` is here."""
 
 
 async def attempt(
@@ -90,20 +91,20 @@ async def attempt(
     caller_at: Where = contextlib.nullcontext,
     callee_at: Where = contextlib.nullcontext,
 ) -> Attempt:
-    """Try to connect two participants once, both in this process.
+    """Try once to connect two participants, both in this process.
 
     Parameters
     ----------
     configuration : IceConfiguration
         Servers and policy of both ends.
     level : {"ice", "dtls"}
-        What has to come about.
+        The connection to reach: ICE alone, or a whole peer connection.
     signalling_s : float
-        How long an offer or an answer is on its way.
+        Delay of an offer or an answer.
     deadline_s : float
-        When the attempt is given up.
+        Time after which the attempt has failed.
     caller_at, callee_at : callable
-        Make the context each end runs in.
+        Return the context to run each end in.
     """
     log = Log()
     async with AsyncExitStack() as stack:
@@ -135,16 +136,16 @@ async def attempt_between(
     caller_at: Where = contextlib.nullcontext,
     callee_at: Where = contextlib.nullcontext,
 ) -> Attempt:
-    """Try to connect two ends that are there, in this process or in others; closes neither.
+    """Try to connect two existing ends, in this process or in others, without closing them.
 
     Parameters
     ----------
     caller, callee : End
-        Both tell the log their states.
+        Both note their states in the log.
     log : Log
-        What it has noted up to now counts as the beginning.
+        States noted before now count as the attempt's beginning.
     configuration, signalling_s, deadline_s, caller_at, callee_at
-        As of `attempt`.
+        As in `attempt`.
     """
     loop = asyncio.get_running_loop()
     log.began_s = loop.time()
@@ -232,11 +233,11 @@ def _attempt(
 
 
 async def _candidate_types(caller: End, callee: End) -> tuple[str, str]:
-    """Return the types of the caller's and of the callee's selected candidate."""
+    """Return the types of the caller's and the callee's selected candidates."""
     at_caller, at_callee = await caller.selected_pair(), await callee.selected_pair()
     return _type(at_caller[0], at_callee[1]), _type(at_callee[0], at_caller[1])
 
 
 def _type(own: Candidate, seen: Candidate) -> str:
-    """Return a type: an end knows its relay, the other end saw what its address became."""
+    """Return a candidate's type: its end knows a relay, the other end sees a reflexive address."""
     return "relay" if "relay" in (own.type, seen.type) else str(seen.type)

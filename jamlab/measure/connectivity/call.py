@@ -1,4 +1,4 @@
-"""A call: who calls whom from where, drawn from a population, and tried on the simulated internet.
+"""A call between two places drawn from a population, and its attempt on the simulated internet.
 
 ::
 
@@ -7,9 +7,9 @@
               ├─ (boxes of the caller's place) ── caller
               └─ (boxes of the callee's place) ── callee
 
-A call depends on the campaign's seed and its own number alone, so it is the same in every order, on
-every worker and under every configuration. Whatever servers a configuration names, those of the
-simulated internet stand in for them.
+A call depends only on the campaign's seed and its own number, so it is the same in every order, on
+every worker and under every configuration. The simulated internet's servers take the place of the
+servers that a configuration names.
 """
 
 import asyncio
@@ -33,40 +33,40 @@ from jamlab.networks.stun.server import StunServer
 from jamlab.networks.turn.server import TurnServer
 
 ACCESS_DELAY_S = (0.005, 0.050)
-"""Range of the one-way delay between an end and the backbone, drawn evenly."""
+"""Range of the one-way delay between an end and the backbone, drawn uniformly."""
 
 SIGNALLING_S = (0.02, 0.20)
-"""Range of the time an offer or an answer is on its way, drawn evenly."""
+"""Range of the delay of an offer or an answer, drawn uniformly."""
 
 SERVER_LINK = LinkConfig(delay_s=0.010)
 SERVER_PORT = 3478
 SERVERS = HostConfig("stun", SERVER_LINK), HostConfig("turn", SERVER_LINK)
 DEMO_USER, DEMO_PASSWORD = "jam", "jam"
-"""What the simulated TURN server asks for."""
+"""User and password of the simulated TURN server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, before anything of it has happened."""
+    """One call: its two places and its delays."""
 
     number: int
     seed: int
     caller: Place
     callee: Place
     caller_delay_s: float
-    """One way between the caller and the backbone."""
+    """One-way delay between the caller and the backbone."""
     callee_delay_s: float
     signalling_s: float
-    """How long an offer or an answer is on its way."""
+    """Delay of an offer or an answer."""
 
     @classmethod
     def drawn(cls, population: Population, campaign_seed: int, number: int) -> "Call":
-        """Draw a call of a campaign.
+        """Return a call of a campaign, drawn from a population.
 
         Parameters
         ----------
         population : Population
-            Where people are; both ends are drawn from it independently.
+            Both ends are drawn from it independently.
         campaign_seed : int
             The campaign's seed.
         number : int
@@ -85,7 +85,7 @@ class Call:
 
     @property
     def topology(self) -> Topology:
-        """The internet on which it takes place."""
+        """The internet of the call."""
         return Topology(
             (
                 *SERVERS,
@@ -107,15 +107,15 @@ def simulate(
     Parameters
     ----------
     call : Call
-        Who calls whom from where.
+        The call.
     configuration : IceConfiguration
         Servers and policy of both ends; see `stand_in`.
     level : {"ice", "dtls"}
-        What has to come about.
+        The connection to reach: ICE alone, or a whole peer connection.
     deadline_s : float
-        When the attempt is given up, by the clock.
+        Time after which the attempt has failed, by the clock.
     clock : Clock, optional
-        By default a virtual one; a `RealClock` shows the same call in real time.
+        By default a virtual one; a `RealClock` runs the same call in real time.
     """
     with simulated_world():
         trying = try_call(call, configuration, level, deadline_s)
@@ -128,7 +128,7 @@ async def try_call(
     level: Level = "ice",
     deadline_s: float = DEADLINE_S,
 ) -> Attempt:
-    """Try a call on a simulated loop that runs already; parameters as of `simulate`."""
+    """Try a call on a running simulated loop; parameters as in `simulate`."""
     configuration = stand_in(configuration)
     internet = Internet(call.topology)
     async with AsyncExitStack() as servers:
@@ -147,8 +147,8 @@ async def try_call(
 def stand_in(configuration: IceConfiguration) -> IceConfiguration:
     """Return a configuration with the simulated internet's servers in place of its own.
 
-    They are of the same kinds, as far as aiortc uses them. The simulated internet has no TLS, whose
-    place TCP takes: no box in it looks into a stream, so both get through the same ones.
+    They are of the same kinds, as far as aiortc uses them. The simulated internet has TCP in place
+    of TLS: none of its boxes inspects a stream, so both pass the same boxes.
     """
     arguments = configuration.connection_arguments()
     servers = []
@@ -163,7 +163,7 @@ def stand_in(configuration: IceConfiguration) -> IceConfiguration:
 async def open_servers(
     internet: Internet, configuration: IceConfiguration, servers: AsyncExitStack
 ) -> TurnServer | None:
-    """Open those of `SERVERS` that the configuration asks; returns the TURN server, if it does."""
+    """Open the servers of `SERVERS` that a configuration uses; return the TURN server, if any."""
     arguments = configuration.connection_arguments()
     if "stun_server" in arguments:
         with internet.host("stun") as host:

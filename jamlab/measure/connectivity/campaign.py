@@ -1,14 +1,12 @@
-"""Campaigns: thousands of calls under several ICE configurations, and who got through.
+"""Campaigns: thousands of simulated calls, each tried under several ICE configurations.
 
-Calls are independent, so they are cut into chunks that any `concurrent.futures.Executor` may work
-on in any order: the table is put in order at the end. With a folder, every chunk is written to it
-when it is done, and a campaign that was interrupted goes on where it was. No more than so many
-chunks are under way at a time, so what is kept in memory does not grow with the number of calls.
+Calls are independent, so they are cut into chunks for any `concurrent.futures.Executor`, in any
+order; the table is sorted at the end. With a folder, every finished chunk is written to it, and an
+interrupted campaign continues from there. The number of chunks under way is limited, so memory does
+not grow with the number of calls.
 
-What aioice and aiortc see of the world is replaced for a whole process, so in a process one chunk
-runs at a time: threads are safe, such as a Dask worker's, but only processes share the work.
-
-The chunks of a campaign: what a worker is given, and what is kept of those that are done.
+Sockets and clock of aioice and aiortc are replaced for the whole process, so a process runs one
+chunk at a time: threads, such as a Dask worker's, are safe, but only processes share the work.
 """
 
 import json
@@ -45,12 +43,12 @@ from jamlab.process.whole_files import written_whole
 
 
 class CampaignError(RuntimeError):
-    """A campaign that cannot be run, or not to its end."""
+    """Raised for a campaign that cannot be run or completed."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some calls of a campaign, all configurations; what a worker is given."""
+    """A worker's task: some calls of a campaign under all its configurations."""
 
     population: Population
     configurations: tuple[IceConfiguration, ...]
@@ -62,7 +60,7 @@ class Chunk:
 
 
 class Parts:
-    """The finished chunks of a campaign, a Parquet file each, beside what the campaign is."""
+    """The finished chunks of a campaign as Parquet files, and a file with its parameters."""
 
     def __init__(self, folder: Path, whole: Chunk) -> None:
         self._folder = folder / "parts"
@@ -70,18 +68,18 @@ class Parts:
         self._claim(_description(whole))
 
     def has(self, chunk: Chunk) -> bool:
-        """Return whether a chunk is done."""
+        """Return whether a chunk is finished."""
         return self._path(chunk).exists()
 
     def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
-        """Keep a chunk's rows; whole, or not at all."""
+        """Write a chunk's rows, whole or not at all."""
         with _whole_or_not_at_all(self._path(chunk)) as path:
             rows.to_parquet(path, index=False)
 
     def read_all(self, chunks: Sequence[Chunk]) -> pd.DataFrame:
-        """Return the rows of all chunks, in their order, and keep them no longer."""
+        """Return the rows of all chunks, in order, and delete the files."""
         table = pd.concat([pd.read_parquet(self._path(c)) for c in chunks], ignore_index=True)
-        self._about.unlink()  # first: what may be left of the rest is then nobody's
+        self._about.unlink()  # first: without it, files left behind belong to no campaign
         shutil.rmtree(self._folder)
         return table
 
@@ -92,7 +90,7 @@ class Parts:
         if not self._about.exists():
             self._folder.mkdir(exist_ok=True)
             for part in self._folder.glob("[0-9]*.parquet"):
-                part.unlink()  # of a campaign nobody knows any more
+                part.unlink()  # left behind by a campaign without parameters
             with _whole_or_not_at_all(self._about) as path:
                 path.write_text(description, encoding="utf-8")
         elif (kept := self._about.read_text(encoding="utf-8")) != description:
@@ -105,19 +103,19 @@ class Parts:
 
 @contextmanager
 def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
-    """Yield where to write a file, which is at its place when it is complete."""
+    """Yield a path to write a file to; when it is complete it is moved to its place."""
     try:
         with written_whole(path.parent, path.name) as aside:
             yield aside / path.name
     except OSError as error:
         raise CampaignError(
-            f"the calls made cannot be kept in {path.parent} ({error.strerror or error}): make "
-            "room there, and the same command goes on, or choose another folder"
+            f"finished calls cannot be saved in {path.parent} ({error.strerror or error}): free "
+            "space there and run the same command again, which continues, or choose another folder"
         ) from error
 
 
 def _description(whole: Chunk) -> str:
-    """Say what a campaign is, without credentials and names that are other ones each time."""
+    """Return a campaign's parameters as JSON, without credentials and names that vary."""
     return json.dumps(
         {
             "population": repr(whole.population),
@@ -133,11 +131,11 @@ def _description(whole: Chunk) -> str:
 
 
 def _differences(kept: str, wanted: str) -> str:
-    """Say in what a campaign that is kept differs from the one that is wanted."""
+    """Return, in words, how a saved campaign differs from the requested one."""
     try:
         theirs = dict(json.loads(kept))
     except (TypeError, ValueError):
-        return "campaign.json there cannot be read"
+        return "its campaign.json cannot be read"
     ours = json.loads(wanted)
     return ", ".join(
         f"{key} {theirs.get(key)} instead of {value}"
@@ -150,7 +148,7 @@ def _differences(kept: str, wanted: str) -> str:
 
 CHUNK_CALLS = 50
 _UNDER_WAY = 128
-_COLLECT_EVERY = 2  # memory that is still in the processor's cache is the fastest to use again
+_COLLECT_EVERY = 2  # memory that is still in the processor's cache is the fastest to reuse
 _one_at_a_time = threading.Lock()
 
 
@@ -166,28 +164,28 @@ def campaign(
     folder: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> pd.DataFrame:
-    """Try calls between people of a population under every configuration.
+    """Try calls within a population under every configuration.
 
     Parameters
     ----------
     population : Population
-        Where people are.
+        Both ends of each call are drawn from it.
     configurations : sequence of IceConfiguration
-        Each call is tried under each of them.
+        Each call is tried under every one.
     calls : int
-        How many calls.
+        Number of calls.
     seed : int
         The same seed gives the same table, whatever the executor.
     executor : concurrent.futures.Executor, optional
-        Who does the work; by default a process pool on all cores, which is closed at the end.
+        Runs the chunks; by default a process pool on all cores, closed at the end.
     level : {"ice", "dtls"}
-        What has to come about.
+        The connection to reach: ICE alone, or a whole peer connection.
     deadline_s : float
-        When an attempt is given up, in virtual seconds.
+        Time after which an attempt has failed, in virtual seconds.
     folder : Path, optional
-        Where to keep what is done, so that the same campaign can be taken up again.
+        Where to save finished chunks, so that the same campaign can be continued.
     progress : callable
-        Told how far it is, whenever a chunk is done.
+        Receives the share done, whenever a chunk is finished.
 
     Returns
     -------
@@ -198,7 +196,7 @@ def campaign(
     Raises
     ------
     CampaignError
-        When a parameter is out of range, the folder holds another campaign, or a worker died.
+        When a parameter is out of range, the folder has another campaign, or a worker died.
     """
     check_parameters(calls, seed, level, deadline_s)
     check_names(configurations)
@@ -219,12 +217,12 @@ def campaign(
 
 
 def check_parameters(calls: int, seed: int, level: str, deadline_s: float) -> None:
-    """Refuse what no campaign can have.
+    """Check the parameters of a campaign.
 
     Raises
     ------
     CampaignError
-        Names the parameter and its range.
+        When one is out of range; names it and its range.
     """
     _check("calls", calls, Integral, 1, 10_000_000)
     _check("seed", seed, Integral, 0, 2**63 - 1)
@@ -240,7 +238,7 @@ def _check(name: str, value: Any, kind: Any, low: int, high: int) -> None:
 
 
 def run_chunk(chunk: Chunk) -> pd.DataFrame:
-    """Try the calls of a chunk; what a worker does."""
+    """Try the calls of a chunk, and return their rows; runs in a worker."""
     with _one_at_a_time, simulated_world(), collecting_every(_COLLECT_EVERY) as attempted:
         rows = []
         for number in range(chunk.first, chunk.first + chunk.count):
@@ -255,7 +253,7 @@ def run_chunk(chunk: Chunk) -> pd.DataFrame:
 def attempt_row(
     call: Call, configuration: IceConfiguration, level: Level, attempt: Attempt
 ) -> dict[str, Any]:
-    """Return what became of a call as a row, columns as `ATTEMPT_COLUMNS`."""
+    """Return an attempt as a row with the columns of `ATTEMPT_COLUMNS`."""
     return {
         "call": call.number,
         "configuration": configuration.name,
@@ -268,10 +266,10 @@ def attempt_row(
 
 
 def check_names(configurations: Sequence[IceConfiguration]) -> None:
-    """Refuse configurations that cannot be told apart, or none; raises `CampaignError`."""
+    """Check that there are configurations, with different names; raise `CampaignError` if not."""
     names = [configuration.name for configuration in configurations]
     if not names or len(set(names)) < len(names):
-        raise CampaignError(f"configurations are {names}: give at least one, each its own name")
+        raise CampaignError(f"configurations are {names}: give one or more, each with its own name")
 
 
 def _chunks(whole: Chunk) -> list[Chunk]:
@@ -282,7 +280,7 @@ def _chunks(whole: Chunk) -> list[Chunk]:
 
 
 def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, pd.DataFrame]]:
-    """Yield chunks with their rows as they are done, a few under way at any time."""
+    """Yield finished chunks with their rows, while a few others are under way."""
     under_way: dict[Future[pd.DataFrame], Chunk] = {}
     try:
         for chunk in chunks:
@@ -292,8 +290,8 @@ def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, 
             yield from _done(under_way, None)
     except BrokenExecutor as error:
         raise CampaignError(
-            "a worker process died, perhaps for want of memory: run the same campaign again, with "
-            "a folder it goes on where it was"
+            "a worker process died, perhaps because memory ran out: run the same campaign again; "
+            "with a folder it continues from the calls saved there"
         ) from error
     finally:
         for future in under_way:
@@ -303,7 +301,7 @@ def _work(executor: Executor, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, 
 def _done(
     under_way: dict[Future[pd.DataFrame], Chunk], timeout_s: float | None
 ) -> Iterator[tuple[Chunk, pd.DataFrame]]:
-    """Yield and take out what is done; chunks that failed come last, so that others are kept."""
+    """Take out and yield finished chunks; failed ones come last, so that others are saved first."""
     done = wait(under_way, timeout_s, return_when=FIRST_COMPLETED).done
     for future in sorted(done, key=_failed):
         yield under_way.pop(future), future.result()

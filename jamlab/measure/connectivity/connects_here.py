@@ -1,7 +1,7 @@
-"""Whether two participants on this machine can connect at all, and if not, why.
+"""A check that two participants on this machine can connect.
 
-Everything that is measured in real time here needs that, and nothing more: no network, only a
-loopback that is up.
+All measurements in real time on this machine need that, and no more: the loopback has to be up, and
+a network is not needed.
 """
 
 from jamlab.ice.configuration import HOST_ONLY
@@ -10,7 +10,7 @@ from jamlab.measure.connectivity.ends import CHECKS, DEADLINE, DTLS, GATHERING
 from jamlab.measure.reaches_itself import NO_LOOPBACK, Obstacle
 
 ATTEMPT_S = 10.0
-"""How long two peer connections may take; they need a tenth of a second."""
+"""Limit for two peer connections to connect; they need a tenth of a second."""
 
 
 _OF_STAGE = {
@@ -31,10 +31,10 @@ _OF_STAGE = {
 
 
 async def connect_here() -> Attempt:
-    """Connect two peer connections on this machine, without any server."""
+    """Try to connect two peer connections on this machine, without a server."""
     return await attempt(HOST_ONLY, level="dtls", signalling_s=0.0, deadline_s=ATTEMPT_S)
 
 
 def obstacle_of(made: Attempt) -> Obstacle | None:
-    """Return why an attempt on this machine failed; None when it did not."""
+    """Return why an attempt on this machine failed; None if it succeeded."""
     return _OF_STAGE[made.stage] if made.result == FAILED else None

@@ -1,8 +1,7 @@
-"""The two ends of an attempt to connect: an ICE agent each, or a whole peer connection.
+"""The ends of an attempt to connect: ICE agents, or whole peer connections.
 
-Both levels take the same steps, those of a call in the browser, so an attempt does not know which
-it is given, nor whether the end is in this process or in another
-(`jamlab.measure.connectivity_on_kernel.remote_end`).
+Both kinds take the same steps, those of a call in the browser, so an attempt works alike with
+either, in this process or in another one (`jamlab.measure.connectivity_on_kernel.remote_end`).
 """
 
 import asyncio
@@ -25,18 +24,18 @@ CALLER, CALLEE = "caller", "callee"
 
 @dataclass
 class Log:
-    """When each end came into which state, by the loop's clock."""
+    """Log of both ends' state changes, by the loop's clock."""
 
     began_s: float = 0.0
-    """When the attempt began; what was before counts as then."""
+    """Beginning of the attempt; earlier entries are shown at this time."""
     entries: list[tuple[float, str, str, str]] = field(default_factory=list)
 
     def note(self, side: str, kind: str, state: str) -> None:
-        """Note that an end came into a state now."""
+        """Note that an end has entered a state now."""
         self.add(asyncio.get_running_loop().time(), side, kind, state)
 
     def add(self, time_s: float, side: str, kind: str, state: str) -> None:
-        """Note that an end came into a state at a time."""
+        """Note that an end entered a state at a time."""
         self.entries.append((time_s, side, kind, state))
 
     @property
@@ -49,13 +48,13 @@ class Log:
         return sorted(since, key=lambda entry: entry[0])
 
     def first(self, side: str, state: str) -> float:
-        """Return when an ICE agent first came into a state, NaN when it never did."""
+        """Return when an ICE agent first entered a state; NaN if it never did."""
         wanted = side, "ice", state
         return next((time_s for time_s, *what in self.elapsed if (*what,) == wanted), math.nan)
 
 
 class AttemptError(Exception):
-    """An attempt that is over, with the stage it failed in."""
+    """Raised when an attempt fails; has the stage it failed in."""
 
     def __init__(self, stage: str) -> None:
         super().__init__(stage)
@@ -66,31 +65,31 @@ class End(Protocol):
     """One end of an attempt, at either level."""
 
     async def offer(self) -> Any:
-        """Gather candidates and describe this end."""
+        """Gather candidates and return the offer."""
         ...
 
     async def answer(self, offer: Any) -> Any:
-        """Gather candidates, describe this end and begin the checks."""
+        """Gather candidates, begin the checks, and return the answer to an offer."""
         ...
 
     async def accept(self, answer: Any) -> None:
-        """Begin the checks."""
+        """Take the peer's answer and begin the checks."""
         ...
 
     def connecting(self) -> "asyncio.Future[None]":
-        """Return what is done when this end is connected; fails with `AttemptError`."""
+        """Return a future that is done when this end is connected; it fails with `AttemptError`."""
         ...
 
     async def pair_count(self) -> int:
-        """Return how many candidate pairs there are (RFC 8445 §6.1.2)."""
+        """Return the number of candidate pairs (RFC 8445 §6.1.2)."""
         ...
 
     async def selected_pair(self) -> tuple[Candidate, Candidate]:
-        """Return the local and the remote candidate, once connected."""
+        """Return the local and the remote candidate of the selected pair, once connected."""
         ...
 
     async def close(self) -> None:
-        """End everything."""
+        """Close the connection."""
         ...
 
 
@@ -102,18 +101,18 @@ def end_here(side: str, configuration: IceConfiguration, level: Level, log: Log)
     side : str
         `CALLER` or `CALLEE`.
     configuration : IceConfiguration
-        Its servers and policy.
+        ICE servers and policy.
     level : {"ice", "dtls"}
         An ICE agent alone, or a whole peer connection.
     log : Log
-        Told its states.
+        Receives the end's states.
     """
     make = _IceEnd if level == "ice" else _PeerEnd
     return make(side, configuration, log)
 
 
 class _IceEnd:
-    """One aioice connection."""
+    """An end that is an aioice connection."""
 
     def __init__(self, side: str, configuration: IceConfiguration, log: Log) -> None:
         self._side = side
@@ -169,7 +168,7 @@ class _IceEnd:
 
 
 class _PeerEnd:
-    """One aiortc peer connection, with a data channel to have something to connect for."""
+    """An end that is an aiortc peer connection, with a data channel so that it connects at all."""
 
     def __init__(self, side: str, configuration: IceConfiguration, log: Log) -> None:
         self._settled = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What a connectivity campaign is asked to do, and the campaign made into a record."""
+"""The plan of a connectivity campaign, and the run from plan to record."""
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -28,18 +28,18 @@ class ConnectivityPlan:
     population : str
         Name of the population both ends are drawn from.
     calls : int
-        How many calls.
+        Number of calls.
     seed : int
-        Of everything that is drawn.
+        Seed of all random draws.
     level : {"ice", "dtls"}
-        What has to come about: ICE alone, or a whole peer connection.
+        The connection to reach: ICE alone, or a whole peer connection.
     deadline_s : float
-        When an attempt is given up, in virtual seconds.
+        Time after which an attempt has failed, in virtual seconds.
 
     Raises
     ------
     CampaignError
-        Names the parameter and its range.
+        When a parameter is out of range; names it and its range.
 
     Examples
     --------
@@ -65,27 +65,27 @@ def measure_connectivity(
     executor: Executor | None = None,
     progress: Progress = lambda *_: None,
 ) -> ConnectivityRecord:
-    """Run a campaign and leave its record in a folder.
+    """Run a campaign and write its record to a folder.
 
-    A campaign that was interrupted there goes on where it was.
+    An interrupted campaign of the same plan is continued there.
 
     Parameters
     ----------
     plan : ConnectivityPlan
-        What to do.
+        The parameters.
     folder : Path
         Where the record goes.
     configurations : sequence of IceConfiguration, optional
-        What to try each call under; the embedded ones by default.
+        Each call is tried under every one; by default the embedded ones.
     executor : concurrent.futures.Executor, optional
-        Who does the work; a process pool by default.
+        Runs the work; a process pool by default.
     progress : callable
-        Told how far it is.
+        Receives the share done.
 
     Raises
     ------
     CampaignError
-        As `jamlab.measure.connectivity.campaign.campaign`.
+        As in `jamlab.measure.connectivity.campaign.campaign`.
     """
     tried = list(embedded_configurations().values()) if configurations is None else configurations
     population = load_population(plan.population)
@@ -111,7 +111,7 @@ def campaign_provenance(
     configurations: Sequence[IceConfiguration],
     **observations: Any,
 ) -> dict[str, Any]:
-    """Return the provenance of a campaign that ends now, with what else was seen of it."""
+    """Return the provenance of a campaign that ends now, with further observations."""
     return provenance(
         {},
         population=population.name,

@@ -1,13 +1,13 @@
-"""Populations: how common the places are that participants call from.
+"""Populations: the places that participants call from, and the share of each.
 
-A population is a file of ``data/``, a row per place: the boxes around it, a share in percent, and
-the source; ``data/populations.csv`` says how each was derived. Shares are known no better than from
-counting some number of endpoints; how uncertain that leaves them is drawn from a Dirichlet
-distribution (Rubin, "The Bayesian bootstrap", Annals of Statistics 9, 1981). None of our sources
-states its number, so ``populations.csv`` assumes a small one.
+A population is a file in ``data/`` with a row per place: the boxes around it, a share in percent,
+and the source; ``data/populations.csv`` states how each was derived. Shares are as uncertain as a
+count of some number of endpoints; that uncertainty is drawn from a Dirichlet distribution (Rubin,
+"The Bayesian bootstrap", Annals of Statistics 9, 1981). None of our sources states its number, so
+``populations.csv`` assumes a small one.
 
-A place is named as it behaves, so the same place has the same name in every population, and what
-was found out about it in one holds in the others.
+A place is named after its behaviour, so the same place has the same name in every population, and
+results for it in one hold in the others.
 """
 
 import csv
@@ -33,7 +33,7 @@ from jamlab.networks.model.place import Place
 from jamlab.resources import data_path
 
 ROUNDING_PERCENT = 0.5
-"""How far from 100 the shares of a study may sum to: they are rounded, and then normalised."""
+"""Largest deviation of the shares' sum from 100: studies round, and we normalise."""
 
 POPULATIONS_FILE = "populations.csv"
 
@@ -41,21 +41,21 @@ _OPEN, _BLOCKED, _CGN = "open", "UDP blocked", "CGN "
 
 
 class PopulationError(ValueError):
-    """A population that cannot be used; says which file and row, and what to do."""
+    """Raised for a population that cannot be used; names file and row, and what to do."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """Places and how common they are."""
+    """Places, and the share of each."""
 
     name: str
     places: tuple[Place, ...]
     shares: tuple[float, ...]
     """Share of each place, summing to 1."""
     sample_size: int
-    """How many independently observed endpoints the shares are worth."""
+    """Number of independently observed endpoints that the shares are worth."""
     source: str
-    """How the shares were derived, and from what."""
+    """Source of the shares, and how they were derived from it."""
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -67,7 +67,7 @@ class Population:
         return self.place_at(rng.random())
 
     def place_at(self, quantile: float) -> Place:
-        """Return the place at which the shares, added up in order, exceed a number in [0, 1)."""
+        """Return the place at which the cumulative share exceeds a number in [0, 1)."""
         return self.places[min(bisect(self._added_up, quantile), len(self.places) - 1)]
 
     @cached_property
@@ -75,14 +75,14 @@ class Population:
         return list(accumulate(self.shares))
 
     def resampled_weights(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """Return draws of the weights as uncertain as their source leaves them.
+        """Return draws of the weights, which vary as much as their source is uncertain.
 
         Parameters
         ----------
         rng : numpy.random.Generator
             Source of the draws.
         n : int
-            How many.
+            Number of draws.
 
         Returns
         -------
@@ -93,12 +93,12 @@ class Population:
 
 
 def load_population(name: str) -> Population:
-    """Return a population that comes with jamlab.
+    """Return a population that ships with jamlab.
 
     Raises
     ------
     PopulationError
-        When there is none of that name.
+        When there is no population of that name.
 
     Examples
     --------
@@ -117,17 +117,17 @@ def load_population(name: str) -> Population:
 
 
 def _endpoints(written: str, name: str) -> int:
-    """Read how many endpoints a population is worth; without it, no verdict could say how sure."""
+    """Return the number of endpoints in `POPULATIONS_FILE`; every verdict's interval needs it."""
     if not written.isdecimal():
         raise PopulationError(
-            f"{POPULATIONS_FILE} has {written!r} endpoints for {name}: give how many its shares "
-            "are worth, or nobody knows how uncertain they are"
+            f"{POPULATIONS_FILE} has {written!r} endpoints for {name}: give the number that its "
+            "shares are worth, from which their uncertainty follows"
         )
     return int(written)
 
 
 def population_names() -> tuple[str, ...]:
-    """Return the names of the populations that come with jamlab."""
+    """Return the names of the populations that ship with jamlab."""
     return tuple(_about())
 
 
@@ -140,30 +140,30 @@ def _about() -> dict[str, dict[str, str]]:
 def parse_population(text: str, name: str, sample_size: int, source: str) -> Population:
     """Read a population from CSV with the columns ``place``, ``percent`` and ``source``.
 
-    Instead of ``place``, the columns ``mapping``, ``filtering`` and ``port_allocation`` may stand.
+    The columns ``mapping``, ``filtering`` and ``port_allocation`` may replace ``place``.
 
     Parameters
     ----------
     text : str
         The CSV.
     name : str
-        What to call it.
+        Name of the population, also for messages.
     sample_size : int
-        How many independently observed endpoints the shares are worth, 1 or more.
+        Number of independently observed endpoints that the shares are worth, 1 or more.
     source : str
-        Where the shares come from.
+        Source of the shares.
 
     Raises
     ------
     PopulationError
-        Names row and column.
+        When the CSV cannot be used; names row and column.
     """
     if sample_size < 1:
         raise PopulationError(f"{name} has sample_size {sample_size}: give 1 or more")
     try:
         rows = list(csv.DictReader(io.StringIO(text), strict=True))
     except csv.Error as error:
-        raise PopulationError(f"{name} is no CSV: {error}") from None
+        raise PopulationError(f"{name} is not a CSV file: {error}") from None
     if not rows:
         raise PopulationError(f"{name} is empty: give it a row per place")
     places = [_place(row, f"{name}, row {number}") for number, row in enumerate(rows, start=2)]
@@ -184,14 +184,14 @@ def place_named(name: str) -> Place:
     Parameters
     ----------
     name : str
-        ``"open"``, ``"UDP blocked"``, a NAT as `nat_named` knows it, or a carrier's and a home
-        router's NAT as ``"CGN APDM/APDF + EIM/APDF"``.
+        ``"open"``, ``"UDP blocked"``, a NAT's name for `nat_named`, or a carrier's and a home
+        router's NAT as in ``"CGN APDM/APDF + EIM/APDF"``.
 
     Returns
     -------
     Place
-        Its name is the same however it was spelled: a NAT's is `NatType.name`; in those with two
-        NATs, ports that are preserved are left out.
+        Its name does not depend on the spelling: a NAT has its `NatType.name`; names of places with
+        two NATs leave out port preservation.
 
     Raises
     ------

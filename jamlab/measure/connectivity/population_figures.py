@@ -1,8 +1,8 @@
-"""The figures of a campaign that a target is set for, with what leaves each of them uncertain.
+"""The figures of a campaign that have a target, with the errors of each.
 
-How sure a figure is hangs on the population first: its shares come from studies of few endpoints,
-and no number of simulated calls makes them better known. What so many calls leave open is the
-simulation error. Here both are found, and told apart in words.
+A figure has two errors. The population's shares come from studies of few endpoints, and no number
+of simulated calls makes them more certain. The simulation error comes from the number of calls.
+This module computes both and words them separately.
 """
 
 import math
@@ -22,37 +22,37 @@ class PopulationFigure:
     """A share of a population's calls under one configuration."""
 
     what: str
-    """Which calls, as a reader calls them: "direct-capable", "selected direct" or "connected"."""
+    """The calls that count: "direct-capable", "selected direct" or "connected"."""
     configuration: str
     calls: int
-    """How many calls were tried."""
+    """Number of calls tried."""
     rate: PopulationRate
     """The share, 0 to 1."""
     borne: Borne
-    """How many symmetric NATs its target bears."""
+    """The share of symmetric NATs up to which the target is reached."""
 
     @property
     def name(self) -> str:
-        """What a verdict calls it."""
+        """Name of the figure in a verdict."""
         return f"share of {self.what} calls ({self.configuration})"
 
 
 def population_figures(
     record: ConnectivityRecord, population: Population, limit: float
 ) -> Iterator[PopulationFigure]:
-    """Yield what is judged of a campaign.
+    """Yield the figures of a campaign that are judged.
 
-    First what a direct path is there for (`STUN_ONLY`), then what each configuration with TURN
-    selects a direct path for, then what each of those connects at all.
+    First the share of calls with a direct path (under `STUN_ONLY`), then for each configuration
+    with TURN the share that selects a direct path, then for each the share that connects at all.
 
     Parameters
     ----------
     record : ConnectivityRecord
-        Of calls drawn from the population.
+        Its calls were drawn from the population.
     population : Population
-        How common the places are.
+        The places and their shares.
     limit : float
-        The least share that is asked for, 0 to 1.
+        The least share that meets the target, 0 to 1.
     """
     for what, figure, configuration in _judged(record):
         attempts, rng = record.of(configuration), resampling()
@@ -62,7 +62,7 @@ def population_figures(
 
 
 def _judged(record: ConnectivityRecord) -> Iterator[tuple[str, Figure, str]]:
-    """Yield each figure's name, what counts as success, and the configuration."""
+    """Yield each figure's name, its criterion of success, and the configuration."""
     if STUN_ONLY in record.configurations:
         yield "direct-capable", "direct", STUN_ONLY
     for name in record.with_turn:
@@ -73,20 +73,20 @@ def _judged(record: ConnectivityRecord) -> Iterator[tuple[str, Figure, str]]:
 
 
 def doubt(figure: PopulationFigure, population: str, limit: float) -> str:
-    """Say of a figure what leaves it uncertain, in sentences that follow its verdict.
+    """Return a figure's errors in sentences that follow its verdict.
 
-    Where its interval straddles the limit, they say which error does that, and what would help.
+    Where the interval straddles the limit, they state which error is the cause, and a remedy.
     """
     error = f"simulation error of {figure.calls} calls, {range_words(figure.rate.simulation)}"
     if not _straddles(figure.rate.both, limit):
-        return f"The interval says how well the population is known; apart from it, the {error}."
+        return f"The interval covers the error of the population's shares; beside it, the {error}."
     if _straddles(figure.rate.population, limit):
         return (
-            f"How common each NAT is in the population {population} is assumed or known from few "
-            f"endpoints, and that decides; more calls do not help (alone they leave the {error}). "
-            "NATs counted among the people who are to play would help."
+            f"The cause is the shares of NATs in the population {population}, which are assumed or "
+            f"known from few endpoints; more calls do not help (the {error}). "
+            "Counting the NATs of the intended participants would help."
         )
-    return f"The {error}, leaves it open: make more calls."
+    return f"The cause is the {error}: make more calls."
 
 
 def _straddles(estimate: Estimate, limit: float) -> bool:
@@ -94,18 +94,18 @@ def _straddles(estimate: Estimate, limit: float) -> bool:
 
 
 def borne_words(bears: Borne, population: str, limit_percent: float) -> str:
-    """Say how the target, in percent, hangs on the share of symmetric NATs, in one sentence."""
+    """Return how the target, in percent, depends on the share of symmetric NATs, in a sentence."""
     here = f"the population {population} has {share_words(bears.share)} of them"
     without = bears.without_any
     if not bears.known:
-        return f"Too few pairs were tried to say how many symmetric NATs it bears; {here}."
+        return f"Too few pairs were tried for the share of symmetric NATs it tolerates; {here}."
     if math.isnan(bears.tolerated.value):
         value, low, high = (100 * end for end in (without.value, without.low, without.high))
         share = measured(value, low, high, "%", limit_percent)
         return f"Without any symmetric NAT it would be {share}; {here}."
     if bears.tolerated.low == 1:
         return f"It would be reached with any share of symmetric NATs; {here}."
-    return f"It is reached with up to {share_words(bears.tolerated)} of symmetric NATs; {here}."
+    return f"It is reached with up to {share_words(bears.tolerated)} symmetric NATs; {here}."
 
 
 def share_words(estimate: Estimate) -> str:

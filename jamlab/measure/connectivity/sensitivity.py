@@ -1,23 +1,22 @@
-"""Success in a population of endpoints, and how far it hangs on which population that is.
+"""Success rates of calls within a population, and their sensitivity to the population's shares.
 
-Where places have the weights wᵢ, calls between places picked independently succeed at the rate
-``P = Σ wᵢ wⱼ sᵢⱼ``. Two things about it are uncertain, and they are kept apart (`PopulationRate`).
+With the weights wᵢ of the places, calls between independently drawn places succeed at the rate
+``P = Σ wᵢ wⱼ sᵢⱼ``. It has two errors, which are kept apart (`PopulationRate`).
 
-*The population.* The weights come from studies of few endpoints, and are resampled, with every cell
-sᵢⱼ at its estimate. More calls change nothing of it.
+*The population.* The weights come from studies of few endpoints, and are resampled with every cell
+sᵢⱼ at its estimate. More calls do not reduce this error.
 
 *The simulation.* Each cell comes from few attempts. Where the calls were drawn from the population
-itself, the plain share of those that succeeded has the exact interval of Clopper and Pearson. (P
-itself is known better: it weighs the pairs by the weights, not by how often they were drawn.) For
-another population, each cell has a confidence distribution, Beta(k, n−k+1) from below and
-Beta(k+1, n−k) from above, and sums of draws from them give the melded interval of Fay, Proschan and
-Brittain (Biometrics 71, 2015): for a single cell the exact one, and ``[0, 1]`` for a pair nobody
-measured, so that what is missing widens the interval instead of passing for something known.
+itself, the share of successful calls has the exact interval of Clopper and Pearson. (P itself is
+more certain: it weighs the pairs by the weights, not by how often they were drawn.) For another
+population, each cell has a confidence distribution, Beta(k, n−k+1) from below and Beta(k+1, n−k)
+from above, and sums of draws from them give the melded interval of Fay, Proschan and Brittain
+(Biometrics 71, 2015): for a single cell the exact interval, and ``[0, 1]`` for a pair that was not
+tried, so that missing pairs widen the interval.
 
-*Both*: each side of the two intervals added as the root of the sum of squares (Zou and Donner's
-MOVER, Statistics in Medicine 27, 2008), so the larger decides, and either alone comes back where
-the other is nothing. `jamlab.measure.connectivity.symmetric_nats` asks what P is with other shares
-of such NATs.
+*Both*: on each side, the root of the sum of squares of the two intervals (Zou and Donner's MOVER,
+Statistics in Medicine 27, 2008), so the larger dominates, and where one error is 0 the other
+remains. `jamlab.measure.connectivity.symmetric_nats` computes P for other shares of symmetric NATs.
 """
 
 import math
@@ -33,25 +32,25 @@ from scipy import stats
 from jamlab.measure.connectivity.success import Figure, succeeded
 from jamlab.measure.statistics import CONFIDENCE, RESAMPLES, Estimate, proportion
 
-_LEAST_EXPECTED = 5.0  # occurrences below which the test's distribution is a poor one
-_SURELY_ANOTHER = 1e-9  # its tail is thinner than that of so few occurrences
+_LEAST_EXPECTED = 5.0  # occurrences below which chi-squared approximates poorly
+_SURELY_ANOTHER = 1e-9  # chi-squared's tail is thinner than that of so few occurrences
 _WEIGHTS = 10_000  # draws of the weights: their noise moves an end by 2 % of the interval's width
 
 
 class Place(Protocol):
-    """Where an endpoint lives."""
+    """The place of an endpoint: the NATs and firewalls around it."""
 
     @property
     def name(self) -> str:
-        """As the attempts table writes it."""
+        """Its name in the attempts table."""
 
 
 class Population(Protocol):
-    """How common the places are; see `jamlab.measure.connectivity.population`."""
+    """Places and their shares; see `jamlab.measure.connectivity.population`."""
 
     @property
     def name(self) -> str:
-        """As a reader calls it."""
+        """Its name for the reader."""
 
     @property
     def places(self) -> Sequence[Place]:
@@ -62,15 +61,15 @@ class Population(Protocol):
         """Share of each place, shape (k,), summing to 1."""
 
     def resampled_weights(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """Return n draws of the weights, shape (n, k), as uncertain as their source."""
+        """Return n draws of the weights, shape (n, k), which vary as their source is uncertain."""
 
 
 def drawn_from(attempts: pd.DataFrame, population: Population) -> bool:
-    """Return whether the attempts' places may have been drawn from a population.
+    """Return whether the attempts' places may be a random sample of a population.
 
-    Pearson's chi-squared test of how often each place occurs, the rarest pooled, at a level that an
-    honest draw fails about once in a million. It is there to notice another population, or all
-    pairs tried alike: the plain success rate of such attempts says nothing about the population.
+    Pearson's chi-squared test of the places' counts, the rarest pooled, at a level that a true
+    sample fails about once in a million. It detects another population, or a table in which all
+    pairs were tried equally often: their plain success rate says nothing about the population.
     """
     index = pd.Index([place.name for place in population.places])
     found = index.get_indexer(pd.Index(attempts[["caller", "callee"]].to_numpy().ravel()))
@@ -102,7 +101,7 @@ class Cells:
 
 
 def cells(attempts: pd.DataFrame, figure: Figure, places: Sequence[str]) -> Cells:
-    """Count the attempts of one configuration by pair of places, whoever of the two called.
+    """Count the attempts of one configuration by unordered pair of places.
 
     Attempts from or to other places are left out.
     """
@@ -122,14 +121,14 @@ def _symmetric(ends: NDArray[Any], size: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class PopulationRate:
-    """A success rate within a population, 0 to 1, with its two errors apart and together."""
+    """A success rate within a population, 0 to 1, with its two errors separate and combined."""
 
     both: Estimate
-    """Weighed by the population's shares, as uncertain as they and the simulation leave it."""
+    """With the interval of both errors."""
     population: Estimate
-    """The same, the cells taken as known: as uncertain as the shares alone leave it."""
+    """With the interval of the shares' error alone, the cells taken as exact."""
     simulation: Estimate
-    """The same, the shares taken as known: as uncertain as so many calls leave it."""
+    """With the interval of the simulation's error alone, the shares taken as exact."""
 
 
 def rate_within(
@@ -148,9 +147,9 @@ def rate_within(
     attempts : DataFrame
         Attempts of one configuration, however often each pair of places was tried.
     figure : {"direct", "connected"}
-        What counts as success.
+        The criterion of success.
     population : Population
-        Weights wᵢ; it may be another one than the calls were drawn from.
+        Weights wᵢ; it may differ from the population that the calls were drawn from.
     rng : numpy.random.Generator
         Source of the draws; the same seed gives the same interval.
     drawn : bool
@@ -161,8 +160,8 @@ def rate_within(
     Returns
     -------
     PopulationRate
-        Values are over the pairs that were tried, NaN without any; the simulation's interval holds
-        whatever the others would have given.
+        Values are over the pairs that were tried, NaN without any; the simulation's interval allows
+        for any result of the pairs that were not.
     """
     counted = cells(attempts, figure, [place.name for place in population.places])
     upper = np.triu_indices(len(population.places))
@@ -186,21 +185,21 @@ def rate_within(
 
 
 def interval_of(value: float, draws: NDArray[np.float64], confidence: float) -> Estimate:
-    """Return a value with the interval that the middle of its draws spans."""
+    """Return a value with the central interval of its draws."""
     return melded(value, draws, draws, confidence)
 
 
 def melded(
     value: float, low: NDArray[np.float64], high: NDArray[np.float64], confidence: float
 ) -> Estimate:
-    """Return a share with the interval from draws from below and draws from above."""
+    """Return a share with the melded interval of lower and upper draws."""
     outside = (1 - confidence) / 2
     ends = float(np.nanquantile(low, outside)), float(np.nanquantile(high, 1 - outside))
     return Estimate(value, min(value, ends[0]), max(value, min(1.0, ends[1])), confidence)
 
 
 def together(one: Estimate, other: Estimate) -> Estimate:
-    """Return a share with two independent errors in one interval; the value is the first's."""
+    """Return the first share, with its error and the other's independent error in one interval."""
     below = math.hypot(one.value - one.low, other.value - other.low)
     above = math.hypot(one.high - one.value, other.high - other.value)
     low, high = max(0.0, one.value - below), min(1.0, one.value + above)
@@ -208,7 +207,7 @@ def together(one: Estimate, other: Estimate) -> Estimate:
 
 
 def pair_shares(weights: NDArray[np.float64], upper: tuple[Any, Any]) -> NDArray[np.float64]:
-    """Return how common each unordered pair is; two different places come in two orders."""
+    """Return the share of each unordered pair; two different places come in two orders."""
     first, second = upper
     return np.where(first == second, 1, 2) * weights[..., first] * weights[..., second]
 
@@ -216,7 +215,7 @@ def pair_shares(weights: NDArray[np.float64], upper: tuple[Any, Any]) -> NDArray
 def class_draws(
     successes: NDArray[np.int64], trials: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Draw every cell's rate from below and from above, each of shape (RESAMPLES, cells)."""
+    """Return lower and upper draws of every cell's rate, each of shape (RESAMPLES, cells)."""
     size = (RESAMPLES, len(trials))
     failures = trials - successes
     low = rng.beta(np.maximum(successes, 1), failures + 1, size)
@@ -225,9 +224,9 @@ def class_draws(
 
 
 def tried_rate(rates: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rate over the pairs that were tried, of shares of shape (..., pairs).
+    """Return the rate over the pairs that were tried, for shares of shape (..., pairs).
 
-    NaN where none of a share above 0 was.
+    NaN where no pair with a share above 0 was tried.
     """
     tried = ~np.isnan(rates)
     whole = shares[..., tried].sum(axis=-1)
@@ -244,14 +243,14 @@ def sensitivity(
     rng: np.random.Generator,
     drawn: str = "",
 ) -> pd.DataFrame:
-    """Return what the same cells mean in several populations.
+    """Return the success rates of the same cells in several populations.
 
     Parameters
     ----------
     attempts : DataFrame
-        Of any configurations.
+        Attempts of any configurations.
     figure, populations, rng
-        As of `rate_within`.
+        As in `rate_within`.
     drawn : str
         Name of the population that the calls were drawn from.
 
@@ -260,7 +259,7 @@ def sensitivity(
     DataFrame
         ``population``, ``configuration``, ``rate`` with ``rate_low`` and ``rate_high`` of the 95 %
         interval from both errors, ``simulation_low`` and ``simulation_high`` of the simulation's
-        alone, and ``tried``: which share of the population's calls has a pair that was tried.
+        alone, and ``tried``: the share of the population's calls whose pair was tried.
     """
     rows = []
     for population in populations:

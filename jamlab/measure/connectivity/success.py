@@ -1,13 +1,13 @@
-"""How often peers connect: by configuration and by pair of places.
+"""Success rates of calls, by configuration and by pair of places.
 
-Three figures, because a nominated relay says nothing about whether a direct path was there (aioice
-nominates the first check that succeeds, RFC 8445 §8.1.1):
+There are three figures, because a nominated relay does not mean that there was no direct path
+(aioice nominates the first pair whose check succeeds, RFC 8445 §8.1.1):
 
 - *direct-capable*: direct where no relay is offered, under `STUN_ONLY`;
 - *selected direct*: direct under the configuration itself;
 - *connected*: direct or relayed.
 
-What they mean for a population is worked out in `jamlab.measure.connectivity.sensitivity`.
+`jamlab.measure.connectivity.sensitivity` computes them for a population.
 """
 
 from typing import Literal
@@ -20,7 +20,7 @@ from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.statistics import proportion
 
 Figure = Literal["direct", "connected"]
-"""What counts as success: a direct path, or any."""
+"""The criterion of success: a direct path, or any path."""
 
 
 def succeeded(attempts: pd.DataFrame, figure: Figure) -> "pd.Series[bool]":
@@ -42,9 +42,9 @@ def success_table(attempts: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``configuration``, ``calls``; ``direct_capable``, ``selected_direct``, ``connected`` and
         ``relayed``, shares of 0 to 1, each with ``…_low`` and ``…_high`` of Wilson's 95 % interval.
-        ``relayed`` is what TURN buys: connected without selected direct. ``avoidable`` is the share
+        ``relayed`` is what TURN gains: connected less selected direct. ``avoidable`` is the share
         of calls that were relayed although direct-capable. ``direct_capable`` and ``avoidable`` are
-        over the calls also made under `STUN_ONLY`; NaN if there are none.
+        over the calls that were also made under `STUN_ONLY`; NaN if there are none.
     """
     rows = [
         _configuration_row(str(name), of_one, attempts)
@@ -74,7 +74,7 @@ def _columns(name: str, successes: "pd.Series[bool]") -> dict[str, float]:
 
 
 def pair_table(attempts: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per configuration and pair of places, whoever of the two called.
+    """Return a row per configuration and unordered pair of places.
 
     Returns
     -------

@@ -1,14 +1,14 @@
 """The share of symmetric NATs up to which a success rate stays at its target.
 
-Which NATs are common differs from study to study, above all the share s of endpoints whose mapping
-depends on the destination (ADM and APDM of RFC 4787 §4.1, "symmetric"). With the other weights kept
-in proportion, the rate ``P = Σ wᵢ wⱼ sᵢⱼ`` of `jamlab.measure.connectivity.sensitivity` is a
-quadratic in s. With everybody else on EIM/APDF it is (1−s)², which stays at 80 % up to s = 10.6 %.
+Studies differ in the shares of NATs, above all in the share s of endpoints whose mapping depends on
+the destination (ADM and APDM of RFC 4787 §4.1, "symmetric"). With the other weights kept in
+proportion, the rate ``P = Σ wᵢ wⱼ sᵢⱼ`` of `jamlab.measure.connectivity.sensitivity` is a quadratic
+in s. With all other endpoints on EIM/APDF it is (1−s)², at least 80 % up to s = 10.6 %.
 
-The share at which P falls below a limit has the same two errors as P, put together likewise: the
-shares of the population within either kind of place, and the simulation. Of the calls drawn from
-the population, those between two of the others, those with one symmetric end and those with two are
-three samples, each with its exact confidence distribution.
+The share at which P falls below a limit has the same two errors as P, combined in the same way: the
+population's shares within either kind of place, and the simulation. The calls drawn from the
+population with no symmetric end, with one and with two are three samples, each with its exact
+confidence distribution.
 """
 
 import math
@@ -49,7 +49,7 @@ class ShareCurve:
     """P as a function of the share s of endpoints whose mapping depends on the destination."""
 
     neither: float
-    """Success rate between two endpoints of the others, 0 to 1; NaN if unknown."""
+    """Success rate between two other endpoints, 0 to 1; NaN if unknown."""
     one: float
     """Success rate where one of the two is such an endpoint."""
     both: float
@@ -65,9 +65,9 @@ class ShareCurve:
         return rates
 
     def tolerated(self, limit: float) -> float:
-        """Return up to which share P stays at or above a limit.
+        """Return the share up to which P stays at or above a limit.
 
-        1 where it never falls below; NaN where it is below even at a share of 0, or unknown.
+        1 if it never falls below; NaN if it is below even at a share of 0, or unknown.
         """
         return float(tolerated_share(np.array([[self.neither, self.one, self.both]]), limit)[0])
 
@@ -77,8 +77,8 @@ def tolerated_share(rates: NDArray[np.float64], limit: float) -> NDArray[np.floa
     neither, one, both = rates.T
     a, b, c = neither - 2 * one + both, one - neither, neither - limit
     with np.errstate(invalid="ignore", divide="ignore"):
-        root = np.sqrt(b * b - a * c)  # NaN: it never falls below
-        # Where a s² + 2 b s + c falls through 0; of two equal forms the one that loses no digits.
+        root = np.sqrt(b * b - a * c)  # NaN: P never falls below the limit
+        # The root of a s² + 2 b s + c, in the form that loses no digits to cancellation.
         falls = np.where(b > 0, (b + root) / -a, c / (root - b))
         falls = np.where((falls >= 0) & (falls < 1), falls, 1.0)
     falls = np.where((c == 0) & (b == 0) & (a < 0), 0.0, falls)
@@ -86,14 +86,14 @@ def tolerated_share(rates: NDArray[np.float64], limit: float) -> NDArray[np.floa
 
 
 def share_curve(attempts: pd.DataFrame, figure: Figure, population: Population) -> ShareCurve:
-    """Return how success in a population varies with the share of `endpoint_dependent` places.
+    """Return a population's success rate as a function of the share of `endpoint_dependent` places.
 
     Parameters
     ----------
     attempts : DataFrame
         Attempts of one configuration.
     figure : {"direct", "connected"}
-        What counts as success.
+        The criterion of success.
     population : Population
         Weights within either kind of place.
     """
@@ -109,7 +109,7 @@ def _hard(population: Population) -> NDArray[np.bool_]:
 
 
 def _classes(population: Population) -> NDArray[np.int64]:
-    """Return of each unordered pair of places how many of the two are symmetric."""
+    """Return the number of symmetric places in each unordered pair."""
     hard = _hard(population).astype(np.int64)
     first, second = np.triu_indices(len(hard))
     both: NDArray[np.int64] = hard[first] + hard[second]
@@ -119,7 +119,7 @@ def _classes(population: Population) -> NDArray[np.int64]:
 def _class_rates(
     attempts: pd.DataFrame, figure: Figure, population: Population, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the rates of neither, one and both for weights of shape (..., k): (..., 3)."""
+    """Return the rates for neither, one and both symmetric, for weights (..., k), as (..., 3)."""
     upper = np.triu_indices(len(population.places))
     names = [place.name for place in population.places]
     rates, of = cells(attempts, figure, names).rates[upper], _classes(population)
@@ -130,16 +130,16 @@ def _class_rates(
 
 @dataclass(frozen=True, slots=True)
 class Borne:
-    """How many symmetric NATs a target bears in a population, with intervals."""
+    """The share of symmetric NATs that a target tolerates in a population, with intervals."""
 
     tolerated: Estimate
-    """Up to which share the target is reached, 0 to 1; NaN where it is missed even without any."""
+    """The share up to which the target is reached, 0 to 1; NaN if it is missed even at 0."""
     share: Estimate
-    """The population's own share, as uncertain as its source."""
+    """The population's own share, with its source's uncertainty."""
     without_any: Estimate
-    """The success rate without any of them."""
+    """The success rate without symmetric NATs."""
     known: bool
-    """Whether pairs of every kind were tried; else `tolerated` may be anything."""
+    """Whether pairs of every kind were tried; if not, `tolerated` is arbitrary."""
 
 
 def borne(
@@ -150,14 +150,14 @@ def borne(
     rng: np.random.Generator,
     confidence: float = CONFIDENCE,
 ) -> Borne:
-    """Estimate up to which share of symmetric NATs a target is reached.
+    """Estimate the share of symmetric NATs up to which a target is reached.
 
     Parameters
     ----------
     attempts : DataFrame
         Attempts of one configuration, of calls drawn from the population.
     figure, population, rng
-        As of `jamlab.measure.connectivity.sensitivity.rate_within`.
+        As in `jamlab.measure.connectivity.sensitivity.rate_within`.
     limit : float
         The target, 0 to 1.
     confidence : float
@@ -182,7 +182,7 @@ def borne(
         return together(interval_of(value, of(resampled), confidence), of_calls)
 
     def falls(rates: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.nan_to_num(tolerated_share(rates, limit), nan=0.0)  # missed without any: bears 0
+        return np.nan_to_num(tolerated_share(rates, limit), nan=0.0)  # missed even at 0: 0
 
     value = curve.tolerated(limit)
     tolerated = replace(estimate(float(np.nan_to_num(value)), falls), value=value)
@@ -193,7 +193,7 @@ def borne(
 def _class_counts(
     attempts: pd.DataFrame, figure: Figure, population: Population
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the successes and trials of neither, one and both."""
+    """Return successes and trials with neither, one and both ends symmetric."""
     upper, of = np.triu_indices(len(population.places)), _classes(population)
     counted = cells(attempts, figure, [place.name for place in population.places])
     successes, trials = (

@@ -1,12 +1,12 @@
-"""Attempts on this machine's own network, with the engineer's own servers.
+"""Attempts to connect on this machine's own network, with the user's own servers.
 
-First every server is asked by itself (`jamlab.measure.servers.table`), for an ICE agent goes on
-without a server that fails it and says nothing. Then two ends on this machine connect, by the code
-a session uses, one attempt after another.
+First every server is probed separately (`jamlab.measure.servers.table`), because an ICE agent
+continues without a failed server and does not report it. Then two ends on this machine connect with
+the code of a session, one attempt after another.
 
-Both ends are here, so a direct path is always there, between two sockets of one machine; it says
-nothing of NATs. What such attempts do show is whether aiortc gets through the relay, so every
-configuration that may relay is tried once more with nothing but the relay.
+Both ends are on one machine, so they always have a direct path, and it says nothing about NATs. But
+such attempts show whether aiortc connects through the relay, so every configuration that may relay
+is tried once more with the relay alone.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ HERE = "this machine"
 """The place of both ends."""
 
 RELAY_ALONE = ", relayed"
-"""What the name of a configuration ends in that is tried with its relay alone."""
+"""Ending of the name of a configuration that is tried with its relay alone."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ class ThisMachinePlan:
     Parameters
     ----------
     calls : int
-        How many attempts under each configuration.
+        Number of attempts under each configuration.
     level : {"ice", "dtls"}
-        What has to come about: ICE alone, or a whole peer connection.
+        The connection to reach: ICE alone, or a whole peer connection.
     deadline_s : float
-        When an attempt is given up, in seconds.
+        Time after which an attempt has failed.
     timeout_s : float
-        How long each answer of a server may take, in seconds.
+        Limit for each answer of a server.
 
     Raises
     ------
     CampaignError
-        Names the parameter and its range.
+        When a parameter is out of range; names it and its range.
 
     Examples
     --------
@@ -82,37 +82,37 @@ async def measure_this_machine(
     clock: Callable[[], float] = time.time,
     progress: Progress = lambda *_: None,
 ) -> ConnectivityRecord:
-    """Ask the servers, try to connect, and leave the record in a folder.
+    """Probe the servers, try to connect, and write the record to a folder.
 
     Parameters
     ----------
     plan : ThisMachinePlan
-        What to do.
+        The parameters.
     folder : Path
         Where the record goes.
     configurations : sequence of IceConfiguration
-        Whose servers to ask, and what to try.
+        Their servers are probed, and the attempts are made under each.
     clock : callable
-        Tells Unix time.
+        Returns Unix time.
     progress : callable
-        Told how far it is.
+        Receives the share done.
 
     Raises
     ------
     CampaignError
-        When there is no configuration, or two would have one name; when this machine has no
-        address to try from.
+        When there is no configuration, when two would have the same name, or when this machine has
+        no address to try from.
     """
     if not configurations:
         raise CampaignError(
-            f"on the network {THIS_MACHINE} your own servers are asked: name your file of "
-            "configurations, ice (data/ice_servers.example.toml is one to copy)"
+            f"the network {THIS_MACHINE} needs your own servers: give your file of ICE "
+            "configurations as ice (copy data/ice_servers.example.toml to begin with)"
         )
     check_names(configurations)
     tried = with_relay_alone(configurations)
     if not host_addresses():
         raise CampaignError(str(NO_LOOPBACK))
-    progress(0.0, "asking the servers")
+    progress(0.0, "probing the servers")
     servers = await probe_servers(configurations, now_s=clock(), timeout_s=plan.timeout_s)
     rows = [row async for row in _attempts(plan, tried, progress)]
     attempts = pd.DataFrame(rows, columns=list(ATTEMPT_COLUMNS)).astype(ATTEMPT_COLUMNS)
@@ -127,7 +127,7 @@ def with_relay_alone(configurations: Sequence[IceConfiguration]) -> list[IceConf
     Raises
     ------
     CampaignError
-        When the name of one that only relays is another's.
+        When the name of a relay-only configuration is already taken.
     """
     given = {each.name for each in configurations}
     tried = []
@@ -137,8 +137,8 @@ def with_relay_alone(configurations: Sequence[IceConfiguration]) -> list[IceConf
             name = each.name + RELAY_ALONE
             if name in given:
                 raise CampaignError(
-                    f"{name!r} is also what {each.name!r} is called when it is tried with its "
-                    "relay alone: rename one of them"
+                    f"{name!r} is also the name under which {each.name!r} is tried with its relay "
+                    "alone: rename one of them"
                 )
             tried.append(replace(each.relayed(), name=name))
     return tried
@@ -147,7 +147,7 @@ def with_relay_alone(configurations: Sequence[IceConfiguration]) -> list[IceConf
 async def _attempts(
     plan: ThisMachinePlan, tried: Sequence[IceConfiguration], progress: Progress
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield a row per attempt; one after another, so that none takes another's time or relays."""
+    """Make the attempts one after another, so that they share no quota; yield a row for each."""
     whole = plan.calls * len(tried)
     for call in range(plan.calls):
         for number, configuration in enumerate(tried):

@@ -1,16 +1,16 @@
-"""Time to connect, in which the attempts that failed count: a cumulative incidence.
+"""Time to connect as a cumulative incidence, in which failed attempts count.
 
-An attempt that has failed can no longer connect: failing competes with connecting. It is not the
-case of an attempt that one stopped watching, which might yet connect, so it is not censored. To
-censor it (Kaplan and Meier) would let those that still try stand for it, and the curve would end at
-100 % where half failed early and the rest connected later. To leave it out would make every
-configuration look quick that only connects what is easy.
+A failed attempt can no longer connect: failure and connection are competing risks. A failed attempt
+differs from one that is no longer observed and might still connect, so it is not censored. With
+censoring (Kaplan and Meier) the curve would end at 100 % where half failed early and the rest
+connected later. Leaving failures out would make a configuration that connects only the easy calls
+look fast.
 
-What is drawn is the cumulative incidence of connecting (Kalbfleisch and Prentice 2002 §8.2). In a
-record every attempt is over: it connected, or it failed, at the latest by its deadline. Where none
-is still trying, Aalen and Johansen's estimate of it is the plain share of all attempts that have
-connected by a time, and its interval that of a proportion. The curve levels off at the share that
-connects at all; a quantile above that was not reached and is infinite.
+The curve is the cumulative incidence of connecting (Kalbfleisch and Prentice 2002 §8.2). In a
+record every attempt has ended: it connected, or failed by its deadline. Without open attempts,
+Aalen and Johansen's estimate is the plain share of all attempts that have connected by a time, with
+the interval of a proportion. The curve levels off at the share that connects at all; a quantile
+above that is not reached and is infinite.
 """
 
 import json
@@ -25,7 +25,7 @@ from scipy import stats
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 
 QUANTILES = (0.5, 0.9, 0.95)
-"""Quantiles of the time to connect that a report gives."""
+"""Quantiles of the time to connect in a report."""
 
 
 def connection_curve(attempts: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def connection_curve(attempts: pd.DataFrame, confidence: float = CONFIDENCE) -> 
     Parameters
     ----------
     attempts : DataFrame
-        ``time_to_connect_s``, NaN where the attempt failed, and ``observed_s``.
+        ``time_to_connect_s``, NaN for failed attempts, and ``observed_s``.
     confidence : float
         Probability of the pointwise intervals.
 
@@ -43,7 +43,7 @@ def connection_curve(attempts: pd.DataFrame, confidence: float = CONFIDENCE) -> 
     DataFrame
         A row per time at which an attempt connected or failed, in order: ``time_s``, ``connected``
         (0 to 1) with ``connected_low`` and ``connected_high`` of the pointwise exact
-        interval (Clopper and Pearson), ``at_risk``: attempts that were not over before.
+        interval (Clopper and Pearson), ``at_risk``: attempts that had not ended before.
     """
     over_s = attempts["time_to_connect_s"].fillna(attempts["observed_s"]).to_numpy(np.float64)
     connected_s = np.sort(attempts["time_to_connect_s"].dropna().to_numpy(np.float64))
@@ -65,7 +65,7 @@ def connection_curve(attempts: pd.DataFrame, confidence: float = CONFIDENCE) -> 
 def _exact(
     successes: NDArray[np.int64], trials: int, confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the exact intervals that `proportion` gives one by one."""
+    """Return the exact intervals of `proportion`, for an array of successes."""
     outside, failures = (1 - confidence) / 2, trials - successes
     low = stats.beta.ppf(outside, np.maximum(successes, 1), failures + 1)
     high = stats.beta.ppf(1 - outside, successes + 1, np.maximum(failures, 1))
@@ -95,7 +95,7 @@ def time_to_connect(
     Raises
     ------
     ValueError
-        When the quantile is no share.
+        When the quantile is not above 0 and up to 1.
     """
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile is {quantile}: give a share above 0 up to 1")
@@ -117,7 +117,7 @@ def quantile_table(attempts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``configuration``, ``attempts``, ``failed`` (how many of them) and, for each of `QUANTILES`,
+        ``configuration``, ``attempts``, ``failed`` (their number) and, for each of `QUANTILES`,
         ``p50_s`` with ``p50_s_low`` and ``p50_s_high``; infinite where not reached.
     """
     rows = []
@@ -133,12 +133,12 @@ def quantile_table(attempts: pd.DataFrame) -> pd.DataFrame:
 
 
 def state_durations(attempts: pd.DataFrame) -> pd.DataFrame:
-    """Return how long each side stayed in each state of its connection.
+    """Return how long each end stayed in each state of its connection.
 
     Parameters
     ----------
     attempts : DataFrame
-        ``states`` as the attempts table has them.
+        ``states`` as in the attempts table.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def state_durations(attempts: pd.DataFrame) -> pd.DataFrame:
 def _stays(
     changes: Iterable[tuple[float, str, str, str]], observed_s: float
 ) -> Iterator[tuple[str, str, str, float, float, bool]]:
-    """Yield each state's side, kind, name, beginning, duration and whether it ended."""
+    """Yield for each state its side, kind, name, beginning, duration and whether it ended."""
     current: dict[tuple[str, str], tuple[float, str]] = {}
     for time_s, side, kind, state in changes:
         if (side, kind) in current:

@@ -1,4 +1,4 @@
-"""Verdicts on connectivity: on a campaign's calls, and on this machine's own servers."""
+"""Verdicts on connectivity: on a campaign's calls, and on the user's own servers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,19 +20,18 @@ from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.verdict import Outcome, Verdict, judge_at_least, unmeasured
 
 CONNECTIVITY_TARGET_PERCENT = 80.0
-"""Least share of a population's calls that connect."""
+"""Target: the least share of a population's calls that connect."""
 
 
 def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
-    """Judge whether at least 80 % of the calls of a campaign's population connect.
+    """Return the verdicts on whether at least 80 % of a population's calls connect.
 
-    Attempts on this machine's own network are of no population: there it is judged whether all
+    Attempts on this machine's own network have no population: there the verdicts are on whether all
     servers work, and whether all attempts under each configuration connect.
 
-    Which figures are judged, `population_figures` says. Each interval is the population's, in which
-    its shares are as uncertain as their source leaves them; calls without end do not narrow it. The
-    reason names the simulation error beside it, says of an INCONCLUSIVE verdict which of the two
-    left it open, and how many symmetric NATs the target bears.
+    `population_figures` lists the figures. Each interval covers the uncertainty of the population's
+    shares, which more calls do not narrow. The reason also states the simulation error, which of
+    the two made a verdict INCONCLUSIVE, and the share of symmetric NATs that the target tolerates.
 
     Raises
     ------
@@ -57,7 +56,7 @@ def _servers_verdict(record: ConnectivityRecord) -> Verdict:
 
 
 def _here(record: ConnectivityRecord, configuration: str) -> Verdict:
-    """Judge the attempts between two ends on one machine."""
+    """Return the verdict on the attempts between two ends on one machine."""
     attempts = record.of(configuration)
     connected = int(succeeded(attempts, "connected").sum())
     verdict = _all_of(f"share of attempts that connect ({configuration})", connected, len(attempts))
@@ -67,7 +66,7 @@ def _here(record: ConnectivityRecord, configuration: str) -> Verdict:
 
 
 def _all_of(name: str, count: int, whole: int) -> Verdict:
-    """Judge something all of which was looked at: it has no interval."""
+    """Return the verdict on a complete count, which has no interval."""
     percent = 100 * count / whole
     return judge_at_least(name, 100.0, Estimate(percent, percent, percent, CONFIDENCE), "%")
 
@@ -89,9 +88,9 @@ def _connectivity_verdict(
 
 
 def _invalid(record: ConnectivityRecord, population: Population, name: str) -> Iterator[str]:
-    """Yield what spoils a campaign, in words that follow "because"."""
+    """Yield each reason why a campaign is invalid, as words to follow "because"."""
     attempts, planned = record.of(name), record.provenance["calls"]
     if len(attempts) < planned:
-        yield f"only {len(attempts)} of its {planned} calls were tried"
+        yield f"only {len(attempts)} of {planned} calls were tried"
     if not drawn_from(attempts, population):
-        yield f"its calls were not drawn from the population {population.name}"
+        yield f"the calls were not drawn from the population {population.name}"

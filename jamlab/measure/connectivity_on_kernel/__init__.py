@@ -1,1 +1,1 @@
-"""The same calls between network namespaces, compared with the simulation."""
+"""Connectivity on the kernel: the same calls between network namespaces, and their agreement."""

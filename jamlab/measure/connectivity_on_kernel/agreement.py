@@ -1,13 +1,13 @@
-"""Whether three agree on who connects: the rule, the simulated internet, and a kernel with coturn.
+"""Agreement on who connects between the rule, the simulated internet and the kernel with coturn.
 
 A *cell* is a pair of places under an ICE configuration, a call tried once on each network. Its
-class is direct, relayed or failed. Where a relay is on offer and a direct path is there, too, ICE
-takes what answers first (RFC 8445 §8.1.1): that is luck, not a property of the networks. So the
-record has what was selected, and cells compare what there was: a call that was relayed although, on
-the same network, it is direct without a relay on offer counts as direct (*direct-capable*). The
-rule says direct wherever a direct path may be taken.
+class is direct, relayed or failed. Where both a relay and a direct path exist, aioice nominates the
+pair that answers first (RFC 8445 §8.1.1): that is luck, not a property of the networks. So the
+record has the selected path, but cells compare the possible ones: a relayed call that is direct on
+the same network without a relay counts as direct (*direct-capable*). The rule's class is direct
+wherever a direct path may be taken.
 
-The simulated internet has no TLS; TCP takes its place there
+The simulated internet has TCP in place of TLS
 (`jamlab.measure.connectivity.call.stand_in`).
 """
 
@@ -39,19 +39,19 @@ TYPES = tuple(
         "CGN symmetric + port restricted",
     )
 )
-"""Every kind of place that a kernel can build: all it knows of NATs, alone and in two layers."""
+"""Every kind of place that a kernel can build: each of its NATs, alone and in two layers."""
 
 ORACLE, SIMULATOR, KERNEL = "oracle", "simulator", "kernel"
 DEADLINE_S = 20.0
-"""When an attempt is given up: ends without UDP gather for 5 s each, and of the seven requests of a
-check, the last that has ever helped is sent after 7.5 s."""
+"""Time after which an attempt has failed: ends without UDP gather for 5 s each, and of the seven
+requests of a check, the last that has ever succeeded is sent after 7.5 s."""
 
 _DELAY_S, _SIGNALLING_S = 0.02, 0.05
 _KEY = ["call", "configuration"]
 
 
 def agreement_configurations() -> tuple[IceConfiguration, ...]:
-    """Return what each pair is tried under; the servers' names are the simulated internet's."""
+    """Return the configurations to try, with the simulated internet's server names."""
     embedded = embedded_configurations()
     stun = embedded[STUN_ONLY].servers
     over_tls = IceServer("turns:turn.jamlab.test:5349?transport=tcp", "jam", "jam")
@@ -65,7 +65,7 @@ def agreement_configurations() -> tuple[IceConfiguration, ...]:
 
 
 def agreement_calls(types: Sequence[Place] = TYPES) -> tuple[Call, ...]:
-    """Return a call between every two types, and within each."""
+    """Return a call between every two types of place, and one within each type."""
     pairs = itertools.combinations_with_replacement(types, 2)
     return tuple(
         Call(number, number, *pair, _DELAY_S, _DELAY_S, _SIGNALLING_S)
@@ -74,7 +74,7 @@ def agreement_calls(types: Sequence[Place] = TYPES) -> tuple[Call, ...]:
 
 
 def expected_result(a: Place, b: Place, configuration: IceConfiguration) -> str:
-    """Return a cell's class by the rule: direct if that is possible, else relayed, else failed."""
+    """Return a cell's class by the rule: direct if possible, else relayed, else failed."""
     arguments = configuration.connection_arguments()
     relay: RelayTransport = arguments.get("turn_transport", "")
     possible = expected(
@@ -90,7 +90,7 @@ def expected_result(a: Place, b: Place, configuration: IceConfiguration) -> str:
 def agreement_table(
     kernel: pd.DataFrame, simulator: pd.DataFrame, configurations: Sequence[IceConfiguration]
 ) -> pd.DataFrame:
-    """Set what became of the same attempts on both networks beside the rule.
+    """Compare the results of the same attempts on both networks with the rule.
 
     Parameters
     ----------
@@ -98,15 +98,15 @@ def agreement_table(
         Attempts, columns as `jamlab.measure.connectivity.record.ATTEMPT_COLUMNS`; each pair of call
         and configuration once in both.
     configurations : sequence of IceConfiguration
-        Those they were tried under; one is `STUN_ONLY`.
+        The configurations of the attempts; one is `STUN_ONLY`.
 
     Returns
     -------
     DataFrame
         A row per cell, in the kernel's order: ``call``, ``caller``, ``callee``, ``configuration``;
-        ``oracle``, ``simulator`` and ``kernel``, the class that is compared; ``agrees``; for both
-        networks ``…_result``, what was selected, ``…_by_luck``, whether it was relayed although
-        direct-capable, and ``…_time_s``, the time to connect, NaN when it did not.
+        ``oracle`` (the rule), ``simulator`` and ``kernel``, the classes that are compared;
+        ``agrees``; for both networks ``…_result``, the selected path, ``…_by_luck``, whether it was
+        relayed although direct-capable, and ``…_time_s``, the time to connect, NaN if it failed.
     """
     by_name = {configuration.name: configuration for configuration in configurations}
     table = kernel[[*_KEY, "caller", "callee"]].copy()
@@ -137,7 +137,7 @@ def _compared(attempts: pd.DataFrame, network: str, relay_only: set[str]) -> pd.
 
 
 def disagreements(table: pd.DataFrame) -> list[str]:
-    """Return the cells of an `agreement_table` in which not all agree, in words."""
+    """Return a sentence for each cell of an `agreement_table` in which the three differ."""
     return [
         f"{row.caller} with {row.callee} under {row.configuration} is {row.oracle} by the rule, "
         f"{row.simulator} simulated and {row.kernel} on the kernel"

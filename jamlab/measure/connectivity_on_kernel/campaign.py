@@ -1,8 +1,8 @@
-"""Many attempts on this machine's kernel, side by side, and what coturn said of those that failed.
+"""Concurrent attempts on this machine's kernel, with coturn's log of those that failed.
 
-Attempts mostly wait: for answers that do not come, or for their deadline. So a hundred of them fit
-into the time of one; only their processes are started a few at a time, since a processor that has
-too many at once would have them miss the five seconds in which servers must have answered.
+Attempts mostly wait, for answers that do not come or for their deadline, so a hundred of them take
+as long as one. Only their processes are started a few at a time, since too many at once on a
+processor would miss the five seconds in which servers must answer.
 """
 
 import asyncio
@@ -28,21 +28,21 @@ from jamlab.networks.kernel.proof import ProofError
 from jamlab.process.child import ChildError
 
 AT_ONCE = 120
-"""Attempts under way: two processes each, of some 8 MB."""
+"""Largest number of attempts under way; each has two processes of some 8 MB."""
 STARTING = 4
-"""Attempts whose processes are being started."""
+"""Largest number of attempts whose processes are being started."""
 
 SERVER_LOG_COLUMNS = {
     "call": "int64",
     "configuration": "object",
-    "log": "object",  # what coturn wrote about both ends' sessions
+    "log": "object",  # coturn's lines about both ends' sessions
 }
-"""Columns of a table of coturn's log, a row per failed attempt that it heard of."""
+"""Columns of the table of coturn's log; it has a row per failed attempt that reached coturn."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """An attempt to be made."""
+    """An attempt to make."""
 
     call: Call
     configuration: IceConfiguration
@@ -52,23 +52,23 @@ class Task:
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of an attempt."""
+    """An attempt that was made, with its result."""
 
     task: Task
     attempt: Attempt
     server_log: str
-    """What coturn said of it, when it failed."""
+    """coturn's lines about it, if it failed."""
 
 
 def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -> list[Tried]:
-    """Make attempts on a network of namespaces built for them, whose NATs are proved first.
+    """Make attempts on a network of namespaces built for them, after a proof of its NATs.
 
     Parameters
     ----------
     tasks : sequence of Task
-        What to try; the kernel can build all the calls' places.
+        The attempts; the kernel can build all places in them.
     progress : callable
-        Told how far it is, whenever an attempt is over.
+        Receives the share done, whenever an attempt ends.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -
     Raises
     ------
     CampaignError
-        When there can be no such network here, a NAT is not what it should be, a process ended, or
-        a place has more ends than ports.
+        When this machine cannot have such a network, a NAT does not behave as it should, a process
+        ended, or a place has more ends than ports.
     """
     _check_ports(tasks)
     places = [place for task in tasks for place in (task.call.caller, task.call.callee)]
@@ -93,14 +93,14 @@ def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -
 
 
 def _check_ports(tasks: Iterable[Task]) -> None:
-    """Check that every end can have ports nobody had before; raises `CampaignError`."""
+    """Check that every end can have unused ports; raise `CampaignError` if not."""
     calls = [task.call for task in tasks]
     for places in (call.caller for call in calls), (call.callee for call in calls):
         for place, count in Counter(places).most_common(1):
             if count > MOST_ENDS:
                 raise CampaignError(
-                    f"{count} attempts have an end at {place.name}, and only {MOST_ENDS} there can "
-                    "have ports that nobody had before: make fewer calls at once"
+                    f"{count} attempts have an end at {place.name}, which has unused ports for "
+                    f"only {MOST_ENDS}: make fewer calls at once"
                 )
 
 
@@ -114,7 +114,7 @@ def attempts_of(tried: Iterable[Tried]) -> pd.DataFrame:
 
 
 def server_logs_of(tried: Iterable[Tried]) -> pd.DataFrame:
-    """Return a row per failed attempt that coturn heard of, columns as `SERVER_LOG_COLUMNS`."""
+    """Return a row per failed attempt that reached coturn, columns as `SERVER_LOG_COLUMNS`."""
     rows = [
         (each.task.call.number, each.task.configuration.name, each.server_log)
         for each in tried
@@ -165,14 +165,14 @@ class _Campaign:
 
 
 def log_of(log: str, user: str) -> str:
-    """Return the lines of coturn's log that are about a user's sessions.
+    """Return the lines of coturn's log about a user's sessions.
 
     Parameters
     ----------
     log : str
         The whole log, ``verbose`` and ``simple-log``.
     user : str
-        What stands behind the expiry in the user's name.
+        The part of the user's name after the expiry.
     """
     lines = log.splitlines()
     own = re.compile(rf"<(\d+:)?{re.escape(user)}>")

@@ -1,4 +1,4 @@
-"""Calls on this machine's kernel: network namespaces, its own NATs, and coturn.
+"""The network for calls on this machine's kernel: namespaces, the kernel's own NATs, and coturn.
 
 ::
 
@@ -8,12 +8,12 @@
               ├─ (boxes of the second place) ── caller-1
               …
 
-Everybody who calls from a place is the same machine, and everybody who is called there another, so
-that a call is always between two routers. Attempts go on side by side: each end is a process with
-ports of its own, which nobody on its machine had before
-(`jamlab.measure.connectivity_on_kernel.end_server`), so to a NAT and to coturn they are strangers.
+All callers from a place are on one machine, and all callees there on another, so a call is always
+between two routers. Attempts are concurrent: each end is a process with ports that were not used on
+its machine before (`jamlab.measure.connectivity_on_kernel.end_server`), so NATs and coturn have no
+state for it.
 
-Cables between namespaces take no time: how far a `Call`'s ends are from the backbone is left out.
+Cables between namespaces have no delay: the delays of a `Call` are left out.
 """
 
 import secrets
@@ -41,14 +41,14 @@ from jamlab.process.child import ChildError
 
 _SERVERS = HostConfig("servers", addresses=2)
 _PORTS, _PER_END = range(1024, 32768), 8
-"""Below those that Linux draws from; an end has one for its address and one for its relay."""
+"""Below Linux's ephemeral ports; an end has one for its address and one for its relay."""
 
 MOST_ENDS = len(_PORTS) // _PER_END
-"""Ends a machine of the network can have, each on ports that nobody had before."""
+"""Largest number of ends on a machine of the network, each on unused ports."""
 
 
 def refusal(place: Place) -> str:
-    """Return why the kernel cannot build a place, in a sentence; empty if it can."""
+    """Return why the kernel cannot build a place, in a sentence; "" if it can."""
     try:
         for layer in place.layers:
             for box in layer:
@@ -59,17 +59,17 @@ def refusal(place: Place) -> str:
 
 
 class KernelNetwork:
-    """An internet of namespaces with everybody who may call; a context manager, for root alone.
+    """An internet of namespaces with all callers and callees; a context manager, for root only.
 
     Parameters
     ----------
     places : iterable of Place
-        Where people may call from; the kernel refuses none of them.
+        The places of the callers and callees; the kernel can build all of them.
 
     Raises
     ------
     jamlab.networks.kernel.lab.KernelLabError, jamlab.networks.kernel.coturn.CoturnError
-        On entering the context: what is missing.
+        On entering the context, when something is missing on this machine; names it.
     """
 
     def __init__(self, places: Iterable[Place]) -> None:
@@ -100,12 +100,12 @@ class KernelNetwork:
         return Topology((_SERVERS, *members))
 
     def prove(self) -> None:
-        """Have two discovery clients find the NATs that were asked for, from behind each.
+        """Check with two discovery clients behind each NAT that it behaves as intended.
 
         Raises
         ------
         jamlab.networks.kernel.proof.ProofError
-            When something does not behave as it should.
+            When a NAT does not behave as it should.
         """
         callers = [host.name for host in self._lab.hosts if host.name != _SERVERS.name]
         prove(self._lab, self.coturn, callers)
@@ -125,20 +125,20 @@ class KernelNetwork:
         Parameters
         ----------
         call : Call
-            Who calls whom from where.
+            The call.
         configuration : IceConfiguration
-            Its servers' place takes coturn, each as `stand_in` says; its policy holds.
+            Its policy; coturn takes the place of its servers (`stand_in`).
         level, deadline_s
-            As of `jamlab.measure.connectivity.attempt.attempt`.
+            As in `jamlab.measure.connectivity.attempt.attempt`.
         user : str
-            Who both ends are to coturn, so that its log tells them from others.
+            Both ends' user name at coturn, by which its log tells them from others.
         starting : async context manager
             Entered while the processes are being started, e.g. a semaphore.
 
         Raises
         ------
         jamlab.process.child.ChildError
-            When a process of it ended too early.
+            When the process of an end ended too early.
         """
         configuration = self.stand_in(configuration, user)
         log = Log()
@@ -163,14 +163,14 @@ class KernelNetwork:
         inside = OnHost(self._lab.host(name), str(self.coturn.certificate_file))
         ports = next(self._ports[name], None)
         if ports is None:
-            fault = f"{name} has had {MOST_ENDS} ends: no ports are left for another"
+            fault = f"{name} has had {MOST_ENDS} ends: no unused ports are left"
             raise ChildError(f"the {side}'s end", f"cannot be started: {fault}")
         return await self._ends.open(side, configuration, level, log, inside, ports)
 
     def stand_in(self, configuration: IceConfiguration, user: str) -> IceConfiguration:
         """Return a configuration with coturn in place of its servers, of the same kinds.
 
-        TLS is TLS here, where the simulated internet has TCP.
+        TLS stays TLS, which on the simulated internet is TCP.
         """
         arguments = configuration.connection_arguments()
         servers = []
@@ -184,7 +184,7 @@ class KernelNetwork:
 
 
 def _ports() -> Iterator[range]:
-    """Yield the ports of one end on a machine after the other, none of them twice."""
+    """Yield ports for one end after another, never the same twice."""
     for number in range(MOST_ENDS):
         yield _PORTS[number * _PER_END : (number + 1) * _PER_END]
 

@@ -1,8 +1,8 @@
-"""A connectivity campaign on this machine's kernel, and whether the simulated internet agrees.
+"""A connectivity campaign on this machine's kernel, and its agreement with the simulated internet.
 
-The calls are those a simulated campaign of the same plan would make, as far as the kernel can build
-both places; the others are left out, and the record says how many and why. Beside them every two of
-the places that it can build call each other, there and simulated
+The calls are those of a simulated campaign of the same plan, as far as the kernel can build both
+places; the others are left out, and the record states how many and why. In addition, every two of
+the places that the kernel can build call each other, on the kernel and on the simulated internet
 (`jamlab.measure.connectivity_on_kernel.agreement`).
 """
 
@@ -43,10 +43,10 @@ from jamlab.measure.table import Table
 from jamlab.networks.model.place import Place
 
 AGREEMENT_FOLDER = "agreement"
-"""Name of the folder, within the record's, that holds the agreement's."""
+"""Name of the agreement record's folder, inside the record's folder."""
 
 SERVER_LOGS = "server_logs.parquet"
-"""What coturn said of failed attempts, beside the record."""
+"""Name of the file with coturn's log of failed attempts, next to the record."""
 
 DEFAULT_CALLS = 20
 
@@ -58,24 +58,25 @@ def measure_on_kernel(
     *,
     progress: Progress = lambda *_: None,
 ) -> ConnectivityRecord:
-    """Run a campaign on namespaces, with the agreement, and leave both records in a folder.
+    """Run a campaign on namespaces, with the agreement, and write both records to a folder.
 
     Parameters
     ----------
     plan : ConnectivityPlan
-        What to do; the deadline is in real seconds.
+        The parameters; the deadline is in real seconds.
     folder : Path
         Where the records go.
     configurations : sequence of IceConfiguration, optional
-        What to try each call under, coturn in place of their servers; the embedded by default.
+        Each call is tried under every one, with coturn in place of its servers; by default the
+        embedded ones.
     progress : callable
-        Told how far it is.
+        Receives the share done.
 
     Raises
     ------
     CampaignError
-        When the kernel can build none of the calls, there can be no such network here, or a process
-        of an end ended too early.
+        When the kernel can build none of the calls' places, this machine cannot have such a
+        network, or the process of an end ended too early.
     """
     tried = list(embedded_configurations().values()) if configurations is None else configurations
     population = load_population(plan.population)
@@ -83,13 +84,13 @@ def measure_on_kernel(
         Call.drawn(population, plan.seed, number) for number in range(plan.calls)
     )
     if not calls:
-        raise CampaignError(f"there is no call to try on the kernel: {left_out}")
+        raise CampaignError(f"no call can be tried on the kernel: {left_out}")
     tasks = [Task(c, each, plan.level, plan.deadline_s) for c in calls for each in tried]
     agreement = _agreement_tasks(TYPES)
     done = try_on_kernel([*agreement, *tasks], progress)
     agreed, campaign = _agreement(done[: len(agreement)]), done[len(agreement) :]
-    told = campaign_provenance(plan, population, tried, network=KERNEL, left_out=left_out)
-    record = ConnectivityRecord(attempts_of(campaign), told)
+    provenance = campaign_provenance(plan, population, tried, network=KERNEL, left_out=left_out)
+    record = ConnectivityRecord(attempts_of(campaign), provenance)
     beside: Contents = {
         Path(SERVER_LOGS).stem: server_logs_of(campaign),
         AGREEMENT_FOLDER: agreed,
@@ -101,36 +102,36 @@ def measure_on_kernel(
 def measure_agreement(
     types: Sequence[Place] = TYPES, progress: Progress = lambda *_: None
 ) -> AgreementRecord:
-    """Try every two places on the kernel and simulated.
+    """Try a call between every two places, on the kernel and on the simulated internet.
 
     Parameters
     ----------
     types : sequence of Place
-        The kernel can build all of them.
+        Places that the kernel can build.
     progress : callable
-        Told how far it is.
+        Receives the share done.
 
     Raises
     ------
     CampaignError
-        As of `measure_on_kernel`.
+        As in `measure_on_kernel`.
     """
     return _agreement(try_on_kernel(_agreement_tasks(types), progress))
 
 
 def agreement_of(record: ConnectivityRecord, folder: Path) -> AgreementRecord | None:
-    """Return the agreement that lies in a record's folder; None unless it was made on a kernel.
+    """Return the agreement in a record's folder; None unless the record is of the kernel.
 
     Raises
     ------
     jamlab.measure.record.RecordError
-        When it should be there and cannot be read.
+        When it cannot be read.
     """
     return AgreementRecord.load(folder / AGREEMENT_FOLDER) if record.network == KERNEL else None
 
 
 def server_logs(folder: Path) -> pd.DataFrame:
-    """Return what coturn said of failed attempts of the record in a folder; `SERVER_LOG_COLUMNS`.
+    """Return coturn's log of failed attempts from a record's folder; columns `SERVER_LOG_COLUMNS`.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def server_logs(folder: Path) -> pd.DataFrame:
 
 
 def buildable(calls: Iterable[Call]) -> tuple[list[Call], str]:
-    """Return the calls whose places the kernel can build, and a sentence on the others, if any."""
+    """Return the calls whose places the kernel can build, and a sentence on any others."""
     found, refused, count = [], dict[str, str](), 0
     for call in calls:
         reasons = {place.name: refusal(place) for place in (call.caller, call.callee)}
@@ -154,7 +155,7 @@ def buildable(calls: Iterable[Call]) -> tuple[list[Call], str]:
         return found, ""
     return found, (
         f"{count} of {count + len(found)} calls are left out, from or to {', '.join(refused)}, "
-        f"which the kernel cannot be, such as {next(iter(refused.values()))}"
+        f"which the kernel cannot build (for example, {next(iter(refused.values()))})"
     )
 
 
@@ -167,7 +168,7 @@ def _agreement_tasks(types: Sequence[Place]) -> list[Task]:
 
 
 def _agreement(tried: Sequence[Tried]) -> AgreementRecord:
-    """Return the record of what was tried on the kernel, tried again simulated."""
+    """Try the kernel's attempts again on the simulated internet; return the record of both."""
     return AgreementRecord(
         attempts_of(tried),
         pd.DataFrame(map(_simulated, tried), columns=[*ATTEMPT_COLUMNS]),

@@ -1,4 +1,4 @@
-"""From a recording of a path to rows of a table: a row per click, and one click to look at."""
+"""Latency of each click on a path, read from the recording of what was played."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -21,22 +21,22 @@ _SHOWN_BEFORE = SAMPLE_RATE // 200
 
 @dataclass(frozen=True)
 class Path:
-    """A path clicks took, from a participant's microphone to somebody's loudspeaker."""
+    """A path of clicks, from a participant's microphone to a loudspeaker."""
 
     measurement: str
     emitter: Participant
     listener: Participant
-    """Who heard the click: the peer, or the emitter itself in a round trip."""
+    """The participant that heard the clicks: the peer, or in a round trip the emitter."""
     peer: str
-    """Name of who is at the other end."""
+    """Name of the participant at the other end."""
     start: int
-    """Emitter's frame from which clicks count."""
+    """Emitter's first frame whose clicks count."""
     stop: int
-    """Emitter's frame from which they do not."""
+    """Emitter's first frame after that whose clicks do not count."""
     times: StreamTimes | None
-    """What both ends noted about the packets, where that is known."""
+    """Packet times at both ends, where they are known."""
     session: int = 0
-    """Number of the session it was in."""
+    """Number of the session."""
 
     @property
     def clicks(self) -> range:
@@ -45,20 +45,20 @@ class Path:
 
     @property
     def heard_from(self) -> float:
-        """The listener's frame that sounds when the emitter captures frame `start`."""
+        """The listener's frame that is played when the emitter captures frame `start`."""
         return self.listener.card.frame_at(self.emitter.card.time_of(self.start))
 
     def recording(self, after: int, frames: int) -> NDArray[np.float32]:
-        """Return what the listener's left loudspeaker played, from a frame after `heard_from`."""
+        """Return the listener's left loudspeaker channel; frames count from `heard_from`."""
         return self.listener.recording.block(round(self.heard_from) + after, frames)[:, 0]
 
     @property
     def rounding(self) -> float:
-        """What rounding `heard_from` to a frame left out of every delay, in frames."""
+        """Frames that rounding `heard_from` to a whole frame takes from every delay."""
         return round(self.heard_from) - self.heard_from
 
     def readings(self) -> list[ClickReading]:
-        """Search the recording for every click; delays are without `rounding`."""
+        """Search the recording for every click; the delays do not include `rounding`."""
         frames = self.stop - self.start + int(MAX_LATENCY_S * SAMPLE_RATE) + CLICK_FRAMES
         return read_clicks(
             self.recording(0, frames),
@@ -70,7 +70,7 @@ class Path:
 
 
 Readings: TypeAlias = Sequence[tuple[Path, list[ClickReading]]]
-"""Paths and what was read off each."""
+"""Paths, each with its click readings."""
 
 
 def click_table(readings: Readings) -> pd.DataFrame:
@@ -101,15 +101,17 @@ def _stages_ms(path: Path, reading: ClickReading) -> tuple[float, ...]:
 
 
 def waveform_table(readings: Readings) -> pd.DataFrame:
-    """Return one click of each measurement: emitted, played and correlated, a row per frame.
+    """Return the waveforms of one click per measurement: emitted, played and correlated.
 
-    It is the middle one of those heard on the measurement's first path; of all, if none was.
+    It is the middle one of the clicks heard on the measurement's first path, or, when none was
+    heard, of all its clicks.
 
     Returns
     -------
     DataFrame
-        Columns ``session``, ``measurement``, ``sender``, ``receiver``, ``click``, ``time_ms``
-        (since the click was emitted), ``emitted`` and ``played`` (amplitudes) and ``correlation``
+        A row per frame: ``session``, ``measurement``, ``sender``, ``receiver``, ``click``,
+        ``time_ms`` (since the click was emitted), ``emitted`` and ``played`` (amplitudes) and
+        ``correlation``
         (magnitude of the coefficient, 0 to 1, for the click beginning there).
     """
     shown: dict[str, pd.DataFrame] = {}

@@ -1,12 +1,12 @@
-"""Find coded clicks in a recording and read how late each one is.
+"""Detection of coded clicks in a recording, and the delay of each.
 
 Theory
 ------
 *Matched filter.* The recording, limited to the click's band, is correlated with the one click that
 is sought. Divided by the energies of both, the result is the correlation coefficient, whose
 magnitude is the *confidence*: 1 for an exact copy, 0.71 at 0 dB SNR (in the band, while the click
-sounds), the square root of the click's share of the energy in general. A reversed cable flips the
-sign and is heard all the same.
+sounds), in general the square root of the click's share of the energy. A reversed cable flips the
+sign only, so its clicks are found as well.
 
 *Threshold.* In noise, the coefficient of a click with ``D = 2·229`` degrees of freedom obeys
 ``r² ~ Beta(1/2, (D−1)/2)``. The threshold is where noise exceeds it with probability 1e-6 per click
@@ -14,10 +14,10 @@ sought, every lag of the search window counted as a fresh trial (they are fewer,
 safe side): 0.31 for a second, 0.28 for 10 ms. Other clicks and steady tones stay below 0.24 by
 construction of the code (`jamlab.audio.metronome`), so no useful window lets them pass.
 
-*First arrival.* Among the peaks above the threshold, more than 0.5 ms apart, the earliest wins that
-is at least half as strong as the strongest. As overlapping arrivals disturb each other's strength,
-take this as: an echo may be up to 4 dB louder than the direct sound, and a leak 8 dB below the
-direct sound is not taken for it. An echo within 0.5 ms merges with the direct sound.
+*First arrival.* Of the peaks above the threshold, more than 0.5 ms apart, the earliest that is at
+least half as strong as the strongest is the arrival. Overlapping arrivals change each other's
+strength; allowing for that, an echo may be up to 4 dB louder than the direct sound, and a leak 8 dB
+below the direct sound is not taken for it. An echo within 0.5 ms merges with the direct sound.
 
 *Sub-sample interpolation.* The correlation is band-limited far below Nyquist, so it is resampled
 16-fold round the peak, and a parabola through the top three points does the rest; the error of this
@@ -25,7 +25,7 @@ step is below 0.002 frames. What remains is noise, 0.08 frames at 0 dB (the Cram
 ``1/(2π·f_rms·√(D·SNR))``), and the sidelobes of an overlapping echo: up to 0.3 frames when it is as
 strong as the direct sound, but alternating from click to click, so that a median removes them.
 
-With two clocks that differ, the delay read is the delay of the click's middle.
+Where two clocks run at different rates, the delay read is that of the click's middle.
 """
 
 import math
@@ -42,7 +42,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 MIN_HEARD_SHARE = 0.95
 """Least share of the emitted clicks that a path has to let through, where that is judged."""
 FALSE_ALARM = 1e-6
-"""Probability of a reading, per click sought, where there is only noise."""
+"""Probability that noise alone gives a reading, per click sought."""
 
 _FREEDOM = 2 * IDENTITIES
 _SAME_ARRIVAL = SAMPLE_RATE // 2000
@@ -51,7 +51,7 @@ _SILENCE_DBFS = -100.0  # below it the coefficient compares rounding errors
 _MARGIN = 64  # lags beyond the window, to tell a peak in it from the flank of one outside
 _UPSAMPLING = 16
 _NEIGHBOURHOOD = 32
-_SKEW_READINGS = 1000  # Theil-Sen looks at every pair
+_SKEW_READINGS = 1000  # Theil-Sen takes time and memory for every pair of them
 _BAND_FILTER = signal.firwin(
     401, (CLICK_BAND_HZ[0] - 150, CLICK_BAND_HZ[1] + 150), pass_zero=False, fs=SAMPLE_RATE
 )
@@ -59,17 +59,17 @@ _BAND_FILTER = signal.firwin(
 
 @dataclass(frozen=True, slots=True)
 class ClickReading:
-    """What became of one emitted click."""
+    """The reading of one emitted click."""
 
     index: int
     """Number of the click."""
     onset: int
-    """Frame at which it was emitted."""
+    """Frame at which the click was emitted."""
     delay: float
-    """Frames from its emission to its first arrival; NaN when it was not heard."""
+    """Frames from emission to first arrival; NaN when the click was not heard."""
     confidence: float
     """Correlation coefficient at the whole frame nearest to the arrival, 0 to 1 (up to 6 % below
-    the one between frames); of the best candidate when the click was not heard."""
+    the one between frames). When the click was not heard, that of the highest peak."""
 
     @property
     def heard(self) -> bool:
@@ -79,7 +79,7 @@ class ClickReading:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The delays searched, in whole frames, both ends included."""
+    """Range of delays to search, in whole frames, both ends included."""
 
     first: int
     last: int
@@ -115,13 +115,13 @@ def read_clicks(
     Parameters
     ----------
     recording : ndarray, shape (frames,)
-        What was heard, one channel at 48 kHz, full scale ±1.
+        One channel at 48 kHz, full scale ±1.
     metronome : Metronome
-        What was emitted.
+        The metronome that emitted the clicks.
     indices : iterable of int
-        The clicks that were emitted.
+        Numbers of the emitted clicks.
     min_delay_s, max_delay_s : float
-        Shortest and longest delay looked for, in seconds; may be many beats.
+        Shortest and longest delay to search for, in seconds; may be many beats.
     origin : int
         Position of the recording's frame 0 on the metronome's timeline, in frames.
 
@@ -134,7 +134,7 @@ def read_clicks(
     ------
     ValueError
         When the recording is not a finite, non-empty 1-D float array, or the search window is
-        empty or so long that an identity returns within it.
+        empty or so long that the click code repeats within it.
     """
     _check_recording(recording)
     window = _window(metronome, min_delay_s, max_delay_s)
@@ -168,7 +168,7 @@ def _window(metronome: Metronome, min_delay_s: float, max_delay_s: float) -> _Wi
     repeat_s = IDENTITIES * 60 / metronome.bpm
     if max_delay_s - min_delay_s >= repeat_s:
         raise ValueError(
-            f"search window of {max_delay_s - min_delay_s:g} s is too long: an identity returns "
+            f"search window of {max_delay_s - min_delay_s:g} s is too long: the click code repeats "
             f"after {repeat_s:g} s at {metronome.bpm:g} bpm, so narrow the window or slow down"
         )
     return _Window(round(min_delay_s * SAMPLE_RATE), round(max_delay_s * SAMPLE_RATE))
@@ -192,7 +192,7 @@ def _read(
 
 
 def _excerpt(band: NDArray[np.float64], begin: int, frames: int) -> NDArray[np.float64]:
-    """Cut from the recording, with silence before and after it."""
+    """Return a piece of the recording, padded with silence beyond its ends."""
     excerpt = np.zeros(frames)
     first, last = max(begin, 0), min(begin + frames, len(band))
     if first < last:
@@ -203,19 +203,19 @@ def _excerpt(band: NDArray[np.float64], begin: int, frames: int) -> NDArray[np.f
 def correlate_click(
     excerpt: NDArray[np.float64], click: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the correlation with a click, and its coefficient's magnitude, at every lag.
+    """Return the correlation with a click and the magnitude of its coefficient, at every lag.
 
     Parameters
     ----------
     excerpt : ndarray of float64, shape (frames,)
-        Some of a recording.
+        A piece of a recording.
     click : ndarray, shape (CLICK_FRAMES,)
-        What is sought.
+        The click that is sought.
 
     Returns
     -------
     correlation, coefficient : ndarray, shape (frames - CLICK_FRAMES + 1,)
-        The coefficient is between 0 and 1; near silence it is 0.
+        The coefficient is between 0 and 1, and 0 near silence.
     """
     template = click / np.linalg.norm(click)
     correlation = signal.correlate(excerpt, template, mode="valid", method="fft")
@@ -238,7 +238,7 @@ def _first_arrival(
 
 
 def _peak_offset(correlation: NDArray[np.float64], peak: int) -> float:
-    """Return how far, in frames, the band-limited peak lies from its largest sample."""
+    """Return the distance, in frames, of the band-limited peak from its largest sample."""
     near = correlation[peak - _NEIGHBOURHOOD : peak + _NEIGHBOURHOOD + 1]
     fine = signal.resample_poly(near * np.sign(correlation[peak]), _UPSAMPLING, 1)
     centre = _NEIGHBOURHOOD * _UPSAMPLING
@@ -250,15 +250,15 @@ def _peak_offset(correlation: NDArray[np.float64], peak: int) -> float:
 
 
 def estimate_skew(readings: Sequence[ClickReading]) -> float:
-    """Return how fast the recorder's clock runs against the emitter's.
+    """Return the clock skew of the recorder against the emitter, in parts per million.
 
-    The slope of delay over emission time by Theil and Sen: the median over pairs of readings, which
-    up to 29 % of wild readings cannot carry away.
+    It is the slope of delay over emission time by Theil and Sen, a median over pairs of readings,
+    which holds with up to 29 % of outliers.
 
     Returns
     -------
     float
-        Parts per million, positive when the delay grows (the recorder counts too many frames); NaN
+        Positive when the delay grows (the recorder counts too many frames); NaN
         with fewer than three clicks heard.
 
     References

@@ -1,8 +1,8 @@
-"""What a one-way latency means to people who play together, by published experiments.
+"""What a one-way latency means to musicians, according to published experiments.
 
-The experiments delayed sound between two rooms, from one player's microphone to the other's ear. So
-the figure to read here is the one from mouth to ear; where no sound card was measured, it is what
-the network and the virtual cards take, and what players hear comes later than that.
+The experiments delayed sound between two rooms, from one musician's microphone to the other's ear.
+So the figure to compare is the latency from mouth to ear. Where no sound card was measured, the
+figure has the network and virtual cards in it alone, and musicians hear each other later than that.
 """
 
 import math
@@ -16,10 +16,10 @@ class Source:
     """A publication."""
 
     cited: str
-    """As it is cited in a sentence."""
+    """Its short form in a sentence."""
     title: str
     published: str
-    """In what, and where it is found: a DOI, where it has one."""
+    """The journal, proceedings or school, with the DOI if there is one."""
 
 
 GUREVICH = Source(
@@ -57,11 +57,11 @@ SOURCES = (SCHUETT, GUREVICH, BARTLETTE, CAROT, ROTTONDI, TSIOUTAS)
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Latencies from the last band's end up to this one's that mean the same."""
+    """A range of latencies with one meaning; it begins where the band before ends."""
 
     below_ms: float
     short: str
-    """For a cell of a table."""
+    """The meaning, short enough for a cell of a table."""
     words: str
     sources: tuple[Source, ...]
 
@@ -70,19 +70,19 @@ BANDS = (
     Band(
         11.5,
         "closer than on a stage",
-        "The tempo tends to rise, as if the other one sat closer than on a stage.",
+        "The tempo tends to rise, as if the other musician sat closer than on a stage.",
         (GUREVICH,),
     ),
     Band(
         20.0,
         "as in one room",
-        "Below the ensemble threshold of 20 to 30 ms: players keep together as in one room.",
+        "Below the ensemble threshold of 20 to 30 ms: musicians keep together as in one room.",
         (SCHUETT, ROTTONDI),
     ),
     Band(
         30.0,
         "at the ensemble threshold",
-        "At the ensemble threshold: somewhere here keeping together begins to take an effort.",
+        "At the ensemble threshold: in this range, keeping together begins to take an effort.",
         (SCHUETT, ROTTONDI),
     ),
     Band(
@@ -94,25 +94,25 @@ BANDS = (
     Band(
         50.0,
         "above the ensemble threshold; “laid back” at best",
-        "Above the ensemble threshold and above 40 ms; playing “laid back” bears it, up to about "
+        "Above the ensemble threshold and above 40 ms; “laid back” playing tolerates up to about "
         "50 ms.",
         (SCHUETT, CAROT),
     ),
     Band(
         100.0,
         "far above the ensemble threshold",
-        "Far above the ensemble threshold and above what playing “laid back” bears: no common "
+        "Far above the ensemble threshold and above what “laid back” playing tolerates: no common "
         "beat.",
         (SCHUETT, CAROT),
     ),
     Band(
         math.inf,
-        "everybody plays alone",
-        "Players no longer keep together: everybody plays as an individual.",
+        "everyone plays alone",
+        "Musicians no longer keep together: each plays alone.",
         (BARTLETTE,),
     ),
 )
-"""From the shortest latency to the longest; one that is exactly at an end is in the next band."""
+"""By rising latency; a latency exactly at a band's end is in the next band."""
 
 
 def band_of(latency_ms: float) -> Band:
@@ -121,17 +121,17 @@ def band_of(latency_ms: float) -> Band:
 
 
 def meaning(value_ms: float, low_ms: float, high_ms: float) -> str:
-    """Say what a one-way latency means to musicians, in words that follow "To musicians:".
+    """Return what a one-way latency means to musicians, as words to follow "To musicians:".
 
     Parameters
     ----------
     value_ms, low_ms, high_ms : float
-        The figure and the ends of its interval. An interval that lies in several bands says so;
-        where it is not known, the figure itself is taken, and that is said.
+        The figure and the ends of its interval. For an interval across several bands the words
+        name the first and the last; without an interval they judge the figure alone, and say so.
     """
     if math.isinf(low_ms) and low_ms < 0:
         band = band_of(value_ms)
-        return f"{band.short}, if the figure is right, which has no interval ({_cited(band)})"
+        return f"{band.short}, if the figure, which has no interval, is right ({_cited(band)})"
     low, high = band_of(low_ms), band_of(high_ms)
     if low is high:
         return f"{low.short} ({_cited(low)})"
@@ -139,7 +139,7 @@ def meaning(value_ms: float, low_ms: float, high_ms: float) -> str:
 
 
 def of_verdict(verdict: Verdict) -> str:
-    """Return what a measured one-way latency means to musicians; "" of any other verdict."""
+    """Return what a verdict's one-way latency means to musicians; "" for any other verdict."""
     if "one-way latency" not in verdict.name or verdict.unit != "ms" or math.isnan(verdict.value):
         return ""
     return meaning(verdict.value, *verdict.interval)

@@ -1,7 +1,7 @@
-"""The measuring rig: a real mesh in this process, every participant with a virtual sound card.
+"""The measuring rig: a mesh of participants in this process, each with a virtual sound card.
 
-What a participant hears is recorded from its card, what it says is chosen: nothing at first, then
-its metronome or an echo of what its card plays (a loudspeaker before a microphone, touching it).
+Each card's playback is recorded. Its microphone is silent at first, then plays the metronome or an
+echo of the card's playback (as if the loudspeaker touched the microphone).
 """
 
 import asyncio
@@ -31,19 +31,19 @@ from jamlab.signaling.memory import MemoryChannel
 CONNECT_TIMEOUT_S = 20.0
 
 START_SPREAD_S = 0.02
-"""Opus frames and the usual blocks are shorter, so that cards meet in every phase of both."""
+"""Longer than Opus frames and the usual blocks, so that cards start in any phase of either."""
 
 Where: TypeAlias = Callable[[str], AbstractContextManager[Any]]
-"""Makes the context a participant of that name runs in, e.g. its host's on a simulated network."""
+"""Returns the context to run the participant of a name in, e.g. its simulated host's."""
 
 
 def here(name: str) -> AbstractContextManager[Any]:
-    """Let every participant run on this machine."""
+    """Return a context that does nothing: the participant runs on this machine's network."""
     return nullcontext()
 
 
 class BusyError(RuntimeError):
-    """A participant that is measuring already."""
+    """Raised when a participant is already taking part in a measurement."""
 
 
 @dataclass
@@ -57,27 +57,27 @@ class Participant:
     recording: Recording
     playout_origins: dict[str, int] = field(default_factory=dict)
     busy: bool = False
-    """Whether a measurement plays into its microphone."""
+    """Whether a measurement has the participant's microphone."""
 
     def click(self) -> None:
         """Play the metronome into the microphone."""
         self.card.source = self.metronome.block
 
     def echo(self) -> None:
-        """Play what the card plays into the microphone."""
+        """Play the card's playback into the microphone."""
         self.card.source = self.recording.block
 
     @contextmanager
     def playing(self, source: Source) -> Iterator[None]:
-        """Play something into the microphone while the context lasts, then what was there before.
+        """Play a source into the microphone while the context lasts, then the source before it.
 
         Raises
         ------
         BusyError
-            When another measurement does.
+            When another measurement has the microphone.
         """
         if self.busy:
-            raise BusyError(f"{self.name!r} is measuring already: wait until that is over")
+            raise BusyError(f"{self.name!r} is measuring already: wait until it has finished")
         before, self.card.source, self.busy = self.card.source, source, True
         try:
             yield
@@ -85,12 +85,12 @@ class Participant:
             self.card.source, self.busy = before, False
 
     def check_audible(self) -> None:
-        """Raise `PlanError` when what we play into the microphone would be heard by nobody."""
+        """Raise `PlanError` when the participant is muted, so that no peer would hear it."""
         if self.session.service.controls.muted:
-            raise PlanError(f"{self.name!r} is muted, so nobody would hear its clicks: unmute it")
+            raise PlanError(f"{self.name!r} is muted, so its clicks would not be heard: unmute it")
 
     def note_stream(self, event: RemoteStreamEvent) -> None:
-        """Remember at which frame of the card a peer's playout began."""
+        """Keep the frame of the card at which a peer's playout began."""
         if isinstance(event, RemoteStreamAdded):
             self.playout_origins[event.peer_id] = self.card.counters.blocks * self.card.block_frames
 
@@ -105,7 +105,7 @@ class Participant:
 
 
 class Rig:
-    """A connected mesh of `Participant`; make one with `Rig.build`."""
+    """A connected mesh of `Participant` objects; `Rig.build` makes one."""
 
     def __init__(self, participants: list[Participant]) -> None:
         self.participants = participants
@@ -115,17 +115,17 @@ class Rig:
     async def build(
         cls, plan: LatencyPlan, where: Where = here, rng: np.random.Generator | None = None
     ) -> AsyncIterator["Rig"]:
-        """Connect everybody with everybody; leave and close when the context ends.
+        """Connect every participant with every other; close all when the context ends.
 
         Parameters
         ----------
         plan : LatencyPlan
-            Who takes part, and how.
+            Number of participants, quality and blocks.
         where : callable
-            Makes the context each participant runs in.
+            Returns the context each participant runs in.
         rng : numpy.random.Generator, optional
-            Draws for how long each waits before it starts its card, up to `START_SPREAD_S`: two
-            cards' blocks are in no particular phase. Without it nobody waits.
+            Draws each participant's wait before it starts its card, up to `START_SPREAD_S`, so that
+            the cards' blocks are in any phase. Without it the cards start at once.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Rig:
 
     @property
     def pairs(self) -> list[tuple[Participant, Participant]]:
-        """Every ordered pair of sender and receiver."""
+        """All ordered pairs of sender and receiver."""
         return [(a, b) for a in self.participants for b in self.participants if a is not b]
 
     def stream_counters(self) -> dict[tuple[str, str], dict[str, int]]:
@@ -167,7 +167,7 @@ def _participant(
         signaling=lambda _: channel,
         card=card,
         quality=quality_named(plan.quality),
-        history_s=plan.duration_s + 2 * MAX_LATENCY_S,  # stages are read when it is over
+        history_s=plan.duration_s + 2 * MAX_LATENCY_S,  # stages are read after the measurement
     )
     participant = Participant(name, metronome, session, card, recording)
     session.service.on_remote_stream(participant.note_stream)
@@ -175,7 +175,7 @@ def _participant(
 
 
 def stream_times(sender: Participant, receiver: Participant) -> StreamTimes | None:
-    """Collect what both ends noted about the stream between them, None while it has no packets."""
+    """Return the packet times at both ends of a stream; None before its first packet."""
     service = sender.session.service
     origin = service.timestamp_origin(receiver.name)
     playout = receiver.session.service.playout(sender.name)
@@ -193,10 +193,10 @@ def stream_times(sender: Participant, receiver: Participant) -> StreamTimes | No
 
 
 async def wait_until(card: VirtualCard, frame: int) -> None:
-    """Wait until a card has passed one of its frames."""
+    """Wait until a card has passed a frame."""
     await asyncio.sleep(max(0.0, card.time_of(frame) - asyncio.get_running_loop().time()))
 
 
 def difference(after: dict[str, int], before: dict[str, int]) -> dict[str, Any]:
-    """Return what counters gained."""
+    """Return the increase of each counter."""
     return {name: value - before.get(name, 0) for name, value in after.items()}

@@ -1,4 +1,4 @@
-"""What a latency run is to do."""
+"""The plan of a latency run: its parameters and their ranges."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,18 +8,18 @@ from jamlab.audio.metronome import Metronome
 from jamlab.media.quality import LOW_LATENCY, quality_named
 
 MIN_PEERS, MAX_PEERS = 2, 6
-"""Sizes of a jam."""
+"""Numbers of participants that can be measured."""
 
 MAX_LATENCY_S = 1.0
-"""The longest latency looked for; a click is sought for so long after it was emitted."""
+"""Longest latency that is found: each click is sought for this long after its emission."""
 
 MAX_SESSIONS = 50
 LEAST_SESSION_S = 1.0
-"""Shortest measurement of a session."""
+"""Shortest measurement in a session."""
 
 
 class PlanError(ValueError):
-    """A run that cannot be done as asked."""
+    """Raised for a plan that cannot be run."""
 
 
 @dataclass(frozen=True)
@@ -31,28 +31,28 @@ class LatencyPlan:
     peers : int
         Participants of the mesh, 2 to 6.
     quality : str
-        Name of the quality everybody sends.
+        Name of the quality at which every participant sends.
     duration_s : float
-        Length of the one-way measurement, in which everybody clicks: all sessions together.
+        Length of the one-way measurement, in which all participants click; all sessions together.
     round_trip_s : float
         Length of each round-trip measurement, all sessions together; there is one per participant,
-        who echoes. 0 leaves them out.
+        in which it echoes. 0 leaves them out.
     settle_s : float
-        Time for the playout buffers to learn the jitter, in each session before anything counts.
+        Time for the playout buffers to adapt to the jitter, at the beginning of each session.
     bpm : float
-        Tempo of the metronomes. By default no beat is as long as some whole blocks or Opus frames,
-        or all clicks would fall into the same phase of both.
+        Tempo of the metronomes. The default beat is not a whole number of blocks or Opus frames:
+        with such a beat all clicks would fall into the same phase of both.
     block_frames : int
         Block size of the virtual sound cards.
     sessions : int
-        How often everybody connects anew and is measured.
+        Number of sessions; in each, all participants connect anew and are measured.
     max_concealed_percent : float
-        Bound of the share of sound that a path has to have concealed.
+        Limit of the share of a path's sound that is concealed.
 
     Raises
     ------
     PlanError
-        Names the parameter and its range.
+        When a parameter is out of range; names it and its range.
     UnsupportedQualityError
         When there is no such quality.
 
@@ -94,7 +94,7 @@ class LatencyPlan:
 
     @property
     def total_s(self) -> float:
-        """How long clicks are played once the meshes are connected."""
+        """Playing time of all sessions, without the time to connect."""
         return self.sessions * self.settle_s + self.duration_s + self.peers * self.round_trip_s
 
     @property
@@ -103,7 +103,7 @@ class LatencyPlan:
         return [f"player {number + 1}" for number in range(self.peers)]
 
     def metronomes(self) -> dict[str, Metronome]:
-        """Return everybody's metronome: one voice each, their beats spread over one beat."""
+        """Return each participant's metronome: a voice each, the clicks spread over a beat."""
         beat_s = 60 / self.bpm
         return {
             name: Metronome(self.bpm, voice, first_s=0.25 + beat_s * voice / self.peers)

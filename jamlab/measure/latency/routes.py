@@ -1,4 +1,4 @@
-"""Which way packets went between players, and whether that is the way a run is about."""
+"""The route of packets between participants, direct or relayed, and whether it was planned."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,16 +7,16 @@ DIRECT, RELAYED = "direct", "relayed"
 
 
 def taken(routes: Mapping[str, Mapping[str, str]], one: str, other: str) -> str | None:
-    """Return which way two players' packets went, None when neither said.
+    """Return the route of two participants' packets; None when neither reported it.
 
     Parameters
     ----------
     routes : mapping
-        What each player said of its path to each other: a type of candidate, as
+        The route that each participant reports to each other one, a candidate type as in
         `jamlab.mesh.figures.PeerFigures.route`. The two ends may have selected different paths, so
         a pair is relayed when either says so.
     one, other : str
-        The two.
+        Names of the two participants.
     """
     said = {routes.get(a, {}).get(b) for a, b in ((one, other), (other, one))} - {None}
     if not said:
@@ -25,9 +25,9 @@ def taken(routes: Mapping[str, Mapping[str, str]], one: str, other: str) -> str 
 
 
 def wrong_routes(provenance: Mapping[str, Any]) -> Iterator[str]:
-    """Yield, in words that follow "because", each pair whose packets went another way than asked.
+    """Yield each pair whose packets took another route than planned, as words after "because".
 
-    A record that is about no route has none that are wrong.
+    A record without planned routes yields none.
     """
     asked, routes = provenance.get("route"), provenance.get("routes", {})
     players = sorted(routes)
@@ -35,5 +35,5 @@ def wrong_routes(provenance: Mapping[str, Any]) -> Iterator[str]:
         for other in players[place + 1 :]:
             found = taken(routes, one, other)
             if found != asked:
-                was = f"went {found}" if found else "told nothing of their way"
-                yield f"packets of {one} and {other} {was}, which were to go {asked}"
+                was = f"were {found}" if found else "had no known route"
+                yield f"packets between {one} and {other} {was} instead of {asked}"

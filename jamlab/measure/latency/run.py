@@ -1,16 +1,16 @@
-"""Latency of every path of a mesh, by clicks that are emitted, played and found again.
+"""A latency run: every path of a mesh, measured by clicks that are found in the played sound.
 
-One way: everybody clicks at once, each with a voice of its own, and what every card played is
-searched for everybody's clicks. Sender and receiver share this process' clock, so a figure is the
-difference of two readings of one clock. Round trip: one participant at a time echoes what it hears
-and the others look for their own clicks; the emitter's clock alone is read.
+One way: all participants click at once, each with a voice of its own, and each card's playback is
+searched for the clicks of all others. Sender and receiver share this process's clock, so a latency
+is the difference of two readings of one clock. Round trip: one participant at a time echoes what it
+hears, and the others look for their own clicks; only the emitter's clock is read.
 
-Everything ends on the cards' own frames (`jamlab.audio.card`): a sample counts from the frame at
-which it was captured to the frame at which it is played. The search is made when the run is over,
-for it would keep the cards from their deadlines.
+Latencies are counted in the cards' own frames (`jamlab.audio.card`), from the frame at which a
+sample is captured to the frame at which it is played. The search comes after the run, since it
+would make the cards miss their deadlines.
 
-All of it is done in several sessions, each with connections, buffers and cards of its own, for
-within one session the delay hardly changes, and from one to the next it does.
+A run has several sessions, each with new connections, buffers and cards, because the delay hardly
+changes within a session but does from one session to the next.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from jamlab.process.pauses import collector_paused
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"
 
-_GAP_S = 0.1  # between measurements: what is under way arrives
-_ECHO_S = 0.5  # so long goes an echo on after the last click that counts
+_GAP_S = 0.1  # between measurements, for packets under way to arrive
+_ECHO_S = 0.5  # the echo continues for this long after the last click that counts
 
 
 @dataclass(frozen=True)
 class _Session:
-    """One session: its number, and who plays in it."""
+    """One session: its number and its mesh."""
 
     number: int
     rig: Rig
@@ -54,7 +54,7 @@ class _Session:
 
 @dataclass
 class _Run:
-    """What a run left behind, to be searched."""
+    """The paths to search and the stream counters of a run."""
 
     paths: list[Path] = field(default_factory=list)
     streams: list[dict[str, Any]] = field(default_factory=list)
@@ -66,18 +66,18 @@ async def measure_latency(
     where: Where = here,
     rng: np.random.Generator | None = None,
 ) -> LatencyRecord:
-    """Run a mesh several times and measure every path of it.
+    """Connect a mesh in several sessions and measure every path of it.
 
     Parameters
     ----------
     plan : LatencyPlan
-        What to do.
+        The parameters.
     progress : callable
-        Told how far it is, several times a second.
+        Receives the share done, several times a second.
     where : callable
-        Makes the context each participant runs in; this machine, with real sockets, by default.
+        Returns the context each participant runs in; by default this machine, with real sockets.
     rng : numpy.random.Generator, optional
-        Decides on the phases of the cards; a new one by default.
+        Draws the phases of the cards; a new one by default.
 
     Raises
     ------
@@ -115,7 +115,7 @@ async def _report_progress(plan: LatencyPlan, session: int, progress: Progress) 
 
 
 async def _play(plan: LatencyPlan, session: _Session, run: _Run, probe: LagProbe) -> None:
-    """Measure all there is in a session; the probe reads the loop's lag meanwhile."""
+    """Take all measurements of a session, while the probe reads the loop's lag."""
     everybody = session.rig.participants
     for participant in everybody:
         participant.click()
@@ -134,20 +134,20 @@ async def _play(plan: LatencyPlan, session: _Session, run: _Run, probe: LagProbe
 async def _measure(
     session: _Session, run: _Run, echoing: Participant | None, duration_s: float, tail_s: float
 ) -> None:
-    """Let clicks run for a while; note on which paths to look for them, and what streams lost."""
+    """Let the clicks run for a while; keep the paths to search and the stream counters."""
     rig, before = session.rig, session.rig.stream_counters()
     spans = {p.name: _span(p, duration_s) for p in rig.participants}
     for participant in rig.participants:
         last = spans[participant.name][1] + int(tail_s * SAMPLE_RATE)
         await wait_until(participant.card, last)
     counted = rig.stream_counters()
-    told = {
+    subject = {
         "session": session.number,
         "measurement": ROUND_TRIP if echoing else ONE_WAY,
         "echoing": echoing.name if echoing else "",
     }
     run.streams += [
-        told | {"sender": a, "receiver": b} | difference(counted[a, b], before[a, b])
+        subject | {"sender": a, "receiver": b} | difference(counted[a, b], before[a, b])
         for a, b in counted
     ]
     pairs = [(a, b) for a, b in rig.pairs if echoing in (None, b)]
@@ -155,7 +155,7 @@ async def _measure(
 
 
 def _span(participant: Participant, duration_s: float) -> tuple[int, int]:
-    """Return the participant's frames between which its clicks count, from a moment hence."""
+    """Return the participant's first and last frame whose clicks count, beginning soon."""
     now_s = asyncio.get_running_loop().time()
     start = int(participant.card.frame_at(now_s)) + int(_GAP_S * SAMPLE_RATE)
     return start, start + int(duration_s * SAMPLE_RATE)

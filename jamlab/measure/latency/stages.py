@@ -1,4 +1,4 @@
-"""Where the time of one click went, from what both ends noted about the packet that carried it.
+"""The stages of a click's latency, from the times both ends noted for the packet that carried it.
 
 ::
 
@@ -10,11 +10,11 @@
 
 *frame* is the Opus frame, *capture* what the card's blocks and the encoder add before it is sent,
 *network* everything from the sender's track to the receiver's buffer (queues, SRTP, sockets and the
-event loop at both ends), *playout* the wait until the card was due to ask (negative where it was
-called late and took what had just come), *card* from there to the loudspeaker, *look-ahead* the
-codec's own delay, which shifts the sound within the frames. Their sum is read off clocks and
-counters alone; it owes nothing to the correlation it is compared with, and the difference is shown
-as the residual.
+event loop at both ends), *playout* the wait until the card's request was due (negative where the
+callback came late and took a packet that had just arrived), *card* from there to the loudspeaker,
+*look-ahead* the codec's own delay, which shifts the sound within the frames. Their sum comes from
+clocks and counters alone and is independent of the correlation it is compared with; the difference
+is shown as the residual.
 """
 
 from bisect import bisect_right
@@ -29,25 +29,25 @@ from jamlab.mesh.figures import STAGES as STAGES
 
 
 def floor_ms(sending_frames: int, playing_frames: int) -> float:
-    """Return the physical floor of one way, in milliseconds: no network and no computer beats it.
+    """Return the physical floor of the one-way latency, in milliseconds.
 
-    The last sample of an Opus frame has to be captured before the frame is sent, the codec looks
-    ahead, and what a callback returns sounds when the card's other buffers have been played. The
-    block that is captured costs nothing where it ends with the frame.
+    No network and no computer is faster: the last sample of an Opus frame has to be captured before
+    the frame is sent, the codec looks ahead, and the card plays a block after the buffers before
+    it. The captured block adds nothing where it ends together with the frame.
 
     Parameters
     ----------
     sending_frames : int
-        Of the sender: Opus frame and look-ahead.
+        Opus frame and look-ahead of the sender.
     playing_frames : int
-        Of the receiver's card: from a callback to its first sample, one block of a virtual card.
+        From a callback of the receiver's card to its first sample: one block on a virtual card.
     """
     return (sending_frames + playing_frames) / SAMPLE_RATE * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """One packet's times, in seconds, in the order of `STAGES`."""
+    """Duration of each stage for one packet, in the order of `STAGES`."""
 
     frame_s: float
     capture_s: float
@@ -58,21 +58,20 @@ class Stages:
 
     @property
     def total_s(self) -> float:
-        """All stages together: the latency they explain."""
+        """The sum of all stages: the latency they explain."""
         return float(sum(astuple(self)))
 
 
 @dataclass(frozen=True)
 class StreamTimes:
-    """What two ends in one process know about a stream between them.
+    """Packet times at both ends of a stream, in one process.
 
     Parameters
     ----------
     sent : sequence of (position, seconds)
-        Capture position of each frame and when it was sent, in order.
+        Capture position and sending time of each frame, in order.
     history : list of PlayedPacket
-    from jamlab.mesh.figures import STAGES as STAGES
-        The receiver's.
+        Packets the receiver played.
     timestamp_origin : int
         RTP timestamp of capture position 0.
     sender_card, receiver_card : VirtualCard
@@ -80,7 +79,7 @@ class StreamTimes:
     playout_origin : int
         Frame of the receiver's card, counted in blocks asked for, at which the playout began.
     lookahead_s : float
-        The codec's.
+        Look-ahead of the codec.
     """
 
     sent: list[tuple[int, float]]
@@ -96,7 +95,7 @@ class StreamTimes:
         return {packet.timestamp: packet for packet in self.history}
 
     def at(self, position: int) -> Stages | None:
-        """Return the stages of the packet that carried a capture position, None if unknown."""
+        """Return the stages of the packet that carried a capture position; None if unknown."""
         index = bisect_right(self.sent, position, key=lambda item: item[0]) - 1
         if not 0 <= index < len(self.sent) - 1:
             return None

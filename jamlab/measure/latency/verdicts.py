@@ -1,9 +1,9 @@
-"""What a latency record says: a row per path, the waterfall of stages, and the verdicts.
+"""Paths, stages and verdicts of a latency record.
 
-What is late or lost on a path is the path's: a click that was never heard is infinitely late, and
-concealed sound has a verdict of its own. What the machine did not do in time spoils the run, for a
-latency measured then is a figure of something else: a loop that kept no time, cards that were
-served too late. So do packets that went another way than the run is about.
+Delay and loss on a path count against the path: a click that was never heard is infinitely late,
+and concealed sound has a verdict of its own. A machine that was too slow makes the run invalid,
+because its latency is then not the path's: an event loop that lagged, cards that got their blocks
+too late. So do packets on another route than planned.
 """
 
 from collections.abc import Iterator
@@ -35,17 +35,17 @@ from jamlab.measure.verdict import Outcome, Verdict, judge_below, unmeasured
 from jamlab.media.quality import Quality, quality_named
 
 ONE_WAY_TARGET_MS = 50.0
-"""Same network, one way."""
+"""Target of the one-way latency on one network."""
 ROUND_TRIP_TARGET_MS = 100.0
-"""There and back through the peer's card."""
+"""Target of the round trip through the peer's card."""
 
 MAX_LAG_MS = 10.0
-"""Largest 99th percentile of the loop's lag of a valid run."""
+"""Largest 99th percentile of the loop's lag in a valid run."""
 MAX_UNDERRUN_SHARE = 0.02
-"""Largest share of blocks that a card was given too late in a valid run."""
+"""Largest share of a card's blocks that came too late in a valid run."""
 
-ONE_SESSION = "It was one session, and the interval covers no other."
-"""What is said of an interval that does not know how sessions differ."""
+ONE_SESSION = "There was one session, and the interval holds for that session alone."
+"""The remark on an interval that does not cover the differences between sessions."""
 
 _PATH = ["measurement", "sender", "receiver"]
 _COUNTERS = ["concealed_frames", "played_frames", "card_underruns", "card_blocks"]
@@ -98,7 +98,7 @@ def _path_row(path: Any, clicks: pd.DataFrame, record: LatencyRecord) -> dict[st
 
 
 def late_ms(clicks: pd.DataFrame) -> "pd.Series[float]":
-    """Return how late clicks were; those that were never heard are infinitely late."""
+    """Return the latencies of clicks, infinite for clicks that were never heard."""
     return clicks["latency_ms"].fillna(np.inf)
 
 
@@ -109,7 +109,7 @@ def _columns(name: str, estimate: Estimate) -> dict[str, float]:
 def _dropouts(
     streams: pd.DataFrame, measurement: str, sender: str, receiver: str
 ) -> dict[str, float]:
-    """Add up what was not heard on a path: in a round trip both ways, while the receiver echoed."""
+    """Return the concealed and underrun shares of a path; for a round trip, of both directions."""
     here = streams[streams["measurement"] == measurement]
     directions = [(sender, receiver)]
     if measurement == ROUND_TRIP:
@@ -125,7 +125,7 @@ def _dropouts(
 
 
 def sessions_table(record: LatencyRecord) -> pd.DataFrame:
-    """Return a row per path and session: what differs between sessions.
+    """Return a row per path and session, to show how sessions differ.
 
     Returns
     -------
@@ -144,14 +144,14 @@ def sessions_table(record: LatencyRecord) -> pd.DataFrame:
 
 
 def _own(clicks: pd.DataFrame, share: float) -> float:
-    """Return a quantile of a session's latencies: the one that so many are no later than."""
+    """Return a quantile of one session's latencies, without interpolation."""
     return float(np.quantile(late_ms(clicks), share, method="inverted_cdf"))
 
 
 def floor_ms(record: LatencyRecord, measurement: str = ONE_WAY) -> float:
-    """Return the latency no network can beat, in milliseconds; of a round trip, twice one way's.
+    """Return the physical floor of a measurement's latency, in milliseconds.
 
-    See `jamlab.measure.latency.stages.floor_ms`.
+    For a round trip it is twice the one-way floor; see `jamlab.measure.latency.stages.floor_ms`.
     """
     quality = _quality(record)
     sending = _frame_frames(record) + quality.lookahead_frames
@@ -160,10 +160,10 @@ def floor_ms(record: LatencyRecord, measurement: str = ONE_WAY) -> float:
 
 
 def aligned_blocks_ms(record: LatencyRecord) -> float:
-    """Return what one way takes with whole blocks: the floor and the block that is captured.
+    """Return the one-way latency with whole blocks: the floor and the captured block.
 
-    A frame that ends in the middle of a block waits for the block's end, and packets wait for the
-    block that plays them. Where both are as long as blocks last, it is this.
+    A frame that ends in the middle of a block waits for the block's end, and a packet waits for
+    the block that plays it. This is the latency where frames and blocks are equally long.
     """
     block_frames = record.provenance["parameters"]["block_frames"]
     return floor_ms(record) + float(block_frames / SAMPLE_RATE * 1000)
@@ -179,13 +179,13 @@ def _frame_frames(record: LatencyRecord) -> int:
 
 
 def waterfall(record: LatencyRecord) -> pd.DataFrame:
-    """Return where the one-way time went, averaged over all clicks whose stages are known.
+    """Return the mean of each stage of the one-way latency, over all clicks with known stages.
 
     Returns
     -------
     DataFrame
         ``stage`` and ``mean_ms``: the stages of `jamlab.measure.latency.stages`, then ``residual``.
-        They add up to the mean latency of those clicks, which is the row ``measured``.
+        They add up to the mean latency of these clicks, in the row ``measured``.
 
     Examples
     --------
@@ -214,7 +214,9 @@ def waterfall(record: LatencyRecord) -> pd.DataFrame:
 
 
 def verdicts(record: LatencyRecord) -> list[Verdict]:
-    """Judge the 95th percentile of every path, and the concealed sound; the worst path decides.
+    """Return the verdicts on the 95th percentile of the latency and on concealed sound.
+
+    The worst path decides.
 
     Examples
     --------
@@ -231,23 +233,23 @@ def verdicts(record: LatencyRecord) -> list[Verdict]:
 def latency_verdict(
     record: LatencyRecord, measurement: str, limit_ms: float, called: str
 ) -> Verdict:
-    """Judge the 95th percentile of the path on which it is highest.
+    """Return the verdict on the highest 95th percentile of all paths.
 
     Parameters
     ----------
     record : LatencyRecord
         The run.
     measurement : str
-        Which of its measurements is judged.
+        `ONE_WAY` or `ROUND_TRIP`.
     limit_ms : float
-        The 95th percentile has to be below it.
+        Upper limit of the 95th percentile.
     called : str
-        What the reader calls it, e.g. ``"one-way latency"``.
+        Its name in the verdict, e.g. ``"one-way latency"``.
     """
     name = f"{called}, 95th percentile of the worst path"
     clicks = record.clicks[record.clicks["measurement"] == measurement]
     if clicks.empty:
-        reason = f"This record has no {measurement.replace(' ', '-')} measurement."
+        reason = f"The record has no {measurement.replace(' ', '-')} measurement."
         return unmeasured(name, Outcome.NOT_RUN, reason)
     invalid = list(_invalid(record, measurement))
     verdict = judge_below(name, limit_ms, _worst_p95(clicks), "ms", invalid)
@@ -266,7 +268,7 @@ def _worst_p95(clicks: pd.DataFrame) -> Estimate:
 
 
 def _unheard(clicks: pd.DataFrame, verdict: Verdict) -> Iterator[str]:
-    """Say it where clicks that were never heard make the figure, or its interval, infinite."""
+    """Yield a sentence if clicks that were never heard make the figure or its end infinite."""
     missed = {
         f"from {sender} to {receiver}": float(path["latency_ms"].isna().mean())
         for (sender, receiver), path in clicks.groupby(["sender", "receiver"], sort=False)
@@ -278,27 +280,27 @@ def _unheard(clicks: pd.DataFrame, verdict: Verdict) -> Iterator[str]:
     if np.isinf(verdict.value):
         yield f"{words}, so the 95th percentile is infinite."
     else:
-        yield f"{words}, and more may be among others."
+        yield f"{words}, and among other clicks it may be more."
 
 
 def _one_session(clicks: pd.DataFrame) -> Iterator[str]:
-    """Say what an interval does not cover where there was one session only."""
+    """Yield `ONE_SESSION` where there was one session only."""
     if len(set(clicks["session"])) == 1:
         yield ONE_SESSION
 
 
 def concealed_verdict(record: LatencyRecord, called: str = "concealed sound") -> Verdict:
-    """Judge the share of sound that was concealed on the path on which it is highest.
+    """Return the verdict on the highest share of concealed sound of all paths.
 
-    The bound is the plan's. What a machine did too late at either end may have been concealed at
-    the other: as much is taken off the low end of the interval, so no path fails for it.
+    The limit is the plan's. A machine that was late at either end may have caused concealment at
+    the other: that much is taken off the low end of the interval, so that no path fails for it.
 
     Parameters
     ----------
     record : LatencyRecord
         The run.
-    called : str
-        What the reader calls it.
+        called : str
+            Its name in the verdict.
     """
     name = f"{called}, share of the worst path"
     if record.streams.empty:
@@ -313,7 +315,7 @@ def concealed_verdict(record: LatencyRecord, called: str = "concealed sound") ->
 
 
 def _worst_concealed(record: LatencyRecord) -> Estimate:
-    """Estimate the highest share of all streams, in percent."""
+    """Return the highest concealed share of all streams, in percent."""
     packet = _frame_frames(record)
     streams = [stream for _, stream in record.streams.groupby(["sender", "receiver"], sort=False)]
     late = _late_shares(record.streams)
@@ -329,21 +331,21 @@ def _worst_concealed(record: LatencyRecord) -> Estimate:
 
 
 def _late(streams: pd.DataFrame) -> Iterator[str]:
-    """Say what the machine left out: no path is judged by that, but it was silence, too."""
+    """Yield a sentence on late blocks: silence that is the machine's, not the path's."""
     late = max(_late_shares(streams).values(), default=0.0)
     if late > 0:
         share = plain(100 * late, "%")
-        yield f"Beside it, {share} of a card's blocks came too late and were silent."
+        yield f"In addition, {share} of a card's blocks came too late and were silent."
 
 
 def _late_shares(streams: pd.DataFrame) -> dict[str, float]:
-    """Return which share of its blocks everybody's card was given too late."""
+    """Return the share of late blocks of each participant's card."""
     cards = streams.groupby("receiver")[["card_underruns", "card_blocks"]].sum()
     return dict(cards["card_underruns"] / cards["card_blocks"].clip(lower=1))
 
 
 def _invalid(record: LatencyRecord, measurement: str | None = None) -> Iterator[str]:
-    """Yield what spoils the run, in words that follow "because"."""
+    """Yield each reason why the run is invalid, as words to follow "because"."""
     lag_ms = record.provenance["loop_lag"]["p99_ms"]
     if lag_ms > MAX_LAG_MS:
         yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile, over {MAX_LAG_MS:g} ms"

@@ -1,7 +1,7 @@
-"""To answer whoever in the room measures its mesh: the part of ``jamlab join`` and of notebooks.
+"""The answering side of a mesh measurement, for ``jamlab join`` and notebooks.
 
-Anybody in the room may ask. One request is followed at a time, and what it asks for is limited
-(`jamlab.measure.live_mesh.messages`); what cannot be followed is one sentence in the log.
+Any participant in the room may ask. One request is followed at a time, within limits
+(`jamlab.measure.live_mesh.messages`); a request that is not followed is one sentence in the log.
 """
 
 import asyncio
@@ -18,25 +18,25 @@ from jamlab.mesh.connection.events import PeerReport
 log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
-"""Takes a line for the user."""
+"""Receives a line for the user."""
 
-_MOST_ANSWERS = 8  # under way: one that measures, and some that say that we are busy
+_MOST_ANSWERS = 8  # under way: one that measures, the others report that we are busy
 
 
 @asynccontextmanager
 async def answering(
     me: Participant, say: Say = log.info, read_clock: Callable[[], WallClock] = WallClock.read
 ) -> AsyncIterator[None]:
-    """Take part in every measurement that is asked for while the context lasts.
+    """Take part in every measurement that is requested while the context lasts.
 
     Parameters
     ----------
     me : Participant
-        Who we are; in its session.
+        Our participant, in its session.
     say : callable
-        Told when we take part in one, and when that is over.
+        Receives a line when a measurement begins and when it has ended.
     read_clock : callable
-        Reads our clock, once for each of them.
+        Reads our clock, once for each measurement.
     """
     answers: set[asyncio.Task[None]] = set()
 
@@ -65,7 +65,7 @@ async def answering(
 def _request(report: PeerReport, name: str) -> MeshRequest:
     request = MeshRequest.from_data(report.data)
     if not {name, report.peer_id} <= set(request.voices):
-        raise MalformedReportError("it has no voice for both of us")
+        raise MalformedReportError("it does not name a voice for us and for its sender")
     return request
 
 
@@ -83,7 +83,7 @@ async def _answer(
         say(f"{asker} measures the mesh: {me.name} clicks for {request.lasts_s:.0f} s")
         report = await perform(me, request, read_clock())
         await me.session.report(asker, report.to_data())
-        say(f"{me.name} has told {asker} what it heard")
+        say(f"{me.name} has sent {asker} its report")
     except BusyError as error:
         log.warning("%s cannot answer %r: %s", me.name, asker, error)
     except Exception:

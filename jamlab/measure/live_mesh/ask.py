@@ -1,9 +1,9 @@
-"""To measure a mesh that is on: ask every member to take part, and collect what each reports.
+"""The asking side of a mesh measurement: a request to every participant, and their reports.
 
-Every ordered pair is measured at once, by clicks: everybody plays its own, and everybody looks for
-everybody's in what its card played. Members that do not answer (browsers, earlier versions, those
-whose connection is lost) are listed as such. What the reports say together is the business of
-`jamlab.measure.live_mesh.pairs`.
+All ordered pairs are measured at once, by clicks: each participant plays its own, and searches its
+card's playback for the clicks of all others. Participants that do not answer (browsers, earlier
+versions, lost connections) are listed as such. `jamlab.measure.live_mesh.pairs` combines the
+reports.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from jamlab.mesh.connection.events import PeerReport
 log = logging.getLogger(__name__)
 
 SEARCH_S_PER_CLICK = 0.05
-"""How long a slow machine may take to look for one click."""
+"""Time that a slow machine needs to search for one click."""
 
 
 async def measure_mesh(
@@ -40,33 +40,33 @@ async def measure_mesh(
     clock: WallClock | None = None,
     patience_s: float | None = None,
 ) -> MeshRecord:
-    """Measure every ordered pair of those in the room who take part.
+    """Measure every ordered pair of the participants in the room.
 
     Parameters
     ----------
     me : Participant
-        Ours, in its session.
+        Our participant, in its session.
     duration_s : float
-        How long to click.
+        How long the clicks last.
     bpm : float, optional
         Tempo of the clicks; our metronome's by default.
     clock : WallClock, optional
-        Ours; read now by default.
+        Our clock; read now by default.
     patience_s : float, optional
-        How long to wait for reports once our own is made; by default as long as it takes to search
-        on a slow machine.
+        How long to wait for reports after our own is complete; by default as long as the search
+        takes on a slow machine.
 
     Raises
     ------
     jamlab.measure.latency.plan.PlanError
-        When a parameter is out of its range, nobody else is in the room, or we are muted.
+        When a parameter is out of its range, the room has no other participant, or we are muted.
     jamlab.measure.latency.participants.BusyError
-        When something is measured already.
+        When our participant is measuring already.
 
     Notes
     -----
-    Our part runs on the caller's loop: what a notebook does meanwhile is in our figures, and its
-    lag, as everybody's, is in the record.
+    Our part runs on the caller's loop: whatever a notebook does meanwhile affects our figures. The
+    record has the loop lag of every participant, ours included.
     """
     me.check_audible()
     others = sorted(me.session.members)
@@ -85,13 +85,13 @@ async def measure_mesh(
 
 def _request(me: Participant, others: list[str], duration_s: float, bpm: float) -> MeshRequest:
     if not others:
-        raise PlanError(f"nobody is in the room but {me.name!r}: have somebody join it")
+        raise PlanError(f"{me.name!r} is alone in the room: let another participant join first")
     voices = {name: voice for voice, name in enumerate([me.name, *others])}
     return MeshRequest(secrets.token_hex(8), bpm, round(duration_s * bpm / 60), voices)
 
 
 class _Answers:
-    """What those who were asked have answered."""
+    """The answers of the participants that were asked."""
 
     def __init__(self, request: MeshRequest, asked: Collection[str]) -> None:
         self.given: dict[str, Answer] = dict.fromkeys(asked)
@@ -100,7 +100,7 @@ class _Answers:
         self._complete = asyncio.Event()
 
     def hear(self, report: PeerReport) -> None:
-        """Take an answer, if it is one to our request."""
+        """Take a report that answers our request; ignore any other."""
         peer, data = report.peer_id, report.data
         if peer not in self._awaited or data.get("token") != self._request.token:
             return
@@ -120,12 +120,12 @@ class _Answers:
             self._complete.set()
 
     async def wait(self, patience_s: float) -> None:
-        """Wait until everybody has answered, or the time is over."""
+        """Wait until all have answered or the time is over."""
         try:
             async with asyncio.timeout(patience_s):
                 await self._complete.wait()
         except TimeoutError:
-            log.info("no answer of %s", ", ".join(sorted(self._awaited)))
+            log.info("no answer from %s", ", ".join(sorted(self._awaited)))
 
 
 @asynccontextmanager

@@ -1,27 +1,27 @@
-"""How far one machine's clock is ahead of another's, as an interval that contains the truth.
+"""Offset and skew between two machines' clocks, as bounds from the times of packets.
 
 Theory
 ------
-Let φ(h) be by how much the receiver's clock is ahead of the sender's when the receiver's reads h.
-A packet that was sent when the sender's clock read *s* and had come when the receiver's read *r*
-took no less than no time. So at the moment of its arrival the sender's clock read *s* or more::
+Let φ(h) be the offset, the time by which the receiver's clock is ahead of the sender's when the
+receiver's reads h. A packet sent when the sender's clock read *s*, and received when the receiver's
+read *r*, took 0 s or more. So at its arrival the sender's clock read *s* or more::
 
     φ(r) = r - (sender's reading then) ≤ r - s
 
-and one that went the other way, sent at *r'* by the receiver's clock and come at *s'* by the
-sender's, gives ``φ(r') ≥ r' - s'``. Nothing is assumed of how long the packets took, or that they
-took as long one way as the other: half of a round trip is never taken for a way.
+A packet in the other direction, sent at *r'* by the receiver's clock and received at *s'* by the
+sender's, gives ``φ(r') ≥ r' - s'``. Nothing is assumed about the packets' delays, nor that they are
+equal in both directions: half of a round trip is never taken for a one-way delay.
 
-Over a short time clocks drift evenly, ``φ(h) = φ₀ + skew·h``, and no clock of a computer is further
-off than `MAX_SKEW` (MAXFREQ of RFC 5905, appendix A). Each packet then forbids a half-plane of
-(offset, skew), and what all of them leave is a convex polygon; the lowest and the highest offset at
-any time, and the lowest and the highest skew, are at its corners. This is the linear programme of
-Moon, Skelly and Towsley (INFOCOM 1999) with both directions in it, solved for all it allows instead
-of one best line, as Marzullo and Owicki (1983) intersect what several clocks can be.
+Over a short time clocks drift evenly, ``φ(h) = φ₀ + skew·h``, and no computer's clock has a larger
+frequency error than `MAX_SKEW` (MAXFREQ of RFC 5905, appendix A). Each packet then excludes a
+half-plane of (offset, skew), and a convex polygon remains; the lowest and the highest offset at any
+time, and the lowest and the highest skew, are at its corners. This is the linear programme of Moon,
+Skelly and Towsley (INFOCOM 1999) with both directions in it, solved for the whole feasible set
+instead of one best line, as Marzullo and Owicki (1983) intersect the intervals of several clocks.
 
-The interval is as wide as the quickest packet there and the quickest one back together, less what
+The interval is as wide as the delays of the quickest packets of both directions together, less what
 the skew can hide between them. It is empty when a clock was set in the meantime or did not run
-evenly, or when one of the two has made its readings up: that is an error, not an interval.
+evenly, or when one side reports false times: that is an error, not an interval.
 """
 
 from dataclasses import dataclass
@@ -30,26 +30,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MAX_SKEW = 500e-6
-"""How fast one clock may gain on another, seconds per second."""
+"""Largest skew between two clocks, in seconds per second."""
 
 RESOLUTION_S = 1e-6
-"""How far a reading may be from the clock: floats and rounding, generously."""
+"""Tolerance of a reading, for rounding and floating point."""
 
 _SKEW, _OFFSET = 1, 0
 
 
 class NoOffsetError(ValueError):
-    """The readings say nothing of the offset, or contradict each other."""
+    """Raised when the readings do not bound the offset, or contradict each other."""
 
 
 @dataclass(frozen=True)
 class OffsetBounds:
-    """Everything two clocks can be to each other.
+    """All offsets and skews that the packets allow between two clocks.
 
     Parameters
     ----------
     origin_s : float
-        Reading of the receiver's clock at which the corners' offsets count.
+        Reading of the receiver's clock to which the corners' offsets refer.
     corners : ndarray, shape (n, 2)
         Corners of the polygon: offset at `origin_s`, in seconds, and skew.
     """
@@ -68,7 +68,7 @@ class OffsetBounds:
         Returns
         -------
         least, greatest : ndarray, shape (n,)
-            Seconds the receiver's clock is ahead of the sender's then.
+            Seconds by which the receiver's clock is then ahead of the sender's.
         """
         since_s = np.asarray(at_s, np.float64)[..., np.newaxis] - self.origin_s
         offsets_s = self.corners[:, _OFFSET] + self.corners[:, _SKEW] * since_s
@@ -76,29 +76,29 @@ class OffsetBounds:
 
     @property
     def skew(self) -> tuple[float, float]:
-        """Least and greatest skew: seconds the receiver's clock gains in each of its seconds."""
+        """Least and greatest skew: seconds the receiver's clock gains in one of its seconds."""
         skews = self.corners[:, _SKEW]
         return float(skews.min()), float(skews.max())
 
 
 def offset_bounds(there: ArrayLike, back: ArrayLike, max_skew: float = MAX_SKEW) -> OffsetBounds:
-    """Return what packets both ways leave possible.
+    """Return the bounds that packets of both directions set.
 
     Parameters
     ----------
     there : array_like, shape (n, 2)
-        A row per packet from the sender to the receiver: reading of the sender's clock when or
-        before it was sent, and of the receiver's when or after it came. In seconds.
+        A row per packet from the sender to the receiver, in seconds: the sender's clock at or
+        before its sending, and the receiver's clock at or after its arrival.
     back : array_like, shape (m, 2)
-        A row per packet from the receiver to the sender: reading of the receiver's clock when or
-        before it was sent, and of the sender's when or after it came.
+        A row per packet from the receiver to the sender: the receiver's clock at or before its
+        sending, and the sender's clock at or after its arrival.
     max_skew : float
-        Largest skew thought possible.
+        Largest skew that is possible.
 
     Raises
     ------
     NoOffsetError
-        When there are no packets one way, or no two clocks can have read this.
+        When one direction has no packets, or no pair of clocks fits the readings.
     """
     most, least = _readings(there, "there"), _readings(back, "back")
     at_s = np.concatenate([most[:, 1], least[:, 0]])
@@ -127,7 +127,7 @@ def _box(
     signs: NDArray[np.float64],
     max_skew: float,
 ) -> NDArray[np.float64]:
-    """Return the corners of a rectangle that has every possible offset and skew in it."""
+    """Return the corners of a rectangle that contains every possible offset and skew."""
     drift_s = max_skew * np.abs(since_s) + 2 * RESOLUTION_S
     above, below = signs > 0, signs < 0
     most_s = (limits_s + drift_s)[above].min()

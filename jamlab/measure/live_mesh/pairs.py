@@ -1,12 +1,12 @@
-"""What a mesh's record says of every pair: one way as an interval, both ways as a figure.
+"""Latency of every pair of a mesh record: one way as an interval, both ways as a figure.
 
-A click that went from the sender to the receiver was emitted at *e* by the sender's clock and heard
-at *h* by the receiver's. By how much that one is ahead, φ(h), is known to lie in an interval
-(`jamlab.measure.live_mesh.clock_offset`), so the latency ``h - φ(h) - e`` does, too. It is never
-less than packet, look-ahead and card take, nor more than both ways less as much for the way back.
+A click from the sender to the receiver was emitted at *e* by the sender's clock and heard at *h* by
+the receiver's. The offset φ(h) of the receiver's clock lies in a known interval
+(`jamlab.measure.live_mesh.clock_offset`), and so does the latency ``h - φ(h) - e``. Its lower bound
+is the physical floor; its upper bound is both ways together less the floor of the way back.
 
-Both ways together need no offset: what φ adds to one it takes from the other, up to what it changes
-by in the fraction of a second between the two clicks, below `MAX_SKEW` of it. That sum is exact.
+Both ways together need no offset: φ adds to one way what it takes from the other, except for its
+change in the fraction of a second between the two clicks, at most `MAX_SKEW` times that fraction.
 """
 
 from collections.abc import Iterator
@@ -25,25 +25,25 @@ PAIR_COLUMNS = {
     "receiver": "object",
     "clicks": "int64",
     "heard_share": "float64",
-    "one_way_min_ms": "float64",  # the median latency one way is between these two
+    "one_way_min_ms": "float64",  # the median one-way latency lies between these two
     "one_way_max_ms": "float64",
     "both_ways_ms": "float64",  # median of there and back, the same for both directions
     "both_ways_p95_ms": "float64",
     "concealed_share": "float64",
-    "offset_min_s": "float64",  # the receiver's clock is ahead of the sender's by as much
+    "offset_min_s": "float64",  # bounds of the offset of the receiver's clock to the sender's
     "offset_max_s": "float64",
     "skew_min_ppm": "float64",
     "skew_max_ppm": "float64",
-    "why": "object",  # there is no offset; empty when there is one
+    "why": "object",  # the reason why no offset is known; empty when one is
 }
-"""Columns of the table of pairs; NaN where the record does not say."""
+"""Columns of the table of pairs; NaN where a value is unknown."""
 
-_SAME_TIME_S = 1.0  # two clicks further apart than that are no there and back
+_SAME_TIME_S = 1.0  # clicks further apart are not added up to a round trip
 
 
 @dataclass(frozen=True)
 class _Direction:
-    """What is known of one direction of a pair."""
+    """One direction of a pair."""
 
     emitted_s: NDArray[np.float64]
     heard_s: NDArray[np.float64]
@@ -54,17 +54,17 @@ class _Direction:
 
     @property
     def apart_s(self) -> NDArray[np.float64]:
-        """Latency, in two clocks."""
+        """Receiver's reading less sender's reading of each click: latency and offset together."""
         return self.heard_s - self.emitted_s
 
 
 def pairs_table(record: MeshRecord) -> pd.DataFrame:
-    """Return a row per ordered pair of those who took part and are connected.
+    """Return a row per ordered pair of connected participants that took part.
 
     Returns
     -------
     DataFrame
-        With the columns of `PAIR_COLUMNS`, by sender and receiver.
+        Columns as `PAIR_COLUMNS`, sorted by sender and receiver.
     """
     keys = zip(record.streams["sender"], record.streams["receiver"], strict=True)
     directions = {(a, b): _direction(record, a, b) for a, b in keys}
@@ -77,21 +77,21 @@ def pairs_table(record: MeshRecord) -> pd.DataFrame:
 
 
 def worst_partners(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return everybody's worst partner: the one that is furthest away, both ways.
+    """Return each participant's worst partner: the peer with the longest latency both ways.
 
-    A partner that is not heard, or does not hear, is worse than any that does.
+    A peer that is not heard, or does not hear, is worse than any other.
 
     Parameters
     ----------
     pairs : DataFrame
-        Of `pairs_table`.
+        From `pairs_table`.
 
     Returns
     -------
     DataFrame
-        A row per player: ``player``, ``partner``, ``both_ways_ms``, ``both_ways_p95_ms``, and of
-        what the player hears of the partner ``one_way_min_ms``, ``one_way_max_ms``, ``heard_share``
-        and ``concealed_share``.
+        A row per participant: ``player`` (its name), ``partner``, ``both_ways_ms``,
+        ``both_ways_p95_ms``; for the direction from the partner ``one_way_min_ms``,
+        ``one_way_max_ms``, ``heard_share`` and ``concealed_share``.
     """
     worst = pairs.sort_values("both_ways_p95_ms", na_position="last", kind="stable")
     worst = worst.groupby("receiver").tail(1).sort_values("receiver")
@@ -134,7 +134,7 @@ def _row(
         "why": "",
     }
     if back is None:
-        return row | {"why": "nothing is known of the way back"}
+        return row | {"why": "the way back is unknown"}
     first, second = (there, back) if sender < receiver else (back, there)
     row |= _both_ways(both_ways_s(first, second))
     try:
@@ -145,9 +145,9 @@ def _row(
 
 
 def both_ways_s(there: _Direction, back: _Direction) -> NDArray[np.float64]:
-    """Return the latency of each click heard there, and of the one heard back at about that time.
+    """Return the latency both ways, for each click and the click heard back at about that time.
 
-    In seconds of the two clocks, one for each way, which differ by less than `MAX_SKEW`.
+    In seconds of two clocks, whose rates differ by less than `MAX_SKEW`.
     """
     if not len(there.heard_s) or not len(back.heard_s):
         return np.empty(0)
@@ -166,7 +166,7 @@ def _both_ways(sums_s: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _offset(bounds: OffsetBounds, there: _Direction, error_s: float) -> dict[str, float]:
-    """Return what the clocks are to each other in the middle of the measurement."""
+    """Return the bounds of the offset in the middle of the measurement, and of the skew."""
     least_s, most_s = bounds.offset_s([np.median(there.packets[:, 1])])
     slowest, fastest = bounds.skew
     return {
@@ -178,7 +178,7 @@ def _offset(bounds: OffsetBounds, there: _Direction, error_s: float) -> dict[str
 
 
 def _one_way(there: _Direction, back: _Direction, bounds: OffsetBounds | None) -> dict[str, float]:
-    """Return the interval in which the median latency there is."""
+    """Return the bounds of the median one-way latency."""
     if not len(there.heard_s):
         return {}
     sums_ms = both_ways_s(there, back) * 1000
@@ -196,6 +196,6 @@ def _one_way(there: _Direction, back: _Direction, bounds: OffsetBounds | None) -
 
 
 def absent(record: MeshRecord) -> Iterator[tuple[str, str]]:
-    """Yield who was asked and did not take part, and what it answered."""
+    """Yield each participant that was asked and did not take part, with its answer."""
     rest = record.participants[record.participants["answer"] != "report"]
     yield from zip(rest["name"], rest["answer"], strict=True)

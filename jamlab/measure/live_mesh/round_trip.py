@@ -1,11 +1,11 @@
-"""Round trips to participants on other machines, by clicks, in a session that is on.
+"""Round-trip latency to a participant on another machine, by clicks, in a live session.
 
-The far end plays what it hears into its microphone (``jamlab join --echo``), so a click comes back
-to who emitted it and only that one's clock is read: nothing has to be synchronised. One participant
-of a room may echo at a time, or they would echo each other.
+The far end plays what it hears into its microphone (``jamlab join --echo``), so a click returns to
+its emitter and only the emitter's clock is read: nothing has to be synchronised. Only one
+participant of a room may echo at a time; two would echo each other.
 
-What the far end lost on its side is not known here; the sound it sent back is counted, and clicks
-that were lost either way are not heard.
+Losses at the far end are not known here. The concealment of the sound it sends back is counted, and
+clicks lost in either direction are not heard.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from jamlab.mesh.session import JamSession, Signaling
 from jamlab.process.pauses import collector_paused
 
 SHORTEST_S, LONGEST_S = 3.0, 120.0
-"""How long a measurement may take; so much of what was heard is kept, to be searched."""
+"""Longest measurement; this much of the played sound is kept for the search."""
 
 
 def measuring_participant(
@@ -41,21 +41,21 @@ def measuring_participant(
     ice: IceConfiguration = HOST_ONLY,
     keep_s: int = int(LONGEST_S + MAX_LATENCY_S) + 1,
 ) -> Participant:
-    """Return a participant who can measure, with a virtual card; enter its session to take part.
+    """Return a participant with a virtual card that can measure; enter its session to take part.
 
     Parameters
     ----------
     room, name : str
-        Which room, and who we are in it.
+        Names of the room and of our participant.
     signaling : callable
-        Makes the room's channel.
+        Returns the room's channel.
     plan : LatencyPlan, optional
-        Quality, block size and tempo; its duration and number of peers are of no matter here.
+        Quality, block size and tempo; duration and number of peers are not used.
     ice : IceConfiguration
         STUN and TURN servers.
     keep_s : int
-        How many seconds of what was heard to keep, to be searched: by default, enough for the
-        longest round trip measurement.
+        Seconds of the played sound to keep for the search; by default enough for the longest
+        round-trip measurement.
     """
     plan = plan or LatencyPlan()
     recording = Recording(keep_s)
@@ -74,32 +74,32 @@ def measuring_participant(
 async def measure_round_trip(
     me: Participant, peer: str, duration_s: float = 10.0, settle_s: float = 2.0
 ) -> LatencyRecord:
-    """Measure the way to a peer that echoes, and back.
+    """Measure the round-trip latency to a peer that echoes.
 
     Parameters
     ----------
     me : Participant
-        Ours, whose session is connected to the peer.
+        Our participant; its session is connected to the peer.
     peer : str
         The peer's name.
     duration_s : float
-        How long to click.
+        How long the clicks last.
     settle_s : float
-        How long to click before anything counts.
+        How long to click before the measurement begins.
 
     Raises
     ------
     jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range, or we are muted.
     jamlab.mesh.connection.errors.UnknownPeerError
-        When there is no connection to that peer.
+        When there is no connection to the peer.
     jamlab.measure.latency.participants.BusyError
-        When something is measured already.
+        When our participant is measuring already.
 
     Notes
     -----
-    It runs on the caller's loop: what a notebook does meanwhile is in the figure, and the record's
-    loop lag says so.
+    It runs on the caller's loop: whatever a notebook does meanwhile affects the figure, and shows
+    in the record's loop lag.
     """
     me.check_audible()
     me.session.service.connection_state(peer)
@@ -132,7 +132,7 @@ async def _measure(me: Participant, peer: str, duration_s: float) -> tuple[Path,
 
 
 def _parameters(me: Participant, duration_s: float, settle_s: float) -> dict[str, object]:
-    """Return the plan's parameters, as far as there is one."""
+    """Return the parameters for the record, as far as the participant has a plan."""
     plan = LatencyPlan(
         peers=max(2, len(me.session.service.peers) + 1),
         quality=me.session.service.quality.name,

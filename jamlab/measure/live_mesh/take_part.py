@@ -1,4 +1,4 @@
-"""One participant's part in the measurement of a mesh: to click, to listen, and to report.
+"""One participant's part in a mesh measurement: playing clicks, searching for others', a report.
 
 ::
 
@@ -6,13 +6,13 @@
       |------------|-- | -- | -- | -- | -- |--------------------------------|  search, report
                                   heard: the others' clicks, begun up to `SPREAD_S` earlier or later
 
-Everybody starts when the request comes, so nobody knows when the others did. Each click says whose
-it is and which one, though: a few are sought in all the time they can have been heard in, and say
-where the rest must be. The search runs on a thread when all has been heard; sound goes on.
+Each participant starts when the request arrives, so the others' start is not known. But each click
+identifies its sender and its number: a few are searched for over the whole recording, and tell
+where the rest must be. The search runs on a thread after the last click, while the session goes on.
 
-Times are told by this machine's own clock. What another machine needs to compare its own with it
-are packets' times: when they came here, and what the RTP timestamps of our own stand for. Of those
-that came within `WINDOW_S` only the quickest is told, for no other says more.
+Times are of this machine's own clock. For another machine to compare its clock, the report has the
+arrival times of packets and what our RTP timestamps stand for. Of the packets within each
+`WINDOW_S` it has the quickest only, since the others add nothing to the bounds.
 """
 
 import asyncio
@@ -46,51 +46,51 @@ from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.process.pauses import collector_paused
 
 SPREAD_S = 3.0
-"""How much earlier or later than us the others may start: what signalling takes."""
+"""Largest difference between two participants' starts: the time signalling takes."""
 
 WINDOW_S = 0.5
-"""One packet of each stream is told for so long."""
+"""The report has one packet per stream for each such stretch."""
 
 KEEP_S = int(MAX_CLICKING_S + 2 * SPREAD_S + MAX_LATENCY_S) + 4
-"""How much of what its card plays a participant has to keep."""
+"""Seconds of its card's playback that a participant has to keep."""
 
-_NEAR_S = 0.25  # latency of one path varies by less than this
+_NEAR_S = 0.25  # the latency of a path varies by less
 _GAP_FRAMES = SAMPLE_RATE // 10
 
 
 @dataclass(frozen=True)
 class _Performance:
-    """What a participant did, and what is left of it to be searched."""
+    """A completed performance, before its recording is searched."""
 
     me: Participant
     start: int
-    """Frame of the card that is frame 0 of the performance."""
+    """Frame of the card at which the performance begins: its frame 0."""
     lag_p99_ms: float
     counted: dict[str, dict[str, int]]
-    """What counters gained while clicks were played, by peer."""
+    """Increase of the counters while clicks were played, by peer."""
 
     @property
     def began_s(self) -> float:
-        """When frame 0 was, by the loop's clock."""
+        """Time of frame 0, by the loop's clock."""
         return self.me.card.time_of(self.start)
 
 
 async def perform(me: Participant, request: MeshRequest, clock: WallClock) -> MeshReport:
-    """Take part in a measurement of the mesh.
+    """Take part in a mesh measurement, and return the report.
 
     Parameters
     ----------
     me : Participant
-        Who we are; its recording keeps `KEEP_S`.
+        Our participant; its recording keeps `KEEP_S`.
     request : MeshRequest
-        What to do.
+        The request.
     clock : WallClock
-        Ours, by which times are told.
+        Our clock, for the times in the report.
 
     Raises
     ------
     jamlab.measure.latency.participants.BusyError
-        When something is measured already.
+        When our participant is measuring already.
     """
     start = int(me.card.frame_at(asyncio.get_running_loop().time())) + _GAP_FRAMES
     metronome = request.metronome(me.name)
@@ -111,7 +111,7 @@ async def perform(me: Participant, request: MeshRequest, clock: WallClock) -> Me
 
 
 def _counters(me: Participant, request: MeshRequest) -> dict[str, dict[str, int]]:
-    """Return the counters of everybody's stream that there is, and under our name the card's."""
+    """Return the counters of every peer's stream, and under our name those of the card."""
     counters = {"": {"blocks": me.card.counters.blocks, "underruns": me.card.counters.underruns}}
     for peer in set(request.voices) & me.session.service.peers:
         counters[peer] = me.counters(peer)
@@ -121,7 +121,7 @@ def _counters(me: Participant, request: MeshRequest) -> dict[str, dict[str, int]
 def _gained(
     after: dict[str, dict[str, int]], before: dict[str, dict[str, int]]
 ) -> dict[str, dict[str, int]]:
-    """Return what was counted; a stream that began anew has counted from nothing."""
+    """Return the increase of each counter; the counters of a restarted stream began at 0."""
     gained = {name: difference(after[name], before.get(name, {})) for name in after}
     return {
         name: counts if min(counts.values()) >= 0 else after[name]
@@ -133,7 +133,7 @@ def _gained(
 
 
 async def _search(done: _Performance, request: MeshRequest) -> dict[str, list[ClickReading]]:
-    """Find the others' clicks, on a thread that ends soon after nobody waits for it any more."""
+    """Find the others' clicks, on a thread that ends soon when this task is cancelled."""
     first = done.start - int(SPREAD_S * SAMPLE_RATE)
     heard = done.me.recording.block(first, len(done.me.recording) - first)[:, 0]
     over = threading.Event()
@@ -155,21 +155,21 @@ async def _search(done: _Performance, request: MeshRequest) -> dict[str, list[Cl
 def find_clicks(
     heard: NDArray[np.float32], metronome: Metronome, clicks: int
 ) -> list[ClickReading]:
-    """Find the clicks of somebody who started at about the same time.
+    """Find the clicks of a participant that started at about the same time.
 
     Parameters
     ----------
     heard : ndarray, shape (frames,)
-        What was heard from `SPREAD_S` before our own start on.
+        The card's playback from `SPREAD_S` before our own start on.
     metronome : Metronome
-        The other's.
+        The other participant's.
     clicks : int
-        How many it played.
+        Number of clicks it played.
 
     Returns
     -------
     list of ClickReading
-        One per click; ``onset + delay`` is where it was heard, in frames from our own start.
+        One per click; it was heard ``onset + delay`` frames after our own start.
     """
     origin = -int(SPREAD_S * SAMPLE_RATE)
     some = sorted({clicks // 4, clicks // 2, 3 * clicks // 4})
@@ -252,7 +252,7 @@ def _hearing(
 
 
 def quickest(packets: Iterable[PlayedPacket]) -> list[PlayedPacket]:
-    """Return, for every `WINDOW_S`, the packet that came soonest after its RTP timestamp."""
+    """Return, for every `WINDOW_S`, the packet with the least time since its RTP timestamp."""
     best: dict[int, tuple[float, PlayedPacket]] = {}
     first: int | None = None
     for packet in packets:
@@ -266,7 +266,7 @@ def quickest(packets: Iterable[PlayedPacket]) -> list[PlayedPacket]:
 
 
 def _origin(done: _Performance, peer: str) -> int | None:
-    """Return the RTP timestamp, on our stream to a peer, of the performance's frame 0."""
+    """Return the RTP timestamp of the performance's frame 0 on our stream to a peer."""
     try:
         origin = done.me.session.service.timestamp_origin(peer)
     except UnknownPeerError:

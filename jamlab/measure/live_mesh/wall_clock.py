@@ -1,8 +1,8 @@
-"""A machine's clock, for times that another machine is told.
+"""A machine's clock for times that are sent to another machine.
 
-What is timed here is timed by the event loop's clock, which nobody sets. Told to others it has a
-constant added, read once: what the wall clock showed then. So a wall clock that is set during a
-measurement does not disturb it, and its reader still sees a time of day.
+Times are taken by the event loop's clock, which is never set. A constant is added, read once: the
+wall clock's lead over it. So setting the wall clock during a measurement does not disturb the
+measurement, and the receiver still sees a time of day.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ class WallClock:
     Parameters
     ----------
     ahead_s : float
-        What the wall clock shows beyond the loop's.
+        Seconds by which the wall clock is ahead of the loop's.
     error_s : float
-        How far that can be off, either way.
+        Largest error of `ahead_s`, in either direction.
     """
 
     ahead_s: float
@@ -29,12 +29,12 @@ class WallClock:
 
     @classmethod
     def read(cls) -> "WallClock":
-        """Read both clocks; the running loop's before and after, so that the error is known."""
+        """Read the running loop's clock before and after the wall clock, which bounds the error."""
         now_s = asyncio.get_running_loop().time
         readings = [(now_s(), time.time(), now_s()) for _ in range(_TRIES)]
         before_s, wall_s, after_s = min(readings, key=lambda reading: reading[2] - reading[0])
         return cls(wall_s - (before_s + after_s) / 2, (after_s - before_s) / 2)
 
     def at(self, loop_s: float) -> float:
-        """Return what this clock shows at a time of the loop's, in seconds."""
+        """Return this clock's reading at a time of the loop's clock, in seconds."""
         return loop_s + self.ahead_s

@@ -1,15 +1,15 @@
-"""Asking one STUN or TURN server everything a call will ask of it, and what came of it.
+"""A probe of one STUN or TURN server, which asks everything that a call will ask of it.
 
-A server passes up to four steps, in this order, and a probe ends at the first that fails:
+There are up to four steps, in this order, and a probe ends at the first that fails:
 
-- *reachable*: it answers as a STUN server does;
-- *authenticates*: it knows the user and the password (TURN; a server that asks for none passes);
-- *allocates*: it has a relay to give;
-- *relays*: a datagram of this machine's goes through the relay to the client, and one goes back.
+- *reachable*: the server answers as a STUN server does;
+- *authenticates*: it accepts user and password (TURN; a server that asks for none passes);
+- *allocates*: it grants an allocation;
+- *relays*: a datagram goes from this machine through the relay to the client, and one goes back.
 
-For the last a second socket of this machine plays the peer. It sends first, so the relay sees where
-it is behind whatever NAT there is, and that is where the answer goes, as in ICE. Where no UDP gets
-out of this machine, two relays of the server are the peers of each other.
+For the last step a second socket of this machine is the peer. It sends first, so the relay sees its
+address outside any NAT, and the answer goes there, as in ICE. Where no UDP leaves this machine, two
+allocations of the server are the peers of each other.
 """
 
 import math
@@ -29,18 +29,18 @@ from jamlab.networks.turn.peer import Peer, open_socket_peer, relay_round_trip_s
 from jamlab.networks.turn.wire import TLS, open_wire
 
 WORKS = "works"
-"""Outcome of a server that passed all its steps; otherwise it is a `Fault`."""
+"""Outcome for a server that passed all steps; any other outcome is a `Fault`."""
 
 REACHABLE, AUTHENTICATES, ALLOCATES, RELAYS = "reachable", "authenticates", "allocates", "relays"
 STEPS = REACHABLE, AUTHENTICATES, ALLOCATES, RELAYS
 
 TIMEOUT_S = 5.0
-"""How long each answer may take: as long as aiortc lets all gathering take."""
+"""Limit for each answer: aiortc's limit for gathering candidates."""
 ROUNDS = 5
-"""How many round trips a figure is the median of."""
+"""Number of round trips of which a figure is the median."""
 
 SOCKET, RELAY = "socket", "relay"
-"""What played the peer of a relay."""
+"""The peer that the datagrams came from: a socket of this machine, or another allocation."""
 
 _SECURED = {UDP: "dtls", TCP: TLS}
 _REFUSALS = {
@@ -54,37 +54,37 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class ServerProbe:
-    """What became of a probe; the fields are columns of a record."""
+    """Result of a probe; the fields are columns of a record."""
 
     url: str
     kind: str
     """``"stun"`` or ``"turn"``."""
     transport: str
-    """``"udp"``, ``"tcp"``, ``"tls"``, or another that was asked for."""
+    """``"udp"``, ``"tcp"``, ``"tls"``, or another that the URL names."""
     outcome: str
     """`WORKS`, or the `Fault` it ended with."""
     detail: str = ""
-    """What was seen, in the words of who saw it."""
+    """The error as the server, the system or the TLS library worded it."""
     step: str = ""
-    """Which of `STEPS` failed; empty if none did."""
+    """The failed step of `STEPS`; empty if none failed."""
     peer: str = ""
-    """Through its relay a datagram came from ``"socket"`` or another ``"relay"``; else empty."""
+    """``"socket"`` or ``"relay"``: the origin of the relayed datagram; empty if none came."""
     round_trip_s: float = math.nan
-    """Median of the requests' round trips."""
+    """Median round-trip time of requests."""
     round_trips: int = 0
-    """How many that were."""
+    """Number of these round trips."""
     relay_round_trip_s: float = math.nan
-    """Median from the peer through the relay to the client and back."""
+    """Median round-trip time from the peer through the relay to the client and back."""
     software: str = ""
-    """What the server calls itself."""
+    """The server's SOFTWARE attribute (RFC 8489 §14.14)."""
 
     @property
     def works(self) -> bool:
-        """Whether it does all that a server of its kind is there for."""
+        """Whether the server passed all steps."""
         return self.outcome == WORKS
 
     def passed(self, step: str) -> bool | None:
-        """Tell whether a step was passed; None when it was not come to, or is none of this kind."""
+        """Return whether a step was passed; None if it was not reached or is not for this kind."""
         steps = STEPS if self.kind == "turn" else STEPS[:1]
         if step not in steps:
             return None
@@ -102,20 +102,20 @@ async def probe(
     rounds: int = ROUNDS,
     tls: ssl.SSLContext | None = None,
 ) -> ServerProbe:
-    """Ask a server.
+    """Probe a server.
 
     Parameters
     ----------
     server : IceServer
-        Its URL, and the user of a TURN server.
+        The server's URL, for TURN with user and password.
     now_s : float
-        Unix time, to tell credentials that have expired from wrong ones.
+        Unix time, to tell expired credentials from wrong ones.
     timeout_s : float
-        How long each answer may take.
+        Limit for each answer.
     rounds : int
-        How many round trips to take the median of, at least 1.
+        Number of round trips for a median, at least 1.
     tls : ssl.SSLContext, optional
-        What to trust; by default as `jamlab.networks.turn.wire.open_wire`.
+        Trusted authorities; by default those of `jamlab.networks.turn.wire.open_wire`.
     """
     probing = _Probing(server, timeout_s, rounds, tls)
     try:
@@ -145,10 +145,10 @@ class _Probing:
         self._peer = ""
         self._relay_round_trips_s: list[float] = []
         self.step = REACHABLE
-        """The step that is being taken."""
+        """The current step."""
 
     def found(self, outcome: str, detail: str = "", step: str = "") -> ServerProbe:
-        """Return what has been found."""
+        """Return the result of the probe."""
         asked_s = self._asked.round_trips_s if self._asked else []
         return ServerProbe(
             url=self._server.urls,
@@ -165,7 +165,7 @@ class _Probing:
         )
 
     async def ask(self) -> None:
-        """Take the steps; raises `ServerFaultError` at the first that fails."""
+        """Take the steps; raise `ServerFaultError` at the first that fails."""
         async with self._client() as client:
             self._asked = client
             if self._server.is_turn:
@@ -197,18 +197,18 @@ class _Probing:
             raise
 
     async def _explain(self, client: TurnClient, error: ServerFaultError) -> None:
-        """Find out which step a refused allocation failed in."""
+        """Find out in which step a refused allocation failed."""
         if client.is_authenticated:
             self.step = ALLOCATES
         elif error.fault in _REFUSALS:
             self.step = AUTHENTICATES
         elif error.fault is Fault.SILENT:
-            await client.bind()  # a STUN server is silent to what only TURN knows
+            await client.bind()  # a STUN server does not answer TURN requests
             self.step = AUTHENTICATES
             raise ServerFaultError(Fault.NO_TURN) from error
 
     async def _relay(self, client: TurnClient, relay: Relay) -> None:
-        """Send through a relay: from a socket, or where that is not heard, from another relay."""
+        """Send through a relay: from a socket or, if that does not arrive, from another relay."""
         try:
             async with open_socket_peer(client.local_host) as peer:
                 await client.permit(relay.mapped)
@@ -239,7 +239,7 @@ class _Probing:
 
 
 def _transport(parsed: dict[str, Any]) -> str:
-    """Return what carries the messages to a server."""
+    """Return the transport to a server: ``"udp"``, ``"tcp"``, ``"tls"`` or another."""
     secured = parsed["scheme"].endswith("s")
     wanted: str = parsed.get("transport", TCP if secured else UDP)
     return _SECURED.get(wanted, wanted) if secured else wanted

@@ -1,4 +1,4 @@
-"""The servers of some configurations, each asked by itself: a table with a row for every one."""
+"""The table of probed servers: a row per server of each ICE configuration."""
 
 import asyncio
 import ssl
@@ -22,19 +22,19 @@ from jamlab.measure.table import Table
 from jamlab.networks.turn.fault import Fault
 
 SERVER_COLUMNS = {
-    "configuration": "object",  # which names it
-    "used": "bool",  # whether aiortc would use it there
+    "configuration": "object",  # name of the configuration that has the server
+    "used": "bool",  # whether aiortc uses the server in this configuration
     "url": "object",
     "kind": "object",  # "stun" or "turn"
-    "transport": "object",  # "udp", "tcp", "tls", or another that was asked for
+    "transport": "object",  # "udp", "tcp", "tls", or another that the URL names
     "outcome": "object",  # "works", or a `jamlab.networks.turn.fault.Fault`
-    "detail": "object",  # what was seen, in the words of who saw it
-    "step": "object",  # which step failed: a word of `jamlab.measure.servers.probe.STEPS`, or ""
-    "peer": "object",  # what came through the relay came from a "socket" or a "relay"; or ""
-    "round_trip_s": "float64",  # median; NaN where nothing was answered
-    "round_trips": "int64",  # of how many
+    "detail": "object",  # the error as the server, the system or the TLS library worded it
+    "step": "object",  # the failed step, one of `jamlab.measure.servers.probe.STEPS`, or ""
+    "peer": "object",  # origin of the relayed datagram, "socket" or "relay"; or ""
+    "round_trip_s": "float64",  # median; NaN without an answer
+    "round_trips": "int64",  # number of them
     "relay_round_trip_s": "float64",  # median, from the peer through the relay and back; or NaN
-    "software": "object",  # what the server calls itself
+    "software": "object",  # the SOFTWARE attribute, RFC 8489 §14.14
 }
 """Columns of the servers table and their types."""
 
@@ -53,11 +53,11 @@ def _fault_of_steps(table: pd.DataFrame) -> str:
 
 
 SERVERS = Table(SERVER_COLUMNS, vocabulary=_VOCABULARY, further_fault=_fault_of_steps)
-"""What a table of servers has."""
+"""The declared table of servers."""
 
 
 def no_servers() -> pd.DataFrame:
-    """Return the table of no servers at all."""
+    """Return an empty table."""
     return _table([])
 
 
@@ -69,17 +69,17 @@ async def probe_servers(
     rounds: int = ROUNDS,
     tls: ssl.SSLContext | None = None,
 ) -> pd.DataFrame:
-    """Ask every server of every configuration, different machines at once.
+    """Probe every server of every configuration, different machines at once.
 
-    One that several configurations have is asked once, and those of one machine one after another,
-    so that it is not the probes that use its quota up.
+    A server of several configurations is probed once. Servers on one machine are probed one after
+    another, so that the probes do not exhaust its quota.
 
     Parameters
     ----------
     configurations : sequence of IceConfiguration
-        Their servers are asked, those aiortc ignores among them.
+        All their servers are probed, including those that aiortc ignores.
     now_s, timeout_s, rounds, tls
-        As of `jamlab.measure.servers.probe.probe`.
+        As in `jamlab.measure.servers.probe.probe`.
 
     Returns
     -------
@@ -105,12 +105,12 @@ async def probe_servers(
 
 
 def probe_of(row: Mapping[Hashable, Any]) -> ServerProbe:
-    """Return the probe a row of the table is about."""
+    """Return the probe in a row of the table."""
     return ServerProbe(**{name: row[name] for name in ServerProbe.__slots__})
 
 
 def distinct_probes(table: pd.DataFrame) -> list[tuple[ServerProbe, str]]:
-    """Return what became of each server, once, and the names of the configurations that have it."""
+    """Return each server's probe, once, and the names of the configurations with the server."""
     first = table.drop_duplicates(["url", "outcome"]).to_dict("records")
     names = table.groupby(["url", "outcome"], sort=False)["configuration"].unique()
     return [(probe_of(row), "; ".join(have)) for row, have in zip(first, names, strict=True)]

@@ -1,4 +1,4 @@
-"""What a probe found, in words: why a server does not work, and what to do about it."""
+"""Sentences for the result of a probe: why a server does not work, and what to do about it."""
 
 from jamlab.measure.servers.probe import RELAY, RELAYS, ServerProbe
 from jamlab.networks.model.packet import TCP, UDP
@@ -8,77 +8,77 @@ from jamlab.networks.turn.wire import TLS
 _PORTS = {UDP: "UDP", TCP: "TCP", TLS: "TCP"}
 _SENTENCES = {
     Fault.UNSUPPORTED: (
-        "It was not asked: {kind} over {transport} is spoken neither here nor by aiortc; take UDP, "
+        "It was not probed: neither jamlab nor aiortc supports {kind} over {transport}; use UDP, "
         "TCP or TLS."
     ),
     Fault.NO_NAME: (
-        "Its name resolves to no IPv4 address{detail}: mind the spelling, or give it an A record."
+        "Its name has no IPv4 address{detail}: check the spelling, or give the name an A record."
     ),
     Fault.NO_RESOLVER: (
-        "Nobody answers what its name resolves to{detail}: check this machine's network and its "
+        "No DNS server answered for its name{detail}: check this machine's network and its "
         "resolver."
     ),
-    Fault.UNREACHABLE: "There is no way to it from here{detail}: check network, routes and VPN.",
+    Fault.UNREACHABLE: "There is no route to it from here{detail}: check network, routes and VPN.",
     Fault.REFUSED: (
         "Its machine refuses the connection: nothing listens at this {port} port; start the "
         "server, or correct the port."
     ),
     Fault.SILENT: (
-        "It is unreachable: nothing came back over {port}. A firewall drops it, the port is wrong, "
-        "or the machine is down; the credentials were never asked for."
+        "It is unreachable: nothing came back over {port}. A firewall drops the packets, the port "
+        "is wrong, or the machine is down; the credentials were not tried."
     ),
     Fault.NO_TLS: (
-        "It speaks no TLS at this port{detail}: give the port of its TLS listener, or write turn: "
-        "for turns:."
+        "It does not speak TLS at this port{detail}: give the port of its TLS listener, or write "
+        "turn: instead of turns:."
     ),
     Fault.UNTRUSTED: (
-        "Its TLS certificate is not trusted{detail}: get one by a public authority for this name, "
-        "or name your own authority's file in SSL_CERT_FILE; a browser will not trust it either."
+        "Its TLS certificate is not trusted{detail}: get one from a public authority for this "
+        "name, or put your own authority's file in SSL_CERT_FILE; browsers do not trust it either."
     ),
     Fault.CLOSED: (
-        "It took the connection and closed it without an answer{detail}: no STUN or TURN server, "
-        "or one that lets this machine's address not in."
+        "It accepted the connection and closed it without an answer{detail}: it is not a STUN or "
+        "TURN server, or it does not admit this machine's address."
     ),
     Fault.NOT_STUN: (
-        "What answers there is no {kind} server{detail}: something else listens at this port."
+        "It does not answer as a {kind} server{detail}: another program listens at this port."
     ),
     Fault.NO_TURN: (
-        "It is a STUN server and does not relay: Binding is answered, Allocate is not; use stun: "
-        "for it, or switch TURN on."
+        "It is a STUN server and does not relay: it answers Binding but not Allocate; write stun: "
+        "instead of turn:, or switch TURN on at the server."
     ),
     Fault.WRONG_CREDENTIALS: (
         "It is reachable, but refuses user name and password{detail}: correct username, credential "
-        "or secret; aiortc would go on without it and say nothing."
+        "or secret; aiortc would continue without it and report nothing."
     ),
     Fault.EXPIRED_CREDENTIALS: (
-        "It refuses the credentials{detail}, as the time in the user name is over: make new ones, "
-        "or let secret_env have them made."
+        "It refuses the credentials{detail}, because the time in the user name has passed: make "
+        "new ones, or let jamlab make them with secret_env."
     ),
     Fault.QUOTA: (
-        "It knows the user, who has as many relays as its quota allows{detail}: raise user-quota, "
-        "or wait until others are given up; a call takes a relay for each end."
+        "It accepts the user, who has as many allocations as the quota allows{detail}: raise "
+        "user-quota, or wait until others end; a call takes an allocation for each end."
     ),
     Fault.CAPACITY: (
-        "It knows the user, but has no relay to give{detail}: widen its range of relay ports, or "
-        "its total quota."
+        "It accepts the user, but has no allocation left{detail}: widen its range of relay ports, "
+        "or its total quota."
     ),
-    Fault.FORBIDDEN: "It knows the user, but gives no relay{detail}.",
+    Fault.FORBIDDEN: "It accepts the user, but grants no allocation{detail}.",
     Fault.OTHER_ERROR: "It refuses the request{detail}.",
     Fault.NOT_RELAYED: (
-        "It gave a relay{detail}, but nothing comes through: open its relay ports to the world "
-        "(UDP 49152 to 65535, unless it is told others), and see that the relay's address is one "
-        "that others can reach (external-ip)."
+        "It granted an allocation{detail}, but nothing comes through: open its relay ports to the "
+        "world (UDP 49152 to 65535, unless it is configured otherwise), and make sure that others "
+        "can reach the relayed address (external-ip)."
     ),
 }
 _RELAY_FORBIDDEN = (
-    "It gave a relay, but does not relay to this machine's address{detail}: it denies peers of its "
-    "range; coturn on this very machine wants allow-loopback-peers."
+    "It granted an allocation, but does not relay to this machine's address{detail}: it denies "
+    "peers of that range; coturn on this same machine needs allow-loopback-peers."
 )
-_STOPPED = "It gave a relay and then fell silent{detail}: see its log."
+_STOPPED = "It granted an allocation and then stopped answering{detail}: see its log."
 
 
 def sentence(found: ServerProbe) -> str:
-    """Say in a sentence or two what became of a probe."""
+    """Return the result of a probe in a sentence or two."""
     if found.works:
         return _success(found)
     template = _SENTENCES[Fault(found.outcome)]
@@ -99,7 +99,7 @@ def _success(found: ServerProbe) -> str:
         return "It answers."
     if found.peer == RELAY:
         return (
-            "It relays from one of its relays to another; a UDP socket of this machine did not "
+            "It relays between two allocations of its own; a UDP socket of this machine did not "
             "reach the relay: either UDP is blocked here, or its relay ports are closed."
         )
     return "It relays."

@@ -1,9 +1,9 @@
-"""A sound card's own round trip: clicks out of its output, and in again at its input.
+"""Round-trip latency of a sound card: clicks from its output back to its input.
 
-By a cable, or by a loudspeaker before a microphone. Only the card's frames are counted, from those
-handed over to be played to those handed over as captured, so no clock takes part. The figure is
-what the card and its driver add to everything jamlab measures with virtual cards; with a
-loudspeaker, the air is in it (2.9 ms a metre).
+They go through a cable, or from a loudspeaker to a microphone. Only the card's frames are counted,
+from those given to it for playback to those it captured, so no clock is involved. The figure is
+what card and driver add to every latency that jamlab measures with virtual cards; with a
+loudspeaker it includes the air (2.9 ms a metre).
 """
 
 import threading
@@ -35,7 +35,7 @@ from jamlab.measure.statistics import jitter, median, proportion, resampling
 
 MAX_ROUND_TRIP_S = 1.0
 PATIENCE_S = 5.0
-"""A card that has not called back for so long has stopped; PulseAudio's takes two to start."""
+"""A card without a callback for this long has stopped; PulseAudio's takes two seconds to start."""
 CARD_COLUMNS = {
     "block_frames": "int64",
     "click": "int64",
@@ -45,14 +45,14 @@ CARD_COLUMNS = {
 """Columns of a table of clicks, as `measure_loopback` returns it, and their types."""
 
 MAX_SPREAD_FRAMES, MAX_SPREAD_BLOCKS = SAMPLE_RATE // 1000, 0.25
-"""Further apart than either, readings are of two ways. Those of one agree to a frame, but for
-systems that put a layer of their own between: PulseAudio's wander by a tenth of a block."""
+"""Readings that differ by more than both come from two paths. Those of one path agree to a frame,
+except through a sound server: PulseAudio's vary by a tenth of a block."""
 _LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class LoopbackPlan:
-    """What to play, and how.
+    """Parameters of a loopback measurement.
 
     Raises
     ------
@@ -84,12 +84,12 @@ class LoopbackPlan:
 
     @property
     def metronome(self) -> Metronome:
-        """What is played."""
+        """The metronome that is played."""
         return Metronome(self.bpm, level_dbfs=self.level_dbfs)
 
     @property
     def frames(self) -> int:
-        """How much is played and recorded for a block size."""
+        """Frames to play and record for each block size."""
         last = self.metronome.onset(self.clicks - 1)
         return last + CLICK_FRAMES + int(MAX_ROUND_TRIP_S * SAMPLE_RATE)
 
@@ -99,20 +99,20 @@ def measure_loopback(
     input_device: str | int | None = None,
     output_device: str | int | None = None,
 ) -> pd.DataFrame:
-    """Play clicks and listen, for every block size.
+    """Play clicks and record them at every block size.
 
     Parameters
     ----------
     plan : LoopbackPlan
-        What to play, and how.
+        The parameters.
     input_device, output_device : str or int, optional
         Index or name, as `jamlab.audio.portaudio.device_named` takes it; the system's default.
 
     Returns
     -------
     DataFrame
-        A row per click: ``block_frames``, ``click``, ``round_trip_frames`` (NaN when it was not
-        heard) and ``confidence``, see `jamlab.measure.latency.clicks`.
+        A row per click: ``block_frames``, ``click``, ``round_trip_frames`` (NaN for a click that
+        was not heard) and ``confidence``, see `jamlab.measure.latency.clicks`.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def measure_loopback(
 def _play_and_record(
     sound: Block, pair: tuple[Device, Device], block_frames: int, plan: LoopbackPlan
 ) -> NDArray[np.float32]:
-    """Play and listen in blocks of a length, opened as `jamlab.audio.device` opens a card."""
+    """Play and record in blocks of a length, with a card opened as `jamlab.audio.device` does."""
     for blocksize in block_sizes(pair[1].host, block_frames):
         recorder = _Recorder(sound, pair, block_frames)
         recorder.run(blocksize, plan.latency)
@@ -140,19 +140,19 @@ def _play_and_record(
 
 
 class _Recorder:
-    """Plays a sound once and keeps what comes in meanwhile."""
+    """Plays a sound once and records the input meanwhile."""
 
     def __init__(self, sound: Block, pair: tuple[Device, Device], block_frames: int) -> None:
         self.recording = np.zeros(len(sound), dtype=np.float32)
-        """What came in on the first channel."""
+        """The first channel of the input."""
         self.fits = True
-        """Whether the blocks had the length they were to have."""
+        """Whether all blocks had the requested length."""
         self._sound, self._pair, self._block_frames = sound, pair, block_frames
         self._at = 0
         self._ended = threading.Event()
 
     def run(self, blocksize: int, latency: str | float) -> None:
-        """Do it, and wait for the end; raises `DeviceError`."""
+        """Play and record to the end; raise `DeviceError` when the card fails."""
         sounddevice = portaudio()
         source, output = self._pair
         names = f"the pair {source.name!r} and {output.name!r}"
@@ -178,7 +178,7 @@ class _Recorder:
         except sounddevice.PortAudioError as error:
             raise explained(error, names) from error
         if not ended:
-            raise DeviceError(f"{names} has stopped: see whether it is still there")
+            raise DeviceError(f"{names} has stopped: check that it is still plugged in")
 
     def _goes_on_to_the_end(self) -> bool:
         at, silent_s = 0, 0.0
@@ -190,7 +190,7 @@ class _Recorder:
         return False
 
     def _exchange(self, captured: Any, played: Any, frames: int, _time: Any, _status: Any) -> None:
-        """Copy both ways: PortAudio's callback, on its thread."""
+        """Copy input and output; PortAudio calls this on its own thread."""
         played[:] = 0
         self.fits = frames == self._block_frames
         if not self.fits:
@@ -206,14 +206,14 @@ class _Recorder:
 def read_loopbacks(
     plan: LoopbackPlan, recordings: Iterable[tuple[int, NDArray[np.float32]]]
 ) -> pd.DataFrame:
-    """Find the clicks in what was recorded; returns as `measure_loopback` does.
+    """Find the clicks in recordings; return the table of `measure_loopback`.
 
     Parameters
     ----------
     plan : LoopbackPlan
-        What was played.
+        The parameters of the playback.
     recordings : iterable of (int, ndarray)
-        Block size and the recording, one channel, which began with the playback.
+        Block size and recording; one channel that begins with the playback.
     """
     rows = [
         (block_frames, reading.index, reading.delay, reading.confidence)
@@ -255,13 +255,12 @@ def _row(block_frames: int, clicks: pd.DataFrame) -> dict[str, float]:
 
 
 def check_loop(table: pd.DataFrame) -> None:
-    """Check that a loop was there to be measured, and only one.
+    """Check that the output reaches the input by exactly one path.
 
     Raises
     ------
     jamlab.audio.portaudio.DeviceError
-        Names the block size of which too few clicks came back, or at different times, and says
-        what to do.
+        When too few clicks came back, or at different times; names the block size and what to do.
     """
     for row in table.to_dict("records"):
         at = f"at {row['block_frames']:g} frames a block"
@@ -274,7 +273,7 @@ def check_loop(table: pd.DataFrame) -> None:
         if row["spread_frames"] > most:
             raise DeviceError(
                 f"the clicks came back at times {row['spread_frames']:.0f} frames apart {at}, so "
-                "there is no one round trip: leave one way from output to input, by a cable "
-                "without monitoring beside it or with the microphone near the loudspeaker, and "
+                "there is more than one round trip: leave one path from output to input (a cable "
+                "with monitoring switched off, or the microphone near the loudspeaker), and "
                 "measure again"
             )

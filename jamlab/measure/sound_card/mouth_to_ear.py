@@ -1,25 +1,25 @@
-"""Mouth to ear: what the mesh takes and what the sound cards take, and nothing twice.
+"""Latency from mouth to ear: the sum of the mesh's and the sound cards' latency.
 
 Theory
 ------
-All is counted where a card calls back. A sample that a callback returns as frame *i* of what it has
-played altogether comes back, by a wire from output to input, as frame *i + R* of what it has
-captured: *R* is the card's round trip, its two directions together, and what
-`jamlab.measure.sound_card.loopback` measures. Of a virtual card with blocks of *B* it is ``periods
-· B`` by construction (`jamlab.audio.card`): one block captured, the others played.
+All frames are counted at the card's callback. A sample that the callback returns as frame *i* of
+the playback comes back, through a wire from output to input, as frame *i + R* of the capture: *R*
+is the card's round trip, input and output together, as `jamlab.measure.sound_card.loopback`
+measures it. For a virtual card with blocks of *B* it is ``periods · B`` by construction
+(`jamlab.audio.card`): one block captured, the others played.
 
-The mesh's one-way figure begins at a virtual card's microphone and ends at a virtual card's
-loudspeaker, so it has a virtual card's input and a virtual card's output in it, together
-``periods · B``. With real cards in their place::
+The mesh's one-way latency begins at a virtual card's microphone and ends at a virtual card's
+loudspeaker, so it includes a virtual card's input and output, together ``periods · B``. With real
+cards in their place::
 
     mouth to ear = mesh - periods·B + R + slack·B
 
-where the last is what `jamlab.audio.device` adds for the way between the card's thread and the
-event loop. A way goes through one player's input and another's output. With one card measured, both
-players are taken to have cards like it.
+where the last term is what `jamlab.audio.device` adds for the way between the card's thread and the
+event loop. A path goes through one participant's input and another's output. With one card
+measured, both participants are assumed to have that card.
 
-*R* hangs on the block size, so only a loopback at the run's own is combined with it. There is no
-figure for a card that was not measured, zero least of all.
+*R* depends on the block size, so only a loopback measured at the run's own block size is added. A
+card that was not measured has no figure, and is not counted as 0.
 """
 
 from dataclasses import dataclass
@@ -42,41 +42,41 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True, slots=True)
 class CardPart:
-    """What real cards add to a mesh's figure at one block size, in milliseconds."""
+    """The terms that real cards add to a mesh's latency at one block size, in milliseconds."""
 
     round_trip: Estimate
     """The card's loopback."""
     counted_twice: float
-    """Blocks that are in the loopback and in the mesh's figure."""
+    """Blocks that are both in the loopback and in the mesh's latency."""
     relay: float
-    """From the card's thread to the event loop and back."""
+    """The way from the card's thread to the event loop and back."""
 
     @property
     def added(self) -> Estimate:
-        """What the mesh's figure grows by; below 0 for a card quicker than a virtual one."""
+        """The sum to add to the mesh's latency; below 0 for a card faster than a virtual one."""
         return _shifted(self.round_trip, self.relay - self.counted_twice)
 
 
 def check_block(card: CardRecord, block_frames: int) -> None:
-    """Check that a card was measured at a run's block size; raises `RecordError` with advice."""
+    """Check that a card was measured at a run's block size; raise `RecordError` if it was not."""
     part = card_part(card, block_frames)
     if isinstance(part, str):
         raise RecordError(
             f"the card {card.name} was {part}: measure it with jamlab latency --device "
-            f"--block-frames {block_frames}, verify with --block-frames as measured, or leave "
-            "--card out"
+            f"--block-frames {block_frames}, verify with the --block-frames it was measured at, or "
+            "leave --card out"
         )
 
 
 def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
-    """Return what cards add, or in words why that is not known.
+    """Return the cards' terms, or in words why they are not known.
 
     Parameters
     ----------
     card : CardRecord or None
-        The card both players are taken to have; None when none was measured.
+        The card both participants are assumed to have; None when none was measured.
     block_frames : int
-        Block size of the run it is to be added to.
+        Block size of the run.
     """
     if card is None:
         return NOT_MEASURED
@@ -89,15 +89,15 @@ def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
 
 
 def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.DataFrame:
-    """Return the sum, a row per term, for the path with the highest median.
+    """Return the sum from mouth to ear, a row per term, for the path with the highest median.
 
     Returns
     -------
     DataFrame
         ``part`` (``mesh``, ``card``, ``counted twice``, ``relay``, ``mouth to ear``), ``ms``,
-        ``low`` and ``high`` of its 95 % interval, and ``reason``: in words, why a part is not
-        known; its figures are missing then, and so are those of the sum. Intervals are added end
-        to end, which covers more than 95 %.
+        ``low`` and ``high`` of its 95 % interval, and ``reason``: in words, why a term is not
+        known; its figures and those of the sum are then missing. Intervals are added end to end,
+        which covers more than 95 %.
     """
     mesh = _slowest(record)
     part = card_part(card, record.provenance["parameters"]["block_frames"])
@@ -116,7 +116,7 @@ def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.Dat
 
 
 def mouth_to_ear_ms(record: LatencyRecord, card: CardRecord | None) -> Estimate | None:
-    """Return the sum alone, in milliseconds; None where it is not known."""
+    """Return the latency from mouth to ear, in milliseconds; None where it is not known."""
     part = card_part(card, record.provenance["parameters"]["block_frames"])
     if isinstance(part, str):
         return None

@@ -1,4 +1,4 @@
-"""Acceptance tests run in virtual time, where nothing but the fault that is put in can go wrong."""
+"""Acceptance tests in virtual time, in which only the injected fault can go wrong."""
 
 from jamlab.measure.acceptance.findings import LOOP_LAG, Finding
 from jamlab.measure.acceptance.record import AcceptanceRecord

@@ -1,4 +1,4 @@
-"""The test of a blocked connection: passed as the product is, failed where something goes wrong."""
+"""The test of a blocked connection: it passes for the product and fails for injected faults."""
 
 import asyncio
 import logging

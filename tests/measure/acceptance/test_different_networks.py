@@ -1,4 +1,4 @@
-"""The test of different networks: its cases as they are, and cases nothing connects."""
+"""The test of different networks: its own cases, and cases that cannot connect."""
 
 from dataclasses import replace
 

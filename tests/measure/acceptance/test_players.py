@@ -1,4 +1,4 @@
-"""Players: what is recorded of them, on the simulated network and on real sockets."""
+"""Recordings of acceptance tests' participants, on the simulated network and on real sockets."""
 
 import asyncio
 

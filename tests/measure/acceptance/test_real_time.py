@@ -1,4 +1,4 @@
-"""The worker of acceptance tests: one that fails keeps no other from running."""
+"""The worker of acceptance tests: the others run when one fails."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Acceptance tests are put together of what runs here, in a pool and in a worker."""
+"""The run of acceptance tests, from its parts here, in a pool and in a worker."""
 
 from concurrent.futures import Executor, Future
 from dataclasses import replace

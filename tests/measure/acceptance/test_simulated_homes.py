@@ -1,4 +1,4 @@
-"""Homes on the simulated internet: who is behind what, and what the relay passes on."""
+"""Places on the simulated internet: their boxes, and the relay's packet counts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Acceptance tests of sound: as they are on a perfect network, and with a fault each put in."""
+"""Acceptance tests of sound: on a perfect network, and with one injected fault each."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Verdicts of acceptance tests on made-up findings: each bound, from both of its sides."""
+"""Verdicts of acceptance tests on made-up findings: each bound, from both sides."""
 
 import math
 

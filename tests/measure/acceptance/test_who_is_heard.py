@@ -1,4 +1,4 @@
-"""Who is heard, in mixes that were made of known tones."""
+"""Detection of tones in mixes of known tones."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Records of runs on the kernel's network that never were: latencies and routes are chosen."""
+"""Made-up records of the kernel's network, with chosen latencies and routes."""
 
 from jamlab.measure.across_networks.kernel_record import KernelRecord
 from jamlab.measure.latency.plan import LatencyPlan

@@ -1,4 +1,4 @@
-"""What carrying adds: against delays that are set, on this machine's kernel."""
+"""The delay that carrying adds, compared with delays set on this machine's kernel."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Latency between namespaces: what is built, and short runs on this machine's kernel."""
+"""Latency between namespaces: topologies, and short runs on this machine's kernel."""
 
 import asyncio
 import itertools

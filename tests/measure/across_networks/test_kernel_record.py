@@ -1,4 +1,4 @@
-"""Latencies of players who share a clock, against those that were chosen."""
+"""Latencies of participants that share a clock, compared with chosen ones."""
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,9 @@ class TestVerdict:
         record = kernel_record(lambda a, b: latency_ms if a < b else 20.0)
         verdict, concealed = across_verdicts({record.name: record})
         assert verdict.verdict is outcome
-        assert verdict.reason.endswith("It was one session, and the interval covers no other.")
+        assert verdict.reason.endswith(
+            "There was one session, and the interval holds for that session alone."
+        )
         assert concealed.value == pytest.approx(1.0)
         assert concealed.verdict is Outcome.INCONCLUSIVE  # 1 %, as much as the cards were late
         assert verdict.target == "< 100"
@@ -74,7 +76,7 @@ class TestVerdict:
         record = kernel_record(route=RELAYED)
         verdict, _ = across_verdicts({record.name: record})
         assert verdict.verdict is Outcome.INCONCLUSIVE
-        assert "went direct, which were to go relayed" in verdict.reason
+        assert "were direct instead of relayed" in verdict.reason
 
     def test_of_those_that_went_as_asked_counts(self):
         record = kernel_record(route=RELAYED, went="relay")

@@ -1,4 +1,4 @@
-"""Latency over the simulated internet against the delay that was asked for."""
+"""Latency over the simulated internet, compared with the configured delay."""
 
 import subprocess
 import sys

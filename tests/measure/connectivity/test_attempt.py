@@ -1,4 +1,4 @@
-"""Attempts: both levels against each other, against real sockets, and every stage of failure."""
+"""Attempts: both levels compared, with real sockets, and every stage of failure."""
 
 import asyncio
 import json

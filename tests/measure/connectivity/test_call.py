@@ -1,4 +1,4 @@
-"""Calls on the simulated internet against the rule of who can reach whom, on both clocks."""
+"""Calls on the simulated internet, compared with the connectivity rule, on both clocks."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Campaigns: the same table from every executor, taken up again, and told in a sentence."""
+"""Campaigns: the same table from every executor, continuation, and one-sentence errors."""
 
 import json
 import os
@@ -264,7 +264,7 @@ class TestTakenUpAgain:
     def test_a_campaign_that_cannot_be_read_is_not_mixed_in(self, tmp_path, kept):
         (tmp_path / "parts").mkdir()
         (tmp_path / "parts" / "campaign.json").write_text(kept)
-        with pytest.raises(CampaignError, match=r"campaign.json there cannot be read\): finish"):
+        with pytest.raises(CampaignError, match=r"its campaign.json cannot be read\): finish"):
             run(Serial(), folder=tmp_path)
 
     def test_no_credential_is_written(self, tmp_path):
@@ -318,7 +318,7 @@ class TestMistakes:
 
     @pytest.mark.parametrize("configurations", [[], CONFIGURATIONS[:1] * 2])
     def test_configurations_without_names_of_their_own(self, configurations):
-        with pytest.raises(CampaignError, match="each its own name"):
+        with pytest.raises(CampaignError, match="each with its own name"):
             campaign(POPULATION, configurations, 3, 1, Serial())
 
 

@@ -1,4 +1,4 @@
-"""The plan of a campaign, and the record it leaves."""
+"""The plan of a campaign, and its record."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Populations against their studies, the rule of who reaches whom, and Dirichlet's moments."""
+"""Populations compared with their studies, the connectivity rule and Dirichlet's moments."""
 
 import csv
 import math
@@ -293,7 +293,7 @@ class TestFile:
             (",40,", ",41,", "mine sums to 101 %: make the shares add up to 100 %"),
             (BLOCKED, "open", "mine has a place twice: add the shares up"),
             ("percent", "share", "mine, row 2: percent is None"),
-            ('"Somebody, 2020"', '"Somebody, 2020', "mine is no CSV: "),
+            ('"Somebody, 2020"', '"Somebody, 2020', "mine is not a CSV file: "),
         ],
     )
     def test_faults_name_their_row_and_say_what_to_do(self, right, wrong, message):
@@ -340,5 +340,5 @@ def test_without_a_number_of_endpoints_there_is_no_population(monkeypatch, writt
     """Its shares would be taken for certain, and its verdicts be surer than its figures."""
     about = {"home": {"endpoints": written, "derivation": "made up"}}
     monkeypatch.setattr(population_module, "_about", lambda: about)
-    with pytest.raises(PopulationError, match=r"give (how many|1 or more)"):
+    with pytest.raises(PopulationError, match=r"give (the number|1 or more)"):
         load_population("home")

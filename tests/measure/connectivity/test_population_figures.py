@@ -1,4 +1,4 @@
-"""What is judged of a population, against the rule of who reaches whom and Dirichlet's shares."""
+"""Judged figures of a population, compared with the connectivity rule and Dirichlet's shares."""
 
 import math
 import re
@@ -139,17 +139,14 @@ class TestReasons:
     ):
         few, many = map(self.reason, campaigns["mixed"])
         for reason, calls in ((few, 2000), (many, 50000)):
-            assert "How common each NAT is in the population mixed" in reason
-            assert (
-                "assumed or known from few endpoints, and that decides; more calls do not help"
-                in reason
-            )
+            assert "The cause is the shares of NATs in the population mixed, which are" in reason
+            assert "are assumed or known from few endpoints; more calls do not help" in reason
             assert re.search(rf"simulation error of {calls} calls, 8\d\.\d to 8\d\.\d%", reason)
-            assert "NATs counted among the people who are to play would help." in reason
+            assert "Counting the NATs of the intended participants would help." in reason
 
     def test_what_is_settled_has_the_simulation_s_error_beside_it(self, campaigns):
         reason = self.reason(campaigns["home"][0])
-        assert "how well the population is known; apart from it, the simulation error" in reason
+        assert "error of the population's shares; beside it, the simulation error" in reason
 
     def test_too_few_calls_are_said_to_be_too_few(self):
         rate = PopulationRate(
@@ -160,22 +157,22 @@ class TestReasons:
         figure = next(population_figures(campaign(calls=30), HOME, 0.8))
         told = doubt(type(figure)("direct", "STUN", 30, rate, figure.borne), "home", 0.8)
         assert told == (
-            "The simulation error of 30 calls, 79.4 to 88.0%, leaves it open: make more calls."
+            "The cause is the simulation error of 30 calls, 79.4 to 88.0%: make more calls."
         )
 
     def test_the_tolerated_share_and_the_population_s_own_have_intervals(self, campaigns):
         told = self.reason(campaigns["nat_population"][0])
-        assert re.search(r"up to 1\d\.\d% \(1\d\.\d to 1\d\.\d%\) of symmetric NATs", told)
+        assert re.search(r"up to 1\d\.\d% \(1\d\.\d to 1\d\.\d%\) symmetric NATs", told)
         assert re.search(r"nat_population has 16\.5% \(\d+\.\d to \d+\.\d%\) of them\.$", told)
 
     @pytest.mark.parametrize(
         ("tolerated", "known", "words"),
         [
-            ((0.1, 0.05, 0.2), True, "It is reached with up to 10.0% (5.0 to 20.0%) of"),
+            ((0.1, 0.05, 0.2), True, "It is reached with up to 10.0% (5.0 to 20.0%) symmetric"),
             ((1.0, 1.0, 1.0), True, "It would be reached with any share of symmetric NATs;"),
-            ((1.0, 0.5, 1.0), True, "It is reached with up to 100.0% (50.0 to 100.0%) of"),
+            ((1.0, 0.5, 1.0), True, "It is reached with up to 100.0% (50.0 to 100.0%) symmetric"),
             ((math.nan, 0.0, 0.0), True, "Without any symmetric NAT it would be 70 % (65–75)"),
-            ((math.nan, 0.0, 1.0), False, "Too few pairs were tried to say how many"),
+            ((math.nan, 0.0, 1.0), False, "Too few pairs were tried for the share"),
         ],
     )
     def test_each_case_has_its_words(self, tolerated, known, words):

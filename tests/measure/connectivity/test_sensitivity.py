@@ -1,4 +1,4 @@
-"""Population rates against sums by hand, exact limits, and the square of one share."""
+"""Population rates compared with sums by hand, exact limits, and the square of one share."""
 
 import math
 

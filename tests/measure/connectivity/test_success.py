@@ -1,4 +1,4 @@
-"""Shares against published intervals and counts made by hand."""
+"""Shares compared with published intervals and counts by hand."""
 
 import math
 

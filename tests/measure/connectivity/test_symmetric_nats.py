@@ -1,4 +1,4 @@
-"""How many symmetric NATs a target bears: the square of one share, roots, and simulated studies."""
+"""Tolerated shares of symmetric NATs: the square of one share, roots, and simulated studies."""
 
 import math
 

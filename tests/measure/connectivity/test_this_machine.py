@@ -1,4 +1,4 @@
-"""Attempts on real sockets of this machine, against servers that are there and that are not."""
+"""Attempts on this machine's real sockets, with servers that run and servers that do not."""
 
 import asyncio
 import random
@@ -63,10 +63,10 @@ def test_parameters_out_of_range(parameters, words):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        ([], "name your file of configurations"),
-        (["a", "a"], "each its own name"),
-        (["a", "a, relayed"], "'a, relayed' is also what 'a' is called"),
-        (["a, relayed", "a"], "'a, relayed' is also what 'a' is called"),
+        ([], "give your file of ICE configurations"),
+        (["a", "a"], "each with its own name"),
+        (["a", "a, relayed"], "'a, relayed' is also the name under which 'a' is tried"),
+        (["a, relayed", "a"], "'a, relayed' is also the name under which 'a' is tried"),
     ],
 )
 async def test_configurations_that_cannot_be_told_apart(names, words, tmp_path):

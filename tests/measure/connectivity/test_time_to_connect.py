@@ -1,4 +1,4 @@
-"""Aalen and Johansen step by step, the plain share where it must be, and states by hand."""
+"""Cumulative incidence: Aalen and Johansen step by step, the plain share, states by hand."""
 
 import json
 import math

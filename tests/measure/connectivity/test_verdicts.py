@@ -94,12 +94,12 @@ class TestConnectivityVerdicts:
         assert f"up to {curve.tolerated(0.8):.1%} (" in capable
         own = r"the population home has 10\.0% \([78]\.\d to 1[23]\.\d%\) of them\."
         assert re.search(own, capable)
-        beside = "how well the population is known; apart from it, the simulation error"
+        beside = "error of the population's shares; beside it, the simulation error"
         assert beside in connected
 
     def test_where_the_calls_leave_it_open_the_reason_asks_for_more(self):
         (result,) = connectivity_verdicts(calls_of(87, 100))
-        assert "The simulation error of 100 calls, 78.8 to 92.9%, leaves it open" in result.reason
+        assert "The cause is the simulation error of 100 calls, 78.8 to 92.9%" in result.reason
         assert "make more calls" in result.reason
 
     def test_a_target_missed_without_symmetric_nats_says_so(self):
@@ -116,9 +116,7 @@ class TestConnectivityVerdicts:
         record.provenance["calls"] = 60
         (result,) = connectivity_verdicts(record)
         assert result.verdict is INCONCLUSIVE
-        assert result.reason == (
-            "The run does not count, because only 50 of its 60 calls were tried."
-        )
+        assert result.reason == ("The run does not count, because only 50 of 60 calls were tried.")
 
     def test_calls_that_were_not_drawn_from_the_population_do_not_count(self):
         record = campaign(attempts.MOBILE, configurations=(STUN_ONLY,))

@@ -1,4 +1,4 @@
-"""Agreement records without a kernel: what would have been tried on it is simulated."""
+"""Agreement records without a kernel: its attempts are simulated."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The table of three: its rule against a table of our own, its luck, and what it says of faults."""
+"""The agreement table: its rule compared with a table of our own, luck, and disagreements."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Calls on this machine's kernel with coturn; what needs neither is at the end."""
+"""Calls on this machine's kernel with coturn; tests that need neither are at the end."""
 
 import asyncio
 import json
@@ -306,5 +306,5 @@ class TestLog:
 
 def test_more_ends_than_a_machine_has_ports_for_are_refused_before_anything_is_built():
     calls = [task(RESTRICTED, SYMMETRIC, "STUN")] * 3969
-    with pytest.raises(CampaignError, match=r"3969 attempts have an end at .*only 3968 .*fewer"):
+    with pytest.raises(CampaignError, match=r"3969 attempts have an end at .*only 3968: .*fewer"):
         try_on_kernel(calls)

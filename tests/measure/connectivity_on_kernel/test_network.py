@@ -1,4 +1,4 @@
-"""What needs neither a kernel nor coturn of a network on them: who stands in for whose servers."""
+"""The kernel network's parts that need neither kernel nor coturn: servers that stand in."""
 
 import pickle
 from types import SimpleNamespace
@@ -80,7 +80,9 @@ class TestPorts:
         for _ in range(MOST_ENDS):
             await network._open("caller", place, None, "ice", Log())
         assert len(given) == len(set(given)) == 8 * MOST_ENDS
-        with pytest.raises(ChildError, match=r"caller-0 has had 3968 ends: no ports are left"):
+        with pytest.raises(
+            ChildError, match=r"caller-0 has had 3968 ends: no unused ports are left"
+        ):
             await network._open("caller", place, None, "ice", Log())
         await network._open("callee", place, None, "ice", Log())  # that is another machine
 

@@ -1,4 +1,4 @@
-"""Readings of a path whose recording is made by hand."""
+"""Click readings of a path with a recording made by hand."""
 
 from dataclasses import replace
 

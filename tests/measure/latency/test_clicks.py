@@ -1,4 +1,4 @@
-"""Click readings against delays made in other ways: phase ramps, stretched time, libopus itself."""
+"""Click readings compared with delays made by phase ramps, time stretching and libopus."""
 
 import math
 from fractions import Fraction
@@ -462,7 +462,7 @@ class TestBadInput:
             (0.5, 0.5, "search window is 0.5 to 0.5 s"),
             (0.0, math.inf, "max_delay_s must be finite"),
             (math.nan, 1.0, "search window is nan to 1.0 s"),
-            (0.0, 57.25, "an identity returns after 57.25 s at 240 bpm"),
+            (0.0, 57.25, "the click code repeats after 57.25 s at 240 bpm"),
         ],
     )
     def test_windows(self, low_s, high_s, sentence):

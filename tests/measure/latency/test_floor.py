@@ -1,4 +1,4 @@
-"""The physical floor against runs in virtual time, where a computer and a network take no time."""
+"""The physical floor, compared with runs in virtual time, free of computing and network time."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Which way packets went, from what both ends say."""
+"""The route of packets, from the reports of both ends."""
 
 import itertools
 
@@ -36,8 +36,8 @@ def test_what_is_wrong_is_said_of_each_pair_once():
         "cleo": {"ada": "relay"},
     }
     assert list(wrong_routes({"route": DIRECT, "routes": routes})) == [
-        "packets of ada and cleo went relayed, which were to go direct",
-        "packets of ben and cleo told nothing of their way, which were to go direct",
+        "packets between ada and cleo were relayed instead of direct",
+        "packets between ben and cleo had no known route instead of direct",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a real run must say whatever the machine: no figure here depends on how fast it is."""
+"""Properties of a real run on any machine: no figure here depends on its speed."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The stages of a packet against a drawing of its journey."""
+"""The stages of a packet, compared with a drawing of its journey."""
 
 import pytest
 from hypothesis import given

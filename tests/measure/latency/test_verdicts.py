@@ -1,4 +1,4 @@
-"""Tables and verdicts from records whose answer is known."""
+"""Tables and verdicts of records with known results."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def test_what_was_not_measured_is_not_run_and_the_rest_is_judged(measured, expec
     for verdict in judged:
         kind = verdict.name.split()[0]
         lacking = verdict.verdict is Outcome.NOT_RUN
-        assert (verdict.reason == f"This record has no {kind} measurement.") == lacking
+        assert (verdict.reason == f"The record has no {kind} measurement.") == lacking
 
 
 def test_too_slow_fails():
@@ -139,7 +139,9 @@ class TestSessions:
     def test_one_session_says_that_it_was_one(self):
         for judged in verdicts(record_of(around(11), around(24), sessions=1)):
             assert judged.verdict is Outcome.PASS
-            assert judged.reason.endswith("It was one session, and the interval covers no other.")
+            assert judged.reason.endswith(
+                "There was one session, and the interval holds for that session alone."
+            )
 
     def test_each_has_a_row_of_its_own(self):
         table = sessions_table(self.levels(40, 42, 43, 45, 46)).query("measurement == @ONE_WAY")
@@ -214,7 +216,7 @@ class TestNeverHeard:
         judged = verdicts(record_of(self.missing(34, 100), around(24)))[0]
         assert judged.verdict is Outcome.INCONCLUSIVE
         assert np.isfinite(judged.value)
-        assert judged.reason.endswith("were never heard, and more may be among others.")
+        assert judged.reason.endswith("were never heard, and among other clicks it may be more.")
 
 
 class TestMachine:

@@ -1,4 +1,4 @@
-"""Reports of a mesh that never was: everybody's clock, latency and delay are chosen."""
+"""Made-up reports of a mesh, with chosen clocks, latencies and delays."""
 
 import numpy as np
 

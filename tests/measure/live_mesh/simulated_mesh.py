@@ -1,4 +1,4 @@
-"""A mesh on the simulated internet whose clocks and delays are known exactly."""
+"""A mesh on the simulated internet with exactly known clocks and delays."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Who answers whom, and what is done about requests that cannot be followed."""
+"""Answers to requests, and requests that are not followed."""
 
 import asyncio
 import logging
@@ -57,7 +57,7 @@ async def test_a_request_is_followed_and_answered():
     assert len(report.hearings["ada"].arrivals) >= 1  # silence travels as packets, too
     assert room.lines == [
         "ada measures the mesh: ben clicks for 1 s",
-        "ben has told ada what it heard",
+        "ben has sent ada its report",
     ]
 
 
@@ -74,8 +74,8 @@ async def test_who_measures_is_busy_for_others():
     ("change", "complaint"),
     [
         ({"clicks": 10_000}, "the number of clicks is 10000: choose 3 to 200"),
-        ({"voices": {"ada": 0, "cleo": 1}}, "it has no voice for both of us"),
-        ({"voices": {"cleo": 0, "ben": 1}}, "it has no voice for both of us"),
+        ({"voices": {"ada": 0, "cleo": 1}}, "it does not name a voice for us and for its sender"),
+        ({"voices": {"cleo": 0, "ben": 1}}, "it does not name a voice for us and for its sender"),
         ({"bpm": None}, "field 'bpm': expected `float`, got `null`"),
         ({"token": None}, "field 'token': expected `str`, got `null`"),
     ],

@@ -1,4 +1,4 @@
-"""A whole mesh, measured on virtual time: everybody's clock and every delay are known."""
+"""A whole mesh measured in virtual time, with known clocks and delays."""
 
 import logging
 from dataclasses import replace
@@ -149,7 +149,7 @@ class TestRefusals:
     async def test_an_empty_room(self):
         ada = measuring_participant("room", "ada", lambda _: MemoryChannel())
         async with ada.session:
-            with pytest.raises(PlanError, match="nobody is in the room but 'ada'"):
+            with pytest.raises(PlanError, match="'ada' is alone in the room"):
                 await measure_mesh(ada)
 
     @pytest.mark.parametrize(

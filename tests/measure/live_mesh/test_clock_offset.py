@@ -1,4 +1,4 @@
-"""Bounds of clocks against clocks whose truth is known, and against SciPy's linear programmes."""
+"""Bounds of clock offsets, compared with known clocks and with SciPy's linear programmes."""
 
 import hypothesis.strategies as st
 import numpy as np

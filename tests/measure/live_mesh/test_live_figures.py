@@ -1,4 +1,4 @@
-"""Live figures against clicks: the estimate of a call beside what the same call measures."""
+"""Live figures compared with clicks, in the same call."""
 
 import asyncio
 from dataclasses import astuple

@@ -1,4 +1,4 @@
-"""What is said of pairs, against clocks, latencies and delays that are known."""
+"""The table of pairs, compared with known clocks, latencies and delays."""
 
 import math
 
@@ -124,7 +124,7 @@ def test_a_pair_of_which_only_one_knows():
     del reports["ada"].hearings["ben"]
     (row,) = pairs_table(record_of(mesh.request, reports)).to_dict("records")
     assert (row["sender"], row["receiver"]) == TWO
-    assert row["why"] == "nothing is known of the way back"
+    assert row["why"] == "the way back is unknown"
     assert row["heard_share"] == 1
     assert math.isnan(row["one_way_min_ms"])
 

@@ -1,4 +1,4 @@
-"""Round trips to a participant that echoes, against the delay of a simulated network."""
+"""Round trips to an echoing participant, compared with the delay of a simulated network."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What one participant finds, against recordings and packets that are made by hand."""
+"""One participant's readings, compared with recordings and packets made by hand."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""Probes of real coturns, of servers that are none, and from behind simulated NATs."""
+"""Probes of real coturns, of other programs, and from behind simulated NATs."""
 
 import math
 import random

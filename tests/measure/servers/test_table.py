@@ -1,4 +1,4 @@
-"""The table of servers: what is asked, how often, and what a damaged table is told by."""
+"""The table of servers: its probes and their number, and errors for damaged tables."""
 
 import asyncio
 import random

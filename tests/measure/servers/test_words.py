@@ -1,4 +1,4 @@
-"""Every outcome has a sentence that says what to do, and none says what is secret."""
+"""Every outcome has a sentence with a remedy, and none shows a secret."""
 
 import pytest
 from hypothesis import given
@@ -28,15 +28,15 @@ def test_every_fault_has_a_sentence(kind, transport, fault, step, detail):
         (Fault.WRONG_CREDENTIALS, "authenticates", "reachable, but refuses user name and password"),
         (Fault.SILENT, "reachable", "unreachable: nothing came back over UDP"),
         (Fault.REFUSED, "reachable", "nothing listens at this UDP port"),
-        (Fault.NO_NAME, "reachable", "resolves to no IPv4 address"),
+        (Fault.NO_NAME, "reachable", "has no IPv4 address"),
         (Fault.UNTRUSTED, "reachable", "SSL_CERT_FILE"),
-        (Fault.NOT_STUN, "reachable", "is no TURN server"),
+        (Fault.NOT_STUN, "reachable", "does not answer as a TURN server"),
         (Fault.QUOTA, "allocates", "quota"),
         (Fault.EXPIRED_CREDENTIALS, "authenticates", "secret_env"),
-        (Fault.FORBIDDEN, "allocates", "gives no relay"),
+        (Fault.FORBIDDEN, "allocates", "grants no allocation"),
         (Fault.FORBIDDEN, RELAYS, "allow-loopback-peers"),
         (Fault.NOT_RELAYED, RELAYS, "external-ip"),
-        (Fault.CLOSED, RELAYS, "fell silent"),
+        (Fault.CLOSED, RELAYS, "stopped answering"),
     ],
 )
 def test_what_an_engineer_has_to_tell_apart(fault, step, words):

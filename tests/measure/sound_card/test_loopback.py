@@ -1,4 +1,4 @@
-"""A card's loopback: recordings of known delay, and JACK's own reading of the same loop."""
+"""A card's loopback, compared with recordings of known delay and JACK's own reading."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Mouth to ear against runs in which the cards are as slow as the sum says, and against JACK."""
+"""Mouth to ear, compared with runs with cards that slow, and with JACK."""
 
 from functools import partial
 

@@ -272,7 +272,7 @@ def test_a_record_of_round_trips_alone_gives_a_page(tmp_path, capfd):
     made = verification_report(tmp_path / "record", tmp_path / "page.html")
     text = Page(made.read_text(encoding="utf-8")).text
     assert "NOT RUN" in text
-    assert "This record has no one-way measurement." in text
+    assert "The record has no one-way measurement." in text
     assert "PASS Round-trip latency" in " ".join(text.split())
     assert capfd.readouterr() == ("", "")
 
