@@ -6,7 +6,7 @@ import nbformat
 
 SMALL: dict[str, dict[str, Any]] = {
     "First look at a run": {},
-    "Latency between players": {"record": "../data/example"},
+    "Latency between participants": {"record": "../data/example"},
     "Connections over the internet": {
         "out": "../reports/site/connectivity",
         "calls": 100,

@@ -1,14 +1,14 @@
-"""The ``jamlab`` command: the notebooks' jobs from a terminal or from CI.
+"""The ``jamlab`` command: the notebooks' measurements from a terminal or CI.
 
-What a command needs is imported when the command runs: a process that imports a module of this
-folder does not wait for all others.
+Imports are deferred until a command runs, so that a process that imports one module of this folder
+does not wait for the others.
 """
 
 from collections.abc import Sequence
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit status."""
     from jamlab.cli.commands import main as run
 
     return run(given)

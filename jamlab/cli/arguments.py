@@ -1,4 +1,4 @@
-"""What a command is to write, as its arguments: refused before anything is measured for it."""
+"""Argument types for output paths, checked before anything is measured."""
 
 import os
 from argparse import ArgumentTypeError
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def folder(text: str) -> Path:
-    """Return a folder that is there or can be made.
+    """Return the path of a folder that exists or can be made.
 
     Raises
     ------
@@ -16,12 +16,12 @@ def folder(text: str) -> Path:
     path = Path(text)
     there = next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        raise ArgumentTypeError(f"{there} is no folder that you may write to")
+        raise ArgumentTypeError(f"you cannot write to {there}: choose another folder")
     return path
 
 
 def page(text: str) -> Path:
-    """Return a file that is there and may be written, or can be made.
+    """Return the path of a file that can be written.
 
     Raises
     ------
@@ -30,5 +30,5 @@ def page(text: str) -> Path:
     """
     path = Path(text)
     if os.access(path, os.F_OK) and (path.is_dir() or not os.access(path, os.W_OK)):
-        raise ArgumentTypeError(f"{path} is no file that you may write to")
+        raise ArgumentTypeError(f"you cannot write to {path}: choose another file")
     return folder(str(path.parent)) / path.name

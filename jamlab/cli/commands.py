@@ -1,6 +1,6 @@
-"""The ``jamlab`` command: the notebooks' jobs from a terminal or from CI.
+"""The command line parser of ``jamlab``, and the run of a command.
 
-What a program may want to read goes to standard output; progress and complaints to standard error.
+Results go to standard output, progress and errors to standard error.
 """
 
 import argparse
@@ -51,7 +51,7 @@ _COMPLAINTS = (
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit status."""
     options = command_parser().parse_args(given)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -66,7 +66,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def _what_is_left(options: argparse.Namespace) -> str:
     if options.run is run_connectivity and (options.out / CONNECTIVITY_FOLDER / "parts").is_dir():
-        return "before the report was written: the calls made are kept, the same command goes on"
+        return "before the report was written: finished calls are kept; run it again to continue"
     return "before the report was written" if "out" in options else "before it was done"
 
 
@@ -80,28 +80,28 @@ def command_parser() -> argparse.ArgumentParser:
     add_verify(commands.add_parser("verify", help="measure a mesh, judge it, write the report"))
     connectivity_ = commands.add_parser(
         "connectivity",
-        help="count who connects, over a simulated internet or with your own servers",
+        help="measure how many calls connect, on a simulated internet or with your own servers",
     )
     connectivity.add_arguments(connectivity_)
     add_output(connectivity_)
     connectivity_.set_defaults(run=run_connectivity)
-    report = commands.add_parser("report", help="write the report of an earlier run again")
+    report = commands.add_parser("report", help="write the report of an earlier run anew")
     report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
-    report.add_argument("--out", type=arguments.page, help="the page (default: beside the record)")
+    report.add_argument("--out", type=arguments.page, help="the page (default: next to the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     add_card(report)
     report.set_defaults(run=report_again)
     card_latency.add_arguments(
-        commands.add_parser("latency", help="measure a sound card's own round trip")
+        commands.add_parser("latency", help="measure the round-trip latency of a sound card")
     )
     join.add_arguments(commands.add_parser("join", help="take part in a session on this machine"))
     serve.add_arguments(
-        commands.add_parser("serve", help="run a signalling hub, for others to meet at")
+        commands.add_parser("serve", help="run a hub, the signalling server of sessions")
     )
     natprobe.add_arguments(
-        commands.add_parser("natprobe", help="ask a STUN server how the NATs before it behave")
+        commands.add_parser("natprobe", help="find out with a STUN server how NATs behave here")
     )
-    doctor_ = commands.add_parser("doctor", help="say what this machine has and lacks")
+    doctor_ = commands.add_parser("doctor", help="check what this machine has and lacks")
     doctor_.set_defaults(run=_doctor)
     return parser
 

@@ -1,4 +1,4 @@
-"""``jamlab connectivity``: who connects to whom, and how, under each ICE configuration."""
+"""``jamlab connectivity``: the share of calls that connect under each ICE configuration."""
 
 import argparse
 import asyncio
@@ -28,48 +28,48 @@ _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``jamlab connectivity`` takes."""
+    """Add the arguments of ``jamlab connectivity``."""
     default = ConnectivityPlan()
     names = ", ".join(population_names())
     parser.add_argument(
         "--network",
         choices=list(_NETWORKS),
         default=SIMULATED,
-        help="a simulated internet (default); this machine's own, with the servers of --ice; or "
-        "one of its kernel's namespaces, set beside the simulated",
+        help="the simulated internet (default); this machine's network, with the servers of --ice; "
+        "or namespaces of this machine's kernel, compared with the simulation",
     )
     parser.add_argument("--population", help=f"who calls: {names} (default: {default.population})")
     parser.add_argument(
         "--calls",
         type=int,
-        help=f"how many calls (default: {default.calls}; {ThisMachinePlan.calls} on this machine, "
+        help=f"number of calls (default: {default.calls}; {ThisMachinePlan.calls} on this machine, "
         f"{DEFAULT_CALLS} on its kernel's namespaces)",
     )
     parser.add_argument(
-        "--seed", type=int, help=f"the same seed, the same calls (default: {default.seed})"
+        "--seed", type=int, help=f"seed of the random draws (default: {default.seed})"
     )
     parser.add_argument(
         "--level",
         default=default.level,
-        help="ice alone, or dtls for whole connections (default: %(default)s)",
+        help="ice for ICE alone, dtls for whole connections (default: %(default)s)",
     )
     parser.add_argument(
         "--deadline",
         type=float,
         default=default.deadline_s,
-        help="seconds an attempt has (default: %(default)s)",
+        help="seconds after which an attempt has failed (default: %(default)s)",
     )
     parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: embedded)")
     parser.add_argument("--scheduler", help="a Dask scheduler, e.g. tcp://host:8786")
 
 
 def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
-    """Do what the options say, and leave the record in a folder.
+    """Run the measurement of the options, and write the record to a folder.
 
     Raises
     ------
     jamlab.measure.connectivity.campaign.CampaignError
-        When a parameter is out of range or has no meaning there, or there is no such scheduler.
+        When an option is out of range or does not fit the network, or there is no scheduler.
     jamlab.measure.connectivity.population.PopulationError
         When there is no such population.
     jamlab.ice.configuration.IceConfigurationError
@@ -99,13 +99,13 @@ def _this_machine(
     for name in ("population", "seed", "scheduler"):
         if getattr(options, name) is not None:
             raise CampaignError(
-                f"--{name} is of the simulated internet: leave it out with --network {THIS_MACHINE}"
+                f"--{name} is for the simulated internet, not for {THIS_MACHINE}: leave it out"
             )
     configurations = _configurations(options.ice)
     if configurations is None:
         raise CampaignError(
-            f"--network {THIS_MACHINE} asks your own servers: name them with --ice FILE "
-            "(data/ice_servers.example.toml is one to copy)"
+            f"--network {THIS_MACHINE} needs your own servers: give them with --ice FILE "
+            "(copy data/ice_servers.example.toml to begin with)"
         )
     calls = ThisMachinePlan.calls if options.calls is None else options.calls
     plan = ThisMachinePlan(calls, options.level, options.deadline)
@@ -114,9 +114,7 @@ def _this_machine(
 
 def _kernel(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
     if options.scheduler is not None:
-        raise CampaignError(
-            f"--scheduler shares no namespaces: leave it out with --network {KERNEL}"
-        )
+        raise CampaignError(f"--network {KERNEL} runs on this machine alone: leave out --scheduler")
     plan = _plan(options, calls=DEFAULT_CALLS)
     record = measure_on_kernel(plan, folder, _configurations(options.ice), progress=progress)
     if left_out := record.provenance["left_out"]:
@@ -160,7 +158,7 @@ def _executor(scheduler: str | None) -> Iterator[Executor | None]:
 
 
 def run_connectivity(options: argparse.Namespace) -> int:
-    """Count who connects, and write the page; returns the exit status."""
+    """Run ``jamlab connectivity``: measure, write the page, and return the exit status."""
     folder, page = options.out / CONNECTIVITY_FOLDER, options.out / f"{CONNECTIVITY_FOLDER}.html"
     with screen.progress_bar(err) as progress:
         record = measure(options, folder, progress)

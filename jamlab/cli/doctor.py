@@ -1,6 +1,6 @@
-"""What this machine has and lacks for a jam: ``jamlab doctor``.
+"""``jamlab doctor``: a check of everything that jamlab needs on this machine.
 
-Run it first when something does not work, and put what it prints into a bug report.
+Run it first when something does not work, and add its output to a bug report.
 """
 
 import asyncio
@@ -23,24 +23,24 @@ from jamlab.process.real_time import ALLOWANCE, RealTime
 
 LAG_WATCHED_S = 1.0
 BUSY_LAG_MS = 2.0
-"""Above this 99th percentile of lag, cards with short blocks will have underruns."""
+"""99th percentile of lag above which cards with short blocks will have underruns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing the doctor looked at."""
+    """The result of one check."""
 
     subject: str
     fine: bool
     detail: str
     remedy: str = ""
-    """What to do if it is not fine."""
+    """What to do about it if it is not fine."""
     essential: bool = True
-    """Whether nothing works without it."""
+    """Whether jamlab cannot work without it."""
 
 
 def examine() -> list[Finding]:
-    """Look at everything; takes a second or two, for the loop's lag and a connection."""
+    """Make all checks; takes a second or two, for the loop's lag and a connection."""
     lag = run_precisely(_watch_lag())
     return [*_software(), _kernel(), _connection(), *_portaudio(), *_realtime(), _lab(), _loop(lag)]
 
@@ -60,7 +60,7 @@ def _kernel() -> Finding:
 
 
 def _connection() -> Finding:
-    """Connect two participants on this machine: without that there is no mesh."""
+    """Check that two participants on this machine can connect."""
     subject = "connection here"
     obstacle = unreachable()
     if obstacle is None:
@@ -70,12 +70,12 @@ def _connection() -> Finding:
         return Finding(subject, False, obstacle.reason, obstacle.remedy)
     detail = f"two peer connections connected in {made.time_to_connect_s:.2f} s"
     if host_addresses() == loopback_addresses():
-        detail += ", on the loopback: this machine has no other network"
+        detail += " over the loopback: this machine has no other network"
     return Finding(subject, True, detail)
 
 
 def _portaudio() -> Iterator[Finding]:
-    """Name PortAudio and its devices."""
+    """Check PortAudio, and list its devices."""
     try:
         sounddevice = portaudio()
     except DeviceError as error:
@@ -88,12 +88,12 @@ def _portaudio() -> Iterator[Finding]:
         channels = f"{device['max_input_channels']} in, {device['max_output_channels']} out"
         yield Finding(f"device {device['index']}", True, f"{device['name']} ({channels})")
     if not devices:
-        remedy = "plug a sound card in, or use the virtual one, which is the default"
-        yield Finding("sound card", False, "PortAudio sees none", remedy, essential=False)
+        remedy = "plug in a sound card, or use the virtual one, which is the default"
+        yield Finding("sound card", False, "PortAudio finds none", remedy, essential=False)
 
 
 def _realtime() -> Iterator[Finding]:
-    """Ask for what a session with a real sound card asks for."""
+    """Check that a real-time priority is allowed, as a session with a real sound card asks for."""
     if sys.platform != "linux":
         return
     realtime = RealTime()
@@ -104,12 +104,12 @@ def _realtime() -> Iterator[Finding]:
 
 
 def _lab() -> Finding:
-    """Look for what trials on this machine's kernel need."""
+    """Check what measurements on this machine's kernel need."""
     reason = kernel.unavailable() or why_no_tun() or coturn.unavailable()
     if reason is None:
-        return Finding("network lab", True, "namespaces, nftables and coturn are there")
+        return Finding("network lab", True, "namespaces, nftables and coturn are available")
     detail, _, remedy = reason.partition(": ")
-    remedy = f"only trials on this machine's kernel need it: {remedy}"
+    remedy = f"only measurements on this machine's kernel need it: {remedy}"
     return Finding("network lab", False, detail, remedy, essential=False)
 
 

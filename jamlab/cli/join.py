@@ -1,4 +1,4 @@
-"""``jamlab join``: this machine as one participant of a session, until it is told to stop."""
+"""``jamlab join``: this machine as a participant of a session, until it is stopped."""
 
 import argparse
 import asyncio
@@ -38,41 +38,41 @@ from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
 from jamlab.signaling.supabase.channel import SupabaseChannel
 
 Say = Callable[[str], None]
-"""Takes a line for the user."""
+"""Receives a line for the user."""
 
 
 class JoinError(RuntimeError):
-    """Nobody can take part so."""
+    """Raised when the options do not allow to take part."""
 
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """A sound card of this machine, as `jamlab.audio.device.DeviceCard` takes it."""
+    """A sound card of this machine, as for `jamlab.audio.device.DeviceCard`."""
 
     input_device: str | None = None
     output_device: str | None = None
     block_frames: int = 128
     access: MicrophoneAccess = field(default_factory=MicrophoneAccess)
-    """Whether its microphone may be used."""
+    """The user's permission to use the microphone."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What part a participant takes.
+    """Parameters of a participant.
 
     Parameters
     ----------
     room, name : str
-        Which room, and who we are in it.
+        Names of the room and of our participant.
     quality : Quality
-        How our sound is encoded.
+        Quality at which we send.
     ice : IceConfiguration
         STUN and TURN servers.
     echo : bool
-        Whether to play everything we hear into our microphone: the far end of a round trip. Two of
-        them in a room echo each other.
+        Whether to play everything we hear into our microphone, as the far end of a round trip. Two
+        such participants in a room echo each other.
     duration_s : float, optional
-        How long; without it, until stopped.
+        How long to take part; by default until stopped.
     """
 
     room: str
@@ -82,27 +82,27 @@ class Part:
     echo: bool = False
     duration_s: float | None = None
     card: DeviceChoice | None = None
-    """The sound card to play through; without one, a virtual one."""
+    """The sound card; None for a virtual one."""
 
 
 async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
-    """Take part until the time is over, or the process is told to end (SIGINT, SIGTERM).
+    """Take part until the time is over or the process gets SIGINT or SIGTERM.
 
     Parameters
     ----------
     part : Part
-        What part.
+        The parameters.
     signaling : callable
-        Makes the room's channel.
+        Returns the room's channel.
     say : callable
-        Told who comes, who goes, which measurements we take part in, and what a user should know.
+        Receives a line about each peer that joins or leaves, each measurement, and each notice.
     """
     async with AsyncExitStack() as stack:
         stopped = stack.enter_context(_told_to_stop())
         session = await stack.enter_async_context(_in_session(part, signaling, say))
-        say(f"{part.name} is in {part.room}")
+        say(f"{part.name} has joined {part.room}")
         for peer_id in sorted(session.members):
-            say(f"{peer_id} is there")
+            say(f"{peer_id} has joined")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(part.duration_s):
                 await stopped.wait()
@@ -119,16 +119,16 @@ def _in_session(
 
 @asynccontextmanager
 async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator[JamSession]:
-    """Be in the session with a virtual card, and answer who measures."""
+    """Join the session with a virtual card, and answer measurements."""
     plan = LatencyPlan(quality=part.quality.name)
     me = measuring_participant(
         part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S
     )
     if part.echo:
         me.echo()
-    told = _tell(me.session, say)
+    reports = _tell(me.session, say)
     async with me.session, answering(me, say):
-        with told:
+        with reports:
             yield me.session
 
 
@@ -136,7 +136,7 @@ async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator
 async def _heard(
     part: Part, choice: DeviceChoice, signaling: Signaling, say: Say
 ) -> AsyncIterator[JamSession]:
-    """Be in the session with a real card; its frames have no known times, so nobody measures."""
+    """Join the session with a real card, whose frames have no known times for a measurement."""
     card = DeviceCard(
         choice.input_device,
         choice.output_device,
@@ -151,10 +151,10 @@ async def _heard(
         quality=part.quality,
         ice=part.ice,
     )
-    told = _tell(session, say)
+    reports = _tell(session, say)
     try:
         async with session:
-            with told:
+            with reports:
                 yield session
     finally:
         lost = card.counters
@@ -165,12 +165,12 @@ async def _heard(
 
 
 def _tell(session: JamSession, say: Say) -> ExitStack:
-    """Tell what happens, until what is returned is closed: who leaves sees nobody go."""
-    told = ExitStack()
-    told.callback(session.on_notice(lambda notice: say(_sentence(notice))))
-    told.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
-    told.callback(session.on_departure(lambda peer_id: say(f"{peer_id} is gone")))
-    return told
+    """Report events to the user until the returned stack is closed, before we leave ourselves."""
+    stack = ExitStack()
+    stack.callback(session.on_notice(lambda notice: say(_sentence(notice))))
+    stack.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
+    stack.callback(session.on_departure(lambda peer_id: say(f"{peer_id} has left")))
+    return stack
 
 
 def _sentence(notice: Notice) -> str:
@@ -184,7 +184,7 @@ def _follow(change: ConnectionStateChange, say: Say) -> None:
 
 @contextmanager
 def _told_to_stop() -> Iterator[asyncio.Event]:
-    """Yield an event that is set when the process is told to end."""
+    """Yield an event that SIGINT and SIGTERM set."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     signals = signal.SIGINT, signal.SIGTERM
     for number in signals:
@@ -201,17 +201,17 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
 
 @asynccontextmanager
 async def companion(room: str, name: str, hub: str, key: str, *options: str) -> AsyncIterator[None]:
-    """Run ``jamlab join`` on this machine while the context lasts.
+    """Run ``jamlab join`` in a process of its own while the context lasts.
 
     Parameters
     ----------
     room, name : str
-        Which room, and who it is there.
+        Names of the room and of the participant.
     hub, key : str
-        The signalling service; the key goes by the environment, where the list of processes does
-        not show it.
+        URL and key of the signalling server; the key is passed in the environment, which the list
+        of processes does not show.
     *options : str
-        More of the command's options, e.g. ``--echo``.
+        Further options of the command, e.g. ``--echo``.
     """
     command = (sys.executable, "-m", "jamlab", "join", room, "--name", name, "--hub", hub)
     process = await asyncio.create_subprocess_exec(
@@ -229,42 +229,42 @@ async def companion(room: str, name: str, hub: str, key: str, *options: str) -> 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``jamlab join`` takes."""
+    """Add the arguments of ``jamlab join``."""
     qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
     parser.add_argument("room", help="name of the room")
     parser.add_argument(
-        "--name", default=os.uname().nodename, help="our name in it (default: %(default)s)"
+        "--name", default=os.uname().nodename, help="our name in the room (default: %(default)s)"
     )
-    parser.add_argument("--hub", help=f"URL of the hub or of Supabase (default: ${URL_VARIABLE})")
+    parser.add_argument("--hub", help=f"URL of a hub or of Supabase (default: ${URL_VARIABLE})")
     parser.add_argument("--key", help=f"its key (default: ${KEY_VARIABLE})")
-    parser.add_argument("--echo", action="store_true", help="play what we hear into our microphone")
+    parser.add_argument("--echo", action="store_true", help="send back everything that we hear")
     parser.add_argument(
         "--sound-card", action="store_true", help="play through this machine's sound card"
     )
-    parser.add_argument("--input", help="its input, index or name (default: the system's)")
-    parser.add_argument("--output", help="its output, index or name (default: the system's)")
-    parser.add_argument("--block-frames", type=int, help="its block (default: 128)")
+    parser.add_argument("--input", help="the card's input, index or name (default: the system's)")
+    parser.add_argument("--output", help="the card's output, index or name (default: the system's)")
+    parser.add_argument("--block-frames", type=int, help="the card's block size (default: 128)")
     microphone.add_argument(parser)
     parser.add_argument(
         "--quality", default=LOW_LATENCY.name, help=f"{qualities} (default: %(default)s)"
     )
-    parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: no servers)")
+    parser.add_argument("--ice", type=Path, help="TOML file of ICE configurations (default: none)")
     parser.add_argument("--configuration", help="which of them (default: the first)")
     parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run ``jamlab join``; returns its exit status.
+    """Run ``jamlab join`` and return its exit status.
 
     Raises
     ------
     JoinError
-        Says why nobody can take part so, and what to do.
+        When the options do not allow to take part; states why, and what to do.
     jamlab.audio.portaudio.DeviceError
-        When there are devices, and none as was named.
+        When there are devices, but not the one that was named.
     jamlab.cli.microphone.MicrophoneError
-        When the microphone would be used, and nobody answers whether it may.
+        When the microphone would be used without an answer whether it may.
     """
     if options.duration is not None and not options.duration > 0:
         raise JoinError(f"--duration is {options.duration:g}: give more than 0 seconds")
@@ -281,12 +281,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _card(options: argparse.Namespace) -> DeviceChoice | None:
-    """Return the sound card that is wanted; an option about one asks for it."""
+    """Return the requested sound card; an option about one requests it. None for a virtual one."""
     about_it = options.input, options.output, options.block_frames, options.microphone
     if not options.sound_card and about_it == (None,) * len(about_it):
         return None
     if options.echo:
-        raise JoinError("--echo needs the virtual card: leave --sound-card and its options out")
+        raise JoinError("--echo needs the virtual card: leave out --sound-card and its options")
     given = options.block_frames
     block_frames = DeviceChoice.block_frames if given is None else given
     if not LEAST_BLOCK_FRAMES <= block_frames <= MOST_BLOCK_FRAMES:
@@ -300,7 +300,7 @@ def _card(options: argparse.Namespace) -> DeviceChoice | None:
 
 
 def _check_name(wanted: str | None, direction: Direction) -> None:
-    """Check a name among the devices there are; where there is none yet, one may come."""
+    """Check that a device has this name; without any device, one may still be plugged in."""
     known: list[Device] = []
     with contextlib.suppress(DeviceError):
         known = devices(direction)
@@ -311,7 +311,7 @@ def _check_name(wanted: str | None, direction: Direction) -> None:
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:
     if path is None:
         if name is not None:
-            raise JoinError(f"--configuration {name} is of no file: name that with --ice")
+            raise JoinError(f"--configuration {name} needs a file: name it with --ice FILE")
         return HOST_ONLY
     configurations = load_configurations(path, os.environ)
     chosen = name or next(iter(configurations))

@@ -1,4 +1,4 @@
-"""``jamlab verify --network kernel``: latency across networks on namespaces of this machine."""
+"""``jamlab verify --network kernel``: latency across networks between kernel namespaces."""
 
 import argparse
 import asyncio
@@ -21,32 +21,33 @@ __all__ = ["COMPLAINTS", "add_arguments", "is_kernel_run", "report", "verify", "
 
 SIMULATED, KERNEL = "simulated", "kernel"
 COMPLAINTS = KernelLabError, CoturnError, ProofError
-"""What says in a sentence why there is no such run."""
+"""Errors that state in a sentence why the run is not possible."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add which network ``jamlab verify`` measures across."""
+    """Add the options of ``jamlab verify`` for its network."""
     parser.add_argument(
         "--network",
         choices=(SIMULATED, KERNEL),
         default=SIMULATED,
-        help="kernel: the latency across networks, between namespaces, and nothing else; as root "
+        help="kernel: measure only the latency across networks, between namespaces; as root "
         "(default: %(default)s)",
     )
     parser.add_argument(
         "--profile",
         action="append",
         metavar="NAME",
-        help=f"with it, a network profile; repeatable (default: all): {', '.join(profile_names())}",
+        help="for --network kernel, a network profile; repeatable (default: all): "
+        f"{', '.join(profile_names())}",
     )
 
 
 def wanted(options: argparse.Namespace) -> bool:
-    """Return whether the kernel's network is; raises PlanError when others do not go with it."""
+    """Return whether the kernel's network is requested; raise PlanError for conflicting options."""
     on_kernel = bool(options.network == KERNEL)
     if on_kernel and (options.only or options.card or options.here_only):
         raise PlanError(
-            "--network kernel measures the latency across networks and nothing else: leave out "
+            "--network kernel measures only the latency across networks: leave out "
             "--only, --card and --here-only"
         )
     if options.profile and not on_kernel:
@@ -59,14 +60,14 @@ def verify(
     plan: LatencyPlan,
     progress_bar: Callable[[], AbstractContextManager[Progress]],
 ) -> tuple[dict[str, LatencyRecord], Path]:
-    """Measure as the options say; returns the records by case, and the page that shows them.
+    """Run the measurement of the options; return the records by case, and the page's path.
 
     Raises
     ------
     jamlab.measure.latency.plan.PlanError
-        When there is no such profile, or a parameter is out of its range.
+        When there is no profile of a name, or a parameter is out of range.
     KernelLabError, CoturnError, ProofError
-        When there can be no network lab here, or no TURN server; says why.
+        When this machine cannot have a network lab or a TURN server; states why.
     """
     folder, page = options.out / KERNEL_FOLDER, options.out / f"{KERNEL_FOLDER}.html"
     try:
@@ -80,7 +81,7 @@ def verify(
 
 
 def report(folder: Path, page: Path) -> dict[str, LatencyRecord]:
-    """Write the page of a run's records; returns them by case."""
+    """Write the page of a run's records, and return them by case."""
     records: dict[str, LatencyRecord] = {**load_kernel(folder)}
     render(notebook_path("05_latency_across_networks"), {"record": str(folder.resolve())}, page)
     return records

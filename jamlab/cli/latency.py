@@ -1,4 +1,4 @@
-"""``jamlab latency --device``: the round trip of this machine's own sound card, by clicks."""
+"""``jamlab latency --device``: round-trip latency of this machine's sound card, by clicks."""
 
 import argparse
 import json
@@ -20,15 +20,15 @@ _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``jamlab latency`` takes."""
+    """Add the arguments of ``jamlab latency``."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--device",
         action="store_true",
-        help="the sound card's own: its output has to reach its input, by a cable or the air",
+        help="measure the sound card: its output has to reach its input, by a cable or the air",
     )
-    parser.add_argument("--input", help="its input, index or name (default: the system's)")
-    parser.add_argument("--output", help="its output, index or name (default: the system's)")
+    parser.add_argument("--input", help="the card's input, index or name (default: the system's)")
+    parser.add_argument("--output", help="the card's output, index or name (default: the system's)")
     add_argument(parser, OR_NOTHING)
     default = LoopbackPlan()
     parser.add_argument(
@@ -36,27 +36,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         default=default.block_frames,
-        help=f"blocks to try (default: {' '.join(map(str, default.block_frames))})",
+        help=f"block sizes to measure (default: {' '.join(map(str, default.block_frames))})",
     )
     parser.add_argument(
-        "--clicks", type=int, default=default.clicks, help="clicks for each (default: %(default)s)"
+        "--clicks", type=int, default=default.clicks, help="clicks per size (default: %(default)s)"
     )
     parser.add_argument(
-        "--out", type=arguments.folder, help="leave a record there, for `verify --card`"
+        "--out", type=arguments.folder, help="folder for a record, for `verify --card`"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run ``jamlab latency``; returns its exit status.
+    """Run ``jamlab latency`` and return its exit status.
 
     Raises
     ------
     jamlab.audio.portaudio.DeviceError
-        When a card cannot or may not be used, or nothing of what it plays comes back.
+        When a card cannot or may not be used, or its clicks do not come back.
     jamlab.cli.microphone.MicrophoneError
-        When nobody answers whether its microphone may be used.
+        When there is no answer whether the microphone may be used.
     jamlab.measure.latency.plan.PlanError
         When a parameter is out of its range.
     jamlab.measure.record.RecordError
@@ -91,16 +91,16 @@ def _keep(record: CardRecord, folder: Path) -> None:
     block_frames = LatencyPlan().block_frames
     at = "" if block_frames in record.block_sizes else f" --block-frames {record.block_sizes[0]}"
     use = f"jamlab verify --card {folder}{at}"
-    _STDERR.print(f"The record is in {folder}: {use} adds it to a mesh's.")
+    _STDERR.print(f"The record is in {folder}: {use} adds the card to a mesh's latency.")
 
 
 def _allowed(options: argparse.Namespace) -> str | int | None:
-    """Return the input that is wanted; raises `DeviceError` when none may be used."""
+    """Return the requested input; raise `DeviceError` when no input may be used."""
     access = microphone_access(options.microphone, options.input, OR_NOTHING)
     try:
         access.check()
     except MicrophoneUnavailableError as error:
-        raise DeviceError(f"there is nothing to measure without an input. {error}") from error
+        raise DeviceError(f"the measurement needs an input. {error}") from error
     return options.input if access.input_device is None else access.input_device
 
 

@@ -1,4 +1,4 @@
-"""What ``jamlab verify`` is to measure of a mesh's latency, as options of the command."""
+"""The options of ``jamlab verify`` for the latency of a mesh, and their plan."""
 
 import argparse
 from dataclasses import fields
@@ -14,18 +14,18 @@ _OPTIONS = {
     "block_frames": "block_frames",
     "max_concealed": "max_concealed_percent",
 }
-"""Names of options, and of what they are in the plan."""
+"""Names of options, and of their parameters in the plan."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add them, with the plan's own defaults."""
+    """Add the options, with the plan's defaults."""
     default = {field.name: field.default for field in fields(LatencyPlan)}
     qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
     parser.add_argument(
         "--peers",
         type=int,
         default=default["peers"],
-        help="2 to 6 participants (default: %(default)s)",
+        help="number of participants, 2 to 6 (default: %(default)s)",
     )
     parser.add_argument(
         "--quality", default=default["quality"], help=f"{qualities} (default: %(default)s)"
@@ -40,31 +40,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sessions",
         type=int,
         default=default["sessions"],
-        help="how often everybody connects anew and is measured (default: %(default)s)",
+        help="number of sessions, each with new connections (default: %(default)s)",
     )
     parser.add_argument(
         "--max-concealed",
         type=float,
         default=default["max_concealed_percent"],
         metavar="PERCENT",
-        help="bound of the share of sound a path may have concealed (default: %(default)s)",
+        help="limit of a path's concealed sound, in percent (default: %(default)s)",
     )
     parser.add_argument(
         "--block-frames",
         type=int,
         default=default["block_frames"],
-        help="block of the cards (default: %(default)s)",
+        help="block size of the cards (default: %(default)s)",
     )
 
 
 def plan(options: argparse.Namespace) -> LatencyPlan:
-    """Return the plan they ask for.
+    """Return the plan of the options.
 
     Raises
     ------
     jamlab.measure.latency.plan.PlanError
-        When one is out of its range.
+        When an option is out of range.
     UnsupportedQualityError
-        When there is no such quality.
+        When there is no quality of that name.
     """
     return LatencyPlan(**{name: getattr(options, option) for option, name in _OPTIONS.items()})

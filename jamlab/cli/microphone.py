@@ -1,4 +1,4 @@
-"""Asking for this machine's microphone at a terminal; in a notebook the widget does the same."""
+"""The request for the microphone at a terminal; in a notebook a widget does the same."""
 
 import argparse
 import socket
@@ -18,40 +18,40 @@ ANSWERS: dict[str, Callable[[MicrophoneAccess], None]] = {
     "deny": MicrophoneAccess.deny,
     "listen-only": MicrophoneAccess.listen_only,
 }
-"""What can be answered."""
+"""The possible answers."""
 OR_NOTHING = "allow", "deny"
-"""What can be answered where nothing is left to do without the microphone."""
+"""The possible answers where the command does nothing without the microphone."""
 
 
 class MicrophoneError(RuntimeError):
-    """Nobody answers whether the microphone may be used."""
+    """Raised when there is no answer whether the microphone may be used."""
 
 
 def add_argument(parser: argparse.ArgumentParser, answers: Iterable[str] = ANSWERS) -> None:
-    """Add the option that answers beforehand, with some of `ANSWERS`."""
+    """Add the option that answers the request in advance, with some of `ANSWERS`."""
     parser.add_argument(
-        "--microphone", choices=[*answers], help="answer beforehand (default: asked at a terminal)"
+        "--microphone", choices=[*answers], help="answer in advance (default: asked at a terminal)"
     )
 
 
 def microphone_access(
     answer: str | None, wanted: str | None, answers: Iterable[str] = ANSWERS
 ) -> MicrophoneAccess:
-    """Return the user's answer, asking for it when it was not given.
+    """Return the user's answer, after a question at the terminal if it was not given.
 
     Parameters
     ----------
     answer : str, optional
-        One of `ANSWERS`, as of the option.
+        One of `ANSWERS`, from the option.
     wanted : str, optional
-        The input that was named already, which is not asked for then.
+        Name of the input, which is then not asked for.
     answers : iterable of str
-        Which of `ANSWERS` are offered.
+        Offered answers, from `ANSWERS`.
 
     Raises
     ------
     MicrophoneError
-        When it was not given and there is no terminal to ask at, or no answer came.
+        When the answer was not given and there is no terminal, or no answer came.
     """
     access = MicrophoneAccess()
     if answer is not None:
@@ -78,7 +78,7 @@ def _ask(
     inputs, problem = _inputs()
     machine = escape(socket.gethostname())
     console.print(f"{REQUIRED}.", style="bold", highlight=False)
-    console.print(f"It is that of the machine this runs on, {machine}.", highlight=False)
+    console.print(f"It is the microphone of the machine this runs on, {machine}.", highlight=False)
     console.print(_listed(inputs) if inputs else escape(problem), highlight=False)
     question = f"{_one_of(answers).replace('-', ' ').capitalize()}?"
     ANSWERS[AnswerPrompt.ask(question, console=console, choices=answers)](access)
@@ -87,7 +87,7 @@ def _ask(
 
 
 def _inputs() -> tuple[Sequence[Device], str]:
-    """Return what inputs there are, or why there is none."""
+    """Return the inputs, and a sentence for the user if there are none."""
     try:
         return devices("input"), "There is no input device now: plug one in."
     except DeviceError as error:
@@ -110,27 +110,27 @@ def _choice(inputs: Sequence[Device], console: Console) -> int:
 
 
 class AnswerPrompt(PromptBase[str]):
-    """Takes the beginning of an answer, in any case: ``a``, ``Deny``, ``listen only``."""
+    """A prompt for the beginning of an answer, in any case: ``a``, ``Deny``, ``listen only``."""
 
     prompt_suffix = " "
 
     def process_response(self, value: str) -> str:
-        """Return the answer that was meant; raises `InvalidResponse`."""
+        """Return the answer that begins so; raise `InvalidResponse` if none does."""
         typed = value.strip().casefold().replace(" ", "-").replace("_", "-")
         offered = self.choices or []
         fitting = [answer for answer in offered if typed and answer.startswith(typed)]
         if len(fitting) != 1:
-            raise InvalidResponse(f"Type one of {', '.join(offered)}, or how it begins.")
+            raise InvalidResponse(f"Type one of {', '.join(offered)}, or its beginning.")
         return fitting[0]
 
 
 class InputPrompt(PromptBase[int]):
-    """Takes the number of an input."""
+    """A prompt for the number of an input."""
 
     known: Sequence[int] = ()
 
     def process_response(self, value: str) -> int:
-        """Return the number; raises `InvalidResponse`."""
+        """Return the number; raise `InvalidResponse` if there is no such input."""
         typed = value.strip()
         if not (typed.isascii() and typed.isdecimal() and int(typed[:9]) in self.known):
             raise InvalidResponse(f"Type one of {', '.join(map(str, self.known))}.")

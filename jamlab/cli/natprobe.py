@@ -1,4 +1,4 @@
-"""``jamlab natprobe``: how the NATs before this machine behave, and what that means for a jam."""
+"""``jamlab natprobe``: the behaviour of this machine's NATs, and its meaning for a session."""
 
 import argparse
 import asyncio
@@ -21,52 +21,51 @@ LIFETIME_LIMIT_S = 600.0
 """Twice what RFC 4787 REQ-5 recommends; a keepalive every few minutes costs nothing."""
 
 UNKNOWN = 2
-"""Exit status when the server did not answer and nobody knows why."""
+"""Exit status when the server did not answer for an unknown reason."""
 
 _WORDS: dict[Mapping | Filtering | None, str] = {
     Mapping.EIM: "one outside address for all destinations",
     Mapping.ADM: "one outside address for each host",
     Mapping.APDM: "one outside address for each host and port",
-    Filtering.EIF: "anybody may answer",
-    Filtering.ADF: "hosts that were sent to may answer",
-    Filtering.APDF: "hosts and ports that were sent to may answer",
+    Filtering.EIF: "packets from any host are let in",
+    Filtering.ADF: "only hosts that were sent to are let in",
+    Filtering.APDF: "only hosts and ports that were sent to are let in",
 }
 
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``jamlab natprobe`` takes."""
+    """Add the arguments of ``jamlab natprobe``."""
     parser.add_argument(
         "server",
         metavar="HOST[:PORT]",
-        help=f"a STUN server, best one with two addresses (RFC 5780); port {STUN_PORT} by default",
+        help=f"a STUN server, ideally with two addresses (RFC 5780); default port {STUN_PORT}",
     )
     parser.add_argument(
         "--lifetime",
         action="store_true",
-        help=f"also how long a mapping lasts; may take {LIFETIME_LIMIT_S / 60:g} minutes and more",
+        help="also measure the lifetime of a mapping; may take "
+        f"{LIFETIME_LIMIT_S / 60:g} minutes and more",
     )
     parser.add_argument(
-        "--bind", metavar="ADDRESS", help="IPv4 address of this machine to ask from"
+        "--bind", metavar="ADDRESS", help="IPv4 address of this machine to send from"
     )
-    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run ``jamlab natprobe``; returns its exit status.
+    """Run ``jamlab natprobe`` and return its exit status.
 
     Raises
     ------
     jamlab.networks.discovery.discover.DiscoveryError
-        When there is nobody to ask, or nowhere to ask from.
+        When the server's name or the local address cannot be used.
     """
     limit_s = LIFETIME_LIMIT_S if options.lifetime else None
     if limit_s is not None:
-        _STDERR.print(
-            f"Looking for a lifetime of up to {limit_s / 60:g} minutes, which takes time."
-        )
+        _STDERR.print(f"Measuring the mapping lifetime, up to {limit_s / 60:g} minutes.")
     server = _address(options.server)
     found = asyncio.run(discover(server, bind=options.bind, lifetime_limit_s=limit_s))
     if options.json:
@@ -82,7 +81,7 @@ def _address(text: str) -> Address:
     host, colon, port = text.partition(":")
     if not host or (colon and not port.isdecimal()):
         raise DiscoveryError(
-            f"{text!r} is no server: give a name or an IPv4 address, and perhaps a port, as in "
+            f"{text!r} is not a server: give a name or IPv4 address, optionally a port, as in "
             f"stun.example.org:{STUN_PORT}"
         )
     return host, int(port) if port else STUN_PORT
@@ -101,14 +100,14 @@ def _shown(found: Discovery) -> Table:
 
 
 def _rows(found: Discovery) -> list[tuple[str, str, str | None, str]]:
-    """Return name, field, value and explanation of everything that is shown."""
+    """Return name, field, value and explanation of each row."""
     blocked = None if found.udp_blocked is None else not found.udp_blocked
     return [
         ("UDP", "udp_blocked", _yes(blocked), _trip(found)),
         ("NAT", "nat", _yes(found.nat), _seen(found)),
         ("mapping", "mapping", found.mapping, _WORDS.get(found.mapping, "")),
         ("filtering", "filtering", found.filtering, _WORDS.get(found.filtering, "")),
-        ("hairpinning", "hairpinning", _yes(found.hairpinning), "to one's own outside address"),
+        ("hairpinning", "hairpinning", _yes(found.hairpinning), "to our own outside address"),
         ("ports preserved", "ports_preserved", _yes(found.ports_preserved), ""),
         ("lifetime", "lifetime_s", _lifetime(found), "without a packet"),
     ]

@@ -1,4 +1,4 @@
-"""``jamlab report``: write the report of an earlier run again."""
+"""``jamlab report``: write the report of an earlier run anew."""
 
 import argparse
 
@@ -13,17 +13,17 @@ from jamlab.report.page.html import CARD_FOLDER, verification_report
 
 
 def report_again(options: argparse.Namespace) -> int:
-    """Write a record's page again; returns the exit status."""
+    """Write a record's page anew and return the exit status."""
     page = options.out or options.record.with_suffix(".html")
     if AcceptanceRecord.lies_in(options.record):
         if options.card is not None:
-            raise AcceptanceError(f"{options.record} has no latency of players: leave out --card")
+            raise AcceptanceError(f"{options.record} is not a latency record: leave out --card")
         accepted = AcceptanceRecord.load(options.record)
         acceptance_page(options.record, page)
         return tell(None, Further(acceptance=accepted), page, as_json=options.json)
     if ConnectivityRecord.lies_in(options.record):
         if options.card is not None:
-            raise CampaignError(f"{options.record} has no latency of players: leave out --card")
+            raise CampaignError(f"{options.record} is not a latency record: leave out --card")
         campaign = ConnectivityRecord.load(options.record)
         connectivity_page(options.record, page)
         further = Further.of(campaign, options.record)

@@ -1,4 +1,4 @@
-"""What a command leaves behind: verdicts on the terminal, a page, and an exit status."""
+"""Results of a command: verdicts on the terminal, a page, and an exit status."""
 
 import argparse
 import json
@@ -35,7 +35,7 @@ from jamlab.report.page.html import (
 )
 
 INVALID = 2
-"""Exit status of a run that came to no verdict."""
+"""Exit status of a run without a verdict."""
 
 
 PART_FOLDERS = ACCEPTANCE_FOLDER, NETWORKS_FOLDER, CONNECTIVITY_FOLDER
@@ -48,17 +48,17 @@ err = Console(stderr=True, emoji=False)
 
 
 def add_card(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names a sound card's record."""
+    """Add the option for a sound card's record."""
     parser.add_argument(
         "--card",
         type=Path,
         metavar="FOLDER",
-        help="a sound card's record, of `latency --device --out`, for the mouth-to-ear latency",
+        help="a sound card's record (latency --device --out), for the latency from mouth to ear",
     )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where verdicts and page go."""
+    """Add the options for the output of verdicts and page."""
     parser.add_argument(
         "--out",
         type=arguments.folder,
@@ -69,7 +69,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def card_for(path: Path | None, block_frames: int) -> CardRecord | None:
-    """Return a card's record that fits a run of that block size."""
+    """Return the card's record after a check of its block size; None without a path."""
     if path is None:
         return None
     card = CardRecord.load(path)
@@ -89,7 +89,7 @@ def connectivity_page(folder: Path, page: Path) -> None:
 
 @dataclass
 class Further:
-    """What a verification measured beside the latency."""
+    """The results of a verification besides the latency."""
 
     acceptance: AcceptanceRecord | None = None
     networks: dict[str, LatencyRecord] = field(default_factory=dict)
@@ -99,12 +99,12 @@ class Further:
 
     @classmethod
     def of(cls, campaign: ConnectivityRecord, folder: Path) -> "Further":
-        """Return a connectivity record with its agreement record, if there is one."""
+        """Return a connectivity record together with its agreement record, if there is one."""
         return cls(campaign=campaign, agreement=agreement_of(campaign, folder))
 
     @classmethod
     def beside(cls, folder: Path) -> "Further":
-        """Read the records that lie in a latency record's folder."""
+        """Read the records in a latency record's folder."""
         acceptance, networks, campaign = (folder / name for name in PART_FOLDERS)
         card = folder / CARD_FOLDER
         return cls(
@@ -116,7 +116,7 @@ class Further:
 
 
 def tell(latency: LatencyRecord | None, further: Further, page: Path, *, as_json: bool) -> int:
-    """Print the verdicts on what was measured; returns the exit status."""
+    """Print the verdicts and return the exit status."""
     campaign = further.campaign
     parts = {
         "latency": verdicts(latency) if latency else [],

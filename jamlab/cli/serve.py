@@ -1,4 +1,4 @@
-"""``jamlab serve``: a signalling hub in a process of its own."""
+"""``jamlab serve``: a hub, the signalling server, in a process of its own."""
 
 import argparse
 import asyncio
@@ -20,34 +20,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=4000, help="port, 0 for any (default: %(default)s)"
     )
     parser.add_argument(
-        "--key", help=f"what clients have to show (default: ${KEY_VARIABLE}, else a random one)"
+        "--key", help=f"key that clients need (default: ${KEY_VARIABLE}, else a random one)"
     )
     parser.add_argument(
         "--allow-origin",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="whose web pages may join, e.g. https://example.org; may be repeated "
-        "(default: those of the hub's own host)",
+        help="origin of web pages that may join, e.g. https://example.org; repeatable "
+        "(default: the hub's own host)",
     )
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name clients may reach the hub by, e.g. a proxy's; may be repeated "
+        help="host name by which clients may reach the hub, e.g. a proxy's; repeatable "
         "(default: the addresses it listens at, and this machine's name)",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run ``jamlab serve`` until it is told to stop; returns its exit status.
+    """Run ``jamlab serve`` until it is stopped, and return its exit status.
 
     Raises
     ------
     jamlab.signaling.hub.handshake.HubError
-        The hub cannot be there, or be so.
+        When the hub cannot listen at the address, or an option does not fit.
     """
     key = options.key or os.environ.get(KEY_VARIABLE)
     hub = Hub(
@@ -66,22 +66,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def invitation(hub: Hub, *, shows_key: bool) -> tuple[str, ...]:
-    """Return what a user is told of an open hub: where it is, and how to join.
+    """Return the lines for the user about an open hub: its URL, and how to join.
 
     Parameters
     ----------
     hub : Hub
         The hub.
     shows_key : bool
-        Whether its key was made at random, and nobody knows it yet.
+        Whether to show the key, because it is random and not known to the user.
     """
     key = hub.key if shows_key else "…"
     command = shlex.join(["jamlab", "join", "ROOM", "--hub", hub.url])
     notes = [] if shows_key else ["put your key in place of the dots"]
     if is_loopback(hub.host):
-        notes.append("this machine only; --host lets others in")
+        notes.append("from this machine only; --host admits others")
     elif urlsplit(hub.url).hostname != hub.host:
-        notes.append("from another machine, put this one's address into the URL")
+        notes.append("from another machine, put this machine's address into the URL")
     words = f" ({'; '.join(notes)})" if notes else ""
     return (
         f"Listening at {hub.url}",

@@ -1,4 +1,4 @@
-"""What the ``jamlab`` command shows of a run: tables that fit a terminal."""
+"""Tables of the ``jamlab`` command, sized for a terminal."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from jamlab.measure.servers.table import distinct_probes
 from jamlab.measure.statistics import Estimate, proportion
 from jamlab.measure.verdict import GRAVITY, Outcome, Verdict
 from jamlab.report.page import opening
-from jamlab.report.page.opening import Told
+from jamlab.report.page.opening import VerdictText
 
 _STYLES = {
     Outcome.PASS: "bold green",
@@ -35,7 +35,7 @@ _PASSED = {True: "[green]yes[/]", False: "[bold red]no[/]", None: "–"}
 
 
 def verdict_table(judged: Sequence[Verdict]) -> Group:
-    """Show every verdict in a line, and below why some are not PASS, the missed ones first."""
+    """Return a line per verdict, and below the reasons of those that are not PASS, FAIL first."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     for heading in ("", "what", "measured", "target"):
         table.add_column(heading)
@@ -43,7 +43,7 @@ def verdict_table(judged: Sequence[Verdict]) -> Group:
         outcome = f"[{_STYLES[verdict.verdict]}]{verdict.verdict}[/]"
         table.add_row(outcome, escape(_short(verdict.name)), verdict.measured, verdict.target)
     open_ = sorted((v for v in judged if v.verdict is not Outcome.PASS), key=_gravest_first)
-    reasons: dict[str, list[str]] = {}  # one reason may be that of several
+    reasons: dict[str, list[str]] = {}  # several verdicts may have the same reason
     for verdict in open_:
         words = f"{verdict.verdict}: {verdict.reason}"
         reasons.setdefault(words, []).append(_short(verdict.name))
@@ -56,18 +56,18 @@ def _gravest_first(verdict: Verdict) -> int:
 
 
 def sentence(parts: Mapping[str, Sequence[Verdict]]) -> str:
-    """Return the overall verdict in a sentence; a part without verdicts is one that was not run."""
-    lacking = Told(Outcome.NOT_RUN, "", "", "", "")
-    told = {name: [*map(Told.of, judged)] or [lacking] for name, judged in parts.items()}
-    outcome, words = opening.sentence(told)
+    """Return the overall verdict in a sentence; a part without verdicts was not run."""
+    lacking = VerdictText(Outcome.NOT_RUN, "", "", "", "")
+    verdicts = {name: [*map(VerdictText.of, judged)] or [lacking] for name, judged in parts.items()}
+    outcome, words = opening.sentence(verdicts)
     return f"[{_STYLES[outcome]}]{outcome}[/]: {escape(words)}"
 
 
 def musicians_table(judged: Sequence[Verdict], heard: Estimate | None = None) -> Table | None:
-    """Show what one-way latencies mean to musicians; None where there are none.
+    """Return the meaning of one-way latencies to musicians; None without such latencies.
 
-    `heard` is the latency from mouth to ear, in milliseconds, where sound cards were measured: that
-    is what musicians hear. It stands first.
+    `heard` is the latency from mouth to ear, in milliseconds, if sound cards were measured. It is
+    in the first row, since it is what musicians hear.
     """
     latencies = [verdict for verdict in judged if verdict.name.startswith("one-way latency")]
     meanings = {verdict.name: musicians.of_verdict(verdict) for verdict in latencies}
@@ -78,7 +78,7 @@ def musicians_table(judged: Sequence[Verdict], heard: Estimate | None = None) ->
         ms = heard.value, heard.low, heard.high
         rows.insert(0, (f"mouth to ear, {measured(*ms, 'ms')}", musicians.meaning(*ms)))
     title = "To musicians; sound cards not counted"
-    title += " but in the first line" if heard is not None else ""
+    title += " except in the first line" if heard is not None else ""
     table = Table(title=title, box=None, padding=(0, 1, 0, 0), show_header=False)
     for name, meaning in rows:
         table.add_row(escape(name), escape(meaning))
@@ -86,7 +86,7 @@ def musicians_table(judged: Sequence[Verdict], heard: Estimate | None = None) ->
 
 
 def as_json(verdict: Verdict) -> dict[str, object]:
-    """Return a verdict for a program, with what a one-way latency means to musicians."""
+    """Return a verdict as JSON data, with the meaning of a one-way latency to musicians."""
     return {**verdict.to_dict(), "to_musicians": musicians.of_verdict(verdict)}
 
 
@@ -97,7 +97,7 @@ def _short(name: str) -> str:
 
 
 def path_table(record: LatencyRecord) -> Table:
-    """Show the slowest paths, as many as fit on a screen; times in milliseconds."""
+    """Return the slowest paths, as many as fit on a screen, in milliseconds."""
     paths = paths_table(record).sort_values("p95_ms", ascending=False)
     title = f"Slowest paths, ms; physical floor one way {floor_ms(record):.1f} ms"
     table = Table(title=title, box=None, padding=(0, 1, 0, 0))
@@ -115,15 +115,15 @@ def path_table(record: LatencyRecord) -> Table:
 
 
 def success_table(record: ConnectivityRecord) -> Table:
-    """Show what became of the calls under each configuration, in percent.
+    """Return the results of the calls under each configuration, in percent.
 
-    Below stands what so few calls leave open; how uncertain the population is, the verdicts say.
+    The caption has the simulation error; the population's uncertainty is in the verdicts.
     """
     calls = record.provenance["calls"]
     network = "this machine's kernel" if record.network == KERNEL else "simulated internet"
     title = f"{calls} calls within {record.provenance['population']}, {network}"
     if record.network == THIS_MACHINE:
-        title = f"{calls} attempts under each, two ends on this machine"
+        title = f"{calls} attempts under each configuration, two ends on this machine"
     table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     table.add_column("configuration", no_wrap=True)
     for heading in ("direct", "relayed", "failed"):
@@ -139,15 +139,15 @@ def success_table(record: ConnectivityRecord) -> Table:
 
 
 def _simulation_error(results: "pd.Series[str]") -> float:
-    """Return by how much a share of so many calls may be off, 0 to 1."""
+    """Return the largest simulation error of a share, 0 to 1."""
     counts = (int((results == result).sum()) for result in RESULTS)
     shares = [proportion(count, len(results), "exact") for count in counts]
     return max(max(share.value - share.low, share.high - share.value) for share in shares)
 
 
 def server_table(record: ConnectivityRecord) -> Group:
-    """Show what every server does, and below why some do not all they are there for."""
-    table = Table(title="Servers, each asked by itself", box=None, padding=(0, 1, 0, 0))
+    """Return a row per server, and below a sentence for each that does not work fully."""
+    table = Table(title="Servers, each probed separately", box=None, padding=(0, 1, 0, 0))
     table.add_column("server", overflow="fold")
     table.add_column("over", no_wrap=True)
     for heading in STEPS:
@@ -167,7 +167,7 @@ def server_table(record: ConnectivityRecord) -> Group:
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:
-    """Show what was found on this machine, a line each, and what to do about what is not fine."""
+    """Return the doctor's findings, a row each, with the remedy for those that are not fine."""
     table = Table("", "subject", "found", "what to do")
     for finding in findings:
         mark = "[green]✓[/]" if finding.fine else "[red]✗[/]"
@@ -178,7 +178,7 @@ def findings_table(findings: Iterable[Finding]) -> Table:
 
 @contextmanager
 def progress_bar(console: Console) -> Iterator[Callable[[float, str], None]]:
-    """Show a bar while the context lasts; yields who is to be told how far it is, and at what."""
+    """Show a progress bar while the context lasts; yield a callback for share done and activity."""
     columns = TextColumn("{task.description:>20}"), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=1.0)

@@ -1,4 +1,4 @@
-"""``jamlab verify``: measure a mesh, judge it, write the report."""
+"""``jamlab verify``: measure a mesh, judge it, and write the report."""
 
 import argparse
 import asyncio
@@ -31,8 +31,7 @@ from jamlab.measure.across_networks.simulated import AcrossPlan, across_plan, me
 from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.worker import measure_in_worker
-from jamlab.measure.processes import Progress as Told
-from jamlab.measure.processes import check_reachable, process_pool
+from jamlab.measure.processes import Progress, check_reachable, process_pool
 from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
     CARD_FOLDER,
@@ -49,14 +48,14 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
         "--calls",
         type=int,
         default=2000,
-        help="calls over the simulated internet (default: %(default)s)",
+        help="number of calls on the simulated internet (default: %(default)s)",
     )
-    parser.add_argument("--here-only", action="store_true", help="leave the simulated internet out")
+    parser.add_argument("--here-only", action="store_true", help="leave out the simulated internet")
     parser.add_argument(
         "--only",
         action="append",
         metavar="NAME",
-        help=f"an acceptance test and nothing else; repeatable: {', '.join(TESTS)}",
+        help=f"run only this acceptance test; repeatable: {', '.join(TESTS)}",
     )
     kernel_latency.add_arguments(parser)
     add_card(parser)
@@ -65,8 +64,8 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Measure as the options say, and write the report; returns the exit status."""
-    check_reachable()  # neither a player nor a notebook's kernel can be reached otherwise
+    """Run ``jamlab verify``: measure, write the report, and return the exit status."""
+    check_reachable()  # participants and the notebook's kernel need it
     plan = latency_options.plan(options)
     if kernel_latency.wanted(options):
         networks, page = kernel_latency.verify(options, plan, partial(screen.progress_bar, err))
@@ -98,9 +97,9 @@ def _verify_networks(
     folder: Path,
     across: AcrossPlan,
     campaign: ConnectivityPlan,
-    progress: Told,
+    progress: Progress,
 ) -> None:
-    """Measure all that runs on the simulated internet, on all cores."""
+    """Run all measurements on the simulated internet, on all cores."""
     with process_pool() as pool:
         runs = begin_simulated(TESTS, pool)
         measure_across(across, folder / NETWORKS_FOLDER, pool, progress)
@@ -111,7 +110,7 @@ def _verify_networks(
 
 
 def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
-    """Run some acceptance tests and nothing else."""
+    """Run only some acceptance tests, and return the exit status."""
     tests = acceptance_tests(options.only)
     if not as_default:
         raise AcceptanceError(

@@ -1,4 +1,4 @@
-"""What may be written to is judged by writing to it."""
+"""Output arguments: paths are accepted exactly when they can be written."""
 
 import contextlib
 from argparse import ArgumentTypeError
@@ -56,7 +56,7 @@ def test_a_page_is_accepted_where_it_can_be_written(place, name):
 
 def test_what_is_in_the_way_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArgumentTypeError, match=f"^{tmp_path}/file is no folder that you may"):
+    with pytest.raises(ArgumentTypeError, match=f"^you cannot write to {tmp_path}/file: "):
         arguments.folder(str(tmp_path / "file" / "below"))
-    with pytest.raises(ArgumentTypeError, match=f"^{tmp_path} is no file that you may write to"):
+    with pytest.raises(ArgumentTypeError, match=f"^you cannot write to {tmp_path}: "):
         arguments.page(str(tmp_path))

@@ -1,4 +1,4 @@
-"""The command line: options in, exit status, JSON and one-sentence complaints out."""
+"""The command line: options, exit status, JSON and one-sentence errors."""
 
 import json
 import os
@@ -165,7 +165,7 @@ class TestConnectivity:
         options = ["--network", "this-machine", "--ice", str(own_servers), "--out", str(tmp_path)]
         assert cli.main(["connectivity", *options]) == 1  # one of the servers is not there
         said = " ".join(capsys.readouterr().out.split())
-        assert "Servers, each asked by itself" in said
+        assert "Servers, each probed separately" in said
         assert "(mine): Its machine refuses the connection" in said
         assert "nothing listens at this TCP port" in said
         assert "two ends on this machine" in said
@@ -193,11 +193,14 @@ class TestConnectivity:
         options = ["--network", "this-machine", "--ice", str(own_servers), f"--{option}", value]
         assert connectivity(tmp_path, *options) == 2
         complaint = capsys.readouterr().err
-        assert f"--{option} is of the simulated internet: leave it out" in complaint
+        assert (
+            f"--{option} is for the simulated internet, not for this-machine: leave it out"
+            in complaint
+        )
 
     def test_without_servers_of_one_s_own_there_is_nothing_to_ask(self, pages, tmp_path, capsys):
         assert connectivity(tmp_path, "--network", "this-machine") == 2
-        assert "name them with --ice FILE" in capsys.readouterr().err
+        assert "give them with --ice FILE" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("options", "words"),
@@ -206,7 +209,7 @@ class TestConnectivity:
             (["--calls", "0"], "calls is 0"),
             (["--level", "ip"], "level is 'ip'"),
             (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
-            (["--network", "kernel", "--scheduler", "tcp://x"], "--scheduler shares no namespaces"),
+            (["--network", "kernel", "--scheduler", "tcp://x"], "runs on this machine alone"),
             (["--network", "kernel", "--population", "mars"], "there is no population 'mars'"),
         ],
     )
@@ -343,7 +346,7 @@ class TestOnly:
         assert "--card" in capsys.readouterr().err
         folder = whole_record(TESTS).save(tmp_path / "earlier")
         assert cli.main(["report", str(folder), "--card", str(card)]) == 2
-        assert "has no latency of players: leave out --card" in capsys.readouterr().err
+        assert "is not a latency record: leave out --card" in capsys.readouterr().err
 
     def test_its_page_can_be_made_again(self, pages, tmp_path, capsys):
         folder = whole_record(TESTS).save(tmp_path / "earlier")
@@ -419,13 +422,15 @@ def test_a_report_with_no_place_is_told_before_anything_is_measured(tmp_path, ca
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="2"):
         cli.main([job, "--out", str(tmp_path / out)])
-    assert f"{tmp_path / 'file'} is no folder that you may write to" in capsys.readouterr().err
+    assert (
+        f"you cannot write to {tmp_path / 'file'}: choose another folder" in capsys.readouterr().err
+    )
 
 
 def test_a_page_with_no_place_is_told_before_the_record_is_read(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main(["report", str(tmp_path / "record"), "--out", str(tmp_path)])
-    assert f"{tmp_path} is no file that you may write to" in capsys.readouterr().err
+    assert f"you cannot write to {tmp_path}: choose another file" in capsys.readouterr().err
 
 
 def test_interrupting_is_no_traceback(monkeypatch, tmp_path, capsys):
@@ -444,7 +449,7 @@ def test_what_an_interrupted_campaign_keeps_is_said(monkeypatch, tmp_path, capsy
 
     monkeypatch.setattr(cli.connectivity, "measure", interrupt)
     assert cli.main(["connectivity", "--out", str(tmp_path)]) == 2
-    assert "the calls made are kept, the same command goes on" in capsys.readouterr().err
+    assert "finished calls are kept; run it again to continue" in capsys.readouterr().err
 
 
 def test_report_from_a_record(pages, tmp_path, capsys):
@@ -560,9 +565,12 @@ def test_no_command_is_a_usage_error():
 @pytest.mark.parametrize(
     ("command", "default"),
     [
-        ("verify", f"2 to 6 participants (default: {LatencyPlan().peers})"),
-        ("connectivity", f"seconds an attempt has (default: {ConnectivityPlan().deadline_s})"),
-        ("latency", f"clicks for each (default: {LoopbackPlan().clicks})"),
+        ("verify", f"number of participants, 2 to 6 (default: {LatencyPlan().peers})"),
+        (
+            "connectivity",
+            f"seconds after which an attempt has failed (default: {ConnectivityPlan().deadline_s})",
+        ),
+        ("latency", f"clicks per size (default: {LoopbackPlan().clicks})"),
         ("join", f"(default: {LOW_LATENCY.name})"),
         ("serve", "port, 0 for any (default: 4000)"),
     ],

@@ -38,7 +38,7 @@ def test_without_a_network_it_says_that_they_connected_on_the_loopback(monkeypat
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: [])
     (finding,) = found("connection here")
     assert finding.fine
-    assert finding.detail.endswith("on the loopback: this machine has no other network")
+    assert finding.detail.endswith("over the loopback: this machine has no other network")
 
 
 def test_where_a_datagram_arrives_but_nobody_connects_it_says_so(monkeypatch):

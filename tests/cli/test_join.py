@@ -1,4 +1,4 @@
-"""Participants in processes of their own, who meet at a hub."""
+"""``jamlab join``: participants in processes of their own, in a session through a hub."""
 
 import asyncio
 import io
@@ -70,7 +70,7 @@ async def joined(hub, name, *options, **environment):
         )
     )
     try:
-        await process.says(f"{name} is in room")
+        await process.says(f"{name} has joined room")
         yield process
     finally:
         await process.end(signal.SIGKILL)
@@ -128,7 +128,7 @@ async def test_a_joiner_is_shown_though_it_never_answers():
 
 async def test_who_is_there_already_is_told():
     async with Hub() as hub, joined(hub, "ben"), joined(hub, "ada") as ada:
-        await ada.says("ben is there")
+        await ada.says("ben has joined")
 
 
 async def test_who_echoes_lets_us_hear_ourselves():
@@ -137,7 +137,7 @@ async def test_who_echoes_lets_us_hear_ourselves():
         async with ada.session:
             await ben.says("ada is heard")
             await until(lambda: ada.hears == {"ada"}, "to hear the echo")
-        await ben.says("ada is gone")
+        await ben.says("ada has left")
         assert await ben.end(signal.SIGTERM) == (0, "")
         assert ben.lines[-1] == "ben has left room"
 
@@ -164,7 +164,7 @@ async def test_who_leaves_is_not_told_that_others_go(options):
         async with ada.session:
             await ben.says("ada is heard")
             assert await ben.end(signal.SIGINT) == (0, "")
-        assert "ada is gone" not in ben.lines
+        assert "ada has left" not in ben.lines
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ async def test_a_real_sound_card_is_played_through():
             ada = member(hub, "ada")
             async with ada.session:
                 await until(lambda: ada.hears == {"ada"}, "to hear what went through the card")
-            await ben.says("ada is gone")
+            await ben.says("ada has left")
             await ben.end(signal.SIGTERM)
             assert re.fullmatch(
                 r"the sound card: \d+ underruns, \d+ overruns, \d+ xruns of its driver, "
@@ -292,7 +292,7 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
         (["--sound-card", "--echo"], "--echo needs the virtual card"),
         (["--block-frames", "0"], "--block-frames is 0: choose 16 to 4096"),
         (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
-        (["--configuration", "mine"], "--configuration mine is of no file: name that with --ice"),
+        (["--configuration", "mine"], "--configuration mine needs a file: name it with --ice"),
         (["--duration", "0"], "--duration is 0: give more than 0 seconds"),
         (["--duration", "nan"], "--duration is nan: give more than 0 seconds"),
     ],

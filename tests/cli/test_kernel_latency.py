@@ -1,4 +1,4 @@
-"""``jamlab verify --network kernel``: its options, its complaints and its page."""
+"""``jamlab verify --network kernel``: its options, its errors and its page."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_it_is_judged_and_has_a_page_of_its_own(measured, tmp_path, capsys):
     assert (plan.plan.duration_s, plan.plan.peers) == (12, 3)
     written = tmp_path / f"{KERNEL_FOLDER}.html"
     page = Page(written.read_text(encoding="utf-8"))
-    assert "What the links themselves add" in page.text
+    assert "Latency added by the links" in page.text
     assert "transatlantic, direct" in page.text
     assert page.addresses == []
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]

@@ -1,4 +1,4 @@
-"""``jamlab latency --device``: what it prints of a loop, and what it says where there is none."""
+"""``jamlab latency --device``: its output for a loop, and its errors without one."""
 
 import io
 import json
@@ -108,7 +108,7 @@ class TestRecord:
         (tmp_path / "file").touch()
         with pytest.raises(SystemExit, match="2"):
             main([*COMMAND, "--out", str(tmp_path / "file" / "x")])
-        assert "file is no folder that you may write to" in capsys.readouterr().err
+        assert "file: choose another folder" in capsys.readouterr().err
         assert not card["measured"]
 
     def test_without_a_figure_there_is_none(self, card, tmp_path):
@@ -160,7 +160,7 @@ class TestPermission:
     def test_without_it_there_is_nothing_to_measure(self, capsys):
         assert main(["latency", "--device", "--microphone", "deny"]) == 2
         told = capsys.readouterr().err
-        assert "nothing to measure without an input" in told
+        assert "the measurement needs an input" in told
         assert told.count("\n") == 1
 
     def test_listening_only_is_not_offered(self, capsys):

@@ -1,4 +1,4 @@
-"""The question at a terminal: a pseudo-terminal where a user would type, and any text at all."""
+"""The microphone question: at a pseudo-terminal, with answers of any text."""
 
 import io
 import os
@@ -77,7 +77,7 @@ class TestQuestion:
         access, shown = typed("listen only", "l", "deny", answers=OR_NOTHING)
         assert access.state is PermissionState.DENIED
         assert "Allow or deny? [allow/deny] " in shown
-        assert shown.count("Type one of allow, deny, or how it begins.") == 2
+        assert shown.count("Type one of allow, deny, or its beginning.") == 2
 
     def test_who_allows_chooses_among_several(self, typed):
         access, shown = typed("allow", "7", "nothing", "2")
@@ -94,7 +94,7 @@ class TestQuestion:
     def test_it_is_asked_again_until_it_is_understood(self, typed):
         access, shown = typed("", "perhaps", "42", "allow deny", "deny")
         assert access.state is PermissionState.DENIED
-        assert shown.count("Type one of allow, deny, listen-only, or how it begins.") == 4
+        assert shown.count("Type one of allow, deny, listen-only, or its beginning.") == 4
 
     def test_without_any_input_it_is_asked_all_the_same(self, typed):
         access, shown = typed("allow", inputs=[])
@@ -209,11 +209,11 @@ class TestAtATerminal:
         with at_a_terminal("latency", "--device", JACK_NO_START_SERVER="1") as terminal:
             terminal.until("[allow/deny]")
             terminal.type("what?")
-            terminal.until("or how it begins")
+            terminal.until("or its beginning")
             terminal.type("deny")
             assert terminal.end() == 2
         assert socket.gethostname() in terminal.shown
-        assert "nothing to measure without an input" in terminal.shown
+        assert "the measurement needs an input" in terminal.shown
         assert "Traceback" not in terminal.shown
 
     def test_who_ends_the_line_has_not_answered(self):

@@ -1,4 +1,4 @@
-"""``jamlab natprobe``: what it prints of a NAT, and what it says where nobody answers."""
+"""``jamlab natprobe``: its output for a NAT, and its errors when no server answers."""
 
 import json
 import math
@@ -61,7 +61,7 @@ class TestTable:
         assert "round trip 12.3 ms" in rows["UDP"]
         assert "10.0.0.7:50000 → 198.51.100.1:40000" in rows["NAT"]
         assert re.match(r"APDM +one outside address for each host and port", rows["mapping"])
-        assert re.match(r"APDF +hosts and ports that were sent to", rows["filtering"])
+        assert re.match(r"APDF +only hosts and ports that were sent to", rows["filtering"])
         assert re.match(r"– +nothing \[came\] back", rows["hairpinning"])
         assert rows["ports preserved"] == "no"
         assert re.match(r"30 to 35 s", rows["lifetime"])
@@ -162,7 +162,7 @@ class TestOptions:
     def test_no_server(self, text, capsys):
         assert main(["natprobe", text]) == 2
         told = capsys.readouterr().err
-        assert told.startswith(f"jamlab: {text!r} is no server: give a name or an IPv4 address")
+        assert told.startswith(f"jamlab: {text!r} is not a server: give a name or IPv4 address")
         assert told.count("\n") == 1
 
     def test_a_complaint_is_one_sentence(self, monkeypatch, capsys):

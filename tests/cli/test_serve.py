@@ -1,4 +1,4 @@
-"""`jamlab serve`, as a process and told to stop."""
+"""``jamlab serve``, as a process and stopped by signals."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def test_it_serves_until_ctrl_c():
     with served() as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")
         assert f"jamlab join ROOM --hub {url}" in invitation
-        assert "this machine only; --host lets others in" in invitation
+        assert "from this machine only; --host admits others" in invitation
         key = key_in(invitation)
         assert re.fullmatch("[0-9a-f]{32}", key)
         with connect(f"{url}/websocket?apikey={key}", ping_interval=None) as ws:
@@ -75,7 +75,7 @@ def test_each_start_has_a_key_of_its_own_and_nobody_knows_it():
 def test_the_key_is_the_user_s_and_is_not_shown():
     with served("--host", "0.0.0.0", key=KEY) as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")
-        assert "from another machine, put this one's address into the URL" in invitation
+        assert "from another machine, put this machine's address into the URL" in invitation
         assert key_in(invitation) == "…"
         with connect(f"{url}/websocket?apikey={KEY}", ping_interval=None):
             pass

@@ -1,4 +1,4 @@
-"""What a terminal shows, read off the tables that are drawn on it."""
+"""The terminal's tables, compared with the records they show."""
 
 import io
 import math

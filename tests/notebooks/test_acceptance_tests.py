@@ -57,7 +57,7 @@ def test_its_page_has_a_section_for_each_test_and_reaches_nowhere(page):
 def test_a_record_of_one_test_says_that_the_others_were_not_asked_for(tmp_path):
     one = record_with(good_finding("connection-blocked"))
     page = page_of(one.joined([], {}, not_run={"connection-blocked": LEFT_OUT}), tmp_path)
-    assert page.text.count("This test was not asked for.") == 5
+    assert page.text.count("This test was not requested.") == 5
     assert page.text.count("the simulated internet was left out") == 2
     assert page.images == []
 

@@ -1,4 +1,4 @@
-"""Figures of the acceptance tests: levels over time, spectra, and who is heard where, and when."""
+"""Figures of the acceptance tests: levels over time, spectra, tones heard, and latencies."""
 
 import math
 
@@ -26,20 +26,20 @@ from jamlab.report.page.figures import (
 )
 
 SILENCE_DBFS = -120.0
-"""What is below it is drawn at it."""
+"""Lower bound of drawn levels; lower levels are drawn at it."""
 _MEASUREMENTS = {TWO_USERS: ONE_WAY, LOOPBACK: ROUND_TRIP}
-_TOLD_DBFS = -6.0
+_NOTICE_DBFS = -6.0
 _AUDIBLE_HZ = 20.0, 20_000.0
 
 
 @styled()
 def captured(record: AcceptanceRecord) -> ReportFigure | None:
-    """Draw the level before a microphone as it was captured, and what its owner's card played.
+    """Draw the level captured from a microphone, and the level that the same card played meanwhile.
 
     Returns
     -------
     ReportFigure or None
-        None where the record has nothing of the test, as of every figure here.
+        None if the record does not have the test; the same holds for every figure here.
     """
     curves = record.of(LOCAL_CAPTURE, "curves")
     if curves.empty:
@@ -60,12 +60,12 @@ def captured(record: AcceptanceRecord) -> ReportFigure | None:
 
 @styled()
 def spectra(record: AcceptanceRecord) -> ReportFigure | None:
-    """Draw the spectrum of a sine after the round, over that of the codec alone, both ways."""
+    """Draw the spectrum of the received sine over that after the codec alone, both directions."""
     curves = record.of(TWO_USERS, "curves")
     if curves.empty:
         return None
     paths = [*curves["panel"].unique()]
-    figure = ReportFigure(3.4, "Spectrum of a sine as it was heard, and after the codec alone")
+    figure = ReportFigure(3.4, "Spectrum of the sine that was heard, and after the codec alone")
     panels = figure.panels(1, len(paths), sharey=True)
     for path, axes in zip(paths, panels, strict=True):
         here = curves[(curves["panel"] == path) & curves["x"].between(*_AUDIBLE_HZ)]
@@ -82,15 +82,15 @@ def spectra(record: AcceptanceRecord) -> ReportFigure | None:
 
 @styled()
 def tones(record: AcceptanceRecord, test: str) -> ReportFigure | None:
-    """Draw how loud everybody's tone was over time, a panel per listener.
+    """Draw the level of each participant's tone over time, a panel per listener.
 
-    What the test itself did is a line, and what a listener was told a triangle along the top.
+    Actions of the test are lines; notices to a listener are triangles along the top.
     """
     curves = record.of(test, "curves")
     if curves.empty:
         return None
     listeners = sorted(curves["panel"].unique())
-    figure = ReportFigure(0.9 + 1.7 * len(listeners), "Whose tone each player heard, over time")
+    figure = ReportFigure(0.9 + 1.7 * len(listeners), "Tones that each participant heard over time")
     panels = figure.panels(len(listeners), 1, sharex=True, sharey=True)
     for listener, axes in zip(listeners, panels, strict=True):
         for number, sender in enumerate(listeners):
@@ -117,9 +117,9 @@ def _draw_tone(axes: Axes, curve: pd.DataFrame, label: str, number: int) -> None
 
 
 def _draw_events(axes: Axes, events: pd.DataFrame, listener: str) -> None:
-    told = events[events["who"] == listener]
-    if len(told):
-        axes.plot(told["at_s"], [_TOLD_DBFS] * len(told), "v", color=INK, label="user is told")
+    notices = events[events["who"] == listener]
+    if len(notices):
+        axes.plot(notices["at_s"], [_NOTICE_DBFS] * len(notices), "v", color=INK, label="notice")
     done = events[(events["who"] == "") & (events["panel"] == "notices")]
     for at_s, words in zip(done["at_s"], done["words"], strict=True):
         axes.axvline(at_s, color=INK, linestyle="--", label=words)
@@ -127,12 +127,12 @@ def _draw_events(axes: Axes, events: pd.DataFrame, listener: str) -> None:
 
 @styled()
 def apart(record: AcceptanceRecord) -> ReportFigure | None:
-    """Draw the latency of every click between different networks, a panel per pair of them."""
+    """Draw the latency of every click between different networks, a panel per case."""
     curves = record.of(DIFFERENT_NETWORKS, "curves")
     if curves.empty:
         return None
     cases = [*dict.fromkeys(series.split(", ")[0] for series in curves["series"])]
-    figure = ReportFigure(3.2, "Latency of every click between players on different networks")
+    figure = ReportFigure(3.2, "Latency of every click between participants on different networks")
     panels = figure.panels(1, len(cases), sharey=True)
     for case, axes in zip(cases, panels, strict=True):
         of_case = curves[curves["series"].str.startswith(f"{case}, ")]
@@ -150,7 +150,7 @@ def apart(record: AcceptanceRecord) -> ReportFigure | None:
 
 
 def clicks(record: AcceptanceRecord, test: str) -> ReportFigure | None:
-    """Draw the latency of every click that a test's latency was read off."""
+    """Draw the latency of every click of a test's latency measurement."""
     if record.latency is None or test not in record.tests:
         return None
     return paths.over_time(record.latency, _MEASUREMENTS[test])

@@ -1,4 +1,4 @@
-"""Tables of the acceptance tests: their verdicts, each one's figures, and what each one saw."""
+"""Tables of the acceptance tests: verdicts, figures, events, and the observations of each test."""
 
 from collections.abc import Mapping
 from html import escape
@@ -22,7 +22,7 @@ _AUDIBLE_DBFS = -80.0
 
 
 def masthead(record: AcceptanceRecord, title: str) -> Head:
-    """Return the head of a page: title, what was measured and when, and the overall verdict."""
+    """Return the head of a page: title, subject and date of the measurement, overall verdict."""
     made = record.provenance
     tests = "1 test" if len(record.tests) == 1 else f"{len(record.tests)} tests"
     subject = (
@@ -33,14 +33,14 @@ def masthead(record: AcceptanceRecord, title: str) -> Head:
 
 
 def verdict_table(record: AcceptanceRecord) -> Styler:
-    """Return a row per test: verdict, the figure it hangs on, target, value and the reason."""
+    """Return a row per test: verdict, decisive figure, target, value and reason."""
     return judged_table(acceptance_verdicts(record))
 
 
 def figure_table(record: AcceptanceRecord, test: str) -> Styler | HTML:
-    """Return a row per figure of a test, or why there is none."""
+    """Return a row per figure of a test, or the reason why it has none."""
     if test not in record.tests:
-        return _sentence("This test was not asked for.")
+        return _sentence("This test was not requested.")
     if test in record.not_run:
         why, remedy = record.not_run[test]
         return _sentence(f"This test was not run, because {why}: {remedy}.")
@@ -48,7 +48,7 @@ def figure_table(record: AcceptanceRecord, test: str) -> Styler | HTML:
 
 
 def event_table(record: AcceptanceRecord, test: str) -> Styler | None:
-    """Return a row per thing that happened, place by place, in order of time; None when nothing."""
+    """Return a row per event, place by place, in order of time; None without events."""
     events = record.of(test, "events").sort_values(["panel", "at_s"], kind="stable")
     if events.empty:
         return None
@@ -56,7 +56,7 @@ def event_table(record: AcceptanceRecord, test: str) -> Styler | None:
         {
             "Time": [f"{at_s:.1f} s" for at_s in events["at_s"]],
             "Where": events["panel"],
-            "Who was told": events["who"],
+            "Notice to": events["who"],
             "About": events["peer"],
             "What": events["words"],
         }
@@ -67,7 +67,7 @@ def event_table(record: AcceptanceRecord, test: str) -> Styler | None:
 
 
 def mix_table(record: AcceptanceRecord) -> Styler | None:
-    """Return how loud everybody's tone was at everybody's, a row per listener; None without."""
+    """Return the level of each tone at each listener, a row per listener; None without levels."""
     figures = record.of(THREE_USERS)
     levels = figures[figures["figure"] == sound.LEVEL]
     if levels.empty:
@@ -81,7 +81,7 @@ def mix_table(record: AcceptanceRecord) -> Styler | None:
 
 
 def case_table(record: AcceptanceRecord) -> Styler | None:
-    """Return a row per pair of networks: how they connected, and how late they hear each other."""
+    """Return a row per pair of networks: how they connected, and their latency; None without."""
     figures = record.of(DIFFERENT_NETWORKS)
     connected = figures[figures["figure"] == apart.CONNECTED_AFTER]
     if connected.empty:
@@ -111,16 +111,16 @@ def _case_row(name: str, cases: Mapping[str, apart.Case], figures: pd.DataFrame)
 
 
 def _control(case: apart.Case | None, figures: pd.DataFrame) -> str:
-    """Say what came of the attempt that is to fail; nothing where there was none."""
+    """Return the result of the control, the attempt that must fail; "" without one."""
     tried = case.without if case else "the next weaker configuration"
     connected = figures.loc[figures["figure"] == apart.CONTROL, "value"]
     if connected.empty:
         return ""
-    return f"{tried}: {'connects, too' if connected.max() else 'does not connect'}"
+    return f"{tried}: {'connects as well' if connected.max() else 'does not connect'}"
 
 
 def provenance_table(record: AcceptanceRecord) -> Styler:
-    """Return what the record says of its making: when, which tests, on what, with what."""
+    """Return the record's provenance: date, tests, machine and versions."""
     made: dict[str, Any] = record.provenance
     facts = [("date", date_of(made["created"])), ("tests", ", ".join(record.tests))]
     groups = (

@@ -1,7 +1,7 @@
-"""Latency on the kernel's network, beside the figures that are judged: its links, and its bounds.
+"""Further tables for latency on the kernel's network: its links, and the bounds of each path.
 
-Where links do something, a process carries their packets; what that adds is in every figure, and
-here it is said how much it is.
+A process carries the packets of each link with a delay. The latency it adds is in every figure, and
+these tables show how much it is.
 """
 
 from html import escape
@@ -17,12 +17,12 @@ _MICRO = 1e6
 
 
 def tables(records: dict[str, KernelRecord]) -> HTML:
-    """Return what carrying adds, what became of the links' packets, and each path's bounds."""
+    """Return the added latency, the packet counts of the links, and each path's bounds."""
     parts = [
-        "<h2>What the links themselves add</h2>",
+        "<h2>Latency added by the links</h2>",
         f"<p>{escape(added_sentence(records))}</p>",
         carrier_table(records),
-        "<h2>What bounds each path</h2>",
+        "<h2>Bounds of each path</h2>",
         f"<p>{escape(_BOUNDS_WORDS)}</p>",
         bounds(records),
     ]
@@ -30,27 +30,27 @@ def tables(records: dict[str, KernelRecord]) -> HTML:
 
 
 _BOUNDS_WORDS = (
-    "All players' clocks are one, so a latency here is a figure. Two clocks that nobody knows "
-    "would have put it within the interval; it has to lie in it, and never below the least, which "
-    "is packet, look-ahead, a block and the links' delay."
+    "All participants share one clock, so a latency here is a figure. With two unknown clocks "
+    "the measurement would give the interval; the figure has to lie in it, and above the least "
+    "possible latency: packet, look-ahead, a block and the links' delay."
 )
 
 
 def added_sentence(records: dict[str, KernelRecord]) -> str:
-    """Say what carrying packets in user space takes, with how it was measured, and why it is."""
-    told = next(iter(records.values())).provenance
-    added = told["added"]
-    why = "The kernel has netem, whose jitter is another"
-    if told["no_netem"] is not None:
-        why = f"There is no netem: {told['no_netem']}"
+    """Return the delay that carrying packets in user space adds, and how it was measured."""
+    provenance = next(iter(records.values())).provenance
+    added = provenance["added"]
+    why = "The kernel has netem, but its jitter is distributed differently"
+    if provenance["no_netem"] is not None:
+        why = f"The kernel has no netem: {provenance['no_netem']}"
     return (
-        f"{why}; so packets are carried by processes. "
+        f"{why}; so processes carry the packets. "
         f"A datagram takes {_us(added['cable_median_s'])} between two namespaces (median; 99th "
-        f"percentile {_us(added['cable_p99_s'])}). A link that is carried by a process takes "
+        f"percentile {_us(added['cable_p99_s'])}). A link that a process carries takes "
         f"{_us(added['carried_median_s'])} more ({_us(added['carried_p99_s'])}), and one that "
         f"delays by {added['delay_s'] * 1000:g} ms takes {_us(added['delayed_median_s'])} "
         f"({_us(added['delayed_p99_s'])}) more than that delay, at least {_us(added['least_s'])}: "
-        f"of {2 * added['probes']} datagrams each, before the run. A path has two links."
+        f"from {2 * added['probes']} datagrams each, before the run. A path has two links."
     )
 
 
@@ -59,7 +59,7 @@ def _us(seconds: float) -> str:
 
 
 def carrier_table(records: dict[str, KernelRecord]) -> str:
-    """Return a row per case and link: packets, losses, and how late they were put out."""
+    """Return a row per case and link: packets, losses, and lateness of their sending."""
     rows = [
         {
             "Network": escape(name),
@@ -78,12 +78,12 @@ def carrier_table(records: dict[str, KernelRecord]) -> str:
         for ways in [(report["up"], report["down"])]
     ]
     if not rows:
-        return "<p>No link of this run did anything to packets.</p>"
+        return "<p>All links of this run were plain cables.</p>"
     return _html(pd.DataFrame(rows), "carriers")
 
 
 def bounds(records: dict[str, KernelRecord]) -> str:
-    """Return a row per case and ordered pair: the way, the latency, and what bounds it."""
+    """Return a row per case and ordered pair: the route, the latency, and its bounds."""
     rows = [
         {
             "Network": escape(name),

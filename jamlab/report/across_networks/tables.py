@@ -1,4 +1,4 @@
-"""Latency across networks: verdicts, a row per profile, and where the time goes on each."""
+"""Tables and figure of latency across networks: verdicts, a row per profile, stages."""
 
 from collections.abc import Iterator
 from html import escape
@@ -34,21 +34,19 @@ from jamlab.report.page.figures import (
 from jamlab.report.page.opening import Head, head
 from jamlab.report.page.tables import date_of, judged_table, styled_table
 
-_NO_DISTANCE = NetworkProfile(
-    "no distance", 0.0, 0.0, 0.0, 1.0, 1e12, 1e12, "cables that do nothing", ""
-)
+_NO_DISTANCE = NetworkProfile("no distance", 0.0, 0.0, 0.0, 1.0, 1e12, 1e12, "plain cables", "")
 _COLOURS = dict(zip(STAGES, (BLUE, SKY, ORANGE, VERMILLION, GREEN, PURPLE), strict=True))
 
 
 def masthead(records: dict[str, LatencyRecord], title: str) -> Head:
-    """Return the head of a page: title, what was measured and when, and the overall verdict."""
+    """Return the head of a page: title, subject and date of the measurement, overall verdict."""
     first = next(iter(records.values()))
     provenance = first.provenance
     where = "the simulated internet"
     if isinstance(first, KernelRecord):
         where = "the kernel's network, each behind a router"
     subject = (
-        f"{provenance['parameters']['peers']} players on {where}, "
+        f"{provenance['parameters']['peers']} participants on {where}, "
         f"{provenance['parameters']['quality']} · measured {date_of(provenance['created'])} · "
         f"jamlab {provenance['versions']['jamlab']}"
     )
@@ -56,12 +54,12 @@ def masthead(records: dict[str, LatencyRecord], title: str) -> Head:
 
 
 def verdict_table(records: dict[str, LatencyRecord]) -> Styler:
-    """Return a row per profile: verdict, target, value and the reason."""
+    """Return a row per profile: verdict, target, value and reason."""
     return judged_table(across_verdicts(records))
 
 
 def profile_table(records: dict[str, LatencyRecord]) -> Styler:
-    """Return a row per profile: what the network does, and what came of it on the worst path."""
+    """Return a row per profile: the network's properties, and the result on the worst path."""
     return styled_table(pd.DataFrame([_row(*each) for each in records.items()]), "profiles")
 
 
@@ -87,9 +85,9 @@ def _row(name: str, record: LatencyRecord) -> dict[str, str]:
 
 
 def kernel_tables(records: dict[str, LatencyRecord]) -> HTML | None:
-    """Return what is known beside the latency where packets were the kernel's; else nothing.
+    """Return the further tables of records of the kernel's network; None for simulated ones.
 
-    These are what links add, and what bounds each path's latency.
+    They show the latency that links add, and the bounds of each path's latency.
     """
     on_kernel = {name: each for name, each in records.items() if isinstance(each, KernelRecord)}
     return kernel_links.tables(on_kernel) if on_kernel else None
@@ -121,7 +119,7 @@ def stages(records: dict[str, LatencyRecord]) -> ReportFigure:
 
 
 _Parts: TypeAlias = Iterator[tuple[str, str, list[float]]]
-"""What each part of the bars is called, its colour, and its length in each bar, in ms."""
+"""Name and colour of each part of the bars, and its length in each bar, in ms."""
 
 
 def _parts(records: dict[str, LatencyRecord]) -> _Parts:
@@ -135,7 +133,7 @@ def _parts(records: dict[str, LatencyRecord]) -> _Parts:
 
 
 def _parts_on_kernel(records: dict[str, LatencyRecord]) -> _Parts:
-    """Yield what is known where each end has noted its own half: the links' delay, and the rest."""
+    """Yield the two parts known for separate processes: the links' delay, and the rest."""
     delays_ms = [record.provenance["delay_s"] * 1000 for record in records.values()]
     means_ms = [float(record.clicks["latency_ms"].mean()) for record in records.values()]
     rest_ms = [mean_ms - delay_ms for mean_ms, delay_ms in zip(means_ms, delays_ms, strict=True)]

@@ -1,4 +1,4 @@
-"""Tables of an agreement: rule, simulator and kernel side by side, and what coturn said."""
+"""Tables of an agreement record: rule, simulator and kernel side by side, and coturn's log."""
 
 import math
 from html import escape
@@ -19,12 +19,12 @@ _AGREES = {True: "✓ yes", False: "✗ no"}
 
 
 def verdict_table(record: AgreementRecord) -> Styler:
-    """Return the one verdict: whether all agree in every cell."""
+    """Return the verdict on whether all three agree in every cell."""
     return judged_table([agreement_verdict(record)], "agreement")
 
 
 def summary_table(record: AgreementRecord) -> Styler:
-    """Return a row per configuration: its cells by class, those that disagree, luck and times."""
+    """Return a row per configuration: cells by class, disagreements, luck and times."""
     rows = []
     for name, cells in record.table.groupby("configuration", sort=False):
         classes = cells[KERNEL].value_counts()
@@ -58,15 +58,15 @@ def cells_table(record: AgreementRecord, configuration: str) -> Styler:
 
 
 def server_logs_html(attempts: pd.DataFrame, logs: pd.DataFrame) -> HTML:
-    """Return what coturn said of each failed attempt, folded up; of the others it heard nothing."""
+    """Return coturn's log of each failed attempt that reached it, folded up."""
     failed = attempts[attempts["time_to_connect_s"].isna()]
-    told = failed.merge(logs, on=["call", "configuration"])
+    known = failed.merge(logs, on=["call", "configuration"])
     parts = [
-        f"<p>{len(told)} of {len(failed)} attempts that failed had got as far as coturn.</p>",
+        f"<p>{len(known)} of {len(failed)} failed attempts had reached coturn.</p>",
         *(
             f"<details><summary>{escape(f'{caller} with {callee} under {name}')}</summary>"
             f'<pre style="white-space: pre-wrap">{escape(log)}</pre></details>'
-            for caller, callee, name, log in told[
+            for caller, callee, name, log in known[
                 ["caller", "callee", "configuration", "log"]
             ].to_numpy(str)
         ),

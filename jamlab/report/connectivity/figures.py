@@ -1,4 +1,4 @@
-"""Figures of a connectivity campaign: who connects, how, how soon, and in which population."""
+"""Figures of a connectivity campaign: success rates, times to connect, and sensitivity."""
 
 import math
 from collections.abc import Sequence
@@ -46,10 +46,10 @@ _PARTS = {
     "failed": ("failed", GRID, ""),
 }
 _LINES = ("-", "--", "-.", ":")
-_ROOM_FOR_COUNTS = 10  # places: beyond, a cell has room for one number
+_ROOM_FOR_COUNTS = 10  # places up to which a cell has room for two numbers
 
 
-_STEPS = 200  # drawn of a curve, each less than a pixel or two high
+_STEPS = 200  # steps drawn of a curve, each less than two pixels high
 
 
 @styled()
@@ -70,7 +70,7 @@ def by_configuration(record: ConnectivityRecord) -> ReportFigure:
 
 
 def _share_axes(figure: ReportFigure, names: Sequence[str]) -> Axes:
-    """Return a panel with a row per name, the first on top, and a share to the right."""
+    """Return a panel with a row per name, the first at the top, and a horizontal share axis."""
     axes = figure.panels(1, 1)[0]
     _name_rows(axes, names)
     return axes
@@ -109,7 +109,7 @@ def _draw_intervals(
 
 @styled()
 def matrix(record: ConnectivityRecord, configuration: str) -> ReportFigure:
-    """Draw the share of direct calls between every two places, whoever of the two called."""
+    """Draw the share of direct calls between every two places, in either direction of the call."""
     names = places(record)
     counted = cells(record.of(configuration), "direct", names)
     figure = ReportFigure(
@@ -135,7 +135,7 @@ def matrix(record: ConnectivityRecord, configuration: str) -> ReportFigure:
 
 
 def places(record: ConnectivityRecord) -> list[str]:
-    """Return every place of a campaign, those first that most calls without a relay reach."""
+    """Return every place of a campaign, by falling share of calls without a relay."""
     attempts = record.attempts
     chosen = attempts[attempts["configuration"] == STUN_ONLY]
     judged = attempts if chosen.empty else chosen
@@ -155,7 +155,7 @@ def _cell_words(share: float, trials: int, size: int) -> str:
 
 @styled()
 def turn(record: ConnectivityRecord) -> ReportFigure:
-    """Draw what becomes of the calls under every configuration, and so what TURN buys."""
+    """Draw the results of the calls under every configuration, which show the gain by TURN."""
     table = success_table(record.attempts)
     avoidable = table["avoidable"].fillna(0.0)
     parts = pd.DataFrame(
@@ -166,7 +166,7 @@ def turn(record: ConnectivityRecord) -> ReportFigure:
             "failed": 1 - table["connected"],
         }
     )
-    figure = ReportFigure(1.3 + 0.6 * len(table), "What becomes of the calls, by configuration")
+    figure = ReportFigure(1.3 + 0.6 * len(table), "Results of the calls, by configuration")
     axes = _share_axes(figure, list(table["configuration"]))
     left = np.zeros(len(table))
     for part, (words, colour, hatch) in _PARTS.items():
@@ -187,14 +187,14 @@ def turn(record: ConnectivityRecord) -> ReportFigure:
 def _write_shares(axes: Axes, left: NDArray[np.float64], lengths: NDArray[np.float64]) -> None:
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
     for row, (start, length) in enumerate(zip(left, lengths, strict=True)):
-        if length >= 0.05:  # else the number is wider than the bar
+        if length >= 0.05:  # the number is wider than a shorter bar
             words, at = f"{length:.1%}", start + length / 2
             axes.text(at, row, words, ha="center", va="center", fontsize=9, bbox=box)
 
 
 @styled()
 def times(record: ConnectivityRecord) -> ReportFigure:
-    """Draw which share of the calls has connected by a time; failed calls stay in the count."""
+    """Draw the share of all calls, failed ones included, that have connected by a time."""
     figure = ReportFigure(3.9, "Share of calls that have connected within a time, by configuration")
     axes = figure.panels(1, 1)[0]
     start_s, end_s = _span_s(record.attempts)
@@ -214,7 +214,7 @@ def times(record: ConnectivityRecord) -> ReportFigure:
 
 
 def _span_s(attempts: pd.DataFrame) -> tuple[float, float]:
-    """Return the limits of a logarithmic axis that has all attempts on it."""
+    """Return the limits of a logarithmic time axis for all attempts."""
     ends_s = attempts["observed_s"].clip(lower=1e-3)
     return 0.8 * float(ends_s.min()), 1.1 * float(ends_s.max())
 
@@ -236,7 +236,7 @@ def _draw_curve(
 
 
 def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """Leave out steps too small to be seen: a page holds every point that is drawn."""
+    """Leave out steps too small to be seen, since every point adds to the page."""
     if len(curve) <= _STEPS:
         return curve
     seen = np.unique((curve["connected"] * _STEPS).round(), return_index=True)[1]
@@ -245,11 +245,12 @@ def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
 
 @styled()
 def sensitivity(record: ConnectivityRecord, populations: Sequence[Population]) -> ReportFigure:
-    """Draw how the share of direct calls hangs on the population.
+    """Draw how the share of direct calls depends on the population.
 
-    Left, each population with the 95 % interval from the uncertainty of its weights and of the
-    cells, and between ticks the simulation error alone; right, the campaign's own, the first, with
-    another share of symmetric NATs, and on the target's line up to which share it is reached.
+    Left: each population with the 95 % interval from the uncertainty of its weights and of the
+    cells, and between ticks the simulation error alone. Right: the campaign's own population, the
+    first, over the share of symmetric NATs; on the target's line, the share up to which it is
+    reached.
     """
     figure = ReportFigure(
         max(3.9, 1.9 + 0.5 * len(populations)),
@@ -285,7 +286,7 @@ def _draw_populations(
 def _draw_ticks(
     axes: Axes, rows: NDArray[np.floating[Any]], table: pd.DataFrame, words: str
 ) -> None:
-    """Draw the ends of the simulation error as ticks upon the intervals."""
+    """Draw the ends of the simulation error as ticks on the intervals."""
     for end, label in (("low", words), ("high", "_")):
         look: dict[str, Any] = {"linestyle": "none", "marker": "|", "color": INK, "zorder": 4}
         axes.plot(table[f"simulation_{end}"], rows, markersize=9, label=label, **look)
@@ -314,7 +315,7 @@ def _draw_share_curves(axes: Axes, record: ConnectivityRecord, population: Popul
 
 
 def _draw_tolerated(axes: Axes, tolerated: Estimate, colour: str) -> None:
-    """Draw on the target's line up to which share it is reached, where it is at all."""
+    """Draw, on the target's line, the share up to which it is reached, if it is at all."""
     if math.isnan(tolerated.value):
         return
     axes.hlines(_TARGET, tolerated.low, tolerated.high, color=colour, linewidth=5, alpha=0.6)

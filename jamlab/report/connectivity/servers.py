@@ -1,4 +1,4 @@
-"""Tables of attempts on this machine's network: what its servers do, and what came of attempts."""
+"""Tables of connectivity on this machine's network: the servers, and the attempts."""
 
 import math
 from html import escape
@@ -16,7 +16,7 @@ _PASSED = {True: "✓ yes", False: "✗ no", None: "–"}
 
 
 def servers_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per server of each configuration: which steps it passed, and how fast."""
+    """Return a row per server of each configuration: the steps it passed, and round-trip times."""
     rows = []
     for row in record.servers.to_dict("records"):
         found = probe_of(row)
@@ -35,14 +35,14 @@ def servers_table(record: ConnectivityRecord) -> Styler:
 
 
 def sentences_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per server: what became of asking it, in words, and what it calls itself."""
+    """Return a row per server: the result of its probe in words, and its software."""
     rows = [
         {
             "Configuration": names,
             "Server": found.url,
             "In words": sentence(found),
             "Round trips measured": found.round_trips,
-            "Calls itself": found.software or "–",
+            "Software": found.software or "–",
         }
         for found, names in distinct_probes(record.servers)
     ]
@@ -50,7 +50,7 @@ def sentences_table(record: ConnectivityRecord) -> Styler:
 
 
 def attempts_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per configuration: what became of its attempts, and by what candidates."""
+    """Return a row per configuration: results and candidate types of its attempts."""
     rows = []
     for name in record.configurations:
         attempts = record.of(name)
@@ -77,7 +77,7 @@ def _milliseconds(time_s: float) -> str:
 
 
 def _some(words: "pd.Series[str]") -> str:
-    """Return the different words there are, in order of their coming."""
+    """Return the different words, in order of their first occurrence."""
     return ", ".join(word for word in words.unique() if word) or "–"
 
 

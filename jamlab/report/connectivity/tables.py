@@ -1,4 +1,4 @@
-"""Tables of a connectivity campaign: its verdicts, its shares, its times and where it came from."""
+"""Tables of a connectivity campaign: verdicts, shares, times and provenance."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ _SHARES = {
     "direct_capable": "Direct-capable",
     "selected_direct": "Selected direct",
     "connected": "Connected",
-    "relayed": "TURN buys",
+    "relayed": "Gain by TURN",
     "avoidable": "Relayed although direct-capable",
 }
 
@@ -40,9 +40,9 @@ _SHARES = {
 def masthead(
     record: ConnectivityRecord, title: str, agreement: AgreementRecord | None = None
 ) -> Head:
-    """Return the head of a page: title, what was measured and when, and the overall verdict.
+    """Return the head of a page: title, subject and date of the measurement, overall verdict.
 
-    A campaign on the kernel has an agreement, whose verdict counts, too.
+    The verdict on the agreement of a campaign on the kernel counts as well.
     """
     judged = connectivity_verdicts(record)
     judged += [agreement_verdict(agreement)] if agreement else []
@@ -50,15 +50,15 @@ def masthead(
 
 
 def verdict_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per target: verdict, what was measured, target, value and the reason."""
+    """Return a row per target: verdict, figure, target, value and reason."""
     return judged_table(connectivity_verdicts(record))
 
 
 def population_table(record: ConnectivityRecord, population: Population) -> Styler:
-    """Return a row per judged figure: the population's interval, and apart the simulation error.
+    """Return a row per judged figure, with the population's interval and the simulation error.
 
-    Beside them stands up to which share of symmetric NATs the target is reached, and which share
-    the population has, each with its 95 % interval.
+    Further columns are the share of symmetric NATs up to which the target is reached, and the
+    population's own share, each with its 95 % interval.
     """
     limit = CONNECTIVITY_TARGET_PERCENT / 100
     rows = [_sure_row(figure, limit) for figure in population_figures(record, population, limit)]
@@ -85,14 +85,14 @@ def _tolerated(figure: PopulationFigure) -> str:
     if not bears.known:
         return "too few pairs were tried"
     if math.isnan(bears.tolerated.value):
-        return f"missed even without any: {share_words(bears.without_any)}"
+        return f"missed even without symmetric NATs: {share_words(bears.without_any)}"
     return share_words(bears.tolerated)
 
 
 def shares_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per configuration: what became of its calls, with the simulation error.
+    """Return a row per configuration: shares of its calls, with the simulation error.
 
-    That is Wilson's 95 % interval.
+    The error is Wilson's 95 % interval.
     """
     table = success_table(record.attempts)
     shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["calls"]})
@@ -103,7 +103,7 @@ def shares_table(record: ConnectivityRecord) -> Styler:
 
 
 def times_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per configuration: by when half, 90 % and 95 % of all its calls connected."""
+    """Return a row per configuration: the times by which 50, 90 and 95 % of its calls connected."""
     table = time_to_connect.quantile_table(record.attempts)
     shown = pd.DataFrame({"Configuration": table["configuration"], "Calls": table["attempts"]})
     shown["Not connected"] = table["failed"]
@@ -115,7 +115,7 @@ def times_table(record: ConnectivityRecord) -> Styler:
 
 
 def _time(value_s: float, low_s: float, high_s: float) -> str:
-    """Write a time that may lie beyond what was observed."""
+    """Write a time and its interval; an end beyond the observed time is infinite."""
     if math.isinf(value_s):
         return "not reached"
     high = "not reached" if math.isinf(high_s) else f"{high_s:.2f}"
@@ -123,7 +123,7 @@ def _time(value_s: float, low_s: float, high_s: float) -> str:
 
 
 def states_table(record: ConnectivityRecord) -> Styler:
-    """Return a row per configuration and ICE state: how long the sides stayed in it."""
+    """Return a row per configuration and ICE state: how long the ends stayed in it."""
     stays = time_to_connect.state_durations(record.attempts)
     stays = stays[(stays["kind"] == "ice") & stays["ended"]]
     order = {name: number for number, name in enumerate(record.configurations)}
@@ -143,7 +143,7 @@ def states_table(record: ConnectivityRecord) -> Styler:
 
 
 def provenance_table(record: ConnectivityRecord) -> Styler:
-    """Return what the record says of its making: when, what was asked, on what, with what."""
+    """Return the record's provenance: date, plan, machine and versions."""
     return facts_table(_provenance(record.provenance))
 
 

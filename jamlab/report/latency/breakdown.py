@@ -1,4 +1,4 @@
-"""The figure that says where the time went, stage by stage, beside what no network can beat."""
+"""The figure of the latency's stages, next to the physical floor."""
 
 from itertools import pairwise
 from typing import Any
@@ -27,14 +27,14 @@ STAGE_WORDS = {
     "residual": "Residual: explained by no stage",
     "measured": "Measured by clicks",
 }
-"""What an audio engineer calls the stages."""
+"""Names of the stages for an audio engineer."""
 
 CARD_WORDS = (
     "Sound card: its loopback beyond the blocks above",
     "Relay between the card's thread and ours",
     "Mouth to ear",
 )
-"""What is added to the measured figure, and the sum."""
+"""Terms added to the measured latency, and the sum."""
 UNKNOWN_WORDS = "Sound card, and so mouth to ear"
 
 _COLOURS = {
@@ -59,18 +59,18 @@ _FLOOR = "Physical floor: frame, look-ahead, one block"
 
 @styled()
 def waterfall(record: LatencyRecord, card: CardRecord | None = None) -> ReportFigure:
-    """Draw the stages of the mean one-way latency, each beginning where the last one ended.
+    """Draw the stages of the mean one-way latency, each beginning where the one before ends.
 
-    The residual closes the gap to what was measured; what sound cards add to that, up to the mouth
-    and the ear, comes next, and the physical floor is the bar below.
+    The residual closes the gap to the measured latency. Next are the terms that sound cards add, up
+    to mouth and ear; the bar below is the physical floor.
 
     Parameters
     ----------
     record : LatencyRecord
         The run.
     card : CardRecord, optional
-        Of the sound card both players are taken to have. Without it, or without its figure at the
-        run's block size, the figure says that it was not measured, and has no sum.
+        The sound card that both participants are assumed to have. Without it, or without its
+        latency at the run's block size, the figure states that it was not measured.
     """
     stages = waterfall_table(record)
     part = card_part(card, record.provenance["parameters"]["block_frames"])
@@ -78,8 +78,8 @@ def waterfall(record: LatencyRecord, card: CardRecord | None = None) -> ReportFi
     floor_row = len(stages) + len(further)
     figure = ReportFigure(
         4.3 + 0.3 * len(further),
-        "Stages of the mean one-way latency, which add up to the measured one, and what sound "
-        "cards add to it",
+        "Stages of the mean one-way latency, which add up to the measured one, and the terms that "
+        "sound cards add",
     )
     axes = figure.panels(1, 1)[0]
     axes.set_yticks(range(floor_row + 1), [*stages["stage"].map(STAGE_WORDS), *further, _FLOOR])
@@ -88,7 +88,7 @@ def waterfall(record: LatencyRecord, card: CardRecord | None = None) -> ReportFi
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     if stages["mean_ms"].isna().any():
-        note(axes, "No click was heard whose packet is known: nothing to break down.")
+        note(axes, "No click has known packet times, so there are no stages to show.")
     else:
         _draw_stages(axes, stages)
         _draw_card(axes, part, float(stages["mean_ms"].iloc[-1]), len(stages))
@@ -115,7 +115,7 @@ def _draw_stages(axes: Axes, stages: pd.DataFrame) -> None:
 
 
 def _draw_card(axes: Axes, part: CardPart | str, reached_ms: float, row: int) -> None:
-    """Go on from the measured latency to the mouth and the ear, or say that nobody knows."""
+    """Draw the terms from the measured latency to mouth and ear, or that they are unknown."""
     if isinstance(part, str):
         axes.barh(row, reached_ms / 8, left=reached_ms, **_OUTLINED)
         _write(axes, row, reached_ms, part, before=True)
@@ -131,7 +131,7 @@ def _draw_card(axes: Axes, part: CardPart | str, reached_ms: float, row: int) ->
 
 
 def _draw_floor(axes: Axes, record: LatencyRecord, row: int) -> None:
-    """Stack what the floor is made of."""
+    """Draw the parts of the floor, stacked."""
     parameters = record.provenance["parameters"]
     quality = quality_named(parameters["quality"])
     parts = (

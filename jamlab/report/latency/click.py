@@ -1,4 +1,4 @@
-"""Figures of a single click of each measurement: emitted, played, and how it was found."""
+"""Figures of a single click of each measurement: its waveforms and its correlation."""
 
 import math
 from collections.abc import Iterator
@@ -24,16 +24,14 @@ from jamlab.report.page.figures import (
 )
 
 THRESHOLD = detection_threshold(round(MAX_LATENCY_S * SAMPLE_RATE) + 1)
-"""The correlation that noise alone exceeds once in a million clicks."""
+"""Correlation that noise alone exceeds once in a million clicks."""
 
 
 @styled()
 def waveforms(record: LatencyRecord) -> ReportFigure:
     """Draw one click of each measurement, emitted above played, on one time axis."""
     shown = list(_excerpts(record))
-    figure = ReportFigure(
-        0.9 + 2.6 * len(shown), "One click as it was emitted and as it was played"
-    )
+    figure = ReportFigure(0.9 + 2.6 * len(shown), "One click as emitted and as played")
     panels = figure.panels(2 * len(shown), 1, sharex=True)
     for number, (excerpt, latency_ms) in enumerate(shown):
         emitted, played = panels[2 * number : 2 * number + 2]
@@ -50,9 +48,9 @@ def waveforms(record: LatencyRecord) -> ReportFigure:
 
 @styled()
 def correlation(record: LatencyRecord) -> ReportFigure:
-    """Draw how well the click fits at every instant, and the instant it was found at."""
+    """Draw the correlation of the click with the playback over time, and the detected arrival."""
     shown = list(_excerpts(record))
-    figure = ReportFigure(0.9 + 2.2 * len(shown), "Correlation of one click with what was played")
+    figure = ReportFigure(0.9 + 2.2 * len(shown), "Correlation of one click with the playback")
     panels = figure.panels(len(shown), 1, sharex=True, sharey=True)
     for axes, (excerpt, latency_ms) in zip(panels, shown, strict=True):
         axes.plot(excerpt["time_ms"], excerpt["correlation"], color=BLUE, linewidth=0.8)
@@ -67,7 +65,7 @@ def correlation(record: LatencyRecord) -> ReportFigure:
 
 
 def _excerpts(record: LatencyRecord) -> Iterator[tuple[pd.DataFrame, float]]:
-    """Yield each measurement's excerpt and the latency read from its click, NaN if not heard."""
+    """Yield each measurement's excerpt and the latency of its click; NaN if it was not heard."""
     path = ["session", "measurement", "sender", "receiver", "click"]
     latencies_ms = record.clicks.set_index(path)["latency_ms"]
     for key, excerpt in record.waveforms.groupby(path, sort=True):
@@ -112,5 +110,5 @@ def _arrival(excerpt: pd.DataFrame, latency_ms: float) -> str:
 
 
 def _visible(excerpt: pd.DataFrame, latency_ms: float) -> bool:
-    """Tell whether a latency lies on the excerpt's time axis; NaN does not."""
+    """Return whether a latency lies on the excerpt's time axis; NaN does not."""
     return bool(excerpt["time_ms"].iloc[0] <= latency_ms <= excerpt["time_ms"].iloc[-1])

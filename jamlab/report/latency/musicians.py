@@ -1,4 +1,4 @@
-"""What the latency of a run means to musicians, and by whose experiments."""
+"""Tables of what a latency means to musicians, with the published experiments."""
 
 import math
 from html import escape
@@ -16,11 +16,11 @@ from jamlab.measure.sound_card.mouth_to_ear import NOT_MEASURED, mouth_to_ear_ms
 from jamlab.measure.sound_card.record import CardRecord
 from jamlab.report.page.tables import styled_table
 
-_UNKNOWN = "This is what musicians hear: later than the figure above by what sound cards take."
+_UNKNOWN = "The latency that musicians hear: the figure above and the latency of sound cards."
 
 
 def figures_table(record: LatencyRecord, card: CardRecord | None = None) -> Styler:
-    """Return what was measured of the one-way latency, without and with sound cards."""
+    """Return the measured one-way latency and its meaning, without and with sound cards."""
     judged = [each for each in verdicts(record) if musicians.of_verdict(each)]
     rows = [
         {
@@ -39,14 +39,14 @@ def _heard(record: LatencyRecord, card: CardRecord | None) -> dict[str, str]:
         return {"Figure": "Mouth to ear", "Measured": NOT_MEASURED, "To musicians": _UNKNOWN}
     ms = heard.value, heard.low, heard.high
     return {
-        "Figure": "Mouth to ear, median of the slowest path: what musicians hear",
+        "Figure": "Mouth to ear, median of the slowest path: the latency that musicians hear",
         "Measured": measured(*ms, "ms"),
         "To musicians": musicians.meaning(*ms),
     }
 
 
 def bands() -> HTML:
-    """Return what one-way latencies mean to musicians, a row per range, and the publications."""
+    """Return the meaning of one-way latencies to musicians, a row per range, and the sources."""
     ends_ms = [0.0, *(band.below_ms for band in musicians.BANDS)]
     rows = [
         {

@@ -1,4 +1,4 @@
-"""Figures of every path: latency over time, its distribution, and the medians of all pairs."""
+"""Figures of paths: latency over time, its distribution, and the medians of all pairs."""
 
 import math
 
@@ -25,16 +25,16 @@ from jamlab.report.page.figures import (
 
 _HEARD_BY = {ONE_WAY: "heard by", ROUND_TRIP: "echoed by"}
 _COLUMNS = 2
-_BETWEEN_S = 0.25  # a session's last click to the next one's beginning, as drawn
-_MISSED_AT = 0.95  # of a panel's height: a click without a latency has no height of its own
+_BETWEEN_S = 0.25  # gap drawn between a session's last click and the next session
+_MISSED_AT = 0.95  # share of the panel's height at which clicks without a latency are drawn
 
 
 @styled()
 def over_time(record: LatencyRecord, measurement: str = ONE_WAY) -> ReportFigure:
     """Draw each click's latency at the time it was emitted, a panel per receiver.
 
-    Sessions follow each other, with a line between two. Clicks that were not heard are crosses
-    along the top.
+    Sessions follow one another, separated by lines. Clicks that were not heard are crosses along
+    the top.
     """
     names = players(record)
     clicks = in_a_row(_of(record, measurement))
@@ -63,7 +63,7 @@ def over_time(record: LatencyRecord, measurement: str = ONE_WAY) -> ReportFigure
 
 
 def players(record: LatencyRecord) -> list[str]:
-    """Return everybody's name, in order."""
+    """Return the names of all participants, sorted."""
     return sorted({*record.clicks["sender"], *record.clicks["receiver"]})
 
 
@@ -72,9 +72,10 @@ def _of(record: LatencyRecord, measurement: str) -> pd.DataFrame:
 
 
 def in_a_row(clicks: pd.DataFrame) -> pd.DataFrame:
-    """Return clicks as if their sessions had followed each other at once.
+    """Return the clicks on one time axis, with the sessions directly one after another.
 
-    ``emitted_s`` is then since the first session began; ``begins_s`` is when the click's did.
+    ``emitted_s`` is then since the first session began; ``begins_s`` is the beginning of the
+    click's session.
     """
     lasts_s = clicks.groupby("session")["emitted_s"].max() + _BETWEEN_S
     begins_s = clicks["session"].map(lasts_s.cumsum() - lasts_s)
@@ -100,7 +101,7 @@ def _draw_clicks(axes: Axes, clicks: pd.DataFrame, names: list[str]) -> None:
             markeredgewidth=0,
             color=PLAYER_COLOURS[number],
             label=f"from {sender}",
-            rasterized=True,  # ten minutes of six players are 144 000 clicks
+            rasterized=True,  # ten minutes of six participants are 144 000 clicks
         )
     missed_s = clicks.loc[clicks["latency_ms"].isna(), "emitted_s"]
     if len(missed_s):
@@ -123,15 +124,15 @@ def _draw_levels(axes: Axes, record: LatencyRecord, measurement: str) -> None:
 
 
 def _top_ms(clicks: pd.DataFrame, measurement: str) -> float:
-    """Return how far an axis of latency reaches: the target is always on it."""
+    """Return the upper limit of a latency axis, which always includes the target."""
     return 1.15 * float(np.nanmax([TARGETS_MS[measurement], *clicks["latency_ms"]]))
 
 
 @styled()
 def distribution(record: LatencyRecord) -> ReportFigure:
-    """Draw which share of a path's emitted clicks had arrived after a time, a curve per path.
+    """Draw the share of emitted clicks that had arrived within a time, a curve per path.
 
-    A click that was never heard is infinitely late: a curve ends below 100 % by their share.
+    A click that was never heard is infinitely late: the curve ends below 100 % by their share.
     """
     figure = ReportFigure(3.9, "Share of clicks that arrived within a time, for every path")
     for axes, measurement in zip(figure.panels(1, 2, sharey=True), TARGETS_MS, strict=True):
@@ -175,7 +176,7 @@ def pair_medians(record: LatencyRecord) -> ReportFigure:
     names = players(record)
     medians = _medians(record, names)
     figure = ReportFigure(
-        1.2 + 0.55 * len(names), "Median one-way latency of every pair of players"
+        1.2 + 0.55 * len(names), "Median one-way latency of every pair of participants"
     )
     axes = figure.panels(1, 1)[0]
     top_ms = TARGETS_MS[ONE_WAY]

@@ -1,4 +1,4 @@
-"""The figure of what differs between sessions: each one's median and 95th percentile."""
+"""The figure of differences between sessions: the median and 95th percentile of each."""
 
 import numpy as np
 import pandas as pd
@@ -8,15 +8,15 @@ from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import paths_table, sessions_table
 from jamlab.report.page.figures import FAINT, GRID, INK, TARGETS_MS, ReportFigure, legend, styled
 
-_SPREAD = 0.6  # of the distance between two paths is for the sessions of one
+_SPREAD = 0.6  # share of the distance between two paths that the sessions of a path take
 
 
 @styled()
 def between_sessions(record: LatencyRecord) -> ReportFigure:
-    """Draw every path's sessions below each other, and the interval of all.
+    """Draw the sessions of every path below one another, and the interval over all sessions.
 
-    A line goes from the session's median, a dot, to its 95th percentile, a tick; what is beyond
-    the axis, or infinite, ends at its right. The band is the interval of the 95th percentile.
+    A line goes from a session's median, a dot, to its 95th percentile, a tick; values beyond the
+    axis, or infinite, are drawn at its right end. The band is the interval of the 95th percentile.
     """
     paths, sessions = paths_table(record), sessions_table(record)
     shown = [each for each in TARGETS_MS if (paths["measurement"] == each).any()]

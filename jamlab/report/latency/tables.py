@@ -1,6 +1,6 @@
-"""Tables of a latency record: its head and verdicts, a row per path, and where it came from.
+"""Tables of a latency record: head, verdicts, paths, mouth to ear, and provenance.
 
-They are styled where they stand, so that a notebook shows them as the page does.
+Styles are inline, so that a notebook shows the tables as the page does.
 """
 
 import math
@@ -23,29 +23,29 @@ from jamlab.report.page.tables import date_of, fact, facts_table, judged_table, 
 MOUTH_TO_EAR_WORDS = {
     "mesh": "Mesh, one way, median of the slowest path",
     "card": "Sound card: its loopback, an input and an output",
-    "counted twice": "Card blocks that are in both",
+    "counted twice": "Card blocks that are in both figures",
     "relay": "Relay between the card's thread and the event loop",
     "mouth to ear": "Mouth to ear",
 }
-"""What a reader calls the terms of the sum."""
+"""Names of the terms of the sum for the reader."""
 
 
 _LAG_WORDS = {"median_ms": "median", "p95_ms": "95th percentile", "p99_ms": "99th percentile"}
 
 
 def masthead(record: LatencyRecord, title: str, card: CardRecord | None = None) -> Head:
-    """Return the head of a page: title, what was measured and when, and the overall verdict."""
+    """Return the head of a page: title, subject and date of the measurement, overall verdict."""
     heard = mouth_to_ear_ms(record, card)
     return head(title, _subject(record.provenance), verdicts(record), heard)
 
 
 def verdict_table(record: LatencyRecord, card: CardRecord | None = None) -> Styler:
-    """Return a row per target: verdict, what was measured, target, value and the reason."""
+    """Return a row per target: verdict, figure, target, value and reason."""
     return judged_table(verdicts(record), heard=mouth_to_ear_ms(record, card))
 
 
 def path_table(record: LatencyRecord) -> Styler:
-    """Return a row per path, the slowest of each measurement first; intervals are of 95 %."""
+    """Return a row per path, the slowest of each measurement first, with 95 % intervals."""
     paths = paths_table(record).sort_values("p95_ms", ascending=False, na_position="first")
     paths = paths.sort_values("measurement", kind="stable")
     shown = pd.DataFrame(
@@ -60,16 +60,16 @@ def path_table(record: LatencyRecord) -> Styler:
             "Jitter": _intervals(paths, "jitter_ms"),
             "Concealed": [f"{share:.2%}" for share in paths["concealed_share"]],
             "Underruns": [f"{share:.2%}" for share in paths["underrun_share"]],
-            "Sessions' own": _sessions(record, paths),
+            "Range over sessions": _sessions(record, paths),
         }
     )
     return styled_table(shown.map(escape), "paths")
 
 
 def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None = None) -> Styler:
-    """Return the sum from the mouth to the ear, a row per term, each with its 95 % interval.
+    """Return the sum from mouth to ear, a row per term, each with its 95 % interval.
 
-    What was not measured is said so, and the sum with it. The caption names the card.
+    A term that was not measured is marked as such, and so is the sum. The caption names the card.
     """
     rows = [
         {
@@ -85,21 +85,21 @@ def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None = None) ->
 
 
 def _which(card: CardRecord, parameters: dict[str, Any]) -> str:
-    """Say which card it was, when it was measured, and how surely its clicks were heard."""
+    """Return the card's name, the date of its measurement, and the confidence of its clicks."""
     said = f"The sound card: {card.name}, measured {date_of(card.provenance['created'])}"
     confidence = card.confidence(parameters["block_frames"])
     return said if math.isnan(confidence) else f"{said}, confidence {confidence:.2f}"
 
 
 def provenance_table(record: LatencyRecord) -> Styler:
-    """Return what the record says of its making: when, on what, with what, and the loop's lag."""
+    """Return the record's provenance: date, machine, versions, parameters and loop lag."""
     return facts_table(_provenance(record.provenance))
 
 
 def _subject(provenance: dict[str, Any]) -> str:
     parameters = provenance["parameters"]
     return (
-        f"{parameters['peers']} players, {parameters['quality']} quality, card blocks of "
+        f"{parameters['peers']} participants, {parameters['quality']} quality, card blocks of "
         f"{parameters['block_frames']} frames · measured {date_of(provenance['created'])} · "
         f"jamlab {provenance['versions']['jamlab']}"
     )
@@ -115,7 +115,7 @@ def _intervals(paths: pd.DataFrame, column: str) -> list[str]:
 
 
 def _sessions(record: LatencyRecord, paths: pd.DataFrame) -> list[str]:
-    """Write how far each path's sessions are apart, in their medians and 95th percentiles."""
+    """Write the range of each path's sessions, in their medians and 95th percentiles."""
     keys = ["measurement", "sender", "receiver"]
     ranges = sessions_table(record).groupby(keys)[["median_ms", "p95_ms"]].agg(["min", "max"])
     cells = []
@@ -131,6 +131,6 @@ def _provenance(provenance: dict[str, Any]) -> Iterator[tuple[str, Sequence[tupl
     yield "created", [("date", date_of(provenance["created"]))]
     lag = provenance["loop_lag"]
     shown = [(words, f"{lag[key]:.2f} ms") for key, words in _LAG_WORDS.items()]
-    yield "loop lag", [*shown, ("bound of a valid run", f"99th percentile ≤ {MAX_LAG_MS:g} ms")]
+    yield "loop lag", [*shown, ("limit of a valid run", f"99th percentile ≤ {MAX_LAG_MS:g} ms")]
     for group in ("parameters", "machine", "versions"):
         yield group, [fact(name, value) for name, value in provenance[group].items()]

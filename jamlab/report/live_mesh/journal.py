@@ -1,4 +1,4 @@
-"""A session that is on: how to join it, and what became of every connection."""
+"""A live session in a notebook: the command to join it, and a journal of its events."""
 
 import shlex
 from html import escape
@@ -12,13 +12,13 @@ from jamlab.signaling.endpoint import KEY_VARIABLE
 
 
 class Journal:
-    """What happened in a session; listen with `note`."""
+    """The events of a session; register `note` as a listener."""
 
     def __init__(self) -> None:
         self._entries: list[Notice | ConnectionStateChange] = []
 
     def note(self, event: Notice | ConnectionStateChange) -> None:
-        """Write an event down."""
+        """Add an event."""
         self._entries.append(event)
 
     def table(self) -> pd.DataFrame:
@@ -28,7 +28,7 @@ class Journal:
         -------
         DataFrame
             ``at_s`` (seconds since the first), ``peer``, ``what`` (a connection's state, or
-            ``"notice"``) and ``words`` (the reason, or what a user was told).
+            ``"notice"``) and ``words`` (the reason, or the notice's text).
         """
         began_s = self._entries[0].at_s if self._entries else 0.0
         rows = [(round(entry.at_s - began_s, 3), *_words(entry)) for entry in self._entries]
@@ -42,7 +42,7 @@ def _words(entry: Notice | ConnectionStateChange) -> tuple[str, str, str]:
 
 
 def invitation(room: str, hub: str) -> HTML:
-    """Return the command line by which another machine joins a room and echoes, to copy."""
+    """Return the command with which another machine joins a room and echoes, ready to copy."""
     command = f"{KEY_VARIABLE}=… {shlex.join(['jamlab', 'join', room, '--hub', hub, '--echo'])}"
     words = "To join from another machine, with the key in place of the dots:"
     return HTML(f"<p>{words}</p><pre>{escape(command)}</pre>")  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The live figures of a session, for people: a table of what was taken, and one that follows."""
+"""Tables of a session's live figures: of those collected, and one that updates itself."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -12,12 +12,12 @@ from jamlab.mesh.session import JamSession
 
 
 def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
-    """Return a row per peer and interval; what was not known is missing.
+    """Return a row per peer and interval; unknown values are missing.
 
     Parameters
     ----------
     figures : iterable of PeerFigures
-        As of `JamSession.figures`.
+        As in `JamSession.figures`.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
         ``at_s`` (seconds since the first), ``peer``, ``one_way_ms`` (estimated), a column in
         milliseconds for each of its stages, ``loss_percent``, ``concealed_percent``,
         ``sent_kbit_s``, ``received_kbit_s``, ``drift_ppm`` (of the peer's card against ours),
-        ``route`` and its ends ``local`` and ``remote``, and ``unknown``: why there is no latency.
+        ``route`` and its ends ``local`` and ``remote``, and ``unknown``: why no latency is known.
     """
     taken = [*figures]
     began_s = taken[0].at_s if taken else 0.0
@@ -36,31 +36,31 @@ def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
 
 
 def latest_table(session: JamSession) -> pd.DataFrame:
-    """Return the latest figures of everybody who is connected, a row per peer, to a tenth."""
+    """Return the latest figures of all connected peers, a row each, to a tenth."""
     there, latest = session.service.peers, {entry.peer_id: entry for entry in session.figures}
     table = figures_table(latest[name] for name in sorted(there & latest.keys()))
     return table.drop(columns="at_s").set_index("peer").round(1)
 
 
 def watch(session: JamSession, every_s: float = 2.0) -> Callable[[], None]:
-    """Show the latest figures below a notebook's cell, and keep them up to date.
+    """Show the latest figures below a notebook's cell and keep them up to date.
 
     Parameters
     ----------
     session : JamSession
-        Whose figures.
+        The session.
     every_s : float
         Least time between two updates.
 
     Returns
     -------
     callable
-        Call it to watch no more; the table stays as it is.
+        Stops the updates; the table stays as it is.
 
     Notes
     -----
-    Making a table takes some five milliseconds. A session in the same kernel cannot call its card
-    meanwhile, so watch no longer than you look, and not while you measure.
+    Making a table takes some five milliseconds, during which a session in the same kernel does not
+    serve its card. So stop the updates when you no longer look at them, and before you measure.
     """
     shown: Any = display(latest_table(session), display_id=True)  # type: ignore[no-untyped-call]
     due_s = -math.inf

@@ -1,6 +1,6 @@
-"""Level meters as a still picture: what they show now, and what the levels have been.
+"""Level meters as a still picture: the present levels, and their history.
 
-A widget is dead on a page that nobody runs, so a report has this in its place.
+A widget does not work on a static page, so a report has this instead.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,14 +25,14 @@ from jamlab.report.page.figures import (
 )
 
 LOWEST_DBFS = -70.0
-"""What is below it is drawn at it."""
+"""Lower bound of drawn levels; lower levels are drawn at it."""
 
 _HIGHEST_DBFS = 4.0  # a square wave of full scale reads +3 RMS
 _CHANNELS = ("L", "R")
 
 
 def history_table(history: Iterable[PastLevel]) -> pd.DataFrame:
-    """Return the levels so far, a row per participant and interval.
+    """Return the history of levels, a row per participant and interval.
 
     Returns
     -------
@@ -45,12 +45,12 @@ def history_table(history: Iterable[PastLevel]) -> pd.DataFrame:
 
 
 def levels_table(names: Sequence[str], levels: Levels) -> pd.DataFrame:
-    """Return what meters show, a row per participant, in dBFS to a tenth.
+    """Return the present levels, a row per participant, in dBFS to a tenth.
 
     Returns
     -------
     DataFrame
-        Indexed by name; ``peak`` is the held one, ``clip`` is whether it clipped, of each channel.
+        Indexed by name; for each channel, ``peak`` is the held peak, ``clip`` whether it clipped.
     """
     shown = {"peak": levels.hold_dbfs.round(1), "RMS": levels.rms_dbfs.round(1)}
     columns = {
@@ -63,22 +63,20 @@ def levels_table(names: Sequence[str], levels: Levels) -> pd.DataFrame:
 
 @styled()
 def picture(names: Sequence[str], levels: Levels, history: Iterable[PastLevel]) -> ReportFigure:
-    """Draw meters as they stand, and beside each its history; who is gone has only that.
+    """Draw each participant's meter and its history; only the history after a participant left.
 
     Parameters
     ----------
     names : sequence of str
-        Whose meters there are, in the order of `levels`.
+        Participants with meters, in the order of `levels`.
     levels : Levels
-        What they show.
+        The present levels.
     history : iterable of PastLevel
-        What they have shown.
+        The earlier levels.
     """
     past = history_table(history)
     everybody = [*names, *dict.fromkeys(name for name in past["name"] if name not in names)]
-    figure = ReportFigure(
-        1.0 + 0.72 * max(1, len(everybody)), "Level meters as they stand, and levels over time"
-    )
+    figure = ReportFigure(1.0 + 0.72 * max(1, len(everybody)), "Level meters, and levels over time")
     panels = figure.panels(
         max(1, len(everybody)), 2, sharex="col", gridspec_kw={"width_ratios": (2, 3)}
     )
@@ -87,7 +85,7 @@ def picture(names: Sequence[str], levels: Levels, history: Iterable[PastLevel]) 
         _draw_now(now, name, levels, row if row < len(names) else None)
         _draw_past(then, past[past["name"] == name])
     if not everybody:
-        note(panels[0], "Nobody was there.")
+        note(panels[0], "There were no participants.")
     panels[-2].set_xlabel("level now (dBFS)")
     panels[-1].set_xlabel("time (s)")
     legend(figure)

@@ -1,7 +1,7 @@
-"""A live mesh: every pair's latency as a table and a map, and everybody's worst partner.
+"""Tables and map of a mesh record: latency of every pair, and each participant's worst partner.
 
-One way, between two clocks, is an interval, and is written as one: the map is coloured by its upper
-end, and nothing here shows a middle of it.
+The one-way latency between two clocks is an interval and is written as one: the map is coloured by
+its upper end, and its middle is not shown anywhere.
 """
 
 import math
@@ -24,16 +24,16 @@ from jamlab.report.page.tables import styled_table
 _ANSWERS = {
     "none": "did not answer (a browser, an earlier version, or out of reach)",
     "busy": "was busy with another measurement",
-    "not understood": "answered what cannot be used",
+    "not understood": "sent an answer that cannot be used",
 }
-_DARK_SHARE = 0.6  # of the colour scale, from which on words are white
+_DARK_SHARE = 0.6  # share of the colour scale from which text is white
 _LONGEST_NAME = 14
-_ROOMY = 4  # players up to whom a cell has room for decimals
+_ROOMY = 4  # number of participants up to which a cell has room for decimals
 _UNKNOWN = "unknown"
 
 
 def participant_table(record: MeshRecord) -> Styler:
-    """Return a row per member of the room: whether it took part, and how well its machine did."""
+    """Return a row per participant: its part, its machine's loop lag, and its card's underruns."""
     rows = [_participant_row(row) for row in record.participants.to_dict("records")]
     return styled_table(pd.DataFrame(rows).map(escape), "participants")
 
@@ -49,7 +49,7 @@ def _participant_row(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def pair_table(record: MeshRecord) -> Styler:
-    """Return a row per ordered pair; intervals hold the truth, whatever the clocks are."""
+    """Return a row per ordered pair; the intervals contain the true latency for any offset."""
     pairs = pairs_table(record)
     shown = pd.DataFrame([_pair_row(row) for row in pairs.to_dict("records")], columns=_PAIR_HEADS)
     return styled_table(shown.map(escape), "pairs")
@@ -83,7 +83,7 @@ def _pair_row(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def worst_partner_table(record: MeshRecord) -> Styler:
-    """Return a row per player: who is furthest away from it, both ways together."""
+    """Return a row per participant: the peer with the longest latency, both ways together."""
     worst = worst_partners(pairs_table(record)).to_dict("records")
     rows = [
         {
@@ -111,7 +111,7 @@ def _interval(low: float, high: float, unit: str, decimals: int = 1, sign: str =
 
 
 def _outward(low: float, high: float, decimals: int) -> tuple[float, float]:
-    """Round an interval so that nothing falls out of it."""
+    """Round an interval outward, so that it still contains the original one."""
     scale = 10**decimals
     return math.floor(low * scale) / scale, math.ceil(high * scale) / scale
 
@@ -123,17 +123,17 @@ def _outward(low: float, high: float, decimals: int) -> tuple[float, float]:
 def pair_map(record: MeshRecord) -> ReportFigure:
     """Draw two maps of every pair: one way, as intervals, and both ways together.
 
-    The first is sender by receiver and coloured by the upper end of the interval: what the pair is
-    sure not to exceed. The second is the same for both directions, so half of it is drawn.
+    The first has senders as rows and receivers as columns, and is coloured by the interval's upper
+    end, a bound of the latency. The second is symmetric, so half of it is drawn.
     """
     pairs = pairs_table(record)
     names = sorted({*pairs["sender"], *pairs["receiver"]})
     figure = ReportFigure(
         1.6 + 0.5 * max(3, len(names)),
-        "Latency of every pair of players: one way as an interval, and both ways together",
+        "Latency of every pair of participants: one way as an interval, and both ways together",
     )
     if not names:
-        note(figure.panels(1, 1)[0], "Nobody took part whom anybody else is connected to.")
+        note(figure.panels(1, 1)[0], "No two connected participants took part.")
         return figure
     one_way, both_ways = figure.panels(1, 2, width_ratios=(1.3, 1))
     cells = {(row["sender"], row["receiver"]): row for row in pairs.to_dict("records")}

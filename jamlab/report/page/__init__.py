@@ -1,1 +1,1 @@
-"""What every report has: the page, its style, and tables of any kind."""
+"""The parts that all reports share: page, opening, style, and tables of any kind."""

@@ -1,8 +1,8 @@
-"""One page made of executed notebooks: an opening with all verdicts, contents, a section for each.
+"""A page made of executed notebooks: an opening with all verdicts, contents, and sections.
 
-The page is drawn by templates of its own, for nbconvert's load scripts from elsewhere: here there
-is no script at all, and the page's own policy forbids it to fetch anything. ``cells.html.j2`` shows
-what cells show, ``page.html.j2`` is what is around them.
+The page has templates of its own, because nbconvert's load scripts from other hosts. This page has
+no script, and its content security policy forbids it to load anything. ``cells.html.j2`` renders
+the cells' outputs, ``page.html.j2`` the page around them.
 """
 
 from collections.abc import Sequence
@@ -11,69 +11,77 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.measure.verdict import Outcome
-from jamlab.report.page.opening import PART_TYPE, Told, badge, decisive, overall_of, sentence, tally
+from jamlab.report.page.opening import (
+    PART_TYPE,
+    VerdictText,
+    badge,
+    decisive,
+    overall_of,
+    sentence,
+    tally,
+)
 from jamlab.report.page.outline import Heading, outlined
 
 _TEMPLATE = Path(__file__).parent / "template"
-_HEAD = "masthead"  # id of the cell whose output says what the page's opening is to say
+_HEAD = "masthead"  # id of the cell whose output has the data for the page's opening
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page."""
+    """A section of a page."""
 
     anchor: str
     title: str
     short: str
-    """The title in the contents."""
+    """Its title in the contents."""
     subject: str
-    """What was measured, and when."""
-    told: Sequence[Told]
+    """The subject and date of the measurement."""
+    verdicts: Sequence[VerdictText]
     html: str
-    """What its cells show; "" of a part that was not run."""
+    """Its cells' outputs; "" for a part that was not run."""
     headings: Sequence[Heading]
-    """Those that the contents list."""
+    """The headings to list in the contents."""
 
     @property
     def run(self) -> bool:
-        """Whether there is anything to show."""
+        """Whether the part was run."""
         return bool(self.html)
 
     @property
     def outcome(self) -> Outcome:
         """The overall verdict on the part."""
-        return overall_of(self.told)
+        return overall_of(self.verdicts)
 
     @property
-    def decisive(self) -> Told:
-        """The verdict its overall one hangs on."""
-        return decisive(self.told)
+    def decisive(self) -> VerdictText:
+        """The verdict that decides the overall one."""
+        return decisive(self.verdicts)
 
     @property
     def musicians(self) -> str:
-        """What its latency means to musicians; "" where it has none."""
-        return self.decisive.musicians or self.told[0].musicians
+        """The meaning of its latency to musicians; "" without one."""
+        return self.decisive.musicians or self.verdicts[0].musicians
 
     @property
     def tally(self) -> str:
-        """How many of its targets are met."""
-        return tally(self.told)
+        """The number of its targets that are met."""
+        return tally(self.verdicts)
 
 
 def section(executed: Any, anchor: str, *, deeper: int = 0, short: str = "") -> Section:
-    """Return what an executed notebook shows, as a section of a page.
+    """Return the outputs of an executed notebook as a section of a page.
 
     Parameters
     ----------
     executed : NotebookNode
-        Its cell ``masthead`` has the section's title and what goes into the page's opening; without
+        Its cell ``masthead`` has the section's title and the data for the page's opening; without
         it, the title is the metadata's ``title``.
     anchor : str
-        The section's, and the beginning of all anchors in it.
+        The section's anchor, and the prefix of all anchors in it.
     deeper : int
-        1 on a page of several sections, where a section's title stands above its headings.
+        1 on a page of several sections, where a section's title is above its headings.
     short : str, optional
-        The title in the contents.
+        Its title in the contents.
     """
     data = _head_of(executed)
     title = str(data.get("title", executed.metadata.title))
@@ -87,21 +95,21 @@ def section(executed: Any, anchor: str, *, deeper: int = 0, short: str = "") -> 
         title,
         short or title,
         str(data.get("subject", "")),
-        [Told.told(each) for each in data.get("verdicts", ())],
+        [VerdictText.read(each) for each in data.get("verdicts", ())],
         html,
         [heading for heading in headings if heading.level == 2 + deeper],
     )
 
 
 def not_run(anchor: str, title: str, reason: str, *, short: str = "") -> Section:
-    """Return a part that was not run: a line in the opening, and nothing else."""
-    told = Told(Outcome.NOT_RUN, title, "", "", reason)
-    return Section(anchor, title, short or title, "", [told], "", ())
+    """Return a section for a part that was not run: only a line in the opening."""
+    verdict = VerdictText(Outcome.NOT_RUN, title, "", "", reason)
+    return Section(anchor, title, short or title, "", [verdict], "", ())
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
-    """Return the page; several sections each stand under their title."""
-    judged = {each.title: each.told for each in sections if each.told}
+    """Return the page as HTML; with several sections, each has its title."""
+    judged = {each.title: each.verdicts for each in sections if each.verdicts}
     outcome, words = sentence(judged) if judged else (None, "")
     template = _exporter().environment.get_template("page.html.j2")
     made = template.render(
@@ -116,7 +124,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 
 def _head_of(executed: Any) -> dict[str, Any]:
-    """Return what the output of the head's cell says; nothing where there is none."""
+    """Return the data in the output of the head's cell; {} without one."""
     for cell in executed.cells:
         if cell.get("id") == _HEAD:
             for output in cell.get("outputs", ()):

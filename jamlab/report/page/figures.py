@@ -1,7 +1,7 @@
-"""How every figure of a report looks: one palette, one size, one way onto the page.
+"""The look of all figures of a report: palette, size, and export as SVG.
 
-Figures are made without pyplot, so none outlives the cell that made it and no backend is chosen for
-the user. They go onto a page as SVG, sharp on screen and on paper.
+Figures are made without pyplot, so none outlives its cell and no backend is chosen for the user. On
+a page they are SVG, sharp on screen and on paper.
 """
 
 import io
@@ -20,7 +20,7 @@ from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import ONE_WAY_TARGET_MS, ROUND_TRIP_TARGET_MS
 
 WIDTH_IN = 9.0
-"""Width of a figure: 900 px on the page, which is set for that."""
+"""Width of a figure: 900 px on the page, whose text width matches."""
 
 INK, FAINT, GRID = "#1b1f24", "#6b7280", "#e3e6ea"
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
@@ -31,11 +31,11 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = (
     "#e69f00",
     "#56b4e9",
 )
-"""The colours of Okabe and Ito, which all kinds of colour vision tell apart."""
+"""The colours of Okabe and Ito, distinguishable with any kind of colour vision."""
 
 PLAYER_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 PLAYER_MARKERS = ("o", "s", "^", "D", "v", "P")
-"""Colour and shape of each player's sound, the same in every figure: print may have no colour."""
+"""Colour and marker of each participant in every figure; a marker for print without colour."""
 
 TARGETS_MS = {ONE_WAY: ONE_WAY_TARGET_MS, ROUND_TRIP: ROUND_TRIP_TARGET_MS}
 """The target of each measurement."""
@@ -66,26 +66,26 @@ _DRAWN_WITH: dict[Any, Any] = {
     "text.usetex": False,
 }
 _SAVED_WITH: dict[Any, Any] = {"svg.fonttype": "path", "svg.hashsalt": "jamlab"}
-# The same record gives the same bytes, and no address in them.
+# So that the same record gives the same bytes, without links.
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in the report's style; decorates every function that makes a figure."""
+    """Apply the report's style; a decorator of every function that makes a figure."""
     with mpl.rc_context(_DRAWN_WITH):
         yield
 
 
 class ReportFigure(Figure):
-    """A figure that shows itself in a notebook and says in words what it shows.
+    """A figure that displays itself in a notebook and has a text alternative.
 
     Parameters
     ----------
     height_in : float
         Height in inches, at a width of `WIDTH_IN`.
     alt : str
-        What is to be seen, for who cannot see it.
+        Text alternative for readers who cannot see the figure.
     """
 
     def __init__(self, height_in: float, alt: str) -> None:
@@ -97,7 +97,7 @@ class ReportFigure(Figure):
         return list(self.subplots(rows, columns, squeeze=False, **options).ravel())
 
     def svg(self) -> str:
-        """Return the figure as SVG; figures made of the same record are the same bytes."""
+        """Return the figure as SVG; the same record gives the same bytes."""
         written = io.StringIO()
         with mpl.rc_context(_SAVED_WITH):
             self.savefig(written, format="svg", dpi=200, metadata=_NO_METADATA)
@@ -110,27 +110,27 @@ class ReportFigure(Figure):
 
 
 def compact(svg: str) -> str:
-    """Return an SVG of matplotlib's that looks the same and is shorter by a quarter.
+    """Return a matplotlib SVG that looks the same and is a quarter shorter.
 
-    What is for its reader's eyes only goes, and every place is rounded to a hundredth of a point.
-    It has no text: letters are drawn (``svg.fonttype``).
+    Comments, unused ids and spaces are removed, and coordinates are rounded to a hundredth of a
+    point. The SVG has no text: letters are drawn (``svg.fonttype``).
     """
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' id="[^"]*_\d+"', "", svg)  # nobody refers to those
+    svg = re.sub(r' id="[^"]*_\d+"', "", svg)  # ids without references
     svg = re.sub(r'(?: d| x| y|transform)="[^"]*"', _rounded, svg)
     svg = re.sub(r"\s+", " ", svg).replace("> <", "><")
     return svg.replace("DejaVuSans-", "c")
 
 
 def _rounded(attribute: re.Match[str]) -> str:
-    """Round the places in an attribute; what scales (letters) is left as it is."""
+    """Round the coordinates in an attribute; scale factors (of letters) are left as they are."""
     parts = re.split(r"(scale\([^)]*\))", attribute[0])
     parts[::2] = [re.sub(r"\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", p) for p in parts[::2]]
     return "".join(parts)
 
 
 def legend(figure: Figure) -> None:
-    """Put one legend for all panels below them: players by name, then the rest as drawn."""
+    """Add one legend below all panels: participants by name, then the rest as drawn."""
     entries: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -147,7 +147,7 @@ def legend(figure: Figure) -> None:
 
 
 def note(axes: Axes, words: str) -> None:
-    """Write in the middle of a panel what it lacks."""
+    """Write a note in the middle of an empty panel."""
     axes.text(
         0.5,
         0.5,

@@ -1,4 +1,4 @@
-"""Notebooks, executed with parameters and made into one HTML page that needs nothing else."""
+"""Execution of notebooks with parameters, and export to one self-contained HTML page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,35 +12,35 @@ from jamlab.report.page.document import Section, not_run, page, section
 from jamlab.resources import shipped
 
 CONNECTIVITY_FOLDER = "connectivity"
-"""Name of the folder, within a latency record's, that holds a connectivity record."""
+"""Name of the connectivity record's folder, inside a latency record's folder."""
 
 NETWORKS_FOLDER = "networks"
-"""Name of the folder, within a latency record's, that holds records across networks."""
+"""Name of the folder of records across networks, inside a latency record's folder."""
 
 KERNEL_FOLDER = "kernel-networks"
-"""Name of the folder that holds records across networks of the kernel's."""
+"""Name of the folder of records across the kernel's networks."""
 
 ACCEPTANCE_FOLDER = "acceptance"
-"""Name of the folder, within a latency record's, that holds a record of acceptance tests."""
+"""Name of the acceptance record's folder, inside a latency record's folder."""
 
 CARD_FOLDER = "card"
-"""Name of the folder, within a latency record's, that holds a sound card's record."""
+"""Name of the sound card record's folder, inside a latency record's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a verification, and the notebook that shows it."""
+    """A part of a verification, with the notebook that shows it."""
 
     anchor: str
     title: str
     short: str
     notebook: str
     folder: str = ""
-    """Within the latency record's."""
+    """Name of its folder, inside the latency record's folder."""
 
 
 PARTS = (
-    Part("latency", "Latency between players", "Latency", "01_loopback_latency"),
+    Part("latency", "Latency between participants", "Latency", "01_loopback_latency"),
     Part(
         "networks",
         "Latency across networks",
@@ -57,17 +57,17 @@ PARTS = (
     ),
     Part("acceptance", "Acceptance tests", "Acceptance", "06_acceptance_tests", ACCEPTANCE_FOLDER),
 )
-"""In the order of the page."""
-_NO_RECORD = "There is no record of it in this folder: jamlab verify without --here-only makes one."
-_ONCE = "once-"  # begins the tag of cells that a page of several notebooks shows once
+"""The parts of a verification, in the order of the page."""
+_NO_RECORD = "This folder has no record of it: jamlab verify without --here-only makes one."
+_ONCE = "once-"  # prefix of the tag of cells that a page of several notebooks shows once
 
 
 class ReportError(RuntimeError):
-    """A report that could not be made; says why in one sentence."""
+    """Raised when a report cannot be made; states why in one sentence."""
 
 
 def notebook_path(name: str) -> Path:
-    """Find one of jamlab's notebooks, in a checkout or in an installed wheel.
+    """Return the path of one of jamlab's notebooks, in a checkout or an installed wheel.
 
     Parameters
     ----------
@@ -91,17 +91,17 @@ def notebook_path(name: str) -> Path:
 
 
 def verification_report(record_folder: Path, html: Path) -> Path:
-    """Make the report of a verification; its records are all it needs.
+    """Write the report of a verification from its records.
 
     Parameters
     ----------
     record_folder : Path
-        Holds the latency record and, in `ACCEPTANCE_FOLDER`, `NETWORKS_FOLDER` and
-        `CONNECTIVITY_FOLDER`, the record of acceptance tests, the records across networks and the
-        connectivity record, if they are there; in `CARD_FOLDER`, a sound card's. The page begins
-        with the verdicts of all.
+        Folder of the latency record. If present, the acceptance record in `ACCEPTANCE_FOLDER`, the
+        records across networks in `NETWORKS_FOLDER`, the connectivity record in
+        `CONNECTIVITY_FOLDER` and a sound card's in `CARD_FOLDER` are included. The page begins with
+        all verdicts.
     html : Path
-        The page to be written, over any earlier one.
+        The page to write; an earlier one is replaced.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def verification_report(record_folder: Path, html: Path) -> Path:
 
 
 def _sections(record_folder: Path) -> Iterator[Section]:
-    """Yield a section for each part of a verification, whether it was run or not."""
+    """Yield a section for each part of a verification, including parts that were not run."""
     shown: set[str] = set()
     for part in PARTS:
         folder = record_folder / part.folder
@@ -136,7 +136,7 @@ def _sections(record_folder: Path) -> Iterator[Section]:
 
 
 def _leave_out(executed: Any, shown: set[str]) -> None:
-    """Take the cells out that an earlier notebook of the page has shown, and note its own."""
+    """Remove cells that an earlier notebook of the page has shown, and note this notebook's."""
     tags = [set(cell.metadata.get("tags", ())) for cell in executed.cells]
     executed.cells = [
         cell for cell, its in zip(executed.cells, tags, strict=True) if not its & shown
@@ -145,27 +145,26 @@ def _leave_out(executed: Any, shown: set[str]) -> None:
 
 
 def _parameters(record_folder: Path) -> dict[str, str]:
-    """Return the parameters of a part's notebook: its record, and the card's that lies in it."""
+    """Return the parameters of a part's notebook: its record, and a card's record inside it."""
     card = record_folder / CARD_FOLDER
     beside = {"card": str(card.resolve())} if card.is_dir() else {}
     return {"record": str(record_folder.resolve())} | beside
 
 
 def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
-    """Execute a notebook and write what it shows as one HTML page.
+    """Execute a notebook and write its outputs as one HTML page.
 
-    Cells tagged ``notebook-only`` are left out, as are all inputs and what goes to standard error.
-    Where a cell has tags that begin with ``only-``, it is for records of such networks, e.g.
-    ``only-simulated``.
+    Cells tagged ``notebook-only``, all inputs and standard error are left out. A cell with tags
+    that begin with ``only-`` is for records of these networks, e.g. ``only-simulated``.
 
     Parameters
     ----------
     notebook : Path
         Has a cell tagged ``parameters``; its metadata's ``title`` is the page's.
     parameters : dict
-        Replace those of the notebook.
+        Parameters that replace those of the notebook.
     html : Path
-        The page to be written, over any earlier one.
+        The page to write; an earlier one is replaced.
 
     Returns
     -------
@@ -175,7 +174,7 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
     Raises
     ------
     ReportError
-        When the notebook fails or the page cannot be written; an earlier page is left as it was.
+        When the notebook fails or the page cannot be written; an earlier page is then unchanged.
 
     Examples
     --------
@@ -192,9 +191,9 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
 
 
 def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
-    """Run a notebook on this interpreter, whatever kernels are installed, and return it.
+    """Execute a notebook on this interpreter, whatever kernels are installed, and return it.
 
-    The imports take seconds, which no other command of the terminal should pay.
+    It imports inside, because the imports take seconds, which other commands should not pay.
     """
     import nbformat
     import papermill
@@ -213,26 +212,26 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
             language="python",
             progress_bar=False,
             kernel_manager_class=OwnKernelManager,
-            extra_arguments=["--log-level=CRITICAL"],  # else it tells the terminal how it ends
+            extra_arguments=["--log-level=CRITICAL"],  # without it, it logs its end to the terminal
             store_widget_state=False,
         )
     except PapermillExecutionError as error:
         raise ReportError(f"{notebook.name} failed: {_sentence(error)}") from error
-    except Exception as error:  # the kernel died, the file is no notebook, ...: many libraries' own
+    except Exception as error:  # many libraries' own: the kernel died, the file is not JSON, ...
         raise ReportError(f"{notebook.name} could not be run: {error}") from error
 
 
 def _network(parameters: dict[str, Any]) -> str:
-    """Return on which network the record that is shown was made; "" if it does not say."""
+    """Return the network of the record that is shown; "" if it does not have one."""
     try:
-        told = read_json(Path(parameters.get("record", "")) / "provenance.json")
-        return str(told.get("network", SIMULATED))
+        provenance = read_json(Path(parameters.get("record", "")) / "provenance.json")
+        return str(provenance.get("network", SIMULATED))
     except (OSError, ValueError, AttributeError):
-        return ""  # the notebook itself says what is wrong
+        return ""  # the notebook itself reports the error
 
 
 def _cells_for(network: str, cells: list[Any]) -> list[Any]:
-    """Return the cells that are for any network, and those for this one."""
+    """Return the cells for any network and those for this one."""
     tagged = [(cell, cell.metadata.get("tags", [])) for cell in cells]
     return [
         cell
@@ -242,7 +241,7 @@ def _cells_for(network: str, cells: list[Any]) -> list[Any]:
 
 
 def _sentence(error: Any) -> str:
-    """Return what a cell complained about; an exception without words is named."""
+    """Return the message of a cell's exception, or its type if it has none."""
     words = " ".join(str(error.evalue).split())
     return words or str(error.ename)
 

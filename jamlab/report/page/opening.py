@@ -1,8 +1,8 @@
-"""How a page and a notebook begin: the overall verdict in a sentence, and what it is made of.
+"""The opening of a page or notebook: the overall verdict in a sentence, and its parts.
 
-A notebook shows its head as any output. Beside what is to be seen, that output carries the verdicts
-as data, of which `jamlab.report.page.document` makes the table a page opens with. So a page says in
-its opening what its sections say, whatever they judge.
+A notebook displays its head as an output. That output also has the verdicts as data, from which
+`jamlab.report.page.document` makes the table at the beginning of a page. So the opening always
+agrees with the sections.
 """
 
 import math
@@ -17,7 +17,7 @@ from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, Verdict, overall, unmeasured
 
 PART_TYPE = "application/vnd.jamlab.part+json"
-"""Media type of the data in a head's output: what was measured, and the verdicts on it."""
+"""Media type of the data in a head's output: the subject, and the verdicts on it."""
 
 _LOOKS = {
     Outcome.PASS: ("✓", "#e2f3ea", "#0b5b3c"),
@@ -28,8 +28,8 @@ _LOOKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A verdict as a reader is told it."""
+class VerdictText:
+    """A verdict as text for the reader."""
 
     outcome: Outcome
     name: str
@@ -37,21 +37,21 @@ class Told:
     measured: str
     reason: str
     spare: float | None = None
-    """How far the figure is on the right side of its limit, as a share of it; None if unknown."""
+    """Distance from the limit as a share of it; below 0 if missed, None if unknown."""
     musicians: str = ""
-    """What a latency means to musicians; "" for any other figure."""
+    """Meaning of a latency to musicians; "" for any other figure."""
 
     @classmethod
-    def of(cls, verdict: Verdict, mouth_to_ear: Estimate | None = None) -> "Told":
-        """Tell a verdict.
+    def of(cls, verdict: Verdict, mouth_to_ear: Estimate | None = None) -> "VerdictText":
+        """Return the text of a verdict.
 
         Parameters
         ----------
         verdict : Verdict
-            What is told.
+            The verdict.
         mouth_to_ear : Estimate, optional
-            The one-way latency with sound cards, in milliseconds, where they were measured: that
-            is what musicians hear.
+            The one-way latency with sound cards, in milliseconds, which musicians hear; None if
+            the cards were not measured.
         """
         return cls(
             outcome=verdict.verdict,
@@ -64,7 +64,7 @@ class Told:
         )
 
     @classmethod
-    def told(cls, data: Mapping[str, Any]) -> "Told":
+    def read(cls, data: Mapping[str, Any]) -> "VerdictText":
         """Read a verdict from a head's output."""
         return cls(**{**data, "outcome": Outcome(data["outcome"])})
 
@@ -90,13 +90,13 @@ def _to_musicians(verdict: Verdict, mouth_to_ear: Estimate | None) -> str:
 
 
 class Head:
-    """The head of a notebook: title, what was measured, and the overall verdict."""
+    """The head of a notebook: title, subject, and overall verdict."""
 
-    def __init__(self, title: str, subject: str, told: Sequence[Told]) -> None:
-        self.title, self.subject, self.told = title, subject, told
+    def __init__(self, title: str, subject: str, verdicts: Sequence[VerdictText]) -> None:
+        self.title, self.subject, self.verdicts = title, subject, verdicts
 
     def _repr_html_(self) -> str:
-        outcome, words = sentence({self.title: self.told})
+        outcome, words = sentence({self.title: self.verdicts})
         return (
             f'<header class="masthead"><h1>{escape(self.title)}</h1>'
             f"<p>{escape(self.subject)}</p>"
@@ -104,7 +104,7 @@ class Head:
         )
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
-        verdicts = [asdict(each) for each in self.told]
+        verdicts = [asdict(each) for each in self.verdicts]
         data = {"title": self.title, "subject": self.subject, "verdicts": verdicts}
         return {"text/html": self._repr_html_(), PART_TYPE: data}
 
@@ -112,12 +112,12 @@ class Head:
 def head(
     title: str, subject: str, judged: Iterable[Verdict], mouth_to_ear: Estimate | None = None
 ) -> Head:
-    """Return the head of any notebook: title, what was measured, and the overall verdict."""
-    return Head(title, subject, [Told.of(verdict, mouth_to_ear) for verdict in judged])
+    """Return the head of a notebook: title, subject, and overall verdict."""
+    return Head(title, subject, [VerdictText.of(verdict, mouth_to_ear) for verdict in judged])
 
 
 def badge(outcome: Outcome) -> str:
-    """Return a verdict's word on its colour, with a sign for who sees none."""
+    """Return a verdict's word on its colour, with a sign for readers who do not see colours."""
     sign, background, ink = _LOOKS[outcome]
     look = (
         f"background:{background};color:{ink};border:1px solid {ink};border-radius:4px;"
@@ -126,40 +126,40 @@ def badge(outcome: Outcome) -> str:
     return f'<span class="badge" style="{look}">{sign} {outcome}</span>'
 
 
-def overall_of(told: Iterable[Told]) -> Outcome:
+def overall_of(verdicts: Iterable[VerdictText]) -> Outcome:
     """Return the overall verdict."""
-    return overall(unmeasured(each.name, each.outcome, each.reason) for each in told)
+    return overall(unmeasured(each.name, each.outcome, each.reason) for each in verdicts)
 
 
-def decisive(told: Sequence[Told]) -> Told:
-    """Return what makes the overall verdict what it is: of its like, what has least to spare."""
-    outcome = overall_of(told)
-    alike = [each for each in told if each.outcome is outcome] or list(told)
+def decisive(verdicts: Sequence[VerdictText]) -> VerdictText:
+    """Return the decisive verdict: of those with the overall outcome, the least margin."""
+    outcome = overall_of(verdicts)
+    alike = [each for each in verdicts if each.outcome is outcome] or list(verdicts)
     return min(alike, key=lambda each: -math.inf if each.spare is None else each.spare)
 
 
-def tally(told: Sequence[Told]) -> str:
-    """Say how many of a part's targets are met, e.g. "5 of 6"; "" where nothing was run."""
-    run = [each for each in told if each.outcome is not Outcome.NOT_RUN]
+def tally(verdicts: Sequence[VerdictText]) -> str:
+    """Return how many of a part's targets are met, e.g. "5 of 6"; "" if nothing was run."""
+    run = [each for each in verdicts if each.outcome is not Outcome.NOT_RUN]
     met = sum(each.outcome is Outcome.PASS for each in run)
     return f"{met} of {len(run)}" if run else ""
 
 
-def sentence(parts: Mapping[str, Sequence[Told]]) -> tuple[Outcome, str]:
-    """Return the overall verdict on some parts, and say in a sentence how it comes about.
+def sentence(parts: Mapping[str, Sequence[VerdictText]]) -> tuple[Outcome, str]:
+    """Return the overall verdict on some parts, and the reason in a sentence.
 
     Parameters
     ----------
     parts : mapping
-        The verdicts by the part's name, which is said where there are several.
+        The verdicts by the part's name; names are in the sentence if there are several.
     """
-    told = [each for part in parts.values() for each in part]
-    outcome = overall_of(told)
+    verdicts = [each for part in parts.values() for each in part]
+    outcome = overall_of(verdicts)
     words = "; ".join(filter(None, [_settled(parts, outcome), _left_out(parts, outcome)]))
     return outcome, f"{words[:1].upper()}{words[1:]}."
 
 
-def _settled(parts: Mapping[str, Sequence[Told]], outcome: Outcome) -> str:
+def _settled(parts: Mapping[str, Sequence[VerdictText]], outcome: Outcome) -> str:
     outcomes = [each.outcome for part in parts.values() for each in part]
     run = len(outcomes) - outcomes.count(Outcome.NOT_RUN)
     if outcome is Outcome.NOT_RUN or not run:
@@ -180,12 +180,12 @@ def _of(count: int, run: int) -> str:
     return f"{count} of {run} targets {'is' if count == 1 else 'are'}"
 
 
-def _where(parts: Mapping[str, Sequence[Told]], outcome: Outcome) -> str:
+def _where(parts: Mapping[str, Sequence[VerdictText]], outcome: Outcome) -> str:
     names = [name for name, part in parts.items() if outcome in {each.outcome for each in part}]
     return f" ({', '.join(map(_small, names))})" if len(parts) > 1 else ""
 
 
-def _left_out(parts: Mapping[str, Sequence[Told]], outcome: Outcome) -> str:
+def _left_out(parts: Mapping[str, Sequence[VerdictText]], outcome: Outcome) -> str:
     if outcome is Outcome.NOT_RUN:
         return ""
     said = []

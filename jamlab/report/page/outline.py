@@ -1,4 +1,4 @@
-"""The outline of a page: its headings, one level deeper where need be, each with an anchor."""
+"""The outline of a page: its headings, shifted by a level if needed, each with an anchor."""
 
 import re
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class Heading:
 def outlined(html: str, part: str, deeper: int) -> tuple[str, list[Heading]]:
     """Return HTML whose headings have anchors, and those headings in order.
 
-    Anchors hang on the words alone and begin with the part's name, so they are the same each time
-    and no two parts of a page have the same.
+    Anchors are made from the words alone and begin with the part's name, so they are always the
+    same, and unique on a page with several parts.
 
     Parameters
     ----------
     html : str
-        What a notebook shows. Its anchors go, for another notebook may have the same.
+        A notebook's outputs. Their anchors are removed, since another notebook may have the same.
     part : str
-        Begins all anchors.
+        Prefix of all anchors.
     deeper : int
         Added to the level of each heading.
     """
@@ -50,7 +50,7 @@ def outlined(html: str, part: str, deeper: int) -> tuple[str, list[Heading]]:
 
 
 def _bare(html: str) -> str:
-    """Return HTML whose tables have no style and no ids: tables of two parts may share names."""
+    """Return HTML whose tables have no style and no ids, which two parts might share."""
     return _COLUMN_HEAD.sub('<th scope="col"', _TABLE_ID.sub(r"\1", _STYLE.sub("", html)))
 
 

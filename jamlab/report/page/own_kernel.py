@@ -1,7 +1,7 @@
-"""The kernel a report is executed by: the interpreter that runs jamlab, and no other.
+"""The Jupyter kernel that executes a report: always the interpreter that runs jamlab.
 
-Jupyter looks kernels up by name, and the first ``python3`` it finds may be another environment's,
-without jamlab. Given nowhere to look, it falls back to the ipykernel beside it.
+Jupyter looks kernels up by name, and the first ``python3`` may belong to another environment,
+without jamlab. Without folders to search, it uses the ipykernel of its own environment.
 """
 
 from jupyter_client.kernelspec import KernelSpecManager
@@ -9,7 +9,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 
 class OwnKernelManager(AsyncKernelManager):
-    """Starts ``sys.executable``."""
+    """A kernel manager that starts ``sys.executable``."""
 
     def __init__(self, **options: object) -> None:
         specs = KernelSpecManager(kernel_dirs=[])

@@ -1,4 +1,4 @@
-"""A bar that tells how far a run is, while somebody watches the notebook."""
+"""A progress bar for a run in a notebook."""
 
 from types import TracebackType
 
@@ -7,7 +7,7 @@ from IPython.display import display
 
 
 class ProgressBar:
-    """A context manager and a progress callback; the bar is gone when the context ends."""
+    """A context manager and progress callback; the bar disappears when the context ends."""
 
     def __init__(self) -> None:
         self._bar = ipywidgets.FloatProgress(min=0.0, max=1.0)
@@ -28,6 +28,6 @@ class ProgressBar:
             widget.close()
 
     def __call__(self, done: float, doing: str) -> None:
-        """Show the share done, 0 to 1, and what is being done."""
+        """Show the share done, 0 to 1, and the present activity."""
         self._bar.value = done
         self._words.value = f"{doing} {done:.0%}"

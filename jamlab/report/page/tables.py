@@ -1,7 +1,7 @@
-"""Tables of a report: the verdicts at its head, a row per path, and where it all came from.
+"""Tables of any report: verdicts, facts, and the style of tables.
 
-They are styled where they stand, so that a notebook shows them as the page does. A colour never
-says anything that a word does not say too.
+Styles are inline, so that a notebook shows the tables as the page does. Every meaning of a colour
+is also in words.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from pandas.io.formats.style import Styler
 
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Verdict
-from jamlab.report.page.opening import Told, badge
+from jamlab.report.page.opening import VerdictText, badge
 
 
 def judged_table(
@@ -22,8 +22,8 @@ def judged_table(
 ) -> Styler:
     """Return a row per verdict, with what a latency means to musicians.
 
-    The name tells the tables of a page apart; `heard` is the latency with sound cards, as of
-    `Told.of`.
+    The name distinguishes the tables of a page; `heard` is the latency with sound cards, as in
+    `VerdictText.of`.
     """
     rows = [
         {
@@ -33,7 +33,7 @@ def judged_table(
             "Measured": each.measured,
             "Why": escape(each.reason) + _to_musicians(each.musicians),
         }
-        for each in (Told.of(verdict, heard) for verdict in judged)
+        for each in (VerdictText.of(verdict, heard) for verdict in judged)
     ]
     return styled_table(pd.DataFrame(rows), name)
 
@@ -43,7 +43,7 @@ def _to_musicians(words: str) -> str:
 
 
 def facts_table(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Styler:
-    """Return a row per fact; each group's name stands at its first."""
+    """Return a row per fact; a group's name is in its first row."""
     rows = [
         {"": "" if number else group, "What": name, "Value": value}
         for group, facts in groups
@@ -53,7 +53,7 @@ def facts_table(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Styl
 
 
 def styled_table(table: pd.DataFrame, name: str) -> Styler:
-    """Return a table without its index; the fixed name keeps the page the same each time."""
+    """Return a styled table without its index; the fixed name keeps the page reproducible."""
     styler = table.style.hide(axis="index").set_uuid(name)
     styler = styler.set_table_attributes(f'class="{name}"')
     return styler.set_table_styles(
@@ -62,12 +62,12 @@ def styled_table(table: pd.DataFrame, name: str) -> Styler:
 
 
 def date_of(created: str) -> str:
-    """Write when a record was made, e.g. "2026-11-22 23:05 UTC"."""
+    """Write the date of a record, e.g. "2026-11-22 23:05 UTC"."""
     return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def fact(name: str, value: Any) -> tuple[str, str]:
-    """Write a fact for a reader: the unit that code has in a name stands behind the value."""
+    """Write a parameter for the reader: the unit moves from the end of its name to its value."""
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     bare, _, unit = name.rpartition("_")

@@ -1,4 +1,4 @@
-"""Figures of acceptance tests: what is drawn is what the record holds."""
+"""Figures of acceptance tests, compared with the record's data."""
 
 import math
 
@@ -80,9 +80,9 @@ def test_what_was_done_is_a_line_and_what_was_told_a_mark_of_its_own_listener(re
     figure = levels.tones(record, "connection-blocked")
     for axes in figure.axes:
         assert line(axes, "the firewall opens")[0][0] == 0.5
-        told = [each for each in axes.lines if each.get_label() == "user is told"]
+        told = [each for each in axes.lines if each.get_label() == "notice"]
         assert len(told) == (axes.get_title(loc="left") == "heard by player 1")
-    assert line(figure.axes[0], "user is told")[0].tolist() == [1.5]
+    assert line(figure.axes[0], "notice")[0].tolist() == [1.5]
 
 
 class TestApart:

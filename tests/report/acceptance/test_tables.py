@@ -1,4 +1,4 @@
-"""What the tables of acceptance tests say of made-up records."""
+"""Tables of acceptance tests from made-up records."""
 
 import pytest
 
@@ -63,7 +63,7 @@ class TestFigures:
     def test_one_that_was_not_asked_for_says_so(self):
         one = record_with(good_finding("local-capture"))
         shown = acceptance.figure_table(one, "three-users-at-once")
-        assert text(shown) == "This test was not asked for."
+        assert text(shown) == "This test was not requested."
 
     def test_one_that_was_not_run_says_why(self, left_out):
         words = text(acceptance.figure_table(left_out, "connection-blocked"))
@@ -138,7 +138,7 @@ class TestCases:
         (row,) = acceptance.case_table(record).data.to_dict("records")
         assert row["Through TURN"] == "not connected"
         assert row["95th percentile"] == "not measured"
-        assert row["Without"] == "the next weaker configuration: connects, too"
+        assert row["Without"] == "the next weaker configuration: connects as well"
 
     def test_where_nothing_was_tried_there_is_none(self):
         assert acceptance.case_table(record_with(Finding("different-networks"))) is None

@@ -1,4 +1,4 @@
-"""What the page says of a run on the kernel's network, from made-up records."""
+"""The page's part on the kernel's network, from made-up records."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def page(shown):
 
 def test_the_head_says_where_it_was_measured(records):
     words = page(across.masthead(records, "Latency across networks")).text
-    assert "2 players on the kernel's network, each behind a router" in words
+    assert "2 participants on the kernel's network, each behind a router" in words
     assert "FAIL" in words
 
 
@@ -35,7 +35,7 @@ def test_every_case_is_judged_and_has_its_row(records):
     assert judged.count("PASS") == 2
     assert judged.count("FAIL") == 1
     rows = page(across.profile_table(records)).text
-    for words in ("no distance, direct", "cables that do nothing", "transatlantic, relayed"):
+    for words in ("no distance, direct", "plain cables", "transatlantic, relayed"):
         assert words in rows
     assert rows.count("49 ms") == 1
 
@@ -54,14 +54,16 @@ def test_what_links_add_is_said_with_how_it_was_measured(records):
     assert "A datagram takes 7 µs between two namespaces" in words
     assert "takes 40 µs more (88 µs)" in words
     assert "delays by 10 ms takes 159 µs (276 µs) more than that delay, at least 95 µs" in words
-    assert "of 400 datagrams each" in words
-    assert words.startswith("There is no netem: this kernel has none; so packets are carried")
+    assert "from 400 datagrams each" in words
+    assert words.startswith(
+        "The kernel has no netem: this kernel has none; so processes carry the packets"
+    )
 
 
 def test_where_there_is_netem_it_is_said_why_it_was_not_used():
     record = kernel_record(no_netem=None)
     assert kernel_links.added_sentence({record.name: record}).startswith(
-        "The kernel has netem, whose"
+        "The kernel has netem, but"
     )
 
 
@@ -79,7 +81,8 @@ def test_a_row_per_link_and_one_per_path(records):
 def test_links_that_do_nothing_are_said_to():
     record = kernel_record(10.0, 0.0, network=None, links=())
     assert (
-        "No link of this run did anything" in page(kernel_links.tables({record.name: record})).text
+        "All links of this run were plain cables"
+        in page(kernel_links.tables({record.name: record})).text
     )
 
 

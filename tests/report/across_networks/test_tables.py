@@ -1,4 +1,4 @@
-"""The page's part across networks: what its tables and its figure say of made-up records."""
+"""The page's part across networks: tables and figure of made-up records."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_the_head_has_the_gravest(records):
     words = text(across.masthead(records, "Latency across networks"))
     assert "Latency across networks" in words
     assert "FAIL" in words
-    assert "2 players" in words
+    assert "2 participants" in words
 
 
 def test_a_row_says_what_the_network_does_and_what_came_of_it(records):

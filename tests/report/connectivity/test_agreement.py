@@ -1,4 +1,4 @@
-"""Tables of an agreement, read as a reader would."""
+"""Tables of an agreement, read as text."""
 
 import pytest
 
@@ -85,7 +85,7 @@ class TestServerLogs:
         assert page.tags.count("details") == 1
         assert "session 7: <b>said</b>" in page.text
         failed = int(record.kernel["time_to_connect_s"].isna().sum())
-        assert f"1 of {failed} attempts that failed" in page.text
+        assert f"1 of {failed} failed attempts had reached coturn" in page.text
 
     def test_of_none(self, record):
         page = Page(server_logs_html(record.kernel, record.server_logs.iloc[:0]).data)

@@ -75,7 +75,7 @@ def test_the_tolerated_share_and_the_population_s_own_have_intervals():
     shown = connectivity.population_table(campaign(calls=300, stolen=0.5), HOME).data
     up_to = list(shown["80% reached with symmetric NATs up to"])
     assert re.fullmatch(r"\d+\.\d% \(\d+\.\d to \d+\.\d%\)", up_to[0])
-    assert up_to[1].startswith("missed even without any: ")
+    assert up_to[1].startswith("missed even without symmetric NATs: ")
     assert up_to[-1].startswith("100.0%")
     assert all(each.startswith("10.0% (") for each in shown["The population has"])
 
@@ -91,7 +91,7 @@ def test_the_shares_are_those_of_the_table():
     shown = connectivity.shares_table(record).data
     rows = success_table(record.attempts)
     assert list(shown["Configuration"]) == [STUN_ONLY, TURN, LADDER]
-    for heading, column in (("Selected direct", "selected_direct"), ("TURN buys", "relayed")):
+    for heading, column in (("Selected direct", "selected_direct"), ("Gain by TURN", "relayed")):
         for words_, share in zip(shown[heading], rows[column], strict=True):
             assert words_.startswith(f"{100 * share:.0f} % (")
 

@@ -1,4 +1,4 @@
-"""Latency records to draw: any number of players, some clicks not heard, a click to look at."""
+"""Latency records to draw: any number of participants, some unheard clicks, one waveform."""
 
 from dataclasses import replace
 

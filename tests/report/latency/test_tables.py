@@ -42,7 +42,7 @@ def test_the_masthead_words_the_overall_verdict(outcome):
     assert text.startswith("A <title>")
     assert outcome in text
     assert not any(other in text for other in others)
-    assert "2 players, low latency quality" in text
+    assert "2 participants, low latency quality" in text
 
 
 def test_a_verdict_is_worded_and_coloured():
@@ -83,10 +83,10 @@ def test_the_path_table_says_how_far_sessions_are_apart():
     levels = [10.0, 10.5, 11.0, 12.0, 13.5]
     record = record_of(lambda *_: np.repeat(levels, 20), lambda *_: [24.0] * 100)
     shown = latency_tables.path_table(record).data
-    own = shown.loc[shown["Measurement"] == ONE_WAY, "Sessions' own"]
+    own = shown.loc[shown["Measurement"] == ONE_WAY, "Range over sessions"]
     assert set(own) == {"5: median 10.0–13.5, 95th 10.0–13.5 ms"}
     alone = record_of(lambda *_: [10.0] * 100, lambda *_: [24.0] * 100, sessions=1)
-    assert set(latency_tables.path_table(alone).data["Sessions' own"]) == {"one"}
+    assert set(latency_tables.path_table(alone).data["Range over sessions"]) == {"one"}
 
 
 def test_heard_clicks_are_counted_not_rounded():
@@ -115,7 +115,7 @@ def test_mouth_to_ear_is_a_row_per_term():
     for term in latency_tables.MOUTH_TO_EAR_WORDS.values():
         assert term in shown
     assert "an output 10.00 ms (" in shown
-    assert "Card blocks that are in both −2.67 ms" in shown
+    assert "Card blocks that are in both figures −2.67 ms" in shown
     assert "not measured" not in shown
 
 

@@ -1,4 +1,4 @@
-"""What a session's journal and its invitation say."""
+"""A session's journal and its invitation."""
 
 import shlex
 from html import unescape

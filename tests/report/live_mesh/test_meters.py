@@ -1,4 +1,4 @@
-"""The still picture and its tables against levels that were made up."""
+"""The still picture of meters and its tables, from made-up levels."""
 
 import numpy as np
 import pytest
@@ -56,5 +56,5 @@ def test_the_picture_has_everybodys_bars_and_history_and_who_has_left():
 def test_nobody_is_told_in_words():
     nothing = np.zeros((0, 2))
     figure = picture((), Levels(nothing, nothing, nothing, nothing.astype(bool)), [])
-    assert [text.get_text() for text in figure.axes[0].texts] == ["Nobody was there."]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["There were no participants."]
     assert figure.svg()

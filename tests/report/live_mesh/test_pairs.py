@@ -1,4 +1,4 @@
-"""What a mesh's page shows, against the record's own figures."""
+"""The page of a mesh, compared with the record's figures."""
 
 import math
 
@@ -99,7 +99,7 @@ class TestMap:
         mesh = even_mesh()
         record = record_of(mesh.request, {"ada": mesh.report("ada"), "ben": None})
         (axes,) = shown.pair_map(record).axes
-        assert "Nobody took part" in axes.texts[0].get_text()
+        assert "No two connected participants took part" in axes.texts[0].get_text()
         for table in shown.pair_table, shown.worst_partner_table:
             assert table(record).data.empty
 

@@ -1,4 +1,4 @@
-"""Reading a page as a browser would: its words, its tables, and every address it could fetch."""
+"""A reader of pages as a browser sees them: text, tables, and every address they could load."""
 
 import base64
 import re

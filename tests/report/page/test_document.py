@@ -15,7 +15,7 @@ def verdict(value, name="one-way latency"):
 
 def notebook(title, *judged, words="## Every path"):
     """Return a notebook as it is after it was run."""
-    shown = head(title, "2 players", judged)._repr_mimebundle_()
+    shown = head(title, "2 participants", judged)._repr_mimebundle_()
     cell = new_code_cell(outputs=[new_output("display_data", data=shown)], id="masthead")
     made = new_notebook(cells=[cell, new_markdown_cell(words)], metadata={"title": title})
     nbformat.validate(made)

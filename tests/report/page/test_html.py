@@ -91,7 +91,7 @@ def test_the_page_opens_with_a_sentence_and_a_line_for_each_part(reported, page)
     assert "not run: latency across networks, connections over" in first_words
     head, latency, networks, connections, acceptance = page.table("parts")
     assert head == ["Part", "Verdict", "Targets met", "Decided by"]
-    assert latency[0] == "Latency between players"
+    assert latency[0] == "Latency between participants"
     assert {latency[1].split()[-1]} == {str(overall(verdicts(reported[0])))}
     for row in (networks, connections, acceptance):
         assert row[1] == "– NOT RUN"
@@ -159,14 +159,14 @@ def both(tmp_path_factory):
 def test_two_records_make_one_page_that_begins_with_both(both):
     assert [row[0] for row in both.table("parts")[1:]] == [part.title for part in html.PARTS]
     decided = {row[0]: row[-1] for row in both.table("parts")}
-    assert "latency" in decided["Latency between players"]
+    assert "latency" in decided["Latency between participants"]
     assert "calls" in decided["Connections over the internet"]
     assert both.tags.count("html") == both.tags.count("title") == both.tags.count("main") == 1
 
 
 def test_the_parts_follow_in_the_order_of_the_opening(both):
     titles = [words for level, _, words in both.headings if level == 2]
-    assert titles == ["Latency between players", "Connections over the internet"]
+    assert titles == ["Latency between participants", "Connections over the internet"]
     tables = [name for name, _ in both.tables]
     assert tables.index("paths") < tables.index("shares")
 

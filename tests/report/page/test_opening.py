@@ -5,7 +5,15 @@ import pytest
 
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_at_least, judge_below, unmeasured
-from jamlab.report.page.opening import PART_TYPE, Told, badge, decisive, head, sentence, tally
+from jamlab.report.page.opening import (
+    PART_TYPE,
+    VerdictText,
+    badge,
+    decisive,
+    head,
+    sentence,
+    tally,
+)
 from tests.report.page.pages import Page
 
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
@@ -14,7 +22,7 @@ ONE_WAY = judge_below("one-way latency", 50, Estimate(49.0, 48.5, 49.5, 0.95), "
 
 
 def told(*outcomes):
-    return [Told.of(unmeasured("x", outcome, "")) for outcome in outcomes]
+    return [VerdictText.of(unmeasured("x", outcome, "")) for outcome in outcomes]
 
 
 @pytest.mark.parametrize(
@@ -48,18 +56,18 @@ def test_what_decides_is_the_gravest_and_of_its_like_the_one_with_least_to_spare
         judge_below(f"latency {value}", 100, Estimate(value, value, value, 0.95), "ms")
         for value in (10.0, 67.8, 24.0)
     ]
-    assert decisive([Told.of(each) for each in judged]).name == "Latency 67.8"
+    assert decisive([VerdictText.of(each) for each in judged]).name == "Latency 67.8"
     missed = [
         judge_at_least(f"share {value}", 80, Estimate(value, value, value, 0.95), "%")
         for value in (60.0, 47.0, 100.0)
     ]
-    assert decisive([Told.of(each) for each in [*judged, *missed]]).name == "Share 47.0"
+    assert decisive([VerdictText.of(each) for each in [*judged, *missed]]).name == "Share 47.0"
 
 
 def test_what_could_not_be_measured_decides_before_what_is_close():
     straddling = judge_below("close", 50, Estimate(50.0, 49.0, 51.0, 0.95), "ms")
     silent = judge_below("silent", 50, Estimate(math.nan, -math.inf, math.inf, 0.95), "ms")
-    assert decisive([Told.of(straddling), Told.of(silent)]).name == "Silent"
+    assert decisive([VerdictText.of(straddling), VerdictText.of(silent)]).name == "Silent"
 
 
 def test_targets_met_are_counted_of_those_that_were_run():
@@ -68,23 +76,23 @@ def test_targets_met_are_counted_of_those_that_were_run():
 
 
 def test_a_pass_at_49_ms_says_that_it_is_above_the_ensemble_threshold():
-    words = Told.of(ONE_WAY).musicians
+    words = VerdictText.of(ONE_WAY).musicians
     assert "49.0 ms (48.5–49.5) one way, sound cards not counted" in words
     assert "above the ensemble threshold" in words
 
 
 def test_a_sound_card_s_figure_is_what_counts():
-    words = Told.of(ONE_WAY, Estimate(60.0, 59.0, 61.0, 0.95)).musicians
+    words = VerdictText.of(ONE_WAY, Estimate(60.0, 59.0, 61.0, 0.95)).musicians
     assert "60.0 ms (59.0–61.0) from mouth to ear" in words
     assert "far above" in words
 
 
 def test_a_head_carries_its_verdicts_as_data_and_as_words():
-    shown = head("A <title>", "2 players", [ONE_WAY])
+    shown = head("A <title>", "2 participants", [ONE_WAY])
     bundle = json.loads(json.dumps(shown._repr_mimebundle_(), allow_nan=False))
-    read = [Told.told(each) for each in bundle[PART_TYPE]["verdicts"]]
-    assert read == [Told.of(ONE_WAY)]
-    assert Page(bundle["text/html"]).text == "A <title> 2 players ✓ PASS The target is met."
+    read = [VerdictText.read(each) for each in bundle[PART_TYPE]["verdicts"]]
+    assert read == [VerdictText.of(ONE_WAY)]
+    assert Page(bundle["text/html"]).text == "A <title> 2 participants ✓ PASS The target is met."
 
 
 def test_a_verdict_has_a_colour_and_a_word():

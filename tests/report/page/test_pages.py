@@ -1,4 +1,4 @@
-"""The reader of pages finds what it is for; otherwise its silence would mean nothing."""
+"""The reader of pages finds what it looks for, so its silence means something."""
 
 import base64
 
