@@ -1,4 +1,4 @@
-"""How a measurement came about: when, on which machine, with which versions and parameters."""
+"""Provenance of a measurement: date, machine, versions and parameters."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the machine is; no name of its own, no address."""
+    """Return the machine's system and processor, without its name or addresses."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": platform.machine(),

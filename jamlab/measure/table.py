@@ -1,4 +1,4 @@
-"""What a table of a record has at least: columns, their types, the words they may hold."""
+"""The declared tables of records: their columns, types and vocabulary."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,20 +25,20 @@ def _always(_: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Table:
-    """What a table of a record has at least.
+    """The declaration of a table; a table may have further columns.
 
     Parameters
     ----------
     columns : mapping
         The type of each column, by its name: "object" for text, "int64", "float64" or "bool".
     empty : bool
-        Whether there may be no rows.
+        Whether the table may have no rows.
     vocabulary : mapping
-        The words that a column may hold, by its name.
+        The values that a column may have, by its name.
     further_fault : callable
-        What else is wrong with a table that has all this, as of `fault`.
+        Returns any further fault of a table that has all this, as `fault` does.
     kept : callable
-        Whether a record of that provenance has the table.
+        Returns whether a record with a given provenance has the table.
     """
 
     columns: Mapping[str, str]
@@ -48,7 +48,7 @@ class Table:
     kept: Callable[[Mapping[str, Any]], bool] = _always
 
     def fault(self, table: pd.DataFrame) -> str:
-        """Say what is wrong with a table, in words that follow its name; "" if nothing is."""
+        """Return the fault of a table, as words to follow its name; "" if it has none."""
         missing = sorted(set(self.columns) - set(table.columns))
         if missing:
             return f"lacks the columns {missing}"
@@ -67,7 +67,7 @@ class Table:
 
 
 def _holds(column: "pd.Series[Any]", kind: str) -> bool:
-    """Return whether a column holds values of a type, and can be made to be of it."""
+    """Return whether a column has values of a type, or that can be converted to it."""
     if kind == "object":
         return infer_dtype(column, skipna=False) == "string"
     if kind == "bool" or is_bool_dtype(column):

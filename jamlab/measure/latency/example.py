@@ -1,4 +1,4 @@
-"""A recorded run that ships with jamlab: two participants, the default parameters, one machine."""
+"""The example record: a latency run of two participants, which ships with jamlab."""
 
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.record import PROVENANCE
