@@ -54,7 +54,7 @@ from jamlab.audio.portaudio import (
     portaudio,
     refresh,
 )
-from jamlab.audio.thread_bridge import Relay
+from jamlab.audio.thread_bridge import ThreadBridge
 from jamlab.process.pauses import ShortPauses
 from jamlab.process.real_time import RealTime
 
@@ -105,7 +105,7 @@ class DeviceCard:
         self.block_frames = block_frames
         self._slack = slack_of(block_frames) if slack is None else slack
         self.round_trip_frames = (1 + self._slack) * block_frames
-        """Latency of the relay's buffers; that of the hardware is measured, not known."""
+        """Latency of the bridge's buffers; that of the hardware is measured, not known."""
         self.counters = CardCounters()
         self.on_change: Callable[[CardChange], None] = ignore_change
         self._wanted = input_device, output_device
@@ -113,7 +113,7 @@ class DeviceCard:
         self._access = access or MicrophoneAccess()
         self._callback: DuplexCallback | None = None
         self._capture = True
-        self._relay = self._new_relay()
+        self._bridge = self._new_bridge()
         self._stream: Any = None
         self._host = ""
         self._adapting = False
@@ -127,7 +127,7 @@ class DeviceCard:
     @property
     def too_late(self) -> bool:
         """Whether the current callback comes too late for its block to be played."""
-        return self._relay.too_late if self._stand_in is None else True
+        return self._bridge.too_late if self._stand_in is None else True
 
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Start the callbacks on the running event loop, whether the device opens or not.
@@ -177,8 +177,8 @@ class DeviceCard:
         chosen = self._access.input_device
         return self._wanted[0] if chosen is None else chosen
 
-    def _new_relay(self) -> Relay:
-        return Relay(
+    def _new_bridge(self) -> ThreadBridge:
+        return ThreadBridge(
             self.block_frames,
             self._slack,
             counters=self.counters,
@@ -193,9 +193,9 @@ class DeviceCard:
         else:
             output = device_named(self._wanted[1], "output")
         self._host, self._opened_s = output.host, self._loop.time()
-        self._relay = self._new_relay()
+        self._bridge = self._new_bridge()
         try:
-            self._stream = opened(partial(self._new_stream, source, output, self._relay))
+            self._stream = opened(partial(self._new_stream, source, output, self._bridge))
             self._stream.start()
         except portaudio().PortAudioError as error:
             self._close()
@@ -204,7 +204,7 @@ class DeviceCard:
                 which = f"the pair of {source.name!r} and {output.name!r}"
             raise explained(error, which) from error
 
-    def _new_stream(self, source: Device | None, output: Device, relay: Relay) -> Any:
+    def _new_stream(self, source: Device | None, output: Device, bridge: ThreadBridge) -> Any:
         sizes = block_sizes(output.host, self.block_frames)
         common = {
             "samplerate": SAMPLE_RATE,
@@ -216,40 +216,40 @@ class DeviceCard:
             return portaudio().OutputStream(
                 device=output.index,
                 channels=output.used_channels,
-                callback=lambda *block: self._swap(relay, None, *block),
+                callback=lambda *block: self._swap(bridge, None, *block),
                 **common,
             )
         return portaudio().Stream(
             device=(source.index, output.index),
             channels=(source.used_channels, output.used_channels),
-            callback=lambda *block: self._swap(relay, *block),
+            callback=lambda *block: self._swap(bridge, *block),
             **common,
         )
 
     def _swap(
-        self, relay: Relay, captured: Any, played: Any, frames: int, _time: Any, status: Any
+        self, bridge: ThreadBridge, captured: Any, played: Any, frames: int, _time: Any, status: Any
     ) -> None:
         """Copy both ways: PortAudio's callback, on its thread."""
         if status:
             self.counters.xruns += 1
-        fits = frames == relay.block_frames
+        fits = frames == bridge.block_frames
         if fits:
-            played[:] = fitted(relay.swap(stereo(captured, frames)), played.shape[1])
+            played[:] = fitted(bridge.swap(stereo(captured, frames)), played.shape[1])
         else:
             played[:] = 0
         with contextlib.suppress(RuntimeError):  # the loop may have been closed just now
-            self._loop.call_soon_threadsafe(self._run if fits else self._adapt, relay)
+            self._loop.call_soon_threadsafe(self._run if fits else self._adapt, bridge)
 
-    def _run(self, relay: Relay) -> None:
-        if self._callback is None or relay is not self._relay or self._stream is None:
+    def _run(self, bridge: ThreadBridge) -> None:
+        if self._callback is None or bridge is not self._bridge or self._stream is None:
             return
         if self._stand_in is not None:
             self._take_over()
-        relay.run(self._callback)
+        bridge.run(self._callback)
 
-    def _adapt(self, relay: Relay) -> None:
+    def _adapt(self, bridge: ThreadBridge) -> None:
         """Open the card again with our own block length, because the driver's differs."""
-        if self._callback is None or relay is not self._relay or self._stream is None:
+        if self._callback is None or bridge is not self._bridge or self._stream is None:
             return
         self._adapting = True
         self._close()
@@ -276,9 +276,9 @@ class DeviceCard:
                 return
 
     async def _is_silent(self) -> bool:
-        relay, before = self._relay, self._relay.swapped
+        bridge, before = self._bridge, self._bridge.swapped
         await asyncio.sleep(SILENT_FOR_S)
-        if relay.swapped > before or relay is not self._relay:
+        if bridge.swapped > before or bridge is not self._bridge:
             return False
         return before > 0 or self._loop.time() - self._opened_s > STARTS_IN_S
 

@@ -28,7 +28,7 @@ from jamlab.audio.card import CardCounters, DuplexCallback
 from jamlab.audio.pcm import Block, silence
 
 
-class Relay:
+class ThreadBridge:
     """The two queues of one card.
 
     Parameters
@@ -61,7 +61,7 @@ class Relay:
     ) -> None:
         if block_frames < 1 or slack < 1 or longest <= slack:
             raise ValueError(
-                f"a relay needs block_frames ≥ 1, slack ≥ 1 and longest > slack, not "
+                f"a bridge needs block_frames ≥ 1, slack ≥ 1 and longest > slack, not "
                 f"{block_frames}, {slack} and {longest}"
             )
         self.block_frames = block_frames
@@ -83,7 +83,7 @@ class Relay:
     # The card's thread
 
     def swap(self, captured: Block) -> Block:
-        """Queue a captured block, which the relay then owns, and return the next block to play."""
+        """Queue a captured block, which the bridge then owns, and return the next block to play."""
         self.swapped += 1
         self._captured.append(captured)
         try:

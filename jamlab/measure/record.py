@@ -224,7 +224,7 @@ def _refuse(path: Path, fault: str, written_by: str) -> None:
 
 def _fault_of_provenance(provenance: Any, keys: Keys) -> str:
     if not isinstance(provenance, dict):
-        return "is no JSON object"
+        return "is not a JSON object"
     found = {name: _value(provenance, name) for name in keys}
     missing = [name for name, value in found.items() if value is _MISSING]
     if missing:
@@ -263,15 +263,13 @@ def _check_digests(folder: Path, digests: Mapping[str, Any], tables: Iterable[st
     """Check that all files of a record are of one run, after they were read."""
     for name in sorted({f"{table}.parquet" for table in tables} | set(digests)):
         if not _is_within(name):
-            raise RecordError(
-                f"{folder / PROVENANCE} names {name!r} as its own, which is elsewhere"
-            )
+            raise RecordError(f"{folder / PROVENANCE} names {name!r}, which is outside the record")
         with suppress(OSError, ValueError):
             if _digest(folder / name) == digests.get(name):
                 continue
         raise RecordError(
-            f"{folder / name} is not of the run that {PROVENANCE} there is about, for one of "
-            "two was broken off as it was written: measure again"
+            f"{folder / name} is not of the run that its {PROVENANCE} describes: two runs wrote "
+            "to the folder, and one was interrupted; measure again"
         )
 
 

@@ -75,7 +75,7 @@ class TestOnJack:
             with iodelay(server, *ports) as reading:
                 periods = reading() / 256
             found = process.end()
-        assert periods == pytest.approx(2, abs=1e-4)  # JACK's own for a loop, the relay's slack
+        assert periods == pytest.approx(2, abs=1e-4)  # JACK's own for a loop, the bridge's slack
         assert found["changes"] == []
         assert found["loudest"] > 0
         assert found["frames"] % 256 == 0
@@ -165,7 +165,7 @@ class Absent(DeviceCard):
     def _open(self):
         if not self.plugged:
             raise DeviceError("there is none")
-        self._relay = self._new_relay()
+        self._bridge = self._new_bridge()
         self._stream = self
         self.opened.set()
 
@@ -176,7 +176,7 @@ class Absent(DeviceCard):
         """One block, as PortAudio's thread brings it."""
         played = np.empty((self.block_frames, 2), dtype=np.float32)
         loud = np.ones((self.block_frames, 2), dtype=np.float32)
-        self._swap(self._relay, loud, played, self.block_frames, None, None)
+        self._swap(self._bridge, loud, played, self.block_frames, None, None)
         return played
 
 
@@ -305,7 +305,7 @@ class TestWithoutACard:
         absent.plugged = True
         absent.start(lambda block: block)
         played = np.empty((480, 2), dtype=np.float32)
-        absent._swap(absent._relay, None, played, 480, None, "output underflow")
+        absent._swap(absent._bridge, None, played, 480, None, "output underflow")
         assert absent.counters.xruns == 1
         absent.stop()
 

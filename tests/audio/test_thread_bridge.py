@@ -1,4 +1,4 @@
-"""The relay against a model of its card: what is played when, whatever the two sides do."""
+"""The bridge against a model of its card: what is played when, whatever the two sides do."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jamlab.audio.card import CardCounters
 from jamlab.audio.pcm import CHANNELS
-from jamlab.audio.thread_bridge import Relay
+from jamlab.audio.thread_bridge import ThreadBridge
 
 BLOCK = 4
 
@@ -23,8 +23,8 @@ def echo(block):
     return block
 
 
-def swapped(relay, number):
-    return int(relay.swap(numbered(number))[0, 0])
+def swapped(bridge, number):
+    return int(bridge.swap(numbered(number))[0, 0])
 
 
 def played_by(slack, runs, longest=256):
@@ -32,20 +32,20 @@ def played_by(slack, runs, longest=256):
 
     Blocks are numbered from 1, for 0 is silence.
     """
-    relay = Relay(BLOCK, slack, longest)
+    bridge = ThreadBridge(BLOCK, slack, longest)
     played = []
     for number, runs_now in enumerate(runs, start=1):
-        played.append(swapped(relay, number))
+        played.append(swapped(bridge, number))
         if runs_now:
-            relay.run(echo)
-    return relay, played
+            bridge.run(echo)
+    return bridge, played
 
 
 @given(st.integers(1, 5), st.integers(0, 50))
 def test_a_loop_in_time_plays_every_block_so_much_later(slack, blocks):
-    relay, played = played_by(slack, [True] * blocks)
+    bridge, played = played_by(slack, [True] * blocks)
     assert played == [max(0, number - slack) for number in range(1, blocks + 1)]
-    assert relay.counters == CardCounters(blocks=blocks)
+    assert bridge.counters == CardCounters(blocks=blocks)
 
 
 @given(st.integers(1, 5), st.lists(st.booleans(), max_size=80))
@@ -63,8 +63,8 @@ def test_whoever_was_late_is_in_time_again(slack, runs):
 
 @given(st.integers(1, 5), st.lists(st.booleans(), max_size=80))
 def test_every_block_is_counted_and_what_was_silent_is_an_underrun(slack, runs):
-    relay, played = played_by(slack, [*runs, True])
-    counters = relay.counters
+    bridge, played = played_by(slack, [*runs, True])
+    counters = bridge.counters
     assert counters.blocks == len(played)
     silent = sum(block == 0 for block in played[slack:])
     assert silent == counters.underruns
@@ -72,74 +72,74 @@ def test_every_block_is_counted_and_what_was_silent_is_an_underrun(slack, runs):
 
 @given(st.integers(1, 3), st.integers(4, 8), st.lists(st.booleans(), max_size=120))
 def test_a_loop_that_stalls_for_long_loses_the_oldest(slack, longest, runs):
-    relay, played = played_by(slack, [*runs, True], longest)
-    counters = relay.counters
+    bridge, played = played_by(slack, [*runs, True], longest)
+    counters = bridge.counters
     assert counters.blocks + counters.overruns == len(played)
     for number, block in enumerate(played, start=1):
         assert block in (0, number - slack)
 
 
 def test_a_callback_is_told_that_it_is_too_late():
-    relay, told = Relay(BLOCK), []
+    bridge, told = ThreadBridge(BLOCK), []
     for number in range(1, 4):
-        relay.swap(numbered(number))  # the second and the third find nothing to play
-    relay.run(lambda block: told.append(relay.too_late) or block)
+        bridge.swap(numbered(number))  # the second and the third find nothing to play
+    bridge.run(lambda block: told.append(bridge.too_late) or block)
     assert told == [True, True, False]
-    assert relay.counters.underruns == 2
+    assert bridge.counters.underruns == 2
 
 
 def test_what_becomes_late_during_its_callback_is_not_played():
-    relay = Relay(BLOCK)
-    relay.swap(numbered(1))
+    bridge = ThreadBridge(BLOCK)
+    bridge.swap(numbered(1))
 
     def slow(block):
-        assert not relay.too_late
+        assert not bridge.too_late
         if block[0, 0] == 1:
-            assert swapped(relay, 2) == 0
+            assert swapped(bridge, 2) == 0
         return block
 
-    relay.run(slow)
-    assert relay.counters.underruns == 1
-    assert swapped(relay, 3) == 2
+    bridge.run(slow)
+    assert bridge.counters.underruns == 1
+    assert swapped(bridge, 3) == 2
 
 
 def test_a_callback_that_returns_something_else_is_told():
-    relay = Relay(BLOCK)
-    relay.swap(numbered(1))
+    bridge = ThreadBridge(BLOCK)
+    bridge.swap(numbered(1))
     with pytest.raises(ValueError, match=r"the card asked for \(4, 2\), got \(3, 2\)"):
-        relay.run(lambda block: block[1:])
+        bridge.run(lambda block: block[1:])
 
 
 @pytest.mark.parametrize("values", [(0, 1, 8), (4, 0, 8), (4, 2, 2)])
 def test_refuses_what_cannot_work(values):
-    with pytest.raises(ValueError, match="a relay needs"):
-        Relay(*values)
+    with pytest.raises(ValueError, match="a bridge needs"):
+        ThreadBridge(*values)
 
 
 def test_goes_on_counting_where_another_stopped():
     counters = CardCounters(blocks=7, underruns=2)
-    relay = Relay(BLOCK, counters=counters)
-    relay.swap(numbered(1))
-    relay.run(echo)
+    bridge = ThreadBridge(BLOCK, counters=counters)
+    bridge.swap(numbered(1))
+    bridge.run(echo)
     assert counters == CardCounters(blocks=8, underruns=2)
 
 
 def test_two_threads_lose_nothing():
     """A card's thread as fast as it can, a loop that spins: every block is counted once."""
-    relay, blocks = Relay(BLOCK, longest=100_000), 20_000
+    bridge, blocks = ThreadBridge(BLOCK, longest=100_000), 20_000
     played = []
 
     def card():
         for number in range(1, blocks + 1):
-            played.append(swapped(relay, number))
+            played.append(swapped(bridge, number))
 
     thread = threading.Thread(target=card)
     thread.start()
     while thread.is_alive():
-        relay.run(echo)
+        bridge.run(echo)
     thread.join()
-    relay.run(echo)
-    assert relay.swapped == relay.counters.blocks == blocks
+    bridge.run(echo)
+    assert bridge.swapped == bridge.counters.blocks == blocks
     heard = [block for block in played if block]
     assert heard == sorted(set(heard))
 
@@ -148,27 +148,27 @@ class TestPatience:
     """A machine that stood still has the card come twice in a row."""
 
     def test_the_card_gets_what_the_loop_is_at_work_on(self):
-        relay = Relay(BLOCK, patience_s=60.0)
-        swapped(relay, 1)
+        bridge = ThreadBridge(BLOCK, patience_s=60.0)
+        swapped(bridge, 1)
 
         def loop():
-            while relay.swapped < 2:
+            while bridge.swapped < 2:
                 pass
-            relay.run(echo)
+            bridge.run(echo)
 
         with ThreadPoolExecutor(1) as thread:
             working = thread.submit(loop)
-            assert swapped(relay, 2) == 1
+            assert swapped(bridge, 2) == 1
             working.result()
-        assert relay.counters.underruns == 0
-        assert swapped(relay, 3) == 2
+        assert bridge.counters.underruns == 0
+        assert swapped(bridge, 3) == 2
 
     def test_it_ends(self):
-        relay = Relay(BLOCK, patience_s=0.001)
-        assert [swapped(relay, 1), swapped(relay, 2)] == [0, 0]
-        relay.run(echo)
-        assert relay.counters.underruns == 1
+        bridge = ThreadBridge(BLOCK, patience_s=0.001)
+        assert [swapped(bridge, 1), swapped(bridge, 2)] == [0, 0]
+        bridge.run(echo)
+        assert bridge.counters.underruns == 1
 
     def test_there_is_none_unless_asked_for(self):
-        relay = Relay(BLOCK)
-        assert [swapped(relay, number) for number in (1, 2, 3)] == [0, 0, 0]
+        bridge = ThreadBridge(BLOCK)
+        assert [swapped(bridge, number) for number in (1, 2, 3)] == [0, 0, 0]

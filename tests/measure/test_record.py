@@ -122,10 +122,10 @@ def test_every_key_that_is_declared_is_asked_for_and_its_type(kind, saved, folde
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[]", "is no JSON object"),
-        ("null", "is no JSON object"),
-        ('"provenance"', "is no JSON object"),
-        ("7", "is no JSON object"),
+        ("[]", "is not a JSON object"),
+        ("null", "is not a JSON object"),
+        ('"provenance"', "is not a JSON object"),
+        ("7", "is not a JSON object"),
         ("{}", "lacks ["),
         ("", "cannot be read"),
         ("{nonsense", "cannot be read"),

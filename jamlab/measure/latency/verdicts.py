@@ -6,6 +6,7 @@ because its latency is then not the path's: an event loop that lagged, cards tha
 too late. So do packets on another route than planned.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -344,11 +345,17 @@ def _late_shares(streams: pd.DataFrame) -> dict[str, float]:
     return dict(cards["card_underruns"] / cards["card_blocks"].clip(lower=1))
 
 
+def late_loop(lag_ms: float) -> Iterator[str]:
+    """Yield the reason why a run with such a lag is invalid, as words to follow "because"."""
+    if math.isnan(lag_ms):
+        yield "the lag of the loop is not known"
+    elif lag_ms > MAX_LAG_MS:
+        yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile, over {MAX_LAG_MS:g} ms"
+
+
 def _invalid(record: LatencyRecord, measurement: str | None = None) -> Iterator[str]:
     """Yield each reason why the run is invalid, as words to follow "because"."""
-    lag_ms = record.provenance["loop_lag"]["p99_ms"]
-    if lag_ms > MAX_LAG_MS:
-        yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile, over {MAX_LAG_MS:g} ms"
+    yield from late_loop(record.provenance["loop_lag"]["p99_ms"])
     streams = record.streams
     if measurement is not None:
         streams = streams[streams["measurement"] == measurement]

@@ -79,6 +79,11 @@ class MeshRecord(Record):
     packets: pd.DataFrame
     provenance: dict[str, Any]
 
+    def mismatch(self) -> str:
+        """Say which participant is there twice."""
+        twice = self.participants.loc[self.participants["name"].duplicated(), "name"]
+        return f"has the participant {twice.iloc[0]!r} twice" if len(twice) else ""
+
 
 def record_of(request: MeshRequest, answers: Mapping[str, Answer]) -> MeshRecord:
     """Make a record of what everybody answered.

@@ -48,13 +48,13 @@ class CardPart:
     """The card's loopback."""
     counted_twice: float
     """Blocks that are both in the loopback and in the mesh's latency."""
-    relay: float
+    bridge: float
     """The way from the card's thread to the event loop and back."""
 
     @property
     def added(self) -> Estimate:
         """The sum to add to the mesh's latency; below 0 for a card faster than a virtual one."""
-        return _shifted(self.round_trip, self.relay - self.counted_twice)
+        return _shifted(self.round_trip, self.bridge - self.counted_twice)
 
 
 def check_block(card: CardRecord, block_frames: int) -> None:
@@ -84,8 +84,8 @@ def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
     if round_trip is None:
         return card.fault(block_frames)
     virtual = VirtualCard(block_frames=block_frames).round_trip_frames
-    relay = DeviceCard(block_frames=block_frames).round_trip_frames - block_frames
-    return CardPart(_scaled(round_trip, 1000 / SAMPLE_RATE), _ms(virtual), _ms(relay))
+    bridge = DeviceCard(block_frames=block_frames).round_trip_frames - block_frames
+    return CardPart(_scaled(round_trip, 1000 / SAMPLE_RATE), _ms(virtual), _ms(bridge))
 
 
 def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.Dat
     Returns
     -------
     DataFrame
-        ``part`` (``mesh``, ``card``, ``counted twice``, ``relay``, ``mouth to ear``), ``ms``,
+        ``part`` (``mesh``, ``card``, ``counted twice``, ``bridge``, ``mouth to ear``), ``ms``,
         ``low`` and ``high`` of its 95 % interval, and ``reason``: in words, why a term is not
         known; its figures and those of the sum are then missing. Intervals are added end to end,
         which covers more than 95 %.
@@ -109,7 +109,7 @@ def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.Dat
             _row("mesh", mesh),
             _row("card", part.round_trip),
             _row("counted twice", _exactly(-part.counted_twice)),
-            _row("relay", _exactly(part.relay)),
+            _row("bridge", _exactly(part.bridge)),
             _row("mouth to ear", _sum(mesh, part.added)),
         ]
     )

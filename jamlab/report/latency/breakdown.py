@@ -31,7 +31,7 @@ STAGE_WORDS = {
 
 CARD_WORDS = (
     "Sound card: its loopback beyond the blocks above",
-    "Relay between the card's thread and ours",
+    "Bridge between the card's thread and ours",
     "Mouth to ear",
 )
 """Terms added to the measured latency, and the sum."""
@@ -121,7 +121,7 @@ def _draw_card(axes: Axes, part: CardPart | str, reached_ms: float, row: int) ->
         _write(axes, row, reached_ms, part, before=True)
         return
     beyond_ms = part.round_trip.value - part.counted_twice
-    ends_ms = np.cumsum([reached_ms, beyond_ms, part.relay])
+    ends_ms = np.cumsum([reached_ms, beyond_ms, part.bridge])
     for number, (start, end) in enumerate(pairwise(ends_ms)):
         axes.barh(row + number, end - start, left=start, height=0.62, color=SKY)
         axes.plot([start, start], [row + number - 1, row + number], color=FAINT, linewidth=0.8)

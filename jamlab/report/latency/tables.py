@@ -24,7 +24,7 @@ MOUTH_TO_EAR_WORDS = {
     "mesh": "Mesh, one way, median of the slowest path",
     "card": "Sound card: its loopback, an input and an output",
     "counted twice": "Card blocks that are in both figures",
-    "relay": "Relay between the card's thread and the event loop",
+    "bridge": "Bridge between the card's thread and the event loop",
     "mouth to ear": "Mouth to ear",
 }
 """Names of the terms of the sum for the reader."""

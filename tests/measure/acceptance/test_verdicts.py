@@ -128,8 +128,9 @@ class TestLatency:
         judged = acceptance_verdicts(self.record(one_way_ms, round_trip_ms))
         assert " ".join(verdict.verdict for verdict in judged) == outcomes
 
-    def test_a_run_that_lagged_settles_nothing(self):
-        record = self.record(11, 23, lag=LAG | {"p99_ms": 12.0})
+    @pytest.mark.parametrize("p99_ms", [12.0, math.nan])
+    def test_a_run_that_lagged_settles_nothing(self, p99_ms):
+        record = self.record(11, 23, lag=LAG | {"p99_ms": p99_ms})
         assert [v.verdict for v in acceptance_verdicts(record)] == [Outcome.INCONCLUSIVE] * 2
 
     def test_a_test_without_its_latency_is_not_passed(self):

@@ -117,7 +117,7 @@ def test_words_for_numbers_are_told(record):
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ([], "is no JSON object"),
+        ([], "is not a JSON object"),
         ({"calls": 3, "created": "", "machine": {}, "parameters": {}, "versions": {}}, ""),
     ],
 )

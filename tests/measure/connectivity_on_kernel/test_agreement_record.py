@@ -97,7 +97,7 @@ def test_logs_of_another_shape_are_refused(record, tmp_path):
 def test_a_provenance_that_is_none_is_refused(record, tmp_path):
     record.save(tmp_path)
     (tmp_path / "provenance.json").write_text("[]")
-    with pytest.raises(RecordError, match=r"provenance\.json is no JSON object"):
+    with pytest.raises(RecordError, match=r"provenance\.json is not a JSON object"):
         AgreementRecord.load(tmp_path)
 
 

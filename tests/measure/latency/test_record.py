@@ -142,7 +142,7 @@ def test_what_an_earlier_record_names_elsewhere_is_kept(record, tmp_path, foreig
     told = json.loads((folder / "provenance.json").read_text())
     told["files"][foreign.format(folder=tmp_path)] = "0"
     (folder / "provenance.json").write_text(json.dumps(told))
-    with pytest.raises(RecordError, match="which is elsewhere"):
+    with pytest.raises(RecordError, match="which is outside the record"):
         LatencyRecord.load(folder)
     record.save(folder)
     assert kept.read_text() == "mine"
@@ -159,8 +159,8 @@ def test_a_record_that_names_no_table_is_of_no_run(record, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[]", "is no JSON object"),
-        ("null", "is no JSON object"),
+        ("[]", "is not a JSON object"),
+        ("null", "is not a JSON object"),
         ("[" * 100_000, "nested too deep"),
         ("{}", "lacks"),
         ('{"parameters": [], "loop_lag": {}}', "lacks"),

@@ -1,5 +1,6 @@
 """Tables and verdicts of records with known results."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -224,6 +225,7 @@ class TestMachine:
         ("spoilt", "because"),
         [
             ({"lag": LAG | {"p99_ms": 12.0}}, "the loop was 12.0 ms late"),
+            ({"lag": LAG | {"p99_ms": math.nan}}, "the lag of the loop is not known"),
             ({"card_underruns": 1500}, "10 % of a card's blocks came too late, over 2 %"),
         ],
     )

@@ -1,6 +1,7 @@
 """What a record keeps of reports: the readings of each clock, side by side."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -124,3 +125,10 @@ def test_a_missing_file_or_column_is_named(record, tmp_path):
     record.clicks.drop(columns="heard_s").to_parquet(folder / "clicks.parquet")
     with pytest.raises(RecordError, match=r"clicks\.parquet lacks the columns \['heard_s'\]"):
         MeshRecord.load(folder)
+
+
+def test_a_participant_that_is_there_twice_is_refused(record, tmp_path):
+    twice = pd.concat([record.participants, record.participants.iloc[:1]])
+    replace(record, participants=twice).save(tmp_path)
+    with pytest.raises(RecordError, match="has the participant 'ada' twice: measure again"):
+        MeshRecord.load(tmp_path)

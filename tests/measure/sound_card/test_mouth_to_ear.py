@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jamlab.audio.card import VirtualCard
 from jamlab.audio.device import DeviceCard
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.audio.thread_bridge import Relay
+from jamlab.audio.thread_bridge import ThreadBridge
 from jamlab.measure.across_networks import simulated as across
 from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.latency import participants
@@ -43,16 +43,16 @@ def parts(record, card):
     return mouth_to_ear_table(record, card).set_index("part")
 
 
-class RelayedCard(VirtualCard):
-    """A virtual card behind the relay a real one has."""
+class BridgedCard(VirtualCard):
+    """A virtual card behind the bridge a real one has."""
 
     def start(self, callback, *, capture=True):
         slack = DeviceCard(block_frames=self.block_frames).round_trip_frames // self.block_frames
-        relay = Relay(self.block_frames, slack - 1)
+        bridge = ThreadBridge(self.block_frames, slack - 1)
 
         def through(captured):
-            played = relay.swap(captured)
-            relay.run(callback)
+            played = bridge.swap(captured)
+            bridge.run(callback)
             return played
 
         super().start(through, capture=capture)
@@ -82,15 +82,15 @@ class TestTruth:
 
     @pytest.mark.parametrize("periods", [3, 7])
     def test_the_sum_is_what_a_mesh_of_such_cards_measures(self, plain, periods):
-        """Such a card's loopback is `periods` blocks, and here it goes through the relay too."""
-        truth = medians_ms(measured_with(RelayedCard, periods=periods)).max()
+        """Such a card's loopback is `periods` blocks, and here it goes through the bridge too."""
+        truth = medians_ms(measured_with(BridgedCard, periods=periods)).max()
         table = parts(plain, card_record({BLOCK: periods * BLOCK}))
         assert table.loc["mouth to ear", "ms"] == pytest.approx(truth, abs=0.02)
 
-    def test_a_card_like_the_virtual_one_adds_the_relay_alone(self, plain):
+    def test_a_card_like_the_virtual_one_adds_the_bridge_alone(self, plain):
         table = parts(plain, card_record({BLOCK: 2 * BLOCK}))
         more_ms = table.loc["mouth to ear", "ms"] - table.loc["mesh", "ms"]
-        assert more_ms == pytest.approx(table.loc["relay", "ms"])
+        assert more_ms == pytest.approx(table.loc["bridge", "ms"])
 
     @pytest.mark.slow
     @needs_jack
@@ -106,7 +106,7 @@ class TestTruth:
         part = card_part(card_record({128: ours["round_trip_frames"]}), 128)
         assert part.round_trip.value == pytest.approx(theirs_ms, abs=1000 / SAMPLE_RATE)
         nominal_ms = 1000 * 2 * 128 / SAMPLE_RATE
-        added_ms = theirs_ms - nominal_ms + part.relay
+        added_ms = theirs_ms - nominal_ms + part.bridge
         assert part.added.value == pytest.approx(added_ms, abs=1000 / SAMPLE_RATE)
 
 
@@ -114,7 +114,7 @@ class TestTable:
     def test_a_row_per_term_that_add_up(self):
         record = record_of(steady(11.0, 0.3), steady(22.0))
         table = parts(record, card_record({64: 480.0}, spread=0.4))
-        assert table.index.tolist() == ["mesh", "card", "counted twice", "relay", "mouth to ear"]
+        assert table.index.tolist() == ["mesh", "card", "counted twice", "bridge", "mouth to ear"]
         assert (table["reason"] == "").all()
         terms = table.drop("mouth to ear")
         for column in ("ms", "low", "high"):
@@ -141,8 +141,8 @@ class TestTable:
         record = record_of(steady(mesh_ms), steady(22.0))
         record.provenance["parameters"]["block_frames"] = block
         total = parts(record, card_record({block: card})).loc["mouth to ear"]
-        relay = DeviceCard(block_frames=block).round_trip_frames - block
-        wanted_ms = mesh_ms + 1000 * (card - 2 * block + relay) / SAMPLE_RATE
+        bridge = DeviceCard(block_frames=block).round_trip_frames - block
+        wanted_ms = mesh_ms + 1000 * (card - 2 * block + bridge) / SAMPLE_RATE
         assert total["ms"] == pytest.approx(wanted_ms)
         assert total["low"] <= total["ms"] <= total["high"]
 

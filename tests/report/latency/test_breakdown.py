@@ -80,9 +80,9 @@ class TestMouthToEar:
         drawn = {row: (start, end) for row, start, end in bars(axes) if row >= CARD_ROW}
         measured_ms = record.clicks.query("measurement == 'one way'")["latency_ms"].mean()
         part = card_part(card, 64)
-        loopback, relay, total = (drawn[CARD_ROW + n] for n in range(3))
+        loopback, bridge, total = (drawn[CARD_ROW + n] for n in range(3))
         assert loopback == pytest.approx((measured_ms, measured_ms + 10 - 128 / 48))
-        assert relay == pytest.approx((loopback[1], loopback[1] + part.relay))
+        assert bridge == pytest.approx((loopback[1], loopback[1] + part.bridge))
         assert total == pytest.approx((0, measured_ms + part.added.value))
         labels = [label.get_text() for label in axes.get_yticklabels()]
         assert labels[CARD_ROW:-1] == list(breakdown.CARD_WORDS)

@@ -141,7 +141,7 @@ def test_mouth_to_ear_says_which_card_it_is_and_how_surely_it_was_heard():
 def test_mouth_to_ear_without_a_card_says_so(card, reason):
     shown = words(latency_tables.mouth_to_ear_table(record_at(11.0, 22.0), card))
     assert reason in shown
-    assert latency_tables.MOUTH_TO_EAR_WORDS["relay"] not in shown
+    assert latency_tables.MOUTH_TO_EAR_WORDS["bridge"] not in shown
 
 
 def test_provenance_says_versions_machine_parameters_and_lag():
