@@ -1,11 +1,11 @@
-"""Records: what a measurement leaves on the disk, and all that a report is made from.
+"""Records: the results of a measurement on the disk, from which reports are made.
 
-A record is a folder. Its tables are Parquet, a row per observation; `provenance.json` beside them
-says how they were measured. No verdict is in it: verdicts are drawn from the record anew, by the
+A record is a folder. Its tables are Parquet files with a row per observation; `provenance.json`
+states how they were measured. A record contains no verdicts: they are drawn from it anew, by the
 rules of the jamlab that reads it.
 
-All files of a record are written aside before the first of them takes its place, the provenance
-last. It has the digests of the others, so files of two runs are never taken for one record.
+A record is written to a temporary folder first; then its files take their places, the provenance
+last. The provenance has the digests of the others, so files of two runs never form one record.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ from jamlab.measure.table import Table
 from jamlab.process.whole_files import finish_writing, written_whole
 
 PROVENANCE = "provenance.json"
-"""Name of the file that says how a record came about, and which files are its own."""
+"""Name of the file that states how a record was measured, and lists the record's files."""
 
 NUMBER = int | float
-"""Type of a provenance's key whose value is a number, whole or not."""
+"""Type of a number in a provenance."""
 
 Contents: TypeAlias = Mapping[str, "pd.DataFrame | Record"]
-"""Tables and records by the names of the files and folders they are kept in."""
+"""Tables and records by the names of their files and folders."""
 
 Tables: TypeAlias = Mapping[str, Table]
 """A kind of record's tables by their names."""
@@ -46,30 +46,30 @@ _MISSING = object()
 
 
 class RecordError(ValueError):
-    """A folder that holds no readable record, or to which none can be written."""
+    """A folder without a readable record, or a folder that a record cannot be written to."""
 
 
 class Record:
-    """A measurement's tables and how they came about, which a folder can keep.
+    """The tables of a measurement and their provenance.
 
-    Every kind of record is a frozen dataclass, compared by identity. Beside `provenance` it has a
-    field for each of its tables and of the records that belong to it, and says of itself what is
-    declared here.
+    Each kind of record is a frozen dataclass, compared by identity. It has a field for
+    `provenance`, for each of its tables and for each record that is part of it, and declares these
+    class variables.
     """
 
     TABLES: ClassVar[Tables]
-    """Its tables, by the names of their fields."""
+    """The tables, by the names of their fields."""
     KEYS: ClassVar[Keys] = {}
-    """Types of what its provenance says beside what all say; a dot stands between levels."""
+    """Types of the provenance's further values; dots separate the levels of a key."""
     PARTS: ClassVar[Mapping[str, type["Record"]]] = {}
-    """Kinds of the records that may belong to it, by the names of their fields."""
+    """Kinds of the records that may be part of it, by the names of their fields."""
     WRITTEN_BY: ClassVar[str]
     """The command that writes such records."""
 
     provenance: dict[str, Any]
 
     def mismatch(self) -> str:
-        """Say what does not belong together, in words that follow the folder; "" if all does."""
+        """Return a contradiction between tables, as words that follow the folder; "" for none."""
         return ""
 
     def save(self, folder: Path, beside: Contents | None = None) -> Path:
@@ -78,14 +78,14 @@ class Record:
         Parameters
         ----------
         folder : Path
-            Made if it is not there. The files of an earlier record in it are gone afterwards.
+            Made if it does not exist. The files of an earlier record in it are removed.
         beside : mapping, optional
-            What else the folder keeps, as files of this record.
+            Further contents of the folder, which become files of this record.
 
         Raises
         ------
         RecordError
-            When it cannot be written there; an earlier record is still there.
+            The record cannot be written; an earlier record stays.
         """
         try:
             with written_whole(folder, PROVENANCE) as aside:
@@ -97,12 +97,12 @@ class Record:
                 "there, or name another folder"
             ) from error
         for name in earlier - _files(folder):
-            with suppress(OSError, ValueError):  # what stays is no file of this record
+            with suppress(OSError, ValueError):  # a file that stays is not part of this record
                 (folder / name).unlink()
         return folder
 
     def _write(self, folder: Path, beside: Contents) -> None:
-        """Write the record into a folder that is all its own."""
+        """Write the record into an empty folder."""
         folder.mkdir(exist_ok=True)
         for name, content in {**self._contents(), **beside}.items():
             if isinstance(content, Record):
@@ -121,12 +121,12 @@ class Record:
 
     @classmethod
     def _kept(cls, provenance: Mapping[str, Any]) -> dict[str, Table]:
-        """Return the tables that a record of that provenance has."""
+        """Return the tables of a record with such a provenance."""
         return {name: table for name, table in cls.TABLES.items() if table.kept(provenance)}
 
     @classmethod
     def lies_in(cls, folder: Path) -> bool:
-        """Return whether a folder looks like a record of this kind: its first table is there."""
+        """Return whether a folder has the first table of this kind of record."""
         _finish(folder)
         return (folder / f"{next(iter(cls.TABLES))}.parquet").is_file()
 
@@ -137,7 +137,7 @@ class Record:
         Raises
         ------
         RecordError
-            Names the file that is missing, cannot be read, or is not as it should be.
+            A file is missing, cannot be read or is invalid; the message names it.
         """
         _finish(folder)
         provenance = cls._provenance_of(folder)
@@ -158,7 +158,7 @@ class Record:
 
     @classmethod
     def _provenance_of(cls, folder: Path) -> dict[str, Any]:
-        """Read a provenance, with the digests in it."""
+        """Read a provenance with its digests."""
         path = folder / PROVENANCE
         provenance = _read(path, read_json, cls.WRITTEN_BY)
         _refuse(path, _fault_of_provenance(provenance, {**cls.KEYS, **_ALL_SAY}), cls.WRITTEN_BY)
@@ -172,9 +172,9 @@ T = TypeVar("T")
 
 
 def once_per_record(made: Callable[[R], pd.DataFrame]) -> Callable[[R], pd.DataFrame]:
-    """Have a table that follows from a record made once, as long as the record is in use.
+    """Cache a table that is computed from a record for the lifetime of the record.
 
-    The record's own tables are not to be changed afterwards; everybody gets a copy to change.
+    The record's tables must not change afterwards. Each call returns a copy.
     """
     tables: WeakKeyDictionary[R, pd.DataFrame] = WeakKeyDictionary()
 
@@ -188,7 +188,7 @@ def once_per_record(made: Callable[[R], pd.DataFrame]) -> Callable[[R], pd.DataF
 
 
 def read_table(path: Path, table: Table, written_by: str) -> pd.DataFrame:
-    """Read a table, columns of their types; raises `RecordError`, naming the file."""
+    """Read a table with its declared column types; a `RecordError` names the file."""
 
     def reader(path: Path) -> pd.DataFrame:
         found = pd.read_parquet(path)
@@ -199,7 +199,7 @@ def read_table(path: Path, table: Table, written_by: str) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; raises ValueError for what is none."""
+    """Read a JSON file; raises ValueError if the content is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
@@ -213,7 +213,7 @@ def _read(path: Path, reader: Callable[[Path], T], written_by: str) -> T:
         return reader(path)
     except RecordError:
         raise
-    except Exception as error:  # a damaged file raises whatever its reader stumbles over
+    except Exception as error:  # readers of damaged files raise errors of any type
         raise RecordError(f"{path} cannot be read: {error}") from error
 
 
@@ -240,13 +240,13 @@ def _value(provenance: Any, name: str) -> Any:
 
 
 def _finish(folder: Path) -> None:
-    """Complete a record whose writer was killed once it was written, where that is allowed."""
+    """Complete a record whose writer was killed while the files took their places."""
     with suppress(OSError):
         finish_writing(folder, PROVENANCE)
 
 
 def _files(folder: Path) -> set[str]:
-    """Return the names of the files a record in a folder has, if there is one."""
+    """Return the names of the files of the record in a folder, if there is one."""
     try:
         return set(filter(_is_within, read_json(folder / PROVENANCE)[_FILES]))
     except (OSError, ValueError, LookupError, TypeError):
@@ -254,13 +254,13 @@ def _files(folder: Path) -> set[str]:
 
 
 def _is_within(name: str) -> bool:
-    """Return whether a name in a provenance, which may be anybody's, stays in the folder."""
+    """Return whether a file name from a provenance, which is not trusted, is in the folder."""
     path = PurePath(name)
     return not path.is_absolute() and ".." not in path.parts and path.suffix in _SUFFIXES
 
 
 def _check_digests(folder: Path, digests: Mapping[str, Any], tables: Iterable[str]) -> None:
-    """Check that all files of a record are of one run, after they were read."""
+    """Check that all files of a record, which were read, belong to one run."""
     for name in sorted({f"{table}.parquet" for table in tables} | set(digests)):
         if not _is_within(name):
             raise RecordError(f"{folder / PROVENANCE} names {name!r}, which is outside the record")

@@ -1,10 +1,10 @@
-"""The record of acceptance tests: what each of them found, or why it found nothing.
+"""Records of acceptance tests: the findings of each test, or the reason why there are none.
 
 ======================  =============================================================
 ``figures.parquet``     a row per figure and subject, see `jamlab.measure.acceptance.findings`
 ``curves.parquet``      a row per point of a curve
-``events.parquet``      a row per thing that happened, e.g. a notice to a user
-``provenance.json``     versions, machine, parameters, tests, and those without a finding
+``events.parquet``      a row per event, e.g. a notice to a user
+``provenance.json``     versions, machine, parameters, tests, and tests without a finding
 ``latency/``            the latency record whose clicks were judged, if any were
 ======================  =============================================================
 """
@@ -48,11 +48,11 @@ class AcceptanceRecord(Record):
         Parameters
         ----------
         tests : sequence of str
-            Those that were asked for.
+            The requested tests.
         findings : iterable of Finding
-            What they found.
+            Their findings.
         failed : mapping
-            What kept a test from coming to its end, by its name.
+            Why a test could not be completed, by its name.
         """
         made = provenance({}, tests=list(tests), not_run={}, failed=dict(failed))
         return cls(**tables_of(findings), latency=None, provenance=made)
@@ -65,7 +65,7 @@ class AcceptanceRecord(Record):
         not_run: Mapping[str, tuple[str, str]] | None = None,
         latency: LatencyRecord | None = None,
     ) -> "AcceptanceRecord":
-        """Return a record with more in it; a test that had failed keeps its first reason.
+        """Return a record with further findings; a failed test keeps its first reason.
 
         Parameters
         ----------

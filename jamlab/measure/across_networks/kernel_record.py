@@ -1,20 +1,20 @@
-"""Records of latency on the kernel's network: a mesh's, whose times are all of one clock.
+"""Records of latency on the kernel's network, where all participants share one clock.
 
-What is kept is a `MeshRecord` with more in its provenance:
+The files are those of a `MeshRecord`, whose provenance has in addition:
 
 ========== ============================================================================
-number     its place in the run
-network    name of the profile; None for cables that do nothing
-delay_s    what the links on a packet's way delay it by, without jitter
-route      which way packets are to go: direct or relayed
-routes     what each player said of its path to each other
-links      what the carrier of each link counted (`jamlab.networks.kernel.tun_link.LinkReport`)
-added      what carrying adds (`jamlab.measure.across_networks.carrier_delay.AddedLatency`)
-no_netem   why the kernel has no netem; None when it has (`jamlab.networks.kernel.tun`)
+number     position of the case in the run
+network    name of the profile; None for cables without delay or loss
+delay_s    sum of the delays of the links on a path, without jitter
+route      requested route of packets: direct or relayed
+routes     route from each participant to each other one, as reported by it
+links      counters of the carrier of each link (`jamlab.networks.kernel.tun_link.LinkReport`)
+added      latency added by carriers (`jamlab.measure.across_networks.carrier_delay.AddedLatency`)
+no_netem   reason why the kernel has no netem; None if it has (`jamlab.networks.kernel.tun`)
 ========== ============================================================================
 
-Nobody's clock differs from anybody's, so the time from emitted to heard is the latency. What two
-clocks that nobody knows would have said of it is kept beside it: the truth has to lie within.
+With one clock, the time from emission to hearing is the latency. The interval that two unknown
+clocks would have given is computed as well: the latency has to lie within it.
 """
 
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.measure.record import NUMBER, Contents, Keys, RecordError
 
 RECORDS = "[0-9][0-9]/packets.parquet"
-"""What a run's folder has of each of its records, in a folder that is called by its number."""
+"""Pattern of a file that each record of a run has, in a folder named by its number."""
 
 
 class KernelMeshRecord(MeshRecord):
-    """What is kept of a case."""
+    """The files of a case."""
 
     KEYS: ClassVar[Keys] = {
         "number": int,
@@ -50,14 +50,14 @@ class KernelMeshRecord(MeshRecord):
 
 @dataclass(frozen=True, eq=False)
 class KernelRecord(LatencyRecord):
-    """One case: the latencies of a mesh whose members share a clock; stages are not known."""
+    """One case: the latencies of a mesh whose participants share a clock, without stages."""
 
     mesh: MeshRecord
-    """What was measured."""
+    """The measurement of the mesh."""
 
     @classmethod
     def of(cls, mesh: MeshRecord) -> Self:
-        """Read a mesh's record by the clock that all share."""
+        """Compute latencies from a mesh's record by the shared clock."""
         reports = mesh.participants.set_index("name")
         lag_ms = {"p99_ms": float(reports["lag_p99_ms"].max())}
         return cls(
@@ -70,7 +70,7 @@ class KernelRecord(LatencyRecord):
 
     @property
     def name(self) -> str:
-        """What a reader calls the case."""
+        """The name of the case for readers."""
         return case_name(self.provenance["network"], self.provenance["route"])
 
     def save(self, folder: Path, beside: Contents | None = None) -> Path:
@@ -84,7 +84,7 @@ class KernelRecord(LatencyRecord):
 
 
 def case_name(profile: str | None, route: str) -> str:
-    """Return what a reader calls a case."""
+    """Return the name of a case for readers."""
     return f"{profile or 'no distance'}, {route}"
 
 
@@ -99,7 +99,7 @@ def _clicks(clicks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _streams(streams: pd.DataFrame, underrun_share: "pd.Series[float]") -> pd.DataFrame:
-    """Return the streams' counts; of blocks the mesh's record has the share that was late."""
+    """Return the streams' counters, with underruns as shares, as in the mesh's record."""
     return streams.assign(
         session=0,
         measurement=ONE_WAY,

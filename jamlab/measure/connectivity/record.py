@@ -2,7 +2,7 @@
 
 =====================  =============================================================
 ``attempts.parquet``   a row per attempt, see `ATTEMPT_COLUMNS`
-``servers.parquet``    where real servers were asked, a row for each, see
+``servers.parquet``    a row per real server that was probed, see
                        `jamlab.measure.servers.table.SERVER_COLUMNS`
 ``provenance.json``    network, population, configurations, calls, seed, level, deadline, versions
 =====================  =============================================================
@@ -31,27 +31,28 @@ ATTEMPT_COLUMNS = {
     "callee": "object",
     "seed": "int64",
     "start_skew_s": "float64",  # from the caller's start to the callee's
-    "level": "object",  # what had to come about: "ice" or "dtls"
+    "level": "object",  # required connection: "ice" or "dtls"
     "result": "object",  # "direct", "relayed" or "failed"
     "caller_candidate": "object",  # type of the selected candidate, RFC 8445 §5.1.1; "" if none
     "callee_candidate": "object",
     "relay_transport": "object",  # between client and TURN server: "udp", "tcp" or ""
     "time_to_connect_s": "float64",  # NaN unless connected
-    "observed_s": "float64",  # to the connection, or to where the attempt was given up
+    "observed_s": "float64",  # until the connection, or the end of the attempt
     "stage": "object",  # where it failed: "gathering", "checks", "DTLS" or "deadline"
     "states": "object",  # JSON list of [time_s, "caller" or "callee", "ice" or "connection", state]
 }
 """Columns of the attempts table and their types; times in seconds of the campaign's clock."""
 
 SIMULATED, THIS_MACHINE, KERNEL = "simulated", "this-machine", "kernel"
-"""Networks on which attempts are made; on the second there is no population. The third is one of
-this machine's namespaces, with its own NATs (`jamlab.measure.connectivity_on_kernel.network`)."""
+"""Networks of the attempts: the simulated internet; this machine's network, without a population;
+and namespaces of its kernel, with the kernel's NATs
+(`jamlab.measure.connectivity_on_kernel.network`)."""
 
 STUN_ONLY = "STUN"
-"""The configuration without a relay; what is direct under it is *direct-capable*."""
+"""The configuration without a relay; a call that is direct under it is *direct-capable*."""
 
 RESULTS = DIRECT, RELAYED, FAILED
-"""What can become of an attempt; it is relayed when either end's candidate is a relay."""
+"""Results of an attempt; it is relayed if the selected candidate of either end is relayed."""
 
 _CANDIDATES = ("host", "srflx", "prflx", "relay", "")
 _VOCABULARY = {

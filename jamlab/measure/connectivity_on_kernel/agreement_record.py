@@ -3,11 +3,11 @@
 =======================  =============================================================
 ``kernel.parquet``       a row per attempt, columns as of a connectivity record
 ``simulator.parquet``    the same attempts
-``server_logs.parquet``  what coturn said of those that failed on the kernel
+``server_logs.parquet``  coturn's log of attempts that failed on the kernel
 ``provenance.json``      configurations, deadline, versions
 =======================  =============================================================
 
-What the rule says of them is in no record: it is asked when one is read.
+The rule's expectation is not stored; it is computed when a record is read.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _KEY = ["call", "configuration", "caller", "callee"]
 
 @dataclass(frozen=True, eq=False)
 class AgreementRecord(Record):
-    """One run of the whole table."""
+    """One run of all cells of the table."""
 
     TABLES: ClassVar[Tables] = {
         KERNEL: ATTEMPTS,
@@ -48,7 +48,7 @@ class AgreementRecord(Record):
     kernel: pd.DataFrame
     simulator: pd.DataFrame
     server_logs: pd.DataFrame
-    """``call``, ``configuration`` and ``log``; only of attempts coturn had anything to do with."""
+    """``call``, ``configuration`` and ``log``; only of attempts that reached coturn."""
     provenance: dict[str, Any]
 
     @property
@@ -57,14 +57,14 @@ class AgreementRecord(Record):
         return agreement_table(self.kernel, self.simulator, agreement_configurations())
 
     def mismatch(self) -> str:
-        """Say where the two networks were not given the same attempts."""
+        """Return how the attempts of the two networks differ."""
         kernel, simulator = (
             each[_KEY].reset_index(drop=True) for each in (self.kernel, self.simulator)
         )
         if not kernel.equals(simulator):
             return "has other attempts in kernel.parquet than in simulator.parquet"
         if not set(kernel["configuration"]) <= {each.name for each in agreement_configurations()}:
-            return "has configurations that no agreement is about"
+            return "has configurations that are not part of the agreement"
         return ""
 
 

@@ -20,8 +20,8 @@ from jamlab.measure.table import Table
 CLICK_COLUMNS = {
     "session": "int64",  # number of the session, from 0: each has connections of its own
     "measurement": "object",  # "one way" or "round trip"
-    "sender": "object",  # who emitted the click
-    "receiver": "object",  # who heard it; in a round trip, who echoed it back to the sender
+    "sender": "object",  # participant that emitted the click
+    "receiver": "object",  # participant that heard it; in a round trip, that echoed it
     "click": "int64",  # number of the click
     "emitted_s": "float64",  # seconds since the session's measurement began
     "latency_ms": "float64",  # NaN when the click was not heard
@@ -29,12 +29,12 @@ CLICK_COLUMNS = {
     # stages of a one-way path, NaN where unknown: see measure.latency.stages
     **{f"{stage}_ms": "float64" for stage in STAGES},
 }
-"""Columns of the clicks table and their types; times in milliseconds, as a reader wants them."""
+"""Columns of the clicks table and their types; latencies are in milliseconds, for readers."""
 
 STREAM_COLUMNS = {
     "session": "int64",
     "measurement": "object",
-    "echoing": "object",  # who echoed meanwhile; empty one way
+    "echoing": "object",  # participant that echoed meanwhile; empty one way
     "sender": "object",
     "receiver": "object",
     "played_frames": "int64",
@@ -42,7 +42,7 @@ STREAM_COLUMNS = {
     "card_blocks": "int64",  # of the receiver's card
     "card_underruns": "int64",
 }
-"""Columns the streams table has at least: what was counted while one measurement was on."""
+"""Required columns of the streams table: counters over the time of one measurement."""
 
 PARAMETERS: Keys = {
     "parameters.peers": int,
@@ -50,7 +50,7 @@ PARAMETERS: Keys = {
     "parameters.block_frames": int,
     "parameters.max_concealed_percent": NUMBER,
 }
-"""What a provenance says at least of how a latency was measured."""
+"""Required parameters in a provenance."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,13 @@
-"""Records of a mesh's measurement: what everybody reported, side by side, and nothing concluded.
+"""Records of a mesh measurement: the participants' reports as received.
 
-Clocks are not reconciled here: each time is a reading of the clock of the one named with it.
+Clocks are not reconciled here: each time is a reading of the named participant's clock.
 
 ========================  ===========================================================
-``participants.parquet``  a row per member of the room: whether it took part, and how
-``streams.parquet``       a row per ordered pair: what became of the sound
+``participants.parquet``  a row per participant in the room: its answer
+``streams.parquet``       a row per ordered pair: frames played and concealed
 ``clicks.parquet``        a row per ordered pair and click: emitted, heard
-``packets.parquet``       a row per ordered pair and packet told of: sent, came
-``provenance.json``       versions, machine of the one who asked, parameters
+``packets.parquet``       a row per ordered pair and reported packet: sent, came
+``provenance.json``       versions, machine of the asking participant, parameters
 ========================  ===========================================================
 """
 
@@ -28,7 +28,7 @@ from jamlab.measure.table import Table
 from jamlab.media.rtp import timestamp_difference
 
 Answer: TypeAlias = MeshReport | Literal["busy", "not understood"] | None
-"""What a member answered; None for nothing."""
+"""Answer of a participant; None if none came."""
 
 PARTICIPANT_COLUMNS = {
     "name": "object",
@@ -80,20 +80,20 @@ class MeshRecord(Record):
     provenance: dict[str, Any]
 
     def mismatch(self) -> str:
-        """Say which participant is there twice."""
+        """Return the participant that appears twice."""
         twice = self.participants.loc[self.participants["name"].duplicated(), "name"]
         return f"has the participant {twice.iloc[0]!r} twice" if len(twice) else ""
 
 
 def record_of(request: MeshRequest, answers: Mapping[str, Answer]) -> MeshRecord:
-    """Make a record of what everybody answered.
+    """Make a record of all answers.
 
     Parameters
     ----------
     request : MeshRequest
-        What was asked.
+        The request that was sent.
     answers : mapping
-        By name, our own report among them.
+        By name, with our own report.
     """
     reports = {name: each for name, each in answers.items() if isinstance(each, MeshReport)}
     pairs = [

@@ -1,12 +1,12 @@
-"""The record of a sound card's loopback: a figure of the card that outlives the run that made it.
+"""Records of a sound card's loopback latency, for use in later reports.
 
 ======================  =============================================================
 ``loopback.parquet``    a row per click and block size, columns as of
                         `jamlab.measure.sound_card.loopback.CARD_COLUMNS`
-``provenance.json``     versions, machine, parameters, which devices
+``provenance.json``     versions, machine, parameters, devices
 ======================  =============================================================
 
-A figure is of one block size: at another, the driver keeps other buffers.
+A figure holds for one block size, because the driver's buffers depend on it.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +30,7 @@ from jamlab.measure.table import Table
 
 @dataclass(frozen=True, eq=False)
 class CardRecord(Record):
-    """One sound card's round trip, at one or several block sizes."""
+    """The round trip of one sound card, at one or more block sizes."""
 
     TABLES: ClassVar[Tables] = {"loopback": Table(CARD_COLUMNS)}
     KEYS: ClassVar[Keys] = {"devices.output.name": str, "devices.input.name": str}
@@ -48,7 +48,7 @@ class CardRecord(Record):
         Raises
         ------
         jamlab.audio.portaudio.DeviceError
-            When too few clicks came back for a figure, or at times that disagree.
+            Too few clicks came back, or their times disagree.
         """
         check_loop(loopback_table(clicks))
         parameters = asdict(plan) | {"block_frames": list(plan.block_frames)}
@@ -57,7 +57,7 @@ class CardRecord(Record):
 
     @property
     def block_sizes(self) -> tuple[int, ...]:
-        """Block sizes there is a figure of, in order."""
+        """Block sizes with a figure, in order."""
         sizes = sorted({int(frames) for frames in self.loopback["block_frames"]})
         return tuple(frames for frames in sizes if self.round_trip_frames(frames) is not None)
 
@@ -69,7 +69,7 @@ class CardRecord(Record):
         return median(heard, resampling())
 
     def fault(self, block_frames: int) -> str:
-        """Say why there is no round trip at a block size, as "not measured …"; "" if there is."""
+        """Return why a block size has no round trip, as "not measured …"; "" if it has one."""
         clicks = self._of(block_frames)
         if not len(clicks):
             measured = ", ".join(map(str, self.block_sizes)) or "none"

@@ -83,7 +83,7 @@ def test_other_configurations_are_refused(record, tmp_path):
     for name in ("kernel", "simulator"):
         attempts = getattr(record, name).replace({"configuration": {"STUN": "mine"}})
         attempts.to_parquet(tmp_path / f"{name}.parquet")
-    with pytest.raises(RecordError, match="no agreement is about"):
+    with pytest.raises(RecordError, match="are not part of the agreement"):
         AgreementRecord.load(tmp_path)
 
 
