@@ -33,13 +33,13 @@ from jamlab.networks.simulated.world import simulated_world
 CONNECTION_BLOCKED = "connection-blocked"
 
 WARNED = "time until the first warning"
-WITHOUT_AUDIO = "time until users are told that the session goes on without audio"
-OTHERS_HEAR = "share of the time the others hear exactly each other"
-BLOCKED_HEARS = "peak of what the blocked one plays"
-PLAYS_ON = "share of its card's blocks that the blocked one served"
-UNFORESEEN = "number of errors nobody foresaw, tasks left behind among them"
-RECOVERED = "time from the opening of the network to audio everywhere"
-HEARD_AGAIN = "share of the time everybody hears everybody after that"
+WITHOUT_AUDIO = "time until the notice that the session goes on without audio"
+OTHERS_HEAR = "share of the time the other participants hear exactly each other"
+BLOCKED_HEARS = "peak of the blocked participant's playback"
+PLAYS_ON = "share of the blocks of the blocked participant's card that were served"
+UNFORESEEN = "number of unexpected errors and of tasks left behind"
+RECOVERED = "time from the end of the block to audio on all paths"
+HEARD_AGAIN = "share of the time all participants hear all others afterwards"
 
 TONES_HZ = {"player 1": 997.0, "player 2": 1499.0, "player 3": 2503.0}
 BLOCKED = "player 3"

@@ -40,7 +40,7 @@ LATENCY = "one-way latency across networks, 95th percentile"
 HEARD = "share of clicks heard"
 RELAYED = "share of RTP packets through TURN where a relay is needed"
 AVOIDABLE = "share of RTP packets through TURN where a direct path exists"
-CONTROL = "connects without it"
+CONTROL = "connects without the server under test"
 """1 if the control, which should fail, connected."""
 
 PROFILE = "same country"
