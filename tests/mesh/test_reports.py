@@ -87,7 +87,7 @@ async def test_what_no_signal_can_carry_is_refused_here():
     async with ada:
         with pytest.raises(MalformedSignalError, match="at most"):
             await ada.report("ben", {"figures": "1" * MAX_SIGNAL_BYTES})
-        with pytest.raises(MalformedSignalError, match="not JSON"):
+        with pytest.raises(MalformedSignalError, match="'data' cannot be written as JSON"):
             await ada.report("ben", {"figures": {1, 2}})
 
 

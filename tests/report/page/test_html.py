@@ -134,8 +134,10 @@ def test_the_page_names_nobody_s_machine(reported, page):
     checkout = Path(jamlab.__file__).parent.parent
     for path in (folder, Path.home(), checkout, Path(sys.prefix)):
         assert str(path) not in shown + values
+    ours = "\n".join(path.read_text() for path in Path(jamlab.__file__).parent.rglob("*.py"))
     for name in (getpass.getuser(), platform.node()):
-        assert not re.search(rf"\b{re.escape(name)}\b", shown)
+        pattern = re.compile(rf"\b{re.escape(name)}\b")
+        assert not pattern.search(shown) or pattern.search(ours)  # e.g. a user called musician
 
 
 def test_the_notebook_complains_of_nothing(reported):
