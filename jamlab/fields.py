@@ -28,19 +28,9 @@ class FieldError(ValueError):
 
 
 def read(value: object, kind: type[T]) -> T:
-    """Convert a decoded value to a type.
+    """Convert a decoded JSON or TOML value to a type that `msgspec.convert` supports.
 
-    Parameters
-    ----------
-    value : object
-        Any result of a decoder of JSON or TOML.
-    kind : type
-        A `msgspec.Struct` or any other type that `msgspec.convert` supports.
-
-    Raises
-    ------
-    FieldError
-        When the value does not have that type.
+    Raises `FieldError` if the value does not have that type.
     """
     try:
         return msgspec.convert(value, kind)

@@ -6,10 +6,7 @@ from pathlib import Path
 def data_path(name: str) -> Path:
     """Return the path of a data file by its name with suffix.
 
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
+    Raises FileNotFoundError if there is no such file.
     """
     found = shipped(f"data/{name}")
     if found is not None:
@@ -20,10 +17,7 @@ def data_path(name: str) -> Path:
 def shipped(path: str) -> Path | None:
     """Return the path of a file that ships with jamlab, or None when it does not exist.
 
-    Parameters
-    ----------
-    path : str
-        Relative to a checkout, e.g. ``"data/home.csv"``.
+    `path` is relative to a checkout, e.g. ``"data/home.csv"``.
     """
     package = Path(__file__).parent
     for folder in (package, package.parent):

@@ -22,10 +22,8 @@ class IceConfigurationError(ValueError):
 class IceServer:
     """A STUN or TURN server (W3C ``RTCIceServer``).
 
-    Raises
-    ------
-    IceConfigurationError
-        When its URL is invalid, or a TURN server lacks its username or credential.
+    Raises `IceConfigurationError` if its URL is invalid, or a TURN server lacks its username or
+    credential.
     """
 
     urls: str
@@ -71,10 +69,7 @@ def _check_url(url: str) -> None:
 class IceConfiguration:
     """Servers and transport policy of a participant (W3C ``RTCConfiguration``).
 
-    Raises
-    ------
-    IceConfigurationError
-        When the policy is unknown.
+    Raises `IceConfigurationError` if the policy is unknown.
     """
 
     name: str

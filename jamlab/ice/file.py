@@ -76,26 +76,11 @@ def embedded_configurations() -> dict[str, IceConfiguration]:
 def load_configurations(
     path: Path, environ: Mapping[str, str], clock: Callable[[], float] = time.time
 ) -> dict[str, IceConfiguration]:
-    """Read a file of configurations.
+    """Read a TOML file of configurations; return them by name, in the file's order.
 
-    Parameters
-    ----------
-    path : Path
-        A TOML file.
-    environ : mapping of str to str
-        The environment variables with the credentials, e.g. `os.environ`.
-    clock : callable
-        Returns Unix time, at which a day's validity of credentials derived from a secret begins.
-
-    Returns
-    -------
-    dict
-        Configurations by name, in the file's order.
-
-    Raises
-    ------
-    IceConfigurationError
-        When the file cannot be read or has a fault; names the file, the line and the field.
+    `environ` has the environment variables with the credentials, e.g. `os.environ`. `clock` returns
+    Unix time, at which a day's validity of credentials derived from a secret begins. Raises
+    `IceConfigurationError`, with file, line and field, if the file cannot be read or has a fault.
 
     Examples
     --------

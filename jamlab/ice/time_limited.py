@@ -16,21 +16,10 @@ LIFETIME_S = 24 * 3600
 
 
 def time_limited(secret: str, user: str, now_s: float) -> tuple[str, str]:
-    """Return time-limited credentials.
+    """Return time-limited credentials: a user name and a credential.
 
-    Parameters
-    ----------
-    secret : str
-        The server's ``static-auth-secret``.
-    user : str
-        Name for the server's log and quota; may be empty.
-    now_s : float
-        Unix time.
-
-    Returns
-    -------
-    tuple of str
-        User name and credential.
+    `secret` is the server's ``static-auth-secret``. `user` is a name for the server's log and
+    quota, and may be empty. `now_s` is Unix time.
     """
     expiry = str(int(now_s) + LIFETIME_S)
     username = f"{expiry}:{user}" if user else expiry

@@ -19,14 +19,9 @@ class ServerWatch:
     When one server answers again the network has returned, so earlier failures of the others no
     longer count: a server's state is that of the latest description made since.
 
-    Parameters
-    ----------
-    tell : callable
-        Called with a sentence on the servers that do not work, when these change.
-    over : callable
-        Called when a server answers again, and no other is known to fail.
-    unknown : callable
-        Called when earlier failures no longer count, and no server has answered.
+    `tell` is called with a sentence on the servers that do not work, when these change; `over` when
+    a server answers again, and no other is known to fail; `unknown` when earlier failures no longer
+    count, and no server has answered.
     """
 
     def __init__(

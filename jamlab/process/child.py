@@ -35,12 +35,8 @@ _OUR_ERROR = re.compile(r"jamlab\.[\w.]+: ")
 class ChildError(RuntimeError):
     """A child process could not be started, failed, ended too early or sent no message.
 
-    Parameters
-    ----------
-    name : str
-        The program in the process, e.g. ``"the hub"``.
-    fault : str
-        The failure, e.g. ``"ended with status 1: no port is free"``.
+    `name` is the program in the process, e.g. ``"the hub"``; `fault` the failure, e.g. ``"no port
+    is free"``.
     """
 
     def __str__(self) -> str:
@@ -56,18 +52,9 @@ class Child:
     """A child process; a context manager that kills the child at its end if it still runs.
 
     The child has a session of its own, so Ctrl-C reaches only the parent, which then ends the
-    child.
-
-    Parameters
-    ----------
-    name : str
-        Name of the child for errors.
-    module : str
-        Name of the module to run; its main calls `jamlab.process.parent.ending_with_parent`.
-    task : object
-        The first message, for JSON.
-    within : callable
-        Wraps the command, e.g. to run it in a namespace; by default it is unchanged.
+    child. Errors contain `name`. The main of `module` calls
+    `jamlab.process.parent.ending_with_parent`. `task` is the first message, for JSON. `within`
+    wraps the command, e.g. to run it in a namespace.
     """
 
     def __init__(self, name: str, module: str, task: object, within: Within = _here) -> None:
@@ -120,17 +107,9 @@ class Child:
             self._process.stdin.flush()
 
     def receive(self) -> Any:
-        """Wait for the next message.
+        """Wait for the next message; return None when the child has completed its task and ended.
 
-        Returns
-        -------
-        object
-            The message; None when the child has completed its task and ended.
-
-        Raises
-        ------
-        ChildError
-            When the child has ended before that, or its message is not JSON.
+        Raises `ChildError` if the child has ended before that, or its message is not JSON.
         """
         assert self._process.stdout
         line = self._process.stdout.readline(_LONGEST_LINE)
@@ -147,10 +126,7 @@ class Child:
     def finish(self) -> Any:
         """Ask the child to finish, wait at most a minute, and return its last message.
 
-        Raises
-        ------
-        ChildError
-            When the child has already ended, or does not finish.
+        Raises `ChildError` if the child has already ended, or does not finish.
         """
         limit = Timer(_FINISHING_S, self.kill)
         limit.start()

@@ -69,10 +69,7 @@ class ShortPauses:
 def collector_paused(collect: bool = True) -> Iterator[None]:
     """Keep Python's garbage collector from running inside the context.
 
-    Parameters
-    ----------
-    collect : bool
-        Whether to run a full collection first. Give False while sound plays that is to be measured.
+    A full collection runs first; give False for `collect` while sound plays that is measured.
     """
     enabled = gc.isenabled()
     if collect:

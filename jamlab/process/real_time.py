@@ -40,12 +40,7 @@ class RealTime:
     """Real-time scheduling of the calling thread, requested and given back; only on Linux.
 
     A thread may have several holders: the first one's priority holds, and the last `give_back`
-    restores the earlier scheduling.
-
-    Parameters
-    ----------
-    priority : int
-        1 to 99; a higher priority runs first.
+    restores the earlier scheduling. Priorities are 1 to 99; a higher one runs first.
     """
 
     def __init__(self, priority: int = PRIORITY) -> None:

@@ -10,17 +10,12 @@ from pathlib import Path
 def written_whole(folder: Path, last: str) -> Iterator[Path]:
     """Yield a temporary folder; move its files to their destination after all are written.
 
-    When writing fails, the destination keeps its earlier files. A process that is killed leaves
-    either those or, once all files are written, a complete temporary folder: `finish_writing`
-    moves its files.
+    Files of the same names are replaced, and a missing destination is made. When writing fails, the
+    destination keeps its earlier files. A process that is killed leaves either those or, once all
+    files are written, a complete temporary folder: `finish_writing` moves its files.
 
-    Parameters
-    ----------
-    folder : Path
-        Destination; files of the same names are replaced. It is made if it does not exist.
-    last : str
-        Name of the file that is moved after all others. It also names the temporary folder, so the
-        next call removes the remains of a killed process.
+    The file `last` is moved after all others. It also names the temporary folder, so the next call
+    removes the remains of a killed process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     finish_writing(folder, last)

@@ -53,14 +53,7 @@ class Channel(Protocol):
         any two participants one is told to make the offer. When two join at the same moment both
         may get the event, never neither.
 
-        Raises
-        ------
-        NameTakenError
-            When the name is taken.
-        SignalingError
-            When the signalling service cannot be reached, does not answer, or refuses.
-
-        Notes
-        -----
-        A cancelled call leaves the room and releases everything.
+        Raises `NameTakenError` if the name is taken, and `SignalingError` if the signalling service
+        cannot be reached, does not answer, or refuses. A cancelled call leaves the room and
+        releases everything.
         """

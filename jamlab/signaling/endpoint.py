@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 URL_VARIABLE = "JAMLAB_SUPABASE_URL"
-"""Environment variable of the URL."""
 
 KEY_VARIABLE = "JAMLAB_SUPABASE_KEY"
-"""Environment variable of the key."""
 
 _SCHEMES = {"https": "wss", "http": "ws", "wss": "wss", "ws": "ws"}
 _PATH = "/realtime/v1"
@@ -16,13 +14,7 @@ _PATH = "/realtime/v1"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """URL and key of a signalling service.
-
-    Raises
-    ------
-    ValueError
-        When the URL cannot be that of a Realtime service.
-    """
+    """URL and key of a signalling service; raises ValueError if the URL cannot be Realtime's."""
 
     url: str
     """Given as ``https://PROJECT.supabase.co`` or as a socket's URL, ``wss://…/realtime/v1``; the
@@ -33,10 +25,7 @@ class Endpoint:
     def find(cls, url: str | None = None, key: str | None = None) -> "Endpoint":
         """Return the endpoint, with the environment's URL or key in place of a missing one.
 
-        Raises
-        ------
-        ValueError
-            When the URL or the key is missing, or the URL is not valid.
+        Raises ValueError if the URL or the key is missing, or the URL is not valid.
         """
         return cls(
             _setting(url, URL_VARIABLE, "URL", "--hub"), _setting(key, KEY_VARIABLE, "key", "--key")

@@ -31,13 +31,7 @@ class MemoryChannel:
         return frozenset(self._members)
 
     async def join(self, peer_id: str) -> "MemoryMembership":
-        """Join the room; the other participants get `PeerJoined`.
-
-        Raises
-        ------
-        NameTakenError
-            When the name is taken.
-        """
+        """Join the room, and send the others `PeerJoined`; raises NameTakenError if it is taken."""
         if peer_id in self._members:
             raise name_taken(peer_id)
         self._tell_all(PeerJoined(peer_id))

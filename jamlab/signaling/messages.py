@@ -66,10 +66,7 @@ class Signal(Struct, frozen=True, rename="camel"):
     def from_payload(cls, payload: object) -> "Signal":
         """Read a broadcast payload.
 
-        Raises
-        ------
-        MalformedSignalError
-            When a field is missing or wrong, or the signal is too long.
+        Raises `MalformedSignalError` if a field is missing or wrong, or the signal is too long.
         """
         try:
             signal = read(payload, cls)
@@ -80,13 +77,7 @@ class Signal(Struct, frozen=True, rename="camel"):
         return signal
 
     def check_length(self) -> None:
-        """Check that the signal can be sent.
-
-        Raises
-        ------
-        MalformedSignalError
-            When it is longer than `MAX_SIGNAL_BYTES`, or its data cannot be written as JSON.
-        """
+        """Raise MalformedSignalError if longer than `MAX_SIGNAL_BYTES` or not writable as JSON."""
         try:
             length = len(json.dumps(self.to_payload()))
         except (TypeError, ValueError, RecursionError):

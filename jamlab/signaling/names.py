@@ -23,13 +23,7 @@ def is_same(secret: str | None, shown: str) -> bool:
 
 
 class HeldNames:
-    """Names reserved for participants that lost their sockets without leaving.
-
-    Parameters
-    ----------
-    hold_s : float
-        How long a name is reserved.
-    """
+    """Names reserved for `hold_s` for participants that lost their sockets without leaving."""
 
     def __init__(self, hold_s: float) -> None:
         self._hold_s = hold_s

@@ -6,14 +6,7 @@ from random import Random
 class TokenBucket:
     """Rate limit: `rate_per_s` on average, and `burst` at once.
 
-    In any T seconds it permits at most ``burst + rate_per_s * T``.
-
-    Parameters
-    ----------
-    rate_per_s : float
-        Tokens added per second.
-    burst : float
-        Capacity in tokens; the bucket starts full.
+    In any T seconds it permits at most ``burst + rate_per_s * T``. The bucket starts full.
     """
 
     def __init__(self, rate_per_s: float, burst: float) -> None:
@@ -51,16 +44,8 @@ def backoff_s(attempt: int, random: Random, *, first_s: float, most_s: float) ->
     """Return the wait before an attempt: exponential backoff with jitter.
 
     The jitter covers the upper half of the wait, so that clients that lost a service together do
-    not return at the same moment, and none returns at once.
-
-    Parameters
-    ----------
-    attempt : int
-        Number of failed attempts.
-    random : Random
-        Source of the jitter.
-    first_s, most_s : float
-        Longest wait before the first attempt, and before any attempt.
+    not return at the same moment, and none returns at once. `attempt` is the number of failed
+    attempts. `first_s` and `most_s` are the longest wait before the first attempt, and before any.
     """
     longest_s = min(most_s, first_s * 2.0 ** min(attempt, 32))
     return longest_s * random.uniform(0.5, 1.0)

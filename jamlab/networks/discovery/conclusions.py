@@ -60,7 +60,6 @@ class Discovery:
     """
 
     server: Address
-    """The STUN server."""
     local: Address
     """Local address of the first request."""
     mapped: Address | None = None
@@ -68,7 +67,6 @@ class Discovery:
     udp_blocked: bool | None = None
     """Whether the server answers over TCP, but not over UDP."""
     nat: bool | None = None
-    """Whether addresses are translated."""
     mapping: Mapping | None = None
     """EIM without NAT."""
     filtering: Filtering | None = None
@@ -76,14 +74,12 @@ class Discovery:
     hairpinning: bool | None = None
     """Whether two ports of this host reach each other by their mapped addresses."""
     ports_preserved: bool | None = None
-    """Whether the mapped port equals the local port."""
     lifetime_s: tuple[float, float] | None = None
     """Lifetime of mapping and filter entry after a packet is sent: at least the first value and
     less than the second, in seconds; the second is infinite when they outlived every wait."""
     round_trip_s: float | None = None
     """Round-trip time of the first request."""
     reasons: dict[str, str] = field(default_factory=dict)
-    """Why fields are None."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields for JSON; an infinite upper bound of the lifetime becomes None."""
@@ -96,12 +92,7 @@ class Discovery:
 def alternate_addresses(server: Address, other: Address | None) -> Conclusion[tuple[Address, ...]]:
     """Return the server's other addresses: other host, other port, and both (RFC 5780, section 3).
 
-    Parameters
-    ----------
-    server : Address
-        The address of the request.
-    other : Address or None
-        OTHER-ADDRESS of the response.
+    `server` is the address of the request, `other` the response's OTHER-ADDRESS.
     """
     if other is None:
         return Conclusion(None, "the server has no second address (OTHER-ADDRESS) to ask: RFC 5780")
@@ -114,13 +105,7 @@ def alternate_addresses(server: Address, other: Address | None) -> Conclusion[tu
 
 
 def conclude_mapping(mapped: Map[Address, Address]) -> Conclusion[Mapping]:
-    """Return a NAT's mapping from the mapped addresses of one local port.
-
-    Parameters
-    ----------
-    mapped : mapping of Address to Address
-        Mapped address by address of the server, for those that answered.
-    """
+    """Return a NAT's mapping, from one local port's mapped address by address of the server."""
     pairs = [(a, b) for a in mapped for b in mapped if a < b]
     by_port = [mapped[a] == mapped[b] for a, b in pairs if a[0] == b[0]]
     by_host = [mapped[a] == mapped[b] for a, b in pairs if a[0] != b[0]]
@@ -147,16 +132,9 @@ def conclude_filtering(
 ) -> Conclusion[Filtering]:
     """Return the filtering of a NAT or firewall from responses of addresses not sent to.
 
-    Parameters
-    ----------
-    server : Address
-        The only address to which the local port has sent.
-    answering : collection of Address
-        The server's other addresses that answer direct requests.
-    both, port : Answer or None
-        Answers to requests with change-IP and change-port, and with change-port alone.
-    sure : bool
-        Whether silence counts.
+    The local port has sent to `server` alone, and `answering` are the server's other addresses that
+    answer direct requests. `both` and `port` answer requests with change-IP and change-port, and
+    with change-port alone. `sure`: silence counts.
     """
     if error := next((a.error for a in (both, port) if a is not None and a.error), None):
         return Conclusion(None, f"the server refuses to answer from another address ({error})")
@@ -189,14 +167,8 @@ def conclude_hairpinning(
 ) -> Conclusion[bool]:
     """Return whether a NAT hairpins.
 
-    Parameters
-    ----------
-    heard : bool
-        Whether a request to the mapped address of another local port arrived there.
-    mapping, filtering : Mapping or None, Filtering or None
-        The NAT's behaviour as far as it is known.
-    sure : bool
-        Whether silence counts.
+    `heard`: a request to the mapped address of another local port arrived there. `sure`: silence
+    counts.
     """
     if heard:
         return Conclusion(True)

@@ -45,6 +45,9 @@ async def discover(
     It takes some seconds; 17 where nothing answers. The lifetime takes up to the limit, or three
     times the lifetime and a ninth of the limit.
 
+    Raises `DiscoveryError` if the server's name does not resolve or `bind` is not an address of
+    this machine, and ValueError if the limit or the resolution is not above 0.
+
     Parameters
     ----------
     server : Address
@@ -55,15 +58,6 @@ async def discover(
         The local IPv4 address; by default that of the route to the server.
     lifetime_limit_s : float, optional
         The longest lifetime to measure, in seconds; by default the lifetime is not measured.
-    lifetime_resolution_s : float
-        Resolution of the lifetime, in seconds.
-
-    Raises
-    ------
-    DiscoveryError
-        The server's name does not resolve, or `bind` is not an address of this machine.
-    ValueError
-        The limit or the resolution is not above 0.
     """
     search = None
     if lifetime_limit_s is not None:

@@ -14,17 +14,8 @@ PARTS = 9
 class LifetimeSearch:
     """Narrow down a lifetime.
 
-    Parameters
-    ----------
-    limit_s : float
-        The longest wait, in seconds.
-    resolution_s : float
-        Largest distance of the final bounds, in seconds.
-
-    Raises
-    ------
-    ValueError
-        One of them is not above 0, or not finite.
+    `limit_s` is the longest wait, `resolution_s` the largest distance of the final bounds. Raises
+    ValueError if one of them is not above 0, or not finite.
     """
 
     def __init__(self, limit_s: float = 600.0, resolution_s: float = 5.0) -> None:
@@ -48,14 +39,9 @@ class LifetimeSearch:
         return []
 
     def tell(self, wait_s: float, closed_after_s: float) -> None:
-        """Take the result of a wait.
+        """Take the result of a wait: the time after which the mapping was certainly closed.
 
-        Parameters
-        ----------
-        wait_s : float
-        closed_after_s : float
-            The time after which the mapping was certainly closed; infinite when it was still open
-            after the wait.
+        That time is infinite when the mapping was still open after the wait.
         """
         if closed_after_s < math.inf:
             self._too_long_s = wait_s

@@ -19,14 +19,8 @@ _VALID = datetime.timedelta(days=1)
 def self_signed(addresses: Sequence[str], now: datetime.datetime) -> tuple[str, str]:
     """Return a certificate and its private key, in PEM.
 
-    A client that trusts this certificate can verify the server by its addresses (RFC 5280).
-
-    Parameters
-    ----------
-    addresses : sequence of str
-        The server's IPv4 addresses.
-    now : datetime
-        Middle of the validity of two days; with a time zone.
+    A client that trusts this certificate can verify the server by its IPv4 addresses (RFC 5280).
+    `now`, which has a time zone, is the middle of its validity of two days.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "jamlab")])

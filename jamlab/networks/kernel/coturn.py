@@ -62,6 +62,10 @@ class Coturn:
     context it answers on all three; on exit the process has ended. It also ends with the thread
     that enters the context, even when that is killed.
 
+    Raises ValueError if a user, password, secret or realm cannot be written into coturn's settings.
+    On entering the context, raises `CoturnError`, with the end of the log, if coturn is not
+    installed or does not start.
+
     Parameters
     ----------
     host : KernelHost, optional
@@ -73,15 +77,6 @@ class Coturn:
         Accept time-limited credentials instead of the users': the user name is the time of expiry,
         in seconds of Unix time, optionally with a colon and a name; the password is the base64 of
         the user name's HMAC-SHA1 under this secret ("A REST API For Access To TURN Services").
-    realm : str
-        The users' realm.
-
-    Raises
-    ------
-    ValueError
-        When a user, password, secret or realm cannot be written into coturn's settings.
-    CoturnError
-        On entering the context: it is not installed or does not start; with the end of its log.
     """
 
     def __init__(
@@ -101,7 +96,6 @@ class Coturn:
         self.port = 0
         """Port of UDP and TCP; with two addresses coturn also listens on the next port."""
         self.tls_port = 0
-        """Port of TLS."""
         self.certificate_file: Path
         """The TLS certificate; clients can trust it by ``SSL_CERT_FILE``."""
         self._secret = secret

@@ -28,17 +28,7 @@ _serials = itertools.count()
 
 @dataclass(frozen=True)
 class KernelHost:
-    """A host of a lab.
-
-    Attributes
-    ----------
-    name : str
-        Name in the topology.
-    namespace : str
-        Name of its network namespace.
-    addresses : tuple of str
-        IPv4 addresses; the first is the default source.
-    """
+    """A host of a lab; the first of its IPv4 addresses is the default source."""
 
     name: str
     namespace: str
@@ -49,13 +39,7 @@ class KernelHost:
         return ["nsenter", f"--net={namespace.NAMES / self.namespace}", "--", *argv]
 
     def enter(self) -> None:
-        """Move the calling thread into the namespace for good.
-
-        Raises
-        ------
-        KernelLabError
-            When the lab no longer exists.
-        """
+        """Move the calling thread into the namespace for good; raises KernelLabError if gone."""
         namespace.enter(self.namespace)
 
     @contextmanager
@@ -74,21 +58,10 @@ class KernelLab:
 
     The end of the context, also by an exception, Ctrl-C or SIGTERM, removes all namespaces and
     kills the processes inside. The next lab removes the remains of killed processes. Several labs
-    can run at the same time.
+    can run at the same time; `name` becomes a part of the namespaces' names.
 
-    Parameters
-    ----------
-    topology : Topology
-        The hosts, networks, boxes and links to build.
-    name : str, optional
-        A part of the namespaces' names.
-
-    Raises
-    ------
-    KernelRefusalError
-        The kernel cannot behave like this topology.
-    KernelLabError
-        On entering the context: a tool or a permission is missing, or the kernel refuses.
+    Raises `KernelRefusalError` if the kernel cannot behave like this topology. On entering the
+    context, raises `KernelLabError` if a tool or a permission is missing, or the kernel refuses.
     """
 
     def __init__(self, topology: Topology, *, name: str | None = None) -> None:

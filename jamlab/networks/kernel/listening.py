@@ -25,10 +25,7 @@ PORTS = range(10000, 16384)
 def free_ports(addresses: Sequence[str], count: int) -> list[int]:
     """Return ports that are free, with the next one, at all addresses over UDP and TCP.
 
-    Raises
-    ------
-    OSError
-        There are too few.
+    Raises OSError if there are too few.
     """
     candidates = random.sample(PORTS[::2], len(PORTS[::2]))
     free = (port for port in candidates if _is_free(addresses, (port, port + 1)))

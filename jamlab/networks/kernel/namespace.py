@@ -106,21 +106,10 @@ def _set(descriptor: int) -> None:
 
 
 def run(*command: str, given: str = "") -> str:
-    """Run a tool to its end, and return its output.
+    """Run a tool with the standard input `given` to its end, and return its output.
 
-    The terminal's Ctrl-C does not reach it, and it ends when this process is killed.
-
-    Parameters
-    ----------
-    *command : str
-        The tool and its arguments.
-    given : str
-        Its standard input.
-
-    Raises
-    ------
-    KernelLabError
-        When it fails; the message has its error output.
+    The terminal's Ctrl-C does not reach it, and it ends when this process is killed. Raises
+    `KernelLabError`, with its error output, if it fails.
     """
     done = subprocess.run(
         ["setpriv", "--pdeathsig", "KILL", *command],
@@ -144,10 +133,7 @@ def configure(settings: dict[str, str]) -> None:
 def remove(doomed: Iterable[str]) -> None:
     """Kill the processes in namespaces, and remove the namespaces that still exist.
 
-    Raises
-    ------
-    KernelLabError
-        When a namespace cannot be removed.
+    Raises `KernelLabError` if a namespace cannot be removed.
     """
     doomed = list(doomed)
     if not doomed:

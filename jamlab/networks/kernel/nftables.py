@@ -45,11 +45,7 @@ class KernelRefusalError(TopologyError):
 def check_box(where: str, box: NatType | FirewallType) -> None:
     """Raise KernelRefusalError when the kernel cannot behave like a box.
 
-    Parameters
-    ----------
-    where : str
-        Place of the box for the message, e.g. ``"network 'home'"``.
-    box : NatType or FirewallType
+    `where` is the place of the box for the message, e.g. ``"network 'home'"``.
     """
     reasons = _nat_reasons(box) if isinstance(box, NatType) else iter(())
     for reason in (*reasons, *_lifetime_reasons(box)):
@@ -102,14 +98,9 @@ def conntrack_timeouts(box: NatType | FirewallType) -> dict[str, int]:
 
 
 def ruleset(box: NatType | FirewallType, public: str = "") -> str:
-    """Return the rules of a router, for ``nft -f``.
+    """Return the rules of a router, for ``nft -f``; the box must pass `check_box`.
 
-    Parameters
-    ----------
-    box : NatType or FirewallType
-        A box that passes `check_box`.
-    public : str
-        A NAT's outside address.
+    `public` is a NAT's outside address.
     """
     chains = [*_tables(box), _note(box), _let_in(box), _forward(box), _INPUT]
     if isinstance(box, NatType):

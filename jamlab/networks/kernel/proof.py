@@ -91,20 +91,8 @@ def prove(lab: KernelLab, server: Coturn, hosts: Iterable[str]) -> tuple[Proof, 
     """Check the boxes in front of several hosts at the same time.
 
     It takes some seconds, and more where a lifetime is checked. Afterwards the state of these boxes
-    is cleared.
-
-    Parameters
-    ----------
-    lab : KernelLab
-    server : Coturn
-        A server with two addresses on the lab's backbone.
-    hosts : iterable of str
-        Names of the hosts behind the boxes.
-
-    Raises
-    ------
-    ProofError
-        When a client finds another behaviour; the message has all differences.
+    is cleared. The server has two addresses on the lab's backbone. Raises `ProofError`, with all
+    differences, if a client finds another behaviour.
     """
     around = {name: networks_around(lab.topology, name) for name in hosts}
     asked = {

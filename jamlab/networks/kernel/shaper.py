@@ -26,11 +26,10 @@ class DirectionReport:
     """
 
     sent: int
-    """Packets sent into the link."""
     lost: int
-    """Of these, lost by the link model."""
+    """Packets lost by the link model."""
     dropped: int
-    """Of these, dropped by the link's queue."""
+    """Packets dropped by the link's queue."""
     duplicated: int
     reordered: int
     refused: int

@@ -63,12 +63,8 @@ def _make_node() -> None:
 def open_tun(name: str) -> int:
     """Make a TUN device in the calling thread's namespace; return its file descriptor.
 
-    Reads and writes do not block. The device is down and has no address.
-
-    Raises
-    ------
-    TunError
-        When it cannot be made.
+    Reads and writes do not block. The device is down and has no address. Raises `TunError` if it
+    cannot be made.
     """
     if not 0 < len(name.encode()) <= LONGEST_NAME:
         raise TunError(f"{name!r} is not an interface name: use 1 to {LONGEST_NAME} letters")
@@ -89,10 +85,7 @@ _serials = count()
 def why_no_netem() -> str | None:
     """Return why netem is not available, in a sentence; None if it is. Needs root.
 
-    Raises
-    ------
-    KernelLabError
-        When there cannot be a namespace for the test.
+    Raises `KernelLabError` if there cannot be a namespace for the test.
     """
     if shutil.which("tc") is None:
         return "tc not found: apt-get install -y iproute2"

@@ -36,14 +36,9 @@ _LONGEST_WAIT_S = 3600.0
 
 
 class Way:
-    """One direction of the link: from one device to the other.
+    """One direction of the link: from one device through a shaper to the other.
 
-    Parameters
-    ----------
-    source, sink : int
-        Non-blocking file descriptors; each read and write is one packet.
-    shaper : Shaper
-        Delays and drops the packets in between.
+    `source` and `sink` are non-blocking file descriptors; each read and write is one packet.
     """
 
     def __init__(self, source: int, sink: int, shaper: Shaper) -> None:
@@ -68,13 +63,7 @@ class Way:
 
 
 def carry(ways: Sequence[Way], stop: int) -> None:
-    """Carry packets until a file descriptor is readable or closed.
-
-    Raises
-    ------
-    OSError
-        When a device has been removed.
-    """
+    """Carry packets until `stop` is readable or closed; raises OSError if a device is removed."""
     sources = {way.source: way for way in ways}
     while True:
         next_s = min(way.shaper.next_s for way in ways)

@@ -47,19 +47,9 @@ class LinkReport:
 class TunLink:
     """A running link while the context lasts; on entry both devices exist and are down.
 
-    Parameters
-    ----------
-    config : LinkConfig
-        The link's values, the same in each direction.
-    near, far : TunEnd
-        Its two ends, in existing namespaces.
-    seed : int
-        Seed of losses and jitter: the same for the same packets.
-
-    Raises
-    ------
-    TunError
-        On entering the context, when the devices cannot be made.
+    Each direction has the values of `config`. The ends' namespaces exist. Losses and jitter are the
+    same for the same `seed` and packets. Raises `TunError` on entering the context if the devices
+    cannot be made.
     """
 
     def __init__(self, config: LinkConfig, near: TunEnd, far: TunEnd, *, seed: int = 1) -> None:

@@ -39,18 +39,10 @@ _LEAST_PORTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A namespace.
+    """A namespace: a host, a box or the backbone.
 
-    Attributes
-    ----------
-    name : str
-        Name of the host, of the box or of the backbone.
-    level : int
-        Number of cables to the backbone.
-    settings : dict of str to str
-        Values by path under ``/proc/sys/net``.
-    rules : str
-        Input of nft; may be empty.
+    `level` is the number of cables to the backbone, `settings` has values by path under
+    ``/proc/sys/net``, and `rules` is the input of nft, which may be empty.
     """
 
     name: str
@@ -61,22 +53,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cable:
-    """A connection between two namespaces.
+    """A connection between two namespaces, given by their indices in the plan.
 
-    Attributes
-    ----------
-    outer, inner : int
-        Indices of the namespaces in the plan.
-    outer_end, inner_end : str
-        Names of the interfaces.
-    addresses : tuple of str
-        Addresses of the inner end.
-    reached : tuple of str
-        Addresses that the outer namespace reaches over the cable.
-    member : str
-        Name of the host or network at the inner end; empty between two boxes of a network.
-    link : LinkConfig
-        Impairments.
+    `outer_end` and `inner_end` name the interfaces. `addresses` are those of the inner end,
+    `reached` those that the outer namespace reaches over the cable. `member` names the host or
+    network at the inner end; it is empty between two boxes of a network.
     """
 
     outer: int
@@ -133,10 +114,7 @@ class Plan:
 def plan(topology: Topology) -> Plan:
     """Return the build plan of a topology.
 
-    Raises
-    ------
-    KernelRefusalError
-        The kernel cannot behave like the topology; the message names the host or network.
+    Raises `KernelRefusalError`, with host or network, if the kernel cannot behave like it.
     """
     return _Planner(topology).plan()
 

@@ -38,13 +38,7 @@ LEAST_RATE_BIT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """Impairments of a link; by default none.
-
-    Raises
-    ------
-    ValueError
-        When a value is out of its range; the message names field, value and range.
-    """
+    """Impairments of a link, by default none; raises ValueError if a value is out of its range."""
 
     delay_s: float = 0.0
     """Minimum one-way delay."""
@@ -107,15 +101,11 @@ class Link:
         )
         """Whether the link only adds a constant delay; `delayed` is then enough."""
         self.sent = 0
-        """Packets sent into the link."""
         self.lost = 0
-        """Of these, lost on the way."""
         self.dropped = 0
-        """Of these, dropped by the queue."""
+        """Packets dropped by the queue; `lost` counts those lost on the way."""
         self.duplicated = 0
-        """Of these, delivered twice."""
         self.reordered = 0
-        """Of these, held back."""
         self._rng = rng
         self._delay_s = config.delay_s
         self._idle_from_s = -math.inf
@@ -129,21 +119,11 @@ class Link:
         return now_s + self._delay_s
 
     def transit(self, size_bytes: int, now_s: float, spared: bool = False) -> tuple[float, ...]:
-        """Send a packet into the link.
+        """Send a packet into the link; return when it leaves the far end.
 
-        Parameters
-        ----------
-        size_bytes : int
-            Its size, headers included.
-        now_s : float
-            When it enters, not earlier than the packet before it.
-        spared : bool
-            Exempt it from loss and from the queue's limit.
-
-        Returns
-        -------
-        tuple of float
-            When it leaves the far end: empty for a lost packet, two times for a duplicated one.
+        The result is empty for a lost packet, and has two times for a duplicated one. The size
+        includes headers, and `now_s` must not decrease. A `spared` packet is exempt from loss and
+        from the queue's limit.
         """
         self.sent += 1
         on_wire_s = self._serialise(size_bytes, now_s, spared)

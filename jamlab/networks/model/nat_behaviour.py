@@ -68,15 +68,10 @@ class UnknownNatError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class NatType:
-    """Behaviour of a NAT.
+    """Behaviour of a NAT; raises ValueError if a field has an invalid value.
 
-    Outgoing packets always refresh their mapping (RFC 4787 REQ-6). There is no TCP state machine:
-    a TCP mapping is kept as long as an idle established connection.
-
-    Raises
-    ------
-    ValueError
-        When a field has an invalid value.
+    Outgoing packets always refresh their mapping (RFC 4787 REQ-6). There is no TCP state machine: a
+    TCP mapping is kept as long as an idle established connection.
     """
 
     mapping: Mapping
@@ -154,22 +149,14 @@ PRESETS = {
     "port restricted": PORT_RESTRICTED,
     "symmetric": SYMMETRIC,
 }
-"""NAT types by name."""
 
 
 def nat_named(text: str) -> NatType:
     """Return the NAT type that a text names.
 
-    Parameters
-    ----------
-    text : str
-        A name of `PRESETS`, or mapping, filtering and optionally port allocation, as in
-        ``"EIM/APDF"`` or ``"EIM/APDF/random"``; case is ignored, hyphens count as spaces.
-
-    Raises
-    ------
-    UnknownNatError
-        When there is no such type; the message lists the names.
+    The text is a name of `PRESETS`, or mapping, filtering and optionally port allocation, as in
+    ``"EIM/APDF"`` or ``"EIM/APDF/random"``; case is ignored, hyphens count as spaces. Raises
+    `UnknownNatError`, with the names, if there is no such type.
     """
     words = " ".join(text.replace("-", " ").replace("_", " ").lower().split())
     if words in PRESETS:
@@ -194,12 +181,9 @@ def _names() -> str:
 
 @dataclass(frozen=True, slots=True)
 class FirewallType:
-    """Behaviour of a firewall. Outgoing packets always refresh their filter entry.
+    """Behaviour of a firewall; raises ValueError if a field has an invalid value.
 
-    Raises
-    ------
-    ValueError
-        When a field has an invalid value.
+    Outgoing packets always refresh their filter entry.
     """
 
     filtering: Filtering = Filtering.APDF
@@ -207,7 +191,6 @@ class FirewallType:
     lifetime_s: float = UDP_LIFETIME_S
     """How long a filter entry lasts after a UDP packet to its destination, in seconds."""
     tcp_lifetime_s: float = TCP_LIFETIME_S
-    """The same for TCP, in seconds."""
     inbound_refresh: bool = False
     """Whether packets that are let in refresh their filter entry."""
     udp_blocked: bool = False

@@ -14,27 +14,18 @@ Box: TypeAlias = NatType | FirewallType
 class Place:
     """The boxes between a participant and the backbone.
 
-    Parameters
-    ----------
-    name : str
-        Short and stable, e.g. ``"EIM/APDF/preserve"``.
-    layers : tuple of tuples
-        Networks around the participant from the inside out, each as the boxes at its border from
-        the inside out; empty for a participant with a public address.
+    `name` is short and stable, e.g. ``"EIM/APDF/preserve"``. `layers` has the networks around the
+    participant from the inside out, each as the boxes at its border from the inside out; it is
+    empty for a participant with a public address.
     """
 
     name: str
     layers: tuple[tuple[Box, ...], ...] = ()
 
     def member(self, host: str, access: LinkConfig) -> HostConfig | LanConfig:
-        """Return a host in this place, for a topology.
+        """Return a host in this place, for a topology; its networks' names begin with `host`.
 
-        Parameters
-        ----------
-        host : str
-            The host's name; the names of its networks begin with it.
-        access : LinkConfig
-            The link to the backbone; links inside take no time.
+        `access` is the link to the backbone; links inside take no time.
         """
         if not self.layers:
             return HostConfig(host, access)

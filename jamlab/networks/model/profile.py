@@ -52,10 +52,7 @@ class UnknownProfileError(ValueError):
 class NetworkProfile:
     """One-way properties of the network between two participants.
 
-    Raises
-    ------
-    ProfileError
-        When a value is out of its range; the message names value and range.
+    Raises `ProfileError`, with value and range, if a value is out of its range.
     """
 
     name: str
@@ -68,9 +65,7 @@ class NetworkProfile:
     burst_packets: float
     """Mean length of a burst of losses; 1 means independent losses."""
     up_bit_s: float
-    """A participant's upstream rate, bits a second."""
     down_bit_s: float
-    """A participant's downstream rate, bits a second."""
     source: str
     """Publications of the figures."""
     assumed: str
@@ -114,13 +109,7 @@ def _check(profile: NetworkProfile, name: str, good: bool, wanted: str) -> None:
 
 
 def profile_named(name: str) -> NetworkProfile:
-    """Return a profile that ships with jamlab.
-
-    Raises
-    ------
-    UnknownProfileError
-        When there is no profile of that name.
-    """
+    """Return a profile that ships with jamlab; raises UnknownProfileError for an unknown name."""
     profiles = _profiles()
     if name not in profiles:
         raise UnknownProfileError(
@@ -143,16 +132,9 @@ def _profiles() -> dict[str, NetworkProfile]:
 def parse_profiles(text: str) -> tuple[NetworkProfile, ...]:
     """Read profiles from CSV, one a row.
 
-    Parameters
-    ----------
-    text : str
-        The CSV, with the columns ``profile``, ``delay_ms``, ``jitter_ms``, ``loss_percent``,
-        ``burst_packets``, ``up_mbit_s``, ``down_mbit_s``, ``source`` and ``assumed``.
-
-    Raises
-    ------
-    ProfileError
-        When a value is missing or invalid; the message names row and column.
+    The columns are ``profile``, ``delay_ms``, ``jitter_ms``, ``loss_percent``, ``burst_packets``,
+    ``up_mbit_s``, ``down_mbit_s``, ``source`` and ``assumed``. Raises `ProfileError`, with row and
+    column, if a value is missing or invalid.
     """
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)

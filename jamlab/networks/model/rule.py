@@ -60,13 +60,9 @@ ALL_TYPES: tuple[NatType | None, ...] = (
 
 
 def direct_possible(a: NatType | None, b: NatType | None) -> bool:
-    """Return whether two peers can connect with STUN alone.
+    """Return whether two peers can connect with STUN alone, each behind a NAT of its own or none.
 
-    Parameters
-    ----------
-    a, b : NatType or None
-        Each peer's NAT, with one outside host, or None for a peer without NAT. Only mapping and
-        filtering count; the two are different NATs.
+    Each NAT has one outside host; only mapping and filtering count.
     """
     (mapping_a, filtering_a), (mapping_b, filtering_b) = _rules(a), _rules(b)
     if mapping_a is Mapping.EIM and mapping_b is Mapping.EIM:
@@ -103,23 +99,11 @@ def expected(
     relay: RelayTransport = "",
     relay_only: bool = False,
 ) -> Expectation:
-    """Return which paths a call between two places can use.
+    """Return which paths a call between two places, each behind boxes of its own, can use.
 
-    Parameters
-    ----------
-    a, b : Place
-        The two ends, each behind boxes of its own.
-    stun : bool
-        Whether both use a STUN server.
-    relay : {"udp", "tcp", ""}
-        Transport to the TURN server of both; empty without TURN.
-    relay_only : bool
-        Whether both use relayed candidates alone.
-
-    Raises
-    ------
-    ValueError
-        When there is no rule for the boxes at one end.
+    `stun`: both use a STUN server. `relay`: transport to the TURN server of both, empty without
+    TURN. `relay_only`: both use relayed candidates alone. Raises ValueError if there is no rule for
+    the boxes at one end.
     """
     over_udp = not (_is_blocked(a) or _is_blocked(b))
     direct = over_udp and not relay_only and _is_direct(a, b, stun)
@@ -146,10 +130,7 @@ def _knows_its_address(a: Place, b: Place) -> bool:
 def as_one_nat(place: Place) -> NatType | None:
     """Return one NAT equivalent to all boxes of a place in a row; None without boxes.
 
-    Raises
-    ------
-    ValueError
-        When there is no rule for such a row.
+    Raises ValueError if there is no rule for such a row.
     """
     row: NatType | None = None
     for box in _boxes(place):

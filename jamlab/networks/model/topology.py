@@ -41,10 +41,7 @@ class TopologyError(ValueError):
 class HostConfig:
     """A host, its link to the network, and the number of its addresses.
 
-    Raises
-    ------
-    TopologyError
-        When a field has an invalid value.
+    Raises `TopologyError` if a field has an invalid value.
     """
 
     name: str
@@ -59,10 +56,7 @@ class HostConfig:
 class LanConfig:
     """A network behind boxes: its members, its uplink, and the number of its outside addresses.
 
-    Raises
-    ------
-    TopologyError
-        When a field has an invalid value.
+    Raises `TopologyError` if a field has an invalid value.
     """
 
     name: str
@@ -86,10 +80,7 @@ class LanConfig:
 class Topology:
     """The hosts and networks on the backbone.
 
-    Raises
-    ------
-    TopologyError
-        When there are no members, or two members have the same name.
+    Raises `TopologyError` if there are no members, or two members have the same name.
     """
 
     members: tuple[HostConfig | LanConfig, ...]
@@ -105,13 +96,7 @@ class Topology:
 
 
 def networks_around(topology: Topology, host: str) -> tuple[LanConfig, ...]:
-    """Return the networks around a host, from the inside out.
-
-    Raises
-    ------
-    KeyError
-        When there is no such host.
-    """
+    """Return the networks around a host, from the inside out; raises KeyError if unknown."""
     found = _networks_around(topology.members, host)
     if found is None:
         raise KeyError(f"there is no host {host!r}")

@@ -44,13 +44,7 @@ class VirtualClock:
         return self._now_s
 
     def wait(self, until_s: float | None) -> None:
-        """Jump to a time, exactly.
-
-        Raises
-        ------
-        DeadlockError
-            When there is no time to wait for.
-        """
+        """Jump to a time, exactly; raises DeadlockError when there is no time to wait for."""
         if until_s is None:
             raise DeadlockError(_deadlock(asyncio.all_tasks()))
         self._now_s = max(self._now_s, until_s)

@@ -32,13 +32,7 @@ class Socket(Protocol):
 
 
 def current_host() -> Host:
-    """Return the host on which the calling code runs.
-
-    Raises
-    ------
-    RuntimeError
-        Outside of ``with host:``.
-    """
+    """Return the host of the calling code; raises RuntimeError outside ``with host:``."""
     entered = _entered.get()
     if not entered:
         raise RuntimeError(
@@ -51,17 +45,9 @@ def current_host() -> Host:
 class Host:
     """A host; made by `jamlab.networks.simulated.internet.Internet`.
 
-    Parameters
-    ----------
-    name : str
-    addresses : tuple of str
-        IPv4 addresses; the first is the default.
-    send : callable
-        Takes the packets that the host sends.
-    names : mapping of str to str
-        IPv4 addresses by name, shared by the whole internet.
-    first_port : int
-        The first ephemeral port to assign.
+    The first of its IPv4 addresses is the default. `send` takes the packets that the host sends,
+    and `names` has the IPv4 addresses of the whole internet by name. Ephemeral ports are assigned
+    from `first_port` on.
     """
 
     def __init__(
@@ -91,13 +77,7 @@ class Host:
         _entered.set(_entered.get()[:-1])
 
     def resolve(self, name: str) -> str:
-        """Return the address of a name; an address is returned unchanged.
-
-        Raises
-        ------
-        socket.gaierror
-            When there is no such host.
-        """
+        """Resolve a name or an address; raises socket.gaierror for an unknown name."""
         address = self._names.get(name, name)
         try:
             socket.inet_pton(socket.AF_INET, address)
@@ -121,12 +101,8 @@ class Host:
     def free_address(self, transport: str, local: Address | None = None) -> Address:
         """Return the address to bind for `local`: port 0 becomes a free port.
 
-        The unspecified address 0.0.0.0 becomes the host's first address.
-
-        Raises
-        ------
-        OSError
-            When it is not an address of the host, or the port is in use.
+        The unspecified address 0.0.0.0 becomes the host's first address. Raises OSError if it is
+        not an address of the host, or the port is in use.
         """
         address, port = local or (self.addresses[0], 0)
         if address in ("0.0.0.0", ""):
@@ -185,10 +161,7 @@ class UdpTransport(asyncio.DatagramTransport):
     def sendto(self, data: Any, addr: Any = None) -> None:
         """Send a datagram to `addr`, or to the connected address.
 
-        Raises
-        ------
-        ValueError
-            When there is neither, or the two differ.
+        Raises ValueError if there is neither, or the two differ.
         """
         remote = self._remote if addr is None else addr
         if remote is None:

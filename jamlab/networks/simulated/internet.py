@@ -176,13 +176,7 @@ class Plug:
 
 
 class Internet:
-    """A simulated internet of a topology, on the running loop.
-
-    Raises
-    ------
-    RuntimeError
-        When the running loop is not a `SimulatedLoop`.
-    """
+    """A simulated internet of a topology; raises RuntimeError unless a `SimulatedLoop` runs."""
 
     def __init__(self, topology: Topology) -> None:
         loop = asyncio.get_running_loop()

@@ -79,15 +79,7 @@ class _Task(asyncio.Task[Any]):
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
-    """An asyncio loop with a given clock and a simulated network.
-
-    Parameters
-    ----------
-    clock : Clock
-        Virtual or real time.
-    seed : int
-        Seed of `random`.
-    """
+    """An asyncio loop with a given clock and a simulated network; `seed` is that of `random`."""
 
     _ready: deque[asyncio.Handle]
     _asyncgens: weakref.WeakSet[Any]
@@ -174,10 +166,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     ) -> tuple[Any, Any]:
         """Bind a UDP port of the current host, like asyncio's.
 
-        Raises
-        ------
-        OSError
-            When it is not an address of the host, or the port is in use.
+        Raises OSError if it is not an address of the host, or the port is in use.
         """
         host = current_host()
         remote = (host.resolve(remote_addr[0]), remote_addr[1]) if remote_addr else None
@@ -194,10 +183,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     ) -> tuple[Any, Any]:
         """Open a stream from the current host, like asyncio's, but without TLS.
 
-        Raises
-        ------
-        OSError
-            When the port is closed, or no answer comes.
+        Raises OSError if the port is closed, or no answer comes.
         """
         if ssl:
             raise OSError("the simulated internet has no TLS: use turn: over TCP instead of turns:")
@@ -214,10 +200,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     ) -> Any:
         """Listen for streams on the current host, like asyncio's.
 
-        Raises
-        ------
-        OSError
-            When it is not an address of the host, or the port is in use.
+        Raises OSError if it is not an address of the host, or the port is in use.
         """
         here = current_host()
         return StreamServer(here, protocol_factory, here.free_address(TCP, (host or "", port or 0)))
@@ -258,22 +241,11 @@ def _numbered(loop: Any, coroutine: Any, **options: Any) -> _Task:
 
 
 def run_simulated(main: Coroutine[Any, Any, T], *, seed: int = 0, clock: Clock | None = None) -> T:
-    """Run a coroutine like `asyncio.run`, on a simulated loop.
+    """Run a coroutine like `asyncio.run`, on a simulated loop, by default in virtual time.
 
-    Parameters
-    ----------
-    main : coroutine
-    seed : int
-        Seed of the loop's random generator.
-    clock : Clock, optional
-        By default a new `VirtualClock`.
-
-    Raises
-    ------
-    DeadlockError
-        When there are no timers and no ready callbacks before `main` has ended.
-    RuntimeError
-        When a loop already runs in this thread.
+    `seed` is that of the loop's random generator. Raises `DeadlockError` if there are no timers and
+    no ready callbacks before `main` has ended, and RuntimeError if a loop already runs in this
+    thread.
     """
     if _a_loop_runs():
         main.close()

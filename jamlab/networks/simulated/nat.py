@@ -32,21 +32,9 @@ _MAPPING_KEYS: dict[Mapping, Callable[[Packet], Hashable]] = {
 class Nat:
     """Translate and filter packets.
 
-    ``now_s`` is in seconds of any origin, and must not decrease.
-
-    Parameters
-    ----------
-    nat_type : NatType
-        Mapping, filtering and lifetimes.
-    public_hosts : sequence of str
-        Outside IPv4 addresses, at least one.
-    rng : random.Random
-        Source of random ports and hosts.
-
-    Raises
-    ------
-    ValueError
-        When there is no public host, or a host appears twice.
+    ``now_s`` is in seconds of any origin, and must not decrease. `rng` chooses random ports and
+    hosts. `public_hosts` are outside IPv4 addresses; raises ValueError if there is none, or one
+    appears twice.
     """
 
     def __init__(self, nat_type: NatType, public_hosts: Sequence[str], rng: random.Random) -> None:

@@ -32,13 +32,7 @@ class PortPool:
     """Choose free ports.
 
     A port is free when it has no binding or an expired one. Expired bindings are not looked for
-    before their port is needed.
-
-    Parameters
-    ----------
-    allocation : PortAllocation
-    rng : random.Random
-        Source of random ports, and of the first of contiguous ports.
+    before their port is needed. `rng` chooses random ports, and the first of contiguous ports.
     """
 
     def __init__(self, allocation: PortAllocation, rng: random.Random) -> None:
@@ -51,15 +45,7 @@ class PortPool:
         self._none_free_before_s = -math.inf
 
     def choose(self, wanted: int, now_s: float) -> int | None:
-        """Return a free port, or None when all are in use.
-
-        Parameters
-        ----------
-        wanted : int
-            The inside port, used by `PortAllocation.PRESERVE`.
-        now_s : float
-            The time in seconds.
-        """
+        """Return a free port, None if none is; `wanted` is the inside port, for PRESERVE."""
         if self._exhausted(now_s):
             return None
         if self._preserve and LOWEST <= wanted <= HIGHEST and self._is_free(wanted, now_s):

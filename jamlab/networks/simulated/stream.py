@@ -32,13 +32,7 @@ CONNECT_TIMEOUT_S = 75.0
 async def connect(
     host: Host, protocol_factory: Callable[[], Any], remote: Address
 ) -> tuple[StreamTransport, Any]:
-    """Open a stream.
-
-    Raises
-    ------
-    OSError
-        When the port is closed (ECONNREFUSED), or no answer comes (ETIMEDOUT).
-    """
+    """Open a stream; raises OSError for a closed port (ECONNREFUSED) or no answer (ETIMEDOUT)."""
     transport = StreamTransport(host, protocol_factory(), host.free_address(TCP), remote)
     host.bind(TCP, transport.local, transport)
     try:

@@ -169,10 +169,7 @@ _entered = False
 def simulated_world() -> Iterator[None]:
     """Replace the names in aioice and aiortc while the context lasts; it may be nested.
 
-    Raises
-    ------
-    AttributeError
-        When a name is not in the module where the pinned versions have it.
+    Raises AttributeError if a name is not in the module where the pinned versions have it.
     """
     global _entered
     if _entered:

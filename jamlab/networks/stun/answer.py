@@ -32,14 +32,8 @@ def answer_of(
 ) -> Answer:
     """Return a received message as an `Answer`.
 
-    Parameters
-    ----------
-    message : aioice.stun.Message
-        A response, or a request of this client, turned back by a NAT.
-    source, local : Address
-        The address from which it came, and the address at which it arrived.
-    round_trip_s : float
-        Seconds since the request was first sent.
+    The message is a response, or a request of this client, turned back by a NAT. It came from
+    `source` and arrived at `local`, `round_trip_s` after the request was first sent.
     """
     found = message.attributes
     return Answer(

@@ -30,13 +30,7 @@ from jamlab.networks.stun.message import (
 
 @dataclass(frozen=True, slots=True)
 class Retransmission:
-    """Retransmission timing of a request over UDP (RFC 8489, section 6.2.1).
-
-    Raises
-    ------
-    ValueError
-        When a field has an invalid value.
-    """
+    """Retransmission timing over UDP (RFC 8489, section 6.2.1); raises ValueError if invalid."""
 
     rto_s: float = 0.5
     """Seconds from the first transmission to the second; each later wait doubles."""
@@ -63,18 +57,7 @@ class Retransmission:
 
 
 class Request:
-    """A Binding request that can be sent more than once.
-
-    Parameters
-    ----------
-    port : Endpoint
-        The local port from which it is sent.
-    destination : Address
-        The server's address.
-    message : aioice.stun.Message
-    extra : sequence of Attribute
-        Attributes that aioice cannot write.
-    """
+    """A Binding request that can be sent repeatedly; `extra` has attributes unknown to aioice."""
 
     def __init__(
         self, port: Endpoint, destination: Address, message: stun.Message, extra: list[Attribute]
@@ -88,7 +71,6 @@ class Request:
         self.first_sent_s = math.inf
         """Time of the first transmission, on the loop's clock in seconds."""
         self.last_sent_s = -math.inf
-        """Time of the last transmission."""
 
     def send(self) -> None:
         """Send it, for the first time or again."""
@@ -119,13 +101,7 @@ class StunClient:
 
     @asynccontextmanager
     async def port(self) -> AsyncIterator[Endpoint]:
-        """Open a fresh UDP port while the context lasts.
-
-        Raises
-        ------
-        OSError
-            The host is not an address of this machine.
-        """
+        """Open a fresh UDP port in the context; raises OSError for a host that is not local."""
         endpoint = await open_endpoint((self.host, 0), self._receive, self)
         try:
             yield endpoint
@@ -143,16 +119,8 @@ class StunClient:
     ) -> Request:
         """Make a Binding request without sending it.
 
-        Parameters
-        ----------
-        port : Endpoint
-            The local port from which it will be sent.
-        destination : Address
-            The server's address.
-        change : int
-            Flags of CHANGE-REQUEST (RFC 5780, section 7.2).
-        response_port : int, optional
-            Value of RESPONSE-PORT (RFC 5780, section 7.5).
+        `change` has the flags of CHANGE-REQUEST, `response_port` is the value of RESPONSE-PORT (RFC
+        5780, sections 7.2 and 7.5).
         """
         attributes = {"CHANGE-REQUEST": change} if change else {}
         message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes=attributes)

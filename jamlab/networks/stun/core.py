@@ -74,10 +74,7 @@ class StunCounters:
 def check_addresses(hosts: Sequence[str], ports: Sequence[int]) -> None:
     """Check that a STUN server can have these addresses; port 0 means any free port.
 
-    Raises
-    ------
-    ValueError
-        They are neither one host and port nor two different hosts and ports.
+    Raises ValueError unless they are one host and port, or two different hosts and ports.
     """
     if (len(hosts), len(ports)) not in ((1, 1), (2, 2)):
         raise ValueError(
@@ -94,19 +91,8 @@ def check_addresses(hosts: Sequence[str], ports: Sequence[int]) -> None:
 class StunCore:
     """A STUN server without its sockets.
 
-    Parameters
-    ----------
-    hosts : sequence of str
-        One IPv4 address, or two for behaviour discovery.
-    ports : sequence of int
-        As many ports, the same on each host.
-    counters : StunCounters, optional
-        By default new ones.
-
-    Raises
-    ------
-    ValueError
-        They are neither one host and port nor two different hosts and ports.
+    It has one IPv4 address, or two for behaviour discovery, and as many ports, the same on each
+    host. Raises ValueError for other hosts and ports, see `check_addresses`.
     """
 
     def __init__(
@@ -143,16 +129,9 @@ class StunCore:
         return self.addresses[index]
 
     def receive(self, data: bytes, source: Address, local: Address) -> Reply | None:
-        """Take a datagram, and return the response if there is one.
+        """Take a datagram that was not checked yet, and return the response if there is one.
 
-        Parameters
-        ----------
-        data : bytes
-            Not checked yet.
-        source : Address
-            The client's address.
-        local : Address
-            The server's address at which the datagram arrived.
+        `source` is the client's address, `local` the server's at which the datagram arrived.
         """
         counters = self.counters
         counters.received += 1

@@ -19,12 +19,7 @@ class Counters(Protocol):
 class Endpoint(asyncio.DatagramProtocol):
     """A UDP socket: send datagrams, pass received ones on, and wait for its release.
 
-    Parameters
-    ----------
-    receive : Receive
-        Called with each datagram.
-    counters : Counters
-        Counts the datagrams that the system refuses to send.
+    `counters` counts the datagrams that the system refuses to send.
     """
 
     def __init__(self, receive: Receive, counters: Counters) -> None:
@@ -33,7 +28,6 @@ class Endpoint(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport
         self._closed = asyncio.get_running_loop().create_future()
         self.address: Address
-        """The local address."""
         self.error: Exception | None = None
         """The last error of sending."""
 
@@ -70,22 +64,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
 
 async def open_endpoint(local: Address, receive: Receive, counters: Counters) -> Endpoint:
-    """Open a UDP endpoint.
-
-    Parameters
-    ----------
-    local : Address
-        Local address; port 0 takes any free port.
-    receive : Receive
-        Called with each datagram.
-    counters : Counters
-        Counts the datagrams that the system refuses to send.
-
-    Raises
-    ------
-    OSError
-        The address is not available.
-    """
+    """Open an `Endpoint`; port 0 takes any free one. Raises OSError for an unavailable address."""
     loop = asyncio.get_running_loop()
     try:
         _, endpoint = await loop.create_datagram_endpoint(

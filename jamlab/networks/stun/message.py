@@ -75,10 +75,7 @@ class Received(NamedTuple):
     def unknown(self, understood: Iterable[int] = ()) -> list[int]:
         """Return the unknown comprehension-required types (RFC 8489, section 6.3.1).
 
-        Parameters
-        ----------
-        understood : iterable of int
-            Types that the server understands in this message, besides the general ones.
+        The server understands the general types and, in this message, those in `understood`.
         """
         types = {a.type for a in self.attributes if a.type < _COMPREHENSION_OPTIONAL}
         return sorted(types - _UNDERSTOOD - set(understood))
@@ -92,10 +89,8 @@ def is_bare_binding_request(data: bytes) -> bool:
 def parse(data: bytes) -> Received:
     """Read a message.
 
-    Raises
-    ------
-    MalformedMessageError
-        It is not well-formed, its FINGERPRINT is wrong, or its method is unknown.
+    Raises `MalformedMessageError` if it is not well-formed, its FINGERPRINT is wrong, or its method
+    is unknown.
     """
     attributes = tuple(_attributes(data))
     try:
@@ -140,18 +135,10 @@ def encode(
     key: bytes | None = None,
     fingerprint: bool = False,
 ) -> bytes:
-    """Write a message.
+    """Write a message, given without MESSAGE-INTEGRITY and FINGERPRINT.
 
-    Parameters
-    ----------
-    message : aioice.stun.Message
-        Without MESSAGE-INTEGRITY and FINGERPRINT.
-    extra : iterable of Attribute
-        Attributes that aioice cannot write; they follow the message's own.
-    key : bytes, optional
-        Key of MESSAGE-INTEGRITY; by default there is none.
-    fingerprint : bool
-        Whether to add FINGERPRINT.
+    `extra` has attributes that aioice cannot write; they follow the message's own. A `key` adds
+    MESSAGE-INTEGRITY.
     """
     data = bytes(message) + b"".join(map(encode_attribute, extra))
     if key is not None:
@@ -192,15 +179,8 @@ def unknown_attributes(types: Iterable[int]) -> Attribute:
 def encode_binding_response(transaction_id: bytes, source: Address, more: bytes = b"") -> bytes:
     """Write the success response to a Binding request; fast, as simulations need very many.
 
-    Parameters
-    ----------
-    transaction_id : bytes
-        The request's, 12 bytes.
-    source : Address
-        The request's IPv4 source: it becomes XOR-MAPPED-ADDRESS and, for the clients of RFC 5780,
-        section 6.1, MAPPED-ADDRESS.
-    more : bytes
-        Further encoded attributes.
+    The transaction ID has 12 bytes. The request's IPv4 source becomes XOR-MAPPED-ADDRESS and, for
+    the clients of RFC 5780, section 6.1, MAPPED-ADDRESS. `more` has further encoded attributes.
     """
     # An IPv4 address is XORed with the cookie only, so the cache serves every transaction.
     mapped = encode_address("MAPPED-ADDRESS", source) + encode_address("XOR-MAPPED-ADDRESS", source)

@@ -12,23 +12,11 @@ from jamlab.networks.stun.endpoint import Endpoint, open_endpoint
 class StunServer:
     """Answer Binding requests over UDP while the context lasts (RFC 8489, RFC 5780).
 
-    Parameters
-    ----------
-    hosts : sequence of str
-        One IPv4 address, or two for behaviour discovery.
-    port : int
-        The port to listen on; 0 takes any free port.
-    alternate_port : int, optional
-        The second port of a server with two hosts; by default the next port, or with port 0 any
-        free one.
+    A server has one IPv4 address, or two for behaviour discovery. Port 0 takes any free port. The
+    second port of a server with two hosts is by default the next port, or with port 0 any free one.
 
-    Raises
-    ------
-    ValueError
-        There are more than two hosts, two are equal, or there is a second port without a second
-        host.
-    OSError
-        On entering the context: an address is not available.
+    Raises ValueError if there are more than two hosts, two are equal, or there is a second port
+    without a second host. On entering the context, raises OSError if an address is not available.
     """
 
     def __init__(

@@ -54,9 +54,7 @@ class TurnCounters:
     discarded: int = 0
     """Ignored messages, e.g. data without an allocation, a channel or a permission."""
     relayed_to_peers: int = 0
-    """Datagrams relayed to peers."""
     relayed_to_clients: int = 0
-    """Datagrams relayed to clients."""
     relayed_media: int = 0
     """RTP packets relayed to a client, or to a peer that is not a relayed address of this server.
     So an RTP packet through two allocations, its sender's and its receiver's, counts once."""

@@ -37,16 +37,8 @@ def lifetime_s(requested_s: int | None) -> int:
 class Allocation:
     """A relayed transport address with its permissions and channels.
 
-    Parameters
-    ----------
-    identity : Identity
-        The user that created it; only this user may change it.
-    relayed : Address
-        The relayed transport address.
-    transaction_id : bytes
-        Transaction ID of the Allocate request.
-    expires_s : float
-        When it expires, on the clock of all ``now_s``.
+    Only the user that created it may change it. `transaction_id` is that of the Allocate request,
+    and `expires_s` is on the clock of all ``now_s``.
     """
 
     def __init__(
@@ -74,10 +66,8 @@ class Allocation:
     def bind(self, channel: int, peer: Address, now_s: float) -> None:
         """Bind a channel to a peer, or refresh the binding; both refresh the permission, too.
 
-        Raises
-        ------
-        ValueError
-            The channel number is out of range, or the channel or the peer has another binding.
+        Raises ValueError if the channel number is out of range, or the channel or the peer has
+        another binding.
         """
         if not CHANNEL_NUMBER_MIN <= channel <= CHANNEL_NUMBER_MAX:
             raise ValueError(f"a channel number is within 0x4000 and 0x7fff, not 0x{channel:04x}")

@@ -57,16 +57,9 @@ class Relay:
 
 
 class TurnClient:
-    """Send requests to one server over a wire.
+    """Send requests to one server over a wire; TURN needs a credential, STUN none.
 
-    Parameters
-    ----------
-    wire : Wire
-        Connection to the server.
-    credential : Credential, optional
-        For TURN; STUN needs none.
-    timeout_s : float
-        Time limit of a request, with its retransmissions over UDP.
+    `timeout_s` limits a request, with its retransmissions over UDP.
     """
 
     def __init__(
@@ -94,10 +87,7 @@ class TurnClient:
     async def bind(self) -> Address:
         """Return the server-reflexive address (Binding request, RFC 8489, section 2).
 
-        Raises
-        ------
-        ServerFaultError
-            The request failed; the error has the reason.
+        Raises `ServerFaultError`, with the reason, if the request fails.
         """
         response = await self._answer_to(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
         return self._mapped(response.attributes)
@@ -151,10 +141,7 @@ class TurnClient:
     async def receive(self) -> tuple[bytes, Address]:
         """Return data that arrived at the relayed address, and its peer's address.
 
-        Raises
-        ------
-        ServerFaultError
-            The wire broke.
+        Raises `ServerFaultError` if the wire breaks.
         """
         while not self._data:
             await self._next()

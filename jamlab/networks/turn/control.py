@@ -86,18 +86,9 @@ class _Request(NamedTuple):
 class TurnControl:
     """Answer the requests of TURN clients, without sockets.
 
-    Parameters
-    ----------
-    users : mapping of str to str
-        Passwords by user names.
-    realm : str
-        The users' realm.
-    rng : random.Random
-        Source of nonces and transaction IDs.
-    quota : int, optional
-        Largest number of allocations of a user; by default unlimited.
-    nonce_lifetime_s : float
-        Time after which a nonce is stale.
+    `users` has passwords by user name, `rng` is the source of nonces and transaction IDs, and
+    `quota` is the largest number of allocations of a user, by default unlimited. A nonce is stale
+    after `nonce_lifetime_s`.
     """
 
     def __init__(

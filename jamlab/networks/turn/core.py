@@ -33,14 +33,7 @@ class TurnCore(TurnControl):
     def receive(self, data: bytes, client: Client, now_s: float) -> Sequence[Action]:
         """Take one message from a client: a datagram, or a message from `TurnStream`.
 
-        Parameters
-        ----------
-        data : bytes
-            Not checked yet.
-        client : Client
-            The sender.
-        now_s : float
-            The time, on a monotonic clock.
+        The data is not checked yet; `now_s` is on a monotonic clock.
         """
         if data and data[0] >> 6 == 1:  # ChannelData (RFC 8656, section 12.5)
             return self._channel_data(data, client, now_s)

@@ -13,13 +13,7 @@ from jamlab.networks.stun.message import Received
 
 
 class AuthenticationError(Exception):
-    """A request is not authenticated.
-
-    Attributes
-    ----------
-    code : int
-        400, 401 or 438.
-    """
+    """A request is not authenticated; `code` is 400, 401 or 438."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"the request is not authenticated ({code})")
@@ -40,16 +34,8 @@ class Credentials:
     A nonce consists of its time of creation and a keyed hash of that time and the client's address.
     So the server stores nothing for unauthenticated clients, and each client's nonces differ.
 
-    Parameters
-    ----------
-    users : mapping of str to str
-        Passwords by user names.
-    realm : str
-        The users' realm.
-    rng : random.Random
-        Source of the secret that makes nonces unforgeable.
-    nonce_lifetime_s : float
-        Validity of a nonce; at most an hour (RFC 8656, section 5).
+    `users` has passwords by user name. The hash's key comes from `rng`. A nonce is valid for at
+    most an hour (RFC 8656, section 5).
     """
 
     def __init__(
@@ -72,11 +58,8 @@ class Credentials:
     def authenticate(self, received: Received, client: Address, now_s: float) -> Identity:
         """Return the user of a request after the checks of RFC 8489, section 9.2.4, in order.
 
-        Raises
-        ------
-        AuthenticationError
-            401 for no or wrong credentials, 400 for incomplete ones, 438 for a nonce that is stale
-            or belongs to another client.
+        Raises `AuthenticationError`: 401 for no or wrong credentials, 400 for incomplete ones, 438
+        for a nonce that is stale or belongs to another client.
         """
         attributes = received.message.attributes
         if "MESSAGE-INTEGRITY" not in attributes:

@@ -27,19 +27,16 @@ class Fault(StrEnum):
     REFUSED = "refused"
     """No program listens at the port (ICMP port unreachable, TCP RST)."""
     SILENT = "silent"
-    """There was no answer."""
     NO_TLS = "no TLS"
     """The server does not speak TLS at this port, or shares no version with the client."""
     UNTRUSTED = "untrusted"
     """The certificate is not trusted, has expired, or belongs to another name."""
     CLOSED = "closed"
-    """The server closed the connection."""
     NOT_STUN = "not STUN"
     """The answer is not a valid STUN response."""
     NO_TURN = "no TURN"
     """The STUN server does not relay."""
     WRONG_CREDENTIALS = "wrong credentials"
-    """User name or password are wrong."""
     EXPIRED_CREDENTIALS = "expired credentials"
     """The time-limited credential has expired."""
     QUOTA = "quota"
@@ -55,15 +52,7 @@ class Fault(StrEnum):
 
 
 class ServerFaultError(Exception):
-    """A request to a server failed.
-
-    Parameters
-    ----------
-    fault : Fault
-        The cause.
-    detail : str
-        Text of the layer that failed, e.g. an error response's reason; "" without details.
-    """
+    """A request to a server failed; `detail` is the failed layer's text, "" without details."""
 
     def __init__(self, fault: Fault, detail: str = "") -> None:
         super().__init__(f"{fault}: {detail}" if detail else str(fault))

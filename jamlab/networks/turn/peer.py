@@ -64,26 +64,10 @@ async def relay_round_trip_s(
 ) -> float:
     """Send a datagram from a peer through an allocation to its client, and back.
 
-    Parameters
-    ----------
-    peer : Peer
-        Sends first, so that its NAT lets the answer in.
-    client : TurnClient
-        Has the allocation, and a permission for the peer's host.
-    relayed : Address
-        The relayed address.
-    timeout_s : float
-        Time limit of all attempts.
-
-    Returns
-    -------
-    float
-        Round-trip time of the first datagram that came back, in seconds.
-
-    Raises
-    ------
-    ServerFaultError
-        No datagram came back, or the wire to the server broke.
+    Return the round-trip time of the first datagram that comes back, in seconds. The peer sends
+    first, so that its NAT lets the answer in; the client has a permission for the peer's host.
+    `timeout_s` limits all attempts. Raises `ServerFaultError` if no datagram comes back, or the
+    wire to the server breaks.
     """
     wait_s = _FIRST_WAIT_S
     try:

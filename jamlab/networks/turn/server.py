@@ -28,32 +28,10 @@ _TRIES = 5
 class TurnServer:
     """Relay UDP for clients over UDP or TCP while the context lasts (RFC 8656).
 
-    Parameters
-    ----------
-    host : str
-        The IPv4 address to listen on.
-    port : int
-        The port to listen on; 0 takes any free port, the same for UDP and TCP.
-    users : mapping of str to str
-        Passwords by user names.
-    rng : random.Random
-        Source of nonces and transaction IDs; give `random.SystemRandom` for a server that other
-        machines can reach.
-    relay_host : str, optional
-        The IPv4 address of the relayed addresses; by default `host`.
-    realm : str
-        The users' realm.
-    transports : collection of str
-        Transports of the clients: UDP, TCP, or both.
-    quota : int, optional
-        Largest number of allocations of a user; by default unlimited.
-    nonce_lifetime_s : float
-        Time after which a nonce is stale.
-
-    Raises
-    ------
-    OSError
-        On entering the context: the address is not available.
+    Port 0 takes any free port, the same for UDP and TCP. The relayed addresses are on `relay_host`,
+    by default `host`. Give `random.SystemRandom` as `rng` for a server that other machines can
+    reach. The other parameters are those of `TurnControl`. On entering the context, raises OSError
+    if the address is not available.
     """
 
     def __init__(

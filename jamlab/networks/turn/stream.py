@@ -34,10 +34,8 @@ class TurnStream:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes, and yield the messages that they complete, without padding.
 
-        Raises
-        ------
-        StreamError
-            Invalid bytes, or a message longer than `MAX_LENGTH`: the connection must be closed.
+        Raises `StreamError` for invalid bytes, or a message longer than `MAX_LENGTH`: the
+        connection must be closed.
         """
         data, position = self._pending + data, 0
         try:

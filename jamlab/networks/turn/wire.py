@@ -50,10 +50,7 @@ class Wire(asyncio.BaseProtocol):
     async def receive(self) -> bytes:
         """Return the next message.
 
-        Raises
-        ------
-        ServerFaultError
-            The wire broke, or received bytes are not a sequence of messages.
+        Raises `ServerFaultError` if the wire breaks, or received bytes are not messages.
         """
         received = await self._inbox.get()
         if isinstance(received, ServerFaultError):
@@ -122,10 +119,7 @@ class _Stream(Wire, asyncio.Protocol):
             self._transport.abort()
 
     def _check_first(self, data: bytes) -> None:
-        """Refuse text, e.g. HTTP, which looks like the beginning of ChannelData.
-
-        STUN messages must come first, because they bind the channels.
-        """
+        """Refuse text, e.g. HTTP, that looks like ChannelData, which never comes before STUN."""
         if self._is_first and data[0] >= _NO_STUN:
             raise StreamError(f"it begins with {data[:16]!r}")
         self._is_first = False
@@ -142,22 +136,10 @@ async def open_wire(
 ) -> AsyncIterator[Wire]:
     """Open a wire while the context lasts.
 
-    Parameters
-    ----------
-    host : str
-        Name or IPv4 address.
-    port : int
-        The server's port.
-    transport : {"udp", "tcp", "tls"}
-    timeout_s : float
-        Time limit of the name resolution, and again of the connection.
-    tls : ssl.SSLContext, optional
-        Trusted certificates; by default the system's, or the file that ``SSL_CERT_FILE`` names.
-
-    Raises
-    ------
-    ServerFaultError
-        The connection failed; the error has the reason.
+    The host is a name or IPv4 address, the transport ``"udp"``, ``"tcp"`` or ``"tls"``. `timeout_s`
+    limits the name resolution, and again the connection. `tls` has the trusted certificates, by
+    default the system's, or those of the file that ``SSL_CERT_FILE`` names. Raises
+    `ServerFaultError`, with the reason, if the connection fails.
     """
     address = await _resolved(host, port, transport, timeout_s)
     context = (tls or ssl.create_default_context()) if transport == TLS else None

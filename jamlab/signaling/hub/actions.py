@@ -43,9 +43,7 @@ class HubCounters:
     """Counters of a hub."""
 
     joins: int = 0
-    """Admitted joins."""
     broadcasts: int = 0
-    """Forwarded broadcasts."""
     refused: int = 0
     """Messages answered with an error."""
     forged: int = 0

@@ -38,13 +38,7 @@ class _Challenge:
 
 
 class Challenges:
-    """The pinged holders of names, and the applicants that wait for their pongs.
-
-    Parameters
-    ----------
-    patience_s : float
-        Time limit for a pong.
-    """
+    """The pinged holders of names, and the applicants that wait `patience_s` for their pongs."""
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s

@@ -38,10 +38,7 @@ class HubError(ValueError):
 def check_key(key: str, host: str) -> None:
     """Check that a hub may listen at an address with a key.
 
-    Raises
-    ------
-    HubError
-        When the key is missing, or short although other machines can reach the hub.
+    Raises `HubError` if the key is missing, or short although other machines can reach the hub.
     """
     if not key:
         raise HubError("the hub's key is empty: give a key")
@@ -65,10 +62,7 @@ def is_loopback(host: str) -> bool:
 def read_origin(origin: str) -> str:
     """Return an origin in its form for comparison: lower case, with an explicit port.
 
-    Raises
-    ------
-    HubError
-        When it is not the origin of web pages (RFC 6454 §6.2).
+    Raises `HubError` if it is not the origin of web pages (RFC 6454 §6.2).
     """
     try:
         parts = urlsplit(origin.lower())
@@ -85,10 +79,7 @@ def read_origin(origin: str) -> str:
 def read_host(name: str) -> str:
     """Return a host in its form for comparison: lower case, without brackets or final dot.
 
-    Raises
-    ------
-    HubError
-        When it has a scheme or port, or is not a host.
+    Raises `HubError` if it has a scheme or port, or is not a host.
     """
     host = name.lower().removeprefix("[").removesuffix("]").rstrip(".")
     if not host or set(host) & set("/@?#[] ") or (":" in host and not _is_address(host)):
@@ -109,7 +100,6 @@ class Door:
     """Requirements on a request to open a socket."""
 
     key: str = field(repr=False)
-    """The required key."""
     hosts: frozenset[str]
     """Allowed host names, besides the addresses the hub listens at."""
     origins: frozenset[str]
@@ -129,14 +119,7 @@ class Door:
     ) -> Response | None:
         """Return the answer to a request that may not open a socket, None for one that may.
 
-        Parameters
-        ----------
-        connection : ServerConnection
-            Creates the response.
-        request : Request
-            The request.
-        address : str
-            Local address that the request came to.
+        `connection` creates the response; `address` is the local address that the request came to.
         """
         path, query = _split(request)
         if path not in _PATHS:

@@ -12,16 +12,11 @@ class RefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of a hub.
+    """Limits of a hub; raises ValueError if one is not above zero.
 
     An event is a message from a participant, or a resulting one to a participant: a broadcast in a
     room of n is n events, as the hosted service counts them. Bursts of two seconds of the rate are
     allowed.
-
-    Raises
-    ------
-    ValueError
-        When a limit is not above zero.
     """
 
     sockets: int = 256
@@ -29,9 +24,7 @@ class Limits:
     rooms: int = 64
     """Rooms with participants."""
     rooms_per_socket: int = 8
-    """Rooms of one client."""
     members_per_room: int = 32
-    """Participants in one room."""
     room_length: int = MAX_NAME
     """Characters in the name of a room."""
     key_length: int = MAX_NAME

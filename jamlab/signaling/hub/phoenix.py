@@ -71,19 +71,9 @@ def reply(to: Message, status: str, response: Mapping[str, Any]) -> Message:
 
 
 def decode(frame: str | bytes, version: Version) -> Message:
-    """Read a frame from a client.
+    """Read a text or binary frame from a client, which is not validated.
 
-    Parameters
-    ----------
-    frame : str or bytes
-        A text or a binary frame, not validated.
-    version : Version
-        The client's protocol version.
-
-    Raises
-    ------
-    MalformedFrameError
-        When it is not a message, or cannot be forwarded as JSON in UTF-8.
+    Raises `MalformedFrameError` if it is not a message, or cannot be forwarded as JSON in UTF-8.
     """
     if isinstance(frame, bytes):
         if version is not Version.V2:

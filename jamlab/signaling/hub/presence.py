@@ -19,13 +19,7 @@ Diff = dict[str, Any]
 
 
 class Presences:
-    """The presences in one room.
-
-    Parameters
-    ----------
-    new_ref : callable
-        Returns a new string with each call.
-    """
+    """The presences in one room; `new_ref` returns a new string with each call."""
 
     def __init__(self, new_ref: Callable[[], str]) -> None:
         self._new_ref = new_ref
@@ -59,10 +53,8 @@ class Presences:
 def read_presence(payload: Mapping[str, Any], most_bytes: int) -> Mapping[str, Any] | None:
     """Return the presence in a presence call; None for untrack.
 
-    Raises
-    ------
-    RefusedError
-        When the call is neither track nor untrack, or the presence is not an object or too long.
+    Raises `RefusedError` if the call is neither track nor untrack, or the presence is not an object
+    or too long.
     """
     event, said = payload.get("event"), payload.get("payload", {})
     if not (isinstance(event, str) and event.lower() in ("track", "untrack")):

@@ -34,7 +34,6 @@ class Socket:
     events: TokenBucket
     """Events that it may cause; beyond them requests are refused."""
     presence_calls: CallWindow
-    """Presence calls that it may make."""
     joins: TokenBucket
     """Joins that it and other clients of its address may make."""
     members: dict[str, "Member"] = field(default_factory=dict)
@@ -66,24 +65,12 @@ class Socket:
         return member if message.join_ref == member.join_ref else None
 
     def count_join(self, now_s: float) -> None:
-        """Count a join.
-
-        Raises
-        ------
-        RefusedError
-            When there are too many joins from its address.
-        """
+        """Count a join; raises RefusedError when there are too many joins from its address."""
         if not self.joins.take(1, now_s):
             raise RefusedError("ClientJoinRateLimitReached: Too many joins per second")
 
     def count_presence_call(self, now_s: float) -> None:
-        """Count a presence call.
-
-        Raises
-        ------
-        RefusedError
-            When there are too many.
-        """
+        """Count a presence call; raises RefusedError when there are too many."""
         window = self.presence_calls
         if not window.take(now_s):
             raise RefusedError(
@@ -110,10 +97,7 @@ class Member:
     def check_instance(self, said: Mapping[str, Any] | None) -> None:
         """Check that the instance in a presence is the digest of this member's secret.
 
-        Raises
-        ------
-        RefusedError
-            When it is not: peers would take the member for another.
+        Raises `RefusedError` if it is not: peers would take the member for another.
         """
         if said is not None and said.get("instance") not in (None, self.asked.shown):
             raise RefusedError(
@@ -121,13 +105,7 @@ class Member:
             )
 
     def check_signal(self, event: str, content: object) -> None:
-        """Check that a broadcast, if it is a signal, names this member as its sender.
-
-        Raises
-        ------
-        RefusedError
-            When it does not.
-        """
+        """Raise RefusedError if a broadcast is a signal without this member as its sender."""
         if not _is_signal(event):
             return
         sender = content.get("senderPeerId") if isinstance(content, Mapping) else None

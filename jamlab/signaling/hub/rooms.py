@@ -38,19 +38,13 @@ TAKEN = "the name is taken: another participant in the room has it"
 class Rooms:
     """All rooms of a hub, and the sockets in them.
 
-    Parameters
-    ----------
-    limits : Limits
-        The hub's limits.
-    randomness : Random
-        Source of presence keys for joins without one, and of a prefix that distinguishes this hub's
-        `phx_ref`s from those before a restart, which clients remember.
+    `randomness` is the source of presence keys for joins without one, and of a prefix that
+    distinguishes this hub's `phx_ref`s from those before a restart, which clients remember.
     """
 
     def __init__(self, limits: Limits, randomness: Random) -> None:
         self.limits = limits
         self.counters = HubCounters()
-        """Counters of the hub."""
         self._random = randomness
         self._ref_prefix = f"{randomness.getrandbits(48):012x}-"
         self._last_ref = 0
@@ -241,10 +235,7 @@ class Rooms:
     def _gives_way(self, bearer: Member, applicant: Applicant, now_s: float) -> bool:
         """Return whether the holder of a name is replaced by the applicant, its owner returning.
 
-        Raises
-        ------
-        RefusedError
-            When the holder owns the name by a secret that the applicant does not have.
+        Raises `RefusedError` if the holder owns the name by a secret that the applicant lacks.
         """
         if bearer.asked.shown is None:
             if self._challenges.add(bearer.socket, applicant, now_s):

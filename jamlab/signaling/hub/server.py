@@ -75,30 +75,13 @@ class _Client(NamedTuple):
 class Hub:
     """Signalling server, open while its context lasts; for one context.
 
-    Parameters
-    ----------
-    host : str
-        The address to listen at.
-    port : int
-        The port; 0 chooses a free one.
-    key : str, optional
-        Key that clients must send; by default a random one.
-    limits : Limits
-        Limits of the hub.
-    allow_hosts : iterable of str
-        Allowed host names in requests, besides `host` and the addresses it listens at; for example
-        that of a proxy.
-    allow_origins : iterable of str
-        Origins whose web pages may be clients, besides those of its own host, such as
-        ``https://example.org:8000``.
-    ping_interval_s, ping_timeout_s : float
-        Interval of pings to a client, and time limit for its pong; after it the client is removed.
+    Port 0 chooses a free one. Clients must send `key`, by default a random one; a client without a
+    pong after `ping_timeout_s` is removed. `allow_hosts` are host names allowed in requests besides
+    `host` and the addresses it listens at, e.g. that of a proxy. `allow_origins` are origins whose
+    web pages may be clients besides those of its own host, e.g. ``https://example.org:8000``.
 
-    Raises
-    ------
-    HubError
-        When the key is empty, or short although other machines can reach the hub, or a host or
-        origin is invalid; on entering the context, when the address cannot be used.
+    Raises `HubError` if the key is empty, or short although other machines can reach the hub, or a
+    host or origin is invalid; on entering the context, if the address cannot be used.
     """
 
     def __init__(
@@ -114,7 +97,6 @@ class Hub:
         ping_timeout_s: float = PING_TIMEOUT_S,
     ) -> None:
         self.key = secrets.token_hex(16) if key is None else key
-        """Key that clients must send."""
         check_key(self.key, host)
         self.host = host
         self.port = port
@@ -282,19 +264,9 @@ class Hub:
 
 
 async def run_hub(hub: Hub, invite: Callable[[Hub], None]) -> None:
-    """Run a hub until the process gets SIGINT or SIGTERM.
+    """Run a hub until the process gets SIGINT or SIGTERM; call `invite` with it once it is open.
 
-    Parameters
-    ----------
-    hub : Hub
-        The hub, not yet open.
-    invite : callable
-        Called with the hub once it is open.
-
-    Raises
-    ------
-    HubError
-        When the hub cannot listen at its address.
+    Raises `HubError` if the hub cannot listen at its address.
     """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     async with hub:

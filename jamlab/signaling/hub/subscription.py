@@ -61,10 +61,7 @@ class Subscription:
     def from_payload(cls, payload: Mapping[str, Any], limits: Limits) -> "Subscription":
         """Read the payload of a join.
 
-        Raises
-        ------
-        RefusedError
-            When a field has the wrong type, or asks for a feature that a hub does not have.
+        Raises `RefusedError` if a field has the wrong type, or asks for a feature that a hub lacks.
         """
         try:
             config = read(payload, _Join).config or _Config()
@@ -90,13 +87,7 @@ class Subscription:
 
 
 def check_topic(topic: str, limits: Limits) -> None:
-    """Check that a topic is that of a room.
-
-    Raises
-    ------
-    RefusedError
-        When it is not.
-    """
+    """Check that a topic is that of a room; raises RefusedError if it is not."""
     if not topic.startswith(PREFIX):
         raise RefusedError("unmatched topic")
     _check_name("the name of a room", topic.removeprefix(PREFIX), limits.room_length)

@@ -12,12 +12,10 @@ EVENTS_PER_S = 100.0
 
 
 class SupabaseChannel:
-    """A room on a Realtime service.
+    """A room on a Realtime service; raises ValueError if room, URL or key is missing or invalid.
 
     Parameters
     ----------
-    room : str
-        The room's name.
     url : str, optional
         ``https://PROJECT.supabase.co``, ``wss://…/realtime/v1`` or ``ws://HOST:PORT/…``; by default
         the value of JAMLAB_SUPABASE_URL.
@@ -34,11 +32,6 @@ class SupabaseChannel:
         The service's limit on messages, in and out, of all participants together.
     randomness : random.Random, optional
         Source of secrets and jitter; by default the system's.
-
-    Raises
-    ------
-    ValueError
-        When the room, URL or key is missing or invalid.
     """
 
     def __init__(

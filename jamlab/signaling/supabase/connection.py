@@ -88,20 +88,10 @@ class _KeyFilter(logging.Filter):
 class Connection:
     """One participant's socket and subscription, used once.
 
-    Parameters
-    ----------
-    endpoint : Endpoint
-        The service.
-    room, name : str
-        The room, and the participant's name in it.
-    secret : str
-        Secret that owns the name, where the service supports it (see `names`).
-    on_presence : callable
-        Called with the whole presence state at each change.
-    on_signal : callable
-        Called with the payload of every signal broadcast in the room.
-    on_lost : callable
-        Called once when the connection is lost, unless it was closed before.
+    `secret` owns the name, where the service supports it (see `names`). `on_presence` is called
+    with the whole presence state at each change, `on_signal` with the payload of every signal
+    broadcast in the room, and `on_lost` once when the connection is lost, unless it was closed
+    before.
     """
 
     def __init__(
@@ -144,12 +134,8 @@ class Connection:
     async def open(self) -> None:
         """Connect, subscribe, and wait for the first presence state.
 
-        Raises
-        ------
-        NameTakenError
-            When the service knows another participant of that name.
-        SignalingError
-            When the service cannot be reached, does not answer, or refuses.
+        Raises `NameTakenError` if the service knows another participant of that name, and
+        `SignalingError` if it cannot be reached, does not answer, or refuses.
         """
         for logger in _LOGGERS:
             logger.addFilter(self._key_filter)

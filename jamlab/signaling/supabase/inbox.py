@@ -35,16 +35,9 @@ class _Held(NamedTuple):
 
 
 class Inbox:
-    """The signals to one participant.
+    """The signals to one participant; `dropped` counts dropped signals by reason.
 
-    Parameters
-    ----------
-    name : str
-        The participant's own name.
-    hold_s : float
-        How long a signal waits for the presence of its sender.
-    dropped : Counter
-        Counts dropped signals by reason.
+    A signal waits at most `hold_s` for the presence of its sender.
     """
 
     def __init__(self, name: str, *, hold_s: float, dropped: Counter[str]) -> None:
@@ -54,17 +47,7 @@ class Inbox:
         self._held: deque[_Held] = deque()
 
     def receive(self, payload: object, peers: AbstractSet[str], now_s: float) -> list[Signal]:
-        """Take a broadcast's payload, and return the signals to deliver now.
-
-        Parameters
-        ----------
-        payload : object
-            The payload, not validated.
-        peers : set of str
-            The other participants in the room.
-        now_s : float
-            The time.
-        """
+        """Take a broadcast's payload, not validated; return the signals to deliver now."""
         try:
             signal = Signal.from_payload(payload)
         except MalformedSignalError:

@@ -96,12 +96,8 @@ class SupabaseMembership:
         """Send a signal now, or within 30 s when its target and the service can take it.
 
         Kept signals are sent in order; of more than 256 the oldest are dropped. A signal to the
-        sender itself, or to a peer that has left, is dropped.
-
-        Raises
-        ------
-        MalformedSignalError
-            When the signal is too long, or its data is not JSON.
+        sender itself, or to a peer that has left, is dropped. Raises `MalformedSignalError` if the
+        signal is too long, or its data is not JSON.
         """
         signal.check_length()
         if self._leaving is None:

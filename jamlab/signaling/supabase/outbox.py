@@ -49,14 +49,9 @@ class Letter:
 
 
 class Outbox:
-    """The signals from one participant.
+    """The signals from one participant; `dropped` counts dropped signals by reason.
 
-    Parameters
-    ----------
-    events_per_s : float
-        The service's limit for all participants together.
-    dropped : Counter
-        Counts dropped signals by reason.
+    `events_per_s` is the service's limit for all participants together.
     """
 
     def __init__(self, *, events_per_s: float, dropped: Counter[str]) -> None:
@@ -78,14 +73,7 @@ class Outbox:
     ) -> Letter | None:
         """Return the next signal to send now, if any; it counts as sent.
 
-        Parameters
-        ----------
-        present : set of str
-            Peers that can receive a signal now; signals to the other `peers` are kept.
-        peers : set of str
-            The other participants in the room.
-        now_s : float
-            The time.
+        Only `present` peers can receive a signal now; signals to the other `peers` are kept.
         """
         self._forget(peers, now_s)
         self._next_at_s = min((x.put_at_s + KEEP_S for x in self._kept), default=math.inf)

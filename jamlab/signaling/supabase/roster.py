@@ -86,15 +86,7 @@ def _time(value: object) -> float:
 
 
 class Roster:
-    """One participant's view of its room.
-
-    Parameters
-    ----------
-    name, instance : str
-        The participant's own.
-    grace_s : float
-        Absence after which a peer counts as having left.
-    """
+    """One participant's view of its room; a peer absent for `grace_s` counts as having left."""
 
     def __init__(self, name: str, instance: str, *, grace_s: float) -> None:
         self.name = name
@@ -120,15 +112,7 @@ class Roster:
         return self.peers - self._absent_until_s.keys() if self.is_member else frozenset()
 
     def update(self, state: object, now_s: float) -> list[ChannelEvent]:
-        """Take a snapshot of the presence state, and return the events it means.
-
-        Parameters
-        ----------
-        state : object
-            The presence state (see `read_presence`).
-        now_s : float
-            The time.
-        """
+        """Take a snapshot of the presence state (see `read_presence`); return its events."""
         holders = read_presence(state)
         own = holders.pop(self.name, None)
         self.is_taken = own is not None and own.instance != self.instance
