@@ -39,7 +39,7 @@ class Rooms:
     """All rooms of a hub, and the sockets in them.
 
     `randomness` is the source of presence keys for joins without one, and of a prefix that
-    distinguishes this hub's `phx_ref`s from those before a restart, which clients remember.
+    distinguishes this hub's `phx_ref` values from those before a restart, which clients remember.
     """
 
     def __init__(self, limits: Limits, randomness: Random) -> None:
