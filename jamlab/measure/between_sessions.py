@@ -34,18 +34,10 @@ def quantile_ends(
     tails: tuple[float, float],
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Return the interval of the quantile over all sessions.
+    """Return the interval of the quantile over all sessions, two or more.
 
-    Parameters
-    ----------
-    sessions : list of ndarray
-        The values of each session, two sessions or more; they may be infinite.
-    quantile : float
-        Its order, 0 to 1.
-    tails : tuple of float
-        Probabilities that the quantile is below the low end, and above the high end.
-    rng : numpy.random.Generator
-        Source of the draws.
+    The values may be infinite. `tails` are the probabilities that the quantile is below the low
+    end, and above the high end.
     """
     lows, highs = [], []
     for levels in _levels(sessions, quantile):
@@ -113,18 +105,13 @@ def _order(values: NDArray[np.float64], share: float) -> float:
 def share_ends(
     parts: NDArray[np.float64], wholes: NDArray[np.float64], alpha_low: float, alpha_high: float
 ) -> tuple[float, float]:
-    """Return the interval of a share over all sessions, 0 to 1.
+    """Return the interval of a share over all sessions, 0 to 1, from the counts of each session.
 
     Its ends are the outermost of three models: all sessions alike, so that only the counts matter
     (Clopper and Pearson); shares that are normal between sessions (Student); and, for the high end,
     shares that are exponential, because most sessions lose nothing and some a lot.
 
-    Parameters
-    ----------
-    parts, wholes : ndarray, shape (sessions,)
-        Counts of each session: the part, and the whole it is a part of.
-    alpha_low, alpha_high : float
-        Probabilities that the share is below the low end, and above the high end.
+    The alphas are the probabilities that the share is below the low end, and above the high end.
     """
     part, whole = float(parts.sum()), float(wholes.sum())
     lows = [float(stats.beta.ppf(alpha_low, part, whole - part + 1)) if part > 0 else 0.0]

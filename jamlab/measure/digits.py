@@ -18,15 +18,8 @@ _MOST_PLACES = 6
 def measured(value: float, low: float, high: float, unit: str, limit: float = math.nan) -> str:
     """Write a figure with its interval, e.g. "11.5 ms (11.3–11.7)".
 
-    Parameters
-    ----------
-    value, low, high : float
-        The estimate and the ends of its interval. An exact value equals both ends; an unknown end
-        is infinite, and a value that was not measured is NaN.
-    unit : str
-        Their unit, and the limit's.
-    limit : float
-        The limit the figure is judged by; NaN without one.
+    An exact value equals both ends; an unknown end is infinite, and a value that was not measured
+    is NaN. The figure is judged by the limit, in the same unit; NaN without one.
     """
     if math.isnan(value):
         return "not measured"

@@ -44,13 +44,7 @@ class MeasurementError(RuntimeError):
 
 
 def check_reachable() -> None:
-    """Check that this machine reaches itself over UDP, which a measurement needs.
-
-    Raises
-    ------
-    MeasurementError
-        When it does not, with the reason and the remedy.
-    """
+    """Check that this machine reaches itself over UDP; raises `MeasurementError` if it does not."""
     obstacle = unreachable()
     if obstacle is not None:
         raise MeasurementError(str(obstacle))
@@ -59,23 +53,9 @@ def check_reachable() -> None:
 async def run_worker(module: str, task: object, folder: Path, progress: Progress) -> None:
     """Run a module as a worker process until it ends.
 
-    Parameters
-    ----------
-    module : str
-        The module's name.
-    task : object
-        The task, as JSON types; the worker receives it with the folder's name.
-    folder : Path
-        Folder in which the worker leaves its record.
-    progress : callable
-        Called at each report of the worker.
-
-    Raises
-    ------
-    MeasurementError
-        Before the measurement, when this machine does not reach itself.
-    jamlab.process.child.ChildError
-        When the worker fails, with the last line of its output.
+    The worker receives the task, as JSON types, with the name of the folder for its record. Raises
+    `MeasurementError` before the measurement, when this machine does not reach itself, and
+    `ChildError`, with the last line of its output, when the worker fails.
     """
     await asyncio.to_thread(check_reachable)
     async with child_process("the measurement", module, [task, str(folder)]) as worker:

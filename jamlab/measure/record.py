@@ -75,17 +75,9 @@ class Record:
     def save(self, folder: Path, beside: Contents | None = None) -> Path:
         """Write the record into a folder, whole or not at all; returns the folder.
 
-        Parameters
-        ----------
-        folder : Path
-            Made if it does not exist. The files of an earlier record in it are removed.
-        beside : mapping, optional
-            Further contents of the folder, which become files of this record.
-
-        Raises
-        ------
-        RecordError
-            The record cannot be written; an earlier record stays.
+        The folder is made if it does not exist; the files of an earlier record in it are removed.
+        The contents `beside` the record become files of it. Raises `RecordError` when the record
+        cannot be written; an earlier record then stays.
         """
         try:
             with written_whole(folder, PROVENANCE) as aside:
@@ -132,13 +124,7 @@ class Record:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a record.
-
-        Raises
-        ------
-        RecordError
-            A file is missing, cannot be read or is invalid; the message names it.
-        """
+        """Read a record; `RecordError` names a file that is missing, unreadable or invalid."""
         _finish(folder)
         provenance = cls._provenance_of(folder)
         digests = provenance.pop(_FILES)

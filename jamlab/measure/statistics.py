@@ -70,31 +70,13 @@ def median(
     sessions: ArrayLike | None = None,
     among: int = 1,
 ) -> Estimate:
-    """Estimate the median.
+    """Estimate the median, in the unit of the values; NaN without any.
 
-    Parameters
-    ----------
-    values : array_like, shape (n,)
-        In order of time, in any unit; infinite where a click was never heard.
-    rng : numpy.random.Generator
-        Source of the resamples; the same seed gives the same interval.
-    confidence : float
-        Probability of the interval.
-    sessions : array_like, shape (n,), optional
-        The session of each value; without it, there is one session.
-    among : int
-        Number of estimates from which `worst_of` will choose: that many low ends hold at once
-        (Bonferroni).
-
-    Returns
-    -------
-    Estimate
-        In the unit of the values. NaN without values; unbounded with fewer than `values_needed`.
-
-    Raises
-    ------
-    ValueError
-        When the values are not 1-D, or one is NaN.
+    The values, shape (n,), are in order of time, and infinite where a click was never heard.
+    `sessions` has the session of each value; without it, there is one session. The same seed of
+    `rng` gives the same interval, which is unbounded with fewer values than `values_needed`.
+    `among` is the number of estimates from which `worst_of` will choose: that many low ends hold at
+    once (Bonferroni). Raises ValueError when the values are not 1-D, or one is NaN.
     """
     return _quantile(_checked(values), 0.5, rng, _Wanted(confidence, among), sessions)
 
@@ -120,12 +102,9 @@ def jitter(
 ) -> Estimate:
     """Estimate the jitter: the 95th percentile of the delay beyond the shortest delay.
 
-    This is the packet delay variation (PDV) of RFC 5481 §4.2. Parameters and errors as in `median`.
-
-    Notes
-    -----
-    The shortest delay is taken as known: no bootstrap holds for an extreme, and it moves far less
-    than the percentile does.
+    This is the packet delay variation (PDV) of RFC 5481 §4.2. The shortest delay is taken as known:
+    no bootstrap holds for an extreme, and it moves far less than the percentile does. Parameters
+    and errors are those of `median`.
     """
     return above_least(p95(values, rng, confidence, sessions=sessions), values)
 
@@ -160,19 +139,8 @@ def share_of_sessions(
 ) -> Estimate:
     """Estimate a share, 0 to 1, from counts in each of several sessions.
 
-    Parameters
-    ----------
-    parts, wholes : array_like, shape (sessions,)
-        Counts of each session; sessions with a whole of 0 are left out.
-    confidence : float
-        Probability of the interval.
-    among : int
-        As in `median`.
-
-    Returns
-    -------
-    Estimate
-        NaN in ``[0, 1]`` when every whole is 0.
+    Sessions with a whole of 0 are left out; NaN in ``[0, 1]`` when every whole is 0. `among` is
+    that of `median`.
     """
     part, whole = np.asarray(parts, np.float64), np.asarray(wholes, np.float64)
     part, whole = part[whole > 0], whole[whole > 0]
@@ -263,23 +231,10 @@ def proportion(
     method: Literal["wilson", "exact"] = "wilson",
     confidence: float = CONFIDENCE,
 ) -> Estimate:
-    """Estimate a probability, 0 to 1, from independent trials.
+    """Estimate a probability, 0 to 1, from independent trials; NaN in ``[0, 1]`` without trials.
 
-    Parameters
-    ----------
-    successes, trials : int
-        Number of successes, and of all trials.
-    method : {"wilson", "exact"}
-        Wilson's score interval (JASA 22, 1927) covers `confidence` on average and is for display;
-        the exact one (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a
-        verdict.
-    confidence : float
-        Probability of the two-sided interval.
-
-    Returns
-    -------
-    Estimate
-        NaN in ``[0, 1]`` without trials.
+    Wilson's score interval (JASA 22, 1927) covers `confidence` on average and is for display; the
+    exact one (Clopper and Pearson, Biometrika 26, 1934) never covers less and is for a verdict.
     """
     if trials == 0:
         return Estimate(math.nan, 0.0, 1.0, confidence)

@@ -27,18 +27,10 @@ def _always(_: Mapping[str, Any]) -> bool:
 class Table:
     """The declaration of a table; a table may have further columns.
 
-    Parameters
-    ----------
-    columns : mapping
-        The type of each column, by its name: "object" for text, "int64", "float64" or "bool".
-    empty : bool
-        Whether the table may have no rows.
-    vocabulary : mapping
-        The values that a column may have, by its name.
-    further_fault : callable
-        Returns any further fault of a table that has all this, as `fault` does.
-    kept : callable
-        Returns whether a record with a given provenance has the table.
+    The type of a column is "object" for text, "int64", "float64" or "bool"; the vocabulary has the
+    values that a column may have. `empty` states whether the table may have no rows.
+    `further_fault` returns any further fault of a table that has all this, as `fault` does; `kept`
+    returns whether a record with a given provenance has the table.
     """
 
     columns: Mapping[str, str]

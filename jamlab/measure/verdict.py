@@ -28,20 +28,15 @@ GRAVITY = {Outcome.PASS: 0, Outcome.NOT_RUN: 1, Outcome.INCONCLUSIVE: 2, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One target, and the measurement compared with it."""
+    """One target and the measurement compared with it; target, value and interval are in `unit`."""
 
     name: str
-    """Name of the figure, for the reader."""
     target: str
-    """The target in words, e.g. ``"< 50"``, in `unit`."""
+    """In words, e.g. ``"< 50"``."""
     value: float
-    """The estimate, in `unit`."""
     interval: tuple[float, float]
-    """Low and high end of the estimate's interval, in `unit`."""
     unit: str
-    """Unit of target, value and interval."""
     verdict: Outcome
-    """PASS, FAIL, INCONCLUSIVE or NOT RUN."""
     reason: str
     """Why, in one sentence."""
 
@@ -75,32 +70,12 @@ def _finite(value: float) -> float | None:
 def judge_below(
     name: str, limit: float, estimate: Estimate, unit: str, invalid: Sequence[str] = ()
 ) -> Verdict:
-    """Judge whether a figure is below a limit.
+    """Judge whether a figure is below a limit; both are in `unit`.
 
-    Parameters
-    ----------
-    name : str
-        Name of the figure, e.g. ``"median latency"``.
-    limit : float
-        Upper limit, in `unit`.
-    estimate : Estimate
-        The figure and its interval, in `unit`.
-    unit : str
-        E.g. ``"ms"``.
-    invalid : sequence of str
-        Reasons why the run is invalid, each as words to follow "because", e.g. ``"the loop lagged
-        12 ms"``.
-
-    Returns
-    -------
-    Verdict
-        PASS when the whole interval is below the limit, FAIL when the whole interval is at or above
-        it, INCONCLUSIVE when it straddles the limit, is unknown, or the run was invalid.
-
-    Raises
-    ------
-    ValueError
-        When the limit is not finite.
+    PASS when the whole interval is below the limit, FAIL when the whole interval is at or above it,
+    INCONCLUSIVE when it straddles the limit, is unknown, or the run was invalid. The reasons why it
+    is `invalid` are words to follow "because", e.g. ``"the loop lagged 12 ms"``. Raises ValueError
+    when the limit is not finite.
     """
     _check_limit(name, limit, unit)
     finding = _below(name, limit, estimate, unit)
@@ -110,15 +85,10 @@ def judge_below(
 def judge_at_least(
     name: str, limit: float, estimate: Estimate, unit: str, invalid: Sequence[str] = ()
 ) -> Verdict:
-    """Judge whether a figure reaches a limit.
+    """Judge whether a figure reaches a limit; parameters and errors are those of `judge_below`.
 
-    Parameters and errors as in `judge_below`.
-
-    Returns
-    -------
-    Verdict
-        PASS when the whole interval is at or above the limit, FAIL when the whole interval is below
-        it, INCONCLUSIVE when it straddles the limit, is unknown, or the run was invalid.
+    PASS when the whole interval is at or above the limit, FAIL when the whole interval is below it,
+    INCONCLUSIVE when it straddles the limit, is unknown, or the run was invalid.
     """
     _check_limit(name, limit, unit)
     finding = _at_least(name, limit, estimate, unit)

@@ -25,14 +25,7 @@ def order_statistics(
 ) -> tuple[float, float]:
     """Return the values between which the quantile lies, for independent values.
 
-    Parameters
-    ----------
-    values : ndarray
-        The values.
-    quantile : float
-        Its order, 0 to 1.
-    tails : tuple of float
-        Probabilities that the quantile is below the low end, and above the high end.
+    `tails` are the probabilities that the quantile is below the low end, and above the high end.
     """
     ordered, below = np.sort(values), stats.binom(values.size, quantile)
     low, high = int(below.ppf(tails[0])) - 1, int(below.ppf(1 - tails[1]))

@@ -68,13 +68,7 @@ _GONE_S = 1.0  # aiortc's last tasks end a moment after their connection
 
 
 def connection_blocked(seed: int = 1) -> Finding:
-    """Run a session with one of three behind a firewall that drops UDP, then open the firewall.
-
-    Parameters
-    ----------
-    seed : int
-        The same seed gives the same finding.
-    """
+    """Run a session with one of three behind a firewall that drops UDP, then open the firewall."""
     finding = Finding(CONNECTION_BLOCKED)
     with simulated_world():
         run_simulated(_play(finding, seed), seed=seed)
@@ -236,5 +230,4 @@ class _Collector(logging.Handler):
         self._found = found
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record's message."""
         self._found.append(record.getMessage())

@@ -45,13 +45,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 @dataclass
 class Finding:
-    """Result of one acceptance test.
-
-    Parameters
-    ----------
-    test : str
-        The test's name.
-    """
+    """Result of one acceptance test."""
 
     test: str
     figures: list[tuple[object, ...]] = field(default_factory=list)

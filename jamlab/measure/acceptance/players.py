@@ -33,15 +33,7 @@ from jamlab.signaling.memory import MemoryChannel
 
 
 class MeteredCard(VirtualCard):
-    """A virtual card that also records the captured sound.
-
-    Parameters
-    ----------
-    captured, played : Recording
-        The recordings of captured and of played sound.
-    block_frames : int
-        Length of a block.
-    """
+    """A virtual card that also records the captured sound."""
 
     def __init__(self, captured: Recording, played: Recording, block_frames: int) -> None:
         super().__init__(block_frames=block_frames, recording=played)
@@ -77,20 +69,7 @@ async def in_session(
 ) -> AsyncIterator[list[Player]]:
     """Bring participants into one session, connected or not; they leave when the context ends.
 
-    Parameters
-    ----------
-    names : iterable of str
-        The participants' names.
-    quality : Quality
-        Quality at which each participant sends.
-    block_frames : int
-        Block size of the virtual cards.
-    ice : IceConfiguration
-        ICE configuration of each participant.
-    where : callable
-        Returns the context to run each participant in; this machine by default.
-    seed : int, optional
-        Seed of the jitter between attempts to connect; random by default.
+    The seed is that of the jitter between attempts to connect; random by default.
     """
     channel, players = MemoryChannel(), []
     async with AsyncExitStack() as stack:

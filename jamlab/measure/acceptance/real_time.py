@@ -29,19 +29,10 @@ REAL_TIME: dict[str, RealTimeTest] = {
     TWO_USERS: two_users,
     THREE_USERS: three_users,
 }
-"""The tests by their names."""
 
 
 def run_here(tests: Sequence[str], progress: Progress) -> AcceptanceRecord:
-    """Run the real-time tests among some acceptance tests, one after the other.
-
-    Parameters
-    ----------
-    tests : sequence of str
-        Names of acceptance tests; those of other kinds are ignored.
-    progress : callable
-        Receives the name of each test that begins.
-    """
+    """Run the real-time tests among some acceptance tests, one after the other."""
     findings: list[Finding] = []
     failed: dict[str, str] = {}
     here = [test for test in tests if test in REAL_TIME]

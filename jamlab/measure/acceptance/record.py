@@ -43,17 +43,7 @@ class AcceptanceRecord(Record):
     def of_findings(
         cls, tests: Sequence[str], findings: Iterable[Finding], *, failed: Mapping[str, str]
     ) -> "AcceptanceRecord":
-        """Make a record of a run that ends now.
-
-        Parameters
-        ----------
-        tests : sequence of str
-            The requested tests.
-        findings : iterable of Finding
-            Their findings.
-        failed : mapping
-            Why a test could not be completed, by its name.
-        """
+        """Make a record of a run that ends now; `failed` has the reason of each incomplete test."""
         made = provenance({}, tests=list(tests), not_run={}, failed=dict(failed))
         return cls(**tables_of(findings), latency=None, provenance=made)
 
@@ -67,14 +57,7 @@ class AcceptanceRecord(Record):
     ) -> "AcceptanceRecord":
         """Return a record with further findings; a failed test keeps its first reason.
 
-        Parameters
-        ----------
-        findings, failed
-            As of `of_findings`.
-        not_run : mapping, optional
-            Why a test was not run, and what to do, by its name.
-        latency : LatencyRecord, optional
-            The latency record, in place of the one there is, if any.
+        A given latency record replaces the present one, if any.
         """
         more = tables_of(findings)
         tables = {

@@ -72,10 +72,7 @@ class AcceptanceError(ValueError):
 def acceptance_tests(names: Iterable[str]) -> tuple[str, ...]:
     """Return the tests of some names, each once, in the order of `TESTS`; without names, all.
 
-    Raises
-    ------
-    AcceptanceError
-        When there is no test of a name; lists the names.
+    Raises `AcceptanceError`, which lists the names, when there is no test of a name.
 
     Examples
     --------
@@ -120,18 +117,8 @@ async def measure_acceptance(
 ) -> AcceptanceRecord:
     """Run acceptance tests and write their record to a folder.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the record goes.
-        tests : sequence of str
-        Names from `TESTS`.
-    latency : LatencyRecord, optional
-        A latency run on this machine; see `is_usable`.
-    simulated : bool
-        Whether to run the tests on the simulated internet.
-    progress : callable
-        Receives the share done.
+    The latency record is of a run on this machine; if it is missing or not `is_usable`, a short run
+    is made. Without `simulated`, the tests on the simulated internet are left out.
     """
     here = await measure_here(tests, latency, progress)
     if not simulated:
@@ -149,12 +136,9 @@ async def measure_here(
     latency: LatencyRecord | None = None,
     progress: Progress = lambda *_: None,
 ) -> AcceptanceRecord:
-    """Run the real-time parts of acceptance tests; parameters as in `measure_acceptance`.
+    """Run the real-time parts of acceptance tests; parameters are those of `measure_acceptance`.
 
-    Returns
-    -------
-    AcceptanceRecord
-        Incomplete, so it is not in a folder yet: see `finished`.
+    The record is incomplete, so it is not in a folder yet: see `finished`.
     """
     with TemporaryDirectory(prefix="jamlab-") as name:
         folder = Path(name)
@@ -206,17 +190,7 @@ def begin_simulated(tests: Sequence[str], executor: Executor) -> list[Run]:
 
 
 def finished(here: AcceptanceRecord, runs: Iterable[Run] | None, folder: Path) -> AcceptanceRecord:
-    """Wait for the simulated runs, and write the complete record to a folder.
-
-    Parameters
-    ----------
-    here : AcceptanceRecord
-        The record of the real-time parts.
-    runs : iterable of Run, optional
-        The simulated runs under way; None when they were left out.
-    folder : Path
-        Where the record goes.
-    """
+    """Wait for the simulated runs, None if left out, and write the complete record to a folder."""
     findings: list[Finding] = []
     failed: dict[str, str] = {}
     for run in runs or ():

@@ -64,19 +64,8 @@ async def at_home(
 ) -> AsyncIterator[World]:
     """Open a world on the running simulated loop; close its servers when the context ends.
 
-    Parameters
-    ----------
-    homes : mapping
-        The place of each participant, by name.
-    access : LinkConfig
-        Each participant's link to the backbone.
-    ice : IceConfiguration
-        The servers of the simulated internet that it uses are opened.
-
-    Raises
-    ------
-    RuntimeError
-        When the running loop is not simulated.
+    `access` is each participant's link to the backbone; the servers that `ice` uses are opened.
+    Raises RuntimeError when the running loop is not simulated.
     """
     members = (place.member(host_name(name), access) for name, place in homes.items())
     internet = Internet(Topology((*SERVERS, *members)))

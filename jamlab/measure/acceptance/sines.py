@@ -40,19 +40,10 @@ class SineFit:
 
 
 def fit_sines(samples: NDArray[np.floating], frequencies_hz: Sequence[float]) -> SineFit:
-    """Fit sines of known frequencies to a stretch of one channel.
+    """Fit sines of known frequencies to a stretch of one channel, at 48 kHz and full scale ±1.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (frames,)
-        At 48 kHz, full scale ±1.
-    frequencies_hz : sequence of float
-        Different frequencies, above 0 and below 24 kHz.
-
-    Raises
-    ------
-    ValueError
-        When the stretch is too short for the fit, or is not a single channel.
+    The frequencies are different, above 0 and below 24 kHz. Raises ValueError when the stretch is
+    too short for the fit, or is not a single channel.
     """
     _check(samples, frequencies_hz)
     signals = _signals(len(samples), frequencies_hz)
@@ -98,14 +89,7 @@ def windows(block: Block, frames: int) -> list[Block]:
 
 
 def tone(frequencies_hz: Sequence[float], level_dbfs: float) -> Source:
-    """Return a source of a steady sine in each channel.
-
-    Parameters
-    ----------
-    frequencies_hz : sequence of float
-        Left and right.
-    level_dbfs : float
-        Level of both.
+    """Return a source of a steady sine in each channel, left and right, at one level.
 
     Examples
     --------
@@ -126,16 +110,7 @@ def tone(frequencies_hz: Sequence[float], level_dbfs: float) -> Source:
 class Steps:
     """A source with a sine in each channel at one level after another, then silence.
 
-    Parameters
-    ----------
-    levels_dbfs : sequence of (float, float)
-        Left and right level of each step.
-    frequencies_hz : tuple of float
-        Left and right.
-    step_frames : int
-        Length of a step.
-    begin : int
-        First frame of the first step.
+    Frequencies and levels are pairs, left and right. The first step begins at the frame `begin`.
     """
 
     levels_dbfs: Sequence[tuple[float, float]]

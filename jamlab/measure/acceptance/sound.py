@@ -70,21 +70,8 @@ async def local_capture(
 ) -> Finding:
     """Play a stepped level into one microphone, and record at both ends of a call.
 
-    The other participant is silent, so any sound that the first hears is its own, fed back.
-
-    Parameters
-    ----------
-    step_s : float
-        Length of a step.
-        settle_s : float
-            Time before the first step.
-    where : callable
-        Returns the context to run each participant in; by default this machine, with real sockets.
-
-    Raises
-    ------
-    TimeoutError
-        When the two do not connect.
+    The other participant is silent, so any sound that the first hears is its own, fed back. Raises
+    TimeoutError when the two do not connect.
     """
     finding = Finding(LOCAL_CAPTURE)
     with collector_paused():
@@ -148,21 +135,7 @@ async def two_users(
 ) -> Finding:
     """Send a sine in both directions between two participants; note its level and distortion.
 
-    Parameters
-    ----------
-    duration_s : float
-        Length of the stretch that is looked at.
-    settle_s : float
-        Time before it.
-    quality : Quality
-        Quality of the sound.
-        where : callable
-            As in `local_capture`.
-
-    Raises
-    ------
-    TimeoutError
-        When the two do not connect.
+    Raises TimeoutError when the two do not connect.
     """
     finding = Finding(TWO_USERS)
     tones_hz = dict(zip(_TWO, TWO_TONES_HZ, strict=True))
@@ -198,16 +171,9 @@ def _note_clarity(finding: Finding, path: str, hz: float, heard: Block, alone: B
 
 
 def through_codec(block: Block, quality: Quality, peers: int = 1) -> Block:
-    """Return a sound after encoder and decoder alone.
+    """Return a sound after encoder and decoder alone; an incomplete last frame is left out.
 
-    Parameters
-    ----------
-    block : Block
-        The sound; an incomplete last frame is left out.
-    quality : Quality
-        Quality of the sound.
-        peers : int
-        Number of peers, which sets the length of a frame.
+    The number of peers sets the length of a frame.
     """
     encoder, decoder = FrameEncoder(quality), OpusDecoder()
     encoder.serve(peers)
@@ -267,19 +233,7 @@ async def three_users(
 ) -> Finding:
     """Let three participants play a tone each; note the tones that each hears over time.
 
-    Parameters
-    ----------
-    duration_s : float
-        Length of the stretch that is looked at.
-    settle_s : float
-        Time before it.
-    where : callable
-        As in `local_capture`.
-
-    Raises
-    ------
-    TimeoutError
-        When the three do not connect.
+    Raises TimeoutError when the three do not connect.
     """
     finding = Finding(THREE_USERS)
     names = "player 1", "player 2", "player 3"

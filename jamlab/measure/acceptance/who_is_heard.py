@@ -12,14 +12,10 @@ _PIECE_FRAMES = SAMPLE_RATE // 20
 
 
 def tone_levels(stretch: Block, frequencies_hz: Sequence[float]) -> NDArray[np.float64]:
-    """Return the levels of tones in a stretch of a recording, in dBFS, as a mean of the power.
+    """Return the levels of tones in a stretch of a recording, in dBFS, shape (channels, tones).
 
-    Pieces of 50 ms are fitted separately: where the delay changes by half a period, the two
-    halves of a tone would cancel each other in a single fit.
-
-    Returns
-    -------
-    ndarray, shape (channels, tones)
+    They are means of the power over pieces of 50 ms, which are fitted separately: where the delay
+    changes by half a period, the two halves of a tone would cancel each other in a single fit.
     """
     pieces = windows(stretch, _PIECE_FRAMES)
     levels_dbfs = [
@@ -34,18 +30,8 @@ def tones_heard(
 ) -> list[set[str]]:
     """Return the participants whose tones are in both channels, for each stretch of a recording.
 
-    A tone counts when it is at most 6 dB below the level it was played at.
-
-    Parameters
-    ----------
-    block : Block
-        The recording.
-    tones_hz : mapping
-        Each participant's tone.
-    level_dbfs : float
-        The level at which they were played.
-    frames : int
-        Length of a stretch, 50 ms or more.
+    A tone counts when it is at most 6 dB below `level_dbfs`, the level it was played at. A stretch
+    of `frames` lasts 50 ms or more.
     """
     heard = []
     for stretch in windows(block, frames):
@@ -62,14 +48,9 @@ def exactly_heard_share(
     frames: int,
     expected: Set[str],
 ) -> float:
-    """Return the share of a recording's stretches with exactly the expected tones.
+    """Return the share of a recording's stretches with exactly the expected participants' tones.
 
-    Parameters
-    ----------
-    block, tones_hz, level_dbfs, frames
-        As in `tones_heard`.
-    expected : set of str
-        The participants whose tones, and no others, have to be heard.
+    Other parameters are those of `tones_heard`.
     """
     heard = tones_heard(block, tones_hz, level_dbfs, frames)
     return sum(found == expected for found in heard) / max(len(heard), 1)
@@ -80,14 +61,8 @@ def tones_over_time(
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Return the level of each participant's tone at regular times, for a figure.
 
-    It is that of the first 50 ms of each step, in the quieter channel.
-
-    Returns
-    -------
-    times_s : ndarray
-        Times since the recording began.
-    levels_dbfs : dict
-        Levels at those times, by name.
+    It is that of the first 50 ms of each step, in the quieter channel. Times are in seconds since
+    the recording began, levels in dBFS.
     """
     stretches = [stretch[:_PIECE_FRAMES] for stretch in windows(block, step_frames)]
     levels = np.array([tone_levels(each, [*tones_hz.values()]).min(axis=0) for each in stretches])

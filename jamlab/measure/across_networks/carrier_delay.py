@@ -58,17 +58,8 @@ class AddedLatency:
 def measure_added(probes: int = PROBES, delay_s: float = DELAY_S) -> AddedLatency:
     """Measure the delay that carrying packets in user space adds.
 
-    Parameters
-    ----------
-    probes : int
-        Number of datagrams there and back, for each of the three labs.
-    delay_s : float
-        Delay of the link with a delay.
-
-    Raises
-    ------
-    jamlab.networks.kernel.lab.KernelLabError
-        When this machine cannot have a network lab; states why.
+    In each of the three labs, `probes` datagrams go there and back. Raises `KernelLabError`, which
+    states why, when this machine cannot have a network lab.
     """
     cable, carried, delayed = (
         one_way_s(link, probes) for link in (PERFECT, NO_DELAY, LinkConfig(delay_s=delay_s))

@@ -93,10 +93,7 @@ class Case:
 class KernelPlan:
     """The cases to measure, and the plan of each; its round trips and sessions are not used.
 
-    Raises
-    ------
-    jamlab.measure.latency.plan.PlanError
-        When it lasts longer than the clicks can be told apart.
+    Raises `PlanError` when it lasts longer than the clicks can be told apart.
     """
 
     cases: tuple[Case, ...]
@@ -116,12 +113,7 @@ def kernel_plan(
 ) -> KernelPlan:
     """Return a plan; without profiles it has all of them.
 
-    Raises
-    ------
-    jamlab.measure.latency.plan.PlanError
-        When a parameter is out of its range.
-    jamlab.networks.model.profile.UnknownProfileError
-        When there is no such profile.
+    Raises `PlanError` when a parameter is out of its range, and `UnknownProfileError`.
 
     Examples
     --------
@@ -134,10 +126,7 @@ def kernel_plan(
 def kernel_cases(profiles: Sequence[str] = ()) -> tuple[Case, ...]:
     """Return plain cables, then each profile direct and relayed; without names, all profiles.
 
-    Raises
-    ------
-    jamlab.networks.model.profile.UnknownProfileError
-        When there is no such profile.
+    Raises `UnknownProfileError` when there is no such profile.
     """
     names = tuple(profile_named(name).name for name in profiles or profile_names())
     return tuple(Case(name, route) for name in (None, *names) for route in (DIRECT, RELAYED))
@@ -146,32 +135,12 @@ def kernel_cases(profiles: Sequence[str] = ()) -> tuple[Case, ...]:
 async def measure_kernel(
     kernel: KernelPlan, folder: Path, progress: Progress = lambda *_: None
 ) -> dict[str, KernelRecord]:
-    """Measure case by case, and write a record of each to a folder.
+    """Measure case by case, and write a record of each to a folder inside `folder`.
 
-    Parameters
-    ----------
-    kernel : KernelPlan
-        The parameters.
-    folder : Path
-        Each case's record goes to a folder inside it.
-    progress : callable
-        Receives the share done.
-
-    Returns
-    -------
-    dict
-        Records by case, in the plan's order.
-
-    Raises
-    ------
-    jamlab.networks.kernel.lab.KernelLabError
-        When this machine cannot have a network lab; states why.
-    jamlab.networks.kernel.proof.ProofError
-        When a NAT does not behave as it should.
-    jamlab.measure.processes.MeasurementError
-        When a participant did not take part.
-    jamlab.process.child.ChildError
-        When a process fails; has the last line that it wrote.
+    Returns the records by case, in the plan's order. Raises `KernelLabError` when this machine
+    cannot have a network lab; `ProofError` when a NAT does not behave as it should;
+    `MeasurementError` when a participant did not take part; and `ChildError`, with the last line
+    that it wrote, when a process fails.
     """
     progress(0.0, "measuring what links add")
     before = {"added": measure_added().to_dict(), "no_netem": why_no_netem()}

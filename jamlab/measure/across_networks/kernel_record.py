@@ -53,7 +53,6 @@ class KernelRecord(LatencyRecord):
     """One case: the latencies of a mesh whose participants share a clock, without stages."""
 
     mesh: MeshRecord
-    """The measurement of the mesh."""
 
     @classmethod
     def of(cls, mesh: MeshRecord) -> Self:
@@ -112,10 +111,7 @@ def _streams(streams: pd.DataFrame, underrun_share: "pd.Series[float]") -> pd.Da
 def load_runs(folder: Path) -> dict[str, LatencyRecord]:
     """Read the records of a run across networks, be it on the simulated internet or the kernel's.
 
-    Raises
-    ------
-    jamlab.measure.record.RecordError
-        When there is none, or one cannot be read.
+    Raises `RecordError` when there is none, or one cannot be read.
     """
     if is_kernel_run(folder):
         return dict(load_kernel(folder))
@@ -133,10 +129,7 @@ def is_kernel_run(folder: Path) -> bool:
 def load_kernel(folder: Path) -> dict[str, KernelRecord]:
     """Read the records of a run on the kernel's network, by case, in the order of the run.
 
-    Raises
-    ------
-    jamlab.measure.record.RecordError
-        When there is none, or one cannot be read.
+    Raises `RecordError` when there is none, or one cannot be read.
     """
     if not is_kernel_run(folder):
         raise RecordError(f"{folder} holds no run on the kernel's network: name one that does")
@@ -146,16 +139,13 @@ def load_kernel(folder: Path) -> dict[str, KernelRecord]:
 
 
 def bounds_table(record: KernelRecord) -> pd.DataFrame:
-    """Return a row per ordered pair: its latency beside what bounds it, in milliseconds.
+    """Return a row per ordered pair: its latency next to its bounds, in milliseconds.
 
-    Returns
-    -------
-    DataFrame
-        ``sender``, ``receiver``; ``median_ms``, by the shared clock; ``one_way_min_ms`` and
-        ``one_way_max_ms``, within which two clocks that nobody knows would have put it
-        (`jamlab.measure.live_mesh.pairs`); ``packet_ms``, the least time from a packet's last
-        sample to its arrival; ``least_ms``, below which nothing can be: packet, look-ahead, the
-        receiver's block and the delay of the links.
+    Columns: ``sender``, ``receiver``; ``median_ms``, by the shared clock; ``one_way_min_ms`` and
+    ``one_way_max_ms``, the bounds that two unknown clocks would have given
+    (`jamlab.measure.live_mesh.pairs`); ``packet_ms``, the least time from a packet's last sample to
+    its arrival; ``least_ms``, below which nothing can be: packet, look-ahead, the receiver's block
+    and the delay of the links.
     """
     pairs = pairs_table(record.mesh)
     floors_ms = record.mesh.streams.set_index(["sender", "receiver"])["floor_ms"]

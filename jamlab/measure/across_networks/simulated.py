@@ -53,12 +53,7 @@ def across_plan(
 ) -> AcrossPlan:
     """Return a plan; without profiles it has all of them, and options go to `LatencyPlan`.
 
-    Raises
-    ------
-    jamlab.measure.latency.plan.PlanError
-        When a parameter is out of its range.
-    jamlab.networks.model.profile.UnknownProfileError
-        When there is no such profile.
+    Raises `PlanError` when a parameter is out of its range, and `UnknownProfileError`.
 
     Examples
     --------
@@ -76,23 +71,9 @@ def measure_across(
     executor: Executor | None = None,
     progress: Progress = lambda *_: None,
 ) -> dict[str, LatencyRecord]:
-    """Measure every profile, and write a record of each to a folder.
+    """Measure every profile, and write a record of each to a folder of its name inside `folder`.
 
-    Parameters
-    ----------
-    across : AcrossPlan
-        The parameters.
-    folder : Path
-        Each profile's record goes to a folder of its name inside it.
-    executor : concurrent.futures.Executor, optional
-        Runs the work; a process pool by default.
-    progress : callable
-        Receives the share done.
-
-    Returns
-    -------
-    dict
-        Records by profile, in the plan's order.
+    Returns the records by profile, in the plan's order. The executor is a process pool by default.
     """
     if executor is None:
         with process_pool() as pool:
@@ -111,18 +92,9 @@ def measure_across(
 def measure_on(
     profile: str, plan: LatencyPlan, seed: int, folder: Path | None = None
 ) -> LatencyRecord:
-    """Measure a mesh whose participants have a profile's network between them.
+    """Measure a mesh whose participants have a profile's network between them, in virtual time.
 
-    Parameters
-    ----------
-    profile : str
-        Name of the profile.
-    plan : LatencyPlan
-        The parameters; times are virtual.
-    seed : int
-        The same seed gives the same clicks at the same times.
-    folder : Path, optional
-        Where to write the record.
+    The same seed gives the same clicks at the same times. The record is written to a given folder.
     """
     with simulated_world():
         record = run_simulated(_measure(profile_named(profile), plan, seed), seed=seed)
@@ -149,13 +121,7 @@ def topology(profile: NetworkProfile, participants: Iterable[str]) -> Topology:
 
 
 def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str, LatencyRecord]:
-    """Read the records of a run across networks, by profile.
-
-    Raises
-    ------
-    jamlab.measure.record.RecordError
-        When a record cannot be read.
-    """
+    """Read the records of a run, by profile; raises `RecordError` when one cannot be read."""
     known = (name for name in profile_names() if (folder / name).is_dir())
     names = known if profiles is None else profiles
     return {name: LatencyRecord.load(folder / name) for name in names}

@@ -59,7 +59,6 @@ class Attempt:
     caller_candidate: str
     """Type of the caller's selected candidate (RFC 8445 §5.1.1); empty without one."""
     callee_candidate: str
-    """Type of the callee's selected candidate."""
     relay_transport: str
     """Transport between client and TURN server, ``"udp"`` or ``"tcp"``; empty when not relayed."""
     start_skew_s: float
@@ -93,18 +92,7 @@ async def attempt(
 ) -> Attempt:
     """Try once to connect two participants, both in this process.
 
-    Parameters
-    ----------
-    configuration : IceConfiguration
-        Servers and policy of both ends.
-    level : {"ice", "dtls"}
-        The connection to reach: ICE alone, or a whole peer connection.
-    signalling_s : float
-        Delay of an offer or an answer.
-    deadline_s : float
-        Time after which the attempt has failed.
-    caller_at, callee_at : callable
-        Return the context to run each end in.
+    The signalling time is the delay of an offer or an answer.
     """
     log = Log()
     async with AsyncExitStack() as stack:
@@ -138,14 +126,8 @@ async def attempt_between(
 ) -> Attempt:
     """Try to connect two existing ends, in this process or in others, without closing them.
 
-    Parameters
-    ----------
-    caller, callee : End
-        Both note their states in the log.
-    log : Log
-        States noted before now count as the attempt's beginning.
-    configuration, signalling_s, deadline_s, caller_at, callee_at
-        As in `attempt`.
+    Both note their states in the log; states noted before now count as the attempt's beginning.
+    Other parameters are those of `attempt`.
     """
     loop = asyncio.get_running_loop()
     log.began_s = loop.time()

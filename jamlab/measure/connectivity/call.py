@@ -61,17 +61,7 @@ class Call:
 
     @classmethod
     def drawn(cls, population: Population, campaign_seed: int, number: int) -> "Call":
-        """Return a call of a campaign, drawn from a population.
-
-        Parameters
-        ----------
-        population : Population
-            Both ends are drawn from it independently.
-        campaign_seed : int
-            The campaign's seed.
-        number : int
-            The call's number.
-        """
+        """Return a call of a campaign; both ends are drawn from a population independently."""
         rng = random.Random(campaign_seed << 64 | number)
         return cls(
             number,
@@ -102,20 +92,10 @@ def simulate(
     deadline_s: float = DEADLINE_S,
     clock: Clock | None = None,
 ) -> Attempt:
-    """Try a call under a configuration on the simulated internet.
+    """Try a call under a configuration on the simulated internet, with its servers (`stand_in`).
 
-    Parameters
-    ----------
-    call : Call
-        The call.
-    configuration : IceConfiguration
-        Servers and policy of both ends; see `stand_in`.
-    level : {"ice", "dtls"}
-        The connection to reach: ICE alone, or a whole peer connection.
-    deadline_s : float
-        Time after which the attempt has failed, by the clock.
-    clock : Clock, optional
-        By default a virtual one; a `RealClock` runs the same call in real time.
+    The clock, which the deadline goes by, is virtual by default; a `RealClock` runs the same call
+    in real time.
     """
     with simulated_world():
         trying = try_call(call, configuration, level, deadline_s)

@@ -164,39 +164,14 @@ def campaign(
     folder: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> pd.DataFrame:
-    """Try calls within a population under every configuration.
+    """Try calls within a population under every configuration; return a row per attempt.
 
-    Parameters
-    ----------
-    population : Population
-        Both ends of each call are drawn from it.
-    configurations : sequence of IceConfiguration
-        Each call is tried under every one.
-    calls : int
-        Number of calls.
-    seed : int
-        The same seed gives the same table, whatever the executor.
-    executor : concurrent.futures.Executor, optional
-        Runs the chunks; by default a process pool on all cores, closed at the end.
-    level : {"ice", "dtls"}
-        The connection to reach: ICE alone, or a whole peer connection.
-    deadline_s : float
-        Time after which an attempt has failed, in virtual seconds.
-    folder : Path, optional
-        Where to save finished chunks, so that the same campaign can be continued.
-    progress : callable
-        Receives the share done, whenever a chunk is finished.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per attempt, in order of calls and configurations; columns as
-        `jamlab.measure.connectivity.record.ATTEMPT_COLUMNS`.
-
-    Raises
-    ------
-    CampaignError
-        When a parameter is out of range, the folder has another campaign, or a worker died.
+    Rows are in order of calls and configurations; columns as
+    `jamlab.measure.connectivity.record.ATTEMPT_COLUMNS`. The same seed gives the same table,
+    whatever the executor; by default that is a process pool on all cores, closed at the end. The
+    deadline is in virtual seconds. With a folder, finished chunks are saved, so that the same
+    campaign can be continued. Raises `CampaignError` when a parameter is out of range, the folder
+    has another campaign, or a worker died.
     """
     check_parameters(calls, seed, level, deadline_s)
     check_names(configurations)
@@ -217,13 +192,7 @@ def campaign(
 
 
 def check_parameters(calls: int, seed: int, level: str, deadline_s: float) -> None:
-    """Check the parameters of a campaign.
-
-    Raises
-    ------
-    CampaignError
-        When one is out of range; names it and its range.
-    """
+    """Check a campaign's parameters; raises `CampaignError`, with the range of a wrong one."""
     _check("calls", calls, Integral, 1, 10_000_000)
     _check("seed", seed, Integral, 0, 2**63 - 1)
     _check("deadline_s", deadline_s, Real, 1, 600)

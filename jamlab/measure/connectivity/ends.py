@@ -94,19 +94,7 @@ class End(Protocol):
 
 
 def end_here(side: str, configuration: IceConfiguration, level: Level, log: Log) -> End:
-    """Return an end in this process.
-
-    Parameters
-    ----------
-    side : str
-        `CALLER` or `CALLEE`.
-    configuration : IceConfiguration
-        ICE servers and policy.
-    level : {"ice", "dtls"}
-        An ICE agent alone, or a whole peer connection.
-    log : Log
-        Receives the end's states.
-    """
+    """Return an end in this process, `CALLER` or `CALLEE`, which notes its states in the log."""
     make = _IceEnd if level == "ice" else _PeerEnd
     return make(side, configuration, log)
 

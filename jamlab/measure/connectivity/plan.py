@@ -21,25 +21,11 @@ DEFAULT_POPULATION = "nat_population"
 
 @dataclass(frozen=True)
 class ConnectivityPlan:
-    """Parameters of a campaign.
+    """Parameters of a campaign, whose calls have both ends drawn from a population.
 
-    Parameters
-    ----------
-    population : str
-        Name of the population both ends are drawn from.
-    calls : int
-        Number of calls.
-    seed : int
-        Seed of all random draws.
-    level : {"ice", "dtls"}
-        The connection to reach: ICE alone, or a whole peer connection.
-    deadline_s : float
-        Time after which an attempt has failed, in virtual seconds.
-
-    Raises
-    ------
-    CampaignError
-        When a parameter is out of range; names it and its range.
+    The level is the connection to reach, ICE alone or a whole peer connection; the deadline is in
+    virtual seconds. Raises `CampaignError`, which names parameter and range, when one is out of
+    range.
 
     Examples
     --------
@@ -65,27 +51,10 @@ def measure_connectivity(
     executor: Executor | None = None,
     progress: Progress = lambda *_: None,
 ) -> ConnectivityRecord:
-    """Run a campaign and write its record to a folder.
+    """Run a campaign and write its record to a folder, where an interrupted one is continued.
 
-    An interrupted campaign of the same plan is continued there.
-
-    Parameters
-    ----------
-    plan : ConnectivityPlan
-        The parameters.
-    folder : Path
-        Where the record goes.
-    configurations : sequence of IceConfiguration, optional
-        Each call is tried under every one; by default the embedded ones.
-    executor : concurrent.futures.Executor, optional
-        Runs the work; a process pool by default.
-    progress : callable
-        Receives the share done.
-
-    Raises
-    ------
-    CampaignError
-        As in `jamlab.measure.connectivity.campaign.campaign`.
+    By default the configurations are the embedded ones, and the executor is a process pool. Raises
+    `CampaignError` as `jamlab.measure.connectivity.campaign.campaign` does.
     """
     tried = list(embedded_configurations().values()) if configurations is None else configurations
     population = load_population(plan.population)

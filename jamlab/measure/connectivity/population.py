@@ -75,30 +75,12 @@ class Population:
         return list(accumulate(self.shares))
 
     def resampled_weights(self, rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-        """Return draws of the weights, which vary as much as their source is uncertain.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of the draws.
-        n : int
-            Number of draws.
-
-        Returns
-        -------
-        ndarray
-            Shape (n, k), each row summing to 1.
-        """
+        """Return n draws of the weights, shape (n, k), which vary as their source is uncertain."""
         return rng.dirichlet(self.sample_size * self.weights, size=n)
 
 
 def load_population(name: str) -> Population:
-    """Return a population that ships with jamlab.
-
-    Raises
-    ------
-    PopulationError
-        When there is no population of that name.
+    """Return a population that ships with jamlab; raises `PopulationError` for another name.
 
     Examples
     --------
@@ -140,23 +122,9 @@ def _about() -> dict[str, dict[str, str]]:
 def parse_population(text: str, name: str, sample_size: int, source: str) -> Population:
     """Read a population from CSV with the columns ``place``, ``percent`` and ``source``.
 
-    The columns ``mapping``, ``filtering`` and ``port_allocation`` may replace ``place``.
-
-    Parameters
-    ----------
-    text : str
-        The CSV.
-    name : str
-        Name of the population, also for messages.
-    sample_size : int
-        Number of independently observed endpoints that the shares are worth, 1 or more.
-    source : str
-        Source of the shares.
-
-    Raises
-    ------
-    PopulationError
-        When the CSV cannot be used; names row and column.
+    The columns ``mapping``, ``filtering`` and ``port_allocation`` may replace ``place``. The sample
+    size is the number of independently observed endpoints that the shares are worth, 1 or more.
+    Raises `PopulationError`, which names row and column, when the CSV cannot be used.
     """
     if sample_size < 1:
         raise PopulationError(f"{name} has sample_size {sample_size}: give 1 or more")
@@ -179,24 +147,12 @@ def parse_population(text: str, name: str, sample_size: int, source: str) -> Pop
 
 
 def place_named(name: str) -> Place:
-    """Return a place from its name.
+    """Return a place from its name; raises ValueError for a name of another form.
 
-    Parameters
-    ----------
-    name : str
-        ``"open"``, ``"UDP blocked"``, a NAT's name for `nat_named`, or a carrier's and a home
-        router's NAT as in ``"CGN APDM/APDF + EIM/APDF"``.
-
-    Returns
-    -------
-    Place
-        Its name does not depend on the spelling: a NAT has its `NatType.name`; names of places with
-        two NATs leave out port preservation.
-
-    Raises
-    ------
-    ValueError
-        When it is none of these.
+    A name is ``"open"``, ``"UDP blocked"``, a NAT's for `nat_named`, or a carrier's and a home
+    router's NAT as in ``"CGN APDM/APDF + EIM/APDF"``. The place's own name does not depend on the
+    spelling: a NAT has its `NatType.name`; names of places with two NATs leave out port
+    preservation.
     """
     if name == _OPEN:
         return Place(name)

@@ -19,15 +19,13 @@ from jamlab.measure.statistics import Estimate, resampling
 
 @dataclass(frozen=True, slots=True)
 class PopulationFigure:
-    """A share of a population's calls under one configuration."""
+    """A share of a population's calls under one configuration, 0 to 1."""
 
     what: str
     """The calls that count: "direct-capable", "selected direct" or "connected"."""
     configuration: str
     calls: int
-    """Number of calls tried."""
     rate: PopulationRate
-    """The share, 0 to 1."""
     borne: Borne
     """The share of symmetric NATs up to which the target is reached."""
 
@@ -40,19 +38,12 @@ class PopulationFigure:
 def population_figures(
     record: ConnectivityRecord, population: Population, limit: float
 ) -> Iterator[PopulationFigure]:
-    """Yield the figures of a campaign that are judged.
+    """Yield the figures of a campaign that are judged, its calls drawn from the population.
 
     First the share of calls with a direct path (under `STUN_ONLY`), then for each configuration
     with TURN the share that selects a direct path, then for each the share that connects at all.
 
-    Parameters
-    ----------
-    record : ConnectivityRecord
-        Its calls were drawn from the population.
-    population : Population
-        The places and their shares.
-    limit : float
-        The least share that meets the target, 0 to 1.
+    `limit` is the least share that meets the target, 0 to 1.
     """
     for what, figure, configuration in _judged(record):
         attempts, rng = record.of(configuration), resampling()

@@ -101,7 +101,6 @@ ATTEMPTS = Table(
     vocabulary=_VOCABULARY,
     further_fault=_fault_of_times_and_states,
 )
-"""What a table of attempts has."""
 
 
 def _asked_servers(provenance: Mapping[str, Any]) -> bool:

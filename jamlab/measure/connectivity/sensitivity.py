@@ -142,26 +142,10 @@ def rate_within(
 ) -> PopulationRate:
     """Estimate ``P = Σ wᵢ wⱼ sᵢⱼ``, the success rate of calls within a population.
 
-    Parameters
-    ----------
-    attempts : DataFrame
-        Attempts of one configuration, however often each pair of places was tried.
-    figure : {"direct", "connected"}
-        The criterion of success.
-    population : Population
-        Weights wᵢ; it may differ from the population that the calls were drawn from.
-    rng : numpy.random.Generator
-        Source of the draws; the same seed gives the same interval.
-    drawn : bool
-        Whether the calls were drawn from this population.
-    confidence : float
-        Probability of the intervals.
-
-    Returns
-    -------
-    PopulationRate
-        Values are over the pairs that were tried, NaN without any; the simulation's interval allows
-        for any result of the pairs that were not.
+    The attempts are of one configuration, however often each pair of places was tried; `drawn`
+    states whether the calls were drawn from this population. Values are over the pairs that were
+    tried, NaN without any; the simulation's interval allows for any result of the pairs that were
+    not.
     """
     counted = cells(attempts, figure, [place.name for place in population.places])
     upper = np.triu_indices(len(population.places))
@@ -245,21 +229,11 @@ def sensitivity(
 ) -> pd.DataFrame:
     """Return the success rates of the same cells in several populations.
 
-    Parameters
-    ----------
-    attempts : DataFrame
-        Attempts of any configurations.
-    figure, populations, rng
-        As in `rate_within`.
-    drawn : str
-        Name of the population that the calls were drawn from.
-
-    Returns
-    -------
-    DataFrame
-        ``population``, ``configuration``, ``rate`` with ``rate_low`` and ``rate_high`` of the 95 %
-        interval from both errors, ``simulation_low`` and ``simulation_high`` of the simulation's
-        alone, and ``tried``: the share of the population's calls whose pair was tried.
+    The attempts are of any configurations; `drawn` is the name of the population that their calls
+    were drawn from. Columns: ``population``, ``configuration``, ``rate`` with ``rate_low`` and
+    ``rate_high`` of the 95 % interval from both errors, ``simulation_low`` and ``simulation_high``
+    of the simulation's alone, and ``tried``: the share of the population's calls whose pair was
+    tried.
     """
     rows = []
     for population in populations:

@@ -37,14 +37,11 @@ def direct_capable(attempts: pd.DataFrame) -> set[int]:
 def success_table(attempts: pd.DataFrame) -> pd.DataFrame:
     """Return a row per configuration, in the order tried.
 
-    Returns
-    -------
-    DataFrame
-        ``configuration``, ``calls``; ``direct_capable``, ``selected_direct``, ``connected`` and
-        ``relayed``, shares of 0 to 1, each with ``…_low`` and ``…_high`` of Wilson's 95 % interval.
-        ``relayed`` is what TURN gains: connected less selected direct. ``avoidable`` is the share
-        of calls that were relayed although direct-capable. ``direct_capable`` and ``avoidable`` are
-        over the calls that were also made under `STUN_ONLY`; NaN if there are none.
+    Columns: ``configuration``, ``calls``; ``direct_capable``, ``selected_direct``, ``connected``
+    and ``relayed``, shares of 0 to 1, each with ``…_low`` and ``…_high`` of Wilson's 95 % interval.
+    ``relayed`` is what TURN gains: connected less selected direct. ``avoidable`` is the share of
+    calls that were relayed although direct-capable. ``direct_capable`` and ``avoidable`` are over
+    the calls that were also made under `STUN_ONLY`; NaN if there are none.
     """
     rows = [
         _configuration_row(str(name), of_one, attempts)
@@ -76,11 +73,8 @@ def _columns(name: str, successes: "pd.Series[bool]") -> dict[str, float]:
 def pair_table(attempts: pd.DataFrame) -> pd.DataFrame:
     """Return a row per configuration and unordered pair of places.
 
-    Returns
-    -------
-    DataFrame
-        ``configuration``, ``place`` and ``other`` (in alphabetical order), ``calls``; ``direct``
-        and ``connected``, each with ``…_low`` and ``…_high`` of Wilson's 95 % interval.
+    Columns: ``configuration``, ``place`` and ``other`` (in alphabetical order), ``calls``;
+    ``direct`` and ``connected``, each with ``…_low`` and ``…_high`` of Wilson's 95 % interval.
     """
     ends = np.sort(attempts[["caller", "callee"]].to_numpy(str), axis=1)
     keys = [attempts["configuration"], ends[:, 0], ends[:, 1]]

@@ -88,14 +88,7 @@ def tolerated_share(rates: NDArray[np.float64], limit: float) -> NDArray[np.floa
 def share_curve(attempts: pd.DataFrame, figure: Figure, population: Population) -> ShareCurve:
     """Return a population's success rate as a function of the share of `endpoint_dependent` places.
 
-    Parameters
-    ----------
-    attempts : DataFrame
-        Attempts of one configuration.
-    figure : {"direct", "connected"}
-        The criterion of success.
-    population : Population
-        Weights within either kind of place.
+    The attempts are of one configuration; the weights are used within either kind of place.
     """
     weights = population.weights
     neither, one, both = _class_rates(attempts, figure, population, weights)
@@ -150,18 +143,9 @@ def borne(
     rng: np.random.Generator,
     confidence: float = CONFIDENCE,
 ) -> Borne:
-    """Estimate the share of symmetric NATs up to which a target is reached.
+    """Estimate the share of symmetric NATs up to which a target, 0 to 1, is reached.
 
-    Parameters
-    ----------
-    attempts : DataFrame
-        Attempts of one configuration, of calls drawn from the population.
-    figure, population, rng
-        As in `jamlab.measure.connectivity.sensitivity.rate_within`.
-    limit : float
-        The target, 0 to 1.
-    confidence : float
-        Probability of the intervals.
+    The attempts are of one configuration, their calls drawn from the population.
     """
     weights = population.resampled_weights(rng, _DRAWS)
     hard, curve = _hard(population), share_curve(attempts, figure, population)

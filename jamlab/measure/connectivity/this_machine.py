@@ -41,21 +41,8 @@ RELAY_ALONE = ", relayed"
 class ThisMachinePlan:
     """Parameters of attempts on this machine's network.
 
-    Parameters
-    ----------
-    calls : int
-        Number of attempts under each configuration.
-    level : {"ice", "dtls"}
-        The connection to reach: ICE alone, or a whole peer connection.
-    deadline_s : float
-        Time after which an attempt has failed.
-    timeout_s : float
-        Limit for each answer of a server.
-
-    Raises
-    ------
-    CampaignError
-        When a parameter is out of range; names it and its range.
+    The number of calls is that under each configuration; the timeout is the limit for each answer
+    of a server. Raises `CampaignError`, which names parameter and range, when one is out of range.
 
     Examples
     --------
@@ -82,26 +69,10 @@ async def measure_this_machine(
     clock: Callable[[], float] = time.time,
     progress: Progress = lambda *_: None,
 ) -> ConnectivityRecord:
-    """Probe the servers, try to connect, and write the record to a folder.
+    """Probe the servers, try to connect under each configuration, and write the record to a folder.
 
-    Parameters
-    ----------
-    plan : ThisMachinePlan
-        The parameters.
-    folder : Path
-        Where the record goes.
-    configurations : sequence of IceConfiguration
-        Their servers are probed, and the attempts are made under each.
-    clock : callable
-        Returns Unix time.
-    progress : callable
-        Receives the share done.
-
-    Raises
-    ------
-    CampaignError
-        When there is no configuration, when two would have the same name, or when this machine has
-        no address to try from.
+    The clock returns Unix time. Raises `CampaignError` when there is no configuration, when two
+    would have the same name, or when this machine has no address to try from.
     """
     if not configurations:
         raise CampaignError(
@@ -124,10 +95,7 @@ async def measure_this_machine(
 def with_relay_alone(configurations: Sequence[IceConfiguration]) -> list[IceConfiguration]:
     """Return the configurations, each that may relay followed by one that only relays.
 
-    Raises
-    ------
-    CampaignError
-        When the name of a relay-only configuration is already taken.
+    Raises `CampaignError` when the name of a relay-only configuration is already taken.
     """
     given = {each.name for each in configurations}
     tried = []

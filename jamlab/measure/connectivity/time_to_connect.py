@@ -31,19 +31,10 @@ QUANTILES = (0.5, 0.9, 0.95)
 def connection_curve(attempts: pd.DataFrame, confidence: float = CONFIDENCE) -> pd.DataFrame:
     """Return the share of attempts that have connected by a time.
 
-    Parameters
-    ----------
-    attempts : DataFrame
-        ``time_to_connect_s``, NaN for failed attempts, and ``observed_s``.
-    confidence : float
-        Probability of the pointwise intervals.
-
-    Returns
-    -------
-    DataFrame
-        A row per time at which an attempt connected or failed, in order: ``time_s``, ``connected``
-        (0 to 1) with ``connected_low`` and ``connected_high`` of the pointwise exact
-        interval (Clopper and Pearson), ``at_risk``: attempts that had not ended before.
+    The attempts have ``time_to_connect_s``, NaN for failed ones, and ``observed_s``. The result has
+    a row per time at which an attempt connected or failed, in order: ``time_s``, ``connected`` (0
+    to 1) with ``connected_low`` and ``connected_high`` of the pointwise exact interval (Clopper and
+    Pearson), ``at_risk``: attempts that had not ended before.
     """
     over_s = attempts["time_to_connect_s"].fillna(attempts["observed_s"]).to_numpy(np.float64)
     connected_s = np.sort(attempts["time_to_connect_s"].dropna().to_numpy(np.float64))
@@ -75,27 +66,12 @@ def _exact(
 def time_to_connect(
     curve: pd.DataFrame, quantile: float, confidence: float = CONFIDENCE
 ) -> Estimate:
-    """Return the time by which a share of all attempts has connected.
+    """Return the time in seconds by which a share of all attempts has connected.
 
-    Parameters
-    ----------
-    curve : DataFrame
-        From `connection_curve`, of the same `confidence`.
-    quantile : float
-        The share, above 0 up to 1.
-    confidence : float
-        Probability of the interval, the times at which the curve's band reaches the share
-        (Brookmeyer and Crowley, Biometrics 38, 1982).
-
-    Returns
-    -------
-    Estimate
-        In seconds; infinite where the curve, or the band, ends below the share.
-
-    Raises
-    ------
-    ValueError
-        When the quantile is not above 0 and up to 1.
+    The curve is that of `connection_curve` with the same `confidence`. The interval is the times at
+    which the curve's band reaches the share (Brookmeyer and Crowley, Biometrics 38, 1982). A time
+    is infinite where the curve, or the band, ends below the share. Raises ValueError when the
+    quantile is not above 0 and up to 1.
     """
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile is {quantile}: give a share above 0 up to 1")
@@ -114,11 +90,8 @@ def _reached_s(curve: pd.DataFrame, column: str, share: float) -> float:
 def quantile_table(attempts: pd.DataFrame) -> pd.DataFrame:
     """Return a row per configuration: quantiles of the time to connect.
 
-    Returns
-    -------
-    DataFrame
-        ``configuration``, ``attempts``, ``failed`` (their number) and, for each of `QUANTILES`,
-        ``p50_s`` with ``p50_s_low`` and ``p50_s_high``; infinite where not reached.
+    Columns: ``configuration``, ``attempts``, ``failed`` (their number) and, for each of
+    `QUANTILES`, ``p50_s`` with ``p50_s_low`` and ``p50_s_high``; infinite where not reached.
     """
     rows = []
     for configuration, of_one in attempts.groupby("configuration", sort=False):
@@ -135,18 +108,10 @@ def quantile_table(attempts: pd.DataFrame) -> pd.DataFrame:
 def state_durations(attempts: pd.DataFrame) -> pd.DataFrame:
     """Return how long each end stayed in each state of its connection.
 
-    Parameters
-    ----------
-    attempts : DataFrame
-        ``states`` as in the attempts table.
-
-    Returns
-    -------
-    DataFrame
-        ``call``, ``configuration``, ``side``, ``kind`` ("ice" for RTCIceConnectionState,
-        "connection" for RTCPeerConnectionState), ``state``, ``entered_s``, ``duration_s`` (until
-        the next state of that side and kind, or until the attempt was no longer observed) and
-        ``ended``: whether a next state came.
+    Columns: ``call``, ``configuration``, ``side``, ``kind`` ("ice" for RTCIceConnectionState,
+    "connection" for RTCPeerConnectionState), ``state``, ``entered_s``, ``duration_s`` (until the
+    next state of that side and kind, or until the attempt was no longer observed) and ``ended``:
+    whether a next state came.
     """
     columns = ["call", "configuration", "observed_s", "states"]
     rows = [

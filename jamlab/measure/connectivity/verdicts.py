@@ -32,11 +32,7 @@ def connectivity_verdicts(record: ConnectivityRecord) -> list[Verdict]:
     `population_figures` lists the figures. Each interval covers the uncertainty of the population's
     shares, which more calls do not narrow. The reason also states the simulation error, which of
     the two made a verdict INCONCLUSIVE, and the share of symmetric NATs that the target tolerates.
-
-    Raises
-    ------
-    ValueError
-        When the population is not known.
+    Raises ValueError when the population is not known.
     """
     if record.network == THIS_MACHINE:
         return [_servers_verdict(record), *map(partial(_here, record), record.configurations)]

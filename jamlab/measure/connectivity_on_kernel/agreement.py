@@ -92,21 +92,12 @@ def agreement_table(
 ) -> pd.DataFrame:
     """Compare the results of the same attempts on both networks with the rule.
 
-    Parameters
-    ----------
-    kernel, simulator : DataFrame
-        Attempts, columns as `jamlab.measure.connectivity.record.ATTEMPT_COLUMNS`; each pair of call
-        and configuration once in both.
-    configurations : sequence of IceConfiguration
-        The configurations of the attempts; one is `STUN_ONLY`.
-
-    Returns
-    -------
-    DataFrame
-        A row per cell, in the kernel's order: ``call``, ``caller``, ``callee``, ``configuration``;
-        ``oracle`` (the rule), ``simulator`` and ``kernel``, the classes that are compared;
-        ``agrees``; for both networks ``…_result``, the selected path, ``…_by_luck``, whether it was
-        relayed although direct-capable, and ``…_time_s``, the time to connect, NaN if it failed.
+    Both tables have the columns of `ATTEMPT_COLUMNS` and each pair of call and configuration once;
+    one configuration is `STUN_ONLY`. The result has a row per cell, in the kernel's order:
+    ``call``, ``caller``, ``callee``, ``configuration``; ``oracle`` (the rule), ``simulator`` and
+    ``kernel``, the classes that are compared; ``agrees``; for both networks ``…_result``, the
+    selected path, ``…_by_luck``, whether it was relayed although direct-capable, and ``…_time_s``,
+    the time to connect, NaN if it failed.
     """
     by_name = {configuration.name: configuration for configuration in configurations}
     table = kernel[[*_KEY, "caller", "callee"]].copy()

@@ -63,23 +63,9 @@ class Tried:
 def try_on_kernel(tasks: Sequence[Task], progress: Progress = lambda *_: None) -> list[Tried]:
     """Make attempts on a network of namespaces built for them, after a proof of its NATs.
 
-    Parameters
-    ----------
-    tasks : sequence of Task
-        The attempts; the kernel can build all places in them.
-    progress : callable
-        Receives the share done, whenever an attempt ends.
-
-    Returns
-    -------
-    list of Tried
-        In the order of the tasks.
-
-    Raises
-    ------
-    CampaignError
-        When this machine cannot have such a network, a NAT does not behave as it should, a process
-        ended, or a place has more ends than ports.
+    The results are in the order of the tasks, whose places the kernel has to be able to build.
+    Raises `CampaignError` when this machine cannot have such a network, a NAT does not behave as it
+    should, a process ended, or a place has more ends than ports.
     """
     _check_ports(tasks)
     places = [place for task in tasks for place in (task.call.caller, task.call.callee)]
@@ -165,14 +151,9 @@ class _Campaign:
 
 
 def log_of(log: str, user: str) -> str:
-    """Return the lines of coturn's log about a user's sessions.
+    """Return the lines of coturn's log (``verbose`` and ``simple-log``) about a user's sessions.
 
-    Parameters
-    ----------
-    log : str
-        The whole log, ``verbose`` and ``simple-log``.
-    user : str
-        The part of the user's name after the expiry.
+    `user` is the part of the user's name after the expiry.
     """
     lines = log.splitlines()
     own = re.compile(rf"<(\d+:)?{re.escape(user)}>")

@@ -72,13 +72,7 @@ def line(*words: Any) -> bytes:
 
 
 def message(received: bytes) -> Message:
-    """Return the message in a line from a process.
-
-    Raises
-    ------
-    ValueError
-        When the line is not such a message.
-    """
+    """Return the message in a line from a process; raises ValueError for other lines."""
     try:
         decoded: Message = msgspec.json.decode(received, type=Message)
     except (ValueError, RecursionError):
@@ -95,13 +89,7 @@ def packed(description: Any) -> Any:
 
 
 def unpacked(description: Any) -> Any:
-    """Return the offer or the answer from the JSON types that `packed` made.
-
-    Raises
-    ------
-    ValueError
-        When it is neither.
-    """
+    """Return the description in JSON types from `packed`; raises ValueError for other data."""
     described: _Description = read(description, _Description)  # type: ignore[arg-type]
     if isinstance(described, RTCSessionDescription):
         return described
@@ -110,12 +98,6 @@ def unpacked(description: Any) -> Any:
 
 
 def pair(result: Any) -> tuple[Candidate, Candidate]:
-    """Return the candidate pair of a result, local and remote.
-
-    Raises
-    ------
-    ValueError
-        When it is not a pair.
-    """
+    """Return the candidate pair of a result, local and remote; raises ValueError for other data."""
     local, remote = read(result, tuple[str, str])
     return Candidate.from_sdp(local), Candidate.from_sdp(remote)

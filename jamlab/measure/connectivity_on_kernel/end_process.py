@@ -30,17 +30,7 @@ async def serve_end(
     level: Level,
     inside: Inside,
 ) -> None:
-    """Serve an end to the parent until the parent closes it.
-
-    Parameters
-    ----------
-    connection : socket
-        The connection to the parent.
-    side, configuration, level
-        As in `jamlab.measure.connectivity.ends.end_here`.
-    inside : callable
-        Called first.
-    """
+    """Serve an end to the parent until the parent closes it; `inside` is called first."""
     reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
     try:
         inside()

@@ -39,10 +39,7 @@ _Protocol = TypeVar("_Protocol", bound=BaseProtocol)
 class PortLoop(asyncio.SelectorEventLoop):
     """An event loop that binds UDP sockets without a given port to the next port of a list.
 
-    Parameters
-    ----------
-    ports : iterable of int
-        Free ports; when they are used up, the kernel draws.
+    When these are used up, the kernel draws.
     """
 
     def __init__(self, ports: Iterable[int]) -> None:
@@ -96,19 +93,9 @@ class EndServer:
     ) -> RemoteEnd:
         """Start an end in a new process; return it once it is ready.
 
-        Parameters
-        ----------
-        side, configuration, level, log
-            As in `jamlab.measure.connectivity.ends.end_here`.
-        inside : callable
-            Called first in the process, to enter its place.
-        ports : sequence of int
-            Ports of its UDP sockets, in order; by default the kernel draws.
-
-        Raises
-        ------
-        jamlab.process.child.ChildError
-            When the process cannot be started, or cannot enter its place.
+        `inside` is called first in the process, to enter its place. The UDP sockets have `ports`,
+        in order; by default the kernel draws. Raises `ChildError` when the process cannot be
+        started, or cannot enter its place.
         """
         ours, theirs = socket.socketpair()
         with theirs:

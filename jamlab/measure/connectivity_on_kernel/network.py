@@ -61,15 +61,8 @@ def refusal(place: Place) -> str:
 class KernelNetwork:
     """An internet of namespaces with all callers and callees; a context manager, for root only.
 
-    Parameters
-    ----------
-    places : iterable of Place
-        The places of the callers and callees; the kernel can build all of them.
-
-    Raises
-    ------
-    jamlab.networks.kernel.lab.KernelLabError, jamlab.networks.kernel.coturn.CoturnError
-        On entering the context, when something is missing on this machine; names it.
+    The kernel has to be able to build their places. On entering, raises `KernelLabError` or
+    `CoturnError`, which names what is missing on this machine.
     """
 
     def __init__(self, places: Iterable[Place]) -> None:
@@ -100,13 +93,7 @@ class KernelNetwork:
         return Topology((_SERVERS, *members))
 
     def prove(self) -> None:
-        """Check with two discovery clients behind each NAT that it behaves as intended.
-
-        Raises
-        ------
-        jamlab.networks.kernel.proof.ProofError
-            When a NAT does not behave as it should.
-        """
+        """Check each NAT's behaviour with two discovery clients behind it; raises `ProofError`."""
         callers = [host.name for host in self._lab.hosts if host.name != _SERVERS.name]
         prove(self._lab, self.coturn, callers)
 
@@ -120,25 +107,11 @@ class KernelNetwork:
         user: str,
         starting: AbstractAsyncContextManager[Any],
     ) -> Attempt:
-        """Try a call under a configuration.
+        """Try a call under a configuration, with coturn in place of its servers (`stand_in`).
 
-        Parameters
-        ----------
-        call : Call
-            The call.
-        configuration : IceConfiguration
-            Its policy; coturn takes the place of its servers (`stand_in`).
-        level, deadline_s
-            As in `jamlab.measure.connectivity.attempt.attempt`.
-        user : str
-            Both ends' user name at coturn, by which its log tells them from others.
-        starting : async context manager
-            Entered while the processes are being started, e.g. a semaphore.
-
-        Raises
-        ------
-        jamlab.process.child.ChildError
-            When the process of an end ended too early.
+        The user name is that of both ends at coturn, by which its log tells them from others.
+        `starting` is entered while the processes are being started, e.g. a semaphore. Raises
+        `ChildError` when the process of an end ended too early.
         """
         configuration = self.stand_in(configuration, user)
         log = Log()

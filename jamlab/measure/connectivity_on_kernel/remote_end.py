@@ -56,21 +56,9 @@ class RemoteEnd:
 
     @classmethod
     async def opened(cls, connection: socket.socket, side: str, log: Log) -> "RemoteEnd":
-        """Return the end behind a connection, once it is ready.
+        """Return the end behind a connection, once it is ready; it owns the connection from now on.
 
-        Parameters
-        ----------
-        connection : socket
-            Connection to the end's process; owned by the end from now on.
-        side : str
-            ``"caller"`` or ``"callee"``.
-        log : Log
-            Receives the end's states.
-
-        Raises
-        ------
-        jamlab.process.child.ChildError
-            When the end cannot be made.
+        `side` is ``"caller"`` or ``"callee"``. Raises `ChildError` when the end cannot be made.
         """
         reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
         end = cls(side, log, reader, writer)

@@ -60,23 +60,10 @@ def measure_on_kernel(
 ) -> ConnectivityRecord:
     """Run a campaign on namespaces, with the agreement, and write both records to a folder.
 
-    Parameters
-    ----------
-    plan : ConnectivityPlan
-        The parameters; the deadline is in real seconds.
-    folder : Path
-        Where the records go.
-    configurations : sequence of IceConfiguration, optional
-        Each call is tried under every one, with coturn in place of its servers; by default the
-        embedded ones.
-    progress : callable
-        Receives the share done.
-
-    Raises
-    ------
-    CampaignError
-        When the kernel can build none of the calls' places, this machine cannot have such a
-        network, or the process of an end ended too early.
+    The deadline is in real seconds. Coturn takes the place of the configurations' servers; by
+    default these are the embedded ones. Raises `CampaignError` when the kernel can build none of
+    the calls' places, this machine cannot have such a network, or the process of an end ended too
+    early.
     """
     tried = list(embedded_configurations().values()) if configurations is None else configurations
     population = load_population(plan.population)
@@ -104,17 +91,8 @@ def measure_agreement(
 ) -> AgreementRecord:
     """Try a call between every two places, on the kernel and on the simulated internet.
 
-    Parameters
-    ----------
-    types : sequence of Place
-        Places that the kernel can build.
-    progress : callable
-        Receives the share done.
-
-    Raises
-    ------
-    CampaignError
-        As in `measure_on_kernel`.
+    The kernel has to be able to build the places. Raises `CampaignError` as `measure_on_kernel`
+    does.
     """
     return _agreement(try_on_kernel(_agreement_tasks(types), progress))
 
@@ -122,10 +100,7 @@ def measure_agreement(
 def agreement_of(record: ConnectivityRecord, folder: Path) -> AgreementRecord | None:
     """Return the agreement in a record's folder; None unless the record is of the kernel.
 
-    Raises
-    ------
-    jamlab.measure.record.RecordError
-        When it cannot be read.
+    Raises `RecordError` when it cannot be read.
     """
     return AgreementRecord.load(folder / AGREEMENT_FOLDER) if record.network == KERNEL else None
 
@@ -133,10 +108,7 @@ def agreement_of(record: ConnectivityRecord, folder: Path) -> AgreementRecord | 
 def server_logs(folder: Path) -> pd.DataFrame:
     """Return coturn's log of failed attempts from a record's folder; columns `SERVER_LOG_COLUMNS`.
 
-    Raises
-    ------
-    jamlab.measure.record.RecordError
-        When it cannot be read.
+    Raises `RecordError` when it cannot be read.
     """
     return read_table(folder / SERVER_LOGS, Table(SERVER_LOG_COLUMNS), AgreementRecord.WRITTEN_BY)
 

@@ -36,7 +36,6 @@ class Path:
     times: StreamTimes | None
     """Packet times at both ends, where they are known."""
     session: int = 0
-    """Number of the session."""
 
     @property
     def clicks(self) -> range:
@@ -104,15 +103,10 @@ def waveform_table(readings: Readings) -> pd.DataFrame:
     """Return the waveforms of one click per measurement: emitted, played and correlated.
 
     It is the middle one of the clicks heard on the measurement's first path, or, when none was
-    heard, of all its clicks.
-
-    Returns
-    -------
-    DataFrame
-        A row per frame: ``session``, ``measurement``, ``sender``, ``receiver``, ``click``,
-        ``time_ms`` (since the click was emitted), ``emitted`` and ``played`` (amplitudes) and
-        ``correlation``
-        (magnitude of the coefficient, 0 to 1, for the click beginning there).
+    heard, of all its clicks. A row per frame has ``session``, ``measurement``, ``sender``,
+    ``receiver``, ``click``, ``time_ms`` (since the click was emitted), ``emitted`` and ``played``
+    (amplitudes) and ``correlation`` (magnitude of the coefficient, 0 to 1, for the click beginning
+    there).
     """
     shown: dict[str, pd.DataFrame] = {}
     for path, found in readings:

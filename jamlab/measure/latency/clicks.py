@@ -62,7 +62,6 @@ class ClickReading:
     """The reading of one emitted click."""
 
     index: int
-    """Number of the click."""
     onset: int
     """Frame at which the click was emitted."""
     delay: float
@@ -90,13 +89,7 @@ class _Window:
 
 
 def detection_threshold(lags: int) -> float:
-    """Return the confidence above which a click counts as heard.
-
-    Parameters
-    ----------
-    lags : int
-        Number of delays searched.
-    """
+    """Return the confidence above which a click counts as heard if that many lags are searched."""
     tail = stats.beta.isf(FALSE_ALARM / lags, 0.5, (_FREEDOM - 1) / 2)
     return float(np.sqrt(tail))
 
@@ -110,31 +103,12 @@ def read_clicks(
     max_delay_s: float = 1.0,
     origin: int = 0,
 ) -> list[ClickReading]:
-    """Read the delay of every emitted click.
+    """Read the delay of every emitted click, in the order of their `indices`.
 
-    Parameters
-    ----------
-    recording : ndarray, shape (frames,)
-        One channel at 48 kHz, full scale ±1.
-    metronome : Metronome
-        The metronome that emitted the clicks.
-    indices : iterable of int
-        Numbers of the emitted clicks.
-    min_delay_s, max_delay_s : float
-        Shortest and longest delay to search for, in seconds; may be many beats.
-    origin : int
-        Position of the recording's frame 0 on the metronome's timeline, in frames.
-
-    Returns
-    -------
-    list of ClickReading
-        One for each index, in the order given.
-
-    Raises
-    ------
-    ValueError
-        When the recording is not a finite, non-empty 1-D float array, or the search window is
-        empty or so long that the click code repeats within it.
+    The recording is one channel at 48 kHz, full scale ±1, whose frame 0 is the metronome's frame
+    `origin`. The delays to search for may be many beats. Raises ValueError when the recording is
+    not a finite, non-empty 1-D float array, or the search window is empty or so long that the click
+    code repeats within it.
     """
     _check_recording(recording)
     window = _window(metronome, min_delay_s, max_delay_s)
@@ -205,17 +179,7 @@ def correlate_click(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the correlation with a click and the magnitude of its coefficient, at every lag.
 
-    Parameters
-    ----------
-    excerpt : ndarray of float64, shape (frames,)
-        A piece of a recording.
-    click : ndarray, shape (CLICK_FRAMES,)
-        The click that is sought.
-
-    Returns
-    -------
-    correlation, coefficient : ndarray, shape (frames - CLICK_FRAMES + 1,)
-        The coefficient is between 0 and 1, and 0 near silence.
+    Both have the shape (frames - CLICK_FRAMES + 1,). The coefficient is 0 to 1, and 0 near silence.
     """
     template = click / np.linalg.norm(click)
     correlation = signal.correlate(excerpt, template, mode="valid", method="fft")
@@ -253,17 +217,9 @@ def estimate_skew(readings: Sequence[ClickReading]) -> float:
     """Return the clock skew of the recorder against the emitter, in parts per million.
 
     It is the slope of delay over emission time by Theil and Sen, a median over pairs of readings,
-    which holds with up to 29 % of outliers.
-
-    Returns
-    -------
-    float
-        Positive when the delay grows (the recorder counts too many frames); NaN
-        with fewer than three clicks heard.
-
-    References
-    ----------
-    P. K. Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63, 1968.
+    which holds with up to 29 % of outliers (P. K. Sen, "Estimates of the regression coefficient
+    based on Kendall's tau", JASA 63, 1968). Positive when the delay grows (the recorder counts too
+    many frames); NaN with fewer than three clicks heard.
     """
     heard = [reading for reading in readings if reading.heard]
     if len(heard) < 3:

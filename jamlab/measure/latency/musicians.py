@@ -123,11 +123,8 @@ def band_of(latency_ms: float) -> Band:
 def meaning(value_ms: float, low_ms: float, high_ms: float) -> str:
     """Return what a one-way latency means to musicians, as words to follow "To musicians:".
 
-    Parameters
-    ----------
-    value_ms, low_ms, high_ms : float
-        The figure and the ends of its interval. For an interval across several bands the words
-        name the first and the last; without an interval they judge the figure alone, and say so.
+    For an interval across several bands the words name the first and the last; without an interval
+    they judge the figure alone, and say so.
     """
     if math.isinf(low_ms) and low_ms < 0:
         band = band_of(value_ms)

@@ -71,10 +71,7 @@ class Participant:
     def playing(self, source: Source) -> Iterator[None]:
         """Play a source into the microphone while the context lasts, then the source before it.
 
-        Raises
-        ------
-        BusyError
-            When another measurement has the microphone.
+        Raises `BusyError` when another measurement has the microphone.
         """
         if self.busy:
             raise BusyError(f"{self.name!r} is measuring already: wait until it has finished")
@@ -117,20 +114,9 @@ class Rig:
     ) -> AsyncIterator["Rig"]:
         """Connect every participant with every other; close all when the context ends.
 
-        Parameters
-        ----------
-        plan : LatencyPlan
-            Number of participants, quality and blocks.
-        where : callable
-            Returns the context each participant runs in.
-        rng : numpy.random.Generator, optional
-            Draws each participant's wait before it starts its card, up to `START_SPREAD_S`, so that
-            the cards' blocks are in any phase. Without it the cards start at once.
-
-        Raises
-        ------
-        TimeoutError
-            When the mesh does not connect.
+        The generator draws each participant's wait before it starts its card, up to
+        `START_SPREAD_S`, so that the cards' blocks are in any phase; without it the cards start at
+        once. Raises TimeoutError when the mesh does not connect.
         """
         channel = MemoryChannel()
         async with AsyncExitStack() as stack:

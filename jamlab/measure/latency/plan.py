@@ -26,6 +26,9 @@ class PlanError(ValueError):
 class LatencyPlan:
     """Parameters of a latency run.
 
+    Raises `PlanError`, which names parameter and range, when one is out of range, and
+    `UnsupportedQualityError`.
+
     Parameters
     ----------
     peers : int
@@ -48,13 +51,6 @@ class LatencyPlan:
         Number of sessions; in each, all participants connect anew and are measured.
     max_concealed_percent : float
         Limit of the share of a path's sound that is concealed.
-
-    Raises
-    ------
-    PlanError
-        When a parameter is out of range; names it and its range.
-    UnsupportedQualityError
-        When there is no such quality.
 
     Examples
     --------

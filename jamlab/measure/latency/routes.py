@@ -9,14 +9,8 @@ DIRECT, RELAYED = "direct", "relayed"
 def taken(routes: Mapping[str, Mapping[str, str]], one: str, other: str) -> str | None:
     """Return the route of two participants' packets; None when neither reported it.
 
-    Parameters
-    ----------
-    routes : mapping
-        The route that each participant reports to each other one, a candidate type as in
-        `jamlab.mesh.figures.PeerFigures.route`. The two ends may have selected different paths, so
-        a pair is relayed when either says so.
-    one, other : str
-        Names of the two participants.
+    A reported route is a candidate type as in `jamlab.mesh.figures.PeerFigures.route`. The two ends
+    may have selected different paths, so a pair is relayed when either says so.
     """
     said = {routes.get(a, {}).get(b) for a, b in ((one, other), (other, one))} - {None}
     if not said:

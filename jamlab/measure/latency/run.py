@@ -68,21 +68,8 @@ async def measure_latency(
 ) -> LatencyRecord:
     """Connect a mesh in several sessions and measure every path of it.
 
-    Parameters
-    ----------
-    plan : LatencyPlan
-        The parameters.
-    progress : callable
-        Receives the share done, several times a second.
-    where : callable
-        Returns the context each participant runs in; by default this machine, with real sockets.
-    rng : numpy.random.Generator, optional
-        Draws the phases of the cards; a new one by default.
-
-    Raises
-    ------
-    TimeoutError
-        When the mesh does not connect.
+    Participants run on this machine by default, with real sockets. The generator draws the phases
+    of the cards. Raises TimeoutError when the mesh does not connect.
     """
     run, probe = _Run(), LagProbe()
     rng = rng or np.random.default_rng()

@@ -35,12 +35,8 @@ def floor_ms(sending_frames: int, playing_frames: int) -> float:
     the frame is sent, the codec looks ahead, and the card plays a block after the buffers before
     it. The captured block adds nothing where it ends together with the frame.
 
-    Parameters
-    ----------
-    sending_frames : int
-        Opus frame and look-ahead of the sender.
-    playing_frames : int
-        From a callback of the receiver's card to its first sample: one block on a virtual card.
+    `sending_frames` are the sender's Opus frame and look-ahead; `playing_frames` are those from a
+    callback of the receiver's card to its first sample: one block on a virtual card.
     """
     return (sending_frames + playing_frames) / SAMPLE_RATE * 1000
 
@@ -66,20 +62,9 @@ class Stages:
 class StreamTimes:
     """Packet times at both ends of a stream, in one process.
 
-    Parameters
-    ----------
-    sent : sequence of (position, seconds)
-        Capture position and sending time of each frame, in order.
-    history : list of PlayedPacket
-        Packets the receiver played.
-    timestamp_origin : int
-        RTP timestamp of capture position 0.
-    sender_card, receiver_card : VirtualCard
-        The cards at the two ends.
-    playout_origin : int
-        Frame of the receiver's card, counted in blocks asked for, at which the playout began.
-    lookahead_s : float
-        Look-ahead of the codec.
+    `sent` has the capture position and the sending time of each frame, in order; `history` the
+    played packets. `timestamp_origin` is the RTP timestamp of capture position 0; `playout_origin`
+    the frame of the receiver's card, counted in blocks asked for, at which the playout began.
     """
 
     sent: list[tuple[int, float]]

@@ -60,14 +60,10 @@ _JUDGED = (
 def paths_table(record: LatencyRecord) -> pd.DataFrame:
     """Return a row per path, found once for each record.
 
-    Returns
-    -------
-    DataFrame
-        ``measurement``, ``sender``, ``receiver``, ``clicks``, ``sessions``, ``heard_share``;
-        ``median_ms``, ``p95_ms`` and ``jitter_ms`` (RFC 5481 PDV), infinite where too many clicks
-        were never heard, each with ``…_low`` and ``…_high`` of its 95 % interval;
-        ``concealed_share`` of the frames due and ``underrun_share`` of the listener's blocks, over
-        the same time.
+    Columns: ``measurement``, ``sender``, ``receiver``, ``clicks``, ``sessions``, ``heard_share``;
+    ``median_ms``, ``p95_ms`` and ``jitter_ms`` (RFC 5481 PDV), infinite where too many clicks were
+    never heard, each with ``…_low`` and ``…_high`` of its 95 % interval; ``concealed_share`` of the
+    frames due and ``underrun_share`` of the listener's blocks, over the same time.
 
     Examples
     --------
@@ -128,11 +124,8 @@ def _dropouts(
 def sessions_table(record: LatencyRecord) -> pd.DataFrame:
     """Return a row per path and session, to show how sessions differ.
 
-    Returns
-    -------
-    DataFrame
-        ``measurement``, ``sender``, ``receiver``, ``session``, ``clicks``, ``heard``, and the
-        session's own ``median_ms`` and ``p95_ms``, infinite where too many clicks were never heard.
+    Columns: ``measurement``, ``sender``, ``receiver``, ``session``, ``clicks``, ``heard``, and the
+    session's own ``median_ms`` and ``p95_ms``, infinite where too many clicks were never heard.
     """
     groups = record.clicks.groupby([*_PATH, "session"], sort=False)
     rows = [
@@ -182,11 +175,8 @@ def _frame_frames(record: LatencyRecord) -> int:
 def waterfall(record: LatencyRecord) -> pd.DataFrame:
     """Return the mean of each stage of the one-way latency, over all clicks with known stages.
 
-    Returns
-    -------
-    DataFrame
-        ``stage`` and ``mean_ms``: the stages of `jamlab.measure.latency.stages`, then ``residual``.
-        They add up to the mean latency of these clicks, in the row ``measured``.
+    Rows are the stages of `jamlab.measure.latency.stages`, then ``residual``; they add up to the
+    mean latency of these clicks, in the row ``measured``.
 
     Examples
     --------
@@ -236,16 +226,7 @@ def latency_verdict(
 ) -> Verdict:
     """Return the verdict on the highest 95th percentile of all paths.
 
-    Parameters
-    ----------
-    record : LatencyRecord
-        The run.
-    measurement : str
-        `ONE_WAY` or `ROUND_TRIP`.
-    limit_ms : float
-        Upper limit of the 95th percentile.
-    called : str
-        Its name in the verdict, e.g. ``"one-way latency"``.
+    `called` is the figure's name in the verdict, e.g. ``"one-way latency"``.
     """
     name = f"{called}, 95th percentile of the worst path"
     clicks = record.clicks[record.clicks["measurement"] == measurement]
@@ -295,13 +276,6 @@ def concealed_verdict(record: LatencyRecord, called: str = "concealed sound") ->
 
     The limit is the plan's. A machine that was late at either end may have caused concealment at
     the other: that much is taken off the low end of the interval, so that no path fails for it.
-
-    Parameters
-    ----------
-    record : LatencyRecord
-        The run.
-        called : str
-            Its name in the verdict.
     """
     name = f"{called}, share of the worst path"
     if record.streams.empty:

@@ -25,27 +25,11 @@ async def measure_in_worker(
 ) -> LatencyRecord:
     """Run a plan in a worker process and return its record.
 
-    Parameters
-    ----------
-    plan : LatencyPlan
-        The plan of the run.
-    folder : Path
-        Folder of the record.
-    progress : callable
-        Called several times a second.
-    outdated : iterable of Path
-        Folders of an earlier record. They are removed after the measurement and before the new
-        record is saved, so that the two never exist together.
-
-    Raises
-    ------
-    MeasurementError
-        Before the measurement, when the folder cannot be made or this machine does not reach
-        itself.
-    jamlab.process.child.ChildError
-        When the worker fails, with the last line of its output.
-    RecordError
-        When the record cannot be written.
+    The outdated record's folders are removed after the measurement and before the new record is
+    saved, so that the two never exist together. Raises `MeasurementError` before the measurement,
+    when the folder cannot be made or this machine does not reach itself; `ChildError`, with the
+    last line of its output, when the worker fails; and `RecordError` when the record cannot be
+    written.
     """
     _make(folder)
     with TemporaryDirectory(prefix="jamlab-") as aside:

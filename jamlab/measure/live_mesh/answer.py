@@ -29,14 +29,8 @@ async def answering(
 ) -> AsyncIterator[None]:
     """Take part in every measurement that is requested while the context lasts.
 
-    Parameters
-    ----------
-    me : Participant
-        Our participant, in its session.
-    say : callable
-        Receives a line when a measurement begins and when it has ended.
-    read_clock : callable
-        Reads our clock, once for each measurement.
+    `say` receives a line when a measurement begins and when it has ended; the clock is read once
+    for each measurement.
     """
     answers: set[asyncio.Task[None]] = set()
 

@@ -42,31 +42,15 @@ async def measure_mesh(
 ) -> MeshRecord:
     """Measure every ordered pair of the participants in the room.
 
-    Parameters
-    ----------
-    me : Participant
-        Our participant, in its session.
-    duration_s : float
-        How long the clicks last.
-    bpm : float, optional
-        Tempo of the clicks; our metronome's by default.
-    clock : WallClock, optional
-        Our clock; read now by default.
-    patience_s : float, optional
-        How long to wait for reports after our own is complete; by default as long as the search
-        takes on a slow machine.
+    The clicks last `duration_s`, by default at our metronome's tempo; our clock is read now by
+    default. Patience is the time to wait for reports after our own is complete; by default as long
+    as the search takes on a slow machine.
 
-    Raises
-    ------
-    jamlab.measure.latency.plan.PlanError
-        When a parameter is out of its range, the room has no other participant, or we are muted.
-    jamlab.measure.latency.participants.BusyError
-        When our participant is measuring already.
-
-    Notes
-    -----
     Our part runs on the caller's loop: whatever a notebook does meanwhile affects our figures. The
     record has the loop lag of every participant, ours included.
+
+    Raises `PlanError` when a parameter is out of its range, the room has no other participant, or
+    we are muted; and `BusyError` when our participant is measuring already.
     """
     me.check_audible()
     others = sorted(me.session.members)

@@ -46,29 +46,17 @@ class NoOffsetError(ValueError):
 class OffsetBounds:
     """All offsets and skews that the packets allow between two clocks.
 
-    Parameters
-    ----------
-    origin_s : float
-        Reading of the receiver's clock to which the corners' offsets refer.
-    corners : ndarray, shape (n, 2)
-        Corners of the polygon: offset at `origin_s`, in seconds, and skew.
+    `corners`, shape (n, 2), are those of the polygon: the offset in seconds when the receiver's
+    clock reads `origin_s`, and the skew.
     """
 
     origin_s: float
     corners: NDArray[np.float64]
 
     def offset_s(self, at_s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the least and the greatest offset at readings of the receiver's clock.
+        """Return the least and the greatest offset at readings of the receiver's clock, shape (n,).
 
-        Parameters
-        ----------
-        at_s : array_like, shape (n,)
-            Readings of the receiver's clock, in seconds.
-
-        Returns
-        -------
-        least, greatest : ndarray, shape (n,)
-            Seconds by which the receiver's clock is then ahead of the sender's.
+        An offset is the seconds by which the receiver's clock is then ahead of the sender's.
         """
         since_s = np.asarray(at_s, np.float64)[..., np.newaxis] - self.origin_s
         offsets_s = self.corners[:, _OFFSET] + self.corners[:, _SKEW] * since_s
@@ -84,21 +72,11 @@ class OffsetBounds:
 def offset_bounds(there: ArrayLike, back: ArrayLike, max_skew: float = MAX_SKEW) -> OffsetBounds:
     """Return the bounds that packets of both directions set.
 
-    Parameters
-    ----------
-    there : array_like, shape (n, 2)
-        A row per packet from the sender to the receiver, in seconds: the sender's clock at or
-        before its sending, and the receiver's clock at or after its arrival.
-    back : array_like, shape (m, 2)
-        A row per packet from the receiver to the sender: the receiver's clock at or before its
-        sending, and the sender's clock at or after its arrival.
-    max_skew : float
-        Largest skew that is possible.
-
-    Raises
-    ------
-    NoOffsetError
-        When one direction has no packets, or no pair of clocks fits the readings.
+    `there`, shape (n, 2), has a row per packet from the sender to the receiver, in seconds: the
+    sender's clock at or before its sending, and the receiver's clock at or after its arrival.
+    `back`, shape (m, 2), likewise has the receiver's and the sender's clock, for packets in the
+    other direction. Raises `NoOffsetError` when one direction has no packets, or no pair of clocks
+    fits the readings.
     """
     most, least = _readings(there, "there"), _readings(back, "back")
     at_s = np.concatenate([most[:, 1], least[:, 0]])

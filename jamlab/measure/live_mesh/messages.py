@@ -53,21 +53,8 @@ class MalformedReportError(ValueError):
 class MeshRequest(Struct, frozen=True, tag_field="kind", tag=REQUEST):
     """A request to all participants to play clicks and to report.
 
-    Parameters
-    ----------
-    token : str
-        Identifies the measurement.
-    bpm : float
-        Tempo of the clicks, 30 to 600.
-    clicks : int
-        Number of clicks, 3 to `MAX_CLICKS`, in at most `MAX_CLICKING_S`.
-    voices : mapping
-        The voices by the participants' names: 2 to 32.
-
-    Raises
-    ------
-    PlanError
-        When a parameter is out of its range; names both.
+    Raises `PlanError`, which names parameter and range, when one is out of range: 30 to 600 bpm; 3
+    to `MAX_CLICKS` clicks, in at most `MAX_CLICKING_S`; 2 to 32 voices, by the participants' names.
     """
 
     token: Token
@@ -143,16 +130,8 @@ class Hearing(Struct, frozen=True):
     ) -> "Hearing":
         """Return readings whose times count from the start of a performance, rounded for sending.
 
-        Parameters
-        ----------
-        began_s : float
-            Start of the performance, by the same clock as all other times.
-        clicks : iterable of (float, float)
-            Time at which each click was heard, NaN if it was not, and its correlation coefficient.
-        arrivals : iterable of (int, float)
-            RTP timestamps of packets, and their times of arrival.
-        **figures
-            The remaining parameters, as above.
+        All times given are by one clock. A click is the time at which it was heard, NaN if it was
+        not, and its correlation coefficient; an arrival is a packet's RTP timestamp and its time.
         """
 
         def after(at_s: float) -> float:

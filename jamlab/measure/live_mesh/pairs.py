@@ -59,12 +59,9 @@ class _Direction:
 
 
 def pairs_table(record: MeshRecord) -> pd.DataFrame:
-    """Return a row per ordered pair of connected participants that took part.
+    """Return a row per ordered pair of connected participants that took part, as `PAIR_COLUMNS`.
 
-    Returns
-    -------
-    DataFrame
-        Columns as `PAIR_COLUMNS`, sorted by sender and receiver.
+    Rows are sorted by sender and receiver.
     """
     keys = zip(record.streams["sender"], record.streams["receiver"], strict=True)
     directions = {(a, b): _direction(record, a, b) for a, b in keys}
@@ -79,19 +76,9 @@ def pairs_table(record: MeshRecord) -> pd.DataFrame:
 def worst_partners(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return each participant's worst partner: the peer with the longest latency both ways.
 
-    A peer that is not heard, or does not hear, is worse than any other.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        From `pairs_table`.
-
-    Returns
-    -------
-    DataFrame
-        A row per participant: ``player`` (its name), ``partner``, ``both_ways_ms``,
-        ``both_ways_p95_ms``; for the direction from the partner ``one_way_min_ms``,
-        ``one_way_max_ms``, ``heard_share`` and ``concealed_share``.
+    A peer that is not heard, or does not hear, is worse than any other. Columns: ``player`` (the
+    participant's name), ``partner``, ``both_ways_ms``, ``both_ways_p95_ms``; for the direction from
+    the partner ``one_way_min_ms``, ``one_way_max_ms``, ``heard_share`` and ``concealed_share``.
     """
     worst = pairs.sort_values("both_ways_p95_ms", na_position="last", kind="stable")
     worst = worst.groupby("receiver").tail(1).sort_values("receiver")

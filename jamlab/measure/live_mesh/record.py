@@ -86,15 +86,7 @@ class MeshRecord(Record):
 
 
 def record_of(request: MeshRequest, answers: Mapping[str, Answer]) -> MeshRecord:
-    """Make a record of all answers.
-
-    Parameters
-    ----------
-    request : MeshRequest
-        The request that was sent.
-    answers : mapping
-        By name, with our own report.
-    """
+    """Make a record of all answers, by name, with our own report."""
     reports = {name: each for name, each in answers.items() if isinstance(each, MeshReport)}
     pairs = [
         (sender, receiver)

@@ -43,19 +43,8 @@ def measuring_participant(
 ) -> Participant:
     """Return a participant with a virtual card that can measure; enter its session to take part.
 
-    Parameters
-    ----------
-    room, name : str
-        Names of the room and of our participant.
-    signaling : callable
-        Returns the room's channel.
-    plan : LatencyPlan, optional
-        Quality, block size and tempo; duration and number of peers are not used.
-    ice : IceConfiguration
-        STUN and TURN servers.
-    keep_s : int
-        Seconds of the played sound to keep for the search; by default enough for the longest
-        round-trip measurement.
+    The plan's duration and number of peers are not used. `keep_s` of the played sound are kept for
+    the search; by default enough for the longest round-trip measurement.
     """
     plan = plan or LatencyPlan()
     recording = Recording(keep_s)
@@ -76,30 +65,11 @@ async def measure_round_trip(
 ) -> LatencyRecord:
     """Measure the round-trip latency to a peer that echoes.
 
-    Parameters
-    ----------
-    me : Participant
-        Our participant; its session is connected to the peer.
-    peer : str
-        The peer's name.
-    duration_s : float
-        How long the clicks last.
-    settle_s : float
-        How long to click before the measurement begins.
-
-    Raises
-    ------
-    jamlab.measure.latency.plan.PlanError
-        When a parameter is out of its range, or we are muted.
-    jamlab.mesh.connection.errors.UnknownPeerError
-        When there is no connection to the peer.
-    jamlab.measure.latency.participants.BusyError
-        When our participant is measuring already.
-
-    Notes
-    -----
-    It runs on the caller's loop: whatever a notebook does meanwhile affects the figure, and shows
-    in the record's loop lag.
+    The clicks begin `settle_s` before the measurement and go on for `duration_s`. It runs on the
+    caller's loop: whatever a notebook does meanwhile affects the figure, and shows in the record's
+    loop lag. Raises `PlanError` when a parameter is out of its range, or we are muted;
+    `UnknownPeerError` when there is no connection to the peer; and `BusyError` when our participant
+    is measuring already.
     """
     me.check_audible()
     me.session.service.connection_state(peer)

@@ -76,21 +76,10 @@ class _Performance:
 
 
 async def perform(me: Participant, request: MeshRequest, clock: WallClock) -> MeshReport:
-    """Take part in a mesh measurement, and return the report.
+    """Take part in a mesh measurement, and return the report, with times by our clock.
 
-    Parameters
-    ----------
-    me : Participant
-        Our participant; its recording keeps `KEEP_S`.
-    request : MeshRequest
-        The request.
-    clock : WallClock
-        Our clock, for the times in the report.
-
-    Raises
-    ------
-    jamlab.measure.latency.participants.BusyError
-        When our participant is measuring already.
+    Our participant's recording has to keep `KEEP_S`. Raises `BusyError` when it is measuring
+    already.
     """
     start = int(me.card.frame_at(asyncio.get_running_loop().time())) + _GAP_FRAMES
     metronome = request.metronome(me.name)
@@ -157,19 +146,9 @@ def find_clicks(
 ) -> list[ClickReading]:
     """Find the clicks of a participant that started at about the same time.
 
-    Parameters
-    ----------
-    heard : ndarray, shape (frames,)
-        The card's playback from `SPREAD_S` before our own start on.
-    metronome : Metronome
-        The other participant's.
-    clicks : int
-        Number of clicks it played.
-
-    Returns
-    -------
-    list of ClickReading
-        One per click; it was heard ``onset + delay`` frames after our own start.
+    `heard` is a channel of the card's playback, from `SPREAD_S` before our own start on; metronome
+    and number of clicks are the other participant's. There is a reading per click, which was heard
+    ``onset + delay`` frames after our own start.
     """
     origin = -int(SPREAD_S * SAMPLE_RATE)
     some = sorted({clicks // 4, clicks // 2, 3 * clicks // 4})

@@ -14,14 +14,9 @@ _TRIES = 9
 
 @dataclass(frozen=True)
 class WallClock:
-    """The loop's clock, shifted to the wall clock's.
+    """The loop's clock, shifted to the wall clock's, which is ahead of it by `ahead_s`.
 
-    Parameters
-    ----------
-    ahead_s : float
-        Seconds by which the wall clock is ahead of the loop's.
-    error_s : float
-        Largest error of `ahead_s`, in either direction.
+    `error_s` is the largest error of that, in either direction.
     """
 
     ahead_s: float

@@ -104,18 +104,9 @@ async def probe(
 ) -> ServerProbe:
     """Probe a server.
 
-    Parameters
-    ----------
-    server : IceServer
-        The server's URL, for TURN with user and password.
-    now_s : float
-        Unix time, to tell expired credentials from wrong ones.
-    timeout_s : float
-        Limit for each answer.
-    rounds : int
-        Number of round trips for a median, at least 1.
-    tls : ssl.SSLContext, optional
-        Trusted authorities; by default those of `jamlab.networks.turn.wire.open_wire`.
+    `now_s` is Unix time, to tell expired credentials from wrong ones. A round-trip time is the
+    median of `rounds`, at least 1. The trusted authorities are by default those of
+    `jamlab.networks.turn.wire.open_wire`.
     """
     probing = _Probing(server, timeout_s, rounds, tls)
     try:

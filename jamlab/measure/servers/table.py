@@ -36,7 +36,6 @@ SERVER_COLUMNS = {
     "relay_round_trip_s": "float64",  # median, from the peer through the relay and back; or NaN
     "software": "object",  # the SOFTWARE attribute, RFC 8489 §14.14
 }
-"""Columns of the servers table and their types."""
 
 _VOCABULARY = {
     "kind": ("stun", "turn"),
@@ -53,7 +52,6 @@ def _fault_of_steps(table: pd.DataFrame) -> str:
 
 
 SERVERS = Table(SERVER_COLUMNS, vocabulary=_VOCABULARY, further_fault=_fault_of_steps)
-"""The declared table of servers."""
 
 
 def no_servers() -> pd.DataFrame:
@@ -74,17 +72,9 @@ async def probe_servers(
     A server of several configurations is probed once. Servers on one machine are probed one after
     another, so that the probes do not exhaust its quota.
 
-    Parameters
-    ----------
-    configurations : sequence of IceConfiguration
-        All their servers are probed, including those that aiortc ignores.
-    now_s, timeout_s, rounds, tls
-        As in `jamlab.measure.servers.probe.probe`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each server of each configuration, in their order; columns as `SERVER_COLUMNS`.
+    The table has a row for each server of each configuration, in their order, including those that
+    aiortc ignores; columns as `SERVER_COLUMNS`. Other parameters are those of
+    `jamlab.measure.servers.probe.probe`.
     """
     found: dict[IceServer, ServerProbe] = {}
 

@@ -52,12 +52,7 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class LoopbackPlan:
-    """Parameters of a loopback measurement.
-
-    Raises
-    ------
-    PlanError
-        When a value is out of its range.
+    """Parameters of a loopback measurement; raises `PlanError` when a value is out of its range.
 
     Examples
     --------
@@ -99,25 +94,12 @@ def measure_loopback(
     input_device: str | int | None = None,
     output_device: str | int | None = None,
 ) -> pd.DataFrame:
-    """Play clicks and record them at every block size.
+    """Play clicks and record them at every block size; return a row per click.
 
-    Parameters
-    ----------
-    plan : LoopbackPlan
-        The parameters.
-    input_device, output_device : str or int, optional
-        Index or name, as `jamlab.audio.portaudio.device_named` takes it; the system's default.
-
-    Returns
-    -------
-    DataFrame
-        A row per click: ``block_frames``, ``click``, ``round_trip_frames`` (NaN for a click that
-        was not heard) and ``confidence``, see `jamlab.measure.latency.clicks`.
-
-    Raises
-    ------
-    jamlab.audio.portaudio.DeviceError
-        When a device cannot be used.
+    A device is an index or a name, as `jamlab.audio.portaudio.device_named` takes it; the system's
+    by default. Columns: ``block_frames``, ``click``, ``round_trip_frames`` (NaN for a click that
+    was not heard) and ``confidence``, see `jamlab.measure.latency.clicks`. Raises `DeviceError`
+    when a device cannot be used.
     """
     pair = pair_named(input_device, output_device)
     sound = plan.metronome.block(0, plan.frames)
@@ -208,12 +190,7 @@ def read_loopbacks(
 ) -> pd.DataFrame:
     """Find the clicks in recordings; return the table of `measure_loopback`.
 
-    Parameters
-    ----------
-    plan : LoopbackPlan
-        The parameters of the playback.
-    recordings : iterable of (int, ndarray)
-        Block size and recording; one channel that begins with the playback.
+    A recording comes after its block size; it is one channel that begins with the playback.
     """
     rows = [
         (block_frames, reading.index, reading.delay, reading.confidence)
@@ -228,11 +205,9 @@ def read_loopbacks(
 def loopback_table(clicks: pd.DataFrame) -> pd.DataFrame:
     """Return a row per block size.
 
-    Returns
-    -------
-    DataFrame
-        ``block_frames``, ``clicks``, ``heard_share``, ``round_trip_frames`` and ``round_trip_ms``
-        (median), ``spread_frames`` (95th percentile above the least), ``confidence`` (median).
+    Columns: ``block_frames``, ``clicks``, ``heard_share``, ``round_trip_frames`` and
+    ``round_trip_ms`` (median), ``spread_frames`` (95th percentile above the least), ``confidence``
+    (median).
     """
     return pd.DataFrame(
         [_row(int(str(frames)), group) for frames, group in clicks.groupby("block_frames")]
@@ -257,10 +232,8 @@ def _row(block_frames: int, clicks: pd.DataFrame) -> dict[str, float]:
 def check_loop(table: pd.DataFrame) -> None:
     """Check that the output reaches the input by exactly one path.
 
-    Raises
-    ------
-    jamlab.audio.portaudio.DeviceError
-        When too few clicks came back, or at different times; names the block size and what to do.
+    Raises `DeviceError`, which names the block size and what to do, when too few clicks came back,
+    or at different times.
     """
     for row in table.to_dict("records"):
         at = f"at {row['block_frames']:g} frames a block"

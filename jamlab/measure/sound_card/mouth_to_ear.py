@@ -71,12 +71,7 @@ def check_block(card: CardRecord, block_frames: int) -> None:
 def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
     """Return the cards' terms, or in words why they are not known.
 
-    Parameters
-    ----------
-    card : CardRecord or None
-        The card both participants are assumed to have; None when none was measured.
-    block_frames : int
-        Block size of the run.
+    Both participants are assumed to have the card, which is None when none was measured.
     """
     if card is None:
         return NOT_MEASURED
@@ -91,13 +86,10 @@ def card_part(card: CardRecord | None, block_frames: int) -> CardPart | str:
 def mouth_to_ear_table(record: LatencyRecord, card: CardRecord | None) -> pd.DataFrame:
     """Return the sum from mouth to ear, a row per term, for the path with the highest median.
 
-    Returns
-    -------
-    DataFrame
-        ``part`` (``mesh``, ``card``, ``counted twice``, ``bridge``, ``mouth to ear``), ``ms``,
-        ``low`` and ``high`` of its 95 % interval, and ``reason``: in words, why a term is not
-        known; its figures and those of the sum are then missing. Intervals are added end to end,
-        which covers more than 95 %.
+    Columns: ``part`` (``mesh``, ``card``, ``counted twice``, ``bridge``, ``mouth to ear``), ``ms``,
+    ``low`` and ``high`` of its 95 % interval, and ``reason``: in words, why a term is not known;
+    its figures and those of the sum are then missing. Intervals are added end to end, which covers
+    more than 95 %.
     """
     mesh = _slowest(record)
     part = card_part(card, record.provenance["parameters"]["block_frames"])

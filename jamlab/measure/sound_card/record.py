@@ -45,10 +45,7 @@ class CardRecord(Record):
     ) -> "CardRecord":
         """Make the record of a measurement that ends now.
 
-        Raises
-        ------
-        jamlab.audio.portaudio.DeviceError
-            Too few clicks came back, or their times disagree.
+        Raises `DeviceError` when too few clicks came back, or their times disagree.
         """
         check_loop(loopback_table(clicks))
         parameters = asdict(plan) | {"block_frames": list(plan.block_frames)}
@@ -92,7 +89,7 @@ class CardRecord(Record):
 
     @property
     def name(self) -> str:
-        """What the devices are called."""
+        """Names of the devices."""
         devices = self.provenance["devices"]
         return f"{devices['output']['name']} → {devices['input']['name']}"
 
@@ -104,10 +101,8 @@ def measure_card(
 ) -> CardRecord:
     """Measure a card's loopback, one block size after the other.
 
-    Raises
-    ------
-    jamlab.audio.portaudio.DeviceError
-        When a device cannot be used, or `CardRecord.of` would refuse; the rest is not measured.
+    Raises `DeviceError` when a device cannot be used, or `CardRecord.of` would refuse; the rest is
+    not measured.
     """
     source, output = pair_named(input_device, output_device)
     measured = []
