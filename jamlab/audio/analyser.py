@@ -26,17 +26,8 @@ SMOOTHING = 0.8
 class Analyser:
     """The spectrum of the latest sound read.
 
-    Parameters
-    ----------
-    fft_frames : int
-        A power of two.
-    smoothing : float
-        Weight of the previous reading in each reading, 0 to below 1.
-
-    Raises
-    ------
-    ValueError
-        When a parameter is out of its range.
+    `fft_frames` is a power of two, `smoothing` the weight of the previous reading in each reading,
+    0 to below 1; raises `ValueError` for other values.
     """
 
     def __init__(self, fft_frames: int = FFT_FRAMES, smoothing: float = SMOOTHING) -> None:
@@ -57,17 +48,9 @@ class Analyser:
         return bins * (SAMPLE_RATE / len(self._last))
 
     def read(self, block: Block) -> NDArray[np.float64]:
-        """Read a block and return the spectrum at its end.
+        """Read a block of any length; return the spectrum at its end, shape ``(fft_frames / 2,)``.
 
-        Parameters
-        ----------
-        block : Block
-            Sound of any length; NaN and infinite samples count as silence.
-
-        Returns
-        -------
-        ndarray, shape (fft_frames / 2,)
-            In decibels, never below `jamlab.audio.levels.SILENT_DBFS`.
+        It is in dB, never below `SILENT_DBFS`; NaN and infinite samples count as silence.
         """
         frames = len(self._last)
         mono = np.nan_to_num(block[-frames:].mean(axis=1), nan=0.0, posinf=0.0, neginf=0.0)

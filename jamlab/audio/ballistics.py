@@ -36,10 +36,8 @@ from jamlab.audio.levels import dbfs_of
 from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE
 
 RETURN_DB_S = 20 / 1.7
-"""Fall of a peak: 20 dB in 1.7 s."""
 
 HOLD_S = 1.5
-"""Time for which the highest peak is held."""
 
 TIME_CONSTANT_S = 0.125
 """Time constant of the RMS reading: time weighting F."""
@@ -82,12 +80,7 @@ class Gauge:
 class Ballistics:
     """Level meters of several participants whose sound has one card's clock.
 
-    Attributes
-    ----------
-    names : tuple of str
-        The participants' names, in the order of rows.
-    last : Gauge
-        Measures of the last sound read.
+    `names` is in the order of rows; `last` has the measures of the last sound read.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
@@ -109,13 +102,9 @@ class Ballistics:
                     new[row] = old[row_before]
 
     def read(self, sound: Sound) -> Levels:
-        """Read sound and return the levels at its end.
+        """Read sound, a row per name, and return the levels at its end.
 
-        Parameters
-        ----------
-        sound : ndarray, shape (participants, frames, CHANNELS)
-            A row per name. Without frames no reading changes. NaN and infinite samples count as
-            silence.
+        Without frames no reading changes. NaN and infinite samples count as silence.
         """
         if sound.shape[1]:
             self._move(np.abs(np.ascontiguousarray(sound.transpose(0, 2, 1))))
@@ -188,10 +177,7 @@ def _weights(frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _runs(full: NDArray[np.bool_], before: int) -> tuple[int, int]:
-    """Return the lengths of the longest run of samples at full scale, and of the run at the end.
-
-    A run at the beginning continues one of `before` samples.
-    """
+    """Return the longest run at full scale, which may continue one of `before`, and the last."""
     edges = np.diff(np.concatenate(([False], full, [False])).astype(np.int8))
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     lengths = ends - begins

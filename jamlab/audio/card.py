@@ -80,13 +80,11 @@ class SoundCard(Protocol):
     """Interface of a sound card."""
 
     block_frames: int
-    """Length of a block."""
     round_trip_frames: int
     """Latency from capture to playback of the card's own buffers, in frames."""
     counters: CardCounters
     on_change: Callable[[CardChange], None]
-    """Called on the event loop when the card is lost and when it is back; never by a virtual card.
-    """
+    """Called on the event loop when the card is lost and when it is back; not by a virtual card."""
 
     @property
     def too_late(self) -> bool:
@@ -95,17 +93,8 @@ class SoundCard(Protocol):
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Start the callbacks, one a block, on the running event loop.
 
-        Parameters
-        ----------
-        callback : callable
-            The callback.
-        capture : bool
-            False for a card that only plays, and captures silence.
-
-        Raises
-        ------
-        MicrophoneUnavailableError
-            When the card cannot capture; it has not started then.
+        Without `capture` the card only plays, and captures silence. Raises
+        `MicrophoneUnavailableError` when the card cannot capture; it has not started then.
         """
 
     def stop(self) -> None:
@@ -118,10 +107,7 @@ class Recording:
     It is kept in chunks of a second: a growing array would be copied during the session, and a copy
     of ten seconds takes longer than many blocks.
 
-    Parameters
-    ----------
-    keep_s : int, optional
-        Number of latest seconds to keep, by default all. Earlier sound reads as silence.
+    With `keep_s`, only that many latest seconds are kept; earlier sound reads as silence.
 
     Examples
     --------
@@ -190,18 +176,12 @@ class VirtualCard:
 
     Parameters
     ----------
-    source : Source
-        Sound at the microphone.
-    block_frames : int
-        Length of a block, in frames.
     periods : int
         Playback buffers, 2 or more.
     recording : Recording, optional
         Recording to write the output to.
     skew_ppm : float
         Deviation of the card's clock from its nominal rate, positive when it is fast.
-    microphone : bool
-        Whether the card has a microphone.
 
     Raises
     ------
@@ -249,12 +229,8 @@ class VirtualCard:
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Start the callbacks on the running event loop; frame 0 is now.
 
-        Raises
-        ------
-        MicrophoneUnavailableError
-            When capture is asked for and the card has no microphone.
-        RuntimeError
-            When the card was started before: its timeline cannot begin twice.
+        Raises `MicrophoneUnavailableError` when the card has no microphone to capture, and
+        `RuntimeError` when it was started before: its timeline cannot begin twice.
         """
         if self.started_s is not None:
             raise RuntimeError("this virtual card was started before; make a new one")

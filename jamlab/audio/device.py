@@ -61,8 +61,7 @@ from jamlab.process.real_time import RealTime
 SILENT_FOR_S = 0.5
 """Time without a callback after which a running card counts as lost."""
 STARTS_IN_S = 5.0
-"""Time from opening to the first callback after which a card counts as lost; PulseAudio takes 2 s.
-"""
+"""Time from opening to the first callback after which a card is lost; PulseAudio takes 2 s."""
 LOOK_AGAIN_S = 1.0
 """Time between attempts to open a lost card."""
 LOOP_HAS_S = 0.002
@@ -82,8 +81,6 @@ class DeviceCard:
     ----------
     input_device, output_device : str or int, optional
         Index or name (see `jamlab.audio.portaudio.device_named`); by default the system's default.
-    block_frames : int
-        Length of a block.
     latency : str or float
         PortAudio's *suggested latency*: ``"low"``, ``"high"``, or seconds.
     slack : int, optional
@@ -132,12 +129,8 @@ class DeviceCard:
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Start the callbacks on the running event loop, whether the device opens or not.
 
-        Raises
-        ------
-        MicrophoneUnavailableError
-            When capture is asked for, and impossible or not permitted; the card is not started.
-        RuntimeError
-            When the card is already started.
+        Raises `MicrophoneUnavailableError` when capture is asked for, and impossible or not
+        permitted (the card is not started then), and `RuntimeError` when it is already started.
         """
         if self._callback is not None:
             raise RuntimeError("this sound card is already started: stop it first")
@@ -346,14 +339,9 @@ def slack_of(block_frames: int) -> int:
 
 
 def stereo(captured: Any, frames: int) -> Block:
-    """Return a stereo copy of a captured block; silence when nothing is captured.
+    """Return a stereo copy of a captured block, shape ``(frames, channels)``; silence for None.
 
-    Parameters
-    ----------
-    captured : ndarray, shape (frames, channels), or None
-        One channel is used for both; of more than two, the first two are used.
-    frames : int
-        Length of the block.
+    One channel is used for both; of more than two, the first two are used.
     """
     block: Block = np.zeros((frames, CHANNELS), dtype=np.float32)
     if captured is not None:

@@ -24,12 +24,7 @@ class FaultLog:
     def note(self, what: str, error: Exception) -> None:
         """Log an exception, unless one of its type was logged for the same failure.
 
-        Parameters
-        ----------
-        what : str
-            What failed, and what happens now.
-        error : Exception
-            The exception.
+        `what` states what failed, and what happens now.
         """
         kind = what, type(error)
         if kind not in self._seen and len(self._seen) < _KINDS:

@@ -25,7 +25,6 @@ class PastLevel:
     """End of the interval, in seconds of sound since the start of the history."""
     name: str
     peak_dbfs: float
-    """Sample peak."""
     rms_dbfs: float
     """RMS over the interval, unweighted (AES17)."""
 
@@ -47,15 +46,7 @@ class LevelHistory:
         self._began = 0
 
     def note(self, names: tuple[str, ...], gauge: Gauge) -> None:
-        """Add sound.
-
-        Parameters
-        ----------
-        names : tuple of str
-            The participants.
-        gauge : Gauge
-            Measures of their sound, a row per name.
-        """
+        """Add sound by its measures, a row per name."""
         if not gauge.frames:
             return
         peaks = gauge.peaks.max(axis=1).tolist() if names else []

@@ -16,31 +16,15 @@ SILENT_DBFS = -144.0
 
 
 def peak_dbfs(block: Block) -> NDArray[np.float64]:
-    """Return each channel's sample peak.
+    """Return each channel's sample peak in dBFS, never below `SILENT_DBFS`.
 
-    Parameters
-    ----------
-    block : Block
-        At least one frame, all values finite.
-
-    Returns
-    -------
-    ndarray, shape (channels,)
-        In dBFS, never below `SILENT_DBFS`.
-
-    Raises
-    ------
-    ValueError
-        When the block is empty, is not two-dimensional, or has NaN or infinite values.
+    Raises `ValueError` when the block is empty, not two-dimensional, or not finite.
     """
     return dbfs_of(np.abs(_checked(block)).max(axis=0))
 
 
 def rms_dbfs(block: Block) -> NDArray[np.float64]:
-    """Return each channel's RMS level (AES17: a full-scale sine has 0 dBFS).
-
-    Parameters, return value and errors are those of `peak_dbfs`.
-    """
+    """Return each channel's RMS level (AES17), in the range and with the errors of `peak_dbfs`."""
     return dbfs_of(np.sqrt(2 * np.mean(np.square(_checked(block)), axis=0)))
 
 

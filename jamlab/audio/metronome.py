@@ -38,10 +38,8 @@ VOICES = 32
 """Number of participants whose clicks can be distinguished."""
 
 CARRIER_HZ = 4_800
-"""Centre of the band."""
 
 CLICK_BAND_HZ = (1_050.0, 8_550.0)
-"""Lower and upper edge of a click's band."""
 
 _IDENTITY_STEP = 89
 _CHIP_FRAMES = 8
@@ -100,8 +98,6 @@ class Metronome:
 
     Parameters
     ----------
-    bpm : float
-        Beats per minute, one click each.
     voice : int
         Number of the participant, below `VOICES`. Clicks of two voices always differ.
     level_dbfs : float
@@ -167,25 +163,13 @@ class Metronome:
         return round(self.first_s * SAMPLE_RATE)
 
     def onset(self, index: int) -> int:
-        """Return the frame position at which a click's waveform begins.
-
-        Raises
-        ------
-        ValueError
-            When the index is negative.
-        """
+        """Return the frame at which a click begins; raises `ValueError` below click 0."""
         _check_index(index)
         numerator, denominator = self._beat
         return self._first + (2 * index * numerator + denominator) // (2 * denominator)
 
     def click(self, index: int) -> NDArray[np.float32]:
-        """Return a click's waveform, mono, shape ``(CLICK_FRAMES,)``.
-
-        Raises
-        ------
-        ValueError
-            When the index is negative.
-        """
+        """Return a click, mono, shape ``(CLICK_FRAMES,)``; raises `ValueError` below click 0."""
         _check_index(index)
         return np.array(self._waveforms[index % IDENTITIES])
 
@@ -202,14 +186,7 @@ class Metronome:
     def block(self, start: int, frames: int) -> Block:
         """Return a section of the track, equal on both channels; a `jamlab.audio.card.Source`.
 
-        It is fast enough for an audio callback.
-
-        Parameters
-        ----------
-        start : int
-            Frame position of the block; before click 0, and at negative positions, it is silent.
-        frames : int
-            Length of the block.
+        It is fast enough for an audio callback, and silent before click 0 and at negative frames.
         """
         block = silence(frames)
         for index in self.clicks_between(start - CLICK_FRAMES + 1, start + frames):

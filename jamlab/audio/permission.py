@@ -37,13 +37,8 @@ _WHY_NOT = {
 class MicrophoneAccess:
     """The user's answer; a change applies from the next opening of a card.
 
-    Attributes
-    ----------
-    state : PermissionState
-        The answer.
-    input_device : str or int, optional
-        The chosen input, as `jamlab.audio.portaudio.device_named` takes it; None for the card's
-        default.
+    `input_device` is the chosen input, as `jamlab.audio.portaudio.device_named` takes it; None for
+    the card's default.
     """
 
     def __init__(self) -> None:
@@ -70,12 +65,6 @@ class MicrophoneAccess:
         self.state, self.input_device = PermissionState.LISTEN_ONLY, None
 
     def check(self) -> None:
-        """Check that a microphone may be used.
-
-        Raises
-        ------
-        MicrophoneUnavailableError
-            When it may not; the message has the reason.
-        """
+        """Raise `MicrophoneUnavailableError`, with the reason, unless a microphone may be used."""
         if self.state is not PermissionState.GRANTED:
             raise MicrophoneUnavailableError(f"{REQUIRED}: {_WHY_NOT[self.state]}")

@@ -64,13 +64,7 @@ class Device:
 
 
 def portaudio() -> ModuleType:
-    """Return `sounddevice`.
-
-    Raises
-    ------
-    DeviceError
-        When PortAudio is not installed.
-    """
+    """Return `sounddevice`; raises `DeviceError` when PortAudio is not installed."""
     try:
         import sounddevice
     except OSError as error:
@@ -82,10 +76,7 @@ def portaudio() -> ModuleType:
 def devices(direction: Direction) -> list[Device]:
     """Return every device of a direction, in PortAudio's order.
 
-    Raises
-    ------
-    DeviceError
-        When PortAudio is not installed, or another thread is in `refresh`.
+    Raises `DeviceError` when PortAudio is not installed, or another thread is in `refresh`.
     """
     sounddevice = portaudio()
     try:
@@ -108,18 +99,8 @@ def devices(direction: Direction) -> list[Device]:
 def device_named(wanted: str | int | None, direction: Direction) -> Device:
     """Return a device by its index or a part of its name; by default the system's default device.
 
-    Parameters
-    ----------
-    wanted : str or int, optional
-        An index, as a number or in digits, or a part of a name; case does not matter. A whole name
-        takes precedence over parts of others.
-    direction : {"input", "output"}
-        Direction of the device.
-
-    Raises
-    ------
-    DeviceError
-        When no device or more than one matches; the message lists the devices.
+    An index may be in digits; case does not matter, and a whole name takes precedence over parts of
+    others. Raises `DeviceError`, with a list of the devices, when not exactly one matches.
     """
     known = devices(direction)
     if not known:
@@ -138,12 +119,8 @@ def pair_named(
     """Return an input and an output that can be opened together.
 
     PortAudio cannot open a pair across two host APIs, so where only one device is named, the other
-    is the default of the same host API.
-
-    Raises
-    ------
-    DeviceError
-        As `device_named`, and when both are named and belong to different host APIs.
+    is the default of the same host API. Raises `DeviceError` as `device_named`, and when both are
+    named and belong to different host APIs.
     """
     source, output = device_named(wanted_input, "input"), device_named(wanted_output, "output")
     if source.host == output.host:
@@ -191,27 +168,12 @@ def block_sizes(host: str, block_frames: int) -> tuple[int, ...]:
     0 leaves the size to the driver. When JACK's own period is requested as a number, PortAudio
     still buffers it, which costs a period. So a stream of JACK's is first opened with 0, and with a
     number only if JACK's period differs from the wanted block.
-
-    Parameters
-    ----------
-    host : str
-        The host API, as in `Device.host`.
-    block_frames : int
-        Wanted length of a block.
     """
     return (0, block_frames) if host == JACK else (block_frames,)
 
 
 def explained(error: Exception, what: str) -> DeviceError:
-    """Return a `PortAudioError` as a sentence for the user.
-
-    Parameters
-    ----------
-    error : Exception
-        A ``PortAudioError``.
-    what : str
-        The device, such as ``"the input device 'USB Audio'"``.
-    """
+    """Return a `PortAudioError` as a sentence on `what`, e.g. ``"the input device 'USB'"``."""
     text, code, *_ = (*error.args, "", 0)
     why = _EXPLANATIONS.get(int(code or 0), f"cannot be opened: {text}")
     return DeviceError(f"{what} {why}")
@@ -256,20 +218,10 @@ def abandon() -> None:
 
 
 def refresh() -> bool:
-    """Restart PortAudio, so that it looks for devices again, which it does only at its start.
+    """Restart PortAudio, so that it looks for devices again; return whether it was restarted.
 
-    PortAudio is not restarted while a stream is open or closing: the list of devices stays as it is
-    then.
-
-    Returns
-    -------
-    bool
-        Whether PortAudio was restarted.
-
-    Raises
-    ------
-    DeviceError
-        When PortAudio is not installed, or does not start again.
+    It looks only at its start, and is not restarted while a stream is open or closing. Raises
+    `DeviceError` when PortAudio is not installed, or does not start again.
     """
     sounddevice: Any = portaudio()
     with _looking:

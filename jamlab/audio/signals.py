@@ -19,12 +19,7 @@ _LOWEST_HZ, _HIGHEST_HZ = 20.0, 20_000.0
 def pink_noise(level_dbfs: float, seed: int = 0) -> Source:
     """Return a source of pink noise: 20 Hz to 20 kHz, −3 dB per octave.
 
-    Parameters
-    ----------
-    level_dbfs : float
-        RMS of each channel over one period (AES17).
-    seed : int
-        Seed of the two channels, which are independent of each other.
+    The level is the RMS (AES17) of each of two independent channels over one period.
     """
     frames = PINK_S * SAMPLE_RATE
     frequencies_hz = fft.rfftfreq(frames, 1 / SAMPLE_RATE)

@@ -31,24 +31,10 @@ from jamlab.audio.pcm import Block, silence
 class ThreadBridge:
     """The two queues of one card.
 
-    Parameters
-    ----------
-    block_frames : int
-        Length of a block.
-    slack : int
-        Time the loop has for a callback, in blocks, 1 or more.
-    longest : int
-        Captured blocks that are kept while the loop stalls, more than `slack`; older ones are
-        dropped and counted as *overruns*.
-    counters : CardCounters, optional
-        Counters to add to.
-    patience_s : float
-        How long the card's thread waits for a block from the loop.
-
-    Raises
-    ------
-    ValueError
-        When a parameter is out of its range.
+    The loop has `slack` blocks for a callback, 1 or more. While it stalls, `longest` captured
+    blocks, more than `slack`, are kept; older ones are dropped and counted as *overruns*.
+    `patience_s` is how long the card's thread waits for a block from the loop. Raises `ValueError`
+    when a parameter is out of its range.
     """
 
     def __init__(

@@ -6,13 +6,7 @@ from pathlib import Path
 
 
 def folder(text: str) -> Path:
-    """Return the path of a folder that exists or can be made.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        Names what is in the way.
-    """
+    """Return the path of a folder that exists or can be made, or raise `ArgumentTypeError`."""
     path = Path(text)
     there = next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
@@ -21,13 +15,7 @@ def folder(text: str) -> Path:
 
 
 def page(text: str) -> Path:
-    """Return the path of a file that can be written.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        Names what is in the way.
-    """
+    """Return the path of a file that can be written, or raise `ArgumentTypeError`."""
     path = Path(text)
     if os.access(path, os.F_OK) and (path.is_dir() or not os.access(path, os.W_OK)):
         raise ArgumentTypeError(f"you cannot write to {path}: choose another file")

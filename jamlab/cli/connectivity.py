@@ -66,14 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> ConnectivityRecord:
     """Run the measurement of the options, and write the record to a folder.
 
-    Raises
-    ------
-    jamlab.measure.connectivity.campaign.CampaignError
-        When an option is out of range or does not fit the network, or there is no scheduler.
-    jamlab.measure.connectivity.population.PopulationError
-        When there is no such population.
-    jamlab.ice.configuration.IceConfigurationError
-        When the file of configurations cannot be used.
+    Raises `CampaignError`, `PopulationError` or `IceConfigurationError` when an option cannot be
+    used, or there is no scheduler.
     """
     return _NETWORKS[options.network](options, folder, progress)
 

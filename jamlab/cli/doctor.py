@@ -34,7 +34,6 @@ class Finding:
     fine: bool
     detail: str
     remedy: str = ""
-    """What to do about it if it is not fine."""
     essential: bool = True
     """Whether jamlab cannot work without it."""
 

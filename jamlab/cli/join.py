@@ -53,26 +53,14 @@ class DeviceChoice:
     output_device: str | None = None
     block_frames: int = 128
     access: MicrophoneAccess = field(default_factory=MicrophoneAccess)
-    """The user's permission to use the microphone."""
 
 
 @dataclass(frozen=True)
 class Part:
     """Parameters of a participant.
 
-    Parameters
-    ----------
-    room, name : str
-        Names of the room and of our participant.
-    quality : Quality
-        Quality at which we send.
-    ice : IceConfiguration
-        STUN and TURN servers.
-    echo : bool
-        Whether to play everything we hear into our microphone, as the far end of a round trip. Two
-        such participants in a room echo each other.
-    duration_s : float, optional
-        How long to take part; by default until stopped.
+    With `echo`, it plays everything it hears into its microphone, as the far end of a round trip;
+    two such participants in a room echo each other. By default it takes part until stopped.
     """
 
     room: str
@@ -88,14 +76,7 @@ class Part:
 async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
     """Take part until the time is over or the process gets SIGINT or SIGTERM.
 
-    Parameters
-    ----------
-    part : Part
-        The parameters.
-    signaling : callable
-        Returns the room's channel.
-    say : callable
-        Receives a line about each peer that joins or leaves, each measurement, and each notice.
+    `say` receives a line about each peer that joins or leaves, each measurement, and each notice.
     """
     async with AsyncExitStack() as stack:
         stopped = stack.enter_context(_told_to_stop())
@@ -203,15 +184,8 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
 async def companion(room: str, name: str, hub: str, key: str, *options: str) -> AsyncIterator[None]:
     """Run ``jamlab join`` in a process of its own while the context lasts.
 
-    Parameters
-    ----------
-    room, name : str
-        Names of the room and of the participant.
-    hub, key : str
-        URL and key of the signalling server; the key is passed in the environment, which the list
-        of processes does not show.
-    *options : str
-        Further options of the command, e.g. ``--echo``.
+    The hub's key is passed in the environment, which the list of processes does not show; `options`
+    are further ones of the command, e.g. ``--echo``.
     """
     command = (sys.executable, "-m", "jamlab", "join", room, "--name", name, "--hub", hub)
     process = await asyncio.create_subprocess_exec(
@@ -257,14 +231,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run ``jamlab join`` and return its exit status.
 
-    Raises
-    ------
-    JoinError
-        When the options do not allow to take part; states why, and what to do.
-    jamlab.audio.portaudio.DeviceError
-        When there are devices, but not the one that was named.
-    jamlab.cli.microphone.MicrophoneError
-        When the microphone would be used without an answer whether it may.
+    Raises `JoinError` when the options do not allow to take part, `DeviceError` when there are
+    devices, but not the named one, and `MicrophoneError` without an answer about the microphone.
     """
     if options.duration is not None and not options.duration > 0:
         raise JoinError(f"--duration is {options.duration:g}: give more than 0 seconds")

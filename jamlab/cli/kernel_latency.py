@@ -62,12 +62,8 @@ def verify(
 ) -> tuple[dict[str, LatencyRecord], Path]:
     """Run the measurement of the options; return the records by case, and the page's path.
 
-    Raises
-    ------
-    jamlab.measure.latency.plan.PlanError
-        When there is no profile of a name, or a parameter is out of range.
-    KernelLabError, CoturnError, ProofError
-        When this machine cannot have a network lab or a TURN server; states why.
+    Raises `PlanError` when there is no profile of a name, or a parameter is out of range, and one
+    of `COMPLAINTS` when this machine cannot have a network lab or a TURN server.
     """
     folder, page = options.out / KERNEL_FOLDER, options.out / f"{KERNEL_FOLDER}.html"
     try:

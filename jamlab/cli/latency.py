@@ -51,16 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run ``jamlab latency`` and return its exit status.
 
-    Raises
-    ------
-    jamlab.audio.portaudio.DeviceError
-        When a card cannot or may not be used, or its clicks do not come back.
-    jamlab.cli.microphone.MicrophoneError
-        When there is no answer whether the microphone may be used.
-    jamlab.measure.latency.plan.PlanError
-        When a parameter is out of its range.
-    jamlab.measure.record.RecordError
-        When the record cannot be written.
+    Raises `DeviceError` when a card cannot or may not be used, or its clicks do not come back,
+    `MicrophoneError` without an answer about the microphone, `PlanError` when a parameter is out of
+    its range, and `RecordError` when the record cannot be written.
     """
     plan = LoopbackPlan(tuple(options.block_frames), options.clicks)
     allowed = _allowed(options)

@@ -60,11 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def plan(options: argparse.Namespace) -> LatencyPlan:
     """Return the plan of the options.
 
-    Raises
-    ------
-    jamlab.measure.latency.plan.PlanError
-        When an option is out of range.
-    UnsupportedQualityError
-        When there is no quality of that name.
+    Raises `PlanError` when an option is out of range, and `UnsupportedQualityError` when there is
+    no quality of that name.
     """
     return LatencyPlan(**{name: getattr(options, option) for option, name in _OPTIONS.items()})

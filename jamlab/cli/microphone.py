@@ -18,7 +18,6 @@ ANSWERS: dict[str, Callable[[MicrophoneAccess], None]] = {
     "deny": MicrophoneAccess.deny,
     "listen-only": MicrophoneAccess.listen_only,
 }
-"""The possible answers."""
 OR_NOTHING = "allow", "deny"
 """The possible answers where the command does nothing without the microphone."""
 
@@ -39,19 +38,8 @@ def microphone_access(
 ) -> MicrophoneAccess:
     """Return the user's answer, after a question at the terminal if it was not given.
 
-    Parameters
-    ----------
-    answer : str, optional
-        One of `ANSWERS`, from the option.
-    wanted : str, optional
-        Name of the input, which is then not asked for.
-    answers : iterable of str
-        Offered answers, from `ANSWERS`.
-
-    Raises
-    ------
-    MicrophoneError
-        When the answer was not given and there is no terminal, or no answer came.
+    `answers` are the offered ones of `ANSWERS`; an input named by `wanted` is not asked for. Raises
+    `MicrophoneError` when the answer was not given and there is no terminal, or no answer came.
     """
     access = MicrophoneAccess()
     if answer is not None:

@@ -58,10 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run ``jamlab natprobe`` and return its exit status.
 
-    Raises
-    ------
-    jamlab.networks.discovery.discover.DiscoveryError
-        When the server's name or the local address cannot be used.
+    Raises `DiscoveryError` when the server's name or the local address cannot be used.
     """
     limit_s = LIFETIME_LIMIT_S if options.lifetime else None
     if limit_s is not None:

@@ -44,10 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run ``jamlab serve`` until it is stopped, and return its exit status.
 
-    Raises
-    ------
-    jamlab.signaling.hub.handshake.HubError
-        When the hub cannot listen at the address, or an option does not fit.
+    Raises `HubError` when it cannot listen at the address, or an option does not fit.
     """
     key = options.key or os.environ.get(KEY_VARIABLE)
     hub = Hub(
@@ -68,12 +65,7 @@ def run(options: argparse.Namespace) -> int:
 def invitation(hub: Hub, *, shows_key: bool) -> tuple[str, ...]:
     """Return the lines for the user about an open hub: its URL, and how to join.
 
-    Parameters
-    ----------
-    hub : Hub
-        The hub.
-    shows_key : bool
-        Whether to show the key, because it is random and not known to the user.
+    The key is shown when it is random, so that the user does not know it.
     """
     key = hub.key if shows_key else "…"
     command = shlex.join(["jamlab", "join", "ROOM", "--hub", hub.url])

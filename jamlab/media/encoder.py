@@ -27,13 +27,7 @@ class EncodedFrame:
 
 
 class FrameEncoder:
-    """An encoder that cuts the captured sound into Opus frames and encodes each once.
-
-    Parameters
-    ----------
-    quality : Quality
-        Frame length, bitrate and application.
-    """
+    """An encoder that cuts the captured sound into Opus frames and encodes each once."""
 
     def __init__(self, quality: Quality) -> None:
         self._opus = OpusEncoder(quality)

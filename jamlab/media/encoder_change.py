@@ -34,10 +34,7 @@ PRIMING_FRAMES = 9600
 class EncoderChange:
     """One change of encoder, from the request until the delay has faded out.
 
-    Parameters
-    ----------
-    old, new : OpusEncoder
-        The current encoder and its successor, which has encoded nothing yet.
+    `new` has encoded nothing yet.
     """
 
     def __init__(self, old: OpusEncoder, new: OpusEncoder) -> None:

@@ -44,12 +44,8 @@ def _is_routed(family: socket.AddressFamily, address: str) -> bool:
 def gather_on_loopback(connection: Connection) -> None:
     """Make an ICE connection gather on the loopback if this machine has no other address.
 
-    A connection limited to relayed candidates (RFC 8829 §4.1.1) still gets no others.
-
-    Raises
-    ------
-    RuntimeError
-        When aioice's `Connection` does not have the method to replace.
+    A connection limited to relayed candidates (RFC 8829 §4.1.1) still gets no others. Raises
+    `RuntimeError` when aioice's `Connection` does not have the method to replace.
     """
     if not hasattr(connection, _GATHER):
         raise RuntimeError(

@@ -56,11 +56,7 @@ def is_dtls_or_srtp(datagram: bytes) -> bool:
 
 
 def guard_datagrams(connection: Connection) -> None:
-    """Make an ICE connection drop data that is neither DTLS nor SRTP.
-
-    Any host can send datagrams to an open port, and aiortc closes the connection when a datagram
-    is empty or too long.
-    """
+    """Make an ICE connection drop data that is neither DTLS nor SRTP."""
     receive = _inside(connection, _DATA_RECEIVED)
 
     def receive_some(data: bytes, component: int) -> None:
@@ -71,13 +67,7 @@ def guard_datagrams(connection: Connection) -> None:
 
 
 def _inside(connection: Connection, name: str) -> Any:
-    """Return an attribute that aioice's `Connection` has in the pinned version.
-
-    Raises
-    ------
-    RuntimeError
-        When the installed version does not have it.
-    """
+    """Return a private attribute of a connection; raises `RuntimeError` if aioice has moved it."""
     try:
         return getattr(connection, name)
     except AttributeError:

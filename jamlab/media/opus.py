@@ -82,11 +82,6 @@ class OpusEncoder:
 
     The bitrate is constant because a mesh's bottleneck is a participant's upload: the packets of an
     onset must not be larger, and so arrive later, than the packets of silence.
-
-    Parameters
-    ----------
-    quality : Quality
-        Bitrate, frame length and application.
     """
 
     def __init__(self, quality: Quality) -> None:
@@ -105,17 +100,9 @@ class OpusEncoder:
         return int(encoder.encoder_ctl(self._state, ctl.get_lookahead))
 
     def encode(self, block: Block) -> bytes:
-        """Encode exactly one frame; its length may change from one frame to the next.
+        """Encode exactly one frame, shape ``(frames, 2)``, of a length of `FRAME_LENGTHS`.
 
-        Parameters
-        ----------
-        block : Block
-            Shape ``(frames, 2)``; the length is one of `FRAME_LENGTHS`.
-
-        Raises
-        ------
-        ValueError
-            When the block is not one frame.
+        The length may change from one frame to the next; raises `ValueError` for any other.
         """
         if block.ndim != 2 or block.shape[1] != CHANNELS or len(block) not in FRAME_LENGTHS:
             raise ValueError(
@@ -146,10 +133,8 @@ class OpusDecoder:
     def decode(self, payload: bytes) -> Block:
         """Decode one packet; its header states its length.
 
-        Raises
-        ------
-        CorruptPacketError
-            When the payload is not an Opus packet. The decoder remains usable.
+        Raises `CorruptPacketError` when the payload is not an Opus packet; the decoder remains
+        usable.
         """
         if not payload:
             raise CorruptPacketError("an Opus packet has at least one byte (RFC 6716 §3.4), got 0")
@@ -158,15 +143,8 @@ class OpusDecoder:
     def conceal(self, frames: int) -> Block:
         """Continue the sound over a missing packet (libopus' packet loss concealment).
 
-        Parameters
-        ----------
-        frames : int
-            Length of the missing sound: a multiple of 2.5 ms up to the longest packet, 120 ms.
-
-        Raises
-        ------
-        ValueError
-            When libopus cannot conceal such a length.
+        The length is a multiple of 2.5 ms up to the longest packet, 120 ms; raises `ValueError` for
+        any other.
         """
         step = FRAME_LENGTHS[0]
         if not 0 < frames <= _LONGEST_FRAME or frames % step:

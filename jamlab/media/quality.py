@@ -38,14 +38,10 @@ class Quality:
 
     Parameters
     ----------
-    name : str
-        The user's name for it.
     bitrate_bps : int
         Opus payload bits per second, both channels together, 6 000 to 510 000.
     frame_frames : int
         Length of one Opus frame while there is one peer, in frames at 48 kHz; see `frame_for`.
-    application : {"restricted_lowdelay", "audio"}
-        The Opus application.
 
     Raises
     ------
@@ -110,16 +106,12 @@ LOW_LATENCY = Quality("low latency", 128_000, 120, "restricted_lowdelay")
 HIGH_QUALITY = Quality("high quality", 256_000, 480, "audio")
 
 QUALITIES = {quality.name: quality for quality in (LOW_LATENCY, HIGH_QUALITY)}
-"""Every quality by its name."""
 
 
 def quality_named(name: str) -> Quality:
     """Return the quality of a name, in which spaces, hyphens and underscores are the same.
 
-    Raises
-    ------
-    UnsupportedQualityError
-        When there is no such quality; the message lists the existing ones.
+    Raises `UnsupportedQualityError`, with the existing qualities, when there is none of that name.
     """
     quality = QUALITIES.get(name.strip().lower().replace("-", " ").replace("_", " "))
     if quality is None:

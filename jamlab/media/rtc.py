@@ -87,13 +87,7 @@ class EncodedTrack(MediaStreamTrack):
         self._queue.put_nowait(packet)
 
     async def recv(self) -> Packet[Any]:
-        """Return the next frame as the packet that aiortc sends.
-
-        Raises
-        ------
-        MediaStreamError
-            After the track has ended, at every call.
-        """
+        """Return the next frame for aiortc to send; raises `MediaStreamError` after the end."""
         packet = await self._queue.get() if self.readyState == "live" else None
         if packet is None:
             raise MediaStreamError("the track has ended")
@@ -144,13 +138,7 @@ def remote_fingerprint(sender: RTCRtpSender) -> str | None:
 
 
 def ice_connection(peer: RTCPeerConnection) -> Connection:
-    """Return the ICE connection under a peer connection that has a data channel.
-
-    Raises
-    ------
-    ValueError
-        When there is no data channel.
-    """
+    """Return the ICE connection of a peer connection; raises `ValueError` without data channel."""
     if peer.sctp is None:
         raise ValueError(
             "the peer connection has no ICE connection yet: create a data channel first"
@@ -186,13 +174,7 @@ def timestamp_origin(sender: RTCRtpSender, track: EncodedTrack) -> int | None:
 
 
 def _inside(owner: object, name: str) -> Any:
-    """Return an attribute that an object of aiortc has in the pinned version.
-
-    Raises
-    ------
-    RuntimeError
-        When this object does not have it.
-    """
+    """Return a private attribute of an object of aiortc; raises `RuntimeError` without it."""
     try:
         return getattr(owner, name)
     except AttributeError:

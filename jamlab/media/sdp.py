@@ -22,13 +22,6 @@ def with_opus_parameters(sdp: str, quality: Quality) -> str:
     Each Opus format without parameters gets them, and its media section gets the frame length
     unless it states one. The rest stays unchanged, so a second call changes nothing. ``ptime`` is
     an integer in SDP (RFC 8866 §6.4), so 2.5 ms is written 3.
-
-    Parameters
-    ----------
-    sdp : str
-        A session description.
-    quality : Quality
-        The quality to ask for.
     """
     ptime_ms = math.ceil(quality.frame_frames / SAMPLE_RATE * 1000)
     most_bps = max(known.bitrate_bps for known in (quality, *QUALITIES.values()))

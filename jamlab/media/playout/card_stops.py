@@ -38,12 +38,7 @@ class LapseDetector:
     def observe(self, now_s: float, card_frames: int) -> int:
         """Take a call of the card; return the length of a newly found gap in frames, or 0.
 
-        Parameters
-        ----------
-        now_s : float
-            Time of the call, by a monotonic clock.
-        card_frames : int
-            Frames the card has requested so far, including this call's.
+        `now_s` is by a monotonic clock; `card_frames` are those requested so far, with this call's.
         """
         began_s = now_s - card_frames / SAMPLE_RATE
         if self._slot_began_s is not None and now_s - self._slot_began_s < SLOT_S:

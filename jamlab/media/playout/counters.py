@@ -13,9 +13,7 @@ class PlayoutCounters:
     """
 
     received: int = 0
-    """Packets received."""
     decoded: int = 0
-    """Packets decoded."""
     late: int = 0
     """Packets that arrived after they were due, or whose place a longer packet had covered."""
     duplicated: int = 0

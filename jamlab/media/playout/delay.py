@@ -24,22 +24,12 @@ _REMOVAL_INTERVAL = SAMPLE_RATE // 50
 
 
 class DelayEstimator:
-    """Estimator of the target delay from the delays that packets needed.
+    """Estimator of the target delay from the delays that packets needed in the last `slots` slots.
 
-    Parameters
-    ----------
-    slots : int
-        Number of slots kept.
-    ignored : int
-        Number of slots whose spikes may cost sound, at most a fifth of the slots seen so far. One
-        stall often falls into two slots.
-    settling_slots : int
-        Number of slots at the start, when the jitter is unknown, that get an allowance instead of
-        the margin, and are then dropped.
-    allowance_frames : int
-        That allowance.
-    margin_frames : int
-        Added to the quantile; also the least surplus that is removed.
+    The spikes of `ignored` slots, at most a fifth of the slots seen so far, may cost sound; one
+    stall often falls into two slots. The first `settling_slots`, when the jitter is unknown, get
+    `allowance_frames` instead of `margin_frames`, and are then dropped. The margin is also the
+    least surplus that is removed.
     """
 
     def __init__(
@@ -70,15 +60,7 @@ class DelayEstimator:
         self._last_removal: int | None = None
 
     def observe(self, now_frames: int, needed_frames: int) -> None:
-        """Take the delay that one packet needed.
-
-        Parameters
-        ----------
-        now_frames : int
-            The card's frame count.
-        needed_frames : int
-            The delay, from an origin that is the same for all packets.
-        """
+        """Take the delay that a packet needed, from an origin that is the same for all packets."""
         slot = now_frames // SLOT_FRAMES
         if slot != self._slot:
             self._close_slot()
@@ -115,13 +97,7 @@ class DelayEstimator:
 
     @property
     def target_frames(self) -> int:
-        """The target delay, from the origin of the observations.
-
-        Raises
-        ------
-        ValueError
-            Before the first observation.
-        """
+        """The target delay, from the observations' origin; raises `ValueError` before the first."""
         if not self._recent:
             raise ValueError("no target delay before the first packet: observe a packet first")
         if self._quantile is None:
@@ -134,13 +110,6 @@ class DelayEstimator:
 
         Too short a delay has to be corrected at once, for packets miss their deadline; too long a
         delay costs only latency, so a surplus is removed in at most fifty steps a second.
-
-        Parameters
-        ----------
-        now_frames : int
-            The card's frame count.
-        delay_frames : int
-            The present delay.
         """
         missing = self.target_frames - delay_frames
         if missing >= 0:

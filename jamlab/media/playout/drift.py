@@ -71,15 +71,7 @@ class DriftEstimator:
         return self.drift * self.watched_frames
 
     def observe(self, card_frames: float, position: int) -> bool:
-        """Take one packet; return whether `drift` may have changed.
-
-        Parameters
-        ----------
-        card_frames : float
-            Frames our card had counted at its arrival.
-        position : int
-            Position of its first sample.
-        """
+        """Take a packet and our card's count then; return whether `drift` may have changed."""
         closed = False
         if self._slot is None or card_frames >= (self._slot + 1) * self._length:
             closed = self._close_slot()
@@ -121,15 +113,10 @@ class DriftEstimator:
 def slope_interval(points: NDArray[np.float64], deviations: float) -> tuple[float, float]:
     """Return a confidence interval of the slope of a line through points, by ranks.
 
-    It is infinite where points are too few (P. K. Sen, "Estimates of the regression coefficient
-    based on Kendall's tau", JASA 63, 1968, §3).
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, 2)
-        Abscissa, which increases, and ordinate of each.
-    deviations : float
-        Half of the interval's width, in standard deviations of Kendall's S.
+    Points are rows of an increasing abscissa and an ordinate; `deviations` is half of the
+    interval's width, in standard deviations of Kendall's S. The interval is infinite where
+    points are too few (P. K. Sen, "Estimates of the regression coefficient based on Kendall's
+    tau", JASA 63, 1968, §3).
     """
     n = len(points)
     first, second = _pairs(n)

@@ -59,11 +59,8 @@ _SLEW_PER_S = 1e-3
 class FollowedRate:
     """A `CardRate` that estimates the drift between two cards and compensates it by resampling.
 
-    Parameters
-    ----------
-    clock : callable
-        Returns the time in seconds, by the clock of the packets' arrivals. It is read once a block,
-        to place arrivals between two blocks.
+    `clock` returns the time of the packets' arrivals, in seconds. It is read once a block, to place
+    arrivals between two blocks.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -28,13 +28,7 @@ class Packet:
 
 
 class PacketBuffer:
-    """Packets from their arrival until they are due; late and duplicate ones are only counted.
-
-    Parameters
-    ----------
-    counters : PlayoutCounters
-        Counts packets that are late, duplicated, reordered or strayed.
-    """
+    """Packets from their arrival until they are due; late and duplicate ones are only counted."""
 
     def __init__(self, counters: PlayoutCounters) -> None:
         self.line: int | None = None

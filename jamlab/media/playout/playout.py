@@ -42,7 +42,6 @@ from jamlab.media.rtp import RTP_TIMESTAMPS
 _CONCEAL_MAX = SAMPLE_RATE // 10
 _SURPLUS_MAX = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
 HISTORY_S = 40.0
-"""Length of a playout's history of packets."""
 
 
 class Decoder(Protocol):
@@ -58,16 +57,8 @@ class Decoder(Protocol):
 class Playout:
     """The playout buffer of one remote stream, between its packets and the card.
 
-    Parameters
-    ----------
-    decoder : Decoder
-        A decoder for this stream alone: concealment continues the last decoded sound.
-    estimator : DelayEstimator, optional
-        Sets the target delay.
-    history_s : float
-        Least length of `history`.
-    rate : CardRate, optional
-        The card's rate; by default the same as the sender's.
+    The decoder is for this stream alone: concealment continues the last decoded sound. `history_s`
+    is the least length of `history`; by default the card's rate is the sender's.
     """
 
     def __init__(
@@ -117,18 +108,9 @@ class Playout:
         return self._frame_frames if self.counters.decoded else None
 
     def receive(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
-        """Take one packet from the network.
+        """Take one Opus packet from the network; the RTP timestamp counts at 48 kHz.
 
-        Parameters
-        ----------
-        sequence : int
-            RTP sequence number, 16 bits.
-        timestamp : int
-            RTP timestamp at 48 kHz, 32 bits.
-        payload : bytes
-            One Opus packet.
-        arrival_s : float
-            Time of arrival, by any clock; only recorded in `history`.
+        The time of arrival is by any clock, and only recorded in `history`.
         """
         self.counters.received += 1
         packet = self._buffer.unwrap(sequence, timestamp, payload, arrival_s)
@@ -148,13 +130,7 @@ class Playout:
         return block
 
     def expect(self, frame_frames: int) -> None:
-        """Raise the delay for longer frames that the sender has announced.
-
-        Parameters
-        ----------
-        frame_frames : int
-            Length of the announced frames; shorter ones need no preparation.
-        """
+        """Raise the delay for frames that the sender has announced, if they are longer."""
         longer = frame_frames - max(self._frame_frames, self._expected_frames)
         if longer > 0 and self._buffer.line is not None:
             self._observe_arrivals()
@@ -162,13 +138,7 @@ class Playout:
         self._expected_frames = frame_frames
 
     def miss(self, frames: int) -> None:
-        """Pass over a block that the card plays as silence, because our process was late.
-
-        Parameters
-        ----------
-        frames : int
-            Length of the card's block.
-        """
+        """Pass over a block that the card plays as silence, because our process was late."""
         counters = self.counters
         concealed_before = counters.concealed_frames
         self.pull(frames)
@@ -216,10 +186,7 @@ class Playout:
         return self._pulled - packet.position + self._rate.allowance(packet)
 
     def _begin(self, newest: Packet) -> None:
-        """Begin a line of play.
-
-        The newest packet alone sets the delay: earlier ones were only waiting for the card.
-        """
+        """Begin a line of play at the newest packet's delay; others only waited for the card."""
         self._buffer.arrived.clear()
         self._estimator.observe(self._pulled, self._needed(newest))
         self._buffer.line = self._pulled + len(self._ready) - self._estimator.target_frames

@@ -31,15 +31,6 @@ class CardRate(Protocol):
     def read(self, frames: int, take: Take, surplus: Surplus) -> tuple[Block, int, int]:
         """Return the card's next block, made of the source's frames.
 
-        Parameters
-        ----------
-        frames : int
-            Length of the block.
-        take : callable
-            The source.
-        surplus : callable
-            Returns the surplus of delay.
-
         Returns
         -------
         block : Block

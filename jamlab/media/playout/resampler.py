@@ -34,13 +34,8 @@ Pull: TypeAlias = Callable[[int], Block]
 class Resampler:
     """A resampler that pulls whole frames from a source and returns any number at any rate.
 
-    Parameters
-    ----------
-    past : Block
-        The last `PRIMED` frames of the source, which were used unaltered. The resampler's first
-        frame follows them.
-    pull : callable
-        The source.
+    `past` has the last `PRIMED` frames of the source, which were used unaltered; the resampler's
+    first frame follows them.
     """
 
     def __init__(self, past: Block, pull: Pull) -> None:
@@ -51,14 +46,7 @@ class Resampler:
     def read(self, frames: int, rate: float, pull: Pull) -> Block:
         """Return exactly so many next frames, shape ``(frames, 2)``.
 
-        Parameters
-        ----------
-        frames : int
-            Length of the block.
-        rate : float
-            Input frames for each output frame, reached at the end of the block.
-        pull : callable
-            The source.
+        `rate` is the number of input frames for each output frame, reached at the block's end.
         """
         if frames == 0:
             return silence(0)
