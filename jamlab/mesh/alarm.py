@@ -14,19 +14,7 @@ HIGH_LATENCY_S = 0.100
 
 
 class LatencyAlarm:
-    """Latency alarm of one peer.
-
-    Parameters
-    ----------
-    high_s : float
-        Threshold above which the latency is high.
-    normal_s : float
-        Threshold below which the latency is normal again.
-    raise_after_s : float
-        Time the latency must stay high to raise the alarm.
-    clear_after_s : float
-        Time the latency must stay normal to clear the alarm.
-    """
+    """Latency alarm of one peer, with separate thresholds and times to raise and to clear it."""
 
     def __init__(
         self,
@@ -37,7 +25,6 @@ class LatencyAlarm:
         clear_after_s: float = 5.0,
     ) -> None:
         self.raised = False
-        """Whether the alarm is raised and not yet cleared."""
         self._high_s = high_s
         self._normal_s = normal_s
         self._raise_after_s = raise_after_s
@@ -45,14 +32,9 @@ class LatencyAlarm:
         self._since_s: float | None = None  # start of the deviation from the reported state
 
     def observe(self, one_way_s: float | None, now_s: float) -> NoticeKind | None:
-        """Take a sample, and return the notice it causes, if any.
+        """Take a sample at a time of any monotonic clock, and return the notice it causes, if any.
 
-        Parameters
-        ----------
-        one_way_s : float or None
-            The latency; None when it is unknown, which is neither high nor normal.
-        now_s : float
-            Time of any monotonic clock.
+        A latency of None is unknown: neither high nor normal.
         """
         if one_way_s is None or not self._differs(one_way_s):
             self._since_s = None

@@ -29,17 +29,9 @@ class Fader:
         self._reached = self._wanted = 1.0
 
     def set(self, gain_db: float) -> None:
-        """Set the gain from the next block on.
+        """Set the gain from the next block on; ``-math.inf`` is silence.
 
-        Parameters
-        ----------
-        gain_db : float
-            `MIN_GAIN_DB` to `MAX_GAIN_DB`, or ``-math.inf`` for silence.
-
-        Raises
-        ------
-        GainError
-            When the gain is out of that range.
+        Raises `GainError` for any other outside `MIN_GAIN_DB` to `MAX_GAIN_DB`.
         """
         if not (gain_db == -math.inf or MIN_GAIN_DB <= gain_db <= MAX_GAIN_DB):
             raise GainError(

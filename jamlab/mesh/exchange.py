@@ -25,18 +25,8 @@ from jamlab.mesh.sound_tap import Exchange, Tap
 class Exchanger:
     """The callback of a service's card.
 
-    Parameters
-    ----------
-    peers : iterable of PeerConnection
-        The connections that play; read anew in each callback.
-    encoder : FrameEncoder
-        Encoder of the captured sound.
-    controls : Controls
-        Mute and gains.
-    sent_frames : deque
-        Receives the capture position and the time of each frame sent.
-    taps : iterable of Tap
-        Receive the sound of each callback.
+    The peers are read anew in each callback. `sent_frames` receives the capture position and the
+    time of each frame sent, and the taps the sound of each callback.
     """
 
     def __init__(

@@ -63,7 +63,6 @@ class PeerFigures:
     local_candidate: str | None
     """Type of the local candidate of the selected pair, one of `CANDIDATE_TYPES`."""
     remote_candidate: str | None
-    """Type of the remote candidate."""
     loss_share: float | None = None
     """Lost packets divided by expected packets."""
     concealed_share: float | None = None

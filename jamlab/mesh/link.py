@@ -53,26 +53,9 @@ OFFERS_PER_S, OFFERS_BURST = 2.0, 16
 class PeerLink:
     """The link to one peer: all attempts to connect to it, and the connection that results.
 
-    Parameters
-    ----------
-    own, peer : str
-        Names of this participant and of the peer.
-    service : WebRTCAudioService
-        Makes the connections.
-    send : callable
-        Sends signals.
-    tell : callable
-        Shows a notice about a peer to the user.
-    servers : ServerWatch
-        Checks our descriptions for servers that do not work.
-    rng : random.Random
-        Source of the jitter of rests.
-    patience : Patience
-        Time limits.
-    offers : TokenBucket, optional
-        Limit on the offers of all links together.
-    attempt : int
-        Highest attempt number of ours that the peer may have seen.
+    `tell` shows a notice about a peer to the user, `servers` checks our descriptions for servers
+    that do not work, `rng` is the source of the jitter of rests, and `offers` limits the offers of
+    all links together. `attempt` is the highest attempt number of ours that the peer may have seen.
     """
 
     def __init__(

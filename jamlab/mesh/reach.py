@@ -135,18 +135,8 @@ _DOUBTED = 5
 class Reach:
     """Connection strategy for one peer.
 
-    Parameters
-    ----------
-    own, peer : str
-        Names of this participant and of the peer.
-    routes : tuple of Route
-        Routes that our ICE configuration allows: both, or one of them.
-    rng : random.Random
-        Source of the jitter of rests.
-    patience : Patience
-        Time limits and waits.
-    attempt : int
-        Highest attempt number of ours that the peer may have seen.
+    `routes` are those that our ICE configuration allows: both, or one of them. `rng` is the source
+    of the jitter of rests; `attempt` is the highest number of ours that the peer may have seen.
     """
 
     def __init__(
@@ -162,7 +152,6 @@ class Reach:
         self.due_s = math.inf
         """Time of the next `tick`; infinity for none."""
         self.attempt = attempt
-        """Number of our latest attempt."""
         self.route: Route | None = None
         """Route of the attempt under way; None when the peer did not state one."""
         self._first = own < peer

@@ -51,8 +51,6 @@ class WebRTCAudioService:
 
     Parameters
     ----------
-    quality : Quality
-        Quality of the sound sent.
     ice : IceConfiguration
         STUN and TURN servers, and the policy; by default host candidates only.
     flow_timeout_s : float
@@ -92,7 +90,6 @@ class WebRTCAudioService:
         self._encoder = FrameEncoder(quality)
         self.ice = ice
         self.controls = Controls()
-        """Mute, and the gains of peers."""
         self._flow_timeout_s = flow_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._history_s = history_s
@@ -164,10 +161,7 @@ class WebRTCAudioService:
     async def read(self, within_s: float) -> list[Reading]:
         """Return a reading of every connection that plays; none without a card.
 
-        Parameters
-        ----------
-        within_s : float
-            Greatest age of packets that are read.
+        Packets older than `within_s` are not read.
         """
         if self._card is None:
             return []
@@ -197,24 +191,11 @@ class WebRTCAudioService:
     ) -> int:
         """Prepare a connection for the next offer from or to a peer; return its number.
 
-        If an earlier connection is closing, the call waits for its end.
-
-        Parameters
-        ----------
-        peer_id : str
-            The peer's name.
-        ice : IceConfiguration, optional
-            Configuration of this connection, by default the service's.
-        replacing : bool
-            Whether it replaces an existing connection as soon as it is connected. An earlier
-            replacement that is not yet connected is closed.
-
-        Raises
-        ------
-        NoLocalAudioError
-            Before `initialize_local_audio`.
-        DuplicatePeerError
-            When a connection to the peer exists and `replacing` is false.
+        If an earlier connection is closing, the call waits for its end. By default the connection
+        has the service's ICE configuration. One that is `replacing` takes the place of an existing
+        connection as soon as it is connected, and closes an earlier replacement that is not yet
+        connected. Raises `NoLocalAudioError` before `initialize_local_audio`, and
+        `DuplicatePeerError` when a connection to the peer exists and `replacing` is false.
         """
         await self._settle(peer_id, replacing)
         if self._card is None:
@@ -231,14 +212,9 @@ class WebRTCAudioService:
     async def create_offer(self, peer_id: str) -> Description:
         """Open a connection to a peer and return the offer to send to it.
 
-        Raises
-        ------
-        NoLocalAudioError
-            Before `initialize_local_audio`.
-        DuplicatePeerError
-            When a connection to the peer exists that was not just prepared.
-        PeerClosedError
-            When the connection was closed meanwhile.
+        Raises `NoLocalAudioError` before `initialize_local_audio`, `DuplicatePeerError` when a
+        connection to the peer exists that was not just prepared, and `PeerClosedError` when the
+        connection was closed meanwhile.
         """
         peer = await self._prepared(peer_id)
         return await self._closing_on_error(peer, peer.create_offer())
@@ -246,16 +222,8 @@ class WebRTCAudioService:
     async def handle_offer(self, peer_id: str, offer: Description) -> Description:
         """Take a peer's offer and return the answer to send to it.
 
-        Raises
-        ------
-        MalformedDescriptionError
-            When the offer cannot be used; its connection is closed.
-        NoLocalAudioError
-            Before `initialize_local_audio`.
-        DuplicatePeerError
-            When a connection to the peer exists that was not just prepared; it plays on.
-        PeerClosedError
-            When the connection was closed meanwhile.
+        Raises the errors of `create_offer` (an existing connection plays on), and
+        `MalformedDescriptionError` when the offer cannot be used; its connection is closed then.
         """
         description = read_description(offer, "offer", peer_id)
         peer = await self._prepared(peer_id)
@@ -285,14 +253,9 @@ class WebRTCAudioService:
     async def handle_ice_candidate(self, peer_id: str, candidate: Mapping[str, Any]) -> None:
         """Add a candidate of a peer; before the remote description it is kept.
 
-        Raises
-        ------
-        UnknownPeerError
-            When there is no connection to the peer.
-        MalformedCandidateError
-            When the candidate cannot be used; the connection continues without it.
-        PeerClosedError
-            When the connection was closed meanwhile.
+        Raises `UnknownPeerError` when there is no connection to the peer,
+        `MalformedCandidateError` when the candidate cannot be used (the connection continues
+        without it), and `PeerClosedError` when the connection was closed meanwhile.
         """
         peer = self._peers.newest(peer_id)
         await peer.add_candidate(read_candidate(candidate, peer_id))
@@ -318,10 +281,7 @@ class WebRTCAudioService:
     async def close_peer(self, peer_id: str, connection: int | None = None) -> None:
         """Close all connections to a peer, or only the one with a number, if it still exists.
 
-        Raises
-        ------
-        UnknownPeerError
-            When there is no connection to the peer.
+        Raises `UnknownPeerError` when there is no connection to the peer.
         """
         both = self._peers[peer_id], self._peers.replacement(peer_id)
         closings = [

@@ -56,24 +56,16 @@ class JamSession:
 
     Parameters
     ----------
-    room : str
-        The room's name.
-    name : str
-        The participant's name in the room.
     signaling : callable
         Returns the channel of the room with a name.
     card : SoundCard, optional
         The sound card; by default a virtual card with a silent microphone.
-    quality : Quality
-        Quality of the sound sent.
     ice : IceConfiguration
         STUN and TURN servers; by default host candidates only.
     patience : Patience, optional
         Time limits and waits of the connection strategy.
     rng : random.Random, optional
         Source of the jitter between attempts.
-    figures_every_s : float
-        Interval of the live figures.
     history_s : float
         Least length of the history of packets.
 
@@ -172,17 +164,8 @@ class JamSession:
     async def wait_connected(self, timeout_s: float, *peers: str) -> None:
         """Wait until all peers in the room, and all named ones, are connected.
 
-        Parameters
-        ----------
-        timeout_s : float
-            Time limit.
-        *peers : str
-            Names of peers that may not be in the room yet.
-
-        Raises
-        ------
-        TimeoutError
-            After the time limit; the message names the missing peers.
+        The named ones may not be in the room yet. Raises `TimeoutError`, which names the missing
+        peers, after the time limit.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -219,12 +202,8 @@ class JamSession:
     async def report(self, peer_id: str, data: Mapping[str, Any]) -> None:
         """Send a report to a peer; it is dropped when the peer has left.
 
-        Raises
-        ------
-        jamlab.signaling.messages.MalformedSignalError
-            When it is too long for a signal, or not JSON.
-        RuntimeError
-            Before the session is entered.
+        Raises `MalformedSignalError` when it is too long for a signal, or not JSON, and
+        `RuntimeError` before the session is entered.
         """
         if self._membership is None:
             raise RuntimeError(f"{self.name!r} is not in its session: enter it before reporting")

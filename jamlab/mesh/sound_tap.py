@@ -26,13 +26,7 @@ class Exchange(NamedTuple):
 
 
 class Tap:
-    """The exchanges since the last reading.
-
-    Parameters
-    ----------
-    on_close : callable
-        Called with the tap when it is closed.
-    """
+    """The exchanges since the last reading; `on_close` is called with the tap as it closes."""
 
     def __init__(self, on_close: Callable[["Tap"], None]) -> None:
         self._exchanges: deque[Exchange] = deque(maxlen=KEPT)

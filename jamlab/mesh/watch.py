@@ -20,19 +20,8 @@ _HISTORY = 16_384  # an hour of four peers, once a second
 class FiguresWatch:
     """Live figures of all peers: history, listeners, and latency alarms.
 
-    Parameters
-    ----------
-    service : WebRTCAudioService
-        The service with the connections.
-    tell : callable
-        Shows a notice about a peer to the user.
-    every_s : float
-        Length of an interval.
-
-    Raises
-    ------
-    ValueError
-        When the interval is not above 0.
+    `tell` shows a notice about a peer to the user. Raises `ValueError` when the interval is not
+    above 0.
     """
 
     def __init__(

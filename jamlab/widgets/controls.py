@@ -24,16 +24,8 @@ TITLE = "Jam session"
 class SessionControls(anywidget.AnyWidget):
     """Buttons, sliders and warnings of a session panel.
 
-    Parameters
-    ----------
-    on_action : callable
-        Called on the running event loop with a user action: a mapping with a ``kind``, not
-        validated.
-
-    Raises
-    ------
-    RuntimeError
-        Where no event loop runs.
+    `on_action` is called on the running event loop with a user action: a mapping with a ``kind``,
+    not validated. Raises `RuntimeError` where no event loop runs.
     """
 
     _esm = Path(__file__).parent / "controls.js"

@@ -65,10 +65,7 @@ class Feed(Protocol):
 class SessionFeed:
     """Feed of a session: the participant's own row first, then the peers in order of appearance.
 
-    Parameters
-    ----------
-    session : JamSession
-        The session, entered or not; it is only observed.
+    The session need not be entered; it is only observed.
     """
 
     def __init__(self, session: JamSession) -> None:
@@ -126,13 +123,7 @@ class SessionFeed:
 
 
 class SignalFeed:
-    """Feed of named test signals, played by a virtual card.
-
-    Parameters
-    ----------
-    signals : mapping of str to Source
-        Read in every block: signals may be added and removed at any time.
-    """
+    """Feed of test signals by name, played by a virtual card; any may come and go at any time."""
 
     def __init__(self, signals: Mapping[str, Source]) -> None:
         self._signals = signals

@@ -30,7 +30,6 @@ from jamlab.widgets.style import style
 log = logging.getLogger(__name__)
 
 UPDATE_HZ = 30
-"""Updates per second."""
 
 BALLISTICS = (
     f"dBFS (AES17) · peak IEC 60268-18, falls 20 dB in 1.7 s, held {HOLD_S:g} s · "
@@ -45,26 +44,10 @@ _UNHEARD_UPDATES = 10
 class LevelMeters(anywidget.AnyWidget):
     """Level meters of all participants of a session, or of test signals.
 
-    Parameters
-    ----------
-    session : JamSession, optional
-        The session. It is only observed: no card is opened or closed.
-    signals : mapping of str to Source, optional
-        Named test signals instead of a session; they may be added and removed at any time.
-    spectrum : str
-        Name of the participant whose spectrum is shown below the meters; by default none.
-
-    Raises
-    ------
-    ValueError
-        When neither a session nor signals are given, or both.
-
-    Attributes
-    ----------
-    levels : Levels
-        The displayed levels, in the order of `names`.
-    history : LevelHistory
-        The levels so far, one line per second.
+    A session is only observed: no card is opened or closed. Signals, by name, may be added and
+    removed at any time. `spectrum` is the name of the participant whose spectrum is shown below the
+    meters. `levels` is in the order of `names`, `history` has one line per second. Raises
+    `ValueError` when neither a session nor signals are given, or both.
     """
 
     _esm = Path(__file__).parent / "meter.js"
@@ -100,13 +83,7 @@ class LevelMeters(anywidget.AnyWidget):
         return self._meters.names
 
     def start(self) -> None:
-        """Start updates on the running event loop. Starting twice is harmless.
-
-        Raises
-        ------
-        RuntimeError
-            Where no event loop runs.
-        """
+        """Start updates, unless started; raises `RuntimeError` where no event loop runs."""
         if self._task is None:
             loop = asyncio.get_running_loop()
             self._feed.start()

@@ -31,25 +31,10 @@ log = logging.getLogger(__name__)
 class SessionPanel(widgets.VBox):  # type: ignore[misc]
     """Panel of a jam session: join and leave, mute, gains, quality, warnings, permission, meters.
 
-    Parameters
-    ----------
-    new_session : callable
-        Returns a new `JamSession`, or any asynchronous context manager that yields an entered one.
-    permission : MicrophonePermission, optional
-        Asked before the first session is entered; a virtual card needs none. It is closed with the
-        panel.
-
-    Raises
-    ------
-    RuntimeError
-        Where no event loop runs.
-
-    Attributes
-    ----------
-    session : JamSession or None
-        The current session.
-    meters : LevelMeters or None
-        The meters of the current session.
+    `new_session` returns a new `JamSession`, or any asynchronous context manager that yields an
+    entered one. `permission` is asked before the first session is entered, and closed with the
+    panel; a virtual card needs none. `session` and `meters` are the current session's. Raises
+    `RuntimeError` where no event loop runs.
     """
 
     def __init__(

@@ -28,22 +28,9 @@ IN_USE = "this program is using a sound card: leave its session, then look again
 class MicrophonePermission(anywidget.AnyWidget):
     """Asks for permission to use this machine's microphone, and shows the answer and problems.
 
-    Parameters
-    ----------
-    access : MicrophoneAccess, optional
-        Stores the answer; give the same object to the card.
-
-    Raises
-    ------
-    RuntimeError
-        Where no event loop runs.
-
-    Attributes
-    ----------
-    problem : str
-        Why there is no microphone despite the permission; empty when there is one.
-    in_use : bool
-        Whether a card is open: the list of devices is not renewed then, because that would stop it.
+    The answer is stored in `access`; give the same object to the card. `problem` says why there is
+    no microphone despite the permission. While a card is open (`in_use`), the list of devices is
+    not renewed, because that would stop it. Raises `RuntimeError` where no event loop runs.
     """
 
     _esm = Path(__file__).parent / "permission.js"

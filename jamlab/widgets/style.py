@@ -6,11 +6,5 @@ _FOLDER = Path(__file__).parent
 
 
 def style(name: str) -> str:
-    """Return a widget's style sheet for anywidget.
-
-    Parameters
-    ----------
-    name : str
-        Name of a file next to this one, without ``.css``.
-    """
+    """Return a widget's style sheet for anywidget, by its file's name without ``.css``."""
     return "\n".join((_FOLDER / f"{part}.css").read_text("utf-8") for part in ("theme", name))

@@ -29,15 +29,7 @@ MAX_FRAMES = SAMPLE_RATE
 
 
 class Capture(Struct, frozen=True, rename="camel"):
-    """Properties of a participant's capture and encoding, except the length of its Opus frames.
-
-    Parameters
-    ----------
-    block_frames : int
-        Length of the sound card's block.
-    lookahead_frames : int
-        The encoder's delay beyond its frame.
-    """
+    """Properties of a participant's capture and encoding, except the length of its Opus frames."""
 
     block_frames: Annotated[int, Meta(ge=1, le=MAX_FRAMES)]
     lookahead_frames: Annotated[int, Meta(ge=0, le=MAX_FRAMES)]
@@ -68,15 +60,7 @@ SOUND_CHANGE = "sound change"
 
 
 class SoundChange(Struct, frozen=True, rename="camel", tag_field="kind", tag=SOUND_CHANGE):
-    """Announced change of a participant's sound during a session.
-
-    Parameters
-    ----------
-    capture : Capture
-        The new capture.
-    frame_frames : int
-        New length of the Opus frames, one of `jamlab.media.quality.FRAME_LENGTHS`.
-    """
+    """Announced change of a participant's sound; `frame_frames` is one of Opus's frame lengths."""
 
     capture: Capture
     frame_frames: int

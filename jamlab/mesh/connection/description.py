@@ -66,19 +66,7 @@ def read_description(
 ) -> RTCSessionDescription:
     """Check a description, ``{"type": "offer" | "answer", "sdp": str}``, and return it for aiortc.
 
-    Parameters
-    ----------
-    description : mapping
-        The description as received.
-    kind : {"offer", "answer"}
-        The expected type.
-    peer_id : str
-        Its sender, for the error message.
-
-    Raises
-    ------
-    MalformedDescriptionError
-        When it cannot be used; the message has the reason.
+    Raises `MalformedDescriptionError`, with the reason, when it cannot be used or is not of `kind`.
     """
     try:
         sdp = _sdp_of(description, kind)
@@ -94,15 +82,8 @@ def read_description(
 def read_candidate(candidate: Mapping[str, Any], peer_id: str) -> RTCIceCandidate | None:
     """Check a candidate, ``{"candidate": "candidate:…", "sdpMid": …, "sdpMLineIndex": …}``.
 
-    Returns
-    -------
-    RTCIceCandidate or None
-        None for the empty string, the end of candidates (W3C WebRTC §4.8.1.1).
-
-    Raises
-    ------
-    MalformedCandidateError
-        When it cannot be used; the message has the reason.
+    None stands for the empty string, the end of candidates (W3C WebRTC §4.8.1.1). Raises
+    `MalformedCandidateError`, with the reason, when the candidate cannot be used.
     """
     try:
         fields = read(candidate, _Candidate)

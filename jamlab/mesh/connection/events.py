@@ -63,7 +63,6 @@ class IceConnectionStateChange:
     at_s: float
     """Time of the event loop's clock."""
     connection: int
-    """Number of the connection."""
 
 
 @dataclass(frozen=True, slots=True)

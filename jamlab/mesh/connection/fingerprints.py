@@ -17,7 +17,6 @@ class Identity(NamedTuple):
     """Identity of a peer."""
 
     fingerprint: str
-    """Fingerprint of the certificate of its connection."""
     lasts: bool
     """Whether the peer claims to be a participant of this package, which keeps its certificate."""
 

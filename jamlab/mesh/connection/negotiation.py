@@ -28,16 +28,8 @@ Result = TypeVar("Result")
 class Negotiation:
     """The negotiation of one connection.
 
-    Every step raises `PeerClosedError` when `close` is called before its end.
-
-    Parameters
-    ----------
-    peer_id : str
-        The peer's name, for error messages.
-    connection : RTCPeerConnection
-        The connection; its owner closes it, after `close`.
-    quality : Quality
-        Quality that our description asks the peer for.
+    Every step raises `PeerClosedError` when `close` is called before its end. The owner of the
+    connection closes it, after `close`.
     """
 
     def __init__(self, peer_id: str, connection: RTCPeerConnection, quality: Quality) -> None:
@@ -57,32 +49,23 @@ class Negotiation:
     async def answer(self, offer: RTCSessionDescription) -> dict[str, str]:
         """Take the peer's offer, gather candidates and return our answer.
 
-        Raises
-        ------
-        MalformedDescriptionError
-            When aiortc cannot use the offer. The connection must then be closed.
+        Raises `MalformedDescriptionError` when aiortc cannot use the offer; the connection must
+        then be closed.
         """
         return await self._step(lambda: self._make_answer(offer))
 
     async def take_answer(self, answer: RTCSessionDescription) -> None:
         """Take the peer's answer.
 
-        Raises
-        ------
-        UnexpectedDescriptionError
-            When the connection does not wait for an answer.
-        MalformedDescriptionError
-            When the answer does not match our offer. The connection must then be closed.
+        Raises `UnexpectedDescriptionError` when the connection does not wait for an answer, and
+        `MalformedDescriptionError` when it does not match our offer: close the connection then.
         """
         await self._step(lambda: self._take_answer(answer))
 
     async def take_candidate(self, candidate: RTCIceCandidate | None) -> None:
         """Add a candidate, now or once the remote description is set; None ends the candidates.
 
-        Raises
-        ------
-        MalformedCandidateError
-            When aiortc refuses the candidate, or there were too many.
+        Raises `MalformedCandidateError` when aiortc refuses the candidate, or there were too many.
         """
         if self._candidates >= MAX_CANDIDATES:
             raise MalformedCandidateError(

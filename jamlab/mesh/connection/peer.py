@@ -68,24 +68,9 @@ _SENDING = (ConnectionState.CONNECTED, ConnectionState.DISCONNECTED)
 class PeerConnection:
     """One connection to a peer: negotiation, state, sent track and received stream.
 
-    Parameters
-    ----------
-    peer_id : str
-        The peer's name, for events and error messages.
-    connection : RTCPeerConnection
-        A new connection; it is closed with this object.
-    number : int
-        Number of the connection, for events.
-    quality : Quality
-        Quality that our description asks the peer for.
-    connect_timeout_s : float
-        Time limit to connect: aiortc alone waits for ever when the peer never ends its candidates.
-    flow_timeout_s : float
-        Time without packets after which the state is `DISCONNECTED`.
-    history_s : float
-        Length of the playout buffer's history of packets.
-    on_stream, on_state, on_ice_state : callable
-        Called with the events.
+    The aiortc connection is new, and is closed with this object. Our description asks the peer for
+    `quality`. `connect_timeout_s` is needed because aiortc alone waits for ever when the peer never
+    ends its candidates. After `flow_timeout_s` without packets the state is `DISCONNECTED`.
     """
 
     def __init__(

@@ -18,13 +18,7 @@ from jamlab.mesh.connection.peer import PeerConnection
 
 
 class Peers:
-    """The connections to all peers.
-
-    Parameters
-    ----------
-    on_stream : callable
-        Called with the events of streams that play.
-    """
+    """The connections to all peers; `on_stream` gets the events of streams that play."""
 
     def __init__(self, on_stream: Callable[[RemoteStreamEvent], None]) -> None:
         self._playing: dict[str, PeerConnection] = {}

@@ -57,20 +57,10 @@ class StreamReading:
         since_s: float,
         lag_s: float | None = None,
     ) -> "StreamReading":
-        """Read a playout buffer.
+        """Read a playout buffer, between two callbacks of its card.
 
-        Parameters
-        ----------
-        playout : Playout
-            The buffer, between two callbacks of its card.
-        timeline : CardTimeline or None
-            Timeline of the card, if known.
-        captured_frames : int
-            Frames that the card has captured so far, as many as it has pulled.
-        since_s : float
-            Earliest arrival of packets that are read.
-        lag_s : float, optional
-            Largest delay of the card's callbacks since then.
+        The card has captured as many frames as it has pulled. Packets that arrived before `since_s`
+        are not read; `lag_s` is the largest delay of the card's callbacks since then.
         """
         counters = playout.counters
         lately = latest(playout.history, since_s, lambda packet: packet.arrival_s)
@@ -126,7 +116,6 @@ class Reading:
     """Time of the event loop's clock."""
     peer_id: str
     connection: int
-    """Number of the connection."""
     rtcp: RtcpReading
     stream: StreamReading
     capture: Capture
@@ -136,16 +125,9 @@ class Reading:
 
 
 class Reader:
-    """Reads the connections of one participant.
+    """Reads the connections of one participant, which the card plays.
 
-    Parameters
-    ----------
-    card : SoundCard
-        The card that plays them.
-    encoder : FrameEncoder
-        Encoder of the card's captured sound.
-    sent : sequence of (position, seconds)
-        Capture position and time of each Opus frame sent, in order.
+    `sent` has the capture position and the time in seconds of each Opus frame sent, in order.
     """
 
     def __init__(
@@ -156,15 +138,7 @@ class Reader:
         self._sent = sent
 
     async def read(self, peers: Sequence[PeerConnection], within_s: float) -> list[Reading]:
-        """Read connections one by one, except those that close meanwhile.
-
-        Parameters
-        ----------
-        peers : sequence of PeerConnection
-            The connections.
-        within_s : float
-            Greatest age of packets that are read.
-        """
+        """Read connections one by one, unless they close, and packets no older than `within_s`."""
         readings = []
         for peer in peers:
             report = await peer.statistics()  # lets the loop make the card's callbacks in between

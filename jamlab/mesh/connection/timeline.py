@@ -40,15 +40,9 @@ class Waits:
 class CardTimeline:
     """Times at which a card's frames are captured and played.
 
-    Parameters
-    ----------
-    began_s : float
-        Time of frame 0 on the loop's clock, from the latest callbacks. With the drift of the card's
-        clock it changes by microseconds per second.
-    block_frames : int
-        Length of the card's blocks.
-    round_trip_frames : int
-        Latency from capture to playback of the card alone.
+    `began_s` is the time of frame 0 on the loop's clock, from the latest callbacks; with the drift
+    of the card's clock it changes by microseconds per second. The round trip, from capture to
+    playback, is that of the card alone.
     """
 
     began_s: float
@@ -61,36 +55,20 @@ class CardTimeline:
     ) -> "CardTimeline | None":
         """Estimate the timeline from sent frames; None for fewer than two.
 
-        Parameters
-        ----------
-        sent : sequence of (position, seconds)
-            Capture position and time of each Opus frame sent, in order.
-        block_frames, round_trip_frames : int
-            The card's.
+        `sent` has the capture position and the time in seconds of each Opus frame sent, in order.
         """
         began_s = min(_began_s(sent, block_frames), default=None)
         return None if began_s is None else cls(began_s, block_frames, round_trip_frames)
 
     def lag_s(self, sent: Sequence[tuple[int, float]]) -> float:
-        """Return the largest lag of the callbacks that sent some frames.
-
-        Parameters
-        ----------
-        sent : sequence of (position, seconds)
-            As for `from_sent`, of any period.
-        """
+        """Return the largest lag of the callbacks that sent some frames, of any period."""
         latest_s = max(_began_s(sent, self.block_frames), default=self.began_s)
         return max(latest_s - self.began_s, 0.0)
 
     def waits(self, packets: Iterable[PlayedPacket], origin: int) -> Waits | None:
         """Return the mean waits of packets; None when none could be heard.
 
-        Parameters
-        ----------
-        packets : iterable of PlayedPacket
-            The packets.
-        origin : int
-            Frames the card had pulled at the start of their playout buffer.
+        `origin` is the number of frames the card had pulled when their playout buffer started.
         """
         slack_s = (self.round_trip_frames - self.block_frames) / SAMPLE_RATE
         playout_s, card_s, heard = 0.0, 0.0, 0

@@ -36,10 +36,7 @@ _AUDIBLE_HZ = 20.0, 20_000.0
 def captured(record: AcceptanceRecord) -> ReportFigure | None:
     """Draw the level captured from a microphone, and the level that the same card played meanwhile.
 
-    Returns
-    -------
-    ReportFigure or None
-        None if the record does not have the test; the same holds for every figure here.
+    None if the record does not have the test; the same holds for every figure here.
     """
     curves = record.of(LOCAL_CAPTURE, "curves")
     if curves.empty:

@@ -64,13 +64,8 @@ def waterfall(record: LatencyRecord, card: CardRecord | None = None) -> ReportFi
     The residual closes the gap to the measured latency. Next are the terms that sound cards add, up
     to mouth and ear; the bar below is the physical floor.
 
-    Parameters
-    ----------
-    record : LatencyRecord
-        The run.
-    card : CardRecord, optional
-        The sound card that both participants are assumed to have. Without it, or without its
-        latency at the run's block size, the figure states that it was not measured.
+    `card` is the sound card that both participants are assumed to have. Without it, or without its
+    latency at the run's block size, the figure states that it was not measured.
     """
     stages = waterfall_table(record)
     part = card_part(card, record.provenance["parameters"]["block_frames"])

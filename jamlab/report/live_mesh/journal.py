@@ -24,11 +24,8 @@ class Journal:
     def table(self) -> pd.DataFrame:
         """Return a row per event.
 
-        Returns
-        -------
-        DataFrame
-            ``at_s`` (seconds since the first), ``peer``, ``what`` (a connection's state, or
-            ``"notice"``) and ``words`` (the reason, or the notice's text).
+        ``at_s`` (seconds since the first), ``peer``, ``what`` (a connection's state, or
+        ``"notice"``) and ``words`` (the reason, or the notice's text).
         """
         began_s = self._entries[0].at_s if self._entries else 0.0
         rows = [(round(entry.at_s - began_s, 3), *_words(entry)) for entry in self._entries]

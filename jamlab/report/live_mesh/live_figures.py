@@ -12,20 +12,12 @@ from jamlab.mesh.session import JamSession
 
 
 def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
-    """Return a row per peer and interval; unknown values are missing.
+    """Return a row per peer and interval of `JamSession.figures`; unknown values are missing.
 
-    Parameters
-    ----------
-    figures : iterable of PeerFigures
-        As in `JamSession.figures`.
-
-    Returns
-    -------
-    DataFrame
-        ``at_s`` (seconds since the first), ``peer``, ``one_way_ms`` (estimated), a column in
-        milliseconds for each of its stages, ``loss_percent``, ``concealed_percent``,
-        ``sent_kbit_s``, ``received_kbit_s``, ``drift_ppm`` (of the peer's card against ours),
-        ``route`` and its ends ``local`` and ``remote``, and ``unknown``: why no latency is known.
+    ``at_s`` (seconds since the first), ``peer``, ``one_way_ms`` (estimated), a column in
+    milliseconds for each of its stages, ``loss_percent``, ``concealed_percent``, ``sent_kbit_s``,
+    ``received_kbit_s``, ``drift_ppm`` (of the peer's card against ours), ``route`` and its ends
+    ``local`` and ``remote``, and ``unknown``: why no latency is known.
     """
     taken = [*figures]
     began_s = taken[0].at_s if taken else 0.0
@@ -45,20 +37,8 @@ def latest_table(session: JamSession) -> pd.DataFrame:
 def watch(session: JamSession, every_s: float = 2.0) -> Callable[[], None]:
     """Show the latest figures below a notebook's cell and keep them up to date.
 
-    Parameters
-    ----------
-    session : JamSession
-        The session.
-    every_s : float
-        Least time between two updates.
+    Updates are at least `every_s` apart. The function that is returned stops them; the table stays.
 
-    Returns
-    -------
-    callable
-        Stops the updates; the table stays as it is.
-
-    Notes
-    -----
     Making a table takes some five milliseconds, during which a session in the same kernel does not
     serve its card. So stop the updates when you no longer look at them, and before you measure.
     """

@@ -34,10 +34,7 @@ _CHANNELS = ("L", "R")
 def history_table(history: Iterable[PastLevel]) -> pd.DataFrame:
     """Return the history of levels, a row per participant and interval.
 
-    Returns
-    -------
-    DataFrame
-        ``at_s`` (seconds of sound since the history began), ``name``, ``peak_dbfs``, ``rms_dbfs``.
+    ``at_s`` (seconds of sound since the history began), ``name``, ``peak_dbfs``, ``rms_dbfs``.
     """
     rows = [(line.at_s, line.name, line.peak_dbfs, line.rms_dbfs) for line in history]
     table = pd.DataFrame(rows, columns=["at_s", "name", "peak_dbfs", "rms_dbfs"])
@@ -47,10 +44,7 @@ def history_table(history: Iterable[PastLevel]) -> pd.DataFrame:
 def levels_table(names: Sequence[str], levels: Levels) -> pd.DataFrame:
     """Return the present levels, a row per participant, in dBFS to a tenth.
 
-    Returns
-    -------
-    DataFrame
-        Indexed by name; for each channel, ``peak`` is the held peak, ``clip`` whether it clipped.
+    It is indexed by name; for each channel, ``peak`` is the held peak, ``clip`` whether it clipped.
     """
     shown = {"peak": levels.hold_dbfs.round(1), "RMS": levels.rms_dbfs.round(1)}
     columns = {
@@ -63,17 +57,7 @@ def levels_table(names: Sequence[str], levels: Levels) -> pd.DataFrame:
 
 @styled()
 def picture(names: Sequence[str], levels: Levels, history: Iterable[PastLevel]) -> ReportFigure:
-    """Draw each participant's meter and its history; only the history after a participant left.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Participants with meters, in the order of `levels`.
-    levels : Levels
-        The present levels.
-    history : iterable of PastLevel
-        The earlier levels.
-    """
+    """Draw each participant's meter and its history; only the history after a participant left."""
     past = history_table(history)
     everybody = [*names, *dict.fromkeys(name for name in past["name"] if name not in names)]
     figure = ReportFigure(1.0 + 0.72 * max(1, len(everybody)), "Level meters, and levels over time")

@@ -71,17 +71,10 @@ class Section:
 def section(executed: Any, anchor: str, *, deeper: int = 0, short: str = "") -> Section:
     """Return the outputs of an executed notebook as a section of a page.
 
-    Parameters
-    ----------
-    executed : NotebookNode
-        Its cell ``masthead`` has the section's title and the data for the page's opening; without
-        it, the title is the metadata's ``title``.
-    anchor : str
-        The section's anchor, and the prefix of all anchors in it.
-    deeper : int
-        1 on a page of several sections, where a section's title is above its headings.
-    short : str, optional
-        Its title in the contents.
+    Its cell ``masthead`` has the section's title and the data for the page's opening; without it,
+    the title is the metadata's ``title``. `anchor` is also the prefix of all anchors in it, and
+    `short` its title in the contents. `deeper` is 1 on a page of several sections, where a
+    section's title is above its headings.
     """
     data = _head_of(executed)
     title = str(data.get("title", executed.metadata.title))

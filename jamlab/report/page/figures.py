@@ -38,7 +38,6 @@ PLAYER_MARKERS = ("o", "s", "^", "D", "v", "P")
 """Colour and marker of each participant in every figure; a marker for print without colour."""
 
 TARGETS_MS = {ONE_WAY: ONE_WAY_TARGET_MS, ROUND_TRIP: ROUND_TRIP_TARGET_MS}
-"""The target of each measurement."""
 
 _DRAWN_WITH: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -80,12 +79,7 @@ def styled() -> Iterator[None]:
 class ReportFigure(Figure):
     """A figure that displays itself in a notebook and has a text alternative.
 
-    Parameters
-    ----------
-    height_in : float
-        Height in inches, at a width of `WIDTH_IN`.
-    alt : str
-        Text alternative for readers who cannot see the figure.
+    The width is `WIDTH_IN`; `alt` is for readers who cannot see the figure.
     """
 
     def __init__(self, height_in: float, alt: str) -> None:

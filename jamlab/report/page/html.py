@@ -12,19 +12,16 @@ from jamlab.report.page.document import Section, not_run, page, section
 from jamlab.resources import shipped
 
 CONNECTIVITY_FOLDER = "connectivity"
-"""Name of the connectivity record's folder, inside a latency record's folder."""
+"""Name of this record's folder inside a latency record's folder, as the names below."""
 
 NETWORKS_FOLDER = "networks"
-"""Name of the folder of records across networks, inside a latency record's folder."""
 
 KERNEL_FOLDER = "kernel-networks"
 """Name of the folder of records across the kernel's networks."""
 
 ACCEPTANCE_FOLDER = "acceptance"
-"""Name of the acceptance record's folder, inside a latency record's folder."""
 
 CARD_FOLDER = "card"
-"""Name of the sound card record's folder, inside a latency record's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +66,7 @@ class ReportError(RuntimeError):
 def notebook_path(name: str) -> Path:
     """Return the path of one of jamlab's notebooks, in a checkout or an installed wheel.
 
-    Parameters
-    ----------
-    name : str
-        File name without ``.ipynb``.
-
-    Raises
-    ------
-    ReportError
-        When there is no such notebook.
+    The name is without ``.ipynb``; raises `ReportError` when there is no such notebook.
 
     Examples
     --------
@@ -91,22 +80,12 @@ def notebook_path(name: str) -> Path:
 
 
 def verification_report(record_folder: Path, html: Path) -> Path:
-    """Write the report of a verification from its records.
+    """Write the report of a verification from its records; the page begins with all verdicts.
 
-    Parameters
-    ----------
-    record_folder : Path
-        Folder of the latency record. If present, the acceptance record in `ACCEPTANCE_FOLDER`, the
-        records across networks in `NETWORKS_FOLDER`, the connectivity record in
-        `CONNECTIVITY_FOLDER` and a sound card's in `CARD_FOLDER` are included. The page begins with
-        all verdicts.
-    html : Path
-        The page to write; an earlier one is replaced.
-
-    Raises
-    ------
-    ReportError
-        When a record cannot be read or the page cannot be written.
+    The latency record is in `record_folder`. If present in it, the acceptance record in
+    `ACCEPTANCE_FOLDER`, the records across networks in `NETWORKS_FOLDER`, the connectivity record
+    in `CONNECTIVITY_FOLDER` and a sound card's in `CARD_FOLDER` are included. An earlier page is
+    replaced. Raises `ReportError` when a record cannot be read or the page cannot be written.
 
     Examples
     --------
@@ -152,29 +131,14 @@ def _parameters(record_folder: Path) -> dict[str, str]:
 
 
 def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
-    """Execute a notebook and write its outputs as one HTML page.
+    """Execute a notebook, write its outputs as one HTML page, and return the page's path.
 
     Cells tagged ``notebook-only``, all inputs and standard error are left out. A cell with tags
-    that begin with ``only-`` is for records of these networks, e.g. ``only-simulated``.
+    that begin with ``only-`` is for records of these networks, e.g. ``only-simulated``. Parameters
+    replace those of the cell tagged ``parameters``; the page's title is the metadata's ``title``.
 
-    Parameters
-    ----------
-    notebook : Path
-        Has a cell tagged ``parameters``; its metadata's ``title`` is the page's.
-    parameters : dict
-        Parameters that replace those of the notebook.
-    html : Path
-        The page to write; an earlier one is replaced.
-
-    Returns
-    -------
-    Path
-        The page.
-
-    Raises
-    ------
-    ReportError
-        When the notebook fails or the page cannot be written; an earlier page is then unchanged.
+    An earlier page is replaced. Raises `ReportError` when the notebook fails or the page cannot be
+    written; an earlier page is then unchanged.
 
     Examples
     --------

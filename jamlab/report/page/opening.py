@@ -45,13 +45,8 @@ class VerdictText:
     def of(cls, verdict: Verdict, mouth_to_ear: Estimate | None = None) -> "VerdictText":
         """Return the text of a verdict.
 
-        Parameters
-        ----------
-        verdict : Verdict
-            The verdict.
-        mouth_to_ear : Estimate, optional
-            The one-way latency with sound cards, in milliseconds, which musicians hear; None if
-            the cards were not measured.
+        `mouth_to_ear` is the one-way latency with sound cards, in milliseconds, which musicians
+        hear; None if the cards were not measured.
         """
         return cls(
             outcome=verdict.verdict,
@@ -148,10 +143,7 @@ def tally(verdicts: Sequence[VerdictText]) -> str:
 def sentence(parts: Mapping[str, Sequence[VerdictText]]) -> tuple[Outcome, str]:
     """Return the overall verdict on some parts, and the reason in a sentence.
 
-    Parameters
-    ----------
-    parts : mapping
-        The verdicts by the part's name; names are in the sentence if there are several.
+    The sentence has the parts' names if there are several.
     """
     verdicts = [each for part in parts.values() for each in part]
     outcome = overall_of(verdicts)

@@ -26,16 +26,8 @@ def outlined(html: str, part: str, deeper: int) -> tuple[str, list[Heading]]:
     """Return HTML whose headings have anchors, and those headings in order.
 
     Anchors are made from the words alone and begin with the part's name, so they are always the
-    same, and unique on a page with several parts.
-
-    Parameters
-    ----------
-    html : str
-        A notebook's outputs. Their anchors are removed, since another notebook may have the same.
-    part : str
-        Prefix of all anchors.
-    deeper : int
-        Added to the level of each heading.
+    same, and unique on a page with several parts. The anchors of `html` itself are removed,
+    since another notebook may have the same. `deeper` is added to the level of each heading.
     """
     found: list[Heading] = []
 
