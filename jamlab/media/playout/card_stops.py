@@ -23,7 +23,7 @@ LEAST_S = 0.020
 """Shortest gap that counts."""
 
 
-class LapseDetector:
+class StopDetector:
     """Detector of a card's gaps from the times of its calls. The time is passed in."""
 
     def __init__(self) -> None:

@@ -35,7 +35,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
-from jamlab.media.playout.card_stops import LapseDetector
+from jamlab.media.playout.card_stops import StopDetector
 from jamlab.media.playout.drift import DriftEstimator
 from jamlab.media.playout.packets import Packet
 from jamlab.media.playout.rate import Surplus, Take
@@ -68,7 +68,7 @@ class FollowedRate:
         """Frames the card has played or missed so far: its clock."""
         self._clock = clock
         self._drift = DriftEstimator()
-        self._lapse = LapseDetector()
+        self._stops = StopDetector()
         self._resampler: Resampler | None = None
         self._rate = 1.0  # sender's frames for each frame of the card
         self._ahead = 0.0  # sender's frames played minus the card's frames
@@ -100,7 +100,7 @@ class FollowedRate:
         self.card_frames += frames
         self._block_frames = frames
         self._called_s = self._clock()
-        return block, mended, self._lapse.observe(self._called_s, self.card_frames)
+        return block, mended, self._stops.observe(self._called_s, self.card_frames)
 
     @property
     def _noticeable(self) -> bool:
@@ -166,4 +166,4 @@ class FollowedRate:
     def reset(self) -> None:
         """Forget the drift: a new sender has another card."""
         self._drift.reset()
-        self._lapse.reset()
+        self._stops.reset()

@@ -69,13 +69,13 @@ class Path:
         self.card = FollowedRate(lambda: self.now_s)
         self.playout = Playout(self.decoder or ToneDecoder(), rate=self.card)
         self.frames = 0
-        self.lapsed_s = 0.0  # what our card let go by; add to it, and it does
+        self.stopped_s = 0.0  # what our card let go by; add to it, and it does
         self._sent = self._captured = 0
         self._flying = []
 
     @property
     def due_s(self):
-        return self.frames / self.rate + self.lapsed_s
+        return self.frames / self.rate + self.stopped_s
 
     def run(self, seconds, keep=None):
         """Play on; `keep(block)` is told every block, or all are kept in `played`."""
@@ -133,7 +133,7 @@ def latency_s(frame, sample, path):
         What is played then.
     """
     position = np.angle(complex(*sample)) / OMEGA
-    played_s = frame / path.rate + path.lapsed_s
+    played_s = frame / path.rate + path.stopped_s
     return (played_s * SAMPLE_RATE - position) % PERIOD / SAMPLE_RATE
 
 

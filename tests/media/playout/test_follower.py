@@ -423,17 +423,17 @@ class TestLapses:
     def late_s(path):
         """How long ago the latest packet but a few was captured when it was played."""
         packet = path.playout.history[-1]
-        played_s = packet.output_frame / path.rate + path.lapsed_s
+        played_s = packet.output_frame / path.rate + path.stopped_s
         return played_s - packet.timestamp / SAMPLE_RATE
 
     @pytest.mark.parametrize(
-        ("lapse_s", "ppm"),
+        ("stop_s", "ppm"),
         [(0.03, 0), (0.08, -200), (0.08, 200), (0.5, 0), (0.5, 200), (0.99, 0), (1.5, -200)],
     )
-    def test_the_latency_is_back_within_seconds(self, lapse_s, ppm):
+    def test_the_latency_is_back_within_seconds(self, stop_s, ppm):
         path = Path(ppm, delay_s=up_to(0.001)).run(SETTLED_S)
         before_s = self.late_s(path)
-        path.lapsed_s += lapse_s
+        path.stopped_s += stop_s
         path.run(4)
         assert self.late_s(path) == pytest.approx(before_s, abs=0.0015)
         path.run(SETTLED_S)
@@ -441,7 +441,7 @@ class TestLapses:
 
     def test_nothing_is_lost_but_what_was_skipped(self):
         path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
-        path.lapsed_s += 0.5
+        path.stopped_s += 0.5
         path.run(4)
         before = path.counters.concealed_frames, path.counters.late
         path.run(60)
@@ -450,7 +450,7 @@ class TestLapses:
     def test_a_short_one_costs_no_sound(self):
         path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
         before = path.counters.concealed_frames, path.counters.late
-        path.lapsed_s += 0.03
+        path.stopped_s += 0.03
         path.run(4)
         assert (path.counters.concealed_frames, path.counters.late) == before
         assert path.counters.skipped_frames == 0
@@ -460,6 +460,6 @@ class TestLapses:
         path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
         before_s = self.late_s(path)
         for _ in range(90):
-            path.lapsed_s += 240 / SAMPLE_RATE
+            path.stopped_s += 240 / SAMPLE_RATE
             path.run(0.3)
         assert self.late_s(path) - before_s < 0.025
