@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import psutil
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 _SERVER = {
     "IdentityProvider": {"token": secrets.token_hex(16)},
@@ -84,12 +84,12 @@ class Lab:
         family = psutil.Process(self._server.pid).children(recursive=True)
         self._server.terminate()
         try:
-            self._server.wait(30)
-            _, left = psutil.wait_procs(family, 10)
+            self._server.wait(DEADLINE_S)
+            _, left = psutil.wait_procs(family, DEADLINE_S)
         finally:
             for process in [*family, self._server]:
                 _kill(process)
-        self._server.wait()
+            self._server.wait()
         assert not left, f"JupyterLab left processes behind: {left}"
 
     @staticmethod
