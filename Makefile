@@ -31,7 +31,7 @@ docs: $(READY)  # offline; notebooks are executed, and a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
 	  -c docs -d reports/site/doctrees . site
 
-bench: bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel
+bench: bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency

@@ -1,5 +1,6 @@
 """``jamlab``, as a command and as ``python -m jamlab``."""
 
+import signal
 import sys
 import traceback
 
@@ -13,6 +14,8 @@ def main() -> int:
         from jamlab import cli
 
         return cli.main()
+    except KeyboardInterrupt:  # while modules are imported; commands handle it themselves
+        return 128 + signal.SIGINT
     except Exception:
         traceback.print_exc()
         return SOFTWARE

@@ -86,7 +86,7 @@ def command_parser() -> argparse.ArgumentParser:
     add_output(connectivity_)
     connectivity_.set_defaults(run=run_connectivity)
     report = commands.add_parser("report", help="write the report of an earlier run anew")
-    report.add_argument("record", type=Path, help="a record: a folder that `verify` wrote")
+    report.add_argument("record", type=Path, help="a folder that `verify` or `connectivity` wrote")
     report.add_argument("--out", type=arguments.page, help="the page (default: next to the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     add_card(report)

@@ -1,6 +1,7 @@
 """``jamlab report``: write the report of an earlier run anew."""
 
 import argparse
+from pathlib import Path
 
 from jamlab.cli import kernel_latency
 from jamlab.cli.results import Further, acceptance_page, card_for, connectivity_page, tell
@@ -14,7 +15,7 @@ from jamlab.report.page.html import CARD_FOLDER, verification_report
 
 def report_again(options: argparse.Namespace) -> int:
     """Write a record's page anew and return the exit status."""
-    page = options.out or options.record.with_suffix(".html")
+    page = options.out or _beside(options.record)
     if AcceptanceRecord.lies_in(options.record):
         if options.card is not None:
             raise AcceptanceError(f"{options.record} is not a latency record: leave out --card")
@@ -37,3 +38,9 @@ def report_again(options: argparse.Namespace) -> int:
         card.save(options.record / CARD_FOLDER)
     verification_report(options.record, page)
     return tell(record, Further.beside(options.record), page, as_json=options.json)
+
+
+def _beside(record: Path) -> Path:
+    """Return the default page of a record, next to its folder: ``take.1`` has ``take.1.html``."""
+    folder = record.resolve()
+    return folder.with_name(f"{folder.name}.html")

@@ -6,6 +6,9 @@ and its messages report its progress. A busy notebook does not delay it.
 
 import asyncio
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -26,17 +29,35 @@ def process_pool() -> Iterator[Executor]:
     """Yield a pool of processes on all cores; cancel pending calls when the context fails.
 
     The processes are spawned, not forked: the parent may have threads, as a notebook's kernel has.
-    SIGTERM ends the context, too, or they would outlive their parent.
+    Ctrl-C and SIGTERM end the context and the processes at once, and so does the parent's death.
     """
-    pool = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+    others = multiprocessing.active_children()
+    spawning = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(mp_context=spawning, initializer=_end_with_parent_alone)
     try:
         with sigterm_unwinds():
             yield pool
-    except BaseException:
+    except BaseException as error:
         # a second call, without cancel_futures, would revoke the cancelling
         pool.shutdown(wait=False, cancel_futures=True)
+        if not isinstance(error, Exception):
+            for process in set(multiprocessing.active_children()) - set(others):
+                process.terminate()
         raise
     pool.shutdown()
+
+
+def _end_with_parent_alone() -> None:
+    """Leave Ctrl-C, which reaches all processes of a terminal, to the parent; end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_await_parent, daemon=True).start()
+
+
+def _await_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
 
 
 class MeasurementError(RuntimeError):

@@ -117,7 +117,7 @@ class Child:
             raise ChildError(self.name, f"ended with status {self._end()}: {self._last_words()}")
         try:
             message = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ChildError(self.name, f"sent {line[:80]!r}, which is not JSON") from None
         if message is None:
             self._end()

@@ -1,5 +1,7 @@
 """Atomic writing of files: each is replaced whole or not at all."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,19 +17,31 @@ def written_whole(folder: Path, last: str) -> Iterator[Path]:
     files are written, a complete temporary folder: `finish_writing` moves its files.
 
     The file `last` is moved after all others. It also names the temporary folder, so the next call
-    removes the remains of a killed process.
+    removes the remains of a killed process. Writers of one folder take turns.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    finish_writing(folder, last)
-    aside = folder / f".{last}.unfinished"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        yield aside
-        aside.rename(_complete(folder, last))
+    with _locked(folder):
         finish_writing(folder, last)
-    finally:
+        aside = folder / f".{last}.unfinished"
         shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            yield aside
+            aside.rename(_complete(folder, last))
+            finish_writing(folder, last)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; the system releases it when the process ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def finish_writing(folder: Path, last: str) -> None:

@@ -579,3 +579,20 @@ def test_help_tells_the_defaults(command, default, capsys):
     with pytest.raises(SystemExit):
         cli.main([command, "--help"])
     assert default in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", ["take", "take1.1", "take1.2"])
+def test_report_writes_the_page_next_to_the_record(tmp_path, monkeypatch, capsys, name):
+    pages = []
+    monkeypatch.setattr(report, "connectivity_page", lambda _, page: pages.append(page))
+    campaign(calls=20).save(tmp_path / name)
+    cli.main(["report", str(tmp_path / name), "--json"])
+    monkeypatch.chdir(tmp_path / name)
+    cli.main(["report", ".", "--json"])
+    assert pages == [tmp_path / f"{name}.html"] * 2
+
+
+def test_ctrl_c_while_modules_are_imported_is_no_traceback(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "main", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert command_line.main() == 130
+    assert capsys.readouterr() == ("", "")

@@ -47,14 +47,16 @@ def failing(pool, given):
     raise ZeroDivisionError
 
 
-def test_sigterm_ends_the_workers_too(tmp_path):
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_end_of_the_parent_is_the_workers_too(tmp_path, end):
     script = tmp_path / "work.py"
     script.write_text(AT_WORK)
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "at work\n"
         workers = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(DEADLINE_S) == 128 + signal.SIGTERM
+        process.send_signal(end)
+        status = process.wait(DEADLINE_S)
+        assert status == (128 + end if end == signal.SIGTERM else -end)
     _, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
     assert workers
     assert alive == []

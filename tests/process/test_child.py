@@ -129,6 +129,8 @@ class TestMessages:
     def test_that_are_no_json_are_shown(self, module):
         said = failure(module("print('hello', flush=True)\n" + NEVER))
         assert said == "the process of the child sent b'hello\\n', which is not JSON"
+        said = failure(module("print('[' * 100_000, flush=True)\n" + NEVER))
+        assert said.endswith("[', which is not JSON")
 
     def test_to_a_child_that_is_gone_are_lost(self, module):
         with Child("the child", module("sys.exit(3)"), 0) as child:

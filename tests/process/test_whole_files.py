@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,17 @@ def test_where_nothing_is_left_nothing_is_done(tmp_path):
     finish_writing(tmp_path, "last")
     finish_writing(tmp_path / "nowhere", "last")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_writers_of_one_folder_take_turns(tmp_path):
+    """Two at once shared a temporary folder, and what they left was of both."""
+
+    def write(number):
+        with written_whole(tmp_path, "last") as aside:
+            for name in ("first", "second", "last"):
+                (aside / name).write_text(str(number))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(100)))
+    assert len({(tmp_path / name).read_text() for name in ("first", "second", "last")}) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "second", "last"}

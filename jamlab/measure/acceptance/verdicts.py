@@ -194,7 +194,7 @@ def _invalid(figures: pd.DataFrame) -> Iterator[str]:
     late = figures.loc[figures["figure"] == sound.UNDERRUN, "value"].max()
     if late > 100 * MAX_UNDERRUN_SHARE:
         most = 100 * MAX_UNDERRUN_SHARE
-        yield f"{over(late, '%', most)} of a card's blocks came too late, over {most:g} %"
+        yield f"{over(late, '%', most)} of a card's blocks came too late (limit {most:g} %)"
     controls = figures[(figures["figure"] == apart.CONTROL) & (figures["value"] > 0)]
     for case in controls["subject"]:
         yield f"the two participants of {case} connect without the server under test"

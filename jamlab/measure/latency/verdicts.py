@@ -324,7 +324,7 @@ def late_loop(lag_ms: float) -> Iterator[str]:
     if math.isnan(lag_ms):
         yield "the lag of the loop is not known"
     elif lag_ms > MAX_LAG_MS:
-        yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile, over {MAX_LAG_MS:g} ms"
+        yield f"the loop was {lag_ms:.1f} ms late at its 99th percentile (limit {MAX_LAG_MS:g} ms)"
 
 
 def _invalid(record: LatencyRecord, measurement: str | None = None) -> Iterator[str]:
@@ -336,5 +336,5 @@ def _invalid(record: LatencyRecord, measurement: str | None = None) -> Iterator[
     late = max(_late_shares(streams).values(), default=0.0)
     if late > MAX_UNDERRUN_SHARE:
         most = 100 * MAX_UNDERRUN_SHARE
-        yield f"{over(100 * late, '%', most)} of a card's blocks came too late, over {most:g} %"
+        yield f"{over(100 * late, '%', most)} of a card's blocks came too late (limit {most:g} %)"
     yield from wrong_routes(record.provenance)

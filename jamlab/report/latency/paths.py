@@ -86,7 +86,7 @@ def _panel_title(clicks: pd.DataFrame, measurement: str, receiver: str) -> str:
     here = clicks[clicks["receiver"] == receiver]
     missed = int(here["latency_ms"].isna().sum())
     lost = f", {missed} not heard" if missed else ""
-    return f"{_HEARD_BY[measurement]} {receiver}: {len(here)} clicks{lost}"
+    return f"{_HEARD_BY[measurement]} {receiver}: {len(here)} clicks emitted{lost}"
 
 
 def _draw_clicks(axes: Axes, clicks: pd.DataFrame, names: list[str]) -> None:

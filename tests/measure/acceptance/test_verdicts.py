@@ -96,7 +96,7 @@ class TestValidity:
         finding.note(sound.UNDERRUN, "player 1 → player 2", 2.5)
         verdict = verdict_of(record_with(finding), TWO_USERS)
         assert verdict.verdict is Outcome.INCONCLUSIVE
-        assert "2.50 % of a card's blocks came too late, over 2 %" in verdict.reason
+        assert "2.50 % of a card's blocks came too late (limit 2 %)" in verdict.reason
 
     def test_a_control_that_connects_settles_nothing(self):
         finding = good_finding(apart.DIFFERENT_NETWORKS)

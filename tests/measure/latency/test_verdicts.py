@@ -226,7 +226,7 @@ class TestMachine:
         [
             ({"lag": LAG | {"p99_ms": 12.0}}, "the loop was 12.0 ms late"),
             ({"lag": LAG | {"p99_ms": math.nan}}, "the lag of the loop is not known"),
-            ({"card_underruns": 1500}, "10 % of a card's blocks came too late, over 2 %"),
+            ({"card_underruns": 1500}, "10 % of a card's blocks came too late (limit 2 %)"),
         ],
     )
     @pytest.mark.parametrize("latency_ms", [11, 60])
