@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -80,11 +80,18 @@ class Lab:
         return f"{self.url}lab/tree/{name}?token={self.token}&reset"
 
     def end(self):
-        """Stop the server and its kernels; fails when a process is left."""
+        """Stop the server and its kernels; fails when a process is left.
+
+        A server on a busy machine sometimes does not end at the first SIGTERM.
+        """
         family = psutil.Process(self._server.pid).children(recursive=True)
-        self._server.terminate()
         try:
-            self._server.wait(DEADLINE_S)
+            for _ in range(int(DEADLINE_S / 10)):
+                self._server.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self._server.wait(10)
+                    break
+            self._server.wait(0)
             _, left = psutil.wait_procs(family, DEADLINE_S)
         finally:
             for process in [*family, self._server]:
