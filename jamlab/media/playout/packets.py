@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.playout.counters import PlayoutCounters
+from jamlab.media.rtp import sequence_difference, timestamp_difference
 
 FARTHEST = 1 * SAMPLE_RATE
 """A packet further than this from the line of play belongs to another timeline (RFC 3550 A.1)."""
@@ -46,8 +47,8 @@ class PacketBuffer:
         newest = self._newest
         if newest is None:
             return Packet(timestamp, sequence, payload, arrival_s)
-        position = newest.position + _signed(timestamp - newest.position, 32)
-        extended = newest.sequence + _signed(sequence - newest.sequence, 16)
+        position = newest.position + timestamp_difference(timestamp, newest.position)
+        extended = newest.sequence + sequence_difference(sequence, newest.sequence)
         return Packet(position, extended, payload, arrival_s)
 
     def is_stray(self, packet: Packet) -> bool:
@@ -118,9 +119,3 @@ class PacketBuffer:
         for position in [p for p in self._waiting if p < self.line]:
             self._counters.late += 1
             del self._waiting[position]
-
-
-def _signed(difference: int, bits: int) -> int:
-    """Return the signed number nearest to 0 that equals a difference modulo ``2**bits``."""
-    half = 1 << (bits - 1)
-    return (difference + half) % (1 << bits) - half
