@@ -27,6 +27,7 @@ from jamlab.measure.record import RecordError
 from jamlab.media.quality import UnsupportedQualityError
 from jamlab.networks.discovery.discover import DiscoveryError
 from jamlab.process.child import ChildError
+from jamlab.process.signals import sigterm_unwinds
 from jamlab.report.page.html import CONNECTIVITY_FOLDER, ReportError
 from jamlab.signaling.hub.handshake import HubError
 
@@ -51,11 +52,12 @@ _COMPLAINTS = (
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
+    """Run the command and return its exit status; SIGTERM ends it as an exception, too."""
     options = command_parser().parse_args(given)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        with sigterm_unwinds():
+            return run(options)
     except _COMPLAINTS as error:
         err.print(f"jamlab: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return INVALID

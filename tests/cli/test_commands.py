@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -596,3 +598,17 @@ def test_ctrl_c_while_modules_are_imported_is_no_traceback(monkeypatch, capsys):
     monkeypatch.setattr(cli, "main", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert command_line.main() == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_sigterm_leaves_no_temporary_folder(tmp_path, monkeypatch):
+    def killed(_):
+        with TemporaryDirectory(dir=tmp_path):
+            signal.raise_signal(signal.SIGTERM)
+            pytest.fail("it went on")
+
+    monkeypatch.setattr(cli, "run_connectivity", killed)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["connectivity"])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
