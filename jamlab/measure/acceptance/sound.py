@@ -128,7 +128,7 @@ def _draw_levels(finding: Finding, what: str, block: Block) -> None:
 
 
 async def two_users(
-    duration_s: float = 2.0,
+    duration_s: float = 5.0,
     settle_s: float = SETTLE_S,
     quality: Quality = LOW_LATENCY,
     where: Where = here,
@@ -202,14 +202,14 @@ def _note_dropouts(
 ) -> None:
     """Note the concealed and underrun shares of a path.
 
-    The interval allows for the small number of packets, so that a handful of them fails no path.
-    A machine that was late at either end may have caused concealment, which lowers the low end.
+    The interval allows for the small number of packets. A machine that was late at either end may
+    have caused concealment, which lowers the low end.
     """
     share = listening.concealed_share(sender.name, listener.name, _packet_frames(listening, sender))
     ends = (sender.name, listener.name), (listener.name, sender.name)
     late = sum(listening.underrun_share(*end) for end in ends)
     low = max(0.0, share.low - late)
-    concealed = Estimate(100 * share.value, 100 * low, 100 * share.value, CONFIDENCE)
+    concealed = Estimate(100 * share.value, 100 * low, 100 * share.high, CONFIDENCE)
     finding.note(CONCEALED, path, concealed)
     finding.note(UNDERRUN, path, 100 * listening.underrun_share(sender.name, listener.name))
 
@@ -229,7 +229,7 @@ def _draw_spectrum(finding: Finding, panel: str, series: str, block: Block) -> N
 
 
 async def three_users(
-    duration_s: float = 4.0, settle_s: float = SETTLE_S, where: Where = here
+    duration_s: float = 8.0, settle_s: float = SETTLE_S, where: Where = here
 ) -> Finding:
     """Let three participants play a tone each; note the tones that each hears over time.
 
