@@ -25,7 +25,7 @@ from jamlab.measure.latency.click_paths import Path, click_table
 from jamlab.measure.latency.participants import wait_until
 from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.latency.run import ONE_WAY
-from jamlab.measure.latency.verdicts import late_ms
+from jamlab.measure.latency.worst_path import late_ms
 from jamlab.measure.statistics import p95, proportion, resampling
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.place import Place

@@ -27,12 +27,12 @@ from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import (
     MAX_UNDERRUN_SHARE,
-    ONE_SESSION,
     ONE_WAY_TARGET_MS,
     ROUND_TRIP_TARGET_MS,
     late_loop,
     latency_verdict,
 )
+from jamlab.measure.latency.worst_path import ONE_SESSION
 from jamlab.measure.statistics import CONFIDENCE, Estimate
 from jamlab.measure.verdict import (
     GRAVITY,

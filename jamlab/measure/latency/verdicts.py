@@ -21,6 +21,7 @@ from jamlab.measure.latency.routes import wrong_routes
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.stages import STAGES
 from jamlab.measure.latency.stages import floor_ms as floor_of
+from jamlab.measure.latency.worst_path import late_ms, one_session, worst_path_verdict
 from jamlab.measure.record import once_per_record
 from jamlab.measure.statistics import (
     Estimate,
@@ -44,9 +45,6 @@ MAX_LAG_MS = 10.0
 """Largest 99th percentile of the loop's lag in a valid run."""
 MAX_UNDERRUN_SHARE = 0.02
 """Largest share of a card's blocks that came too late in a valid run."""
-
-ONE_SESSION = "There was one session, and the interval holds for that session alone."
-"""The remark on an interval that does not cover the differences between sessions."""
 
 _PATH = ["measurement", "sender", "receiver"]
 _COUNTERS = ["concealed_frames", "played_frames", "card_underruns", "card_blocks"]
@@ -92,11 +90,6 @@ def _path_row(path: Any, clicks: pd.DataFrame, record: LatencyRecord) -> dict[st
     row |= _columns("median_ms", middle) | _columns("p95_ms", high)
     row |= _columns("jitter_ms", above_least(high, late))
     return row | _dropouts(record.streams, *path)
-
-
-def late_ms(clicks: pd.DataFrame) -> "pd.Series[float]":
-    """Return the latencies of clicks, infinite for clicks that were never heard."""
-    return clicks["latency_ms"].fillna(np.inf)
 
 
 def _columns(name: str, estimate: Estimate) -> dict[str, float]:
@@ -233,42 +226,7 @@ def latency_verdict(
     if clicks.empty:
         reason = f"The record has no {measurement.replace(' ', '-')} measurement."
         return unmeasured(name, Outcome.NOT_RUN, reason)
-    invalid = list(_invalid(record, measurement))
-    verdict = judge_below(name, limit_ms, _worst_p95(clicks), "ms", invalid)
-    if invalid:
-        return verdict
-    said = (verdict.reason, *_unheard(clicks, verdict), *_one_session(clicks))
-    return replace(verdict, reason=" ".join(said))
-
-
-def _worst_p95(clicks: pd.DataFrame) -> Estimate:
-    paths = [path for _, path in clicks.groupby(["sender", "receiver"], sort=False)]
-    rng = resampling()
-    return worst_of(
-        [p95(late_ms(path), rng, sessions=path["session"], among=len(paths)) for path in paths]
-    )
-
-
-def _unheard(clicks: pd.DataFrame, verdict: Verdict) -> Iterator[str]:
-    """Yield a sentence if clicks that were never heard make the figure or its end infinite."""
-    missed = {
-        f"from {sender} to {receiver}": float(path["latency_ms"].isna().mean())
-        for (sender, receiver), path in clicks.groupby(["sender", "receiver"], sort=False)
-    }
-    worst = max(missed, key=missed.__getitem__)
-    if missed[worst] == 0 or np.isfinite(verdict.interval[1]):
-        return
-    words = f"{100 * missed[worst]:.3g} % of the clicks {worst} were never heard"
-    if np.isinf(verdict.value):
-        yield f"{words}, so the 95th percentile is infinite."
-    else:
-        yield f"{words}, and among other clicks it may be more."
-
-
-def _one_session(clicks: pd.DataFrame) -> Iterator[str]:
-    """Yield `ONE_SESSION` where there was one session only."""
-    if len(set(clicks["session"])) == 1:
-        yield ONE_SESSION
+    return worst_path_verdict(clicks, name, limit_ms, list(_invalid(record, measurement)))
 
 
 def concealed_verdict(record: LatencyRecord, called: str = "concealed sound") -> Verdict:
@@ -285,7 +243,7 @@ def concealed_verdict(record: LatencyRecord, called: str = "concealed sound") ->
     verdict = judge_below(name, limit, _worst_concealed(record), "%", invalid)
     if invalid:
         return verdict
-    said = (verdict.reason, *_late(record.streams), *_one_session(record.streams))
+    said = (verdict.reason, *_late(record.streams), *one_session(record.streams))
     return replace(verdict, reason=" ".join(said))
 
 
