@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
-from jamlab.cli import kernel_latency, latency_options
+from jamlab.cli import kernel_latency
 from jamlab.cli import tables as screen
 from jamlab.cli.results import (
     PART_FOLDERS,
@@ -32,6 +33,7 @@ from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectiv
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.processes import Progress, check_reachable, process_pool
+from jamlab.media.quality import QUALITIES
 from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
     CARD_FOLDER,
@@ -40,10 +42,20 @@ from jamlab.report.page.html import (
     verification_report,
 )
 
+_OPTIONS = {
+    "peers": "peers",
+    "quality": "quality",
+    "duration": "duration_s",
+    "sessions": "sessions",
+    "block_frames": "block_frames",
+    "max_concealed": "max_concealed_percent",
+}
+"""Names of options, and of their parameters in the plan."""
+
 
 def add_verify(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``jamlab verify``."""
-    latency_options.add_arguments(parser)
+    _add_mesh_options(parser)
     parser.add_argument(
         "--calls",
         type=int,
@@ -63,10 +75,59 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=verify)
 
 
+def _add_mesh_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the latency of a mesh, with the plan's defaults."""
+    default = {field.name: field.default for field in fields(LatencyPlan)}
+    qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
+    parser.add_argument(
+        "--peers",
+        type=int,
+        default=default["peers"],
+        help="number of participants, 2 to 6 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quality", default=default["quality"], help=f"{qualities} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--duration",
+        type=float,
+        default=default["duration_s"],
+        help="seconds of one-way clicks, in all sessions together (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sessions",
+        type=int,
+        default=default["sessions"],
+        help="number of sessions, each with new connections (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-concealed",
+        type=float,
+        default=default["max_concealed_percent"],
+        metavar="PERCENT",
+        help="limit of a path's concealed sound, in percent (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--block-frames",
+        type=int,
+        default=default["block_frames"],
+        help="block size of the cards (default: %(default)s)",
+    )
+
+
+def _plan(options: argparse.Namespace) -> LatencyPlan:
+    """Return the plan of the options.
+
+    Raises `PlanError` when an option is out of range, and `UnsupportedQualityError` when there is
+    no quality of that name.
+    """
+    return LatencyPlan(**{name: getattr(options, option) for option, name in _OPTIONS.items()})
+
+
 def verify(options: argparse.Namespace) -> int:
     """Run ``jamlab verify``: measure, write the report, and return the exit status."""
     check_reachable()  # participants and the notebook's kernel need it
-    plan = latency_options.plan(options)
+    plan = _plan(options)
     if kernel_latency.wanted(options):
         networks, page = kernel_latency.verify(options, plan, partial(screen.progress_bar, err))
         return tell(None, Further(networks=networks), page, as_json=options.json)
