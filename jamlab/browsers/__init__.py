@@ -1,0 +1,1 @@
+"""Browsers of this machine, started as players of a web application under test."""
