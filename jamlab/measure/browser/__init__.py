@@ -1,0 +1,1 @@
+"""Latency between browsers that run a web application, by coded clicks."""

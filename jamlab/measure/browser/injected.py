@@ -1,0 +1,108 @@
+"""Measurement inside the pages: clicks instead of a microphone, and a tap on what is played."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from jamlab.audio.metronome import Metronome
+from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.browser.click_paths import Ear, Mouth, TimeOf, at_48_khz
+from jamlab.measure.browser.clocks import ContextClock, PageClock
+from jamlab.measure.browser.players import Player, PlayerError
+from jamlab.measure.browser.sound import Sound
+
+
+class InjectedAudio:
+    """The audio of players, injected into their pages; see `jamlab.measure.browser.sound.Audio`.
+
+    Parameters
+    ----------
+    metronomes : mapping
+        The clicks of each player.
+    """
+
+    injected = True
+
+    def __init__(self, metronomes: Mapping[str, Metronome]) -> None:
+        self._metronomes = metronomes
+        self._playing: list[_Playing] = []
+
+    @property
+    def environments(self) -> Mapping[str, Mapping[str, str]]:
+        """No environment variables, for each player."""
+        return {player: {} for player in self._metronomes}
+
+    async def play(self, players: Sequence[Player], seconds: float) -> None:
+        """Begin to play every player's clicks; raises `PlayerError`."""
+        self._playing = [_Playing(each, self._metronomes[each.name]) for each in players]
+        for each in self._playing:
+            await each.play(seconds)
+
+    async def record(self, seconds: float) -> tuple[float, dict[str, Sound]]:
+        """Record all players; return when that began, and their sounds. Raises `ClockError`."""
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(each.record(on=True) for each in self._playing))
+        begin_s = loop.time()
+        await asyncio.sleep(seconds)
+        await asyncio.gather(*(each.record(on=False) for each in self._playing))
+        return begin_s, {each.player.name: await each.sound() for each in self._playing}
+
+
+class _Playing:
+    """A player whose clicks play."""
+
+    def __init__(self, player: Player, metronome: Metronome) -> None:
+        self.player = player
+        self._metronome = metronome
+
+    async def play(self, seconds: float) -> None:
+        """Begin to play clicks into the microphone."""
+        microphone = await self.player.microphone()
+        if microphone is None:
+            raise PlayerError(
+                f"{self.player.name}: the page has asked for no microphone, so it sends no clicks"
+            )
+        await self._read_clocks()
+        track = self._metronome.block(0, round(seconds * SAMPLE_RATE))[:, 0]
+        self._emitting, self._first = microphone, await microphone.play(np.ascontiguousarray(track))
+
+    async def record(self, *, on: bool) -> None:
+        """Begin or end the recording."""
+        for frame in self.player.frames:
+            await frame.record(on=on)
+
+    async def _read_clocks(self) -> None:
+        for frame in self.player.frames:
+            await frame.read_clock()
+
+    async def sound(self) -> Sound:
+        """Return what was emitted and heard; raises `ClockError`."""
+        await self._read_clocks()
+        taken = [(frame, await frame.taken()) for frame in self.player.frames]
+        emitted = next(each.emitted for frame, each in taken if frame is self._emitting)
+        assert emitted
+        clocks = [emitted, *(tap.clock for _, each in taken for tap in each.taps)]
+        ears = [
+            Ear(
+                at_48_khz(tap.samples, tap.rate_hz),
+                _times(frame.clock, tap.clock, tap.first / tap.rate_hz),
+            )
+            for frame, each in taken
+            for tap in each.taps
+        ]
+        times = _times(self._emitting.clock, emitted, self._first / SAMPLE_RATE)
+        return Sound(
+            Mouth(self._metronome, times),
+            ears,
+            max(frame.clock.bound_s for frame, _ in taken),
+            max(each.pause_s for each in clocks),
+            remarks=[]
+            if ears
+            else [f"the page of {self.player.name} played no sound of the others"],
+        )
+
+
+def _times(page: PageClock, context: ContextClock, begin_s: float) -> TimeOf:
+    """Return the times of the frames at 48 kHz from a time of a context on."""
+    return lambda frame: page.offset_s + float(context.time_of(begin_s + frame / SAMPLE_RATE))

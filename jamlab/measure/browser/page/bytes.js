@@ -1,0 +1,15 @@
+/** Returns 32-bit samples as base64, little-endian as on every machine that runs a browser. */
+function base64(samples) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.split(",")[1] ?? "");
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(new Blob([samples]));
+  });
+}
+
+/** Returns the samples of a base64 text. */
+function samplesOf(text) {
+  const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}

@@ -1,0 +1,138 @@
+/**
+ * Records everything the page plays: media elements and what reaches an audio context's destination.
+ *
+ * A tap records the mono sum of one context, in frames of that context.
+ */
+function watchEars() {
+  const RECORDER = `registerProcessor("jamlab-recorder", class extends AudioWorkletProcessor {
+    constructor() {
+      super();
+      this.recording = false;
+      this.port.onmessage = ({ data }) => { this.recording = data; };
+    }
+    process([[channel]]) {
+      if (this.recording)
+        this.port.postMessage({ frame: currentFrame, samples: channel?.slice() ?? null });
+      return true;
+    }
+  });`;
+  const Context = window.AudioContext; // a lever may change the page's
+  const connect = AudioNode.prototype.connect;
+  const disconnect = AudioNode.prototype.disconnect;
+  const addModule = (context) =>
+    context.audioWorklet.addModule(URL.createObjectURL(new Blob([RECORDER], { type: "text/javascript" })));
+  const taps = [];
+
+  class Tap {
+    constructor(context, kind) {
+      Object.assign(this, { context, kind, first: null, blocks: [], clock: watchClock(context) });
+      this.input = new GainNode(context, { channelCount: 1, channelCountMode: "explicit" });
+      this.ready = addModule(context).then(() => this.attach());
+      taps.push(this);
+    }
+
+    attach() {
+      this.recorder = new AudioWorkletNode(this.context, "jamlab-recorder");
+      connect.call(this.input, this.recorder);
+      connect.call(this.recorder, this.context.destination); // silent, but keeps it running
+      this.recorder.port.onmessage = ({ data: { frame, samples } }) => {
+        this.first ??= frame;
+        this.blocks.push(samples ?? new Float32Array(128));
+      };
+    }
+
+    record(on) {
+      if (on) Object.assign(this, { first: null, blocks: [] });
+      this.recorder?.port.postMessage(on);
+    }
+
+    async taken() {
+      const samples = new Float32Array(this.blocks.length * 128);
+      this.blocks.forEach((block, number) => samples.set(block, 128 * number));
+      return {
+        kind: this.kind,
+        state: this.context.state,
+        rate: this.context.sampleRate,
+        first: this.first,
+        readings: this.clock.take(),
+        samples: await base64(samples),
+      };
+    }
+  }
+
+  const ofContext = new WeakMap();
+  function tapOf(context) {
+    if (!ofContext.has(context)) ofContext.set(context, new Tap(context, "AudioContext"));
+    return ofContext.get(context);
+  }
+  const isOutput = (node) =>
+    node instanceof AudioDestinationNode && node.context instanceof Context;
+
+  AudioNode.prototype.connect = function (target, ...rest) {
+    const made = connect.call(this, target, ...rest);
+    if (isOutput(target)) connect.call(this, tapOf(target.context).input, ...rest.slice(0, 1));
+    return made;
+  };
+  AudioNode.prototype.disconnect = function (...given) {
+    disconnect.apply(this, given);
+    const tap = this.context instanceof Context && ofContext.get(this.context);
+    if (tap && isOutput(given[0])) disconnect.call(this, tap.input, ...given.slice(1, 2));
+  };
+
+  let elements; // the tap of all media elements
+  const sources = new WeakMap();
+
+  /** Makes the tap hear a media element as loud as the user would. */
+  function listen(element) {
+    const stream = element.srcObject;
+    const track = stream instanceof MediaStream ? stream.getAudioTracks()[0] : null;
+    const earlier = sources.get(element);
+    if (earlier?.track === track) return;
+    if (earlier) disconnect.call(earlier.gain);
+    sources.delete(element);
+    if (!track) return;
+    elements ??= new Tap(new Context({ sampleRate: 48000 }), "media element");
+    const gain = new GainNode(elements.context);
+    connect.call(elements.context.createMediaStreamSource(new MediaStream([track])), gain);
+    connect.call(gain, elements.input);
+    sources.set(element, { track, gain });
+    setGain(element);
+  }
+
+  function setGain(element) {
+    const source = sources.get(element);
+    if (source) source.gain.gain.value = element.muted || element.paused ? 0 : element.volume;
+  }
+
+  const watched = new WeakSet();
+  function watch(element) {
+    if (!watched.has(element)) {
+      watched.add(element);
+      for (const event of ["playing", "pause", "volumechange", "emptied"])
+        element.addEventListener(event, () => { listen(element); setGain(element); });
+    }
+    const stream = element.srcObject;
+    stream?.addEventListener?.("addtrack", () => listen(element));
+    listen(element);
+  }
+
+  const media = HTMLMediaElement.prototype;
+  const { get, set } = Object.getOwnPropertyDescriptor(media, "srcObject");
+  Object.defineProperty(media, "srcObject", {
+    configurable: true,
+    enumerable: true,
+    get,
+    set(stream) { set.call(this, stream); watch(this); },
+  });
+  const play = media.play;
+  media.play = function () { if (this.srcObject) watch(this); return play.call(this); };
+
+  return {
+    record: async (on) => {
+      await Promise.all(taps.map((tap) => tap.ready));
+      taps.forEach((tap) => tap.record(on));
+      return taps.map((tap) => ({ kind: tap.kind, state: tap.context.state }));
+    },
+    taken: () => Promise.all(taps.map((tap) => tap.taken())),
+  };
+}

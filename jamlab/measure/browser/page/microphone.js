@@ -1,0 +1,53 @@
+/**
+ * Gives the page a microphone that plays coded clicks, instead of the device.
+ *
+ * Every stream that getUserMedia returns has a track of its own, from one audio context at 48 kHz.
+ */
+function replaceMicrophone() {
+  const asked = [];
+  const devices = navigator.mediaDevices && Object.getPrototypeOf(navigator.mediaDevices);
+  if (!devices) return { asked, play: () => null };
+  const original = devices.getUserMedia;
+  const Context = window.AudioContext; // a lever may change the page's
+  let context, voice, clock;
+
+  function opened() {
+    if (context) return;
+    context = new Context({ sampleRate: 48000, latencyHint: "interactive" });
+    voice = new GainNode(context);
+    clock = watchClock(context);
+  }
+
+  function channelCount(constraints) {
+    const count = constraints?.channelCount;
+    return Number(count?.exact ?? count?.ideal ?? count) === 2 ? 2 : 1;
+  }
+
+  devices.getUserMedia = async function (constraints) {
+    if (!constraints?.audio) return original.call(this, constraints);
+    asked.push(constraints.audio);
+    opened();
+    await context.resume();
+    const output = new MediaStreamAudioDestinationNode(context, {
+      channelCount: channelCount(constraints.audio),
+    });
+    voice.connect(output);
+    if (!constraints.video) return output.stream;
+    const stream = await original.call(this, { video: constraints.video });
+    output.stream.getAudioTracks().forEach((track) => stream.addTrack(track));
+    return stream;
+  };
+
+  /** Plays samples at 48 kHz, soon; returns the frame of the context at which they begin. */
+  function play(samples) {
+    if (!context) return null;
+    const buffer = new AudioBuffer({ length: samples.length, sampleRate: 48000 });
+    buffer.copyToChannel(samples, 0);
+    const source = new AudioBufferSourceNode(context, { buffer });
+    source.connect(voice);
+    const frame = Math.ceil((context.currentTime + 0.1) * 48000);
+    source.start(frame / 48000);
+    return frame;
+  }
+  return { asked, play, clock: () => clock?.take() ?? [] };
+}

@@ -1,0 +1,183 @@
+"""The players of a session: their browsers in the application, connected with each other."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jamlab.browsers.launch import PlayerBrowser, pictures
+from jamlab.browsers.steps import Join, StepsError, words
+from jamlab.measure.browser.get_stats import Snapshot, connected, streams
+from jamlab.measure.browser.instrument import FrameInstrument, instruments
+from jamlab.measure.browser.plan import INJECTED, BrowserPlan
+
+_POLL_S = 0.25
+_GRACE_S = 3.0  # further connections may follow the first ones, where nobody knows how many
+
+
+class PlayerError(RuntimeError):
+    """Raised when a player does not get into the room; names the player, and says what to do."""
+
+
+@dataclass
+class Player:
+    """A player in the application."""
+
+    browser: PlayerBrowser
+    frames: list[FrameInstrument] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The player's name."""
+        return self.browser.player
+
+    async def find_frames(self) -> None:
+        """Find the instruments in the page's frames, which may have been loaded anew."""
+        self.frames = await instruments(self.browser.page, self.frames)
+
+    async def stats(self) -> Snapshot:
+        """Return the statistics of the connections of all frames."""
+        return [each for frame in self.frames for each in await frame.stats()]
+
+    async def asked(self) -> list[Any]:
+        """Return the constraints with which the page asked for a microphone."""
+        return [each for frame in self.frames for each in await frame.asked()]
+
+    async def microphone(self) -> FrameInstrument | None:
+        """Return the frame that asked for a microphone, if there is one."""
+        for frame in self.frames:
+            if await frame.asked():
+                return frame
+        return None
+
+    def check(self) -> None:
+        """Raise `PlayerError` when the page or its browser is gone."""
+        gone = [fault for fault in self.browser.faults if fault.startswith("the ")]
+        if gone:
+            raise PlayerError(f"{self.name}: {gone[0]}")
+
+
+async def enter(
+    plan: BrowserPlan,
+    browsers: Sequence[PlayerBrowser],
+    join: Join,
+    session: int,
+    folder: Path | None = None,
+) -> list[Player]:
+    """Let every player open the application and join, one after the other.
+
+    Raises `PlayerError` when a page cannot be opened or does not connect, and `StepsError` when a
+    step fails. Pictures of the pages are then kept in a given folder.
+    """
+    try:
+        return await _enter(plan, browsers, join, session)
+    except (PlayerError, StepsError) as error:
+        kept = [] if folder is None else await pictures(browsers, folder)
+        said = f" (pictures of the pages: {', '.join(map(str, kept))})" if kept else ""
+        raise type(error)(f"{error}{said}") from error
+
+
+async def _enter(
+    plan: BrowserPlan, browsers: Sequence[PlayerBrowser], join: Join, session: int
+) -> list[Player]:
+    players = []
+    for browser in browsers:
+        await _open(browser, plan.address(browser.player, session))
+        await join(browser.page, browser.player)
+        players.append(Player(browser))
+    await _connected(plan, players)
+    return players
+
+
+async def _open(browser: PlayerBrowser, url: str) -> None:
+    from playwright.async_api import Error
+
+    try:
+        await browser.page.goto(url)
+    except Error as error:
+        raise PlayerError(f"{browser.player} cannot open {url}: {words(error)}") from error
+
+
+async def _connected(plan: BrowserPlan, players: Sequence[Player]) -> None:
+    """Wait until every player hears all others, or, through a server, anybody at all."""
+    loop = asyncio.get_running_loop()
+    end_s, first_s = loop.time() + plan.join_timeout_s, None
+    while True:
+        snapshots = await snapshots_of(players)
+        if _is_mesh(snapshots):
+            return
+        if all(connected(each) for each in snapshots.values()) and not _knows_players(snapshots):
+            first_s = first_s or loop.time()
+            if loop.time() > first_s + _GRACE_S:
+                return
+        if loop.time() > end_s:
+            raise PlayerError(await _obstacle(plan, players, snapshots))
+        await asyncio.sleep(_POLL_S)
+
+
+async def snapshots_of(players: Sequence[Player]) -> dict[str, Snapshot]:
+    """Return the statistics of every player; raises `PlayerError` when one is gone."""
+    from playwright.async_api import Error
+
+    for player in players:
+        player.check()
+        try:
+            await player.find_frames()
+        except Error as error:  # the page navigates, or has crashed
+            player.check()
+            raise PlayerError(f"{player.name}: {words(error)}") from error
+    return {player.name: await player.stats() for player in players}
+
+
+def received(snapshots: Mapping[str, Snapshot]) -> dict[tuple[str, str], Any]:
+    """Return the received streams of all players, by sender and receiver."""
+    return {
+        (sender, player): stream
+        for player, snapshot in snapshots.items()
+        for sender, stream in streams(
+            snapshot, {name: theirs for name, theirs in snapshots.items() if name != player}
+        ).items()
+    }
+
+
+def _is_mesh(snapshots: Mapping[str, Snapshot]) -> bool:
+    """Return whether every player receives sound from every other directly."""
+    heard = {
+        path
+        for path, stream in received(snapshots).items()
+        if stream.inbound.get("packetsReceived", 0) > 0
+    }
+    return all((a, b) in heard for a in snapshots for b in snapshots if a != b)
+
+
+def _knows_players(snapshots: Mapping[str, Snapshot]) -> bool:
+    return any(sender for sender, _ in received(snapshots))
+
+
+async def _obstacle(
+    plan: BrowserPlan, players: Sequence[Player], snapshots: Mapping[str, Snapshot]
+) -> str:
+    """Return why the players are not connected, by the first of them that lacks something."""
+    waited = f"after {plan.join_timeout_s:g} s"
+    for player in players:
+        said = f"; its page said: {player.browser.faults[0]}" if player.browser.faults else ""
+        snapshot = snapshots[player.name]
+        if await player.microphone() is None and plan.audio == INJECTED:
+            why = f"the page has asked for no microphone {waited}"
+        elif not snapshot:
+            why = f"the page has made no RTCPeerConnection {waited}"
+        elif not connected(snapshot):
+            states = ", ".join(sorted({each["state"] for each in snapshot}))
+            why = f"no sound has arrived {waited}; its connections are {states}"
+        else:
+            continue
+        return f"{player.name}: {why}{said}. {_advice(plan)}"
+    return f"not every player hears every other {waited}. {_advice(plan)}"
+
+
+def _advice(plan: BrowserPlan) -> str:
+    return (
+        f"Open {plan.url} by hand to see what it needs; give the clicks and texts that join a room "
+        "as `async def join(page, player)` in a file by --steps, or more time by --join-timeout"
+    )

@@ -1,0 +1,89 @@
+"""Tests of jamlab.measure.browser.get_stats, on statistics written by hand."""
+
+import math
+
+import pytest
+
+from jamlab.measure.browser.get_stats import between, connected, streams
+
+
+def inbound(seconds, buffer_ms=40.0, packets=50, **further):
+    """Return the counters of a stream after some seconds, with packets of 20 ms."""
+    frames = 48_000 * seconds
+    return {
+        "id": "in",
+        "type": "inbound-rtp",
+        "kind": "audio",
+        "transportId": "t",
+        "playoutId": "play",
+        "packetsReceived": packets * seconds,
+        "packetsLost": 2 * seconds,
+        "jitterBufferDelay": buffer_ms / 1000 * frames,
+        "jitterBufferTargetDelay": 0.08 * frames,
+        "jitterBufferEmittedCount": frames,
+        "totalProcessingDelay": (buffer_ms + 5) / 1000 * frames,
+        "totalSamplesReceived": frames,
+        "concealedSamples": 480 * seconds,
+        **further,
+    }
+
+
+def snapshot(local, remote, seconds, state="connected", **further):
+    return {
+        "state": state,
+        "local": local,
+        "remote": remote,
+        "reports": [
+            {"id": "t", "type": "transport", "selectedCandidatePairId": "pair"},
+            {"id": "pair", "type": "candidate-pair", "currentRoundTripTime": 0.03},
+            {
+                "id": "play",
+                "type": "media-playout",
+                "totalPlayoutDelay": 0.02 * 48_000 * seconds,
+                "totalSamplesCount": 48_000 * seconds,
+            },
+            inbound(seconds, **further),
+        ],
+    }
+
+
+def test_the_ends_of_a_connection_find_each_other():
+    ada = [snapshot("a", "b", 1), snapshot("c", "d", 1)]
+    ben = [snapshot("b", "a", 1)]
+    assert set(streams(ada, {"ben": ben})) == {"ben", ""}
+    assert set(streams(ben, {"ada": ada})) == {"ada"}
+
+
+def test_the_figures_are_those_of_the_time_between():
+    (before,) = streams([snapshot("a", "b", 2)], {}).values()
+    (after,) = streams([snapshot("a", "b", 3)], {}).values()
+    assert between(before, after) == pytest.approx(
+        {
+            "frame_ms": 47_520 / 50 / 48,
+            "round_trip_ms": 30,
+            "jitter_buffer_ms": 40,
+            "jitter_target_ms": 80,
+            "processing_ms": 45,
+            "playout_ms": 20,
+            "packets_lost": 2,
+            "packets_received": 50,
+            "concealed_frames": 480,
+            "received_frames": 48_000,
+        }
+    )
+
+
+def test_a_browser_that_states_less_leaves_gaps():
+    bare = {"id": "in", "type": "inbound-rtp", "packetsReceived": 3}
+    connection = {"state": "connected", "local": "", "remote": "", "reports": [bare]}
+    (stream,) = streams([connection], {"x": [connection]}).values()
+    figures = between(stream, stream)
+    assert math.isnan(figures["jitter_buffer_ms"])
+    assert math.isnan(figures["round_trip_ms"])
+    assert figures["received_frames"] == 0
+
+
+def test_a_connection_counts_when_sound_has_arrived():
+    assert connected([snapshot("a", "b", 1)]) == 1
+    assert connected([snapshot("a", "b", 1, packets=0)]) == 0
+    assert connected([snapshot("a", "b", 1, state="connecting")]) == 0

@@ -1,0 +1,95 @@
+"""Tests of jamlab.measure.browser.run and the modules it uses, with real Chromiums."""
+
+import importlib.util
+import shutil
+
+import pytest
+
+from jamlab.browsers.steps import StepsError
+from jamlab.measure.browser.plan import BrowserPlan
+from jamlab.measure.browser.players import PlayerError
+from jamlab.measure.browser.run import measure_browsers
+from jamlab.measure.browser.verdicts import paths_table
+from tests.measure.browser.application import application
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("chromium") is None, reason="there is no Chromium: apt-get install chromium"
+    ),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None,
+        reason="there is no Playwright: pip install 'jamlab[browser]'",
+    ),
+]
+AUTO = "?auto&name={player}&room={session}"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with application() as address:
+        yield address
+
+
+def plan_of(url, **options):
+    return BrowserPlan(url, **{"sessions": 1, "duration_s": 2.0, "settle_s": 1.0, **options})
+
+
+@pytest.mark.parametrize(
+    ("query", "peers"), [("", 2), ("&play=context", 2), ("&play=context&rate=44100", 3)]
+)
+async def test_every_path_is_measured(url, query, peers):
+    record = await measure_browsers(plan_of(url + AUTO + query, peers=peers))
+    paths = paths_table(record)
+    assert len(paths) == peers * (peers - 1)
+    assert (paths["heard_share"] > 0.8).all()
+    # Opus frames of 20 ms and a jitter buffer: no path is quicker, and none of them takes a second.
+    assert record.clicks["latency_ms"].dropna().between(20.0, 900.0).all()
+    assert set(record.statistics["sender"]) == set(record.provenance["asked"])
+    assert record.provenance["error_ms"] < 50
+
+
+async def test_sessions_join_anew(url):
+    record = await measure_browsers(plan_of(url + AUTO, sessions=2, duration_s=4.0))
+    assert sorted(set(record.clicks["session"])) == [0, 1]
+
+
+async def test_steps_lead_into_the_room(url, tmp_path):
+    steps = tmp_path / "join.py"
+    steps.write_text("async def join(page, player):\n    await page.click('#join')\n")
+    plan = plan_of(url + "?name={player}&room=steps", steps=str(steps))
+    assert (paths_table(await measure_browsers(plan))["heard_share"] > 0.8).all()
+
+
+async def test_steps_that_fail_are_told_with_their_line_and_a_picture(url, tmp_path):
+    steps = tmp_path / "join.py"
+    steps.write_text("async def join(page, player):\n    await page.click('#no', timeout=100)\n")
+    plan = plan_of(url + "?name={player}", steps=str(steps))
+    with pytest.raises(StepsError, match=r"join.py, line 2, for player 1: .*pictures") as raised:
+        await measure_browsers(plan, folder=tmp_path)
+    assert str(tmp_path / "player-1.png") in str(raised.value)
+    assert (tmp_path / "player-1.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("?name={player}", "asked for no microphone"),
+        ("?auto&name={player}&room={player}", "no RTCPeerConnection"),
+        ("?auto&silent&name={player}&room=quiet", "asked for no microphone"),
+    ],
+)
+async def test_a_page_that_lacks_something_is_told(url, query, words):
+    with pytest.raises(PlayerError, match=f"player 1: the page has .*{words}"):
+        await measure_browsers(plan_of(url + query, join_timeout_s=3.0))
+
+
+async def test_a_page_that_plays_nothing_is_told(url):
+    record = await measure_browsers(plan_of(url + AUTO + "&play=none"))
+    assert record.clicks["latency_ms"].isna().all()
+    assert "the page of player 1 played no sound of the others" in record.provenance["remarks"]
+
+
+async def test_an_address_that_nobody_serves_is_told():
+    with pytest.raises(PlayerError, match=r"player 1 cannot open http://127\.0\.0\.1:9/"):
+        await measure_browsers(plan_of("http://127.0.0.1:9/"))
