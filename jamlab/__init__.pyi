@@ -10,6 +10,10 @@ from .measure.acceptance.sines import AES17_HZ, tone
 from .measure.across_networks.kernel import kernel_plan, measure_kernel
 from .measure.across_networks.kernel_record import load_runs
 from .measure.across_networks.simulated import across_plan, measure_across
+from .measure.browser.plan import BrowserPlan
+from .measure.browser.record import BrowserRecord
+from .measure.browser.run import measure_browsers
+from .measure.browser.sweep import advice, load_sweep, measure_sweep
 from .measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from .measure.connectivity.population import load_population
 from .measure.connectivity.record import ConnectivityRecord
@@ -37,6 +41,8 @@ __all__ = [
     "HIGH_QUALITY",
     "LOW_LATENCY",
     "AcceptanceRecord",
+    "BrowserPlan",
+    "BrowserRecord",
     "CardRecord",
     "ConnectivityPlan",
     "ConnectivityRecord",
@@ -56,6 +62,7 @@ __all__ = [
     "WebRTCAudioService",
     "acceptance_tests",
     "across_plan",
+    "advice",
     "agreement_of",
     "answering",
     "clipped",
@@ -65,14 +72,17 @@ __all__ = [
     "load_configurations",
     "load_population",
     "load_runs",
+    "load_sweep",
     "measure_acceptance",
     "measure_across",
+    "measure_browsers",
     "measure_card",
     "measure_connectivity",
     "measure_in_worker",
     "measure_kernel",
     "measure_mesh",
     "measure_round_trip",
+    "measure_sweep",
     "measure_this_machine",
     "measuring_participant",
     "no_sound",

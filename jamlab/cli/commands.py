@@ -9,7 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jamlab.audio.portaudio import DeviceError
-from jamlab.cli import arguments, connectivity, doctor, join, kernel_latency, natprobe, serve
+from jamlab.cli import (
+    arguments,
+    browser,
+    connectivity,
+    doctor,
+    join,
+    kernel_latency,
+    natprobe,
+    serve,
+)
 from jamlab.cli import latency as card_latency
 from jamlab.cli import tables as screen
 from jamlab.cli.connectivity import run_connectivity
@@ -47,6 +56,7 @@ _COMPLAINTS = (
     RecordError,
     ReportError,
     UnsupportedQualityError,
+    *browser.FAULTS,
     *kernel_latency.COMPLAINTS,
 )
 
@@ -87,8 +97,13 @@ def command_parser() -> argparse.ArgumentParser:
     connectivity.add_arguments(connectivity_)
     add_output(connectivity_)
     connectivity_.set_defaults(run=run_connectivity)
+    browser.add_arguments(
+        commands.add_parser("browser", help="measure the latency between browsers, of any web page")
+    )
     report = commands.add_parser("report", help="write the report of an earlier run anew")
-    report.add_argument("record", type=Path, help="a folder that `verify` or `connectivity` wrote")
+    report.add_argument(
+        "record", type=Path, help="a folder that `verify`, `connectivity` or `browser` wrote"
+    )
     report.add_argument("--out", type=arguments.page, help="the page (default: next to the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     add_card(report)

@@ -4,11 +4,20 @@ import argparse
 from pathlib import Path
 
 from jamlab.cli import kernel_latency
-from jamlab.cli.results import Further, acceptance_page, card_for, connectivity_page, tell
+from jamlab.cli.results import (
+    Further,
+    acceptance_page,
+    browser_page,
+    card_for,
+    connectivity_page,
+    tell,
+)
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import AcceptanceError
+from jamlab.measure.browser.record import BrowserRecord
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.record import ConnectivityRecord
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.report.page.html import CARD_FOLDER, verification_report
 
@@ -29,6 +38,12 @@ def report_again(options: argparse.Namespace) -> int:
         connectivity_page(options.record, page)
         further = Further.of(campaign, options.record)
         return tell(None, further, page, as_json=options.json)
+    if BrowserRecord.lies_in(options.record):
+        if options.card is not None:
+            raise PlanError(f"{options.record} is not a latency record: leave out --card")
+        browsers = BrowserRecord.load(options.record)
+        browser_page(options.record, page)
+        return tell(None, Further(browsers=browsers), page, as_json=options.json)
     if kernel_latency.is_kernel_run(options.record):
         networks = kernel_latency.report(options.record, page)
         return tell(None, Further(networks=networks), page, as_json=options.json)

@@ -12,6 +12,8 @@ from jamlab.cli import tables as screen
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.measure.across_networks.simulated import across_verdicts, load_across
+from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.browser.verdicts import verdicts as browser_verdicts
 from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.connectivity_on_kernel.agreement_record import (
@@ -26,6 +28,7 @@ from jamlab.measure.sound_card.record import CardRecord
 from jamlab.measure.verdict import exit_status, overall
 from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
+    BROWSER_FOLDER,
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,
     NETWORKS_FOLDER,
@@ -82,6 +85,11 @@ def acceptance_page(folder: Path, page: Path) -> None:
     render(notebook_path("06_acceptance_tests"), {"record": str(folder.resolve())}, page)
 
 
+def browser_page(folder: Path, page: Path) -> None:
+    """Write the page of a browser record."""
+    render(notebook_path("07_browser_latency"), {"record": str(folder.resolve())}, page)
+
+
 def connectivity_page(folder: Path, page: Path) -> None:
     """Write the page of a connectivity record."""
     render(notebook_path("02_p2p_success_rate"), {"record": str(folder.resolve())}, page)
@@ -96,6 +104,7 @@ class Further:
     campaign: ConnectivityRecord | None = None
     agreement: AgreementRecord | None = None
     card: CardRecord | None = None
+    browsers: BrowserRecord | None = None
 
     @classmethod
     def of(cls, campaign: ConnectivityRecord, folder: Path) -> "Further":
@@ -106,12 +115,13 @@ class Further:
     def beside(cls, folder: Path) -> "Further":
         """Read the records in a latency record's folder."""
         acceptance, networks, campaign = (folder / name for name in PART_FOLDERS)
-        card = folder / CARD_FOLDER
+        card, browsers = folder / CARD_FOLDER, folder / BROWSER_FOLDER
         return cls(
             AcceptanceRecord.load(acceptance) if acceptance.is_dir() else None,
             load_across(networks) if networks.is_dir() else {},
             ConnectivityRecord.load(campaign) if campaign.is_dir() else None,
             card=CardRecord.load(card) if card.is_dir() else None,
+            browsers=BrowserRecord.load(browsers) if browsers.is_dir() else None,
         )
 
 
@@ -123,6 +133,7 @@ def tell(latency: LatencyRecord | None, further: Further, page: Path, *, as_json
         "acceptance": acceptance_verdicts(further.acceptance) if further.acceptance else [],
         "networks": across_verdicts(further.networks),
         "connections": connectivity_verdicts(campaign) if campaign else [],
+        "browsers": browser_verdicts(further.browsers) if further.browsers else [],
     }
     parts["connections"] += [agreement_verdict(further.agreement)] if further.agreement else []
     judged = [verdict for part in parts.values() for verdict in part]
@@ -137,6 +148,8 @@ def tell(latency: LatencyRecord | None, further: Further, page: Path, *, as_json
         out.print(meanings)
     if latency:
         out.print(screen.path_table(latency))
+    if further.browsers:
+        out.print(screen.browser_table(further.browsers))
     if campaign:
         if len(campaign.servers):
             out.print(screen.server_table(campaign))

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from jamlab.cli.doctor import Finding
+from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.browser.verdicts import paths_table as browser_paths
 from jamlab.measure.connectivity.record import KERNEL, RESULTS, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.digits import measured
 from jamlab.measure.latency import musicians
@@ -111,6 +113,27 @@ def path_table(record: LatencyRecord) -> Table:
         table.add_row(name, *times, *shares)
     if len(paths) > _PATHS_SHOWN:
         table.caption = f"{len(paths) - _PATHS_SHOWN} more paths are in the report"
+    return table
+
+
+def browser_table(record: BrowserRecord) -> Table:
+    """Return the paths between browsers, the slowest first, in milliseconds."""
+    paths = browser_paths(record).sort_values("p95_ms", ascending=False)
+    error_ms = record.provenance["error_ms"]
+    table = Table(
+        title=f"Between browsers, ms; error of the clocks up to {error_ms:.1f} ms",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("path", no_wrap=True)
+    for heading in ("median", "p95", "heard", "concealed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for path in paths.head(_PATHS_SHOWN).to_dict("records"):
+        times = (f"{path[column]:.1f}" for column in ("median_ms", "p95_ms"))
+        shares = (f"{path[f'{what}_share']:.1%}" for what in ("heard", "concealed"))
+        table.add_row(f"{path['sender']} → {path['receiver']}", *times, *shares)
+    remarks = record.provenance["remarks"]
+    table.caption = escape("; ".join(remarks)) if remarks else None
     return table
 
 

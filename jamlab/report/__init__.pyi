@@ -1,4 +1,4 @@
-from . import acceptance, across_networks, connectivity, latency, live_mesh
+from . import acceptance, across_networks, browser, connectivity, latency, live_mesh
 from .page.html import notebook_path, render, verification_report
 from .page.progress import ProgressBar
 from .page.tables import judged_table
@@ -7,6 +7,7 @@ __all__ = [
     "ProgressBar",
     "acceptance",
     "across_networks",
+    "browser",
     "connectivity",
     "judged_table",
     "latency",

@@ -21,6 +21,8 @@ KERNEL_FOLDER = "kernel-networks"
 
 ACCEPTANCE_FOLDER = "acceptance"
 
+BROWSER_FOLDER = "browser"
+
 CARD_FOLDER = "card"
 
 
@@ -34,6 +36,8 @@ class Part:
     notebook: str
     folder: str = ""
     """Name of its folder, inside the latency record's folder."""
+    lacking: str = "This folder has no record of it: jamlab verify without --here-only makes one."
+    """The reason why it was not run, where the folder is missing."""
 
 
 PARTS = (
@@ -52,10 +56,18 @@ PARTS = (
         "02_p2p_success_rate",
         CONNECTIVITY_FOLDER,
     ),
+    Part(
+        "browsers",
+        "Latency between browsers",
+        "Browsers",
+        "07_browser_latency",
+        BROWSER_FOLDER,
+        "This folder has no record of it: jamlab verify without --here-only makes one where there "
+        "is a browser (apt-get install chromium, pip install 'jamlab[browser]').",
+    ),
     Part("acceptance", "Acceptance tests", "Acceptance", "06_acceptance_tests", ACCEPTANCE_FOLDER),
 )
 """The parts of a verification, in the order of the page."""
-_NO_RECORD = "This folder has no record of it: jamlab verify without --here-only makes one."
 _ONCE = "once-"  # prefix of the tag of cells that a page of several notebooks shows once
 
 
@@ -107,7 +119,7 @@ def _sections(record_folder: Path) -> Iterator[Section]:
     for part in PARTS:
         folder = record_folder / part.folder
         if part.folder and not folder.is_dir():
-            yield not_run(part.anchor, part.title, _NO_RECORD, short=part.short)
+            yield not_run(part.anchor, part.title, part.lacking, short=part.short)
             continue
         executed = _execute(notebook_path(part.notebook), _parameters(folder))
         _leave_out(executed, shown)

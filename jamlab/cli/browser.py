@@ -1,0 +1,97 @@
+"""``jamlab browser``: latency between browsers that run a web application."""
+
+import argparse
+import asyncio
+import shutil
+from dataclasses import fields
+
+from jamlab.browsers.installed import NAMES
+from jamlab.cli import tables as screen
+from jamlab.cli.results import Further, add_output, browser_page, err, tell
+from jamlab.measure.browser.plan import WAYS, BrowserPlan
+from jamlab.measure.browser.run import FAULTS as FAULTS
+from jamlab.measure.browser.run import measure_browsers
+from jamlab.measure.browser.sweep import SWEEP_FOLDER, UNCHANGED, measure_sweep
+from jamlab.report.page.html import BROWSER_FOLDER
+
+_OPTIONS = {
+    "peers": "peers",
+    "audio": "audio",
+    "steps": "steps",
+    "browser": "browser",
+    "visible": "visible",
+    "duration": "duration_s",
+    "settle": "settle_s",
+    "sessions": "sessions",
+    "join_timeout": "join_timeout_s",
+    "target": "target_ms",
+    "max_concealed": "max_concealed_percent",
+}
+"""Names of options, and of their parameters in the plan."""
+_HELP = {
+    "peers": "number of players, 2 to 6, each with a browser",
+    "duration": "seconds of clicks, in all sessions together",
+    "settle": "seconds for the browsers' buffers to adapt, in each session",
+    "sessions": "number of sessions; in each, all players join anew",
+    "join_timeout": "seconds until all players have to be connected",
+    "target": "target of the one-way latency, in milliseconds",
+    "max_concealed": "limit of a path's concealed sound, in percent",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``jamlab browser``, with the plan's defaults."""
+    default = {field.name: field.default for field in fields(BrowserPlan)}
+    parser.add_argument(
+        "url",
+        help="the application; {player} in it becomes a player's name, {session} a number",
+    )
+    parser.add_argument(
+        "--steps",
+        default="",
+        metavar="FILE",
+        help="Python file with `async def join(page, player)`: the way into a room, by Playwright",
+    )
+    parser.add_argument("--browser", default="", help=f"{', '.join(NAMES)} (default: the first)")
+    parser.add_argument(
+        "--audio",
+        choices=WAYS,
+        default=default["audio"],
+        help="inside the page, or through the audio system (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--visible", action="store_true", help="open windows, to join by hand or to watch"
+    )
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="try changes of the application, one by one and together, each for a whole run",
+    )
+    for option, words in _HELP.items():
+        value = default[_OPTIONS[option]]
+        parser.add_argument(
+            f"--{option.replace('_', '-')}",
+            type=int if isinstance(value, int) else float,
+            default=value,
+            help=f"{words} (default: %(default)s)",
+        )
+    add_output(parser)
+    parser.set_defaults(run=run_browser)
+
+
+def run_browser(options: argparse.Namespace) -> int:
+    """Run ``jamlab browser``: measure, write the report, and return the exit status."""
+    chosen = {name: getattr(options, option) for option, name in _OPTIONS.items()}
+    plan = BrowserPlan(options.url, **chosen)
+    folder, page = options.out / BROWSER_FOLDER, options.out / f"{BROWSER_FOLDER}.html"
+    with screen.progress_bar(err) as progress:
+        options.out.mkdir(parents=True, exist_ok=True)
+        if options.sweep:
+            record = asyncio.run(measure_sweep(plan, folder, progress))[UNCHANGED]
+        else:
+            record = asyncio.run(measure_browsers(plan, progress, options.out))
+            shutil.rmtree(folder / SWEEP_FOLDER, ignore_errors=True)
+            record.save(folder)
+        progress(1.0, "writing the report")
+        browser_page(folder, page)
+    return tell(None, Further(browsers=record), page, as_json=options.json)
