@@ -19,6 +19,11 @@ SMALL: dict[str, dict[str, Any]] = {
         "duration_s": 5.0,
         "networks": ["LAN", "same country", "4G"],
     },
+    "Latency between browsers": {
+        "out": "../reports/site/browser",
+        "sessions": 1,
+        "duration_s": 8.0,
+    },
     "Acceptance tests": {"out": "../reports/site/acceptance", "tests": ["connection-blocked"]},
 }
 """Parameters of the build, by the notebook's title; the others keep the notebook's own."""
