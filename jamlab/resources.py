@@ -14,6 +14,11 @@ def data_path(name: str) -> Path:
     raise FileNotFoundError(f"jamlab has no data file {name!r}: reinstall jamlab")
 
 
+def client_folder() -> Path:
+    """Return the folder of the web files of the reference client."""
+    return Path(__file__).parent / "client"
+
+
 def shipped(path: str) -> Path | None:
     """Return the path of a file that ships with jamlab, or None when it does not exist.
 

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "process": "",
     "resources": "",
     "fields": "",
+    "certificate": "",
     "audio": "process",
     "ice": "resources fields",
     "media": "audio",
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "networks/turn": "networks/model networks/stun",
     "networks/discovery": "networks/model networks/stun",
     "networks/simulated": "networks/model",
-    "networks/kernel": "process networks/model networks/discovery",
+    "networks/kernel": "process certificate networks/model networks/discovery",
     "measure": "process media",
     "measure/latency": (
         "process resources audio media media/playout mesh/connection signaling mesh measure"
@@ -97,7 +98,7 @@ MAY_IMPORT = {
     ),
     "widgets": "audio media mesh/connection mesh",
     "cli": (
-        "process audio ice media mesh/connection signaling signaling/hub "
+        "process resources certificate audio ice media mesh/connection signaling signaling/hub "
         "signaling/supabase mesh networks/model networks/discovery "
         "networks/kernel browsers measure measure/latency measure/live_mesh measure/browser "
         "measure/sound_card measure/servers measure/connectivity "
@@ -145,6 +146,8 @@ SPANNING = {
     "browser/test_meters.py",
     "browser/test_notebooks.py",
     "browser/test_panel.py",
+    "client/test_in_the_browser.py",
+    "client/test_modules.py",
     "measure/latency/test_floor.py",
     "measure/latency/test_skewed_cards.py",
     "measure/live_mesh/test_live_figures.py",

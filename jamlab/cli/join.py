@@ -23,8 +23,8 @@ from jamlab.audio.device import DeviceCard
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named, devices
 from jamlab.cli import microphone
-from jamlab.ice.configuration import HOST_ONLY, IceConfiguration, IceConfigurationError
-from jamlab.ice.file import load_configurations
+from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
+from jamlab.ice.file import load_configuration
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.live_mesh.answer import answering
 from jamlab.measure.live_mesh.round_trip import measuring_participant
@@ -281,9 +281,4 @@ def _ice(path: Path | None, name: str | None) -> IceConfiguration:
         if name is not None:
             raise JoinError(f"--configuration {name} needs a file: name it with --ice FILE")
         return HOST_ONLY
-    configurations = load_configurations(path, os.environ)
-    chosen = name or next(iter(configurations))
-    if chosen not in configurations:
-        known = ", ".join(configurations)
-        raise IceConfigurationError(f"{path} has no configuration {chosen!r}: choose {known}")
-    return configurations[chosen]
+    return load_configuration(path, name, os.environ)

@@ -97,6 +97,18 @@ def load_configurations(
     return parse_configurations(text, environ, str(path), clock)
 
 
+def load_configuration(
+    path: Path, name: str | None, environ: Mapping[str, str]
+) -> IceConfiguration:
+    """Read one configuration of a file, by default the first; see `load_configurations`."""
+    configurations = load_configurations(path, environ)
+    chosen = name or next(iter(configurations))
+    if chosen not in configurations:
+        known = ", ".join(configurations)
+        raise IceConfigurationError(f"{path} has no configuration {chosen!r}: choose {known}")
+    return configurations[chosen]
+
+
 def parse_configurations(
     text: str, environ: Mapping[str, str], source: str, clock: Callable[[], float] = time.time
 ) -> dict[str, IceConfiguration]:

@@ -4,17 +4,22 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import urllib.request
 from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from jamlab.certificate import fingerprint
 from jamlab.cli import commands as cli
 from jamlab.cli import results, serve
+from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.signaling import endpoint
+from jamlab.signaling.hub.addresses import own_addresses
 from jamlab.signaling.hub.server import KEY_VARIABLE
 
 DEADLINE_S = 30
@@ -32,17 +37,18 @@ def served(*options, key=None):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            url = re.fullmatch(r"Listening at (ws://\S+)\n", process.stdout.readline())
-            invitation = process.stdout.readline()
-            assert process.stdout.readline() == ("Ctrl-C ends it.\n" if url else "")
-            yield process, url and url[1], invitation
+            url = re.fullmatch(r"Listening at (wss?://\S+)\n", process.stdout.readline())
+            lines = [*iter(process.stdout.readline, "Ctrl-C ends it.\n")]
+            yield process, url and url[1], "".join(lines)
         finally:
             process.kill()
 
 
 def key_in(invitation):
     """Return the key of the command that others are to run."""
-    return re.search(rf"{endpoint.KEY_VARIABLE}=(\S+) jamlab join ROOM --hub ws://", invitation)[1]
+    return re.search(rf"{endpoint.KEY_VARIABLE}=(\S+) jamlab join ROOM --hub wss?://", invitation)[
+        1
+    ]
 
 
 @pytest.mark.slow
@@ -51,8 +57,14 @@ def test_it_serves_until_ctrl_c():
         assert url.startswith("ws://127.0.0.1:")
         assert f"jamlab join ROOM --hub {url}" in invitation
         assert "from this machine only; --host admits others" in invitation
+        page = re.search(
+            r"In a browser: (http://127\.0\.0\.1:\d+/)\?room=ROOM#key=(\S+)", invitation
+        )
         key = key_in(invitation)
         assert re.fullmatch("[0-9a-f]{32}", key)
+        assert page[2] == key
+        with urllib.request.urlopen(page[1], timeout=DEADLINE_S) as answer:
+            assert b"<title>jamlab</title>" in answer.read()
         with connect(f"{url}/websocket?apikey={key}", ping_interval=None) as ws:
             ws.send('{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}')
             assert '"ok"' in ws.recv()
@@ -75,7 +87,9 @@ def test_each_start_has_a_key_of_its_own_and_nobody_knows_it():
 def test_the_key_is_the_user_s_and_is_not_shown():
     with served("--host", "0.0.0.0", key=KEY) as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")
-        assert "from another machine, put this machine's address into the URL" in invitation
+        assert f"--hub ws://{next(own_addresses(), socket.gethostname())}:" in invitation
+        assert "#key=…\n" in invitation
+        assert "for their microphones add --https" in invitation
         assert key_in(invitation) == "…"
         with connect(f"{url}/websocket?apikey={KEY}", ping_interval=None):
             pass
@@ -99,6 +113,36 @@ def test_pages_and_names_the_user_names_come_in():
             pass
         with pytest.raises(InvalidStatus, match="403"):
             connect(address, origin="https://other.example")
+
+
+@pytest.mark.slow
+def test_https_has_a_certificate_for_this_run_that_a_participant_can_trust(tmp_path):
+    file = tmp_path / "hub.pem"
+    with served("--https", "--save-certificate", str(file)) as (process, url, invitation):
+        assert url.startswith("wss://127.0.0.1:")
+        assert fingerprint(file.read_text()) in invitation
+        assert f"SSL_CERT_FILE={file} {endpoint.KEY_VARIABLE}=" in invitation
+        page = re.search(r"In a browser: (https://\S+)\?room", invitation)[1]
+        trusting = ssl.create_default_context(cafile=file)
+        with urllib.request.urlopen(page, timeout=DEADLINE_S, context=trusting) as answer:
+            assert answer.status == 200
+        command = [sys.executable, "-m", "jamlab", "join", "jam", "--hub", url, "--duration", "0.1"]
+        environment = {endpoint.KEY_VARIABLE: key_in(invitation), "SSL_CERT_FILE": str(file)}
+        subprocess.run(command, env={**os.environ, **environment}, check=True, timeout=60)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=DEADLINE_S) == ("", "")
+
+
+def test_the_page_gets_the_servers_of_a_file(tmp_path):
+    turn = IceServer("turn:t.example", "user", "credential")
+    ice = IceConfiguration("mine", (IceServer("stun:s.example"), turn), "relay")
+    assert serve.page_configuration(ice) == {
+        "iceServers": [
+            {"urls": "stun:s.example"},
+            {"urls": "turn:t.example", "username": "user", "credential": "credential"},
+        ],
+        "iceTransportPolicy": "relay",
+    }
 
 
 @pytest.mark.parametrize(
@@ -127,6 +171,9 @@ def test_an_option_comes_before_the_environment(monkeypatch, options, environmen
         (["--host", "0.0.0.0", "--key", "jamlab"], "at least 12"),
         (["--allow-origin", "jam.example"], "not an origin"),
         (["--port", "70000"], "choose another"),
+        (["--save-certificate", "hub.pem"], "needs --https"),
+        (["--configuration", "mine"], "needs a file"),
+        (["--ice", "missing.toml"], "missing.toml cannot be read"),
     ],
 )
 def test_a_hub_that_cannot_be_is_refused_in_a_line(capsys, monkeypatch, options, words):

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from jamlab.networks.kernel.certificate import self_signed
+from jamlab.certificate import self_signed
 from jamlab.networks.kernel.listening import answers_tcp, answers_tls, answers_udp, free_ports
 from jamlab.networks.kernel.namespace import PREFIX, leftovers, own_prefix
 

@@ -121,10 +121,10 @@ class Door:
 
         `connection` creates the response; `address` is the local address that the request came to.
         """
-        path, query = _split(request)
-        if path not in _PATHS:
+        query = _split(request)[1]
+        if not is_for_socket(request):
             return refuse(connection, HTTPStatus.NOT_FOUND, f"the path is {PATH}/websocket")
-        stranger = self._stranger(request, _unmapped(address))
+        stranger = self.stranger(request, address)
         if stranger:
             return refuse(connection, HTTPStatus.FORBIDDEN, stranger)
         given = [*chain(*map(request.headers.get_all, _HEADERS)), *query.get("apikey", [])]
@@ -136,11 +136,14 @@ class Door:
             return refuse(connection, HTTPStatus.BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0")
         return None
 
-    def _stranger(self, request: Request, address: str) -> str:
-        """Return the reason to refuse a request's Host or Origin; empty when both are allowed."""
+    def stranger(self, request: Request, address: str) -> str:
+        """Return the reason to refuse a request's Host or Origin; empty when both are allowed.
+
+        `address` is the local address that the request came to.
+        """
         hosts, origins = (request.headers.get_all(name) for name in ("Host", "Origin"))
         host = _host_of(hosts[0]) if len(hosts) == 1 else None
-        if host is None or not self._is_known(host, address):
+        if host is None or not self._is_known(host, _unmapped(address)):
             return "this Host is not a name of the hub: allow it with --allow-host"
         if len(origins) > 1 or not all(self._is_welcome(origin, host) for origin in origins):
             return "pages of this Origin are not allowed: allow them with --allow-origin"
@@ -165,6 +168,11 @@ def refuse(connection: ServerConnection, status: HTTPStatus, error: str) -> Resp
     del response.headers["Content-Type"]
     response.headers["Content-Type"] = "application/json"
     return response
+
+
+def is_for_socket(request: Request) -> bool:
+    """Return whether a request's path is that of the hub's WebSocket."""
+    return _split(request)[0] in _PATHS
 
 
 def version_of(request: Request) -> Version:

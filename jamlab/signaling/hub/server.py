@@ -11,8 +11,8 @@ import math
 import random
 import secrets
 import signal
-import socket
-from collections.abc import Callable, Coroutine, Iterable, MutableMapping
+import ssl
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
@@ -24,19 +24,22 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from jamlab.signaling.hub.actions import Action, Close, HubCounters, Ping, Send
+from jamlab.signaling.hub.addresses import host_names, in_url, local_host
 from jamlab.signaling.hub.backlog import OWN, Backlog
 from jamlab.signaling.hub.handshake import (
     PATH,
     Door,
     HubError,
     check_key,
-    is_loopback,
+    is_for_socket,
     network_of,
     refuse,
     version_of,
 )
 from jamlab.signaling.hub.limits import Limits
+from jamlab.signaling.hub.pages import Site
 from jamlab.signaling.hub.phoenix import Version, encode
+from jamlab.signaling.hub.quiet_log import QuietLog
 from jamlab.signaling.hub.rooms import Rooms
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 5.0, 5.0
@@ -54,18 +57,6 @@ _LEFT = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 log = logging.getLogger(__name__)
 
 
-class _Log(logging.LoggerAdapter[logging.Logger]):
-    """Logger of the WebSocket library, without records that may quote a request with its key."""
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (logging's own name)
-        """Return whether a level is logged."""
-        return level > logging.DEBUG and super().isEnabledFor(level)
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, Any]:
-        """Take the exception out of a record."""
-        return msg, {**kwargs, "exc_info": None}
-
-
 class _Client(NamedTuple):
     connection: ServerConnection
     version: Version
@@ -79,6 +70,8 @@ class Hub:
     pong after `ping_timeout_s` is removed. `allow_hosts` are host names allowed in requests besides
     `host` and the addresses it listens at, e.g. that of a proxy. `allow_origins` are origins whose
     web pages may be clients besides those of its own host, e.g. ``https://example.org:8000``.
+    `site` answers plain HTTP requests; without one they get 404. With a `tls` context the hub
+    speaks only TLS.
 
     Raises `HubError` if the key is empty, or short although other machines can reach the hub, or a
     host or origin is invalid; on entering the context, if the address cannot be used.
@@ -93,6 +86,8 @@ class Hub:
         *,
         allow_hosts: Iterable[str] = (),
         allow_origins: Iterable[str] = (),
+        site: Site | None = None,
+        tls: ssl.SSLContext | None = None,
         ping_interval_s: float = PING_INTERVAL_S,
         ping_timeout_s: float = PING_TIMEOUT_S,
     ) -> None:
@@ -101,7 +96,9 @@ class Hub:
         self.host = host
         self.port = port
         """The port; when 0 was given, known once the hub is open."""
-        self._door = Door.new(self.key, [*_names(host), *allow_hosts], allow_origins)
+        self._door = Door.new(self.key, [*host_names(host), *allow_hosts], allow_origins)
+        self._site = site
+        self._tls = tls
         self._rooms = Rooms(limits or Limits(), random.SystemRandom())
         self._pings_s = ping_interval_s, ping_timeout_s
         self._clients: dict[int, _Client] = {}
@@ -115,8 +112,15 @@ class Hub:
     @property
     def url(self) -> str:
         """URL for Realtime clients on this machine, which append ``/websocket``."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}{PATH}"
+        return self.url_at(local_host(self.host))
+
+    def url_at(self, host: str) -> str:
+        """Return the URL for Realtime clients that reach the hub by a host."""
+        return f"{'wss' if self._tls else 'ws'}://{in_url(host)}:{self.port}{PATH}"
+
+    def page_at(self, host: str) -> str:
+        """Return the URL of the hub's page, for browsers that reach it by a host."""
+        return f"{'https' if self._tls else 'http'}://{in_url(host)}:{self.port}/"
 
     @property
     def counters(self) -> HubCounters:
@@ -131,7 +135,8 @@ class Hub:
                 self.host,
                 self.port,
                 process_request=self._check_request,
-                logger=_Log(logging.getLogger(__name__)),
+                logger=QuietLog(logging.getLogger(__name__)),
+                ssl=self._tls,
                 compression=None,  # costs memory for each client, and signals are short
                 max_size=2 * limits.message_bytes,
                 open_timeout=PING_TIMEOUT_S,
@@ -165,8 +170,19 @@ class Hub:
     # Clients
 
     def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse a client before its socket opens."""
-        refused = self._door.refusal(connection, request, connection.local_address[0])
+        """Answer a plain request, or refuse a client before its socket opens."""
+        try:
+            return self._answer(connection, request)
+        except Exception:
+            log.exception("an error of the hub: it refuses a request")
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return refuse(connection, status, "the hub has an error: its log says more")
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        address = connection.local_address[0]
+        if self._site is not None and not is_for_socket(request):
+            return self._site.answer(connection, request, address, self._door)
+        refused = self._door.refusal(connection, request, address)
         if refused is None and self._rooms.is_full:
             return refuse(connection, HTTPStatus.TOO_MANY_REQUESTS, "Too many connected users")
         return refused
@@ -280,11 +296,3 @@ async def run_hub(hub: Hub, invite: Callable[[Hub], None]) -> None:
             for number in (signal.SIGINT, signal.SIGTERM):
                 with suppress(NotImplementedError):
                     loop.remove_signal_handler(number)
-
-
-def _names(host: str) -> list[str]:
-    """Return the host names of a hub that listens at an address: that address and the machine's."""
-    if is_loopback(host):
-        return [host]
-    own = socket.gethostname()
-    return [name for name in (host, own, f"{own}.local") if name]

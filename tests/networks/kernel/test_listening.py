@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from jamlab.certificate import self_signed
 from jamlab.networks.kernel import listening
-from jamlab.networks.kernel.certificate import self_signed
 from jamlab.networks.kernel.listening import answers_tcp, answers_tls, answers_udp, free_ports
 
 HOSTS = ("127.0.0.1", "127.0.0.2")

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from jamlab.networks.kernel.certificate import self_signed
+from jamlab.certificate import self_signed
 from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.turn.fault import Fault, ServerFaultError
 from jamlab.networks.turn.wire import TLS, open_wire

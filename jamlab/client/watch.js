@@ -1,0 +1,101 @@
+// Live figures of the peers from `getStats`, once a second, and the alarm for a high latency.
+
+const HIGH_LATENCY_S = 0.1;
+
+/**
+ * @typedef {{
+ *   peerId: string,
+ *   isFlowing: boolean,
+ *   route: "direct" | "relay" | null,
+ *   roundTripS: number | null,
+ *   jitterBufferS: number | null,
+ *   concealedShare: number | null,
+ *   oneWayS: number | null,
+ * }} Figures `roundTripS` is of the network; `oneWayS` an estimate, half of it and the known delays
+ */
+
+/** Alarm with separate thresholds and times to raise and to clear it: as `jamlab.mesh.alarm`. */
+export class LatencyAlarm {
+  #raised = false;
+  /** @type {number | null} */
+  #sinceS = null;
+
+  /** Take a sample; return the notice it causes, if any.
+   * @param {number | null} oneWayS
+   * @param {number} nowS
+   * @returns {"high latency" | "normal latency" | null} */
+  observe(oneWayS, nowS) {
+    const differs = oneWayS !== null && (this.#raised ? oneWayS < 0.9 * HIGH_LATENCY_S : oneWayS > HIGH_LATENCY_S);
+    if (!differs) {
+      this.#sinceS = null;
+      return null;
+    }
+    this.#sinceS ??= nowS;
+    if (nowS - this.#sinceS < (this.#raised ? 5 : 2)) return null;
+    this.#raised = !this.#raised;
+    this.#sinceS = null;
+    return this.#raised ? "high latency" : "normal latency";
+  }
+}
+
+/** The figures of one connection, as differences between two readings. */
+export class Meter {
+  /** @type {any} */
+  #before = null;
+  #flowedS = 0;
+
+  /**
+   * @param {string} peerId
+   * @param {Iterable<any>} report the values of a `RTCStatsReport`
+   * @param {number} knownS delays that this browser states: a frame and its output
+   * @param {number} nowS
+   * @returns {Figures} */
+  read(peerId, report, knownS, nowS) {
+    const stats = [...report];
+    const inbound = stats.find((each) => each.type === "inbound-rtp" && each.kind === "audio") ?? {};
+    const pair = selectedPair(stats);
+    const gained = this.#gained(inbound);
+    if (this.#before === null || gained("packetsReceived") > 0) this.#flowedS = nowS;
+    this.#before = inbound;
+    const roundTripS = pair?.currentRoundTripTime ?? null;
+    const jitterBufferS = ratio(gained("jitterBufferDelay"), gained("jitterBufferEmittedCount"));
+    const isKnown = roundTripS !== null && jitterBufferS !== null;
+    return {
+      peerId,
+      isFlowing: nowS - this.#flowedS < 2,
+      route: pair ? routeOf(pair, stats) : null,
+      roundTripS,
+      jitterBufferS,
+      concealedShare: ratio(gained("concealedSamples"), gained("totalSamplesReceived")),
+      oneWayS: isKnown ? roundTripS / 2 + jitterBufferS + knownS : null,
+    };
+  }
+
+  /** @param {any} inbound
+   * @returns {(name: string) => number} */
+  #gained(inbound) {
+    const before = this.#before ?? {};
+    return (name) => (inbound[name] ?? 0) - (before[name] ?? 0);
+  }
+}
+
+/** @param {number} part
+ * @param {number} whole */
+function ratio(part, whole) {
+  return whole > 0 ? part / whole : null;
+}
+
+/** @param {any[]} stats */
+function selectedPair(stats) {
+  const transport = stats.find((each) => each.type === "transport");
+  const chosen = stats.find((each) => each.id === transport?.selectedCandidatePairId);
+  return chosen ?? stats.find((each) => each.type === "candidate-pair" && each.nominated && each.state === "succeeded");
+}
+
+/** Relayed when either end's candidate is.
+ * @param {any} pair
+ * @param {any[]} stats */
+function routeOf(pair, stats) {
+  const ends = stats.filter(({ id }) => id === pair.localCandidateId || id === pair.remoteCandidateId);
+  return ends.some((each) => each.candidateType === "relay") ? "relay" : "direct";
+}

@@ -1,0 +1,148 @@
+"""The reference client as a user sees it: two pages, and a page with jamlab's own participant."""
+
+import datetime
+
+import numpy as np
+import pytest
+
+from jamlab.audio.card import Recording, VirtualCard
+from jamlab.certificate import self_signed, server_context
+from jamlab.measure.acceptance.sines import tone
+from jamlab.mesh.connection.events import ConnectionState
+from jamlab.mesh.session import JamSession
+from jamlab.resources import client_folder
+from jamlab.signaling.hub.pages import Site, read_pages
+from jamlab.signaling.hub.server import Hub
+from jamlab.signaling.supabase.channel import SupabaseChannel
+from tests.client.conftest import KEY
+from tests.leaks import until
+
+MARKUP = "<img src=x onerror=alert(1)>"
+
+pytestmark = pytest.mark.slow
+
+
+def participant(hub, recording, name="ben"):
+    """Return jamlab's participant, which plays a tone and records what it hears."""
+    card = VirtualCard(tone((997.0, 997.0), -12.0), recording=recording)
+    return JamSession("jam", name, signaling=lambda r: SupabaseChannel(r, hub.url, KEY), card=card)
+
+
+async def test_two_pages_hear_each_other_offline_and_names_are_text(hub, opened):
+    async with opened(hub, "ada") as ada, opened(hub, MARKUP) as ben:
+        await ada.connected(MARKUP)
+        await ben.connected("ada")
+        await ada.hears(MARKUP)
+        await ben.hears("ada")
+        await ada.page.get_by_text(MARKUP, exact=True).wait_for()
+        assert await ada.page.locator("img").count() == 0
+        await ada.until("(jam, peer) => jam.state(peer).figures?.roundTripS !== null", MARKUP)
+        row = ada.page.get_by_role("listitem").filter(has_text=MARKUP)
+        await row.get_by_text("connected · direct").wait_for()
+        assert await ada.page.get_by_text("48 kHz").count() == 1
+        for player in ada, ben:
+            assert player.complaints == []
+            assert all(url.startswith(hub.page_at("127.0.0.1")) for url in player.requests)
+            assert not any(KEY in url for url in player.requests)
+        await ben.page.get_by_role("button", name="Leave").click()
+        await row.wait_for(state="detached")
+
+
+async def test_an_ice_restart_keeps_the_connection(hub, opened):
+    state = """(jam, peer) => {
+        const { number, pc } = jam.service.playing(peer);
+        const ufrag = /a=ice-ufrag:(\\S+)/.exec(pc.localDescription.sdp)[1];
+        return { number, ufrag, signaling: pc.signalingState };
+    }"""
+    async with opened(hub, "ada") as ada, opened(hub, "ben") as ben:
+        for player, peer in (ada, "ben"), (ben, "ada"):
+            await player.connected(peer)
+        for player, peer in (ben, "ada"), (ada, "ben"):  # whichever name sorts first
+            before = await player.run(state, peer)
+            await player.page.get_by_role("button", name="Reconnect").click()
+            condition = f"""(jam, [peer, ufrag]) => {{
+                const now = ({state})(jam, peer);
+                return now.ufrag !== ufrag && now.signaling === "stable";
+            }}"""
+            await player.until(condition, [peer, before["ufrag"]])
+            assert (await player.run(state, peer))["number"] == before["number"]
+            await player.connected(peer)
+            await player.hears(peer)
+
+
+async def test_a_lost_connection_is_made_again(hub, opened):
+    async with opened(hub, "ada") as ada, opened(hub, "ben") as ben:
+        await ada.connected("ben")
+        await ben.connected("ada")
+        number = await ada.run("jam => jam.service.playing('ben').number")
+        await ben.run("jam => jam.service.playing('ada').pc.close()")
+        await ada.until("(jam, old) => (jam.service.playing('ben')?.number ?? old) !== old", number)
+        await ada.page.get_by_text("ben: Audio connection restored").wait_for()
+        await ada.hears("ben")
+
+
+@pytest.mark.parametrize("first", ["page", "jamlab"])
+async def test_a_page_and_jamlab_hear_each_other(hub, opened, first):
+    recording = Recording()
+
+    def level():
+        heard = recording.block(max(0, len(recording) - 48_000), 48_000)
+        return float(np.abs(heard).max())
+
+    async def met(ada, ben):
+        await ada.connected("ben")
+        await ada.hears("ben")
+        await until(lambda: ben.service.connection_state("ada") is ConnectionState.CONNECTED)
+        await until(lambda: level() > 0.01)
+
+    ben = participant(hub, recording)
+    if first == "page":
+        async with opened(hub, "ada") as ada:
+            await ada.until("jam => true")
+            async with ben:
+                await met(ada, ben)
+            await ada.until("jam => jam.peers.length === 0")
+    else:
+        async with ben, opened(hub, "ada") as ada:
+            await met(ada, ben)
+            await ada.page.get_by_role("button", name="Leave").click()
+            await until(lambda: not ben.members)
+
+
+async def test_without_the_microphone_the_session_goes_on(hub, opened):
+    async with (
+        participant(hub, Recording()),
+        opened(hub, "ada", microphone=False) as ada,
+    ):
+        dialog = ada.page.get_by_role("dialog")
+        await dialog.get_by_text("Microphone access is required for jamming").wait_for()
+        await dialog.get_by_role("button", name="Allow").click()
+        await dialog.get_by_text("it was denied").wait_for()
+        await dialog.get_by_role("button", name="Listen only").click()
+        warning = "⚠ Microphone access is required for jamming: listening only was chosen"
+        await ada.page.get_by_text(warning).wait_for()
+        await ada.connected("ben")
+        await ada.hears("ben")
+        assert ada.complaints == []
+
+
+async def test_over_https_with_a_certificate_of_the_run(opened):
+    now = datetime.datetime.now(datetime.UTC)
+    tls = server_context(*self_signed(["127.0.0.1"], now))
+    async with (
+        Hub(key=KEY, site=Site(read_pages(client_folder())), tls=tls) as hub,
+        opened(hub, "ada") as ada,
+    ):
+        await ada.until("jam => jam.service.graph.stream !== null")
+        assert await ada.page.evaluate("isSecureContext")
+
+
+async def test_a_wrong_key_or_a_taken_name_is_a_sentence(hub, opened):
+    async with opened(hub, "ada") as ada:
+        await ada.until("jam => true")
+        async with opened(hub, "ada") as other:
+            await other.page.get_by_text("This name is taken").wait_for()
+            await other.page.get_by_label("Key").fill("wrong")
+            await other.page.get_by_label("Your name").fill("eve")
+            await other.page.get_by_role("button", name="Join").click()
+            await other.page.get_by_text("The key is wrong").wait_for()

@@ -1,0 +1,73 @@
+"""Trust of OpenSSL in the certificate, by address and time."""
+
+import datetime
+import hashlib
+import ssl
+import tempfile
+
+import cryptography.x509
+import pytest
+
+from jamlab.certificate import fingerprint, self_signed, server_context
+
+NAMES = ["198.18.0.3", "198.18.0.4", "2001:db8::7", "studio.local"]
+NOW = datetime.datetime.now(datetime.UTC)
+
+
+def handshake(name, now=NOW, trusted=None):
+    """Let OpenSSL's client and server talk to each other in memory."""
+    certificate, key = self_signed(NAMES, now)
+    client_context = ssl.create_default_context(cadata=trusted or certificate)
+    client_context.verify_flags |= ssl.VERIFY_X509_STRICT
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(down, up, server_hostname=name)
+    server = server_context(certificate, key).wrap_bio(up, down, server_side=True)
+    ends = {client, server}
+    while ends:
+        for end in list(ends):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            ends.remove(end)
+    return client.version()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_client_verifies_the_server_by_each_name(name):
+    assert handshake(name) == "TLSv1.3"
+
+
+def test_another_address_is_not_the_server():
+    with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+        handshake("198.18.0.5")
+
+
+def test_another_certificate_is_not_trusted():
+    other, _ = self_signed(["198.18.0.3"], NOW)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake("198.18.0.3", trusted=other)
+
+
+@pytest.mark.parametrize("days", [-2, 2])
+def test_it_is_valid_for_a_day_before_and_after(days):
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"expired|not yet valid"):
+        handshake("198.18.0.3", NOW + datetime.timedelta(days=days))
+
+
+def test_its_validity_is_the_caller_s():
+    certificate, _ = self_signed(NAMES, NOW, datetime.timedelta(days=30))
+    lasts = cryptography.x509.load_pem_x509_certificate(certificate.encode())
+    assert lasts.not_valid_after_utc - lasts.not_valid_before_utc == datetime.timedelta(days=60)
+
+
+def test_the_fingerprint_is_the_digest_of_its_bytes():
+    certificate, _ = self_signed(NAMES, NOW)
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
+    assert fingerprint(certificate).replace(":", "").lower() == digest
+
+
+def test_the_key_stays_in_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    server_context(*self_signed(NAMES, NOW))
+    assert list(tmp_path.iterdir()) == []
