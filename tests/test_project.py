@@ -146,6 +146,7 @@ SPANNING = {
     "browser/test_meters.py",
     "browser/test_notebooks.py",
     "browser/test_panel.py",
+    "client/test_clicks.py",
     "client/test_in_the_browser.py",
     "client/test_modules.py",
     "measure/latency/test_floor.py",

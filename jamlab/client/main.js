@@ -2,6 +2,7 @@
 // ?room=…&name=…&quality=…&ice=stun:… and, so that it is never sent or logged, #key=…
 
 import { AudioPermissionModal, microphonePermission } from "./audioPermissionModal.js";
+import { answerMeasurements } from "./meshMeasurement.js";
 import { sentence } from "./notices.js";
 import { Participants } from "./participants.js";
 import { LOW_LATENCY, QUALITIES } from "./quality.js";
@@ -18,6 +19,7 @@ const asked = new URLSearchParams(location.search);
 
 /** @type {JamSession | null} */
 let session = null;
+let measureNoMore = () => {};
 
 /** @param {string} name */
 function field(name) {
@@ -75,6 +77,7 @@ async function join() {
 /** @param {JamSession} joined */
 function enter(joined) {
   session = joined;
+  measureNoMore = answerMeasurements(session);
   Object.assign(document.body, { jamSession: session }); // for tools and tests
   byId("room").textContent = `Room ${session.room}`;
   byId("quality").value = session.service.quality.name;
@@ -103,6 +106,7 @@ async function askForMicrophone(again) {
 async function leave() {
   const left = session;
   session = null;
+  measureNoMore();
   participants.clear();
   byId("session").hidden = true;
   entry.hidden = false;

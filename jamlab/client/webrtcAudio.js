@@ -38,6 +38,8 @@ export class WebRTCAudioService {
   #configuration;
   #quality;
   #lastNumber = 0;
+  /** @type {MediaStreamTrack} */
+  #track;
   #isMuted = false;
   /** @type {Map<string, PeerConnection>} */
   #playing = new Map();
@@ -55,6 +57,7 @@ export class WebRTCAudioService {
     this.#configuration = configuration;
     this.#quality = quality;
     this.graph = new AudioGraph(quality);
+    this.#track = this.graph.track;
   }
 
   // The product's methods
@@ -82,7 +85,7 @@ export class WebRTCAudioService {
       this.#lastNumber,
       this.#configuration,
       this.#quality,
-      this.graph.track,
+      this.#track,
       {
         onState: (connection) => this.#follow(connection),
         onTrack: (connection) => this.#play(connection),
@@ -194,6 +197,7 @@ export class WebRTCAudioService {
   /** Send another track to all peers, at once and without another description.
    * @param {MediaStreamTrack} track */
   async send(track) {
+    this.#track = track;
     const all = [...this.#playing.values(), ...this.#pending.values()];
     await Promise.all(all.map((each) => each.sender.replaceTrack(track)));
   }

@@ -1,6 +1,5 @@
 """The client's modules without a browser: compared with jamlab's own, run by Node, and typed."""
 
-import json
 import random
 import re
 import shutil
@@ -24,29 +23,10 @@ from jamlab.mesh.reach import (
 )
 from jamlab.resources import client_folder
 from jamlab.signaling.supabase.roster import Roster
+from tests.client.node import run_js
 
 TYPESCRIPT = Path(__file__).parent / "typescript"
 NAMES = ["ada", "ben", "\uffee", "\U00010000"]  # the last two sort otherwise by UTF-16
-
-
-def run_js(script, given):
-    """Run a script that has the client's modules and `given`; return what it writes as JSON."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no Node.js: apt-get install nodejs")
-    folder = client_folder().as_uri()
-    text = re.sub(r'from "\./', f'from "{folder}/', script)
-    read = "import { readFileSync } from 'node:fs';\nconst given = JSON.parse(readFileSync(0));\n"
-    done = subprocess.run(
-        [node, "--input-type=module", "--no-warnings", "--eval", read + text],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_notices_have_the_product_s_words():

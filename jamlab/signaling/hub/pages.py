@@ -118,7 +118,8 @@ def _respond(connection: ServerConnection, page: Page) -> Response:
     response = connection.respond(HTTPStatus.OK, "")
     headers = {"Content-Type": page.content_type, "Content-Length": str(len(page.content))}
     for name, value in (headers | _HEADERS).items():
-        del response.headers[name]
+        if name in response.headers:
+            del response.headers[name]  # otherwise there would be two of it
         response.headers[name] = value
     response.body = page.content
     return response
