@@ -60,7 +60,7 @@ MAY_IMPORT = {
     ),
     "measure/sound_card": "audio measure measure/latency",
     "browsers": "",
-    "measure/browser": "audio browsers measure measure/latency",
+    "measure/browser": "resources audio browsers signaling/hub measure measure/latency",
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "
@@ -108,7 +108,7 @@ MAY_IMPORT = {
 }
 """For each folder of the package the folders it may import from, which all precede it here."""
 MOST_MODULES = 15
-PAGES = {"tests/measure/browser/application.html"}
+PAGES = {"jamlab/client/index.html", "tests/measure/browser/application.html"}
 """Web pages that are written by hand."""
 PRIVATE_NAMES = {
     "audio/portaudio.py": {

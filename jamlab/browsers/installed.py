@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-OLDEST_MAJOR = 110
-"""Oldest major version of Chromium whose page the instrument fits."""
+OLDEST_MAJOR = {"chromium": 110, "chrome": 110, "edge": 110, "firefox": 128}
+"""Oldest major version of each browser whose pages the instrument fits."""
 
 INSTALL = "apt-get install chromium"
 """The line that installs a browser on Debian."""
@@ -16,6 +16,7 @@ _COMMANDS = {
     "chromium": ("chromium", "chromium-browser"),
     "chrome": ("google-chrome", "google-chrome-stable"),
     "edge": ("microsoft-edge", "microsoft-edge-stable"),
+    "firefox": ("firefox", "firefox-esr"),
 }
 NAMES = tuple(_COMMANDS)
 """Names of the browsers that can be driven, in the order of preference."""
@@ -64,7 +65,7 @@ def installed(name: str = "", which: Callable[[str], str | None] = shutil.which)
         path = next(filter(None, map(which, _COMMANDS[each])), None)
         if path is not None:
             return _checked(Browser(each, path, version_of(path)))
-    wanted = name or "Chromium, Chrome or Edge"
+    wanted = name or "Chromium, Chrome, Edge or Firefox"
     raise BrowserError(f"{wanted} is not installed here: {INSTALL}")
 
 
@@ -83,8 +84,7 @@ def version_of(path: str) -> str:
 
 
 def _checked(browser: Browser) -> Browser:
-    if int(browser.version.split(".")[0]) < OLDEST_MAJOR:
-        raise BrowserError(
-            f"{browser.title} is too old: install version {OLDEST_MAJOR} or a later one"
-        )
+    oldest = OLDEST_MAJOR[browser.name]
+    if int(browser.version.split(".")[0]) < oldest:
+        raise BrowserError(f"{browser.title} is too old: install version {oldest} or a later one")
     return browser

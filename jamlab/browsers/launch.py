@@ -1,55 +1,20 @@
 """Starts the browsers of players: a process and an empty profile each, one page open.
 
-Playwright drives them. What is changed from a user's browser is listed in `ARGUMENTS`, and a
-record names it.
+Playwright drives them.
 """
 
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from jamlab.browsers.installed import Browser, BrowserError
+from jamlab.browsers.engines import Setting, start
+from jamlab.browsers.installed import BrowserError, installed
 from jamlab.browsers.steps import words
-
-ARGUMENTS = (
-    # Connections between two browsers of one machine, also where it has no other network.
-    "--allow-loopback-in-peer-connection",
-    # A microphone's permission shows real addresses; the instrument's microphone needs none.
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--use-fake-ui-for-media-stream",
-    # Nobody clicks on the page, and its window is not in front.
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-background-timer-throttling",
-    "--disable-backgrounding-occluded-windows",
-    "--disable-renderer-backgrounding",
-)
-"""Arguments for every browser, besides Playwright's own."""
-
-_START_TIMEOUT_MS = 60_000
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The browser of the players, and how it is started.
-
-    Parameters
-    ----------
-    browser : Browser
-        The browser.
-    visible : bool
-        Whether it has a window.
-    arguments : sequence of str
-        Further arguments.
-    """
-
-    browser: Browser
-    visible: bool = False
-    arguments: Sequence[str] = ()
 
 
 @dataclass
@@ -67,6 +32,16 @@ class PlayerBrowser:
         self.page.on("pageerror", lambda error: self.faults.append(words(error)))
         self.page.on("crash", lambda _: self.faults.append("the page crashed"))
         self.page.context.on("close", lambda _: self.faults.append("the browser was closed"))
+
+
+def lacking(name: str = "") -> str | None:
+    """Return why no browser of a name, or none at all, can be driven here; None where one can."""
+    try:
+        installed(name)
+        check_driver()
+    except BrowserError as error:
+        return str(error)
+    return None
 
 
 def check_driver() -> None:
@@ -118,20 +93,9 @@ async def _started(
     from playwright.async_api import Error
 
     try:
-        return await driver.chromium.launch_persistent_context(
-            str(profile),
-            executable_path=setting.browser.path,
-            headless=not setting.visible,
-            args=[*ARGUMENTS, *setting.arguments],
-            ignore_default_args=["--mute-audio"],
-            permissions=["microphone"],
-            bypass_csp=True,
-            ignore_https_errors=True,
-            env={**os.environ, **environment},
-            timeout=_START_TIMEOUT_MS,
-        )
+        return await start(driver, setting, profile, {**os.environ, **environment})
     except Error as error:
+        screen = "; a window needs a screen: leave out --visible" if setting.visible else ""
         raise BrowserError(
-            f"{setting.browser.title} does not start: {words(error)}"
-            + ("; a window needs a screen: leave out --visible" if setting.visible else "")
+            f"{setting.browser.title} does not start: {words(error)}{screen}"
         ) from error

@@ -44,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = {field.name: field.default for field in fields(BrowserPlan)}
     parser.add_argument(
         "url",
-        help="the application; {player} in it becomes a player's name, {session} a number",
+        nargs="?",
+        default="",
+        help="the application; {player} in it becomes a player's name, {session} a number "
+        "(default: jamlab's reference client, served here)",
     )
     parser.add_argument(
         "--steps",

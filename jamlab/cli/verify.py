@@ -6,6 +6,7 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
+from jamlab.browsers.launch import lacking
 from jamlab.cli import kernel_latency
 from jamlab.cli import tables as screen
 from jamlab.cli.results import (
@@ -29,6 +30,8 @@ from jamlab.measure.acceptance.run import (
     measure_here,
 )
 from jamlab.measure.across_networks.simulated import AcrossPlan, across_plan, measure_across
+from jamlab.measure.browser.plan import BrowserPlan
+from jamlab.measure.browser.run import FAULTS, measure_browsers
 from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.worker import measure_in_worker
@@ -36,12 +39,15 @@ from jamlab.measure.processes import Progress, check_reachable, process_pool
 from jamlab.media.quality import QUALITIES
 from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
+    BROWSER_FOLDER,
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,
     NETWORKS_FOLDER,
     verification_report,
 )
 
+_BROWSERS_S = 12.0
+"""Length of the measurement of browsers in a verification, all sessions together."""
 _OPTIONS = {
     "peers": "peers",
     "quality": "quality",
@@ -138,7 +144,7 @@ def verify(options: argparse.Namespace) -> int:
     folder, page = options.out / "verification", options.out / "verification.html"
     card = card_for(options.card, plan.block_frames)
     with screen.progress_bar(err) as progress:
-        parts = [folder / name for name in (*PART_FOLDERS, CARD_FOLDER)]
+        parts = [folder / name for name in (*PART_FOLDERS, BROWSER_FOLDER, CARD_FOLDER)]
         record = asyncio.run(measure_in_worker(plan, folder, progress, parts))
         if card is not None:
             card.save(folder / CARD_FOLDER)
@@ -147,10 +153,24 @@ def verify(options: argparse.Namespace) -> int:
             finished(here, None, folder / ACCEPTANCE_FOLDER)
         else:
             across = across_plan(max_concealed_percent=plan.max_concealed_percent)
+            _verify_browsers(folder / BROWSER_FOLDER, plan.max_concealed_percent, progress)
             _verify_networks(here, folder, across, campaign, progress)
         progress(1.0, "writing the report")
         verification_report(folder, page)
     return tell(record, Further.beside(folder), page, as_json=options.json)
+
+
+def _verify_browsers(folder: Path, max_concealed_percent: float, progress: Progress) -> None:
+    """Measure the reference client in browsers, if there are any; a failure is told and no more."""
+    if lacking() is not None:
+        return
+    plan = BrowserPlan(
+        duration_s=_BROWSERS_S, max_concealed_percent=max_concealed_percent, join_timeout_s=30.0
+    )
+    try:
+        asyncio.run(measure_browsers(plan, progress)).save(folder)
+    except FAULTS as error:
+        err.print(f"jamlab: browsers are not measured: {error}", markup=False, soft_wrap=True)
 
 
 def _verify_networks(

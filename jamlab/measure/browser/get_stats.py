@@ -62,15 +62,21 @@ def streams(snapshot: Snapshot, others: Mapping[str, Snapshot]) -> dict[str, Str
 
 def _received(reports: Sequence[Mapping[str, Any]]) -> Iterator[Stream]:
     by_id = {report["id"]: report for report in reports}
-    transports = [each for each in reports if each["type"] == "transport"]
     for report in reports:
         if report["type"] == "inbound-rtp":
-            transport = by_id.get(report.get("transportId"), transports[0] if transports else {})
-            yield Stream(
-                report,
-                by_id.get(report.get("playoutId"), {}),
-                by_id.get(transport.get("selectedCandidatePairId"), {}),
-            )
+            playout = by_id.get(report.get("playoutId"), {})
+            yield Stream(report, playout, _selected_pair(report, by_id))
+
+
+def _selected_pair(
+    inbound: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Return the selected candidate pair of a stream; Firefox says which one in the pair itself."""
+    transport = by_id.get(inbound.get("transportId", ""), {})
+    if (pair := by_id.get(transport.get("selectedCandidatePairId", ""))) is not None:
+        return pair
+    pairs = (each for each in by_id.values() if each["type"] == "candidate-pair")
+    return next((pair for pair in pairs if pair.get("selected") or pair.get("nominated")), {})
 
 
 def connected(snapshot: Snapshot) -> int:

@@ -1,20 +1,32 @@
 """Measurement inside the pages: clicks instead of a microphone, and a tap on what is played."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.browser.click_paths import Ear, Mouth, TimeOf, at_48_khz
+from jamlab.measure.browser.click_paths import Ear, Mouth, TimeOf, at_48_khz, latencies
 from jamlab.measure.browser.clocks import ContextClock, PageClock
 from jamlab.measure.browser.players import Player, PlayerError
-from jamlab.measure.browser.sound import Sound
+from jamlab.measure.browser.sound import Heard, HeardClick
+from jamlab.measure.latency.plan import MAX_LATENCY_S
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """The sound of one player: its clicks and its recordings."""
+
+    mouth: Mouth
+    ears: Sequence[Ear]
+    error_s: float
+    pauses_s: float
 
 
 class InjectedAudio:
-    """The audio of players, injected into their pages; see `jamlab.measure.browser.sound.Audio`.
+    """The audio of players, injected into their pages; a `jamlab.measure.browser.sound.Audio`.
 
     Parameters
     ----------
@@ -27,11 +39,7 @@ class InjectedAudio:
     def __init__(self, metronomes: Mapping[str, Metronome]) -> None:
         self._metronomes = metronomes
         self._playing: list[_Playing] = []
-
-    @property
-    def environments(self) -> Mapping[str, Mapping[str, str]]:
-        """No environment variables, for each player."""
-        return {player: {} for player in self._metronomes}
+        self.environments: Mapping[str, Mapping[str, str]] = {player: {} for player in metronomes}
 
     async def play(self, players: Sequence[Player], seconds: float) -> None:
         """Begin to play every player's clicks; raises `PlayerError`."""
@@ -39,14 +47,42 @@ class InjectedAudio:
         for each in self._playing:
             await each.play(seconds)
 
-    async def record(self, seconds: float) -> tuple[float, dict[str, Sound]]:
-        """Record all players; return when that began, and their sounds. Raises `ClockError`."""
+    async def hear(self, seconds: float) -> Heard:
+        """Find the clicks of a time; raises `ClockError`."""
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(each.record(on=True) for each in self._playing))
         begin_s = loop.time()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds + MAX_LATENCY_S)
         await asyncio.gather(*(each.record(on=False) for each in self._playing))
-        return begin_s, {each.player.name: await each.sound() for each in self._playing}
+        sounds = {each.player.name: await each.sound() for each in self._playing}
+        return Heard(
+            [*_clicks(sounds, begin_s, seconds)],
+            error_s=sum(sorted(sound.error_s for sound in sounds.values())[-2:]),
+            pauses_s=max(sound.pauses_s for sound in sounds.values()),
+            remarks=[
+                f"the page of {name} played no sound of the others"
+                for name, sound in sounds.items()
+                if not sound.ears
+            ],
+        )
+
+
+def _clicks(sounds: Mapping[str, _Sound], begin_s: float, seconds: float) -> Iterator[HeardClick]:
+    """Search the recordings for every player's clicks."""
+    for sender, emitted in sounds.items():
+        mouth = emitted.mouth
+        clicks = mouth.clicks(begin_s, begin_s + seconds)
+        for receiver, heard in sounds.items():
+            if receiver != sender:
+                for each in latencies(mouth, heard.ears, clicks):
+                    yield HeardClick(
+                        sender,
+                        receiver,
+                        each.index,
+                        mouth.time_of(each.onset) - begin_s,
+                        each.delay / SAMPLE_RATE,
+                        each.confidence,
+                    )
 
 
 class _Playing:
@@ -76,7 +112,7 @@ class _Playing:
         for frame in self.player.frames:
             await frame.read_clock()
 
-    async def sound(self) -> Sound:
+    async def sound(self) -> _Sound:
         """Return what was emitted and heard; raises `ClockError`."""
         await self._read_clocks()
         taken = [(frame, await frame.taken()) for frame in self.player.frames]
@@ -92,14 +128,11 @@ class _Playing:
             for tap in each.taps
         ]
         times = _times(self._emitting.clock, emitted, self._first / SAMPLE_RATE)
-        return Sound(
+        return _Sound(
             Mouth(self._metronome, times),
             ears,
             max(frame.clock.bound_s for frame, _ in taken),
             max(each.pause_s for each in clocks),
-            remarks=[]
-            if ears
-            else [f"the page of {self.player.name} played no sound of the others"],
         )
 
 

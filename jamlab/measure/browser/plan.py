@@ -25,7 +25,7 @@ class BrowserPlan:
     ----------
     url : str
         Address of the application; ``{player}`` in it stands for the player's name, ``{session}``
-        for the session's number.
+        for the session's number. "" for jamlab's reference client, served here.
     peers : int
         Number of players, 2 to 6; each has a browser.
     steps : str
@@ -60,7 +60,7 @@ class BrowserPlan:
     'https://example.org/?room=r&name=player%202'
     """
 
-    url: str
+    url: str = ""
     peers: int = 2
     steps: str = ""
     browser: str = ""
@@ -76,7 +76,7 @@ class BrowserPlan:
     max_concealed_percent: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(_SCHEMES):
+        if self.url and not self.url.startswith(_SCHEMES):
             raise PlanError(f"the URL is {self.url!r}: begin it with https:// or http://")
         if self.audio not in WAYS:
             raise PlanError(f"audio is {self.audio!r}: choose {' or '.join(WAYS)}")

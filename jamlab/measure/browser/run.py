@@ -5,17 +5,16 @@ A session that fails does not lose those before it: the record has them, and a r
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.browsers.engines import Setting
 from jamlab.browsers.installed import BrowserError, installed
-from jamlab.browsers.launch import ARGUMENTS, Setting, browsers
+from jamlab.browsers.launch import browsers
 from jamlab.browsers.steps import Join, StepsError, no_steps, steps_in
-from jamlab.measure.browser.click_paths import Mouth, latencies
 from jamlab.measure.browser.clocks import ClockError
 from jamlab.measure.browser.get_stats import STATISTICS, Stream, between
 from jamlab.measure.browser.injected import InjectedAudio
@@ -24,8 +23,8 @@ from jamlab.measure.browser.levers import levers_named, page_settings
 from jamlab.measure.browser.plan import BrowserPlan
 from jamlab.measure.browser.players import Player, PlayerError, enter, received, snapshots_of
 from jamlab.measure.browser.record import CLICKS, BrowserRecord
-from jamlab.measure.browser.sound import Audio, Sound
-from jamlab.measure.latency.clicks import ClickReading
+from jamlab.measure.browser.reference import served
+from jamlab.measure.browser.sound import Audio, Heard, HeardClick
 from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.processes import Progress
 from jamlab.measure.provenance import provenance
@@ -49,10 +48,30 @@ class _Run:
     remarks: list[str] = field(default_factory=list)
     asked: dict[str, list[Any]] = field(default_factory=dict)
 
+    def note(self, session: int, heard: Heard) -> None:
+        """Keep the clicks of a session, and what was noticed."""
+        self.clicks += [(session, *_columns(each)) for each in heard.clicks]
+        self.error_s = max(self.error_s, heard.error_s)
+        self.pauses_s = max(self.pauses_s, heard.pauses_s)
+        self.own_delay_s = max(self.own_delay_s, heard.own_delay_s)
+        for words in heard.remarks:
+            self.remark(words)
+
     def remark(self, words: str) -> None:
         """Note an observation once."""
         if words not in self.remarks:
             self.remarks.append(words)
+
+
+def _columns(click: HeardClick) -> tuple[Any, ...]:
+    return (
+        click.sender,
+        click.receiver,
+        click.click,
+        click.emitted_s,
+        1000 * click.latency_s,
+        click.confidence,
+    )
 
 
 async def measure_browsers(
@@ -64,52 +83,50 @@ async def measure_browsers(
     `PlayerError` or `ClockError` when the first session fails. When a later one does, the record
     has the sessions before it.
     """
-    levers = levers_named(plan.levers)
-    arguments = [argument for lever in levers for argument in lever.arguments]
-    setting = Setting(installed(plan.browser), plan.visible, arguments)
     join = steps_in(Path(plan.steps)) if plan.steps else no_steps
-    run = _Run()
-    for session in range(plan.sessions):
-        progress(session / plan.sessions, f"session {session + 1} of {plan.sessions}")
-        try:
-            await _session(plan, setting, join, session, run, folder)
-        except FAULTS as error:
-            if not run.clicks:
-                raise
-            run.remark(f"session {session + 1} failed, and the run ended: {error}")
-            break
+    setting, run = _setting(plan), _Run()
+    async with served(plan.url) as url:
+        at, audio = replace(plan, url=url), InjectedAudio(plan.metronomes())
+        for session in range(plan.sessions):
+            progress(session / plan.sessions, f"browsers: session {session + 1}")
+            try:
+                await _session(at, audio, join, session, run, folder)
+            except FAULTS as error:
+                if not run.clicks:
+                    raise
+                run.remark(f"session {session + 1} failed, and the run ended: {error}")
+                break
     return _record(plan, setting, run)
 
 
 async def _session(
-    plan: BrowserPlan,
-    setting: Setting,
-    join: Join,
-    session: int,
-    run: _Run,
-    folder: Path | None,
+    plan: BrowserPlan, audio: Audio, join: Join, session: int, run: _Run, folder: Path | None
 ) -> None:
-    audio = InjectedAudio(plan.metronomes())
-    page = script(injected=audio.injected, levers=page_settings(levers_named(plan.levers)))
-    async with browsers(setting, audio.environments, page) as started:
+    levers = levers_named(plan.levers)
+    page = script(injected=audio.injected, levers=page_settings(levers))
+    async with browsers(_setting(plan), audio.environments, page) as started:
         players = await enter(plan, started, join, session, folder)
-        await audio.play(players, plan.settle_s + plan.session_s + MAX_LATENCY_S + 2 * _MARGIN_S)
+        await audio.play(players, plan.settle_s + plan.session_s + MAX_LATENCY_S + _MARGIN_S)
         for each in players:
             run.asked[each.name] = await each.asked()
         await asyncio.sleep(plan.settle_s)
-        begin_s, sounds, rows = await _measured(plan, players, audio)
+        heard, rows = await _heard(plan, players, audio)
     run.statistics += [{"session": session, **row} for row in rows]
-    _add_clicks(plan, run, session, begin_s, sounds)
+    run.note(session, heard)
 
 
-async def _measured(
+def _setting(plan: BrowserPlan) -> Setting:
+    arguments = [word for lever in levers_named(plan.levers) for word in lever.arguments]
+    return Setting(installed(plan.browser), plan.visible, arguments)
+
+
+async def _heard(
     plan: BrowserPlan, players: Sequence[Player], audio: Audio
-) -> tuple[float, Mapping[str, Sound], list[dict[str, Any]]]:
-    """Record the clicks, and read the statistics meanwhile."""
+) -> tuple[Heard, list[dict[str, Any]]]:
+    """Hear the clicks, and read the statistics meanwhile."""
     polling = asyncio.create_task(_poll(players, plan.session_s))
     try:
-        begin_s, sounds = await audio.record(plan.session_s + MAX_LATENCY_S)
-        return begin_s, sounds, await polling
+        return await audio.hear(plan.session_s), await polling
     finally:
         polling.cancel()
 
@@ -137,38 +154,6 @@ def _rows(
     ]
 
 
-def _add_clicks(
-    plan: BrowserPlan, run: _Run, session: int, begin_s: float, sounds: Mapping[str, Sound]
-) -> None:
-    """Search the recordings for every player's clicks."""
-    for sender, emitted in sounds.items():
-        clicks = emitted.mouth.clicks(begin_s, begin_s + plan.session_s)
-        for receiver, heard in sounds.items():
-            if receiver != sender:
-                found = latencies(emitted.mouth, heard.ears, clicks)
-                subject = (session, sender, receiver)
-                run.clicks += [_row(subject, emitted.mouth, begin_s, each) for each in found]
-    errors = sorted(sound.error_s for sound in sounds.values())
-    run.error_s = max(run.error_s, sum(errors[-2:]))
-    for sound in sounds.values():
-        run.pauses_s = max(run.pauses_s, sound.pauses_s)
-        run.own_delay_s = max(run.own_delay_s, sound.own_delay_s)
-        for words in sound.remarks:
-            run.remark(words)
-
-
-def _row(
-    subject: tuple[int, str, str], mouth: Mouth, begin_s: float, reading: ClickReading
-) -> tuple[Any, ...]:
-    return (
-        *subject,
-        reading.index,
-        mouth.time_of(reading.onset) - begin_s,
-        reading.delay / SAMPLE_RATE * 1000,
-        reading.confidence,
-    )
-
-
 def _record(plan: BrowserPlan, setting: Setting, run: _Run) -> BrowserRecord:
     return BrowserRecord(
         pd.DataFrame(run.statistics, columns=list(STATISTICS)).astype(STATISTICS),
@@ -178,7 +163,7 @@ def _record(plan: BrowserPlan, setting: Setting, run: _Run) -> BrowserRecord:
             browser={
                 "name": setting.browser.name,
                 "version": setting.browser.version,
-                "arguments": [*ARGUMENTS, *setting.arguments],
+                "arguments": setting.changes,
                 "visible": setting.visible,
             },
             asked=run.asked,

@@ -1,25 +1,37 @@
-"""The sound of a session: every player's clicks and recording, whatever way they are taken."""
+"""Ways to give players clicks and to hear them: the interface, and what it returns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from jamlab.measure.browser.click_paths import Ear, Mouth
 from jamlab.measure.browser.players import Player
 
 
-@dataclass(frozen=True)
-class Sound:
-    """The sound of one player: its clicks and its recordings.
+@dataclass(frozen=True, slots=True)
+class HeardClick:
+    """A click that a player emitted, and when another heard it."""
 
-    `error_s` is the largest error of its times, `pauses_s` the longest time for which its audio
-    stood still, `own_delay_s` the delay of the rig, which was taken off.
+    sender: str
+    receiver: str
+    click: int
+    emitted_s: float
+    """Since the measurement began."""
+    latency_s: float
+    """NaN when it was not heard."""
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The clicks of a session.
+
+    `error_s` is the largest error that the latencies have alike, `pauses_s` the longest time for
+    which audio stood still, `own_delay_s` the delay of the rig, which was taken off.
     """
 
-    mouth: Mouth
-    ears: Sequence[Ear]
-    error_s: float = 0.0
-    pauses_s: float = 0.0
+    clicks: Sequence[HeardClick]
+    error_s: float
+    pauses_s: float
     own_delay_s: float = 0.0
     remarks: Sequence[str] = field(default=())
 
@@ -29,13 +41,11 @@ class Audio(Protocol):
 
     injected: bool
     """Whether the pages get the clicks from the instrument."""
-
-    @property
-    def environments(self) -> Mapping[str, Mapping[str, str]]:
-        """The environment variables of each player's browser."""
+    environments: Mapping[str, Mapping[str, str]]
+    """The environment variables of each player's browser."""
 
     async def play(self, players: Sequence[Player], seconds: float) -> None:
-        """Begin to play every player's clicks."""
+        """Begin to play every player's clicks, for a time."""
 
-    async def record(self, seconds: float) -> tuple[float, Mapping[str, Sound]]:
-        """Record all players for a time; return when that began, and their sounds."""
+    async def hear(self, seconds: float) -> Heard:
+        """Find the clicks that are emitted in a time, from now on."""

@@ -26,6 +26,10 @@ def test_a_plan_out_of_range_is_refused(changed, words):
         BrowserPlan(**{"url": URL, **changed})
 
 
+def test_without_an_address_it_is_the_reference_client():
+    assert BrowserPlan().url == ""
+
+
 def test_names_are_put_into_the_address():
     plan = BrowserPlan(URL + "?n={player}&s={session}#x")
     assert plan.address("a&b", 2) == URL + "?n=a%26b&s=2#x"

@@ -7,13 +7,13 @@
  */
 function instrument({ injected, levers }) {
   const connections = watchConnections();
-  const microphone = injected ? replaceMicrophone() : null;
+  const microphone = injected ? replaceMicrophone() : watchMicrophone();
   const ears = injected ? watchEars() : null;
   pullLevers(levers); // last, so that the instrument's own contexts keep their settings
   window.jamlabInstrument = {
     now: () => performance.now(),
     stats: connections.stats,
-    asked: () => microphone?.asked ?? [],
+    asked: () => microphone.asked,
     play: (text) => microphone.play(samplesOf(text)),
     record: (on) => ears.record(on),
     taken: async () => ({ emitted: microphone.clock(), taps: await ears.taken() }),

@@ -51,3 +51,16 @@ function replaceMicrophone() {
   }
   return { asked, play, clock: () => clock?.take() ?? [] };
 }
+
+/** Notes with which constraints the page asks for a microphone, and changes nothing. */
+function watchMicrophone() {
+  const asked = [];
+  const devices = navigator.mediaDevices && Object.getPrototypeOf(navigator.mediaDevices);
+  const original = devices?.getUserMedia;
+  if (devices)
+    devices.getUserMedia = function (constraints) {
+      if (constraints?.audio) asked.push(constraints.audio);
+      return original.call(this, constraints);
+    };
+  return { asked };
+}

@@ -1,0 +1,55 @@
+"""Tests of ``jamlab browser``, but for its measurement: tests/measure/browser/test_run.py."""
+
+import pytest
+
+from jamlab.cli import browser
+from jamlab.cli.commands import main
+from tests.measure.browser.records import browser_record, steady
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path, capsys):
+    """Return a function that runs the command with a record in place of a measurement."""
+
+    def run(record, *options):
+        async def measured(plan, _progress, _folder=None):
+            record.provenance["parameters"] |= {"url": plan.url, "target_ms": plan.target_ms}
+            return record
+
+        monkeypatch.setattr(browser, "measure_browsers", measured)
+        monkeypatch.setattr(browser, "browser_page", lambda _folder, page: page.write_text("page"))
+        status = main(["browser", *options, "--out", str(tmp_path)])
+        return status, capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize(("ms", "status"), [(30.0, 0), (80.0, 1), (49.9, 2)])
+def test_the_exit_status_is_the_verdict(told, ms, status):
+    assert told(browser_record(steady(ms)), "https://example.org/")[0] == status
+
+
+def test_the_terminal_has_verdicts_paths_and_remarks(told):
+    record = browser_record(steady(80.0), remarks=["the page of [red]ada[/] played nothing"])
+    _, out = told(record, "https://example.org/")
+    assert "FAIL" in out
+    assert "player 1 → player 2" in out
+    assert "[red]ada[/]" in " ".join(out.split())
+
+
+def test_the_target_can_be_chosen(told):
+    assert told(browser_record(steady(80.0)), "https://example.org/", "--target", "100")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["ftp://example.org"], "the URL is 'ftp://example.org': begin it with https://"),
+        (["https://example.org", "--peers", "9"], "peers is 9: choose 2 to 6"),
+        (["https://example.org", "--browser", "lynx"], "there is no browser 'lynx' to drive"),
+        (["https://example.org", "--steps", "nowhere.py"], "nowhere.py cannot be read"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_told(tmp_path, capsys, options, words):
+    assert main(["browser", *options, "--out", str(tmp_path)]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
