@@ -149,6 +149,7 @@ SPANNING = {
     "client/test_clicks.py",
     "client/test_in_the_browser.py",
     "client/test_modules.py",
+    "client/test_playout.py",
     "measure/latency/test_floor.py",
     "measure/latency/test_skewed_cards.py",
     "measure/live_mesh/test_live_figures.py",

@@ -1,7 +1,8 @@
 // The Web Audio graph of a participant: microphone, mix of the peers, and taps for the meters.
 //
 //   microphone ──┬────────────▶ sent track (not through the graph, which would add its blocks)
-//                └▶ meter tap
+//                ├▶ meter tap
+//                └▶ bus ──▶ the data transport, where there is one
 //   peer ──▶ gain ──┬──▶ mix ──▶ loudspeaker
 //                   └▶ meter tap
 
@@ -102,12 +103,18 @@ class PeerSound {
     this.element.muted = true;
     this.element.srcObject = stream;
     this.element.play().catch(() => {}); // where it may not play before a click, it plays then
-    this.playNode(new MediaStreamAudioSourceNode(/** @type {AudioContext} */ (this.gain.context), { mediaStream: stream }));
+    this.#from(new MediaStreamAudioSourceNode(/** @type {AudioContext} */ (this.gain.context), { mediaStream: stream }));
+  }
+
+  /** Play a node's sound, and the stream's no more.
+   * @param {AudioNode} node */
+  playNode(node) {
+    this.stop();
+    this.#from(node);
   }
 
   /** @param {AudioNode} node */
-  playNode(node) {
-    this.source?.disconnect();
+  #from(node) {
     this.source = node;
     node.connect(this.gain);
   }
@@ -142,6 +149,10 @@ export class AudioGraph {
     this.stand = new GainNode(this.context, { channelCount: 2, channelCountMode: "explicit" });
     this.#silence = new MediaStreamAudioDestinationNode(this.context, { channelCount: 2 });
     this.stand.connect(this.#silence);
+    /** The sound that the data transport sends: the microphone's, or `stand`. */
+    this.bus = new GainNode(this.context, { channelCount: 2, channelCountMode: "explicit" });
+    this.stand.connect(this.bus);
+    this.isStandingIn = false;
     /** @type {MediaStream | null} */
     this.stream = null;
   }
@@ -163,7 +174,17 @@ export class AudioGraph {
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = stream;
     this.#microphone = stream && new MediaStreamAudioSourceNode(this.context, { mediaStream: stream });
-    this.#microphone?.connect(this.local.input);
+    this.standIn(this.isStandingIn);
+  }
+
+  /** Let `stand` be sent in place of the microphone on the bus, or no more.
+   * @param {boolean} isStandingIn */
+  standIn(isStandingIn) {
+    this.isStandingIn = isStandingIn;
+    if (this.#microphone === null) return;
+    this.#microphone.disconnect();
+    this.#microphone.connect(this.local.input);
+    if (!isStandingIn) this.#microphone.connect(this.bus);
   }
 
   /** Start the sound where the browser waits for the user; call it on a click.

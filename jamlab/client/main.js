@@ -1,5 +1,5 @@
 // The page: a form to join a room, and the session. The address has what the form asks for:
-// ?room=…&name=…&quality=…&ice=stun:… and, so that it is never sent or logged, #key=…
+// ?room=…&name=…&quality=…&transport=data&ice=stun:… and, so that it is never sent or logged, #key=…
 
 import { AudioPermissionModal, microphonePermission } from "./audioPermissionModal.js";
 import { answerMeasurements } from "./meshMeasurement.js";
@@ -63,7 +63,8 @@ async function join() {
     const configuration = await configurationFor(key);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const url = `${scheme}://${location.host}/socket`;
-    made = new JamSession({ url, key, room, name, configuration, quality, onChange: show });
+    const transport = asked.get("transport") === "data" ? "data" : "media";
+    made = new JamSession({ url, key, room, name, configuration, quality, transport, onChange: show });
     await made.join();
     enter(made);
   } catch (error) {

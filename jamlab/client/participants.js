@@ -127,6 +127,7 @@ function peerState(session, name) {
   const parts = [
     words,
     figures.route,
+    figures.transport === "data" && "data channel",
     figures.roundTripS !== null && `network there and back ${ms(figures.roundTripS)}`,
     figures.jitterBufferS !== null && `jitter buffer ${ms(figures.jitterBufferS)}`,
     figures.concealedShare !== null && `concealed ${(100 * figures.concealedShare).toFixed(1)} %`,

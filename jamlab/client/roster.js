@@ -5,7 +5,7 @@
 const MAX_NAME = 128;
 
 /**
- * @typedef {{joinedAt: number, instance: string, leaving: boolean}} Occupant
+ * @typedef {{joinedAt: number, instance: string, leaving: boolean, transport: string}} Occupant
  * @typedef {{event: "joined" | "left", peerId: string} | {event: "lost" | "restored"}} RosterEvent
  */
 
@@ -80,7 +80,8 @@ function occupantOf(meta) {
   if (typeof instance !== "string" || !instance) return null;
   const at = meta.joined_at;
   const joinedAt = typeof at === "number" && Math.abs(at) < 1e15 ? at : Infinity;
-  return { joinedAt, instance, leaving: meta.leaving === true };
+  const transport = meta.transport === "data" ? "data" : "media";
+  return { joinedAt, instance, leaving: meta.leaving === true, transport };
 }
 
 /** @param {Occupant} a
@@ -114,6 +115,12 @@ export class Roster {
   /** Other participants that are in the room, or absent within the grace. */
   get peers() {
     return new Set(this.#peers.keys());
+  }
+
+  /** The transport that a peer's presence states.
+   * @param {string} peerId */
+  transportOf(peerId) {
+    return this.#seen.get(peerId)?.transport ?? "media";
   }
 
   /** Take a snapshot of the presence state; return its events.

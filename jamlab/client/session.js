@@ -18,6 +18,7 @@ const WATCH_MS = 1000;
  *   name: string,
  *   configuration: RTCConfiguration,
  *   quality: import("./quality.js").Quality,
+ *   transport: "media" | "data",
  *   onChange: () => void,
  * }} Options `onChange` is called when anything that is shown has changed
  */
@@ -44,13 +45,15 @@ export class JamSession {
   #lastAttempt = 0; // of ended links: a peer that returns knows their numbers
   #watching = 0;
   #isLeft = false;
+  #transport;
   /** @type {Map<string, Peer>} */
   #peers = new Map();
   /** @type {Set<(peerId: string, data: any) => void>} */
   #reportListeners = new Set();
 
   /** @param {Options} options */
-  constructor({ url, key, room, name, configuration, quality, onChange }) {
+  constructor({ url, key, room, name, configuration, quality, transport, onChange }) {
+    this.#transport = transport;
     this.name = name;
     this.room = room;
     this.board = new NoticeBoard();
@@ -66,7 +69,9 @@ export class JamSession {
 
   /** Join the room; rejects with a `SignalingError`. */
   async join() {
-    await this.#channel.join();
+    const wantsData = this.#transport === "data";
+    const hasData = wantsData && (await this.service.useData((peer) => this.#channel.transportOf(peer) === "data"));
+    await this.#channel.join(hasData ? "data" : "media");
     for (const peerId of this.#channel.peers) this.#peer(peerId).link.meet(false);
     this.#watching = setInterval(() => this.#watch(), WATCH_MS);
     this.#onChange();
@@ -236,8 +241,9 @@ export class JamSession {
     const report = await connection.pc.getStats();
     const nowS = performance.now() / 1000;
     const { outputLatency = 0 } = this.service.graph.context;
-    const knownS = connection.quality.ptimeMs / 1000 + outputLatency;
-    peer.figures = peer.meter.read(peerId, report.values(), knownS, nowS);
+    const knownS = this.service.frameS(peerId) + outputLatency;
+    const playout = this.service.dataCounters(peerId);
+    peer.figures = peer.meter.read(peerId, report.values(), knownS, nowS, playout);
     peer.link.flow(peer.figures.isFlowing);
     this.#notice(peerId, peer, nowS);
   }

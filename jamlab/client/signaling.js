@@ -44,6 +44,7 @@ export class RoomChannel {
   #state = new PresenceState();
   #secret = "";
   #joinedAt = 0;
+  #transport = "media";
   /** @type {Roster} */
   #roster = new Roster("", null, GRACE_S);
   /** @type {PhoenixSocket | null} */
@@ -76,8 +77,16 @@ export class RoomChannel {
     return this.#roster.peers;
   }
 
-  /** Join the room; rejects with a `SignalingError`, whose message says what to do. */
-  async join() {
+  /** The transport that a peer's presence states.
+   * @param {string} peerId */
+  transportOf(peerId) {
+    return this.#roster.transportOf(peerId);
+  }
+
+  /** Join the room; rejects with a `SignalingError`, whose message says what to do.
+   * @param {"media" | "data"} transport stated in our presence */
+  async join(transport = "media") {
+    this.#transport = transport;
     this.#secret = hex(crypto.getRandomValues(new Uint8Array(16)));
     this.#roster = new Roster(this.name, await digest(this.#secret), GRACE_S);
     this.#joinedAt = Date.now() / 1000;
@@ -163,7 +172,8 @@ export class RoomChannel {
    * @param {boolean} leaving */
   #track(socket, leaving) {
     const instance = this.#roster.instance ?? undefined;
-    const said = { instance, joined_at: this.#joinedAt, ...(leaving ? { leaving } : {}) };
+    const transport = this.#transport === "data" ? { transport: "data" } : {};
+    const said = { instance, joined_at: this.#joinedAt, ...transport, ...(leaving ? { leaving } : {}) };
     return socket.ask("presence", { type: "presence", event: "track", payload: said });
   }
 

@@ -7,6 +7,7 @@ const HIGH_LATENCY_S = 0.1;
  *   peerId: string,
  *   isFlowing: boolean,
  *   route: "direct" | "relay" | null,
+ *   transport: "media" | "data",
  *   roundTripS: number | null,
  *   jitterBufferS: number | null,
  *   concealedShare: number | null,
@@ -42,6 +43,8 @@ export class LatencyAlarm {
 export class Meter {
   /** @type {any} */
   #before = null;
+  /** @type {import("./dataTransport.js").PlayoutCounters | null} */
+  #playoutBefore = null;
   #flowedS = 0;
 
   /**
@@ -49,26 +52,42 @@ export class Meter {
    * @param {Iterable<any>} report the values of a `RTCStatsReport`
    * @param {number} knownS delays that this browser states: a frame and its output
    * @param {number} nowS
+   * @param {import("./dataTransport.js").PlayoutCounters | null} playout of the data transport, which
+   *   then is what is heard
    * @returns {Figures} */
-  read(peerId, report, knownS, nowS) {
+  read(peerId, report, knownS, nowS, playout = null) {
     const stats = [...report];
     const inbound = stats.find((each) => each.type === "inbound-rtp" && each.kind === "audio") ?? {};
     const pair = selectedPair(stats);
     const gained = this.#gained(inbound);
     if (this.#before === null || gained("packetsReceived") > 0) this.#flowedS = nowS;
-    this.#before = inbound;
     const roundTripS = pair?.currentRoundTripTime ?? null;
-    const jitterBufferS = ratio(gained("jitterBufferDelay"), gained("jitterBufferEmittedCount"));
+    const media = {
+      jitterBufferS: ratio(gained("jitterBufferDelay"), gained("jitterBufferEmittedCount")),
+      concealedShare: ratio(gained("concealedSamples"), gained("totalSamplesReceived")),
+    };
+    const { jitterBufferS, concealedShare } = playout ? this.#ofPlayout(playout) : media;
+    this.#before = inbound;
     const isKnown = roundTripS !== null && jitterBufferS !== null;
     return {
       peerId,
       isFlowing: nowS - this.#flowedS < 2,
       route: pair ? routeOf(pair, stats) : null,
+      transport: playout ? "data" : "media",
       roundTripS,
       jitterBufferS,
-      concealedShare: ratio(gained("concealedSamples"), gained("totalSamplesReceived")),
+      concealedShare,
       oneWayS: isKnown ? roundTripS / 2 + jitterBufferS + knownS : null,
     };
+  }
+
+  /** @param {import("./dataTransport.js").PlayoutCounters} playout */
+  #ofPlayout(playout) {
+    const before = this.#playoutBefore ?? { played: 0, concealed: 0 };
+    this.#playoutBefore = playout;
+    const concealed = playout.concealed - before.concealed;
+    const all = playout.played - before.played + concealed;
+    return { jitterBufferS: playout.delayFrames / 48_000, concealedShare: ratio(concealed, all) };
   }
 
   /** @param {any} inbound

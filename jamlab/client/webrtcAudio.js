@@ -5,6 +5,7 @@
 // descriptions and candidates are arguments and results, and `session.js` transmits them.
 
 import { AudioGraph, openMicrophone } from "./audioGraph.js";
+import { DataTransport } from "./dataTransport.js";
 import { PeerConnection } from "./peerConnection.js";
 import { LOW_LATENCY } from "./quality.js";
 
@@ -40,6 +41,10 @@ export class WebRTCAudioService {
   #lastNumber = 0;
   /** @type {MediaStreamTrack} */
   #track;
+  /** @type {DataTransport | null} */
+  #data = null;
+  /** @type {(peerId: string) => boolean} */
+  #hasData = () => false;
   #isMuted = false;
   /** @type {Map<string, PeerConnection>} */
   #playing = new Map();
@@ -78,7 +83,7 @@ export class WebRTCAudioService {
    * @param {string} peerId
    * @returns {number} */
   createPeerConnection(peerId) {
-    this.#pending.get(peerId)?.close();
+    this.#end(this.#pending.get(peerId));
     this.#lastNumber += 1;
     const made = new PeerConnection(
       peerId,
@@ -92,6 +97,7 @@ export class WebRTCAudioService {
         onCandidate: (_, candidate) => this.#candidates.emit({ peerId, candidate }),
       },
     );
+    if (this.#hasData(peerId)) this.#data?.open(made);
     this.#pending.set(peerId, made);
     return made.number;
   }
@@ -190,6 +196,7 @@ export class WebRTCAudioService {
    * @param {import("./quality.js").Quality} quality */
   async switchQuality(quality) {
     this.#quality = quality;
+    if (this.#data) this.#data.bitrateBps = quality.bitrateBps;
     const all = [...this.#playing.values(), ...this.#pending.values()];
     await Promise.all(all.map((each) => each.apply(quality)));
   }
@@ -198,6 +205,7 @@ export class WebRTCAudioService {
    * @param {MediaStreamTrack} track */
   async send(track) {
     this.#track = track;
+    this.graph.standIn(track === this.graph.standTrack);
     const all = [...this.#playing.values(), ...this.#pending.values()];
     await Promise.all(all.map((each) => each.sender.replaceTrack(track)));
   }
@@ -213,7 +221,33 @@ export class WebRTCAudioService {
 
   async close() {
     for (const peerId of this.peers) this.closePeer(peerId);
+    this.#data?.end();
     await this.graph.close();
+  }
+
+  /** Send and play by the data transport where the peer does, too; return whether this browser can.
+   * @param {(peerId: string) => boolean} hasData whether a peer has the transport
+   * @returns {Promise<boolean>} */
+  async useData(hasData) {
+    this.#hasData = hasData;
+    this.#data = await DataTransport.start(this.graph, this.#quality.bitrateBps, (peerId) => {
+      const playing = this.#playing.get(peerId);
+      if (playing) this.#play(playing);
+    });
+    return this.#data !== null;
+  }
+
+  /** The counters of a peer's playout by the data transport; null when the media path plays.
+   * @param {string} peerId */
+  dataCounters(peerId) {
+    return this.#data?.counters(this.#playing.get(peerId)?.number ?? 0) ?? null;
+  }
+
+  /** Length of the frames that are sent to a peer, in seconds.
+   * @param {string} peerId */
+  frameS(peerId) {
+    if (this.#data && this.dataCounters(peerId)) return this.#data.frameFrames / 48_000;
+    return this.#quality.ptimeMs / 1000;
   }
 
   // Inside
@@ -241,7 +275,7 @@ export class WebRTCAudioService {
   /** Let a connection that has connected replace the one that plays.
    * @param {PeerConnection} connection */
   #promote(connection) {
-    this.#playing.get(connection.peerId)?.close();
+    this.#end(this.#playing.get(connection.peerId));
     this.#pending.delete(connection.peerId);
     this.#playing.set(connection.peerId, connection);
     this.#play(connection);
@@ -249,16 +283,25 @@ export class WebRTCAudioService {
 
   /** @param {PeerConnection} connection */
   #play(connection) {
-    const { peerId, stream } = connection;
+    const { peerId, stream, number } = connection;
     if (stream === null || this.#playing.get(peerId) !== connection) return;
-    this.graph.peer(peerId).playStream(stream);
+    const node = this.#data?.node(number);
+    if (node) this.graph.peer(peerId).playNode(node);
+    else this.graph.peer(peerId).playStream(stream);
     this.#streams.emit({ peerId, stream });
+  }
+
+  /** @param {PeerConnection | undefined} connection */
+  #end(connection) {
+    if (!connection) return;
+    this.#data?.close(connection.number);
+    connection.close();
   }
 
   /** @param {PeerConnection} connection */
   #drop(connection) {
     const { peerId, number } = connection;
-    connection.close();
+    this.#end(connection);
     if (this.#pending.get(peerId) === connection) this.#pending.delete(peerId);
     if (this.#playing.get(peerId) === connection) {
       this.#playing.delete(peerId);

@@ -8,6 +8,11 @@ import pytest
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.certificate import self_signed, server_context
 from jamlab.measure.acceptance.sines import tone
+from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.ask import measure_mesh
+from jamlab.measure.live_mesh.pairs import pairs_table
+from jamlab.measure.live_mesh.round_trip import measuring_participant
+from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.session import JamSession
 from jamlab.resources import client_folder
@@ -146,3 +151,43 @@ async def test_a_wrong_key_or_a_taken_name_is_a_sentence(hub, opened):
             await other.page.get_by_label("Your name").fill("eve")
             await other.page.get_by_role("button", name="Join").click()
             await other.page.get_by_text("The key is wrong").wait_for()
+
+
+async def test_the_mesh_is_measured_with_a_page_in_it(hub, opened):
+    """The page clicks and hears clicks: both ways is a figure, one way an interval."""
+    me = measuring_participant(
+        "jam", "ben", lambda room: SupabaseChannel(room, hub.url, KEY), keep_s=KEEP_S
+    )
+    async with me.session, answering(me), opened(hub, "ada") as ada:
+        await ada.connected("ben")
+        await ada.until("jam => jam.service.graph.context.state === 'running'")
+        await me.session.wait_connected(30, "ada")
+        record = await measure_mesh(me, 3.0)
+        pairs = pairs_table(record).set_index(["sender", "receiver"])
+        assert sorted(pairs.index) == [("ada", "ben"), ("ben", "ada")]
+        for pair in pairs.itertuples():
+            assert pair.heard_share >= 0.9
+            assert 0 < pair.one_way_min_ms <= pair.one_way_max_ms < pair.both_ways_ms < 1000
+        # afterwards the microphone is sent again
+        await until(lambda: me.session.service.playout("ada") is not None)
+        await ada.until("jam => !jam.service.graph.isStandingIn")
+        assert ada.complaints == []
+
+
+async def test_two_pages_by_the_data_transport(hub, opened):
+    query = "&transport=data"
+    async with opened(hub, "ada", query=query) as ada, opened(hub, "ben", query=query) as ben:
+        for player, peer in (ada, "ben"), (ben, "ada"):
+            await player.connected(peer)
+            playing = "(jam, peer) => jam.state(peer).figures?.transport === 'data'"
+            await player.until(playing, peer)
+            await player.hears(peer)
+            await player.until("(jam, peer) => jam.service.dataCounters(peer).played > 48000", peer)
+        assert ada.complaints == ben.complaints == []
+
+
+async def test_a_page_with_the_data_transport_plays_with_jamlab_too(hub, opened):
+    async with participant(hub, Recording()), opened(hub, "ada", query="&transport=data") as ada:
+        await ada.connected("ben")
+        await ada.hears("ben")
+        await ada.until("jam => jam.state('ben').figures?.transport === 'media'")

@@ -1,0 +1,198 @@
+// Playout buffer of one stream, after jamlab's: it waits only as long as the arrivals demand.
+//
+// Blocks are written at their positions and read by the sound card's clock. The *margin* is how much
+// sound is left when a block has been read. Its lowest values of the last seconds are what the delay
+// could have been shorter by, so the reading rate follows them: a little faster while they are large,
+// slower while they are small. That also follows the drift between two sound cards. When nothing is
+// left, the reading waits, which makes the delay longer at once. Missing sound is concealed by the
+// sound before it, faded out.
+//
+// There is no I/O here, and no allocation while it plays.
+
+const RING = 1 << 15; // frames, 0.68 s
+const SAFETY_FRAMES = 48; // of margin: arrivals get later than those of the last seconds
+const WINDOW_FRAMES = 12_000; // of which the lowest margin is kept
+const WINDOWS = 16;
+const FOLLOW_FRAMES = 96_000; // time constant of the rate
+const MOST_RATE = 0.004;
+const MOST_MARGIN = 9600; // beyond it the reading jumps
+const REPEAT = 480; // frames of the sound before a gap that are repeated in it
+const FADE = 0.9985; // per frame, -25 dB in 40 ms
+
+export class Playout {
+  constructor() {
+    this.ring = [new Float32Array(RING), new Float32Array(RING)];
+    this.written = new Uint8Array(RING);
+    this.newest = 0; // position after the last frame written
+    this.read = 0; // position of the next frame to read, with its fraction
+    this.started = false;
+    this.rate = 1;
+    this.lowest = new Float64Array(WINDOWS).fill(NaN);
+    this.windows = 0;
+    this.inWindow = 0;
+    this.low = Infinity;
+    this.history = [new Float32Array(REPEAT), new Float32Array(REPEAT)];
+    this.historyAt = 0;
+    this.gap = 0; // frames since the last sound
+    this.level = 1;
+    this.counters = { played: 0, concealed: 0, late: 0, jumps: 0, delayFrames: 0 };
+  }
+
+  /** Write a block.
+   * @param {number} position
+   * @param {Float32Array[]} channels */
+  write(position, channels) {
+    const { length } = channels[0];
+    if (!this.started || Math.abs(position - this.newest) > RING / 2) this.#restart(position, length);
+    if (position + length <= this.read) {
+      this.counters.late += 1;
+      return;
+    }
+    this.#forget(position + length);
+    for (let n = 0; n < length; n += 1) {
+      const at = (position + n) & (RING - 1);
+      this.ring[0][at] = channels[0][n];
+      this.ring[1][at] = channels[1][n];
+      this.written[at] = 1;
+    }
+    this.newest = Math.max(this.newest, position + length);
+  }
+
+  /** Read the next frames into two channels.
+   * @param {Float32Array} left
+   * @param {Float32Array} right */
+  pull(left, right) {
+    const frames = left.length;
+    if (!this.started) {
+      left.fill(0);
+      right.fill(0);
+      return;
+    }
+    for (let n = 0; n < frames; n += 1) {
+      if (this.read + 2 < this.newest) this.#take(left, right, n);
+      else this.#conceal(left, right, n); // nothing is left: the reading waits
+    }
+    this.#follow(frames);
+  }
+
+  /** @param {number} position
+   * @param {number} length */
+  #restart(position, length) {
+    this.started = true;
+    this.written.fill(0);
+    this.newest = position;
+    this.read = position - length; // so that the first blocks wait for a block
+    this.lowest.fill(NaN);
+    this.low = Infinity;
+    this.rate = 1;
+  }
+
+  /** Mark the frames up to a new end as missing, until they are written.
+   * @param {number} end */
+  #forget(end) {
+    for (let at = this.newest; at < end; at += 1) this.written[at & (RING - 1)] = 0;
+  }
+
+  /** @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} n */
+  #take(left, right, n) {
+    const at = Math.floor(this.read);
+    const fraction = this.read - at;
+    this.read += this.rate;
+    if (!(this.#has(at) && this.#has(at + 1))) {
+      this.#conceal(left, right, n);
+      return;
+    }
+    const rise = this.gap > 0 ? Math.min(1, 0.02 + (1 - this.level)) : 1;
+    left[n] = this.#between(0, at, fraction);
+    right[n] = this.#between(1, at, fraction);
+    if (this.gap > 0) this.#blend(left, right, n, rise);
+    this.#remember(left[n], right[n]);
+    this.counters.played += 1;
+  }
+
+  /** After a gap, fade from its concealment into the sound.
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} n
+   * @param {number} rise */
+  #blend(left, right, n, rise) {
+    const at = (this.historyAt + this.gap) % REPEAT;
+    left[n] = rise * left[n] + (1 - rise) * this.history[0][at];
+    right[n] = rise * right[n] + (1 - rise) * this.history[1][at];
+    this.level -= 0.02;
+    this.gap += 1;
+    if (this.level <= 0) {
+      this.gap = 0;
+      this.level = 1;
+    }
+  }
+
+  /** @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} n */
+  #conceal(left, right, n) {
+    const at = (this.historyAt + this.gap) % REPEAT;
+    this.history[0][at] *= FADE ** REPEAT;
+    this.history[1][at] *= FADE ** REPEAT;
+    left[n] = this.history[0][at];
+    right[n] = this.history[1][at];
+    this.level = 1;
+    this.gap += 1;
+    this.counters.concealed += 1;
+  }
+
+  /** @param {number} left
+   * @param {number} right */
+  #remember(left, right) {
+    if (this.gap > 0) return;
+    this.history[0][this.historyAt] = left;
+    this.history[1][this.historyAt] = right;
+    this.historyAt = (this.historyAt + 1) % REPEAT;
+  }
+
+  /** @param {number} position */
+  #has(position) {
+    return position >= 0 && position < this.newest && this.written[position & (RING - 1)] === 1;
+  }
+
+  /** A sample between two frames, by a cubic through four (Catmull and Rom).
+   * @param {number} channel
+   * @param {number} at
+   * @param {number} fraction */
+  #between(channel, at, fraction) {
+    const ring = this.ring[channel];
+    const b = ring[at & (RING - 1)];
+    if (fraction === 0) return b;
+    const c = ring[(at + 1) & (RING - 1)];
+    const a = this.#has(at - 1) ? ring[(at - 1) & (RING - 1)] : b;
+    const d = this.#has(at + 2) ? ring[(at + 2) & (RING - 1)] : c;
+    const x = fraction;
+    return b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)));
+  }
+
+  /** Let the rate follow the lowest margins.
+   * @param {number} frames */
+  #follow(frames) {
+    const margin = this.newest - this.read;
+    this.counters.delayFrames = margin + frames;
+    if (margin > MOST_MARGIN) {
+      this.read = this.newest - Math.max(2 * SAFETY_FRAMES, frames);
+      this.counters.jumps += 1;
+      return;
+    }
+    this.low = Math.min(this.low, margin);
+    this.inWindow += frames;
+    if (this.inWindow >= WINDOW_FRAMES) {
+      this.lowest[this.windows % WINDOWS] = this.low;
+      this.windows += 1;
+      this.inWindow = 0;
+      this.low = Infinity;
+    }
+    let lowest = this.low;
+    for (const each of this.lowest) if (each < lowest) lowest = each;
+    const excess = lowest === Infinity ? 0 : (lowest - SAFETY_FRAMES) / FOLLOW_FRAMES;
+    this.rate = 1 + Math.max(-MOST_RATE, Math.min(MOST_RATE, excess));
+  }
+}
