@@ -163,6 +163,7 @@ SPANNING = {
     "networks/kernel/test_packets.py",
     "networks/turn/test_servers_interop.py",
     "notebooks/test_acceptance_tests.py",
+    "notebooks/test_browser_latency.py",
     "notebooks/test_first_look.py",
     "notebooks/test_jam_session.py",
     "notebooks/test_latency_across_networks.py",
