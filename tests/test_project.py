@@ -54,6 +54,8 @@ MAY_IMPORT = {
     "measure/latency": (
         "process resources audio media media/playout mesh/connection signaling mesh measure"
     ),
+    "measure/dump/layouts": "",
+    "measure/dump": "measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
         "process fields audio ice media media/playout mesh/connection signaling mesh "
         "measure measure/latency"

@@ -1,0 +1,1 @@
+"""The layouts of dumps, webrtc-internals and rtcstats, and the common form they are read into."""
