@@ -84,6 +84,7 @@ MAY_IMPORT = {
     "report": "",
     "report/page": "process resources measure measure/latency measure/connectivity",
     "report/latency": "audio media measure measure/latency measure/sound_card report/page",
+    "report/dump": "measure measure/latency measure/dump report/page",
     "report/live_mesh": (
         "audio mesh/connection signaling mesh measure/latency measure/live_mesh report/page"
     ),
