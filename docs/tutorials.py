@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "duration_s": 8.0,
     },
     "Acceptance tests": {"out": "../reports/site/acceptance", "tests": ["connection-blocked"]},
+    "Dump of a call": {},
 }
 """Parameters of the build, by the notebook's title; the others keep the notebook's own."""
 

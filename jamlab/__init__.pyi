@@ -19,6 +19,9 @@ from .measure.connectivity.population import load_population
 from .measure.connectivity.record import ConnectivityRecord
 from .measure.connectivity.this_machine import ThisMachinePlan, measure_this_machine
 from .measure.connectivity_on_kernel.run import agreement_of, server_logs
+from .measure.dump.dump import read_dump
+from .measure.dump.example import example_dump
+from .measure.dump.verdicts import dump_verdicts
 from .measure.latency.example import example_record
 from .measure.latency.plan import LatencyPlan
 from .measure.latency.record import LatencyRecord
@@ -67,6 +70,8 @@ __all__ = [
     "answering",
     "clipped",
     "companion",
+    "dump_verdicts",
+    "example_dump",
     "example_record",
     "kernel_plan",
     "load_configurations",
@@ -89,6 +94,7 @@ __all__ = [
     "one_side",
     "paths_table",
     "pink_noise",
+    "read_dump",
     "server_logs",
     "tone",
     "verdicts",

@@ -17,6 +17,7 @@ FACADES = [
     "jamlab.report.acceptance",
     "jamlab.report.across_networks",
     "jamlab.report.connectivity",
+    "jamlab.report.dump",
     "jamlab.report.latency",
     "jamlab.report.live_mesh",
     "jamlab.widgets",

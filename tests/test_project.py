@@ -55,7 +55,7 @@ MAY_IMPORT = {
         "process resources audio media media/playout mesh/connection signaling mesh measure"
     ),
     "measure/dump/layouts": "",
-    "measure/dump": "measure measure/latency measure/dump/layouts",
+    "measure/dump": "resources measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
         "process fields audio ice media media/playout mesh/connection signaling mesh "
         "measure measure/latency"
@@ -106,7 +106,7 @@ MAY_IMPORT = {
         "networks/kernel browsers measure measure/latency measure/live_mesh measure/browser "
         "measure/sound_card measure/servers measure/connectivity "
         "measure/connectivity_on_kernel measure/across_networks "
-        "measure/acceptance report/page"
+        "measure/acceptance measure/dump measure/dump/layouts report/page"
     ),
 }
 """For each folder of the package the folders it may import from, which all precede it here."""
@@ -145,6 +145,7 @@ PRIVATE_NAMES = {
 """For each module that uses private names of another package, the owners and their names."""
 SPANNING = {
     "audio/test_card_capture.py",
+    "browser/test_internals.py",
     "browser/test_lab.py",
     "browser/test_meters.py",
     "browser/test_notebooks.py",
@@ -167,6 +168,7 @@ SPANNING = {
     "networks/turn/test_servers_interop.py",
     "notebooks/test_acceptance_tests.py",
     "notebooks/test_browser_latency.py",
+    "notebooks/test_field_dump.py",
     "notebooks/test_first_look.py",
     "notebooks/test_jam_session.py",
     "notebooks/test_latency_across_networks.py",

@@ -30,6 +30,7 @@ from jamlab.ice.configuration import IceConfigurationError
 from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.population import PopulationError
+from jamlab.measure.dump.layouts.content import DumpError
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.processes import MeasurementError
 from jamlab.measure.record import RecordError
@@ -46,6 +47,7 @@ _COMPLAINTS = (
     ChildError,
     DeviceError,
     DiscoveryError,
+    DumpError,
     HubError,
     IceConfigurationError,
     join.JoinError,
@@ -100,9 +102,14 @@ def command_parser() -> argparse.ArgumentParser:
     browser.add_arguments(
         commands.add_parser("browser", help="measure the latency between browsers, of any web page")
     )
-    report = commands.add_parser("report", help="write the report of an earlier run anew")
+    report = commands.add_parser(
+        "report", help="write the report of an earlier run anew, or of a browser's dump"
+    )
     report.add_argument(
-        "record", type=Path, help="a folder that `verify`, `connectivity` or `browser` wrote"
+        "record",
+        type=Path,
+        help="a folder that `verify`, `connectivity` or `browser` wrote, or a file: a dump of "
+        "chrome://webrtc-internals or rtcstats",
     )
     report.add_argument("--out", type=arguments.page, help="the page (default: next to the record)")
     report.add_argument("--json", action="store_true", help="print the verdicts as JSON")

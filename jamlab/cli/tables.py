@@ -1,6 +1,7 @@
 """Tables of the ``jamlab`` command, sized for a terminal."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -9,12 +10,13 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from jamlab.cli.doctor import Finding
 from jamlab.measure.browser.record import BrowserRecord
 from jamlab.measure.browser.verdicts import paths_table as browser_paths
 from jamlab.measure.connectivity.record import KERNEL, RESULTS, THIS_MACHINE, ConnectivityRecord
-from jamlab.measure.digits import measured
+from jamlab.measure.digits import measured, plain
 from jamlab.measure.latency import musicians
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import floor_ms, paths_table
@@ -33,6 +35,7 @@ _STYLES = {
     Outcome.NOT_RUN: "bold cyan",
 }
 _PATHS_SHOWN = 6
+_STAGE_COLUMNS = ("median_ms", "p95_ms")
 _PASSED = {True: "[green]yes[/]", False: "[bold red]no[/]", None: "–"}
 
 
@@ -94,8 +97,8 @@ def as_json(verdict: Verdict) -> dict[str, object]:
 
 def _short(name: str) -> str:
     """Return a verdict's name for a line of 80 characters."""
-    short = name.replace(", 95th percentile of the worst path", ", p95")
-    return short.replace(", share of the worst path", "").removeprefix("share of ")
+    short = re.sub(", 95th percentile of the worst (path|stream)", ", p95", name)
+    return re.sub(", share of the worst (path|stream)", "", short).removeprefix("share of ")
 
 
 def path_table(record: LatencyRecord) -> Table:
@@ -134,6 +137,19 @@ def browser_table(record: BrowserRecord) -> Table:
         table.add_row(f"{path['sender']} → {path['receiver']}", *times, *shares)
     remarks = record.provenance["remarks"]
     table.caption = escape("; ".join(remarks)) if remarks else None
+    return table
+
+
+def stage_table(summary: pd.DataFrame) -> Table:
+    """Return the stages that a dump has of each inbound stream; names from it are no markup."""
+    table = Table(title="Stages of each inbound stream, over its seconds", box=None)
+    for heading in ("stream", "stage", "median", "p95"):
+        table.add_column(heading)
+    for row in summary.to_dict("records"):
+        most = "up to " if row["stage"] == "network" else ""
+        known = row["seconds"] > 0
+        cells = (f"{most}{plain(row[key], 'ms')}" if known else "–" for key in _STAGE_COLUMNS)
+        table.add_row(Text(row["stream"]), row["stage"], *cells)
     return table
 
 

@@ -1,4 +1,4 @@
-from . import acceptance, across_networks, browser, connectivity, latency, live_mesh
+from . import acceptance, across_networks, browser, connectivity, dump, latency, live_mesh
 from .page.html import notebook_path, render, verification_report
 from .page.progress import ProgressBar
 from .page.tables import judged_table
@@ -9,6 +9,7 @@ __all__ = [
     "across_networks",
     "browser",
     "connectivity",
+    "dump",
     "judged_table",
     "latency",
     "live_mesh",

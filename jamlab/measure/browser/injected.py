@@ -117,11 +117,7 @@ class _Playing:
         await self._read_clocks()
         taken = [(frame, await frame.taken()) for frame in self.player.frames]
         emitted = next(each.emitted for frame, each in taken if frame is self._emitting)
-        if emitted is None:
-            raise PlayerError(
-                f"{self.player.name}: the browser's audio does not run; Firefox needs an audio "
-                "system for that, so choose --audio system, or Chromium"
-            )
+        assert emitted
         clocks = [emitted, *(tap.clock for _, each in taken for tap in each.taps)]
         ears = [
             Ear(

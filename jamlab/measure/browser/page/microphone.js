@@ -27,7 +27,7 @@ function replaceMicrophone() {
     if (!constraints?.audio) return original.call(this, constraints);
     asked.push(constraints.audio);
     opened();
-    context.resume(); // not awaited: without a sound card, Firefox takes its time
+    await context.resume();
     const output = new MediaStreamAudioDestinationNode(context, {
       channelCount: channelCount(constraints.audio),
     });
