@@ -34,6 +34,11 @@ class BrowserRecord(Record):
 
     The provenance's ``own_delay_ms`` is the delay of the rig, which was taken off; its
     ``error_ms`` the largest error of a latency.
+
+    Examples
+    --------
+    >>> sorted(BrowserRecord.TABLES)
+    ['clicks', 'statistics']
     """
 
     TABLES: ClassVar[Tables] = {
