@@ -152,7 +152,7 @@ def invitation(
     if is_near:
         notes.append("from this machine only; --host admits others")
     words = f" ({'; '.join(notes)})" if notes else ""
-    page = f"{hub.page_at(host)}?room=ROOM#key={quote(key, safe='…')}"
+    page = f"{hub.page_at(host)}?room=ROOM#key={quote(key, safe='') if shows_key else key}"
     return (
         f"Listening at {hub.url}",
         f"To join{words}: {trust}{endpoint.KEY_VARIABLE}={key} {command}",

@@ -89,7 +89,8 @@ export function answerMeasurements(session) {
   const listenNoMore = session.onReport(async (asker, data) => {
     const request = readRequest(data);
     if (!request || !(session.name in request.voices) || !(asker in request.voices)) return;
-    if (isBusy || session.service.graph.context.state !== "running") {
+    const { context } = session.service.graph;
+    if (isBusy || context.state !== "running" || !context.audioWorklet) {
       return session.report(asker, { kind: BUSY, token: request.token });
     }
     isBusy = true;
