@@ -17,7 +17,8 @@ const MODULES = ["worklets/capture.js", "worklets/playout.js"];
 
 /**
  * @typedef {{
- *   played: number, concealed: number, late: number, jumps: number, delayFrames: number, rate: number,
+ *   played: number, concealed: number, late: number, jumps: number, cuts: number,
+ *   delayFrames: number, rate: number,
  * }} PlayoutCounters
  */
 

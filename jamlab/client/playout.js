@@ -1,11 +1,12 @@
 // Playout buffer of one stream, after jamlab's: it waits only as long as the arrivals demand.
 //
-// Blocks are written at their positions and read by the sound card's clock. The *margin* is how much
-// sound is left when a block has been read. Its lowest values of the last seconds are what the delay
-// could have been shorter by, so the reading rate follows them: a little faster while they are large,
-// slower while they are small. That also follows the drift between two sound cards. When nothing is
-// left, the reading waits, which makes the delay longer at once. Missing sound is concealed by the
-// sound before it, faded out.
+// Blocks are written at their positions and read by the sound card's clock. The *margin* of a block is
+// how many frames are still to be read before it when it comes; it is too late below 0. The lowest
+// margin of the last seconds is what the delay could have been shorter by, so the reading rate follows them: a little faster while they are large,
+// slower while they are small. That also follows the drift between two sound cards. A margin that has
+// been large for seconds is cut out at once, where the sound before and after the cut is most alike.
+// When nothing is left, the reading waits, which makes the delay longer at once. Missing sound is
+// concealed by the sound before it, faded out.
 //
 // There is no I/O here, and no allocation while it plays.
 
@@ -15,7 +16,10 @@ const WINDOW_FRAMES = 12_000; // of which the lowest margin is kept
 const WINDOWS = 16;
 const FOLLOW_FRAMES = 96_000; // time constant of the rate
 const MOST_RATE = 0.004;
-const MOST_MARGIN = 9600; // beyond it the reading jumps
+const MOST_LEFT = 9600; // unread; beyond it the reading jumps
+const MOST_EXCESS = 384; // of margin, that is left to the rate; more is cut out
+const CUT = 240; // frames of the fade over a cut
+const LIKENESS = 240; // frames by which a cut may be shorter, where the sound is more alike
 const REPEAT = 480; // frames of the sound before a gap that are repeated in it
 const FADE = 0.9985; // per frame, -25 dB in 40 ms
 
@@ -35,7 +39,8 @@ export class Playout {
     this.historyAt = 0;
     this.gap = 0; // frames since the last sound
     this.level = 1;
-    this.counters = { played: 0, concealed: 0, late: 0, jumps: 0, delayFrames: 0 };
+    this.cut = { frames: 0, done: 0 }; // the one under way
+    this.counters = { played: 0, concealed: 0, late: 0, jumps: 0, cuts: 0, delayFrames: 0 };
   }
 
   /** Write a block.
@@ -44,7 +49,9 @@ export class Playout {
   write(position, channels) {
     const { length } = channels[0];
     if (!this.started || Math.abs(position - this.newest) > RING / 2) this.#restart(position, length);
-    if (position + length <= this.read) {
+    const margin = position - Math.ceil(this.read);
+    this.low = Math.min(this.low, margin);
+    if (margin + length <= 0) {
       this.counters.late += 1;
       return;
     }
@@ -84,6 +91,8 @@ export class Playout {
     this.read = position - length; // so that the first blocks wait for a block
     this.lowest.fill(NaN);
     this.low = Infinity;
+    this.windows = 0;
+    this.cut.frames = 0;
     this.rate = 1;
   }
 
@@ -107,9 +116,51 @@ export class Playout {
     const rise = this.gap > 0 ? Math.min(1, 0.02 + (1 - this.level)) : 1;
     left[n] = this.#between(0, at, fraction);
     right[n] = this.#between(1, at, fraction);
+    if (this.cut.frames > 0) this.#fadeOver(left, right, n, at, fraction);
     if (this.gap > 0) this.#blend(left, right, n, rise);
     this.#remember(left[n], right[n]);
     this.counters.played += 1;
+  }
+
+  /** Fade over the cut that is under way.
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} n
+   * @param {number} at
+   * @param {number} fraction */
+  #fadeOver(left, right, n, at, fraction) {
+    this.cut.done += 1;
+    const share = this.cut.done / CUT;
+    left[n] += share * (this.#between(0, at + this.cut.frames, fraction) - left[n]);
+    right[n] += share * (this.#between(1, at + this.cut.frames, fraction) - right[n]);
+    if (this.cut.done < CUT) return;
+    this.read += this.cut.frames;
+    this.cut.frames = 0;
+  }
+
+  /** Begin a cut of up to some frames, where the sound is most alike.
+   * @param {number} most */
+  #beginCut(most) {
+    const at = Math.floor(this.read);
+    let best = -Infinity;
+    for (let frames = most; frames > most - LIKENESS && frames > 0; frames -= 2) {
+      let product = 0;
+      let energy = 1e-9;
+      for (let n = 0; n < CUT; n += 2) {
+        const later = this.ring[0][(at + n + frames) & (RING - 1)];
+        product += this.ring[0][(at + n) & (RING - 1)] * later;
+        energy += later * later;
+      }
+      if (product / Math.sqrt(energy) > best) {
+        best = product / Math.sqrt(energy);
+        this.cut.frames = frames;
+      }
+    }
+    this.cut.done = 0;
+    this.counters.cuts += 1;
+    this.lowest.fill(NaN); // margins of before
+    this.low = Infinity;
+    this.windows = 0;
   }
 
   /** After a gap, fade from its concealment into the sound.
@@ -175,24 +226,25 @@ export class Playout {
   /** Let the rate follow the lowest margins.
    * @param {number} frames */
   #follow(frames) {
-    const margin = this.newest - this.read;
-    this.counters.delayFrames = margin + frames;
-    if (margin > MOST_MARGIN) {
+    const left = this.newest - this.read;
+    this.counters.delayFrames = left + frames;
+    if (left > MOST_LEFT) {
       this.read = this.newest - Math.max(2 * SAFETY_FRAMES, frames);
       this.counters.jumps += 1;
       return;
     }
-    this.low = Math.min(this.low, margin);
     this.inWindow += frames;
     if (this.inWindow >= WINDOW_FRAMES) {
-      this.lowest[this.windows % WINDOWS] = this.low;
+      this.lowest[this.windows % WINDOWS] = this.low === Infinity ? NaN : this.low;
       this.windows += 1;
       this.inWindow = 0;
       this.low = Infinity;
     }
     let lowest = this.low;
     for (const each of this.lowest) if (each < lowest) lowest = each;
-    const excess = lowest === Infinity ? 0 : (lowest - SAFETY_FRAMES) / FOLLOW_FRAMES;
-    this.rate = 1 + Math.max(-MOST_RATE, Math.min(MOST_RATE, excess));
+    const excess = lowest === Infinity ? 0 : lowest - SAFETY_FRAMES;
+    this.rate = 1 + Math.max(-MOST_RATE, Math.min(MOST_RATE, excess / FOLLOW_FRAMES));
+    const isKnown = this.windows >= WINDOWS && this.cut.frames === 0;
+    if (isKnown && excess > MOST_EXCESS) this.#beginCut(Math.floor(excess) - CUT / 2);
   }
 }

@@ -83,12 +83,13 @@ def test_a_card_that_reads_in_bursts_costs_the_burst(burst):
 
 
 def test_it_grows_with_the_jitter_and_shrinks_after_it():
-    late = "late: (n) => (n < 4000 ? 960 : 48) * random()"
+    late = "late: (n) => (n < 4000 ? 1440 : 48) * random()"
     told = simulated(60, f"burst: 128, {late}")
-    during, after = told[8], told[-1]
-    assert 960 <= during["latency"] <= 960 + 600
+    during, after = told[8], told[20]
+    assert 1440 <= during["latency"] <= 1440 + 600
     assert after["latency"] <= 600
     assert sum(each["concealed"] for each in told[3:]) <= 0.002 * 57 * 48_000
+    assert max(each["jump"] for each in told[12:]) < 0.1  # the sine goes on over the cut
 
 
 @pytest.mark.parametrize("ppm", [-300, 300])
