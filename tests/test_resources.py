@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jamlab import resources
-from jamlab.resources import data_path
+from jamlab.resources import client_folder, data_path
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,3 +47,8 @@ def test_what_is_not_there(name):
 def test_the_wheel_puts_them_where_they_are_looked_for():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert wheel["targets"]["wheel"]["force-include"]["data"] == "jamlab/data"
+
+
+def test_the_client_s_page_is_in_the_package_and_so_in_a_wheel():
+    assert (client_folder() / "index.html").is_file()
+    assert client_folder().parent == ROOT / "jamlab"

@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
-from jamlab.ice.file import embedded_configurations, load_configurations, parse_configurations
+from jamlab.ice.file import (
+    embedded_configurations,
+    load_configuration,
+    load_configurations,
+    parse_configurations,
+)
 from jamlab.ice.time_limited import time_limited
 from jamlab.measure.connectivity.call import stand_in
 from jamlab.resources import data_path
@@ -391,3 +396,14 @@ class TestSecrets:
         said = fault(f"{self.TEXT}{more}", self.ENVIRON)
         assert said.startswith(f"f, line {line}, mine: {words}")
         assert SECRET not in said
+
+
+def test_one_configuration_of_a_file_is_the_first_or_the_named():
+    path = data_path("ice_servers.example.toml")
+    environ = {"TURN_PASSWORD": "a secret word"}
+    known = load_configurations(path, environ)
+    first, second = known.values()
+    assert load_configuration(path, None, environ) == first
+    assert load_configuration(path, second.name, environ) == second
+    with pytest.raises(IceConfigurationError, match=f"no configuration 'other': .*{first.name}"):
+        load_configuration(path, "other", environ)
