@@ -45,6 +45,12 @@ export async function openMicrophone(deviceId) {
   }
 }
 
+/** Release a microphone.
+ * @param {MediaStream | null} stream */
+export function stopTracks(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
 /** @param {DOMException} error */
 function microphoneError({ name, message }) {
   if (name === "NotAllowedError" || name === "SecurityError") {
@@ -171,7 +177,7 @@ export class AudioGraph {
    * @param {MediaStream | null} stream */
   capture(stream) {
     this.#microphone?.disconnect();
-    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    stopTracks(this.stream);
     this.stream = stream;
     this.#microphone = stream && new MediaStreamAudioSourceNode(this.context, { mediaStream: stream });
     this.standIn(this.isStandingIn);

@@ -10,7 +10,7 @@ export class AudioPermissionModal {
   #problem;
   #allow;
 
-  /** @param {HTMLElement} parent */
+  /** @param {Node} parent */
   constructor(parent) {
     this.#dialog = document.createElement("dialog");
     this.#dialog.className = "permission";
@@ -33,7 +33,7 @@ export class AudioPermissionModal {
     this.#dialog.append(title, words, this.#problem, answers);
     this.#allow.addEventListener("click", () => this.#dialog.close("allow"));
     listen.addEventListener("click", () => this.#dialog.close("listen"));
-    parent.append(this.#dialog);
+    parent.appendChild(this.#dialog);
   }
 
   /** Ask the user; `problem` says why an earlier attempt failed. Escape means to listen only.
@@ -49,6 +49,11 @@ export class AudioPermissionModal {
       const answer = () => resolve({ capture: this.#dialog.returnValue === "allow" });
       this.#dialog.addEventListener("close", answer, { once: true });
     });
+  }
+
+  /** Close the question, if it is open, as if the user had chosen to listen only. */
+  takeBack() {
+    if (this.#dialog.open) this.#dialog.close("listen");
   }
 }
 

@@ -1,25 +1,29 @@
 // The page: a form to join a room, and the session. The address has what the form asks for:
 // ?room=…&name=…&quality=…&transport=data&ice=stun:… and, so that it is never sent or logged, #key=…
 
-import { AudioPermissionModal, microphonePermission } from "./audioPermissionModal.js";
-import { answerMeasurements } from "./meshMeasurement.js";
-import { sentence } from "./notices.js";
-import { Participants } from "./participants.js";
 import { LOW_LATENCY, QUALITIES } from "./quality.js";
 import { JamSession } from "./session.js";
-import { SignalingError } from "./signaling.js";
+import { SessionView } from "./sessionView.js";
+import { RoomChannel, SignalingError } from "./signaling.js";
 
 /** @param {string} id
  * @returns {any} */
 const byId = (id) => document.getElementById(id);
 const entry = /** @type {HTMLFormElement} */ (byId("entry"));
-const modal = new AudioPermissionModal(document.body);
-const participants = new Participants(byId("participants"));
 const asked = new URLSearchParams(location.search);
 
 /** @type {JamSession | null} */
 let session = null;
-let measureNoMore = () => {};
+
+const view = new SessionView({
+  parent: /** @type {HTMLElement} */ (document.querySelector("main")),
+  insecure: "browsers give a page the microphone only over https or on this machine: open the hub with jamlab serve --https",
+  onLeave: leave,
+  onMute: (muted) => {
+    if (session) session.service.muted = muted;
+    view.show();
+  },
+});
 
 /** @param {string} name */
 function field(name) {
@@ -64,7 +68,10 @@ async function join() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const url = `${scheme}://${location.host}/socket`;
     const transport = asked.get("transport") === "data" ? "data" : "media";
-    made = new JamSession({ url, key, room, name, configuration, quality, transport, onChange: show });
+    /** @param {(event: import("./signaling.js").RoomEvent) => void} onEvent */
+    const openChannel = (onEvent) => new RoomChannel({ url, key, room, name, onEvent });
+    const onChange = () => view.show();
+    made = new JamSession({ room, name, configuration, quality, transport, openChannel, onChange });
     await made.join();
     enter(made);
   } catch (error) {
@@ -78,74 +85,23 @@ async function join() {
 /** @param {JamSession} joined */
 function enter(joined) {
   session = joined;
-  measureNoMore = answerMeasurements(session);
   Object.assign(document.body, { jamSession: session }); // for tools and tests
-  byId("room").textContent = `Room ${session.room}`;
-  byId("quality").value = session.service.quality.name;
   entry.hidden = true;
-  byId("session").hidden = false;
-  session.service.graph.context.addEventListener("statechange", show);
-  show();
-  askForMicrophone(false);
-}
-
-/** Ask until the microphone is there or the user only listens.
- * @param {boolean} again whether the user wants to be asked */
-async function askForMicrophone(again) {
-  const asking = session;
-  if (asking === null) return;
-  const state = await microphonePermission();
-  let answer = { capture: true };
-  if (again || state === "prompt") answer = await modal.ask();
-  while (session === asking) {
-    const problem = await asking.useMicrophone(answer);
-    if (!problem || session !== asking) return;
-    answer = await modal.ask(problem);
-  }
+  view.open(session);
+  view.element.hidden = false;
+  view.askForMicrophone(false);
 }
 
 async function leave() {
   const left = session;
   session = null;
-  measureNoMore();
-  participants.clear();
-  byId("session").hidden = true;
+  view.close();
   entry.hidden = false;
   await left?.leave();
 }
 
-function show() {
-  if (session === null) return;
-  const { board, service } = session;
-  participants.show(session);
-  list(byId("warnings"), board.warnings.map((notice) => `⚠ ${sentence(notice)}`));
-  byId("news").textContent = board.news ? `✓ ${sentence(board.news)}` : "";
-  byId("news").hidden = board.news === null;
-  byId("sound").hidden = service.graph.context.state === "running";
-  byId("mute").textContent = service.muted ? "Muted" : "Mute";
-  byId("mute").setAttribute("aria-pressed", String(service.muted));
-}
-
-/** Show lines of text; those that stay are not read again to those who listen.
- * @param {HTMLElement} items
- * @param {string[]} wanted */
-function list(items, wanted) {
-  for (const item of [...items.children]) {
-    if (!wanted.includes(item.textContent ?? "")) item.remove();
-  }
-  const there = [...items.children].map((item) => item.textContent);
-  for (const text of wanted.filter((each) => !there.includes(each))) {
-    const item = document.createElement("li");
-    item.textContent = text;
-    items.append(item);
-  }
-  items.hidden = wanted.length === 0;
-}
-
 function prepare() {
-  for (const select of [field("quality"), byId("quality")]) {
-    for (const { name } of QUALITIES) select.append(new Option(name));
-  }
+  for (const { name } of QUALITIES) field("quality").append(new Option(name));
   field("room").value = asked.get("room") ?? "";
   field("name").value = asked.get("name") ?? "";
   field("key").value = new URLSearchParams(location.hash.slice(1)).get("key") ?? "";
@@ -154,16 +110,6 @@ function prepare() {
     event.preventDefault();
     join();
   });
-  byId("leave").addEventListener("click", leave);
-  byId("microphone").addEventListener("click", () => askForMicrophone(true));
-  byId("mute").addEventListener("click", () => {
-    if (session) session.service.muted = !session.service.muted;
-    show();
-  });
-  byId("quality").addEventListener("change", () => session?.service.switchQuality(qualityNamed(byId("quality").value)));
-  for (const gesture of ["pointerdown", "keydown"]) {
-    document.addEventListener(gesture, () => session?.service.graph.resume());
-  }
   addEventListener("pagehide", () => session?.leave());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   if (entry.checkValidity()) join();

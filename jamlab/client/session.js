@@ -3,7 +3,6 @@
 import { NoticeBoard } from "./notices.js";
 import { OfferLimit, PeerLink } from "./peerLink.js";
 import { Phase } from "./reach.js";
-import { RoomChannel } from "./signaling.js";
 import { LatencyAlarm, Meter } from "./watch.js";
 import { WebRTCAudioService } from "./webrtcAudio.js";
 
@@ -11,14 +10,21 @@ const WATCH_MS = 1000;
 
 /**
  * @typedef {import("./watch.js").Figures} Figures
+ * @typedef {import("./signaling.js").RoomEvent} RoomEvent
  * @typedef {{
- *   url: string,
- *   key: string,
+ *   peers: Set<string>,
+ *   transportOf: (peerId: string) => string,
+ *   join: (transport: "media" | "data") => Promise<void>,
+ *   send: (type: string, peerId: string, data: any) => void,
+ *   leave: () => Promise<void>,
+ * }} Channel a room, as `RoomChannel`
+ * @typedef {{
  *   room: string,
  *   name: string,
  *   configuration: RTCConfiguration,
  *   quality: import("./quality.js").Quality,
  *   transport: "media" | "data",
+ *   openChannel: (onEvent: (event: RoomEvent) => void) => Channel,
  *   onChange: () => void,
  * }} Options `onChange` is called when anything that is shown has changed
  */
@@ -52,14 +58,16 @@ export class JamSession {
   #reportListeners = new Set();
 
   /** @param {Options} options */
-  constructor({ url, key, room, name, configuration, quality, transport, onChange }) {
+  constructor({ room, name, configuration, quality, transport, openChannel, onChange }) {
     this.#transport = transport;
     this.name = name;
     this.room = room;
+    /** "granted", "listen only", or why not; "prompt" before it is asked. */
+    this.microphone = "prompt";
     this.board = new NoticeBoard();
     this.service = new WebRTCAudioService({ configuration, quality });
     this.#onChange = onChange;
-    this.#channel = new RoomChannel({ url, key, room, name, onEvent: (event) => this.#sort(event) });
+    this.#channel = openChannel((event) => this.#sort(event));
     this.service.onConnectionStateChange((change) => {
       this.#peers.get(change.peerId)?.link.follow(change);
       this.#onChange();
@@ -117,19 +125,31 @@ export class JamSession {
    * @param {{capture: boolean, deviceId?: string}} wish
    * @returns {Promise<string>} why nothing is captured; empty when the microphone is */
   async useMicrophone(wish) {
-    this.board.end("microphone");
+    if (!wish.capture) {
+      await this.listenOnly("listen only", "listening only was chosen");
+      return "";
+    }
     try {
       await this.service.initializeLocalAudio(wish);
-      if (!wish.capture) this.tell("microphone", "", "listening only was chosen");
+      this.microphone = "granted";
+      this.board.end("microphone");
+      this.#onChange();
       return "";
     } catch (error) {
-      const { message } = /** @type {Error} */ (error);
-      await this.service.initializeLocalAudio({ capture: false });
-      this.tell("microphone", "", message);
+      const { kind = "failed", message } = /** @type {any} */ (error);
+      await this.listenOnly(kind, message);
       return message;
-    } finally {
-      this.#onChange();
     }
+  }
+
+  /** Capture nothing, and say why.
+   * @param {string} kind as `microphone`
+   * @param {string} reason */
+  async listenOnly(kind, reason) {
+    await this.service.initializeLocalAudio({ capture: false });
+    this.microphone = kind;
+    this.board.end("microphone");
+    this.tell("microphone", "", reason);
   }
 
   /** Show a notice.
@@ -157,7 +177,7 @@ export class JamSession {
 
   // Inside
 
-  /** @param {import("./signaling.js").RoomEvent} event */
+  /** @param {RoomEvent} event */
   #sort(event) {
     if (event.event === "signal") return this.#hear(event.signal);
     if (event.event === "joined") {

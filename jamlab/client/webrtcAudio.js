@@ -4,7 +4,7 @@
 // that plays, and one that may replace it once it is connected. It has no rooms or signalling:
 // descriptions and candidates are arguments and results, and `session.js` transmits them.
 
-import { AudioGraph, openMicrophone } from "./audioGraph.js";
+import { AudioGraph, openMicrophone, stopTracks } from "./audioGraph.js";
 import { DataTransport } from "./dataTransport.js";
 import { PeerConnection } from "./peerConnection.js";
 import { LOW_LATENCY } from "./quality.js";
@@ -46,6 +46,7 @@ export class WebRTCAudioService {
   /** @type {(peerId: string) => boolean} */
   #hasData = () => false;
   #isMuted = false;
+  #isClosed = false;
   /** @type {Map<string, PeerConnection>} */
   #playing = new Map();
   /** @type {Map<string, PeerConnection>} */
@@ -72,6 +73,7 @@ export class WebRTCAudioService {
    * @param {{capture?: boolean, deviceId?: string}} options */
   async initializeLocalAudio({ capture = true, deviceId } = {}) {
     const stream = capture ? await openMicrophone(deviceId) : null;
+    if (this.#isClosed) return stopTracks(stream); // the user answered after leaving
     this.graph.capture(stream);
     this.muted = this.#isMuted;
     await this.send(this.graph.track);
@@ -220,6 +222,7 @@ export class WebRTCAudioService {
   }
 
   async close() {
+    this.#isClosed = true;
     for (const peerId of this.peers) this.closePeer(peerId);
     this.#data?.end();
     await this.graph.close();
