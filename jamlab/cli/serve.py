@@ -6,7 +6,6 @@ import datetime
 import os
 import shlex
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from jamlab.certificate import fingerprint, self_signed, server_context
@@ -87,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         key or None,
         allow_hosts=options.allow_host,
         allow_origins=options.allow_origin,
-        site=Site(read_pages(client_folder()), page_configuration(_ice(options))),
+        site=Site(read_pages(client_folder()), _ice(options).page_configuration),
         tls=server_context(*certificate) if certificate else None,
     )
     public = certificate[0] if certificate else ""
@@ -123,16 +122,6 @@ def _ice(options: argparse.Namespace) -> IceConfiguration:
             )
         return HOST_ONLY
     return load_configuration(options.ice, options.configuration, os.environ)
-
-
-def page_configuration(ice: IceConfiguration) -> dict[str, Any]:
-    """Return the page's configuration, a W3C ``RTCConfiguration``."""
-    fields = ("urls", "username", "credential")
-    servers = [
-        {name: getattr(server, name) for name in fields if getattr(server, name) is not None}
-        for server in ice.servers
-    ]
-    return {"iceServers": servers, "iceTransportPolicy": ice.policy}
 
 
 def invitation(

@@ -93,6 +93,16 @@ class IceConfiguration:
         return RTCConfiguration(iceServers=self.ice_servers, iceTransportPolicy=policy)
 
     @property
+    def page_configuration(self) -> dict[str, Any]:
+        """Servers and policy for a browser's page, a W3C ``RTCConfiguration`` in JSON's types."""
+        fields = ("urls", "username", "credential")
+        servers = [
+            {name: getattr(server, name) for name in fields if getattr(server, name) is not None}
+            for server in self.servers
+        ]
+        return {"iceServers": servers, "iceTransportPolicy": self.policy}
+
+    @property
     def has_turn(self) -> bool:
         """Whether the servers that aiortc uses include a TURN server."""
         return "turn_server" in self.connection_arguments()

@@ -17,7 +17,6 @@ from websockets.sync.client import connect
 from jamlab.certificate import fingerprint
 from jamlab.cli import commands as cli
 from jamlab.cli import results, serve
-from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.signaling import endpoint
 from jamlab.signaling.hub.addresses import own_addresses
 from jamlab.signaling.hub.server import KEY_VARIABLE
@@ -131,18 +130,6 @@ def test_https_has_a_certificate_for_this_run_that_a_participant_can_trust(tmp_p
         subprocess.run(command, env={**os.environ, **environment}, check=True, timeout=60)
         process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=DEADLINE_S) == ("", "")
-
-
-def test_the_page_gets_the_servers_of_a_file(tmp_path):
-    turn = IceServer("turn:t.example", "user", "credential")
-    ice = IceConfiguration("mine", (IceServer("stun:s.example"), turn), "relay")
-    assert serve.page_configuration(ice) == {
-        "iceServers": [
-            {"urls": "stun:s.example"},
-            {"urls": "turn:t.example", "username": "user", "credential": "credential"},
-        ],
-        "iceTransportPolicy": "relay",
-    }
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,15 @@ class TestValues:
     def test_no_policy(self):
         with pytest.raises(IceConfigurationError, match="policy is 'none': choose all or relay"):
             IceConfiguration("mine", policy="none")
+
+
+def test_a_page_gets_the_servers_and_the_policy():
+    turn = IceServer("turn:t.example", "user", "credential")
+    ice = IceConfiguration("mine", (IceServer("stun:s.example"), turn), "relay")
+    assert ice.page_configuration == {
+        "iceServers": [
+            {"urls": "stun:s.example"},
+            {"urls": "turn:t.example", "username": "user", "credential": "credential"},
+        ],
+        "iceTransportPolicy": "relay",
+    }
