@@ -99,7 +99,7 @@ MAY_IMPORT = {
         "measure measure/latency measure/across_networks measure/acceptance "
         "report/page report/latency"
     ),
-    "widgets": "audio media mesh/connection mesh",
+    "widgets": "resources fields audio ice media mesh/connection signaling mesh",
     "cli": (
         "process resources certificate audio ice media mesh/connection signaling signaling/hub "
         "signaling/supabase mesh networks/model networks/discovery "

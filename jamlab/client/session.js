@@ -110,9 +110,10 @@ export class JamSession {
    * @param {string} peerId */
   state(peerId) {
     const peer = this.#peers.get(peerId);
-    if (!peer) return { words: "gone", figures: null, isConnected: false };
+    if (!peer) return { phase: Phase.GONE, words: "gone", figures: null, isConnected: false };
     const isConnected = [Phase.CONNECTED, Phase.PARTING].includes(/** @type {any} */ (peer.link.phase));
-    return { words: WORDS[peer.link.phase] ?? peer.link.phase, figures: peer.figures, isConnected };
+    const { phase } = peer.link;
+    return { phase, words: WORDS[phase] ?? phase, figures: peer.figures, isConnected };
   }
 
   /** Look for another path to a peer that is heard badly, by an ICE restart.
