@@ -145,6 +145,7 @@ PRIVATE_NAMES = {
 """For each module that uses private names of another package, the owners and their names."""
 SPANNING = {
     "audio/test_card_capture.py",
+    "browser/test_browser_peer.py",
     "browser/test_internals.py",
     "browser/test_lab.py",
     "browser/test_meters.py",

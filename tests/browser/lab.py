@@ -20,6 +20,7 @@ _SERVER = {
         "ip": "127.0.0.1",
         "open_browser": False,
         "allow_root": True,  # CI is
+        "local_hostnames": ["localhost", "insecure.test"],
         "terminals_enabled": False,
     },
     "LabApp": {
@@ -75,9 +76,10 @@ class Lab:
             self.end()
             raise
 
-    def notebook_url(self, name):
+    def notebook_url(self, name, host="127.0.0.1"):
         """Return where JupyterLab shows one notebook alone, whatever it showed before."""
-        return f"{self.url}lab/tree/{name}?token={self.token}&reset"
+        url = self.url.replace("127.0.0.1", host)
+        return f"{url}lab/tree/{name}?token={self.token}&reset"
 
     def end(self):
         """Stop the server and its kernels; fails when the server ends and leaves a process.

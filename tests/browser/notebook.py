@@ -15,6 +15,15 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 CHROMIUM = shutil.which("chromium")
 
+INSECURE_HOST = "insecure.test"
+"""A name of this machine for which a browser gives no page the microphone."""
+
+CHROMIUM_FLAGS = (
+    f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps once a second
+    "--allow-loopback-in-peer-connection",  # as jamlab's own, where there is no other address
+)
+
 COMMAND_TIMEOUT_MS = 300_000
 TIMEOUT_MS = 30_000
 
@@ -119,7 +128,7 @@ def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+            args=CHROMIUM_FLAGS,
         )
         try:
             yield browser
@@ -128,10 +137,21 @@ def chromium():
 
 
 @contextmanager
-def open_notebook(browser, lab, source, name="notebook.ipynb", *, width=1280, height=800):
+def open_notebook(
+    browser,
+    lab,
+    source,
+    name="notebook.ipynb",
+    *,
+    width=1280,
+    height=800,
+    microphone=False,
+    host="127.0.0.1",
+):
     """Open a notebook: a stored one's path, or the sources of code cells.
 
-    Yields an `OpenNotebook`. Its kernel is shut down at the end.
+    Yields an `OpenNotebook`. Its kernel is shut down at the end. The browser has a microphone, and
+    `microphone` says whether the notebook may use it.
     """
     if isinstance(source, Path):
         notebook = nbformat.read(source, as_version=4)
@@ -144,9 +164,11 @@ def open_notebook(browser, lab, source, name="notebook.ipynb", *, width=1280, he
     viewport = {"width": width, "height": height}
     context = browser.new_context(viewport=viewport)
     context.set_default_timeout(TIMEOUT_MS)
+    if microphone:
+        context.grant_permissions(["microphone"])
     try:
         opened = OpenNotebook(context.new_page())
-        opened.open(lab.notebook_url(name))
+        opened.open(lab.notebook_url(name, host))
         yield opened
         opened.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
