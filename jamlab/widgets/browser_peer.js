@@ -84,6 +84,11 @@ class Peaks {
   }
 }
 
+/** A figure of `getStats` from 0 to a limit, which the kernel insists on; counters may start again. */
+function within(figure, limit) {
+  return figure === null || figure === undefined ? null : Math.min(limit, Math.max(0, figure));
+}
+
 const OWN = Symbol("the microphone");
 
 /** One stay in the room, from the question for the microphone to leaving. */
@@ -149,7 +154,14 @@ class Stay {
   peer(name) {
     const { phase, figures } = this.session.state(name);
     const { route, roundTripS, jitterBufferS, concealedShare } = figures ?? {};
-    return { state: phase, levelDbfs: this.peaks.take(name), route, roundTripS, jitterBufferS, concealedShare };
+    return {
+      state: phase,
+      levelDbfs: this.peaks.take(name),
+      route,
+      roundTripS: within(roundTripS, Infinity),
+      jitterBufferS: within(jitterBufferS, Infinity),
+      concealedShare: within(concealedShare, 1),
+    };
   }
 }
 

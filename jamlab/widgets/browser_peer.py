@@ -91,6 +91,8 @@ class BrowserPeer(anywidget.AnyWidget):
         Whether the microphone is muted; can be set.
     permission : str
         State of the browser's microphone, see `jamlab.widgets.page_messages.Permission`.
+    is_playing : bool
+        Whether the page plays sound; false while the browser waits for a click.
     level_dbfs : float
         Highest peak of the microphone in the last quarter of a second.
     peers : dict
@@ -113,6 +115,7 @@ class BrowserPeer(anywidget.AnyWidget):
     muted = traitlets.Bool().tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
     permission = traitlets.Unicode("prompt")
+    is_playing = traitlets.Bool()
     level_dbfs = traitlets.Float(SILENT_DBFS)
     peers: "traitlets.Dict[str, PeerReading]" = traitlets.Dict()
     warnings: "traitlets.List[str]" = traitlets.List()
@@ -206,7 +209,7 @@ class BrowserPeer(anywidget.AnyWidget):
 
     def _note(self, reading: Reading) -> None:
         with self.hold_trait_notifications():
-            self.permission = reading.permission
+            self.permission, self.is_playing = reading.permission, reading.is_playing
             self.level_dbfs = reading.level_dbfs
             self.peers = reading.peers
             self.warnings, self.news = reading.warnings, reading.news
@@ -256,7 +259,7 @@ class BrowserPeer(anywidget.AnyWidget):
             self.stage, self.problem = "out", reason
         self._stay = None
         self.peers, self.warnings, self.news, self.hint = {}, [], "", ""
-        self.level_dbfs = SILENT_DBFS
+        self.level_dbfs, self.is_playing = SILENT_DBFS, False
 
     def _teller(self, page: str) -> Callable[[Mapping[str, Any]], None]:
         def tell(content: Mapping[str, Any]) -> None:

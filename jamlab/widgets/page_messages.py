@@ -85,7 +85,7 @@ class Reading(_Message, frozen=True, tag="reading", kw_only=True):
     """False while the browser waits for a click before it plays any sound."""
     level_dbfs: _Level = SILENT_DBFS
     """Highest peak of the microphone since the last reading, of the louder channel."""
-    peers: Annotated[dict[_PeerName, PeerReading], Meta(max_length=64)] = {}
+    peers: Annotated[dict[_PeerName, PeerReading], Meta(max_length=256)] = {}
     warnings: Annotated[list[_Sentence], Meta(max_length=256)] = []
     news: _Sentence = ""
 

@@ -17,6 +17,7 @@ from jamlab.signaling.messages import (
     Signal,
     SignalingLost,
     SignalingRestored,
+    is_name,
 )
 
 TICK_S = 1.0
@@ -73,7 +74,7 @@ class PageStay:
         membership = await self._join()
         try:
             self.is_member = True
-            self._tell({"kind": "joined", "peers": sorted(membership.peers)})
+            self._tell({"kind": "joined", "peers": sorted(filter(is_name, membership.peers))})
             return await _first_of(
                 self._hear(membership), self._send(membership), self._until_silent()
             )
@@ -119,7 +120,7 @@ class PageStay:
 def _plain(event: ChannelEvent, membership: Membership) -> dict[str, Any] | None:
     """Return an event as the client's channels have it; None for one that the page is not given."""
     match event:
-        case PeerJoined(peer_id):
+        case PeerJoined(peer_id) if is_name(peer_id):
             return {"event": "joined", "peerId": peer_id}
         case PeerLeft(peer_id):
             return {"event": "left", "peerId": peer_id}

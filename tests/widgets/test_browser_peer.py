@@ -105,6 +105,7 @@ async def test_readings_and_signals_of_the_page():
         ada.peer._hear(None, reading(peers=peers, warnings=warnings, news="n"), None)
         await until(lambda: ada.peer.peers)
         assert (ada.peer.permission, ada.peer.level_dbfs) == ("granted", -12.5)
+        assert ada.peer.is_playing
         assert (ada.peer.warnings, ada.peer.news) == (warnings, "n")
         heard = ada.peer.peers["ben"]
         assert (heard.state, heard.level_dbfs, heard.route) == (Phase.CONNECTED, -6.0, None)

@@ -91,7 +91,7 @@ def test_each_kind_is_read():
         reading(peers={"ben": PEER | {"roundTripS": math.nan}}),
         reading(peers={"ben": PEER | {"concealedShare": 1.1}}),
         reading(peers={"ben": PEER | {"levelDbfs": math.nan}}),
-        reading(peers={str(n): PEER for n in range(65)}),
+        reading(peers={str(n): PEER for n in range(257)}),
     ],
 )
 def test_what_is_wrong_is_refused(content):

@@ -127,6 +127,20 @@ async def test_lost_signalling_is_told_and_a_stranger_is_not_heard():
     assert channel.has_left
 
 
+async def test_a_name_that_cannot_be_shown_is_not_told():
+    room = MemoryChannel()
+    before = await room.join("a\nb")
+    ada = await Stay(room).joined()
+    later = await room.join("c\x00d")
+    ben = await room.join("ben")
+    await until(lambda: ada.events)
+    assert ada.told[0]["peers"] == []
+    assert ada.events == [{"event": "joined", "peerId": "ben"}]
+    await ada.cancel()
+    for member in before, later, ben:
+        await member.leave()
+
+
 async def test_a_silent_page_has_left_and_one_that_speaks_has_not():
     room = MemoryChannel()
     ada = await Stay(room).joined()
