@@ -59,10 +59,18 @@ class OpenNotebook:
     def open(self, url):
         """Show a notebook, and wait for its kernel to be idle."""
         self.page.goto(url)
-        self.page.wait_for_function(_READY, timeout=2 * TIMEOUT_MS)
-        self._without_splash()
+        self._until_ready()
         self.command("application:toggle-left-area")  # the file browser takes a third of the page
         self.page.wait_for_function("() => window.jupyterapp.shell.leftCollapsed")
+
+    def reload(self):
+        """Load the page again as it is saved, and wait for its kernel, which goes on."""
+        self.page.reload()
+        self._until_ready()
+
+    def _until_ready(self):
+        self.page.wait_for_function(_READY, timeout=2 * TIMEOUT_MS)
+        self._without_splash()
 
     def command(self, name, **arguments):
         """Execute one of JupyterLab's commands; returns what it resolves to, if that is plain."""

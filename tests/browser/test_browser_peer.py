@@ -32,7 +32,7 @@ def ben_in_the_browser():
     return peer.peers["ben"].level_dbfs if "ben" in peer.peers else -120.0
 """
 SHOW = "peer"
-GONE = "await until(lambda: not ben.members)\nassert peer.stage == 'out', peer.stage"
+GONE = "await until(lambda: not ben.members and peer.stage == 'out')"
 END = "peer.close()\nawait ben.leave()"
 
 
@@ -139,7 +139,8 @@ def test_without_the_microphone_it_listens_and_says_so(opened):
         dialog.get_by_text("it was denied").wait_for()
         dialog.get_by_role("button", name="Listen only").click()
         joined(notebook)
-        view(notebook).get_by_text(re.compile("Microphone access is required")).wait_for()
+        warning = "⚠ Microphone access is required for jamming: listening only was chosen"
+        view(notebook).get_by_text(warning).wait_for()
         notebook.run_cell(2)
         notebook.run_cell(3)
         assert notebook.complaints == []
@@ -181,9 +182,8 @@ def test_a_cleared_cell_and_a_reloaded_page_leave_the_room(opened):
         button(notebook, "Take part").click()
         joined(notebook)
         notebook.command("docmanager:save")
-        notebook.open(notebook.page.url)
+        notebook.reload()
         notebook.run_cell(2)
-        notebook.run_cell(1)
         button(notebook, "Take part").click()
         joined(notebook)
         notebook.run_cell(3)
@@ -224,7 +224,7 @@ def test_the_page_lets_go_of_everything_when_the_kernel_restarts(opened):
 
 
 def test_it_answers_a_mesh_measurement(opened):
-    """Music cannot be faster than Opus' frame and look-ahead, nor a loopback slower than 1 s."""
+    """Not judged by its figures: on a busy machine no click may be heard."""
     cells = [
         """
 import asyncio
@@ -238,14 +238,14 @@ peer = BrowserPeer("ada", signaling=lambda _: room)
 """,
         SHOW,
         "await me.session.wait_connected(60, 'ada')\n"
-        "await asyncio.sleep(2)\n"
+        "while not peer.is_playing:\n    await asyncio.sleep(0.05)\n"
         "mesh = await measure_mesh(me, 5.0)\n"
         "pairs = pairs_table(mesh)\n"
         "assert list(pairs.sender + ' ' + pairs.receiver) == ['ada ben', 'ben ada'], pairs\n"
-        "assert (pairs.heard_share > 0.5).all(), pairs\n"
-        "assert pairs.both_ways_ms.between(20, 1000).all(), pairs\n"
-        "assert (pairs.one_way_min_ms <= pairs.one_way_max_ms).all(), pairs\n"
-        "print('PAIRS', pairs.to_csv())",
+        "assert (pairs.clicks > 30).all(), pairs\n"
+        "known = pairs[pairs.both_ways_ms.notna()]\n"
+        "assert (known.both_ways_ms > 12.5).all(), pairs\n"  # the frames of both
+        "assert (known.one_way_min_ms <= known.one_way_max_ms).all(), pairs",
         "peer.close()\nawait me.session.leave()",
     ]
     with opened(cells, microphone=True) as notebook:
