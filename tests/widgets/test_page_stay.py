@@ -5,8 +5,16 @@ import asyncio
 import pytest
 
 from jamlab.signaling.channel import NameTakenError, SignalingError
+from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.memory import MemoryChannel
-from jamlab.signaling.messages import Signal, SignalingLost, SignalingRestored, SignalType
+from jamlab.signaling.messages import (
+    PeerJoined,
+    Signal,
+    SignalingLost,
+    SignalingRestored,
+    SignalType,
+)
+from jamlab.signaling.supabase.channel import SupabaseChannel
 from jamlab.widgets.page_stay import MOST_SIGNALS, MOST_SILENT_TICKS, PageStay
 from tests.leaks import until
 
@@ -89,6 +97,19 @@ async def _until(membership, last):
         yield event
         if event == last:
             return
+
+
+async def test_any_channel_will_do():
+    async with Hub() as hub:
+        ben = await SupabaseChannel("jam", hub.url, hub.key).join("ben")
+        ada = await Stay(SupabaseChannel("jam", hub.url, hub.key)).joined()
+        assert ada.told == [{"kind": "joined", "peers": ["ben"]}]
+        offer = Signal(SignalType.OFFER, "ada", "ben", DATA)
+        ada.stay.send(offer)
+        assert [event async for event in _until(ben, offer)] == [PeerJoined("ada"), offer]
+        await ben.leave()
+        await until(lambda: ada.events == [{"event": "left", "peerId": "ben"}])
+        await ada.cancel()
 
 
 class Scripted:
