@@ -97,8 +97,14 @@ class BrowserPeer(anywidget.AnyWidget):
         Highest peak of the microphone in the last quarter of a second.
     peers : dict
         A `jamlab.widgets.page_messages.PeerReading` for each peer that the page knows.
-    warnings, news, problem : list, str, str
-        What the page shows, in the product's words, and why it is not in the room.
+    warnings : list
+        The warnings that the page shows, in the product's words.
+    news : str
+        The latest good news that it shows.
+    hint : str
+        A likely reason for a connection that was tried in vain; empty without one.
+    problem : str
+        Why the page is not in the room; empty when it is, or has left by itself.
 
     Raises
     ------
