@@ -85,6 +85,7 @@ export class WebRTCAudioService {
    * @param {string} peerId
    * @returns {number} */
   createPeerConnection(peerId) {
+    if (this.#isClosed) throw new Error("the participant has left"); // while an offer was handled
     this.#end(this.#pending.get(peerId));
     this.#lastNumber += 1;
     const made = new PeerConnection(
