@@ -118,6 +118,7 @@ class Stay {
     if (this.isOver) return;
     await this.session.join();
     if (this.isOver) return;
+    this.tell(this.reading());
     this.timers = [
       setInterval(() => this.peaks.note(this.taps()), PEAK_MS),
       setInterval(() => this.tell(this.reading()), READING_MS),

@@ -152,7 +152,7 @@ def test_a_page_of_an_insecure_address_says_why_it_only_listens(opened):
     cells = [
         PLAYERS,
         SHOW,
-        "await ben.wait_connected(60, 'ada')\nassert peer.permission == 'insecure'",
+        "await ben.wait_connected(60, 'ada')\nawait until(lambda: peer.permission == 'insecure')",
         END,
     ]
     with opened(cells, host="insecure.test") as notebook:
