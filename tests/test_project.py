@@ -64,7 +64,9 @@ MAY_IMPORT = {
     ),
     "measure/sound_card": "audio measure measure/latency",
     "browsers": "",
-    "measure/browser": "resources audio browsers signaling/hub measure measure/latency",
+    "measure/browser": (
+        "resources audio audio_graph browsers signaling/hub measure measure/latency"
+    ),
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "

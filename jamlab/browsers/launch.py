@@ -5,7 +5,7 @@ Playwright drives them.
 
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,12 +52,13 @@ def check_driver() -> None:
 
 @asynccontextmanager
 async def browsers(
-    setting: Setting, players: Mapping[str, Mapping[str, str]], script: str
+    setting: Setting, players: Mapping[str, Mapping[str, str]], script: Callable[[str], str]
 ) -> AsyncIterator[list[PlayerBrowser]]:
     """Start a browser for each player, and end all when the context ends.
 
-    `players` has the environment variables of each player's browser; `script` is run in every
-    frame of every page before its own scripts. Raises `BrowserError`.
+    `players` has the environment variables of each player's browser. `script` takes a player and
+    returns the script that is run in every frame of its pages before their own. Raises
+    `BrowserError`.
     """
     check_driver()
     from playwright.async_api import async_playwright  # an extra, and slow to import
@@ -69,7 +70,7 @@ async def browsers(
             profile = Path(stack.enter_context(TemporaryDirectory(prefix="jamlab-browser-")))
             context = await _started(driver, setting, profile, environment)
             stack.push_async_callback(context.close)
-            await context.add_init_script(script)
+            await context.add_init_script(script(player))
             started.append(PlayerBrowser(player, context.pages[0]))
         yield started
 

@@ -13,7 +13,7 @@ def test_it_takes_parameters():
         cell for cell in notebook.cells if cell.metadata.get("tags") == ["parameters"]
     )
     names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
-    assert names[:4] == ["url", "steps", "browser", "peers"]
+    assert names[:4] == ["url", "steps", "browser", "audio"]
     assert {"sweep", "record", "out"} < set(names)
 
 

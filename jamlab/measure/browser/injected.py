@@ -40,6 +40,7 @@ class InjectedAudio:
         self._metronomes = metronomes
         self._playing: list[_Playing] = []
         self.environments: Mapping[str, Mapping[str, str]] = {player: {} for player in metronomes}
+        self.microphones: Mapping[str, str] = {}
 
     async def play(self, players: Sequence[Player], seconds: float) -> None:
         """Begin to play every player's clicks; raises `PlayerError`."""

@@ -22,11 +22,21 @@ _SOURCES = ("bytes", "clock", "connections", "microphone", "ear", "levers", "ins
 _EXCHANGES = 40
 
 
-def script(*, injected: bool, levers: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Return the script that puts the instrument into a page; `levers` as in ``levers.js``."""
+def script(
+    *,
+    injected: bool,
+    levers: Mapping[str, Any] = MappingProxyType({}),
+    microphone_label: str = "",
+) -> str:
+    """Return the script that puts the instrument into a page; see ``page/instrument.js``."""
     folder = Path(__file__).parent / "page"
     sources = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _SOURCES]
-    call = f"instrument({json.dumps({'injected': injected, 'levers': dict(levers)})});"
+    options = {
+        "injected": injected,
+        "levers": dict(levers),
+        "microphoneLabel": microphone_label,
+    }
+    call = f"instrument({json.dumps(options)});"
     return "\n".join(["(() => {", *sources, call, "})()"])
 
 

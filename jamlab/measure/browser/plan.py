@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jamlab.audio.metronome import Metronome
+from jamlab.audio_graph.plan import PERIODS
 from jamlab.measure.browser.levers import levers_named
 from jamlab.measure.latency.plan import MAX_PEERS, MAX_SESSIONS, MIN_PEERS, PlanError
 
@@ -37,6 +38,8 @@ class BrowserPlan:
         Whether the browsers have windows.
     audio : str
         One of `WAYS`.
+    period_frames : int
+        Period of the audio system's graph; inside the page there is none.
     duration_s : float
         Length of the measurement, all sessions together.
     settle_s : float
@@ -66,6 +69,7 @@ class BrowserPlan:
     browser: str = ""
     visible: bool = False
     audio: str = INJECTED
+    period_frames: int = 128
     duration_s: float = 30.0
     settle_s: float = 5.0
     sessions: int = 3
@@ -83,6 +87,10 @@ class BrowserPlan:
         levers_named(self.levers)
         _check("peers", self.peers, MIN_PEERS, MAX_PEERS)
         _check("sessions", self.sessions, 1, MAX_SESSIONS)
+        if self.period_frames not in PERIODS:
+            raise PlanError(
+                f"period_frames is {self.period_frames}: choose {', '.join(map(str, PERIODS))}"
+            )
         _check("duration_s", self.duration_s, 2.0 * self.sessions, 600.0)
         _check("settle_s", self.settle_s, 0.0, 120.0)
         _check("join_timeout_s", self.join_timeout_s, 1.0, 3600.0)

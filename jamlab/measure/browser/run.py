@@ -4,13 +4,15 @@ A session that fails does not lose those before it: the record has them, and a r
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from jamlab.audio_graph.plan import AudioGraphError
 from jamlab.browsers.engines import Setting
 from jamlab.browsers.installed import BrowserError, installed
 from jamlab.browsers.launch import browsers
@@ -20,11 +22,12 @@ from jamlab.measure.browser.get_stats import STATISTICS, Stream, between
 from jamlab.measure.browser.injected import InjectedAudio
 from jamlab.measure.browser.instrument import script
 from jamlab.measure.browser.levers import levers_named, page_settings
-from jamlab.measure.browser.plan import BrowserPlan
+from jamlab.measure.browser.plan import INJECTED, BrowserPlan
 from jamlab.measure.browser.players import Player, PlayerError, enter, received, snapshots_of
 from jamlab.measure.browser.record import CLICKS, BrowserRecord
 from jamlab.measure.browser.reference import served
 from jamlab.measure.browser.sound import Audio, Heard, HeardClick
+from jamlab.measure.browser.system import system_audio
 from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.processes import Progress
 from jamlab.measure.provenance import provenance
@@ -32,7 +35,7 @@ from jamlab.measure.provenance import provenance
 _MARGIN_S = 2.0  # the clicks begin before the recording, and last beyond it
 _POLL_S = 1.0
 
-FAULTS = (BrowserError, StepsError, PlayerError, ClockError)
+FAULTS = (AudioGraphError, BrowserError, StepsError, PlayerError, ClockError)
 """Errors that end a session."""
 
 
@@ -85,8 +88,8 @@ async def measure_browsers(
     """
     join = steps_in(Path(plan.steps)) if plan.steps else no_steps
     setting, run = _setting(plan), _Run()
-    async with served(plan.url) as url:
-        at, audio = replace(plan, url=url), InjectedAudio(plan.metronomes())
+    async with served(plan.url) as url, _audio(plan) as audio:
+        at = replace(plan, url=url)
         for session in range(plan.sessions):
             progress(session / plan.sessions, f"browsers: session {session + 1}")
             try:
@@ -99,11 +102,25 @@ async def measure_browsers(
     return _record(plan, setting, run)
 
 
+@asynccontextmanager
+async def _audio(plan: BrowserPlan) -> AsyncIterator[Audio]:
+    """Make the audio of a plan's way to measure."""
+    if plan.audio == INJECTED:
+        yield InjectedAudio(plan.metronomes())
+        return
+    async with system_audio(plan.metronomes(), plan.period_frames) as audio:
+        yield audio
+
+
 async def _session(
     plan: BrowserPlan, audio: Audio, join: Join, session: int, run: _Run, folder: Path | None
 ) -> None:
-    levers = levers_named(plan.levers)
-    page = script(injected=audio.injected, levers=page_settings(levers))
+    levers = page_settings(levers_named(plan.levers))
+
+    def page(player: str) -> str:
+        label = audio.microphones.get(player, "")
+        return script(injected=audio.injected, levers=levers, microphone_label=label)
+
     async with browsers(_setting(plan), audio.environments, page) as started:
         players = await enter(plan, started, join, session, folder)
         await audio.play(players, plan.settle_s + plan.session_s + MAX_LATENCY_S + _MARGIN_S)

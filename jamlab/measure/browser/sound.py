@@ -43,6 +43,8 @@ class Audio(Protocol):
     """Whether the pages get the clicks from the instrument."""
     environments: Mapping[str, Mapping[str, str]]
     """The environment variables of each player's browser."""
+    microphones: Mapping[str, str]
+    """The label of each player's microphone, where a page has to be given it."""
 
     async def play(self, players: Sequence[Player], seconds: float) -> None:
         """Begin to play every player's clicks, for a time."""

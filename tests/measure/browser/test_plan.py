@@ -19,6 +19,7 @@ URL = "https://example.org/"
         ({"target_ms": 0.0}, "target_ms is 0"),
         ({"target_ms": float("nan")}, "target_ms is nan"),
         ({"sessions": 0}, "sessions is 0"),
+        ({"period_frames": 100}, "period_frames is 100: choose 64, 128"),
     ],
 )
 def test_a_plan_out_of_range_is_refused(changed, words):

@@ -6,10 +6,11 @@ import shutil
 import pytest
 
 from jamlab.browsers.steps import StepsError
-from jamlab.measure.browser.plan import BrowserPlan
+from jamlab.measure.browser.plan import SYSTEM, BrowserPlan
 from jamlab.measure.browser.players import PlayerError
 from jamlab.measure.browser.run import measure_browsers
 from jamlab.measure.browser.verdicts import paths_table
+from tests.audio_graph.on_graph import needs_graph
 from tests.measure.browser.application import application
 
 pytestmark = [
@@ -22,6 +23,9 @@ pytestmark = [
         reason="there is no Playwright: pip install 'jamlab[browser]'",
     ),
 ]
+FIREFOX = pytest.mark.skipif(
+    shutil.which("firefox-esr") is None, reason="there is no Firefox: apt-get install firefox-esr"
+)
 AUTO = "?auto&name={player}&room={session}"
 
 
@@ -93,3 +97,17 @@ async def test_a_page_that_plays_nothing_is_told(url):
 async def test_an_address_that_nobody_serves_is_told():
     with pytest.raises(PlayerError, match=r"player 1 cannot open http://127\.0\.0\.1:9/"):
         await measure_browsers(plan_of("http://127.0.0.1:9/"))
+
+
+@needs_graph
+@pytest.mark.parametrize("browser", ["chromium", pytest.param("firefox", marks=FIREFOX)])
+async def test_mouth_to_ear_is_measured_through_real_audio(url, browser):
+    plan = plan_of(url + AUTO, audio=SYSTEM, browser=browser, duration_s=3.0, settle_s=2.0)
+    record = await measure_browsers(plan)
+    paths = paths_table(record)
+    assert list(paths["sender"]) == ["player 1", "player 2"]
+    assert (paths["heard_share"] > 0.8).all()
+    # Beyond Opus frames and jitter buffer there is capture and playout, of 10 ms blocks at least.
+    assert record.clicks["latency_ms"].dropna().between(40.0, 1000.0).all()
+    assert record.provenance["own_delay_ms"] == pytest.approx(0.0, abs=0.1)
+    assert record.provenance["asked"]["player 1"]

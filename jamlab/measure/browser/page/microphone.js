@@ -52,15 +52,35 @@ function replaceMicrophone() {
   return { asked, play, clock: () => clock?.take() ?? [] };
 }
 
-/** Notes with which constraints the page asks for a microphone, and changes nothing. */
-function watchMicrophone() {
+/**
+ * Notes with which constraints the page asks for a microphone.
+ *
+ * With a label, the page gets the device of that label: Firefox opens the system's default device,
+ * which is the same for all players.
+ */
+function watchMicrophone(label) {
   const asked = [];
   const devices = navigator.mediaDevices && Object.getPrototypeOf(navigator.mediaDevices);
-  const original = devices?.getUserMedia;
-  if (devices)
-    devices.getUserMedia = function (constraints) {
-      if (constraints?.audio) asked.push(constraints.audio);
-      return original.call(this, constraints);
-    };
+  if (!devices) return { asked };
+  const original = devices.getUserMedia;
+
+  async function labelled(constraints) {
+    const opened = await original.call(this, constraints); // only then have devices labels
+    const known = await this.enumerateDevices();
+    const device = known.find((each) => each.kind === "audioinput" && each.label.includes(label));
+    if (!device || opened.getAudioTracks()[0].label.includes(label)) return opened;
+    opened.getTracks().forEach((track) => track.stop());
+    const audio = constraints.audio === true ? {} : constraints.audio;
+    return original.call(this, {
+      ...constraints,
+      audio: { ...audio, deviceId: { exact: device.deviceId } },
+    });
+  }
+
+  devices.getUserMedia = function (constraints) {
+    if (!constraints?.audio) return original.call(this, constraints);
+    asked.push(constraints.audio);
+    return (label ? labelled : original).call(this, constraints);
+  };
   return { asked };
 }
