@@ -16,8 +16,12 @@ from jamlab.measure.latency.plan import MAX_LATENCY_S
 
 
 @dataclass(frozen=True)
-class _Sound:
-    """The sound of one player: its clicks and its recordings."""
+class Sound:
+    """The sound of one player: its clicks and its recordings.
+
+    `error_s` is the largest error of its times, `pauses_s` the longest time for which its audio
+    stood still.
+    """
 
     mouth: Mouth
     ears: Sequence[Ear]
@@ -50,12 +54,7 @@ class InjectedAudio:
 
     async def hear(self, seconds: float) -> Heard:
         """Find the clicks of a time; raises `ClockError`."""
-        loop = asyncio.get_running_loop()
-        await asyncio.gather(*(each.record(on=True) for each in self._playing))
-        begin_s = loop.time()
-        await asyncio.sleep(seconds + MAX_LATENCY_S)
-        await asyncio.gather(*(each.record(on=False) for each in self._playing))
-        sounds = {each.player.name: await each.sound() for each in self._playing}
+        begin_s, sounds = await self.record(seconds + MAX_LATENCY_S)
         return Heard(
             [*_clicks(sounds, begin_s, seconds)],
             error_s=sum(sorted(sound.error_s for sound in sounds.values())[-2:]),
@@ -67,8 +66,19 @@ class InjectedAudio:
             ],
         )
 
+    async def record(self, seconds: float) -> tuple[float, dict[str, Sound]]:
+        """Record for a time; return when that began, by the loop's clock, and every sound.
 
-def _clicks(sounds: Mapping[str, _Sound], begin_s: float, seconds: float) -> Iterator[HeardClick]:
+        Raises `ClockError`.
+        """
+        await asyncio.gather(*(each.record(on=True) for each in self._playing))
+        begin_s = asyncio.get_running_loop().time()
+        await asyncio.sleep(seconds)
+        await asyncio.gather(*(each.record(on=False) for each in self._playing))
+        return begin_s, {each.player.name: await each.sound() for each in self._playing}
+
+
+def _clicks(sounds: Mapping[str, Sound], begin_s: float, seconds: float) -> Iterator[HeardClick]:
     """Search the recordings for every player's clicks."""
     for sender, emitted in sounds.items():
         mouth = emitted.mouth
@@ -113,7 +123,7 @@ class _Playing:
         for frame in self.player.frames:
             await frame.read_clock()
 
-    async def sound(self) -> _Sound:
+    async def sound(self) -> Sound:
         """Return what was emitted and heard; raises `ClockError`."""
         await self._read_clocks()
         taken = [(frame, await frame.taken()) for frame in self.player.frames]
@@ -129,7 +139,7 @@ class _Playing:
             for tap in each.taps
         ]
         times = _times(self._emitting.clock, emitted, self._first / SAMPLE_RATE)
-        return _Sound(
+        return Sound(
             Mouth(self._metronome, times),
             ears,
             max(frame.clock.bound_s for frame, _ in taken),
