@@ -256,9 +256,11 @@ def test_a_cut_anywhere_is_read_in_part_or_refused(tmp_path_factory, share, pack
     call = samples([30.0, 40.0]), events()
     path = tmp_path_factory.mktemp("cut") / "dump"
     whole = write(path, rtcstats_lines(*call) if lines else internals(*call), packed).read_bytes()
-    path.write_bytes(whole[: int(share * len(whole))])
+    kept = int(share * len(whole))
+    path.write_bytes(whole[:kept])
     dump = read_or_refused(path)
-    assert lines or share == 1 or dump is None
+    end = 12 if packed else 0  # gzip's checksum and length, and what ends its last block
+    assert lines or kept >= len(whole) - end or dump is None
 
 
 def test_foreign_names_have_no_control_characters(tmp_path):
