@@ -74,8 +74,10 @@ def injected_against_system():
         async with AsyncExitStack() as stack:
             graph = await stack.enter_async_context(audio_graph(PLAYERS, PERIOD))
             await stack.enter_async_context(on_page.pages(graph, "chromium", on_page.LOOP))
-            await asyncio.sleep(SETTLES_S)
-            return await on_page.looped_ms(graph)
+            async with asyncio.timeout(90):
+                while np.isnan(looped_ms := await on_page.looped_ms(graph)):
+                    pass  # the page does not play yet
+            return looped_ms
 
     inside, system = (
         on_page.median_ms(on_page.run(on_page.plain(audio=way, **LENGTH)))
