@@ -5,6 +5,7 @@ import asyncio
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jamlab.browsers.launch import lacking
 from jamlab.cli import kernel_latency
@@ -46,8 +47,13 @@ from jamlab.report.page.html import (
     verification_report,
 )
 
-_BROWSERS_S = 12.0
-"""Length of the measurement of browsers in a verification, all sessions together."""
+_BROWSERS: dict[str, Any] = {
+    "sessions": 2,
+    "duration_s": 8.0,
+    "settle_s": 3.0,
+    "join_timeout_s": 30.0,
+}
+"""Parameters of the measurement of browsers in a verification: half a minute."""
 _OPTIONS = {
     "peers": "peers",
     "quality": "quality",
@@ -164,9 +170,7 @@ def _verify_browsers(folder: Path, max_concealed_percent: float, progress: Progr
     """Measure the reference client in browsers, if there are any; a failure is told and no more."""
     if lacking() is not None:
         return
-    plan = BrowserPlan(
-        duration_s=_BROWSERS_S, max_concealed_percent=max_concealed_percent, join_timeout_s=30.0
-    )
+    plan = BrowserPlan(**_BROWSERS, max_concealed_percent=max_concealed_percent)
     try:
         asyncio.run(measure_browsers(plan, progress)).save(folder)
     except FAULTS as error:

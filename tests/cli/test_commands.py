@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from jamlab import __main__ as command_line
+from jamlab.browsers.installed import BrowserError
 from jamlab.cli import commands as cli
 from jamlab.cli import connectivity as command
 from jamlab.cli import doctor, report, results
@@ -32,6 +33,7 @@ from jamlab.media.quality import LOW_LATENCY
 from jamlab.process.child import ChildError
 from jamlab.report.page.html import CARD_FOLDER
 from tests.measure.acceptance.runs import good_finding, whole_record
+from tests.measure.browser.records import browser_record
 from tests.measure.connectivity.attempts import POPULATIONS, campaign
 from tests.measure.connectivity_on_kernel.agreements import agreement
 from tests.measure.latency.records import LAG, record_of
@@ -230,7 +232,13 @@ class TestConnectivity:
             chosen.append(options)
             return across_plan(["LAN"], **options)
 
+        async def browsers(plan, _progress):
+            assert plan.url == ""  # the reference client
+            return browser_record(lambda *_: 30.0)
+
         monkeypatch.setattr(cli_verify, "across_plan", lan)
+        monkeypatch.setattr(cli_verify, "lacking", lambda: None)
+        monkeypatch.setattr(cli_verify, "measure_browsers", browsers)
         options = "--calls", "3", "--max-concealed", "0.7"
         cli.main(["verify", *options, "--json", "--out", str(tmp_path)])
         assert chosen == [{"max_concealed_percent": 0.7}]
@@ -241,7 +249,8 @@ class TestConnectivity:
         assert "latency over LAN" in names[9]
         assert judged[10]["name"] == "concealed sound over LAN, share of the worst path"
         assert judged[10]["target"] == "< 0.7"
-        assert {verdict["unit"] for verdict in judged[11:]} == {"%"}
+        assert {verdict["unit"] for verdict in judged[11:-2]} == {"%"}
+        assert all("between browsers" in verdict["name"] for verdict in judged[-2:])
         assert cli.main(["verify", "--here-only", "--json", "--out", str(tmp_path)]) == 0
         left = json.loads(capsys.readouterr().out)
         assert len(left) == 9  # nothing of the earlier run
@@ -251,6 +260,33 @@ class TestConnectivity:
             "different networks",
         ]
         assert all("--here-only" in verdict["reason"] for verdict in not_run)
+
+
+class TestBrowsers:
+    """Browsers in a verification: measured where there are any, and never in its way."""
+
+    def measured(self, monkeypatch, tmp_path, reason, measure=None):
+        monkeypatch.setattr(cli_verify, "lacking", lambda: reason)
+        monkeypatch.setattr(cli_verify, "measure_browsers", measure)
+        cli_verify._verify_browsers(tmp_path / "browser", 0.5, lambda *_: None)
+        return (tmp_path / "browser").is_dir()
+
+    def test_without_a_browser_nothing_is_measured(self, monkeypatch, tmp_path):
+        assert not self.measured(monkeypatch, tmp_path, "there is no browser")
+
+    def test_a_browser_that_fails_is_told_and_no_more(self, monkeypatch, tmp_path, capsys):
+        async def measure(_plan, _progress):
+            raise BrowserError("Chromium does not start")
+
+        assert not self.measured(monkeypatch, tmp_path, None, measure)
+        assert "browsers are not measured: Chromium does not start" in capsys.readouterr().err
+
+    def test_a_browser_leaves_a_record(self, monkeypatch, tmp_path):
+        async def measure(plan, _progress):
+            assert plan.max_concealed_percent == 0.5
+            return browser_record(lambda *_: 30.0)
+
+        assert self.measured(monkeypatch, tmp_path, None, measure)
 
 
 @pytest.mark.parametrize(
