@@ -14,6 +14,9 @@ from .measure.browser.plan import BrowserPlan
 from .measure.browser.record import BrowserRecord
 from .measure.browser.run import measure_browsers
 from .measure.browser.sweep import advice, load_sweep, measure_sweep
+from .measure.browser_networks.plan import browser_networks_plan
+from .measure.browser_networks.record import load_browser_networks
+from .measure.browser_networks.run import measure_browser_networks
 from .measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from .measure.connectivity.population import load_population
 from .measure.connectivity.record import ConnectivityRecord
@@ -68,18 +71,21 @@ __all__ = [
     "advice",
     "agreement_of",
     "answering",
+    "browser_networks_plan",
     "clipped",
     "companion",
     "dump_verdicts",
     "example_dump",
     "example_record",
     "kernel_plan",
+    "load_browser_networks",
     "load_configurations",
     "load_population",
     "load_runs",
     "load_sweep",
     "measure_acceptance",
     "measure_across",
+    "measure_browser_networks",
     "measure_browsers",
     "measure_card",
     "measure_connectivity",

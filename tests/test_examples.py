@@ -16,6 +16,7 @@ FACADES = [
     "jamlab.report",
     "jamlab.report.acceptance",
     "jamlab.report.across_networks",
+    "jamlab.report.browser_networks",
     "jamlab.report.connectivity",
     "jamlab.report.dump",
     "jamlab.report.latency",

@@ -63,9 +63,9 @@ MAY_IMPORT = {
         "measure measure/latency"
     ),
     "measure/sound_card": "audio measure measure/latency",
-    "browsers": "",
+    "browsers": "process",
     "measure/browser": (
-        "resources audio audio_graph browsers signaling/hub measure measure/latency"
+        "process resources audio audio_graph browsers signaling/hub measure measure/latency"
     ),
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
@@ -76,9 +76,13 @@ MAY_IMPORT = {
         "process fields ice networks/model networks/kernel measure measure/connectivity"
     ),
     "measure/across_networks": (
-        "process ice signaling/hub signaling/supabase networks/model "
+        "process resources ice signaling/hub signaling/supabase networks/model "
         "networks/simulated networks/kernel measure measure/latency "
         "measure/live_mesh"
+    ),
+    "measure/browser_networks": (
+        "media networks/model networks/kernel measure measure/latency measure/browser "
+        "measure/across_networks"
     ),
     "measure/acceptance": (
         "process audio ice media signaling mesh networks/model "
@@ -96,6 +100,10 @@ MAY_IMPORT = {
         "networks/model measure measure/latency measure/across_networks report/page report/latency"
     ),
     "report/browser": ("measure measure/latency measure/browser report/page report/latency"),
+    "report/browser_networks": (
+        "measure measure/latency measure/browser measure/across_networks "
+        "measure/browser_networks report/page report/across_networks"
+    ),
     "report/connectivity": (
         "measure measure/servers measure/connectivity measure/connectivity_on_kernel report/page"
     ),
@@ -108,6 +116,7 @@ MAY_IMPORT = {
         "process resources certificate audio ice media mesh/connection signaling signaling/hub "
         "signaling/supabase mesh networks/model networks/discovery "
         "networks/kernel browsers measure measure/latency measure/live_mesh measure/browser "
+        "measure/browser_networks "
         "measure/sound_card measure/servers measure/connectivity "
         "measure/connectivity_on_kernel measure/across_networks "
         "measure/acceptance measure/dump measure/dump/layouts report/page"

@@ -1,11 +1,12 @@
 """How browsers of each engine are started, and what is changed from a user's browser."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jamlab.browsers.installed import Browser
+from jamlab.process.child import Within
 
 ARGUMENTS = (
     # Connections between two browsers of one machine, also where it has no other network.
@@ -45,11 +46,15 @@ class Setting:
         Whether it has a window.
     arguments : sequence of str
         Further arguments.
+    within : mapping of str to callable
+        For a player whose browser runs elsewhere, e.g. in a network namespace, the function that
+        wraps its command.
     """
 
     browser: Browser
     visible: bool = False
     arguments: Sequence[str] = ()
+    within: Mapping[str, Within] = field(default_factory=dict)
 
     @property
     def changes(self) -> list[str]:

@@ -5,15 +5,16 @@ Playwright drives them.
 
 import importlib.util
 import os
+import shlex
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from jamlab.browsers.engines import Setting, start
-from jamlab.browsers.installed import BrowserError, installed
+from jamlab.browsers.installed import Browser, BrowserError, installed
 from jamlab.browsers.steps import words
 
 
@@ -67,12 +68,27 @@ async def browsers(
         driver = await stack.enter_async_context(async_playwright())
         started = []
         for player, environment in players.items():
-            profile = Path(stack.enter_context(TemporaryDirectory(prefix="jamlab-browser-")))
-            context = await _started(driver, setting, profile, environment)
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="jamlab-browser-")))
+            its = replace(setting, browser=browser_of(setting, player, folder))
+            context = await _started(driver, its, folder / "profile", environment)
             stack.push_async_callback(context.close)
             await context.add_init_script(script(player))
             started.append(PlayerBrowser(player, context.pages[0]))
         yield started
+
+
+def browser_of(setting: Setting, player: str, folder: Path) -> Browser:
+    """Return a player's browser; where it runs elsewhere, a script in a folder starts it there.
+
+    Playwright talks to a browser over pipes, which the script hands on.
+    """
+    if player not in setting.within:
+        return setting.browser
+    script = folder / "browser"
+    command = shlex.join(setting.within[player](setting.browser.path))
+    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+    script.chmod(0o700)
+    return replace(setting.browser, path=str(script))
 
 
 async def pictures(browsers: Iterable[PlayerBrowser], folder: Path) -> list[Path]:

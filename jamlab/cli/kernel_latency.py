@@ -1,4 +1,7 @@
-"""``jamlab verify --network kernel``: latency across networks between kernel namespaces."""
+"""``jamlab verify --network kernel``: latency across networks between kernel namespaces.
+
+The players are processes of jamlab, or browsers.
+"""
 
 import argparse
 import asyncio
@@ -6,8 +9,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from jamlab.measure.across_networks.kernel import KernelPlan, kernel_cases, measure_kernel
+from jamlab.measure.across_networks.kernel import (
+    Case,
+    KernelPlan,
+    kernel_cases,
+    measure_kernel,
+)
 from jamlab.measure.across_networks.kernel_record import is_kernel_run, load_kernel
+from jamlab.measure.browser_networks.plan import BrowserNetworksPlan
+from jamlab.measure.browser_networks.record import BrowserNetworkRecord, load_browser_networks
+from jamlab.measure.browser_networks.run import measure_browser_networks
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.processes import Progress
@@ -15,11 +26,27 @@ from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError
 from jamlab.networks.model.profile import UnknownProfileError, profile_names
-from jamlab.report.page.html import KERNEL_FOLDER, notebook_path, render
+from jamlab.report.page.html import (
+    BROWSER_NETWORKS_FOLDER,
+    KERNEL_FOLDER,
+    notebook_path,
+    render,
+)
 
-__all__ = ["COMPLAINTS", "add_arguments", "is_kernel_run", "report", "verify", "wanted"]
+__all__ = [
+    "BROWSER",
+    "COMPLAINTS",
+    "add_arguments",
+    "is_kernel_run",
+    "report",
+    "report_browsers",
+    "verify",
+    "verify_browsers",
+    "wanted",
+]
 
 SIMULATED, KERNEL = "simulated", "kernel"
+JAMLAB, BROWSER = "jamlab", "browser"
 COMPLAINTS = KernelLabError, CoturnError, ProofError
 """Errors that state in a sentence why the run is not possible."""
 
@@ -32,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SIMULATED,
         help="kernel: measure only the latency across networks, between namespaces; as root "
         "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--player",
+        choices=(JAMLAB, BROWSER),
+        default=JAMLAB,
+        help="browser, with --network kernel: the participants are browsers with the page of "
+        "`jamlab serve` (default: %(default)s)",
     )
     parser.add_argument(
         "--profile",
@@ -52,6 +86,8 @@ def wanted(options: argparse.Namespace) -> bool:
         )
     if options.profile and not on_kernel:
         raise PlanError("--profile is for --network kernel: give both")
+    if options.player == BROWSER and not on_kernel:
+        raise PlanError("--player browser is for --network kernel: give both")
     return on_kernel
 
 
@@ -66,10 +102,7 @@ def verify(
     of `COMPLAINTS` when this machine cannot have a network lab or a TURN server.
     """
     folder, page = options.out / KERNEL_FOLDER, options.out / f"{KERNEL_FOLDER}.html"
-    try:
-        kernel = KernelPlan(kernel_cases(options.profile or ()), plan)
-    except UnknownProfileError as error:
-        raise PlanError(str(error)) from None
+    kernel = KernelPlan(_cases(options), plan)
     with progress_bar() as progress:
         asyncio.run(measure_kernel(kernel, folder, progress))
         progress(1.0, "writing the report")
@@ -81,3 +114,43 @@ def report(folder: Path, page: Path) -> dict[str, LatencyRecord]:
     records: dict[str, LatencyRecord] = {**load_kernel(folder)}
     render(notebook_path("05_latency_across_networks"), {"record": str(folder.resolve())}, page)
     return records
+
+
+def verify_browsers(
+    options: argparse.Namespace,
+    plan: LatencyPlan,
+    progress_bar: Callable[[], AbstractContextManager[Progress]],
+) -> tuple[dict[str, BrowserNetworkRecord], Path]:
+    """Run the measurement between browsers; return the records by case, and the page's path.
+
+    Raises as `verify`, and one of `jamlab.measure.browser.run.FAULTS`.
+    """
+    folder = options.out / BROWSER_NETWORKS_FOLDER
+    page = options.out / f"{BROWSER_NETWORKS_FOLDER}.html"
+    if plan.block_frames != LatencyPlan().block_frames:
+        raise PlanError("a browser chooses its own blocks: leave out --block-frames")
+    networks = BrowserNetworksPlan(
+        _cases(options),
+        peers=plan.peers,
+        quality=plan.quality,
+        duration_s=plan.duration_s,
+        max_concealed_percent=plan.max_concealed_percent,
+    )
+    with progress_bar() as progress:
+        asyncio.run(measure_browser_networks(networks, folder, progress))
+        progress(1.0, "writing the report")
+        return report_browsers(folder, page), page
+
+
+def report_browsers(folder: Path, page: Path) -> dict[str, BrowserNetworkRecord]:
+    """Write the page of a run of browsers, and return its records by case."""
+    records = load_browser_networks(folder)
+    render(notebook_path("09_browsers_across_networks"), {"record": str(folder.resolve())}, page)
+    return records
+
+
+def _cases(options: argparse.Namespace) -> tuple[Case, ...]:
+    try:
+        return kernel_cases(options.profile or ())
+    except UnknownProfileError as error:
+        raise PlanError(str(error)) from None

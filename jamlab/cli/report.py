@@ -20,6 +20,7 @@ from jamlab.cli.results import (
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.browser_networks.record import is_browser_networks_run
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.dump.dump import read_dump
@@ -62,6 +63,9 @@ def report_again(options: argparse.Namespace) -> int:
     if kernel_latency.is_kernel_run(options.record):
         networks = kernel_latency.report(options.record, page)
         return tell(None, Further(networks=networks), page, as_json=options.json)
+    if is_browser_networks_run(options.record):
+        cases = kernel_latency.report_browsers(options.record, page)
+        return tell(None, Further(browser_networks=cases), page, as_json=options.json)
     record = LatencyRecord.load(options.record)
     card = card_for(options.card, record.provenance["parameters"]["block_frames"])
     if card is not None:

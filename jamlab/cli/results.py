@@ -14,6 +14,8 @@ from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.measure.across_networks.simulated import across_verdicts, load_across
 from jamlab.measure.browser.record import BrowserRecord
 from jamlab.measure.browser.verdicts import verdicts as browser_verdicts
+from jamlab.measure.browser_networks.record import BrowserNetworkRecord
+from jamlab.measure.browser_networks.verdicts import browser_networks_verdicts
 from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.connectivity.verdicts import connectivity_verdicts
 from jamlab.measure.connectivity_on_kernel.agreement_record import (
@@ -105,6 +107,7 @@ class Further:
     agreement: AgreementRecord | None = None
     card: CardRecord | None = None
     browsers: BrowserRecord | None = None
+    browser_networks: dict[str, BrowserNetworkRecord] = field(default_factory=dict)
 
     @classmethod
     def of(cls, campaign: ConnectivityRecord, folder: Path) -> "Further":
@@ -131,7 +134,10 @@ def tell(latency: LatencyRecord | None, further: Further, page: Path, *, as_json
     parts = {
         "latency": verdicts(latency) if latency else [],
         "acceptance": acceptance_verdicts(further.acceptance) if further.acceptance else [],
-        "networks": across_verdicts(further.networks),
+        "networks": [
+            *across_verdicts(further.networks),
+            *browser_networks_verdicts(further.browser_networks),
+        ],
         "connections": connectivity_verdicts(campaign) if campaign else [],
         "browsers": browser_verdicts(further.browsers) if further.browsers else [],
     }

@@ -141,6 +141,10 @@ def verify(options: argparse.Namespace) -> int:
     check_reachable()  # participants and the notebook's kernel need it
     plan = _plan(options)
     if kernel_latency.wanted(options):
+        if options.player == kernel_latency.BROWSER:
+            bar = partial(screen.progress_bar, err)
+            cases, page = kernel_latency.verify_browsers(options, plan, bar)
+            return tell(None, Further(browser_networks=cases), page, as_json=options.json)
         networks, page = kernel_latency.verify(options, plan, partial(screen.progress_bar, err))
         return tell(None, Further(networks=networks), page, as_json=options.json)
     campaign = ConnectivityPlan(calls=options.calls)

@@ -1,4 +1,13 @@
-from . import acceptance, across_networks, browser, connectivity, dump, latency, live_mesh
+from . import (
+    acceptance,
+    across_networks,
+    browser,
+    browser_networks,
+    connectivity,
+    dump,
+    latency,
+    live_mesh,
+)
 from .page.html import notebook_path, render, verification_report
 from .page.progress import ProgressBar
 from .page.tables import judged_table
@@ -8,6 +17,7 @@ __all__ = [
     "acceptance",
     "across_networks",
     "browser",
+    "browser_networks",
     "connectivity",
     "dump",
     "judged_table",

@@ -9,8 +9,9 @@ from jamlab.cli import kernel_latency
 from jamlab.measure.across_networks.kernel_record import KernelRecord
 from jamlab.networks.kernel import lab as kernel
 from jamlab.networks.kernel.namespace import KernelLabError
-from jamlab.report.page.html import KERNEL_FOLDER
+from jamlab.report.page.html import BROWSER_NETWORKS_FOLDER, KERNEL_FOLDER
 from tests.measure.across_networks.kernel_records import kernel_record
+from tests.measure.browser_networks.records import network_record
 from tests.report.page.pages import Page
 
 
@@ -100,3 +101,66 @@ def test_a_lab_that_fails_leaves_the_earlier_run(monkeypatch, tmp_path, capsys):
     assert verify(tmp_path) == 2
     assert "ip failed: no" in capsys.readouterr().err
     assert KernelRecord.load(tmp_path / KERNEL_FOLDER / "00").name == "same country, direct"
+
+
+class TestBrowsers:
+    @pytest.fixture
+    def measured(self, monkeypatch):
+        """Have a run of browsers find chosen records; returns the plans it was given."""
+        plans = []
+
+        async def measure(plan, folder, progress):
+            plans.append(plan)
+            for number, latency_ms in enumerate((70.0, 130.0)):
+                network = ("same country", "transatlantic")[number]
+                record = network_record(latency_ms, number=number, network=network)
+                record.save(folder / f"{number:02d}")
+
+        monkeypatch.setattr(kernel_latency, "measure_browser_networks", measure)
+        return plans
+
+    @pytest.mark.slow
+    def test_they_are_judged_and_have_a_page_of_their_own(self, measured, tmp_path, capsys):
+        options = "--player", "browser", "--profile", "4G", "--peers", "3", "--json"
+        assert verify(tmp_path, *options, "--quality", "high-quality") == 1
+        judged = json.loads(capsys.readouterr().out)
+        assert [verdict["verdict"] for verdict in judged[:2]] == ["PASS", "FAIL"]
+        (plan,) = measured
+        assert {case.profile for case in plan.cases} == {None, "4G"}
+        assert (plan.peers, plan.quality, plan.duration_s) == (3, "high-quality", 12.0)
+        written = tmp_path / f"{BROWSER_NETWORKS_FOLDER}.html"
+        page = Page(written.read_text(encoding="utf-8"))
+        assert page.addresses == []
+        assert "transatlantic, direct" in page.text
+        tables = [
+            value for tag, name, value in page.attributes if (tag, name) == ("table", "class")
+        ]
+        assert tables == [
+            "browser-networks-verdicts",
+            "browser-networks",
+            "carriers",
+            "provenance",
+        ]
+        written.unlink()
+        assert cli.main(["report", str(tmp_path / BROWSER_NETWORKS_FOLDER), "--json"]) == 1
+        assert json.loads(capsys.readouterr().out) == judged
+        assert written.exists()
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (("--block-frames", "128"), "leave out --block-frames"),
+            (("--duration", "1"), "duration_s is 1"),
+            (("--profile", "Mars"), "there is no network profile 'Mars'"),
+        ],
+    )
+    def test_what_does_not_go_together_is_one_sentence(
+        self, measured, tmp_path, capsys, options, words
+    ):
+        assert verify(tmp_path, "--player", "browser", *options) == 2
+        assert words in " ".join(capsys.readouterr().err.split())
+        assert measured == []
+
+    def test_a_browser_is_for_the_kernels_network(self, tmp_path, capsys):
+        assert cli.main(["verify", "--player", "browser", "--out", str(tmp_path)]) == 2
+        assert "--player browser is for --network kernel" in capsys.readouterr().err

@@ -14,15 +14,15 @@ namespaces themselves, and proves the NATs (`jamlab.networks.kernel.proof`).
 """
 
 import asyncio
-import secrets
 import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from jamlab.ice.configuration import IceConfiguration, IceServer
+from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.across_networks.carrier_delay import measure_added
 from jamlab.measure.across_networks.kernel_player import PlayerTask
 from jamlab.measure.across_networks.kernel_record import (
@@ -31,6 +31,7 @@ from jamlab.measure.across_networks.kernel_record import (
     case_name,
     load_kernel,
 )
+from jamlab.measure.across_networks.kernel_servers import serving
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.routes import DIRECT, RELAYED
 from jamlab.measure.live_mesh.messages import MAX_CLICKING_S, MAX_CLICKS
@@ -38,7 +39,7 @@ from jamlab.measure.live_mesh.pairs import absent
 from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.measure.processes import MeasurementError, Progress
 from jamlab.networks.kernel.coturn import Coturn
-from jamlab.networks.kernel.lab import KernelHost, KernelLab
+from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.kernel.proof import prove
 from jamlab.networks.kernel.tun import why_no_netem
 from jamlab.networks.model.link import LinkConfig
@@ -50,12 +51,8 @@ from jamlab.process.child import child_process
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""
-PLAYER, SERVERS = (
-    "jamlab.measure.across_networks.kernel_player",
-    "jamlab.measure.across_networks.kernel_hub",
-)
-"""Modules of the processes in the namespaces."""
-_USER = "jam"
+PLAYER = "jamlab.measure.across_networks.kernel_player"
+"""Module of the participants' processes."""
 
 _HOMES = {
     DIRECT: Place("home", ((PORT_RESTRICTED,),)),
@@ -143,7 +140,7 @@ async def measure_kernel(
     that it wrote, when a process fails.
     """
     progress(0.0, "measuring what links add")
-    before = {"added": measure_added().to_dict(), "no_netem": why_no_netem()}
+    before = links_before()
     records = []
     for number, case in enumerate(kernel.cases):
         progress(number / len(kernel.cases), case.name)
@@ -167,24 +164,39 @@ async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
     with tempfile.TemporaryDirectory(prefix="jamlab-") as folder:
         with KernelLab(case.topology(plan.names), name="latency") as lab:
             if case.profile is None:
-                await asyncio.to_thread(_prove, lab)
+                await asyncio.to_thread(prove_homes, lab)
             routes = await _play(plan, lab, folder)
         mesh = MeshRecord.load(Path(folder))
     for name, answer in absent(mesh):
         raise MeasurementError(f"{name} did not take part in {case.name}: its answer is {answer}")
     mesh.provenance["parameters"] |= plan.to_dict() | {"sessions": 1}
-    mesh.provenance.update(
-        network=case.profile,
-        delay_s=2 * case.access.delay_s,
-        route=case.route,
-        routes=routes,
-        links={name: link.report and link.report.to_dict() for name, link in lab.links.items()},
-    )
+    mesh.provenance.update(routes=routes, **case_provenance(case, lab))
     return KernelRecord.of(mesh)
 
 
-def _prove(lab: KernelLab) -> None:
-    """Check the home NATs with two discovery clients, which needs links without loss."""
+def links_before() -> dict[str, Any]:
+    """Return, for a provenance, what links add on this machine, measured now.
+
+    Raises `KernelLabError`.
+    """
+    return {"added": measure_added().to_dict(), "no_netem": why_no_netem()}
+
+
+def case_provenance(case: Case, lab: KernelLab) -> dict[str, Any]:
+    """Return the provenance of a case whose lab has ended."""
+    return {
+        "network": case.profile,
+        "delay_s": 2 * case.access.delay_s,
+        "route": case.route,
+        "links": {name: link.report and link.report.to_dict() for name, link in lab.links.items()},
+    }
+
+
+def prove_homes(lab: KernelLab) -> None:
+    """Check the home NATs with two discovery clients, which needs links without loss.
+
+    Raises `ProofError`.
+    """
     homes = [host.name for host in lab.hosts if host.name != PUBLIC]
     with Coturn(lab.host(PUBLIC)) as server:
         prove(lab, server, homes)
@@ -193,7 +205,8 @@ def _prove(lab: KernelLab) -> None:
 async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dict[str, str]]:
     """Run all participants while the first measures; return the routes that each reports."""
     async with AsyncExitStack() as stack:
-        tasks = _tasks(plan, *await _serve(lab.host(PUBLIC), stack))
+        servers = await stack.enter_async_context(serving(lab.host(PUBLIC)))
+        tasks = _tasks(plan, servers.hub, servers.key, servers.ice)
         players = [
             await stack.enter_async_context(
                 child_process(
@@ -207,16 +220,6 @@ async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dic
         players[0].send({"folder": folder})
         await players[0].receive()  # the measurement is complete
         return {player.name: (await player.finish())["routes"] for player in players}
-
-
-async def _serve(public: KernelHost, stack: AsyncExitStack) -> tuple[str, str, IceConfiguration]:
-    """Run the servers until the stack closes; return the hub, its key, and STUN and TURN."""
-    password, key = secrets.token_hex(8), secrets.token_hex(8)
-    turn = stack.enter_context(Coturn(public, users={_USER: password}))
-    servers = (IceServer(turn.stun_url), IceServer(turn.turn_url(), _USER, password))
-    task = {"host": public.addresses[0], "key": key}
-    hub = await stack.enter_async_context(child_process("the hub", SERVERS, task, public.command))
-    return (await hub.receive())["hub"], key, IceConfiguration("the lab's", servers)
 
 
 def _tasks(plan: LatencyPlan, hub: str, key: str, ice: IceConfiguration) -> list[PlayerTask]:

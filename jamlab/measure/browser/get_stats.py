@@ -31,6 +31,9 @@ STATISTICS = {
 """Columns of the table of statistics, a row a stream and second."""
 
 
+_FROM_THE_HOST = ("host", "prflx", "srflx", "relay")
+
+
 @dataclass(frozen=True)
 class Stream:
     """An audio stream that a connection receives, at one time."""
@@ -38,6 +41,13 @@ class Stream:
     inbound: Mapping[str, Any]
     playout: Mapping[str, Any]
     pair: Mapping[str, Any]
+    candidate_types: frozenset[str] = frozenset()
+    """Types of the selected pair's candidates, local and remote (RFC 8445 §4)."""
+
+    @property
+    def route(self) -> str | None:
+        """Of these types the one further from its host; None when the browser states none."""
+        return max(self.candidate_types, key=_FROM_THE_HOST.index, default=None)
 
 
 def streams(snapshot: Snapshot, others: Mapping[str, Snapshot]) -> dict[str, Stream]:
@@ -64,8 +74,10 @@ def _received(reports: Sequence[Mapping[str, Any]]) -> Iterator[Stream]:
     by_id = {report["id"]: report for report in reports}
     for report in reports:
         if report["type"] == "inbound-rtp":
-            playout = by_id.get(report.get("playoutId"), {})
-            yield Stream(report, playout, _selected_pair(report, by_id))
+            playout, pair = by_id.get(report.get("playoutId"), {}), _selected_pair(report, by_id)
+            ends = (by_id.get(pair.get(f"{end}CandidateId", "")) for end in ("local", "remote"))
+            types = {str(end.get("candidateType")) for end in ends if end} & {*_FROM_THE_HOST}
+            yield Stream(report, playout, pair, frozenset(types))
 
 
 def _selected_pair(

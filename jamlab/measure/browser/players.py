@@ -141,6 +141,15 @@ def received(snapshots: Mapping[str, Snapshot]) -> dict[tuple[str, str], Any]:
     }
 
 
+def routes(snapshots: Mapping[str, Snapshot]) -> dict[str, dict[str, str]]:
+    """Return the route of each player's packets to every other one, as far as it is stated."""
+    found: dict[str, dict[str, str]] = {player: {} for player in snapshots}
+    for (sender, receiver), stream in received(snapshots).items():
+        if sender and stream.route is not None:
+            found[receiver][sender] = stream.route
+    return found
+
+
 def _is_mesh(snapshots: Mapping[str, Snapshot]) -> bool:
     """Return whether every player receives sound from every other directly."""
     heard = {

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -23,7 +24,14 @@ from jamlab.measure.browser.injected import InjectedAudio
 from jamlab.measure.browser.instrument import script
 from jamlab.measure.browser.levers import levers_named, page_settings
 from jamlab.measure.browser.plan import INJECTED, BrowserPlan
-from jamlab.measure.browser.players import Player, PlayerError, enter, received, snapshots_of
+from jamlab.measure.browser.players import (
+    Player,
+    PlayerError,
+    enter,
+    received,
+    routes,
+    snapshots_of,
+)
 from jamlab.measure.browser.record import CLICKS, BrowserRecord
 from jamlab.measure.browser.reference import served
 from jamlab.measure.browser.sound import Audio, Heard, HeardClick
@@ -31,6 +39,7 @@ from jamlab.measure.browser.system import system_audio
 from jamlab.measure.latency.plan import MAX_LATENCY_S
 from jamlab.measure.processes import Progress
 from jamlab.measure.provenance import provenance
+from jamlab.process.child import Within
 
 _MARGIN_S = 2.0  # the clicks begin before the recording, and last beyond it
 _POLL_S = 1.0
@@ -50,6 +59,7 @@ class _Run:
     own_delay_s: float = 0.0
     remarks: list[str] = field(default_factory=list)
     asked: dict[str, list[Any]] = field(default_factory=dict)
+    routes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def note(self, session: int, heard: Heard) -> None:
         """Keep the clicks of a session, and what was noticed."""
@@ -78,22 +88,30 @@ def _columns(click: HeardClick) -> tuple[Any, ...]:
 
 
 async def measure_browsers(
-    plan: BrowserPlan, progress: Progress = lambda *_: None, folder: Path | None = None
+    plan: BrowserPlan,
+    progress: Progress = lambda *_: None,
+    folder: Path | None = None,
+    *,
+    arguments: Sequence[str] = (),
+    within: Mapping[str, Within] = MappingProxyType({}),
 ) -> BrowserRecord:
     """Measure the latency between browsers that run an application.
 
-    Pictures of pages that failed are kept in a given folder. Raises `BrowserError`, `StepsError`,
+    Pictures of pages that failed are kept in a given folder. `arguments` are further ones for every
+    browser, `within` as in `jamlab.browsers.engines.Setting`. Raises `BrowserError`, `StepsError`,
     `PlayerError` or `ClockError` when the first session fails. When a later one does, the record
     has the sessions before it.
     """
     join = steps_in(Path(plan.steps)) if plan.steps else no_steps
-    setting, run = _setting(plan), _Run()
+    pulled = [word for lever in levers_named(plan.levers) for word in lever.arguments]
+    setting = Setting(installed(plan.browser), plan.visible, [*pulled, *arguments], within=within)
+    run = _Run()
     async with served(plan.url) as url, _audio(plan) as audio:
         at = replace(plan, url=url)
         for session in range(plan.sessions):
             progress(session / plan.sessions, f"browsers: session {session + 1}")
             try:
-                await _session(at, audio, join, session, run, folder)
+                await _session(at, setting, audio, join, session, run, folder)
             except FAULTS as error:
                 if not run.clicks:
                     raise
@@ -113,7 +131,13 @@ async def _audio(plan: BrowserPlan) -> AsyncIterator[Audio]:
 
 
 async def _session(
-    plan: BrowserPlan, audio: Audio, join: Join, session: int, run: _Run, folder: Path | None
+    plan: BrowserPlan,
+    setting: Setting,
+    audio: Audio,
+    join: Join,
+    session: int,
+    run: _Run,
+    folder: Path | None,
 ) -> None:
     levers = page_settings(levers_named(plan.levers))
 
@@ -121,20 +145,16 @@ async def _session(
         label = audio.microphones.get(player, "")
         return script(injected=audio.injected, levers=levers, microphone_label=label)
 
-    async with browsers(_setting(plan), audio.environments, page) as started:
+    async with browsers(setting, audio.environments, page) as started:
         players = await enter(plan, started, join, session, folder)
         await audio.play(players, plan.settle_s + plan.session_s + MAX_LATENCY_S + _MARGIN_S)
         for each in players:
             run.asked[each.name] = await each.asked()
         await asyncio.sleep(plan.settle_s)
         heard, rows = await _heard(plan, players, audio)
+        run.routes = routes(await snapshots_of(players))
     run.statistics += [{"session": session, **row} for row in rows]
     run.note(session, heard)
-
-
-def _setting(plan: BrowserPlan) -> Setting:
-    arguments = [word for lever in levers_named(plan.levers) for word in lever.arguments]
-    return Setting(installed(plan.browser), plan.visible, arguments)
 
 
 async def _heard(
@@ -184,6 +204,7 @@ def _record(plan: BrowserPlan, setting: Setting, run: _Run) -> BrowserRecord:
                 "visible": setting.visible,
             },
             asked=run.asked,
+            routes=run.routes,
             error_ms=1000 * run.error_s,
             own_delay_ms=1000 * run.own_delay_s,
             pauses_ms=1000 * run.pauses_s,

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.latency.routes import wrong_routes
 from jamlab.measure.latency.verdicts import MAX_LAG_MS
 from jamlab.measure.latency.worst_path import late_ms, one_session, worst_path_verdict
 from jamlab.measure.statistics import (
@@ -21,8 +22,6 @@ from jamlab.measure.statistics import (
 )
 from jamlab.measure.verdict import Outcome, Verdict, judge_below, unmeasured
 
-ONE_WAY_NAME = "one-way latency between browsers, 95th percentile of the worst path"
-CONCEALED_NAME = "concealed sound between browsers, share of the worst path"
 STAGES = ("frame", "network", "jitter buffer", "playout")
 """Stages of a browser's path that ``getStats`` shows."""
 REST = "rest"
@@ -83,31 +82,37 @@ def verdicts(record: BrowserRecord) -> list[Verdict]:
     return [latency_verdict(record), concealed_verdict(record)]
 
 
-def latency_verdict(record: BrowserRecord) -> Verdict:
+def latency_verdict(
+    record: BrowserRecord, called: str = "one-way latency between browsers"
+) -> Verdict:
     """Return the verdict on the highest 95th percentile of the latency.
 
-    The error of the clocks is that of all clicks alike, so it widens the interval at both ends.
+    `called` is the figure's name in the verdict. The error of the clocks is that of all clicks
+    alike, so it widens the interval at both ends.
     """
     target_ms = record.provenance["parameters"]["target_ms"]
     return worst_path_verdict(
         record.clicks,
-        ONE_WAY_NAME,
+        f"{called}, 95th percentile of the worst path",
         target_ms,
         list(_invalid(record)),
         error_ms=record.provenance["error_ms"],
     )
 
 
-def concealed_verdict(record: BrowserRecord) -> Verdict:
-    """Return the verdict on the highest share of concealed sound."""
+def concealed_verdict(
+    record: BrowserRecord, called: str = "concealed sound between browsers"
+) -> Verdict:
+    """Return the verdict on the highest share of concealed sound, a figure with a given name."""
+    name = f"{called}, share of the worst path"
     limit = record.provenance["parameters"]["max_concealed_percent"]
     paths = [path for _, path in record.statistics.groupby(_PATH)]
     if not paths:
         reason = "The browsers did not state how much sound was concealed."
-        return unmeasured(CONCEALED_NAME, Outcome.INCONCLUSIVE, reason)
+        return unmeasured(name, Outcome.INCONCLUSIVE, reason)
     judged = worst_of([_concealed(path, len(paths)) for path in paths])
     invalid = list(_invalid(record))
-    verdict = judge_below(CONCEALED_NAME, limit, judged, "%", invalid)
+    verdict = judge_below(name, limit, judged, "%", invalid)
     if invalid:
         return verdict
     return replace(verdict, reason=" ".join((verdict.reason, *one_session(record.statistics))))
@@ -132,3 +137,4 @@ def _invalid(record: BrowserRecord) -> Iterator[str]:
             f"the audio of a page stood still for {pauses_ms:.0f} ms (limit {MAX_LAG_MS:g} ms), "
             "which a busy machine does"
         )
+    yield from wrong_routes(record.provenance)

@@ -24,7 +24,7 @@ def wrong_routes(provenance: Mapping[str, Any]) -> Iterator[str]:
     A record without planned routes yields none.
     """
     asked, routes = provenance.get("route"), provenance.get("routes", {})
-    players = sorted(routes)
+    players = sorted(routes) if asked else []
     for place, one in enumerate(players):
         for other in players[place + 1 :]:
             found = taken(routes, one, other)

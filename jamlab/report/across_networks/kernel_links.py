@@ -4,6 +4,7 @@ A process carries the packets of each link with a delay. The latency it adds is 
 these tables show how much it is.
 """
 
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
@@ -11,6 +12,7 @@ from IPython.display import HTML
 
 from jamlab.measure.across_networks.kernel_record import KernelRecord, bounds_table
 from jamlab.measure.latency.routes import taken
+from jamlab.measure.record import Record
 from jamlab.report.page.tables import styled_table
 
 _MICRO = 1e6
@@ -19,14 +21,21 @@ _MICRO = 1e6
 def tables(records: dict[str, KernelRecord]) -> HTML:
     """Return the added latency, the packet counts of the links, and each path's bounds."""
     parts = [
-        "<h2>Latency added by the links</h2>",
-        f"<p>{escape(added_sentence(records))}</p>",
-        carrier_table(records),
+        *links(records),
         "<h2>Bounds of each path</h2>",
         f"<p>{escape(_BOUNDS_WORDS)}</p>",
         bounds(records),
     ]
     return HTML("".join(parts))  # type: ignore[no-untyped-call]
+
+
+def links(records: Mapping[str, Record]) -> list[str]:
+    """Return the part of a page on the added latency and the packet counts of the links."""
+    return [
+        "<h2>Latency added by the links</h2>",
+        f"<p>{escape(added_sentence(records))}</p>",
+        carrier_table(records),
+    ]
 
 
 _BOUNDS_WORDS = (
@@ -36,7 +45,7 @@ _BOUNDS_WORDS = (
 )
 
 
-def added_sentence(records: dict[str, KernelRecord]) -> str:
+def added_sentence(records: Mapping[str, Record]) -> str:
     """Return the delay that carrying packets in user space adds, and how it was measured."""
     provenance = next(iter(records.values())).provenance
     added = provenance["added"]
@@ -58,7 +67,7 @@ def _us(seconds: float) -> str:
     return f"{seconds * _MICRO:.0f} µs"
 
 
-def carrier_table(records: dict[str, KernelRecord]) -> str:
+def carrier_table(records: Mapping[str, Record]) -> str:
     """Return a row per case and link: packets, losses, and lateness of their sending."""
     rows = [
         {

@@ -66,13 +66,10 @@ def profile_table(records: dict[str, LatencyRecord]) -> Styler:
 def _row(name: str, record: LatencyRecord) -> dict[str, str]:
     paths = paths_table(record)
     worst = paths[paths["measurement"] == ONE_WAY].sort_values("p95_ms").iloc[-1]
-    network = record.provenance.get("network", name)
-    profile = profile_named(network) if network else _NO_DISTANCE
+    profile = profile_of(record.provenance.get("network", name))
     return {
         "Network": escape(name),
-        "Delay": f"{profile.delay_s * 1000:g} ms",
-        "Jitter": f"{profile.jitter_s * 1000:g} ms",
-        "Loss": f"{profile.loss:.2%}",
+        **network_columns(profile),
         "Median": measured(
             worst["median_ms"], worst["median_ms_low"], worst["median_ms_high"], "ms"
         ),
@@ -81,6 +78,20 @@ def _row(name: str, record: LatencyRecord) -> dict[str, str]:
         ),
         "Concealed": f"{worst['concealed_share']:.2%}",
         "Source": escape(profile.source),
+    }
+
+
+def profile_of(network: str | None) -> NetworkProfile:
+    """Return the profile of a record's network; without one, that of plain cables."""
+    return profile_named(network) if network else _NO_DISTANCE
+
+
+def network_columns(profile: NetworkProfile) -> dict[str, str]:
+    """Return the columns of a table on a profile's properties."""
+    return {
+        "Delay": f"{profile.delay_s * 1000:g} ms",
+        "Jitter": f"{profile.jitter_s * 1000:g} ms",
+        "Loss": f"{profile.loss:.2%}",
     }
 
 

@@ -19,6 +19,9 @@ NETWORKS_FOLDER = "networks"
 KERNEL_FOLDER = "kernel-networks"
 """Name of the folder of records across the kernel's networks."""
 
+BROWSER_NETWORKS_FOLDER = "kernel-networks-browsers"
+"""Name of the folder of records of browsers across the kernel's networks."""
+
 ACCEPTANCE_FOLDER = "acceptance"
 
 BROWSER_FOLDER = "browser"

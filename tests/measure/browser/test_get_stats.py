@@ -83,6 +83,36 @@ def test_a_browser_that_states_less_leaves_gaps():
     assert figures["received_frames"] == 0
 
 
+def paired(local, remote):
+    """Return a connection whose selected pair has candidates of given types."""
+    made = snapshot("a", "b", 1)
+    made["reports"][1] |= {"localCandidateId": "near", "remoteCandidateId": "far"}
+    for name, kind in ("near", local), ("far", remote):
+        made["reports"].append({"id": name, "type": "candidate", "candidateType": kind})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("local", "remote", "route"),
+    [
+        ("host", "host", "host"),
+        ("host", "relay", "relay"),
+        ("relay", "srflx", "relay"),
+        ("prflx", "host", "prflx"),
+        ("srflx", "prflx", "srflx"),
+        ("host", "unheard of", "host"),
+    ],
+)
+def test_a_route_is_that_of_the_candidate_further_from_its_host(local, remote, route):
+    (stream,) = streams([paired(local, remote)], {}).values()
+    assert stream.route == route
+
+
+def test_a_browser_that_states_no_candidates_has_no_route():
+    (stream,) = streams([snapshot("a", "b", 1)], {}).values()
+    assert stream.route is None
+
+
 def test_a_connection_counts_when_sound_has_arrived():
     assert connected([snapshot("a", "b", 1)]) == 1
     assert connected([snapshot("a", "b", 1, packets=0)]) == 0

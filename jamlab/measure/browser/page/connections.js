@@ -19,7 +19,8 @@ function watchConnections() {
   const wanted = (report) =>
     ({ "inbound-rtp": report.kind === "audio", "outbound-rtp": report.kind === "audio",
        "remote-inbound-rtp": report.kind === "audio", "media-playout": true, "transport": true,
-       "candidate-pair": report.nominated, "local-candidate": true, codec: true })[report.type];
+       "candidate-pair": report.nominated, "local-candidate": true,
+       "remote-candidate": true, codec: true })[report.type];
 
   /** Returns the user name fragment of a description, by which the two ends are matched. */
   const fragment = (description) =>

@@ -1,0 +1,1 @@
+"""Latency across networks between browsers, each in a network namespace of the kernel."""
