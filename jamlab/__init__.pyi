@@ -21,7 +21,7 @@ from .measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from .measure.connectivity.population import load_population
 from .measure.connectivity.record import ConnectivityRecord
 from .measure.connectivity.this_machine import ThisMachinePlan, measure_this_machine
-from .measure.connectivity_on_kernel.run import agreement_of, server_logs
+from .measure.connectivity_on_kernel.run import agreement_of, browser_agreement_of, server_logs
 from .measure.dump.dump import read_dump
 from .measure.dump.example import example_dump
 from .measure.dump.verdicts import dump_verdicts
@@ -71,6 +71,7 @@ __all__ = [
     "advice",
     "agreement_of",
     "answering",
+    "browser_agreement_of",
     "browser_networks_plan",
     "clipped",
     "companion",

@@ -73,7 +73,7 @@ MAY_IMPORT = {
         "networks/turn networks/simulated measure measure/servers"
     ),
     "measure/connectivity_on_kernel": (
-        "process fields ice networks/model networks/kernel measure measure/connectivity"
+        "process fields ice networks/model networks/kernel browsers measure measure/connectivity"
     ),
     "measure/across_networks": (
         "process resources ice signaling/hub signaling/supabase networks/model "

@@ -20,10 +20,12 @@ from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectiv
 from jamlab.measure.connectivity.population import population_names
 from jamlab.measure.connectivity.record import KERNEL, SIMULATED, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.connectivity.this_machine import ThisMachinePlan, measure_this_machine
+from jamlab.measure.connectivity_on_kernel.browser_agreement import measure_browser_agreement
 from jamlab.measure.connectivity_on_kernel.run import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.processes import Progress
 from jamlab.report.page.html import CONNECTIVITY_FOLDER
 
+BROWSER = "browser"
 _STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -60,6 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds after which an attempt has failed (default: %(default)s)",
     )
     parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: embedded)")
+    parser.add_argument(
+        "--player",
+        choices=("jamlab", BROWSER),
+        default="jamlab",
+        help="browser, with --network kernel: browsers make the calls of the agreement as well "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--scheduler", help="a Dask scheduler, e.g. tcp://host:8786")
 
 
@@ -69,6 +78,8 @@ def measure(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
     Raises `CampaignError`, `PopulationError` or `IceConfigurationError` when an option cannot be
     used, or there is no scheduler.
     """
+    if options.player == BROWSER and options.network != KERNEL:
+        raise CampaignError(f"--player {BROWSER} is for --network {KERNEL}: give both")
     return _NETWORKS[options.network](options, folder, progress)
 
 
@@ -110,7 +121,10 @@ def _kernel(options: argparse.Namespace, folder: Path, progress: Progress) -> Co
     if options.scheduler is not None:
         raise CampaignError(f"--network {KERNEL} runs on this machine alone: leave out --scheduler")
     plan = _plan(options, calls=DEFAULT_CALLS)
-    record = measure_on_kernel(plan, folder, _configurations(options.ice), progress=progress)
+    configurations, browsers = _configurations(options.ice), None
+    if options.player == BROWSER:
+        browsers = measure_browser_agreement(progress=progress)
+    record = measure_on_kernel(plan, folder, configurations, browsers=browsers, progress=progress)
     if left_out := record.provenance["left_out"]:
         _STDERR.print(f"jamlab: {left_out}")
     return record

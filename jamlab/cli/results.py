@@ -22,7 +22,11 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
     AgreementRecord,
     agreement_verdict,
 )
-from jamlab.measure.connectivity_on_kernel.run import agreement_of
+from jamlab.measure.connectivity_on_kernel.browser_agreement import (
+    BrowserAgreementRecord,
+    browser_agreement_verdict,
+)
+from jamlab.measure.connectivity_on_kernel.run import agreement_of, browser_agreement_of
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.sound_card.mouth_to_ear import check_block, mouth_to_ear_ms
@@ -105,14 +109,19 @@ class Further:
     networks: dict[str, LatencyRecord] = field(default_factory=dict)
     campaign: ConnectivityRecord | None = None
     agreement: AgreementRecord | None = None
+    browser_agreement: BrowserAgreementRecord | None = None
     card: CardRecord | None = None
     browsers: BrowserRecord | None = None
     browser_networks: dict[str, BrowserNetworkRecord] = field(default_factory=dict)
 
     @classmethod
     def of(cls, campaign: ConnectivityRecord, folder: Path) -> "Further":
-        """Return a connectivity record together with its agreement record, if there is one."""
-        return cls(campaign=campaign, agreement=agreement_of(campaign, folder))
+        """Return a connectivity record together with its agreement records, as far as there are."""
+        return cls(
+            campaign=campaign,
+            agreement=agreement_of(campaign, folder),
+            browser_agreement=browser_agreement_of(folder),
+        )
 
     @classmethod
     def beside(cls, folder: Path) -> "Further":
@@ -142,6 +151,8 @@ def tell(latency: LatencyRecord | None, further: Further, page: Path, *, as_json
         "browsers": browser_verdicts(further.browsers) if further.browsers else [],
     }
     parts["connections"] += [agreement_verdict(further.agreement)] if further.agreement else []
+    if further.browser_agreement:
+        parts["connections"].append(browser_agreement_verdict(further.browser_agreement))
     judged = [verdict for part in parts.values() for verdict in part]
     if as_json:
         print(json.dumps([screen.as_json(verdict) for verdict in judged], indent=2))

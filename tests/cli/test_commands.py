@@ -24,6 +24,7 @@ from jamlab.measure.across_networks.simulated import across_plan
 from jamlab.measure.connectivity import verdicts as connectivity_verdicts
 from jamlab.measure.connectivity.plan import ConnectivityPlan
 from jamlab.measure.connectivity.record import ConnectivityRecord
+from jamlab.measure.connectivity_on_kernel.browser_agreement import BROWSERS_FOLDER
 from jamlab.measure.connectivity_on_kernel.run import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
@@ -35,7 +36,7 @@ from jamlab.report.page.html import CARD_FOLDER
 from tests.measure.acceptance.runs import good_finding, whole_record
 from tests.measure.browser.records import browser_record
 from tests.measure.connectivity.attempts import POPULATIONS, campaign
-from tests.measure.connectivity_on_kernel.agreements import agreement
+from tests.measure.connectivity_on_kernel.agreements import agreement, browser_agreement
 from tests.measure.latency.records import LAG, record_of
 from tests.measure.sound_card.records import card_record
 
@@ -127,8 +128,8 @@ class TestConnectivity:
         """Of namespaces nothing is built here: what the record says is told."""
         plans = []
 
-        def measured(plan, folder, configurations, *, progress):
-            plans.append(plan)
+        def measured(plan, folder, configurations, *, browsers, progress):
+            plans.append((plan, browsers))
             record = campaign(calls=4)
             told = record.provenance | {
                 "network": "kernel",
@@ -137,15 +138,17 @@ class TestConnectivity:
             record = ConnectivityRecord(record.attempts, told)
             record.save(folder)
             agreement().save(folder / AGREEMENT_FOLDER)
+            browser_agreement().save(folder / BROWSERS_FOLDER)
             return record
 
         monkeypatch.setattr(command, "measure_on_kernel", measured)
         monkeypatch.setattr(connectivity_verdicts, "load_population", POPULATIONS.get)
         cli.main(["connectivity", "--network", "kernel", "--out", str(tmp_path)])
         told = capsys.readouterr()
-        assert plans == [ConnectivityPlan(calls=DEFAULT_CALLS)]
+        assert plans == [(ConnectivityPlan(calls=DEFAULT_CALLS), None)]
         assert "2 of 4 calls are left out" in told.err
         assert "disagreements of rule" in told.out
+        assert "rule and browsers" in " ".join(told.out.split())
         assert "this machine's kernel" in " ".join(told.out.split())
         cli.main(["report", str(tmp_path / "connectivity"), "--json"])
         judged = json.loads(capsys.readouterr().out)

@@ -32,7 +32,7 @@ from jamlab.measure.connectivity.ends import CALLEE, CALLER, End, Level, Log
 from jamlab.measure.connectivity_on_kernel.end_process import OnHost
 from jamlab.measure.connectivity_on_kernel.end_server import EndServer
 from jamlab.networks.kernel.coturn import Coturn
-from jamlab.networks.kernel.lab import KernelLab
+from jamlab.networks.kernel.lab import KernelHost, KernelLab
 from jamlab.networks.kernel.nftables import KernelRefusalError, check_box
 from jamlab.networks.kernel.proof import prove
 from jamlab.networks.model.place import Place
@@ -91,6 +91,10 @@ class KernelNetwork:
             for side in sides
         ]
         return Topology((_SERVERS, *members))
+
+    def host(self, side: str, place: Place) -> KernelHost:
+        """Return the machine of all callers, or all callees, at a place."""
+        return self._lab.host(_name(side, self._numbers[place]))
 
     def prove(self) -> None:
         """Check each NAT's behaviour with two discovery clients behind it; raises `ProofError`."""

@@ -28,6 +28,10 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
     AgreementRecord,
     agreement_provenance,
 )
+from jamlab.measure.connectivity_on_kernel.browser_agreement import (
+    BROWSERS_FOLDER,
+    BrowserAgreementRecord,
+)
 from jamlab.measure.connectivity_on_kernel.campaign import (
     SERVER_LOG_COLUMNS,
     Task,
@@ -56,14 +60,15 @@ def measure_on_kernel(
     folder: Path,
     configurations: Sequence[IceConfiguration] | None = None,
     *,
+    browsers: BrowserAgreementRecord | None = None,
     progress: Progress = lambda *_: None,
 ) -> ConnectivityRecord:
     """Run a campaign on namespaces, with the agreement, and write both records to a folder.
 
-    The deadline is in real seconds. Coturn takes the place of the configurations' servers; by
-    default these are the embedded ones. Raises `CampaignError` when the kernel can build none of
-    the calls' places, this machine cannot have such a network, or the process of an end ended too
-    early.
+    The calls of `browsers`, if there are any, are written beside them. The deadline is in real
+    seconds. Coturn takes the place of the configurations' servers; by default these are the
+    embedded ones. Raises `CampaignError` when the kernel can build none of the calls' places, this
+    machine cannot have such a network, or the process of an end ended too early.
     """
     tried = list(embedded_configurations().values()) if configurations is None else configurations
     population = load_population(plan.population)
@@ -82,6 +87,8 @@ def measure_on_kernel(
         Path(SERVER_LOGS).stem: server_logs_of(campaign),
         AGREEMENT_FOLDER: agreed,
     }
+    if browsers is not None:
+        beside = {**beside, BROWSERS_FOLDER: browsers}
     record.save(folder, beside)
     return record
 
@@ -103,6 +110,15 @@ def agreement_of(record: ConnectivityRecord, folder: Path) -> AgreementRecord | 
     Raises `RecordError` when it cannot be read.
     """
     return AgreementRecord.load(folder / AGREEMENT_FOLDER) if record.network == KERNEL else None
+
+
+def browser_agreement_of(folder: Path) -> BrowserAgreementRecord | None:
+    """Return the calls of browsers in a record's folder; None where there are none.
+
+    Raises `RecordError` when they cannot be read.
+    """
+    inside = folder / BROWSERS_FOLDER
+    return BrowserAgreementRecord.load(inside) if inside.is_dir() else None
 
 
 def server_logs(folder: Path) -> pd.DataFrame:

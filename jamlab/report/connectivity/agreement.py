@@ -13,14 +13,23 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
     AgreementRecord,
     agreement_verdict,
 )
+from jamlab.measure.connectivity_on_kernel.browser_agreement import (
+    BrowserAgreementRecord,
+    browser_agreement_verdict,
+)
 from jamlab.report.page.tables import judged_table, styled_table
 
 _AGREES = {True: "✓ yes", False: "✗ no"}
 
 
-def verdict_table(record: AgreementRecord) -> Styler:
-    """Return the verdict on whether all three agree in every cell."""
-    return judged_table([agreement_verdict(record)], "agreement")
+def verdict_table(
+    record: AgreementRecord, browsers: BrowserAgreementRecord | None = None
+) -> Styler:
+    """Return the verdict on whether all three agree in every cell, and another on browsers."""
+    judged = [agreement_verdict(record)]
+    if browsers is not None:
+        judged.append(browser_agreement_verdict(browsers))
+    return judged_table(judged, "agreement")
 
 
 def summary_table(record: AgreementRecord) -> Styler:
@@ -43,8 +52,13 @@ def summary_table(record: AgreementRecord) -> Styler:
     return styled_table(pd.DataFrame(rows).astype(str).map(escape), "agreement-summary")
 
 
-def cells_table(record: AgreementRecord, configuration: str) -> Styler:
-    """Return a row per pair of places under a configuration, the three side by side."""
+def cells_table(
+    record: AgreementRecord, configuration: str, browsers: BrowserAgreementRecord | None = None
+) -> Styler:
+    """Return a row per pair of places under a configuration, the three side by side.
+
+    Where browsers made the same calls, they have columns of their own.
+    """
     table = record.table
     cells = table[table["configuration"] == configuration]
     shown = pd.DataFrame({"Caller": cells["caller"], "Callee": cells["callee"]})
@@ -53,7 +67,14 @@ def cells_table(record: AgreementRecord, configuration: str) -> Styler:
         selected = cells[[f"{network}_result", f"{network}_by_luck"]].itertuples(index=False)
         shown[heading] = [_selected(result, lucky=lucky) for result, lucky in selected]
         shown[f"{heading}, time to connect"] = cells[f"{network}_time_s"].map(_time)
-    shown["Agree"] = cells["agrees"].map(_AGREES)
+    agree = cells["agrees"]
+    if browsers is not None:
+        calls = browsers.table.set_index(["caller", "callee", "configuration"])
+        theirs = calls.loc[[*cells[["caller", "callee", "configuration"]].itertuples(index=False)]]
+        shown["Browser"] = theirs["result"].to_numpy()
+        shown["Browser, time to connect"] = theirs["time_to_connect_s"].map(_time).to_numpy()
+        agree = agree & theirs["agrees"].to_numpy()
+    shown["Agree"] = agree.map(_AGREES)
     return styled_table(shown.astype(str).map(escape), f"agreement-{_word(configuration)}")
 
 

@@ -22,6 +22,10 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
     AgreementRecord,
     agreement_verdict,
 )
+from jamlab.measure.connectivity_on_kernel.browser_agreement import (
+    BrowserAgreementRecord,
+    browser_agreement_verdict,
+)
 from jamlab.measure.digits import measured
 from jamlab.measure.statistics import Estimate
 from jamlab.report.page.opening import Head, head
@@ -38,14 +42,18 @@ _SHARES = {
 
 
 def masthead(
-    record: ConnectivityRecord, title: str, agreement: AgreementRecord | None = None
+    record: ConnectivityRecord,
+    title: str,
+    agreement: AgreementRecord | None = None,
+    browsers: BrowserAgreementRecord | None = None,
 ) -> Head:
     """Return the head of a page: title, subject and date of the measurement, overall verdict.
 
-    The verdict on the agreement of a campaign on the kernel counts as well.
+    The verdicts on the agreement of a campaign on the kernel, and on browsers', count as well.
     """
     judged = connectivity_verdicts(record)
     judged += [agreement_verdict(agreement)] if agreement else []
+    judged += [browser_agreement_verdict(browsers)] if browsers else []
     return head(title, _subject(record), judged)
 
 

@@ -10,12 +10,18 @@ from jamlab.measure.connectivity_on_kernel.agreement import (
     TYPES,
     agreement_calls,
     agreement_configurations,
+    expected_result,
 )
 from jamlab.measure.connectivity_on_kernel.agreement_record import (
     AgreementRecord,
     agreement_provenance,
 )
+from jamlab.measure.connectivity_on_kernel.browser_agreement import (
+    CALLS,
+    BrowserAgreementRecord,
+)
 
+BROWSER = {"name": "chromium", "version": "156.0.1", "arguments": []}
 NAMED = {place.name.split("/")[0]: place for place in TYPES}
 OPEN, BLOCKED = NAMED["open"], NAMED["UDP blocked"]
 FEW = tuple(p for p in TYPES if p.name in ("open", "EIM/APDF/preserve", "APDM/APDF/random"))
@@ -49,3 +55,19 @@ def changed(attempts, configuration, result, of=0):
     attempts.loc[row, "observed_s"] = 0.25 if connected else DEADLINE_S
     attempts.loc[row, "stage"] = "" if connected else "deadline"
     return attempts
+
+
+def browser_agreement(types=(*FEW, BLOCKED), wrong=0):
+    """Return a record of browsers that agree with the rule, but for so many calls that failed."""
+    rows = []
+    for call in agreement_calls(types):
+        for each in agreement_configurations():
+            result = expected_result(call.caller, call.callee, each)
+            found = {"direct": ("srflx", 0.1), "relayed": ("relay", 0.15), "failed": ("", None)}
+            candidate, after_s = found[result]
+            ends = (call.caller.name, call.callee.name)
+            rows.append((call.number, each.name, *ends, result, candidate, candidate, after_s))
+    calls = pd.DataFrame(rows, columns=list(CALLS)).astype(CALLS)
+    connected = calls.index[calls["result"] != "failed"][:wrong]
+    calls.loc[connected, "result"] = "failed"
+    return BrowserAgreementRecord(calls, agreement_provenance() | {"browser": BROWSER})

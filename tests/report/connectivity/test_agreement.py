@@ -10,7 +10,11 @@ from jamlab.report.connectivity.agreement import (
     summary_table,
     verdict_table,
 )
-from tests.measure.connectivity_on_kernel.agreements import agreement, changed
+from tests.measure.connectivity_on_kernel.agreements import (
+    agreement,
+    browser_agreement,
+    changed,
+)
 from tests.report.page.pages import Page
 
 
@@ -91,3 +95,20 @@ class TestServerLogs:
         page = Page(server_logs_html(record.kernel, record.server_logs.iloc[:0]).data)
         assert "0 of" in page.text
         assert "details" not in page.tags
+
+
+class TestBrowsers:
+    def test_they_have_columns_of_their_own(self, record):
+        table = shown(cells_table(record, "STUN+TURN/TCP", browser_agreement()))
+        rule = [*table["Rule"]]
+        assert [*table["Browser"]] == rule
+        assert set(table["Browser, time to connect"]) == {"0.10 s", "0.15 s"}
+        assert "Browser" not in shown(cells_table(record, "STUN"))
+
+    def test_one_that_differs_does_not_agree(self, record):
+        differing = browser_agreement(wrong=1)
+        table = shown(cells_table(record, "STUN", differing))
+        assert [*table["Agree"]].count("✗ no") == 1
+        html = verdict_table(record, differing).to_html()
+        assert "FAIL" in html
+        assert "PASS" in html

@@ -1,0 +1,72 @@
+"""The calls of browsers, against the rule: made up, and by Chromiums on this machine's kernel."""
+
+import importlib.util
+import shutil
+
+import pytest
+
+from jamlab.measure.connectivity.population import place_named
+from jamlab.measure.connectivity_on_kernel.browser_agreement import (
+    BrowserAgreementRecord,
+    browser_agreement_verdict,
+    measure_browser_agreement,
+)
+from jamlab.measure.record import RecordError
+from jamlab.measure.verdict import Outcome
+from jamlab.networks.kernel import coturn
+from jamlab.networks.kernel.namespace import unavailable
+from tests.networks.kernel.wires import own_namespaces
+
+from .agreements import browser_agreement
+
+why_not = unavailable() or coturn.unavailable()
+if why_not is None and shutil.which("chromium") is None:
+    why_not = "there is no Chromium: apt-get install chromium"
+if why_not is None and importlib.util.find_spec("playwright") is None:
+    why_not = "there is no Playwright: pip install 'jamlab[browser]'"
+
+
+def test_browsers_that_do_as_the_rule_says_pass():
+    record = browser_agreement()
+    verdict = browser_agreement_verdict(record)
+    assert verdict.verdict is Outcome.PASS
+    failed = (record.calls["result"] == "failed").sum()
+    assert f"in {failed} of them nothing can connect" in verdict.reason
+
+
+def test_the_first_that_differs_is_named():
+    verdict = browser_agreement_verdict(browser_agreement(wrong=2))
+    assert (verdict.verdict, verdict.value) == (Outcome.FAIL, 2.0)
+    assert (
+        "open with open under STUN is direct by the rule and failed between browsers"
+        in verdict.reason
+    )
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    record = browser_agreement()
+    again = BrowserAgreementRecord.load(record.save(tmp_path))
+    assert again.calls.equals(record.calls)
+
+
+@pytest.mark.parametrize(("column", "value"), [("configuration", "TUN"), ("result", "lost")])
+def test_a_record_of_other_calls_is_refused(tmp_path, column, value):
+    record = browser_agreement()
+    record.calls.loc[0, column] = value
+    with pytest.raises(RecordError, match="has"):
+        BrowserAgreementRecord.load(record.save(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(why_not is not None, reason=why_not or "")
+def test_chromium_connects_as_the_rule_says():
+    before = own_namespaces()
+    places = [place_named(name) for name in ("port restricted", "symmetric", "UDP blocked")]
+    record = measure_browser_agreement(places)
+    assert own_namespaces() == before
+    assert len(record.calls) == 30
+    wrong = record.table[~record.table["agrees"]]
+    assert wrong.empty, wrong.to_string()
+    assert {"direct", "relayed", "failed"} == set(record.calls["result"])
+    times_s = record.calls["time_to_connect_s"]
+    assert (times_s.notna() == (record.calls["result"] != "failed")).all()
