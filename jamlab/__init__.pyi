@@ -14,6 +14,10 @@ from .measure.browser.plan import BrowserPlan
 from .measure.browser.record import BrowserRecord
 from .measure.browser.run import measure_browsers
 from .measure.browser.sweep import advice, load_sweep, measure_sweep
+from .measure.browser_acceptance.run import (
+    browser_acceptance_tests,
+    measure_browser_acceptance,
+)
 from .measure.browser_networks.plan import browser_networks_plan
 from .measure.browser_networks.record import load_browser_networks
 from .measure.browser_networks.run import measure_browser_networks
@@ -71,6 +75,7 @@ __all__ = [
     "advice",
     "agreement_of",
     "answering",
+    "browser_acceptance_tests",
     "browser_agreement_of",
     "browser_networks_plan",
     "clipped",
@@ -86,6 +91,7 @@ __all__ = [
     "load_sweep",
     "measure_acceptance",
     "measure_across",
+    "measure_browser_acceptance",
     "measure_browser_networks",
     "measure_browsers",
     "measure_card",

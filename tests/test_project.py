@@ -89,6 +89,10 @@ MAY_IMPORT = {
         "networks/turn networks/simulated measure measure/latency "
         "measure/connectivity measure/across_networks"
     ),
+    "measure/browser_acceptance": (
+        "audio browsers networks/kernel measure measure/latency measure/browser "
+        "measure/across_networks measure/browser_networks measure/acceptance"
+    ),
     "report": "",
     "report/page": "process resources measure measure/latency measure/connectivity",
     "report/latency": "audio media measure measure/latency measure/sound_card report/page",
@@ -116,7 +120,7 @@ MAY_IMPORT = {
         "process resources certificate audio ice media mesh/connection signaling signaling/hub "
         "signaling/supabase mesh networks/model networks/discovery "
         "networks/kernel browsers measure measure/latency measure/live_mesh measure/browser "
-        "measure/browser_networks "
+        "measure/browser_networks measure/browser_acceptance "
         "measure/sound_card measure/servers measure/connectivity "
         "measure/connectivity_on_kernel measure/across_networks "
         "measure/acceptance measure/dump measure/dump/layouts report/page"

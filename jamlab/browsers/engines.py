@@ -13,7 +13,6 @@ ARGUMENTS = (
     "--allow-loopback-in-peer-connection",
     # A microphone's permission shows real addresses; the instrument's microphone needs none.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--use-fake-ui-for-media-stream",
     # Nobody clicks on the page, and its window is not in front.
     "--autoplay-policy=no-user-gesture-required",
     "--disable-background-timer-throttling",
@@ -21,6 +20,9 @@ ARGUMENTS = (
     "--disable-renderer-backgrounding",
 )
 """Arguments for every browser of Chromium's engine, besides Playwright's own."""
+
+_GRANTED = "--use-fake-ui-for-media-stream"
+_DENIED = "--use-fake-device-for-media-stream"  # without a device, nothing would be asked
 
 PREFERENCES = {
     "media.peerconnection.ice.loopback": True,
@@ -46,6 +48,8 @@ class Setting:
         Whether it has a window.
     arguments : sequence of str
         Further arguments.
+    microphone : bool
+        Whether pages get the microphone without asking; otherwise it is denied.
     within : mapping of str to callable
         For a player whose browser runs elsewhere, e.g. in a network namespace, the function that
         wraps its command.
@@ -54,6 +58,7 @@ class Setting:
     browser: Browser
     visible: bool = False
     arguments: Sequence[str] = ()
+    microphone: bool = True
     within: Mapping[str, Within] = field(default_factory=dict)
 
     @property
@@ -61,7 +66,7 @@ class Setting:
         """The arguments and preferences by which it differs from a user's browser."""
         if self.browser.name == "firefox":
             return [*(f"{name}={value}" for name, value in PREFERENCES.items()), *self.arguments]
-        return [*ARGUMENTS, *self.arguments]
+        return [*ARGUMENTS, _GRANTED if self.microphone else _DENIED, *self.arguments]
 
 
 async def start(driver: Any, setting: Setting, profile: Path, environment: dict[str, str]) -> Any:
@@ -86,6 +91,6 @@ async def start(driver: Any, setting: Setting, profile: Path, environment: dict[
         **options,
         args=setting.changes,
         ignore_default_args=["--mute-audio"],
-        permissions=["microphone"],
+        permissions=["microphone"] if setting.microphone else None,  # None: it asks
         bypass_csp=True,
     )

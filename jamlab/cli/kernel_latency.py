@@ -64,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--player",
         choices=(JAMLAB, BROWSER),
         default=JAMLAB,
-        help="browser, with --network kernel: the participants are browsers with the page of "
-        "`jamlab serve` (default: %(default)s)",
+        help="browser: browsers with the page of `jamlab serve` play the acceptance tests or, with "
+        "--network kernel, are measured there (default: %(default)s)",
     )
     parser.add_argument(
         "--profile",
@@ -86,8 +86,6 @@ def wanted(options: argparse.Namespace) -> bool:
         )
     if options.profile and not on_kernel:
         raise PlanError("--profile is for --network kernel: give both")
-    if options.player == BROWSER and not on_kernel:
-        raise PlanError("--player browser is for --network kernel: give both")
     return on_kernel
 
 

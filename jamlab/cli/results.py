@@ -9,6 +9,7 @@ from rich.console import Console
 
 from jamlab.cli import arguments
 from jamlab.cli import tables as screen
+from jamlab.measure.acceptance.browser_tests import BROWSER_TESTS
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts
 from jamlab.measure.across_networks.simulated import across_verdicts, load_across
@@ -87,8 +88,10 @@ def card_for(path: Path | None, block_frames: int) -> CardRecord | None:
 
 
 def acceptance_page(folder: Path, page: Path) -> None:
-    """Write the page of an acceptance record."""
-    render(notebook_path("06_acceptance_tests"), {"record": str(folder.resolve())}, page)
+    """Write the page of an acceptance record, be it of jamlab's participants or of browsers."""
+    by_browsers = set(AcceptanceRecord.load(folder).tests) <= {*BROWSER_TESTS}
+    notebook = "10_acceptance_tests_by_browsers" if by_browsers else "06_acceptance_tests"
+    render(notebook_path(notebook), {"record": str(folder.resolve())}, page)
 
 
 def browser_page(folder: Path, page: Path) -> None:

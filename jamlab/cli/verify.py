@@ -33,6 +33,10 @@ from jamlab.measure.acceptance.run import (
 from jamlab.measure.across_networks.simulated import AcrossPlan, across_plan, measure_across
 from jamlab.measure.browser.plan import BrowserPlan
 from jamlab.measure.browser.run import FAULTS, measure_browsers
+from jamlab.measure.browser_acceptance.run import (
+    browser_acceptance_tests,
+    measure_browser_acceptance,
+)
 from jamlab.measure.connectivity.plan import ConnectivityPlan, measure_connectivity
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.worker import measure_in_worker
@@ -40,6 +44,7 @@ from jamlab.measure.processes import Progress, check_reachable, process_pool
 from jamlab.media.quality import QUALITIES
 from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
+    BROWSER_ACCEPTANCE_FOLDER,
     BROWSER_FOLDER,
     CARD_FOLDER,
     CONNECTIVITY_FOLDER,
@@ -47,6 +52,10 @@ from jamlab.report.page.html import (
     verification_report,
 )
 
+_OWN_PARAMETERS = (
+    "acceptance tests have parameters of their own: leave out --peers, --quality, "
+    "--duration, --sessions, --max-concealed, --block-frames, --calls and --card"
+)
 _BROWSERS: dict[str, Any] = {
     "sessions": 2,
     "duration_s": 8.0,
@@ -148,6 +157,9 @@ def verify(options: argparse.Namespace) -> int:
         networks, page = kernel_latency.verify(options, plan, partial(screen.progress_bar, err))
         return tell(None, Further(networks=networks), page, as_json=options.json)
     campaign = ConnectivityPlan(calls=options.calls)
+    if options.player == kernel_latency.BROWSER:
+        as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
+        return _accept_browsers(options, as_default=as_default and options.card is None)
     if options.only:
         as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
         return _accept(options, as_default=as_default and options.card is None)
@@ -202,15 +214,26 @@ def _accept(options: argparse.Namespace, *, as_default: bool) -> int:
     """Run only some acceptance tests, and return the exit status."""
     tests = acceptance_tests(options.only)
     if not as_default:
-        raise AcceptanceError(
-            "acceptance tests have parameters of their own: leave out --peers, --quality, "
-            "--duration, --sessions, --max-concealed, --block-frames, --calls and --card, or --only"
-        )
+        raise AcceptanceError(f"{_OWN_PARAMETERS}, or --only")
     folder, page = options.out / ACCEPTANCE_FOLDER, options.out / f"{ACCEPTANCE_FOLDER}.html"
     with screen.progress_bar(err) as progress:
         simulated = not options.here_only
         running = measure_acceptance(folder, tests, simulated=simulated, progress=progress)
         record = asyncio.run(running)
+        progress(1.0, "writing the report")
+        acceptance_page(folder, page)
+    return tell(None, Further(acceptance=record), page, as_json=options.json)
+
+
+def _accept_browsers(options: argparse.Namespace, *, as_default: bool) -> int:
+    """Run the acceptance tests that browsers play, and return the exit status."""
+    tests = browser_acceptance_tests(options.only or ())
+    if not as_default or options.here_only:
+        raise AcceptanceError(f"{_OWN_PARAMETERS}, and --here-only")
+    name = BROWSER_ACCEPTANCE_FOLDER
+    folder, page = options.out / name, options.out / f"{name}.html"
+    with screen.progress_bar(err) as progress:
+        record = asyncio.run(measure_browser_acceptance(folder, tests, progress))
         progress(1.0, "writing the report")
         acceptance_page(folder, page)
     return tell(None, Further(acceptance=record), page, as_json=options.json)

@@ -42,6 +42,16 @@ async def test_a_browser_is_started_by_its_engine(name, engine):
 
 def test_what_differs_from_a_user_s_browser_is_told():
     chromium, firefox = (Setting(Browser(name, "", "1")) for name in ("chromium", "firefox"))
-    assert set(chromium.changes) == set(ARGUMENTS)
+    assert set(ARGUMENTS) < set(chromium.changes)
     assert len(firefox.changes) == len(PREFERENCES)
     assert "media.autoplay.default=0" in firefox.changes
+
+
+async def test_a_microphone_that_is_not_given_is_asked_for_and_denied():
+    driver = Driver()
+    for microphone in True, False:
+        setting = Setting(Browser("chromium", "chromium", "150.0"), microphone=microphone)
+        await start(driver, setting, Path("profile"), {})
+        asked = driver.asked["chromium"]
+        assert ("--use-fake-ui-for-media-stream" in asked["args"]) is microphone
+        assert asked["permissions"] == (["microphone"] if microphone else None)

@@ -160,7 +160,3 @@ class TestBrowsers:
         assert verify(tmp_path, "--player", "browser", *options) == 2
         assert words in " ".join(capsys.readouterr().err.split())
         assert measured == []
-
-    def test_a_browser_is_for_the_kernels_network(self, tmp_path, capsys):
-        assert cli.main(["verify", "--player", "browser", "--out", str(tmp_path)]) == 2
-        assert "--player browser is for --network kernel" in capsys.readouterr().err

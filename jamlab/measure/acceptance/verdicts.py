@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from jamlab.measure.acceptance import browser_tests as browser
 from jamlab.measure.acceptance import connection_blocked as blocked
 from jamlab.measure.acceptance import different_networks as apart
 from jamlab.measure.acceptance import sound
@@ -26,6 +27,7 @@ from jamlab.measure.latency.clicks import MIN_HEARD_SHARE
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP
 from jamlab.measure.latency.verdicts import (
+    MAX_LAG_MS,
     MAX_UNDERRUN_SHARE,
     ONE_WAY_TARGET_MS,
     ROUND_TRIP_TARGET_MS,
@@ -73,6 +75,7 @@ class Bound:
 MIN_HEARD_PERCENT = 100 * MIN_HEARD_SHARE
 """Target: the least share of clicks heard across networks."""
 
+_DROPOUTS_OF_BROWSERS = Bound(browser.CONCEALED, LatencyPlan().max_concealed_percent, "%")
 _DROPOUTS = Bound(sound.CONCEALED, LatencyPlan().max_concealed_percent, "%")
 
 BOUNDS: dict[str, tuple[Bound, ...]] = {
@@ -110,6 +113,39 @@ BOUNDS: dict[str, tuple[Bound, ...]] = {
         Bound(apart.RELAYED, 99.0, "%", at_least=True),
         Bound(apart.AVOIDABLE, 1.0, "%"),
         Bound(apart.HEARD, MIN_HEARD_PERCENT, "%", at_least=True),
+    ),
+    browser.MICROPHONE: (
+        Bound(browser.CAPTURED_ERROR, 0.5, "dB"),
+        Bound(browser.PROCESSED, 1.0, "steps"),
+        Bound(browser.ASKED, 100.0, "%", at_least=True),
+        Bound(browser.DENIED, 100.0, "%", at_least=True),
+        Bound(browser.LISTENS, -40.0, "dBFS", at_least=True),
+        Bound(browser.UNFORESEEN, 1.0, "errors"),
+    ),
+    browser.TWO_BROWSERS: (
+        Bound(browser.LATENCY, ONE_WAY_TARGET_MS, "ms"),
+        _DROPOUTS_OF_BROWSERS,
+        Bound(browser.CONNECTED, 15.0, "s"),
+        Bound(browser.METER_ERROR, 1.0, "dB"),
+    ),
+    browser.THREE_BROWSERS: (
+        Bound(browser.HEARD_OTHERS, 100.0, "%", at_least=True),
+        Bound(browser.METER_ERROR, 1.0, "dB"),
+        Bound(browser.CONNECTED, 15.0, "s"),
+    ),
+    browser.BLOCKED: (
+        Bound(browser.WARNED, 15.0, "s"),
+        Bound(browser.WITHOUT_AUDIO, 60.0, "s"),
+        Bound(browser.HEARD_OTHERS, 100.0, "%", at_least=True),
+        Bound(browser.BLOCKED_HEARS, -60.0, "dBFS"),
+        Bound(browser.UNFORESEEN, 1.0, "errors"),
+        Bound(browser.RECOVERED, 30.0, "s"),
+    ),
+    browser.LOOPBACK: (Bound(browser.ROUND_TRIP, ROUND_TRIP_TARGET_MS, "ms"),),
+    browser.NETWORKS: (
+        Bound(browser.ACROSS, ACROSS_TARGET_MS, "ms", note=ONE_SESSION),
+        Bound(browser.PLANNED_ROUTE, 100.0, "%", at_least=True),
+        Bound(browser.HEARD, MIN_HEARD_PERCENT, "%", at_least=True),
     ),
 }
 """The bounds of each test's figures, without those of the latency record."""
@@ -195,6 +231,9 @@ def _invalid(figures: pd.DataFrame) -> Iterator[str]:
     if late > 100 * MAX_UNDERRUN_SHARE:
         most = 100 * MAX_UNDERRUN_SHARE
         yield f"{over(late, '%', most)} of a card's blocks came too late (limit {most:g} %)"
+    pause_ms = figures.loc[figures["figure"] == browser.PAUSES, "value"].max()
+    if pause_ms > MAX_LAG_MS:
+        yield f"a page's audio stood still for {pause_ms:.0f} ms (limit {MAX_LAG_MS:g} ms)"
     controls = figures[(figures["figure"] == apart.CONTROL) & (figures["value"] > 0)]
     for case in controls["subject"]:
         yield f"the two participants of {case} connect without the server under test"

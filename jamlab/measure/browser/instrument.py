@@ -95,9 +95,13 @@ class FrameInstrument:
         """Return the audio constraints with which the page asked for a microphone."""
         return list(await self._call("asked"))
 
-    async def play(self, track: NDArray[np.float32]) -> int:
-        """Play a mono track at 48 kHz into the microphone; return its first frame."""
-        return int(await self._call("play", base64.b64encode(track.tobytes()).decode()))
+    async def play(self, track: NDArray[np.float32], *, loop: bool = False) -> int:
+        """Play a mono track at 48 kHz into the microphone; return its first frame.
+
+        With `loop` it is played again and again.
+        """
+        samples = base64.b64encode(track.tobytes()).decode()
+        return int(await self._call("play", {"samples": samples, "loop": loop}))
 
     async def record(self, *, on: bool) -> list[dict[str, str]]:
         """Start or end the recording of what the page plays; return its taps and their states."""

@@ -10,6 +10,7 @@ from pandas.io.formats.style import Styler
 
 from jamlab.measure.acceptance import different_networks as apart
 from jamlab.measure.acceptance import sound
+from jamlab.measure.acceptance.browser_tests import BROWSER_TESTS
 from jamlab.measure.acceptance.different_networks import DIFFERENT_NETWORKS
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.sound import THREE_USERS
@@ -25,8 +26,10 @@ def masthead(record: AcceptanceRecord, title: str) -> Head:
     """Return the head of a page: title, subject and date of the measurement, overall verdict."""
     made = record.provenance
     tests = "1 test" if len(record.tests) == 1 else f"{len(record.tests)} tests"
+    by_browsers = set(record.tests) <= {*BROWSER_TESTS}
+    where = "played by browsers" if by_browsers else "on virtual sound cards"
     subject = (
-        f"{tests} on virtual sound cards · measured {date_of(made['created'])} · "
+        f"{tests} {where} · measured {date_of(made['created'])} · "
         f"jamlab {made['versions']['jamlab']}"
     )
     return head(title, subject, acceptance_verdicts(record))

@@ -24,6 +24,8 @@ BROWSER_NETWORKS_FOLDER = "kernel-networks-browsers"
 
 ACCEPTANCE_FOLDER = "acceptance"
 
+BROWSER_ACCEPTANCE_FOLDER = "browser-acceptance"
+
 BROWSER_FOLDER = "browser"
 
 CARD_FOLDER = "card"

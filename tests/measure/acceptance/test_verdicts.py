@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from jamlab.measure.acceptance import different_networks as apart
 from jamlab.measure.acceptance import sound
+from jamlab.measure.acceptance.browser_tests import BROWSER_TESTS
 from jamlab.measure.acceptance.findings import Finding
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import LEFT_OUT, LOOPBACK, TESTS
@@ -43,7 +44,7 @@ def test_good_findings_pass():
 
 
 def test_every_test_has_something_to_judge():
-    assert set(BOUNDS) == set(TESTS)
+    assert set(BOUNDS) == {*TESTS, *BROWSER_TESTS}
     record = whole_record(TESTS)
     assert all(figure_verdicts(record, test) for test in TESTS)
 

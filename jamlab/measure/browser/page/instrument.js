@@ -15,7 +15,7 @@ function instrument({ injected, levers, microphoneLabel }) {
     now: () => performance.now(),
     stats: connections.stats,
     asked: () => microphone.asked,
-    play: (text) => microphone.play(samplesOf(text)),
+    play: ({ samples, loop }) => microphone.play(samplesOf(samples), loop),
     record: (on) => ears.record(on),
     taken: async () => ({ emitted: microphone.clock(), taps: await ears.taken() }),
   };

@@ -38,12 +38,12 @@ function replaceMicrophone() {
     return stream;
   };
 
-  /** Plays samples at 48 kHz, soon; returns the frame of the context at which they begin. */
-  function play(samples) {
+  /** Plays samples at 48 kHz, soon, once or again and again; returns the frame of the context at which they begin. */
+  function play(samples, loop) {
     if (!context) return null;
     const buffer = new AudioBuffer({ length: samples.length, sampleRate: 48000 });
     buffer.copyToChannel(samples, 0);
-    const source = new AudioBufferSourceNode(context, { buffer });
+    const source = new AudioBufferSourceNode(context, { buffer, loop });
     source.connect(voice);
     const frame = Math.ceil((context.currentTime + 0.1) * 48000);
     source.start(frame / 48000);

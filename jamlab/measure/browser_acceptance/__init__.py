@@ -1,0 +1,1 @@
+"""The product's acceptance tests, played by browsers with the reference client."""
