@@ -3,10 +3,11 @@
 Playwright drives them.
 """
 
+import asyncio
 import importlib.util
 import os
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 from jamlab.browsers.engines import Setting, start
 from jamlab.browsers.installed import Browser, BrowserError, installed
 from jamlab.browsers.steps import words
+
+_CLOSING_S = 10.0
 
 
 @dataclass
@@ -65,16 +68,43 @@ async def browsers(
     from playwright.async_api import async_playwright  # an extra, and slow to import
 
     async with AsyncExitStack() as stack:
-        driver = await stack.enter_async_context(async_playwright())
+        managed = async_playwright()
+        driver = await managed.__aenter__()
+        stack.push_async_callback(_in_time, managed.__aexit__, None, None, None)
+        root = Path(stack.enter_context(_folder()))
+        contexts: list[Any] = []
+        stack.push_async_callback(_in_time, _closed, contexts)
         started = []
-        for player, environment in players.items():
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="jamlab-browser-")))
+        for number, (player, environment) in enumerate(players.items()):
+            folder = root / str(number)
+            folder.mkdir()
             its = replace(setting, browser=browser_of(setting, player, folder))
             context = await _started(driver, its, folder / "profile", environment)
-            stack.push_async_callback(context.close)
+            contexts.append(context)
             await context.add_init_script(script(player))
             started.append(PlayerBrowser(player, context.pages[0]))
         yield started
+
+
+def _folder() -> TemporaryDirectory[str]:
+    """Return a folder for browsers, which may still write to it when it is removed."""
+    return TemporaryDirectory(prefix="jamlab-browser-", ignore_cleanup_errors=True)
+
+
+async def _closed(contexts: Iterable[Any]) -> None:
+    await asyncio.gather(*(each.close() for each in contexts), return_exceptions=True)
+
+
+async def _in_time(closing: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+    """Close something, but not for ever.
+
+    At SIGTERM the event loop cancels all tasks, the driver's own among them, and then the driver
+    never answers. It ends with this process, and its browsers with it.
+    """
+    task = asyncio.ensure_future(closing(*arguments))  # it may not obey when it is cancelled
+    await asyncio.wait((task,), timeout=_CLOSING_S)
+    if task.done():
+        await task
 
 
 def browser_of(setting: Setting, player: str, folder: Path) -> Browser:
