@@ -1,5 +1,7 @@
 """A dump of the Chromium that is installed, whatever its version, is read."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,9 @@ def dump(tmp_path_factory):
     pytest.importorskip("playwright", reason="there is no Playwright: pip install playwright")
     folder = tmp_path_factory.mktemp("dump")
     path = folder / "webrtc_internals_dump.txt"
-    path.write_bytes(record(folder / "profile", SECONDS))
+    # In a thread of its own, because the package's browser keeps a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        path.write_bytes(thread.submit(record, folder / "profile", SECONDS).result())
     return read_dump(path)
 
 
