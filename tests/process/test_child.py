@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from jamlab.measure.across_networks.kernel import PLAYER, SERVERS
+from jamlab.measure.across_networks.kernel import PLAYER
+from jamlab.measure.across_networks.kernel_servers import HUB
 from jamlab.process.child import Child, ChildError, child_process
 from tests.examples import examples
 from tests.leaks import DEADLINE_S
@@ -75,20 +76,20 @@ class TestInTheKernelsLab:
     """The hub and the players of a latency run, but in no namespace."""
 
     async def test_it_does_as_it_is_told_until_it_is_to_finish(self):
-        async with child_process("the hub", SERVERS, TASK) as hub:
+        async with child_process("the hub", HUB, TASK) as hub:
             told = await hub.receive()
             assert told["hub"].startswith("ws://127.0.0.1:")
             assert await hub.finish() == {"served": True}
             assert hub._child.status == 0
 
     async def test_one_that_is_left_is_ended(self):
-        async with child_process("the hub", SERVERS, TASK) as hub:
+        async with child_process("the hub", HUB, TASK) as hub:
             await hub.receive()
             assert hub._child.status is None
         assert hub._child.status == -signal.SIGKILL
 
     async def test_one_that_fails_says_why(self):
-        async with child_process("the hub", SERVERS, TASK | {"host": "192.0.2.1"}) as hub:
+        async with child_process("the hub", HUB, TASK | {"host": "192.0.2.1"}) as hub:
             sentence = r"^the process of the hub ended with status 1: .*192\.0\.2\.1"
             with pytest.raises(ChildError, match=sentence):
                 await hub.receive()
@@ -106,10 +107,10 @@ class TestInTheKernelsLab:
             commands.append(command)
             return command
 
-        async with child_process("the hub", SERVERS, TASK, noted) as hub:
+        async with child_process("the hub", HUB, TASK, noted) as hub:
             await hub.receive()
         ((_, *module),) = commands
-        assert module == ["-m", SERVERS]
+        assert module == ["-m", HUB]
 
 
 class TestMessages:
