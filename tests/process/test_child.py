@@ -20,7 +20,7 @@ from tests.leaks import DEADLINE_S
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
-TASK = {"host": "127.0.0.1", "key": "a secret of our own"}
+TASK = {"host": "127.0.0.1", "key": "a secret of our own", "ice": {"iceServers": []}}
 BEGIN = "import os, sys, subprocess, threading\nfrom jamlab.process.parent import *\n"
 ECHO = """
 with ending_with_parent():
