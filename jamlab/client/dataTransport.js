@@ -2,8 +2,12 @@
 // buffer of our own in an AudioWorklet. The media path of browsers sends no frame below 10 ms and
 // plays no sooner than its own buffer likes; this one sends frames of 2.5 ms.
 //
-//   bus ──▶ capture worklet ──▶ worker: encoder ──▶ data channel of each peer
+//   microphone's track ──────┬▶ worker: encoder ──▶ data channel of each peer
+//   bus ──▶ capture worklet ─┘
 //   mix ◀── playout worklet ◀── worker: decoder ◀── data channel
+//
+// The track goes to the worker directly where the browser can: Web Audio hands it on by the clock of
+// the output, through a queue that never gets shorter again once the output has been late.
 //
 // Nothing of it runs on the page's thread. The media path stays beside it: it carries the sound of
 // peers without this transport, and of all while no channel is open.
@@ -82,7 +86,6 @@ export class DataTransport {
       numberOfOutputs: 1,
       channelCount: 2,
       channelCountMode: "explicit",
-      processorOptions: { frameFrames: this.#frameFrames },
     });
     const { port1, port2 } = new MessageChannel();
     this.#capture.port.postMessage({ kind: "sink", port: port1 }, [port1]);
@@ -90,6 +93,14 @@ export class DataTransport {
     graph.bus.connect(this.#capture);
     this.#capture.connect(graph.context.destination); // silence; unconnected it would not run
     this.#configure();
+  }
+
+  /** Send a track's sound, or with none that of the bus.
+   * @param {MediaStreamTrack | null} track */
+  send(track) {
+    const readable = track && streamOf(track);
+    this.#worker.postMessage({ kind: "listen", readable }, readable ? [/** @type {any} */ (readable)] : []);
+    this.#capture.port.postMessage({ kind: "switch", isOn: readable === null });
   }
 
   /** Open a connection's channel, before its first description.
@@ -159,7 +170,6 @@ export class DataTransport {
   #configure() {
     const [frameFrames, bitrateBps] = [this.#frameFrames, this.#bitrateBps];
     this.#worker.postMessage({ kind: "configure", frameFrames, bitrateBps });
-    this.#capture.port.postMessage({ kind: "frames", frameFrames });
   }
 
   /** @param {{kind: "open" | "closed", number: number}} message */
@@ -169,6 +179,15 @@ export class DataTransport {
     stream.isOpen = kind === "open";
     this.#onChange(stream.peerId);
   }
+}
+
+/** A track's sound; null where the browser cannot give it, or at another sample rate.
+ * @param {MediaStreamTrack} track
+ * @returns {ReadableStream | null} */
+function streamOf(track) {
+  const { MediaStreamTrackProcessor } = /** @type {any} */ (globalThis);
+  if (!MediaStreamTrackProcessor || track.getSettings().sampleRate !== SAMPLE_RATE) return null;
+  return new MediaStreamTrackProcessor({ track }).readable;
 }
 
 /** The shortest Opus frame that the browser encodes; null without WebCodecs.

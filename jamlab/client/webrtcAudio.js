@@ -209,6 +209,7 @@ export class WebRTCAudioService {
   async send(track) {
     this.#track = track;
     this.graph.standIn(track === this.graph.standTrack);
+    this.#data?.send(this.#microphone);
     const all = [...this.#playing.values(), ...this.#pending.values()];
     await Promise.all(all.map((each) => each.sender.replaceTrack(track)));
   }
@@ -238,6 +239,7 @@ export class WebRTCAudioService {
       const playing = this.#playing.get(peerId);
       if (playing) this.#play(playing);
     });
+    this.#data?.send(this.#microphone);
     return this.#data !== null;
   }
 
@@ -255,6 +257,11 @@ export class WebRTCAudioService {
   }
 
   // Inside
+
+  /** The microphone's track; null when another sound is sent. */
+  get #microphone() {
+    return this.#track === this.graph.standTrack ? null : this.#track;
+  }
 
   /** @param {string} peerId
    * @returns {PeerConnection[]} the newest first */

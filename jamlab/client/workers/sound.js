@@ -2,6 +2,11 @@
 //
 // A packet is the position of its first frame (32 bit, wraps) and one Opus frame. Each goes over a
 // data channel that neither orders nor repeats: what comes late is no use.
+//
+// Our sound comes from the microphone's track itself where the browser has a processor of tracks, and
+// else in blocks of the capture worklet.
+
+import { FrameCutter } from "../frameCutter.js";
 
 const SAMPLE_RATE = 48_000;
 const HEADER_BYTES = 4;
@@ -13,9 +18,13 @@ const peers = new Map();
 /** @type {AudioEncoder | null} */
 let encoder = null;
 let encoding = { frameFrames: 0, bitrateBps: 0 };
+const cutter = new FrameCutter(120, encode);
+/** @type {ReadableStreamDefaultReader<AudioData> | null} */
+let track = null;
 
 function configure({ frameFrames, bitrateBps }) {
   encoding = { frameFrames, bitrateBps };
+  cutter.frameFrames = frameFrames;
   if (encoder === null || encoder.state === "closed") {
     encoder = new AudioEncoder({ output: send, error: (error) => fail("encoder", error) });
   }
@@ -29,8 +38,31 @@ function configure({ frameFrames, bitrateBps }) {
   });
 }
 
-function encode({ position, frameFrames, block }) {
-  if (frameFrames !== encoding.frameFrames || encoder?.state !== "configured" || peers.size === 0) return;
+/** Take our sound from a track's stream, or with none from the capture worklet. */
+async function listen({ readable }) {
+  track?.cancel().catch(() => {}); // of a track that has ended
+  track = readable?.getReader() ?? null;
+  const mine = track;
+  while (mine !== null && mine === track) {
+    const { done, value } = await mine.read();
+    if (done) return;
+    if (mine === track) cutter.push(...stereo(value));
+    value.close();
+  }
+}
+
+/** Both channels of sound; the second is the first where there is one alone. */
+function stereo(data) {
+  return [0, 1].map((n) => {
+    const samples = new Float32Array(data.numberOfFrames);
+    data.copyTo(samples, { planeIndex: Math.min(n, data.numberOfChannels - 1), format: "f32-planar" });
+    return samples;
+  });
+}
+
+function encode(position, block) {
+  if (encoder?.state !== "configured" || peers.size === 0) return;
+  const { frameFrames } = encoding;
   const data = new AudioData({
     format: "f32-planar",
     sampleRate: SAMPLE_RATE,
@@ -85,12 +117,7 @@ function receive(peer, port, packet) {
 function decoderFor(peer, port) {
   const decoder = new AudioDecoder({
     output: (data) => {
-      const { numberOfFrames, numberOfChannels } = data;
-      const channels = [0, 1].map((n) => {
-        const samples = new Float32Array(numberOfFrames);
-        data.copyTo(samples, { planeIndex: Math.min(n, numberOfChannels - 1), format: "f32-planar" });
-        return samples;
-      });
+      const channels = stereo(data);
       const position = Math.round((data.timestamp * SAMPLE_RATE) / 1e6);
       data.close();
       port.postMessage({ position, channels }, channels.map((each) => each.buffer));
@@ -117,8 +144,11 @@ const COMMANDS = {
   configure,
   join,
   leave,
+  listen,
   capture: ({ port }) => {
-    port.onmessage = ({ data }) => encode(data);
+    port.onmessage = ({ data: [left, right] }) => {
+      if (track === null) cutter.push(left, right);
+    };
   },
 };
 

@@ -1,46 +1,27 @@
-// Cuts its input into Opus frames, and posts each with the position of its first frame to the port
-// it is given.
+// Posts its input to the port it is given, block by block, while it is on.
 
 class Capture extends AudioWorkletProcessor {
-  constructor({ processorOptions: { frameFrames } }) {
+  constructor() {
     super();
-    this.position = 0;
-    this.filled = 0;
+    this.isOn = false;
     this.isOver = false;
     this.sink = null;
-    this.begin(frameFrames);
     this.port.onmessage = ({ data }) => {
       if (data.kind === "sink") this.sink = data.port;
-      else if (data.kind === "frames") this.begin(data.frameFrames);
+      else if (data.kind === "switch") this.isOn = data.isOn;
       else this.isOver = true;
     };
   }
 
-  // A change of the frames' length drops less than one frame.
-  begin(frameFrames) {
-    this.frameFrames = frameFrames;
-    this.position += this.filled;
-    this.filled = 0;
-    this.block = new Float32Array(2 * frameFrames);
-  }
-
   process([input]) {
-    const [left, right = left] = input; // missing while nothing is connected, which is silence
-    for (let n = 0; n < 128; n += 1) {
-      this.block[this.filled] = left ? left[n] : 0;
-      this.block[this.frameFrames + this.filled] = right ? right[n] : 0;
-      this.filled += 1;
-      if (this.filled === this.frameFrames) this.post();
-    }
+    if (this.isOn) this.post(input);
     return !this.isOver;
   }
 
-  post() {
-    const { block, frameFrames, position } = this;
-    this.sink?.postMessage({ position, frameFrames, block }, [block.buffer]);
-    this.position += frameFrames;
-    this.filled = 0;
-    this.block = new Float32Array(2 * frameFrames);
+  // An input without channels is silence: nothing is connected.
+  post([left = new Float32Array(128), right = left]) {
+    const block = [left.slice(), right.slice()];
+    this.sink?.postMessage(block, block.map((each) => each.buffer));
   }
 }
 
