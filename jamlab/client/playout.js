@@ -1,24 +1,31 @@
-// Playout buffer of one stream, after jamlab's: it waits only as long as the arrivals demand.
+// Playout buffer of one stream: it waits only as long as the arrivals demand.
 //
-// Blocks are written at their positions and read by the sound card's clock. The *margin* of a block is
-// how many frames are still to be read before it when it comes; it is too late below 0. The lowest
-// margin of the last seconds is what the delay could have been shorter by, so the reading rate follows them: a little faster while they are large,
-// slower while they are small. That also follows the drift between two sound cards. A margin that has
-// been large for seconds is cut out at once, where the sound before and after the cut is most alike.
-// When nothing is left, the reading waits, which makes the delay longer at once. Missing sound is
-// concealed by the sound before it, faded out.
+// Blocks are written at their positions and read by the sound card's clock, which counts the frames
+// that were read or concealed. The *lag* of the reading is the clock minus the position that is read. It
+// has to be as large as the transit of nearly all blocks (`arrivals.js`), and follows that: a
+// difference of a few milliseconds by the reading rate, which also follows the drift between two sound
+// cards; a larger excess is cut out at once, where the sound before and after the cut is most alike;
+// and where sound is missing and the lag too small, the reading waits. Missing sound is concealed by the
+// sound before it, faded out.
+//
+// The few blocks that may come too late are what keeps one pause of the machine from making the
+// delay longer for seconds.
 //
 // There is no I/O here, and no allocation while it plays.
 
+import { Arrivals } from "./arrivals.js";
+
 const RING = 1 << 15; // frames, 0.68 s
-const SAFETY_FRAMES = 48; // of margin: arrivals get later than those of the last seconds
-const WINDOW_FRAMES = 12_000; // of which the lowest margin is kept
-const WINDOWS = 16;
-const FOLLOW_FRAMES = 96_000; // time constant of the rate
+const LATE_SHARE = 0.003; // of blocks, that may come too late
+const SAFETY_FRAMES = 24; // arrivals get later than those of the last seconds
+const AIM_FRAMES = 2400; // between two readings of the arrivals
+const FOLLOW_FRAMES = 48_000; // time constant of the rate
 const MOST_RATE = 0.004;
-const MOST_LEFT = 9600; // unread; beyond it the reading jumps
-const MOST_EXCESS = 384; // of margin, that is left to the rate; more is cut out
+const MOST_APART = 9600; // from the lag that is wanted, and from the newest frame; beyond it the reading jumps
+const MOST_EXCESS = 240; // of lag, that is left to the rate; more is cut out
+const FEW = 40; // blocks, before which nothing is cut
 const CUT = 240; // frames of the fade over a cut
+const LEAST_CUT = 96;
 const LIKENESS = 240; // frames by which a cut may be shorter, where the sound is more alike
 const REPEAT = 480; // frames of the sound before a gap that are repeated in it
 const FADE = 0.9985; // per frame, -25 dB in 40 ms
@@ -31,10 +38,10 @@ export class Playout {
     this.read = 0; // position of the next frame to read, with its fraction
     this.started = false;
     this.rate = 1;
-    this.lowest = new Float64Array(WINDOWS).fill(NaN);
-    this.windows = 0;
-    this.inWindow = 0;
-    this.low = Infinity;
+    this.clock = 0; // frames that were read or concealed
+    this.arrivals = new Arrivals();
+    this.lag = 0; // that is wanted
+    this.unaimed = 0; // frames since the arrivals were read
     this.history = [new Float32Array(REPEAT), new Float32Array(REPEAT)];
     this.historyAt = 0;
     this.gap = 0; // frames since the last sound
@@ -48,10 +55,11 @@ export class Playout {
    * @param {Float32Array[]} channels */
   write(position, channels) {
     const { length } = channels[0];
-    if (!this.started || Math.abs(position - this.newest) > RING / 2) this.#restart(position, length);
-    const margin = position - Math.ceil(this.read);
-    this.low = Math.min(this.low, margin);
-    if (margin + length <= 0) {
+    const isLost = Math.abs(position - this.newest) > RING / 2 || this.read - position > MOST_APART;
+    if (!this.started || isLost) this.#restart(position);
+    this.arrivals.note(this.clock, position);
+    if (this.arrivals.size <= FEW) this.#aim();
+    if (position + length <= this.read) {
       this.counters.late += 1;
       return;
     }
@@ -76,22 +84,21 @@ export class Playout {
       return;
     }
     for (let n = 0; n < frames; n += 1) {
-      if (this.read + 2 < this.newest) this.#take(left, right, n);
-      else this.#conceal(left, right, n); // nothing is left: the reading waits
+      this.#take(left, right, n);
+      this.clock += 1;
     }
     this.#follow(frames);
   }
 
-  /** @param {number} position
-   * @param {number} length */
-  #restart(position, length) {
+  /** Begin with a block, which waits as if it had come at the latest time.
+   * @param {number} position */
+  #restart(position) {
     this.started = true;
     this.written.fill(0);
     this.newest = position;
-    this.read = position - length; // so that the first blocks wait for a block
-    this.lowest.fill(NaN);
-    this.low = Infinity;
-    this.windows = 0;
+    this.read = position - SAFETY_FRAMES;
+    this.arrivals.forget();
+    this.unaimed = 0;
     this.cut.frames = 0;
     this.rate = 1;
   }
@@ -108,11 +115,12 @@ export class Playout {
   #take(left, right, n) {
     const at = Math.floor(this.read);
     const fraction = this.read - at;
-    this.read += this.rate;
     if (!(this.#has(at) && this.#has(at + 1))) {
+      if (this.clock - this.read >= this.lag) this.read += 1; // else it waits
       this.#conceal(left, right, n);
       return;
     }
+    this.read += this.rate;
     const rise = this.gap > 0 ? Math.min(1, 0.02 + (1 - this.level)) : 1;
     left[n] = this.#between(0, at, fraction);
     right[n] = this.#between(1, at, fraction);
@@ -158,9 +166,6 @@ export class Playout {
     }
     this.cut.done = 0;
     this.counters.cuts += 1;
-    this.lowest.fill(NaN); // margins of before
-    this.low = Infinity;
-    this.windows = 0;
   }
 
   /** After a gap, fade from its concealment into the sound.
@@ -223,28 +228,28 @@ export class Playout {
     return b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)));
   }
 
-  /** Let the rate follow the lowest margins.
+  #aim() {
+    this.lag = this.arrivals.transit(LATE_SHARE) + SAFETY_FRAMES;
+  }
+
+  /** Let the reading follow the arrivals.
    * @param {number} frames */
   #follow(frames) {
-    const left = this.newest - this.read;
-    this.counters.delayFrames = left + frames;
-    if (left > MOST_LEFT) {
-      this.read = this.newest - Math.max(2 * SAFETY_FRAMES, frames);
+    this.counters.delayFrames = this.newest - this.read + frames;
+    this.unaimed += frames;
+    if (this.unaimed >= AIM_FRAMES) {
+      this.unaimed = 0;
+      this.#aim();
+    }
+    const excess = this.clock - this.read - this.lag;
+    this.rate = 1 + Math.max(-MOST_RATE, Math.min(MOST_RATE, excess / FOLLOW_FRAMES));
+    if (this.cut.frames > 0 || this.arrivals.size < FEW) return;
+    if (excess > MOST_APART) {
+      this.read += excess;
       this.counters.jumps += 1;
       return;
     }
-    this.inWindow += frames;
-    if (this.inWindow >= WINDOW_FRAMES) {
-      this.lowest[this.windows % WINDOWS] = this.low === Infinity ? NaN : this.low;
-      this.windows += 1;
-      this.inWindow = 0;
-      this.low = Infinity;
-    }
-    let lowest = this.low;
-    for (const each of this.lowest) if (each < lowest) lowest = each;
-    const excess = lowest === Infinity ? 0 : lowest - SAFETY_FRAMES;
-    this.rate = 1 + Math.max(-MOST_RATE, Math.min(MOST_RATE, excess / FOLLOW_FRAMES));
-    const isKnown = this.windows >= WINDOWS && this.cut.frames === 0;
-    if (isKnown && excess > MOST_EXCESS) this.#beginCut(Math.floor(excess) - CUT / 2);
+    const most = Math.min(excess, this.newest - this.read - CUT); // of which both sides are known
+    if (excess > MOST_EXCESS && most > LEAST_CUT) this.#beginCut(Math.floor(most));
   }
 }
