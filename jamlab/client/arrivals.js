@@ -1,16 +1,23 @@
 // How late the blocks of a stream come, and so how long a playout buffer has to wait.
 //
 // The *transit* of a block is the receiver's clock at its arrival minus its position: how many frames
-// a reader at the receiver's clock has to stay behind, so that the block is there when it is due. The
-// transits of the last seconds are counted in a histogram, which is a circle: a drift between two
-// clocks moves them slowly and without end. No memory is allocated after the beginning.
+// a reader at the receiver's clock has to stay behind, so that the block is there when it is due. Its
+// *lateness* is what the transit exceeds the least one of the last moments by. When the receiver's
+// card has stood still, all transits are shorter from then on: the least one of the last moments and the
+// usual lateness say so at once. When the sender's has, all are longer, and the transits say so.
+//
+// No memory is allocated after the beginning.
 
 const BIN_FRAMES = 16;
 const BINS = 1 << 12; // 1.4 s
-const KEPT = 1 << 12; // blocks
+const KEPT = 1 << 12; // values
 const KEPT_FRAMES = 384_000; // 8 s
 
-export class Arrivals {
+const MOMENT_FRAMES = 2400;
+const MOMENTS = 6; // in which the least transit is looked for
+
+/** A histogram of the last seconds' values. It is a circle, as values may move without end. */
+class Recent {
   #counts = new Uint16Array(BINS);
   #bins = new Float64Array(KEPT);
   #clocks = new Float64Array(KEPT);
@@ -18,7 +25,7 @@ export class Arrivals {
   #next = 0;
   #top = -Infinity; // no bin above it has a block
 
-  /** Number of blocks that are kept. */
+  /** Number of values that are kept. */
   get size() {
     return this.#next - this.#first;
   }
@@ -29,12 +36,12 @@ export class Arrivals {
     this.#top = -Infinity;
   }
 
-  /** Count a block.
-   * @param {number} clock the receiver's, in frames
-   * @param {number} position of the block */
-  note(clock, position) {
+  /** Count a value.
+   * @param {number} clock
+   * @param {number} value */
+  note(clock, value) {
     this.#expire(clock);
-    const bin = Math.ceil((clock - position) / BIN_FRAMES);
+    const bin = Math.ceil(value / BIN_FRAMES);
     this.#bins[this.#next % KEPT] = bin;
     this.#clocks[this.#next % KEPT] = clock;
     this.#next += 1;
@@ -42,9 +49,9 @@ export class Arrivals {
     this.#top = Math.max(this.#top, bin);
   }
 
-  /** The transit that no more than a share of the blocks exceeds, to a bin above.
+  /** The value that no more than a share of them exceeds, to a bin above.
    * @param {number} share */
-  transit(share) {
+  exceededBy(share) {
     let bin = this.#settledTop();
     let spare = Math.floor(share * this.size);
     for (let passed = 0; passed < BINS; passed += 1) {
@@ -68,6 +75,59 @@ export class Arrivals {
       this.#counts[modulo(this.#bins[oldest])] -= 1;
       this.#first += 1;
     }
+  }
+}
+
+export class Arrivals {
+  #transits = new Recent();
+  #latenesses = new Recent();
+  #least = new Float64Array(MOMENTS).fill(Infinity); // transits, by moment
+  #moment = -1;
+
+  /** Number of blocks that are known. */
+  get size() {
+    return this.#transits.size;
+  }
+
+  forget() {
+    this.#transits.forget();
+    this.#latenesses.forget();
+    this.#least.fill(Infinity);
+  }
+
+  /** Count a block.
+   * @param {number} clock the receiver's, in frames
+   * @param {number} position of the block */
+  note(clock, position) {
+    const transit = clock - position;
+    this.#pass(Math.floor(clock / MOMENT_FRAMES));
+    const now = this.#moment % MOMENTS;
+    this.#least[now] = Math.min(this.#least[now], transit);
+    this.#transits.note(clock, transit);
+    this.#latenesses.note(clock, transit - this.#leastTransit());
+  }
+
+  /** The transit that no more than a share of the blocks will exceed.
+   * @param {number} share */
+  transit(share) {
+    const usual = this.#leastTransit() + this.#latenesses.exceededBy(share);
+    return Math.min(usual, this.#transits.exceededBy(share));
+  }
+
+  /** Forget moments that are over.
+   * @param {number} moment */
+  #pass(moment) {
+    if (moment - this.#moment > MOMENTS) this.#moment = moment - MOMENTS;
+    while (this.#moment < moment) {
+      this.#moment += 1;
+      this.#least[this.#moment % MOMENTS] = Infinity;
+    }
+  }
+
+  #leastTransit() {
+    let least = Infinity;
+    for (const each of this.#least) if (each < least) least = each;
+    return least;
   }
 }
 

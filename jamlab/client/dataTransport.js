@@ -21,9 +21,10 @@ const MODULES = ["worklets/capture.js", "worklets/playout.js"];
 
 /**
  * @typedef {{
- *   played: number, concealed: number, late: number, jumps: number, cuts: number,
- *   delayFrames: number, rate: number,
- * }} PlayoutCounters
+ *   blocks: number, played: number, concealed: number, late: number, jumps: number, cuts: number,
+ *   delayFrames: number, delayS: number, rate: number,
+ * }} PlayoutCounters in frames, but for `blocks`, `late` and the numbers of jumps and cuts; `delayS`
+ *   is the sum of the delays of all frames
  */
 
 /** One peer's stream. */

@@ -86,6 +86,7 @@ async function join() {
 function enter(joined) {
   session = joined;
   Object.assign(document.body, { jamSession: session }); // for tools and tests
+  Object.assign(globalThis, { jamlabCounters: () => joined.service.counters() }); // for `jamlab browser`
   entry.hidden = true;
   view.open(session);
   view.element.hidden = false;

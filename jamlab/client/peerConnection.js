@@ -32,6 +32,7 @@ export class PeerConnection {
     this.isUsed = false;
     /** @type {MediaStream | null} */
     this.stream = null;
+    this.isSending = true;
     this.pc = new RTCPeerConnection(configuration);
     this.sender = this.pc.addTrack(track, new MediaStream([track]));
     this.pc.onconnectionstatechange = () => listeners.onState(this);
@@ -96,6 +97,7 @@ export class PeerConnection {
     for (const receiver of this.pc.getReceivers()) this.#bound(receiver);
     const parameters = this.sender.getParameters();
     for (const encoding of parameters.encodings ?? []) {
+      encoding.active = this.isSending;
       encoding.maxBitrate = quality.bitrateBps;
       encoding.priority = "high";
       encoding.networkPriority = "high";
@@ -103,8 +105,16 @@ export class PeerConnection {
     try {
       await this.sender.setParameters(parameters);
     } catch (error) {
-      console.info("the bitrate stays as it is:", /** @type {Error} */ (error).message);
+      console.info("the sender stays as it is:", /** @type {Error} */ (error).message);
     }
+  }
+
+  /** Send media, or none while another transport has the sound.
+   * @param {boolean} isSending */
+  async sendMedia(isSending) {
+    if (isSending === this.isSending) return;
+    this.isSending = isSending;
+    await this.apply(this.quality);
   }
 
   close() {

@@ -15,6 +15,7 @@
 
 import { Arrivals } from "./arrivals.js";
 
+const SAMPLE_RATE = 48_000;
 const RING = 1 << 15; // frames, 0.68 s
 const LATE_SHARE = 0.003; // of blocks, that may come too late
 const SAFETY_FRAMES = 24; // arrivals get later than those of the last seconds
@@ -47,7 +48,7 @@ export class Playout {
     this.gap = 0; // frames since the last sound
     this.level = 1;
     this.cut = { frames: 0, done: 0 }; // the one under way
-    this.counters = { played: 0, concealed: 0, late: 0, jumps: 0, cuts: 0, delayFrames: 0 };
+    this.counters = { blocks: 0, played: 0, concealed: 0, late: 0, jumps: 0, cuts: 0, delayFrames: 0, delayS: 0 };
   }
 
   /** Write a block.
@@ -58,6 +59,7 @@ export class Playout {
     const isLost = Math.abs(position - this.newest) > RING / 2 || this.read - position > MOST_APART;
     if (!this.started || isLost) this.#restart(position);
     this.arrivals.note(this.clock, position);
+    this.counters.blocks += 1;
     if (this.arrivals.size <= FEW) this.#aim();
     if (position + length <= this.read) {
       this.counters.late += 1;
@@ -235,7 +237,8 @@ export class Playout {
   /** Let the reading follow the arrivals.
    * @param {number} frames */
   #follow(frames) {
-    this.counters.delayFrames = this.newest - this.read + frames;
+    this.counters.delayFrames = Math.max(0, this.newest - this.read + frames);
+    this.counters.delayS += (frames * this.counters.delayFrames) / SAMPLE_RATE;
     this.unaimed += frames;
     if (this.unaimed >= AIM_FRAMES) {
       this.unaimed = 0;
@@ -244,8 +247,8 @@ export class Playout {
     const excess = this.clock - this.read - this.lag;
     this.rate = 1 + Math.max(-MOST_RATE, Math.min(MOST_RATE, excess / FOLLOW_FRAMES));
     if (this.cut.frames > 0 || this.arrivals.size < FEW) return;
-    if (excess > MOST_APART) {
-      this.read += excess;
+    if (excess > MOST_APART || this.newest - this.read > RING / 2) {
+      this.read = Math.max(this.read + excess, this.newest - MOST_APART);
       this.counters.jumps += 1;
       return;
     }

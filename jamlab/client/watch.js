@@ -60,7 +60,8 @@ export class Meter {
     const inbound = stats.find((each) => each.type === "inbound-rtp" && each.kind === "audio") ?? {};
     const pair = selectedPair(stats);
     const gained = this.#gained(inbound);
-    if (this.#before === null || gained("packetsReceived") > 0) this.#flowedS = nowS;
+    const isFirst = this.#before === null;
+    if (isFirst || gained("packetsReceived") > 0 || this.#blocksCame(playout)) this.#flowedS = nowS;
     const roundTripS = pair?.currentRoundTripTime ?? null;
     const media = {
       jitterBufferS: ratio(gained("jitterBufferDelay"), gained("jitterBufferEmittedCount")),
@@ -79,6 +80,11 @@ export class Meter {
       concealedShare,
       oneWayS: isKnown ? roundTripS / 2 + jitterBufferS + knownS : null,
     };
+  }
+
+  /** @param {import("./dataTransport.js").PlayoutCounters | null} playout */
+  #blocksCame(playout) {
+    return playout !== null && playout.blocks > (this.#playoutBefore?.blocks ?? 0);
   }
 
   /** @param {import("./dataTransport.js").PlayoutCounters} playout */

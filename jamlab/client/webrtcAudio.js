@@ -249,6 +249,14 @@ export class WebRTCAudioService {
     return this.#data?.counters(this.#playing.get(peerId)?.number ?? 0) ?? null;
   }
 
+  /** The counters of all playouts by the data transport, named as in `RTCInboundRtpStreamStats`. */
+  counters() {
+    return [...this.#playing.values()].flatMap(({ peerId, pc }) => {
+      const counters = this.dataCounters(peerId);
+      return counters ? [{ connection: pc, ...inboundRtp(counters) }] : [];
+    });
+  }
+
   /** Length of the frames that are sent to a peer, in seconds.
    * @param {string} peerId */
   frameS(peerId) {
@@ -295,6 +303,7 @@ export class WebRTCAudioService {
   /** @param {PeerConnection} connection */
   #play(connection) {
     const { peerId, stream, number } = connection;
+    connection.sendMedia(!this.#data?.node(number));
     if (stream === null || this.#playing.get(peerId) !== connection) return;
     const node = this.#data?.node(number);
     if (node) this.graph.peer(peerId).playNode(node);
@@ -321,4 +330,15 @@ export class WebRTCAudioService {
     }
     this.#states.emit({ peerId, connection: number, state: "closed" });
   }
+}
+
+/** @param {import("./dataTransport.js").PlayoutCounters} counters */
+function inboundRtp({ blocks, played, concealed, delayS }) {
+  return {
+    packetsReceived: blocks,
+    totalSamplesReceived: played + concealed,
+    concealedSamples: concealed,
+    jitterBufferDelay: delayS,
+    jitterBufferEmittedCount: played + concealed,
+  };
 }

@@ -127,3 +127,22 @@ def test_it_starts_anew_where_the_sender_does():
         }}
         console.log(JSON.stringify([left[127], playout.newest - playout.read < 1000]));"""
     assert run_js(script, [0, None]) == [0.5, True]
+
+
+def test_a_receiver_s_card_that_stood_still_costs_no_delay_for_long():
+    # the reader's clock stops for 0.1 s every second: all that comes then is early from then on
+    stalls = """
+        const playout = new Playout();
+        const [left, right] = [new Float32Array(128), new Float32Array(128)];
+        const block = () => [new Float32Array(120).fill(0.5), new Float32Array(120).fill(0.5)];
+        let sent = 0;
+        let worst = 0;
+        for (let now = 0; now < 480_000; now += 128) {
+          for (; sent + 120 <= now; sent += 120) playout.write(sent, block());
+          if (now % 48_000 >= 4800) playout.pull(left, right);
+          if (now > 96_000 && now % 48_000 >= 43_200) worst = Math.max(worst, now - playout.read);
+        }
+        console.log(JSON.stringify([worst, playout.counters]));"""
+    worst, counters = run_js(SIMULATE + stalls, [0, None])
+    assert worst <= 120 + 2 * 128 + 240
+    assert counters["concealed"] <= 0.005 * counters["played"]

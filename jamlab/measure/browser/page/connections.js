@@ -2,6 +2,10 @@
  * Keeps every peer connection that the page makes, and reads their statistics.
  *
  * The page's connections are the browser's own: only the constructor is watched.
+ *
+ * A page that plays sound of its own, e.g. from a data channel, may state the counters of it:
+ * `window.jamlabCounters()` returns an object for each connection, with `connection` and counters of
+ * the names and meanings of RTCInboundRtpStreamStats. They then stand in place of the browser's.
  */
 function watchConnections() {
   const connections = [];
@@ -26,6 +30,16 @@ function watchConnections() {
   const fragment = (description) =>
     /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? "")?.[1] ?? "";
 
+  /** Returns reports with the page's own counters in place of the browser's, where it states some. */
+  function withCounters(connection, reports) {
+    const stated = [...(window.jamlabCounters?.() ?? [])].find((each) => each.connection === connection);
+    if (!stated) return reports;
+    const { connection: _, ...counters } = stated;
+    const transportId = reports.find((each) => each.type === "transport")?.id;
+    const own = { id: "page", type: "inbound-rtp", kind: "audio", transportId, ...counters };
+    return [...reports.filter((each) => each.type !== "inbound-rtp"), own];
+  }
+
   async function statsOf(connection, number) {
     const reports = connection.connectionState === "closed" ? [] : await connection.getStats();
     return {
@@ -34,7 +48,7 @@ function watchConnections() {
       local: fragment(connection.localDescription),
       remote: fragment(connection.remoteDescription),
       atMs: performance.now(),
-      reports: [...reports.values()].filter(wanted),
+      reports: withCounters(connection, [...reports.values()].filter(wanted)),
     };
   }
   return { stats: () => Promise.all(connections.map(statsOf)) };
