@@ -2,9 +2,10 @@
 //
 // The *transit* of a block is the receiver's clock at its arrival minus its position: how many frames
 // a reader at the receiver's clock has to stay behind, so that the block is there when it is due. Its
-// *lateness* is what the transit exceeds the least one of the last moments by. When the receiver's
-// card has stood still, all transits are shorter from then on: the least one of the last moments and the
-// usual lateness say so at once. When the sender's has, all are longer, and the transits say so.
+// *lateness* is what it exceeds the base of the last moments by: of each moment the least transit, and
+// of these the largest, as a card that is late for once and makes up for it is no news. When the
+// receiver's card has stood still for good, all transits are shorter from then on: the base and the usual
+// lateness say so within moments. When the sender's has, all are longer, and the transits say so.
 //
 // No memory is allocated after the beginning.
 
@@ -14,7 +15,7 @@ const KEPT = 1 << 12; // values
 const KEPT_FRAMES = 384_000; // 8 s
 
 const MOMENT_FRAMES = 2400;
-const MOMENTS = 6; // in which the least transit is looked for
+const MOMENTS = 6; // of which the last one is not over
 
 /** A histogram of the last seconds' values. It is a circle, as values may move without end. */
 class Recent {
@@ -52,6 +53,7 @@ class Recent {
   /** The value that no more than a share of them exceeds, to a bin above.
    * @param {number} share */
   exceededBy(share) {
+    if (this.size === 0) return Infinity;
     let bin = this.#settledTop();
     let spare = Math.floor(share * this.size);
     for (let passed = 0; passed < BINS; passed += 1) {
@@ -59,7 +61,7 @@ class Recent {
       if (spare < 0) return bin * BIN_FRAMES;
       bin -= 1;
     }
-    return NaN;
+    return Infinity;
   }
 
   #settledTop() {
@@ -104,13 +106,14 @@ export class Arrivals {
     const now = this.#moment % MOMENTS;
     this.#least[now] = Math.min(this.#least[now], transit);
     this.#transits.note(clock, transit);
-    this.#latenesses.note(clock, transit - this.#leastTransit());
+    const base = this.#base();
+    if (base > -Infinity) this.#latenesses.note(clock, transit - base);
   }
 
   /** The transit that no more than a share of the blocks will exceed.
    * @param {number} share */
   transit(share) {
-    const usual = this.#leastTransit() + this.#latenesses.exceededBy(share);
+    const usual = this.#latenesses.size > 0 ? this.#base() + this.#latenesses.exceededBy(share) : Infinity;
     return Math.min(usual, this.#transits.exceededBy(share));
   }
 
@@ -124,10 +127,14 @@ export class Arrivals {
     }
   }
 
-  #leastTransit() {
-    let least = Infinity;
-    for (const each of this.#least) if (each < least) least = each;
-    return least;
+  /** The largest of the least transits of the moments that are over; -Infinity without one. */
+  #base() {
+    let base = -Infinity;
+    for (let each = 0; each < MOMENTS; each += 1) {
+      const least = this.#least[each];
+      if (each !== this.#moment % MOMENTS && least < Infinity && least > base) base = least;
+    }
+    return base;
   }
 }
 
