@@ -183,6 +183,13 @@ async def test_two_pages_by_the_data_transport(hub, opened):
             await player.until(playing, peer)
             await player.hears(peer)
             await player.until("(jam, peer) => jam.service.dataCounters(peer).played > 48000", peer)
+            # no media beside it, and the counters of what plays instead
+            paused = "(jam, peer) => !jam.service.playing(peer).sender.getParameters().encodings[0].active"
+            await player.until(paused, peer)
+            stated = "(jam, peer) => [...jamlabCounters()].map((each) => each.totalSamplesReceived)"
+            (received,) = await player.run(stated)
+            assert received > 48_000
+            await player.until("(jam, peer) => jam.state(peer).figures.isFlowing", peer)
         assert ada.complaints == ben.complaints == []
 
 

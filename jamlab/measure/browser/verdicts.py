@@ -52,7 +52,8 @@ def paths_table(record: BrowserRecord) -> pd.DataFrame:
 
 def _concealed_shares(record: BrowserRecord) -> dict[Any, float]:
     sums = record.statistics.groupby(_PATH)[["concealed_frames", "received_frames"]].sum()
-    return dict(sums["concealed_frames"] / sums["received_frames"].clip(lower=1))
+    received = sums["received_frames"]
+    return dict(sums["concealed_frames"] / received.where(received > 0))
 
 
 def waterfall(record: BrowserRecord) -> pd.DataFrame:
@@ -106,7 +107,8 @@ def concealed_verdict(
     """Return the verdict on the highest share of concealed sound, a figure with a given name."""
     name = f"{called}, share of the worst path"
     limit = record.provenance["parameters"]["max_concealed_percent"]
-    paths = [path for _, path in record.statistics.groupby(_PATH)]
+    groups = record.statistics.groupby(_PATH)
+    paths = [path for _, path in groups if path["received_frames"].sum() > 0]
     if not paths:
         reason = "The browsers did not state how much sound was concealed."
         return unmeasured(name, Outcome.INCONCLUSIVE, reason)

@@ -1,10 +1,15 @@
 """Tests of jamlab.measure.browser.get_stats, on statistics written by hand."""
 
 import math
+from pathlib import Path
 
 import pytest
 
+import jamlab.measure.browser
 from jamlab.measure.browser.get_stats import between, connected, streams
+from tests.client.node import run_js
+
+PAGE = Path(jamlab.measure.browser.__file__).parent / "page"
 
 
 def inbound(seconds, buffer_ms=40.0, packets=50, **further):
@@ -117,3 +122,33 @@ def test_a_connection_counts_when_sound_has_arrived():
     assert connected([snapshot("a", "b", 1)]) == 1
     assert connected([snapshot("a", "b", 1, packets=0)]) == 0
     assert connected([snapshot("a", "b", 1, state="connecting")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("hook", "expected"),
+    [
+        ("undefined", [["in", 7]]),
+        ("() => []", [["in", 7]]),
+        ("() => [{ connection: {}, packetsReceived: 400 }]", [["in", 7]]),
+        ("() => [{ connection, packetsReceived: 400 }]", [["page", 400]]),
+    ],
+)
+def test_a_page_may_state_counters_of_its_own(hook, expected):
+    script = f"""
+        globalThis.window = globalThis;
+        window.RTCPeerConnection = class {{
+          async getStats() {{
+            return new Map([
+              ["t", {{ id: "t", type: "transport" }}],
+              ["in", {{ id: "in", type: "inbound-rtp", kind: "audio", packetsReceived: 7 }}],
+            ]);
+          }}
+        }};
+        {(PAGE / "connections.js").read_text(encoding="utf-8")}
+        const watched = watchConnections();
+        const connection = new RTCPeerConnection();
+        window.jamlabCounters = {hook};
+        const [{{ reports }}] = await watched.stats();
+        const inbound = reports.filter((each) => each.type === "inbound-rtp");
+        console.log(JSON.stringify(inbound.map((each) => [each.id, each.packetsReceived])));"""
+    assert run_js(script, None) == expected

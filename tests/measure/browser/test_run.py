@@ -8,6 +8,7 @@ import pytest
 from jamlab.browsers.steps import StepsError
 from jamlab.measure.browser.plan import SYSTEM, BrowserPlan
 from jamlab.measure.browser.players import PlayerError
+from jamlab.measure.browser.reference import reference_client
 from jamlab.measure.browser.run import measure_browsers
 from jamlab.measure.browser.verdicts import paths_table
 from tests.audio_graph.on_graph import needs_graph
@@ -111,3 +112,19 @@ async def test_mouth_to_ear_is_measured_through_real_audio(url, browser):
     assert record.clicks["latency_ms"].dropna().between(40.0, 1000.0).all()
     assert record.provenance["own_delay_ms"] == pytest.approx(0.0, abs=0.1)
     assert record.provenance["asked"]["player 1"]
+
+
+@needs_graph
+async def test_the_reference_client_states_what_it_plays_from_data_channels():
+    async with reference_client() as url:
+        plan = plan_of(
+            url.replace("#", "&transport=data#"), audio=SYSTEM, duration_s=3.0, settle_s=3.0
+        )
+        record = await measure_browsers(plan)
+    paths = paths_table(record)
+    assert len(paths) == 2
+    assert (paths["heard_share"] > 0.3).all()  # a busy machine loses sound
+    # frames of 2.5 ms are the page's own, not of the media path; capture and playout come on top
+    assert record.statistics["frame_ms"].median() == pytest.approx(2.5, abs=0.5)
+    assert record.clicks["latency_ms"].dropna().between(8.0, 2000.0).all()
+    assert paths["concealed_share"].between(0.0, 0.9).all()
