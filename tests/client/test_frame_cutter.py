@@ -9,7 +9,8 @@ from tests.examples import examples
 SCRIPT = """
     import { FrameCutter } from "./frameCutter.js";
     const frames = [];
-    const cutter = new FrameCutter(given.first, (position, block) => frames.push([position, [...block]]));
+    const keep = (position, block) => frames.push([position, [...block]]);
+    const cutter = new FrameCutter(given.first, keep);
     let at = 0;
     const push = (length) => {
       const left = Float32Array.from({ length }, (_, n) => at + n);

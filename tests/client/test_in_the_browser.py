@@ -184,8 +184,8 @@ async def test_two_pages_by_the_data_transport(hub, opened):
             await player.hears(peer)
             await player.until("(jam, peer) => jam.service.dataCounters(peer).played > 48000", peer)
             # no media beside it, and the counters of what plays instead
-            paused = "(jam, peer) => !jam.service.playing(peer).sender.getParameters().encodings[0].active"
-            await player.until(paused, peer)
+            parameters = "(jam, peer) => jam.service.playing(peer).sender.getParameters()"
+            await player.until(f"(...given) => !({parameters})(...given).encodings[0].active", peer)
             stated = "(jam, peer) => [...jamlabCounters()].map((each) => each.totalSamplesReceived)"
             (received,) = await player.run(stated)
             assert received > 48_000

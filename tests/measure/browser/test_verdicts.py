@@ -60,6 +60,12 @@ def test_a_browser_that_states_nothing_leaves_concealed_sound_open():
     assert paths_table(record)["concealed_share"].isna().all()
 
 
+def test_a_browser_that_received_nothing_stated_nothing():
+    record = browser_record(steady(20.0), stream={**STREAM, "received_frames": 0})
+    assert verdicts(record)[1].verdict is Outcome.INCONCLUSIVE
+    assert paths_table(record)["concealed_share"].isna().all()
+
+
 def test_the_stages_add_up_to_what_was_measured():
     stages = waterfall(browser_record(steady(75.0))).set_index("stage")["mean_ms"]
     assert stages["network"] == pytest.approx(2.0)
