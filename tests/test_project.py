@@ -171,6 +171,8 @@ SPANNING = {
     "client/test_clicks.py",
     "client/test_in_the_browser.py",
     "client/test_modules.py",
+    "client/test_arrivals.py",
+    "client/test_frame_cutter.py",
     "client/test_playout.py",
     "measure/latency/test_floor.py",
     "measure/latency/test_skewed_cards.py",
