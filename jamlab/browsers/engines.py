@@ -78,6 +78,8 @@ async def start(driver: Any, setting: Setting, profile: Path, environment: dict[
         "ignore_https_errors": True,
         "env": environment,
         "timeout": 120_000,
+        # Ctrl-C reaches the driver as well; it is this process that closes the browsers.
+        "handle_sigint": False,
     }
     if setting.browser.name == "firefox":
         # Playwright drives an unchanged Firefox by WebDriver BiDi, under this name.

@@ -7,35 +7,58 @@ import asyncio
 import importlib.util
 import os
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from jamlab.browsers.engines import Setting, start
 from jamlab.browsers.installed import Browser, BrowserError, installed
 from jamlab.browsers.steps import words
 
+_PAGE_CLOSED = "the page was closed, by its own script or by somebody"
 _CLOSING_S = 10.0
+_LONGEST_FOLDER = 60  # Chromium's temporary files are sockets, too, of 107 characters at most
+_REMOVALS = 50
+_BETWEEN_REMOVALS_S = 0.1
 
 
 @dataclass
 class PlayerBrowser:
-    """A player's browser with one page.
+    """A player's browser.
 
-    `page` is Playwright's; `faults` are the errors of the page and its crash, in order.
+    `page` is Playwright's, the first of its `pages`; `faults` are the errors of its pages, in
+    order; `gone` says why there is no page any more, "" while there is.
     """
 
     player: str
     page: Any
     faults: list[str] = field(default_factory=list)
+    gone: str = ""
 
     def __post_init__(self) -> None:
-        self.page.on("pageerror", lambda error: self.faults.append(words(error)))
-        self.page.on("crash", lambda _: self.faults.append("the page crashed"))
-        self.page.context.on("close", lambda _: self.faults.append("the browser was closed"))
+        context = self.page.context
+        for page in context.pages:
+            self._watch(page)
+        context.on("page", self._watch)
+        self.page.on("close", lambda _: self._lose(_PAGE_CLOSED))
+        context.on("close", lambda _: self._lose("the browser crashed, or somebody closed it"))
+
+    def _watch(self, page: Any) -> None:
+        page.on("pageerror", lambda error: self.faults.append(words(error)))
+        page.on("crash", lambda _: self._lose("the page crashed"))
+
+    def _lose(self, why: str) -> None:
+        if self.gone in ("", _PAGE_CLOSED):  # a browser that ends closes its pages first
+            self.gone = why
+
+    @property
+    def pages(self) -> Sequence[Any]:
+        """Playwright's pages: the first one and those that it opened."""
+        return list(self.page.context.pages)
 
 
 def lacking(name: str = "") -> str | None:
@@ -65,30 +88,77 @@ async def browsers(
     `BrowserError`.
     """
     check_driver()
-    from playwright.async_api import async_playwright  # an extra, and slow to import
+    from playwright.async_api import Error  # an extra, and slow to import
 
     async with AsyncExitStack() as stack:
-        managed = async_playwright()
-        driver = await managed.__aenter__()
-        stack.push_async_callback(_in_time, managed.__aexit__, None, None, None)
-        root = Path(stack.enter_context(_folder()))
+        # First, so that it is removed last: a browser writes until the driver has ended it.
+        root = await stack.enter_async_context(_temporary_folder())
+        driver = await stack.enter_async_context(_driver())
         contexts: list[Any] = []
         stack.push_async_callback(_in_time, _closed, contexts)
-        started = []
-        for number, (player, environment) in enumerate(players.items()):
-            folder = root / str(number)
-            folder.mkdir()
-            its = replace(setting, browser=browser_of(setting, player, folder))
-            context = await _started(driver, its, folder / "profile", environment)
-            contexts.append(context)
-            await context.add_init_script(script(player))
-            started.append(PlayerBrowser(player, context.pages[0]))
-        yield started
+        started = list[PlayerBrowser]()
+        try:
+            for player, environment in players.items():
+                folder = root / str(len(started))
+                folder.mkdir()
+                its = replace(setting, browser=browser_of(setting, player, folder))
+                context = await _started(driver, its, folder, environment)
+                contexts.append(context)
+                await context.add_init_script(script(player))
+                started.append(PlayerBrowser(player, context.pages[0]))
+            yield started
+        except Error as error:
+            raise BrowserError(_lost(started) or words(error)) from error
 
 
-def _folder() -> TemporaryDirectory[str]:
-    """Return a folder for browsers, which may still write to it when it is removed."""
-    return TemporaryDirectory(prefix="jamlab-browser-", ignore_cleanup_errors=True)
+@asynccontextmanager
+async def _driver() -> AsyncIterator[Any]:
+    """Run Playwright's driver, which ends all its browsers with it.
+
+    Its start is not cancelled half-way, which would leave its process, or wait for it for ever.
+    """
+    from playwright.async_api import async_playwright
+
+    manager = async_playwright()
+    starting = asyncio.ensure_future(manager.start())
+    try:
+        try:
+            driver = await asyncio.shield(starting)
+        except Exception as error:  # its faults have no type of their own
+            raise BrowserError(
+                f"Playwright's driver does not start ({words(error)}): "
+                "pip install --force-reinstall playwright"
+            ) from error
+        yield driver
+    finally:
+        await asyncio.gather(starting, return_exceptions=True)
+        # Also after a start in vain, to wait for the process, which may not have been there.
+        with suppress(Exception):
+            await _in_time(manager.__aexit__)
+
+
+def _lost(browsers: Iterable[PlayerBrowser]) -> str:
+    """Return which player's browser or page is gone, and why; "" when all are there."""
+    return next((f"{each.player}: {each.gone}" for each in browsers if each.gone), "")
+
+
+@asynccontextmanager
+async def _temporary_folder() -> AsyncIterator[Path]:
+    """Make a folder and remove it, also while a process that has been killed still writes."""
+    folder = Path(mkdtemp(prefix="jamlab-browser-"))
+    try:
+        yield folder
+    finally:
+        for _ in range(_REMOVALS):
+            if _remove(folder):
+                break
+            await asyncio.sleep(_BETWEEN_REMOVALS_S)
+
+
+def _remove(folder: Path) -> bool:
+    """Remove a folder; return whether it is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 async def _closed(contexts: Iterable[Any]) -> None:
@@ -135,12 +205,18 @@ async def pictures(browsers: Iterable[PlayerBrowser], folder: Path) -> list[Path
 
 
 async def _started(
-    driver: Any, setting: Setting, profile: Path, environment: Mapping[str, str]
+    driver: Any, setting: Setting, folder: Path, environment: Mapping[str, str]
 ) -> Any:
+    """Start a browser whose profile and temporary files are in a folder."""
     from playwright.async_api import Error
 
+    profile = folder / "profile"
+    profile.mkdir()
+    variables = {**os.environ, **environment}
+    if len(str(folder)) < _LONGEST_FOLDER:
+        variables["TMPDIR"] = str(folder)
     try:
-        return await start(driver, setting, profile, {**os.environ, **environment})
+        return await start(driver, setting, profile, variables)
     except Error as error:
         screen = "; a window needs a screen: leave out --visible" if setting.visible else ""
         raise BrowserError(

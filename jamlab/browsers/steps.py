@@ -1,5 +1,6 @@
 """The user's steps into a room: a Python file with ``async def join(page, player)``."""
 
+import asyncio
 import inspect
 import runpy
 import traceback
@@ -19,10 +20,11 @@ async def no_steps(page: Any, player: str) -> None:
     """Do nothing: the page joins by itself, or somebody joins by hand."""
 
 
-def steps_in(file: Path) -> Join:
+def steps_in(file: Path, limit_s: float) -> Join:
     """Return the steps in a file; raises `StepsError` when it has none, or is not Python.
 
-    Errors of the steps themselves are raised as `StepsError` as well.
+    The steps of a player may take a limited time. Their own errors are raised as `StepsError` as
+    well.
     """
     join = _loaded(file).get("join")
     if not inspect.iscoroutinefunction(join):
@@ -31,12 +33,24 @@ def steps_in(file: Path) -> Join:
         raise StepsError(f"{file}: `join` has to take two arguments, page and player")
 
     async def steps(page: Any, player: str) -> None:
+        limit = asyncio.timeout(limit_s)
         try:
-            await join(page, player)
-        except Exception as error:  # the user's code may raise anything
+            async with limit:
+                await join(page, player)
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
+            if limit.expired():
+                raise _too_slow(file, player, limit_s, error) from error
             raise StepsError(f"{_place(file, error)}, for {player}: {words(error)}") from error
 
     return steps
+
+
+def _too_slow(file: Path, player: str, limit_s: float, error: BaseException) -> StepsError:
+    cause = error.__cause__ or error  # the cancellation, which has the line
+    return StepsError(
+        f"{_place(file, cause)}, for {player}: not done after {limit_s:g} s; give it more time by "
+        "--join-timeout"
+    )
 
 
 def _loaded(file: Path) -> dict[str, Any]:
@@ -46,7 +60,7 @@ def _loaded(file: Path) -> dict[str, Any]:
         raise StepsError(f"{file} cannot be read ({error.strerror}): name another file") from error
     except SyntaxError as error:
         raise StepsError(f"{file}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise StepsError(f"{_place(file, error)}: {words(error)}") from error
 
 
@@ -62,4 +76,6 @@ def words(error: BaseException) -> str:
 
     Playwright's messages continue with a log of many lines.
     """
+    if isinstance(error, SystemExit):
+        return f"it ended the program (exit status {error.code})"
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

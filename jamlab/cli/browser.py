@@ -1,7 +1,6 @@
 """``jamlab browser``: latency between browsers that run a web application."""
 
 import argparse
-import asyncio
 import shutil
 from dataclasses import fields
 
@@ -12,6 +11,7 @@ from jamlab.measure.browser.plan import WAYS, BrowserPlan
 from jamlab.measure.browser.run import FAULTS as FAULTS
 from jamlab.measure.browser.run import measure_browsers
 from jamlab.measure.browser.sweep import SWEEP_FOLDER, UNCHANGED, measure_sweep
+from jamlab.process.signals import run_until_sigterm
 from jamlab.report.page.html import BROWSER_FOLDER
 
 _OPTIONS = {
@@ -92,9 +92,9 @@ def run_browser(options: argparse.Namespace) -> int:
     with screen.progress_bar(err) as progress:
         options.out.mkdir(parents=True, exist_ok=True)
         if options.sweep:
-            record = asyncio.run(measure_sweep(plan, folder, progress))[UNCHANGED]
+            record = run_until_sigterm(measure_sweep(plan, folder, progress))[UNCHANGED]
         else:
-            record = asyncio.run(measure_browsers(plan, progress, options.out))
+            record = run_until_sigterm(measure_browsers(plan, progress, options.out))
             shutil.rmtree(folder / SWEEP_FOLDER, ignore_errors=True)
             record.save(folder)
         progress(1.0, "writing the report")

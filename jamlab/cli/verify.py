@@ -42,6 +42,7 @@ from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.processes import Progress, check_reachable, process_pool
 from jamlab.media.quality import QUALITIES
+from jamlab.process.signals import run_until_sigterm
 from jamlab.report.page.html import (
     ACCEPTANCE_FOLDER,
     BROWSER_ACCEPTANCE_FOLDER,
@@ -188,7 +189,7 @@ def _verify_browsers(folder: Path, max_concealed_percent: float, progress: Progr
         return
     plan = BrowserPlan(**_BROWSERS, max_concealed_percent=max_concealed_percent)
     try:
-        asyncio.run(measure_browsers(plan, progress)).save(folder)
+        run_until_sigterm(measure_browsers(plan, progress)).save(folder)
     except FAULTS as error:
         err.print(f"jamlab: browsers are not measured: {error}", markup=False, soft_wrap=True)
 

@@ -1,11 +1,14 @@
 """Postponement of SIGINT and SIGTERM, and a SIGTERM that runs the clean-up code."""
 
+import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -37,6 +40,34 @@ def sigterm_unwinds() -> Iterator[None]:
         return
     with _handled((signal.SIGTERM,), _exit):
         yield
+
+
+def run_until_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine as ``asyncio.run`` does; SIGTERM cancels it as Ctrl-C does.
+
+    It has then cleaned up before `SystemExit` is raised: raised amid the event loop, `SystemExit`
+    would cancel all tasks at once, those with which the coroutine cleans up among them.
+    """
+    came = list[int]()
+
+    async def cancelled_by_sigterm() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task
+
+        def cancel(number: int, _: FrameType | None) -> None:
+            if not came:
+                loop.call_soon_threadsafe(task.cancel)
+            came.append(number)
+
+        with _handled((signal.SIGTERM,), cancel):
+            return await work
+
+    try:
+        return asyncio.run(cancelled_by_sigterm())
+    except asyncio.CancelledError:
+        if not came:
+            raise
+        raise SystemExit(128 + came[0]) from None
 
 
 def _exit(number: int, _: FrameType | None) -> None:

@@ -1,9 +1,18 @@
 """Tests of ``jamlab browser``, but for its measurement: tests/measure/browser/test_run.py."""
 
+import asyncio
+import os
+import signal
+import sys
+
+import psutil
 import pytest
 
 from jamlab.cli import browser
 from jamlab.cli.commands import main
+from tests.leaks import until
+from tests.measure.browser.application import application
+from tests.measure.browser.chromium import NEEDS_CHROMIUM
 from tests.measure.browser.records import browser_record, steady
 
 
@@ -53,3 +62,40 @@ def test_the_target_can_be_chosen(told):
 def test_an_option_that_does_not_fit_is_told(tmp_path, capsys, options, words):
     assert main(["browser", *options, "--out", str(tmp_path)]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def named(folder):
+    """Return the processes whose command has a folder in it."""
+    return [
+        each
+        for each in psutil.process_iter(["cmdline"])
+        if any(str(folder) in word for word in each.info["cmdline"] or [])
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["*", "*/0", "*/1/profile/Default"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@NEEDS_CHROMIUM[0]
+@NEEDS_CHROMIUM[1]
+async def test_an_end_by_a_signal_leaves_no_process_and_no_file(tmp_path, phase, number):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with application() as url:
+        command = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "jamlab", "browser", f"{url}?auto&name={{player}}"),
+            *("--out", str(tmp_path / "out")),
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # a process group of its own, as in a terminal
+        )
+        await until(lambda: list(temporary.glob(phase)), deadline_s=120.0)
+        os.killpg(command.pid, number)
+        async with asyncio.timeout(120.0):
+            told = (await command.communicate())[1].decode()
+    if number == signal.SIGINT:
+        assert told.strip() == "jamlab: interrupted before the report was written"
+    assert "Traceback" not in told
+    assert command.returncode == (2 if number == signal.SIGINT else 128 + number)
+    assert list(temporary.iterdir()) == []
+    await until(lambda: not named(temporary))

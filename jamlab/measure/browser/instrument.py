@@ -11,15 +11,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jamlab.browsers.installed import BrowserError
 from jamlab.measure.browser.clocks import ContextClock, PageClock, context_clock, page_clock
 
-_SOURCES = ("bytes", "clock", "connections", "microphone", "ear", "levers", "instrument")
+_SOURCES = (
+    *("bytes", "clock", "connections", "microphone", "ear", "contexts", "levers"),
+    "instrument",
+)
 _EXCHANGES = 40
+_ANSWER_S = 60.0  # generous: a recording is long, and a machine may be busy
 
 
 def script(
@@ -65,14 +70,19 @@ class Taken:
 class FrameInstrument:
     """The instrument in one frame of a page."""
 
-    def __init__(self, frame: Any, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, frame: Any, born: float = 0.0, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self.frame = frame
+        self.born = born
         self._now_s = now_s
         self._readings: list[tuple[float, float, float]] = []
 
     async def _call(self, name: str, argument: Any = None) -> Any:
-        return await self.frame.evaluate(
-            "([name, argument]) => window.jamlabInstrument[name](argument)", [name, argument]
+        return await _evaluate(
+            self.frame,
+            "([name, argument]) => window.jamlabInstrument[name](argument)",
+            [name, argument],
         )
 
     async def read_clock(self) -> None:
@@ -94,6 +104,14 @@ class FrameInstrument:
     async def asked(self) -> list[Any]:
         """Return the audio constraints with which the page asked for a microphone."""
         return list(await self._call("asked"))
+
+    async def secure(self) -> bool:
+        """Return whether the browser would give the page a microphone."""
+        return bool(await self._call("secure"))
+
+    async def contexts(self) -> list[dict[str, Any]]:
+        """Return the audio contexts that the page made; see `context_remarks`."""
+        return list(await self._call("contexts"))
 
     async def play(self, track: NDArray[np.float32], *, loop: bool = False) -> int:
         """Play a mono track at 48 kHz into the microphone; return its first frame.
@@ -126,14 +144,42 @@ class FrameInstrument:
         )
 
 
-async def instruments(page: Any, known: Iterable[FrameInstrument] = ()) -> list[FrameInstrument]:
-    """Return the instruments of all frames of a page; those known already are kept."""
-    kept = {each.frame: each for each in known}
-    found = await asyncio.gather(
-        *(frame.evaluate("() => Boolean(window.jamlabInstrument)") for frame in page.frames)
-    )
+async def instruments(
+    pages: Iterable[Any], known: Iterable[FrameInstrument] = ()
+) -> list[FrameInstrument]:
+    """Return the instruments of all frames of pages; those known already are kept.
+
+    A frame that loads another page gets another instrument.
+    """
+    kept = {(each.frame, each.born): each for each in known}
+    frames = [frame for page in pages for frame in page.frames]
+    born = await asyncio.gather(*(_born(frame) for frame in frames))
     return [
-        kept.get(frame) or FrameInstrument(frame)
-        for frame, has in zip(page.frames, found, strict=True)
-        if has
+        kept.get((frame, when)) or FrameInstrument(frame, when)
+        for frame, when in zip(frames, born, strict=True)
+        if when is not None
     ]
+
+
+async def _born(frame: Any) -> float | None:
+    """Return when the page in a frame was loaded; None when it has no instrument."""
+    from playwright.async_api import Error
+
+    try:
+        return cast(
+            "float | None", await _evaluate(frame, "() => window.jamlabInstrument?.born ?? null")
+        )
+    except Error:  # the frame is about to load another page, or is gone
+        return None
+
+
+async def _evaluate(frame: Any, expression: str, argument: Any = None) -> Any:
+    """Return what an expression evaluates to; raises `BrowserError` when the page is stuck."""
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            return await frame.evaluate(expression, argument)
+    except TimeoutError as error:
+        raise BrowserError(
+            f"the page {frame.url} has not answered for {_ANSWER_S:g} s: a script of its own keeps "
+            "it busy"
+        ) from error

@@ -1,11 +1,12 @@
 """The players of a session: their browsers in the application, connected with each other."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jamlab.browsers.installed import BrowserError
 from jamlab.browsers.launch import PlayerBrowser, pictures
 from jamlab.browsers.steps import Join, StepsError, words
 from jamlab.measure.browser.get_stats import Snapshot, connected, streams
@@ -26,6 +27,7 @@ class Player:
 
     browser: PlayerBrowser
     frames: list[FrameInstrument] = field(default_factory=list)
+    _measured: FrameInstrument | None = None
 
     @property
     def name(self) -> str:
@@ -33,29 +35,64 @@ class Player:
         return self.browser.player
 
     async def find_frames(self) -> None:
-        """Find the instruments in the page's frames, which may have been loaded anew."""
-        self.frames = await instruments(self.browser.page, self.frames)
+        """Find the instruments in the frames of its pages, which may have been loaded anew.
+
+        Raises `PlayerError` when a page is gone, or the one that is measured was loaded anew.
+        """
+        self.frames = await instruments(self.browser.pages, self.frames)
+        self.check()
+        if self._measured is not None and self._measured not in self.frames:
+            raise PlayerError(
+                f"{self.name}: its page was loaded anew while it was measured; it shows "
+                f"{self.browser.page.url} now"
+            )
 
     async def stats(self) -> Snapshot:
         """Return the statistics of the connections of all frames."""
-        return [each for frame in self.frames for each in await frame.stats()]
+        return [each for frame in self.frames for each in await _unless_gone(frame.stats())]
 
     async def asked(self) -> list[Any]:
         """Return the constraints with which the page asked for a microphone."""
-        return [each for frame in self.frames for each in await frame.asked()]
+        return [each for frame in self.frames for each in await _unless_gone(frame.asked())]
+
+    async def contexts(self) -> list[Any]:
+        """Return the audio contexts of all frames."""
+        return [each for frame in self.frames for each in await _unless_gone(frame.contexts())]
 
     async def microphone(self) -> FrameInstrument | None:
         """Return the frame that asked for a microphone, if there is one."""
         for frame in self.frames:
-            if await frame.asked():
+            if await _unless_gone(frame.asked()):
                 return frame
         return None
 
+    async def stay(self) -> None:
+        """Expect from now on that the frame with the microphone does not load another page."""
+        self._measured = await self.microphone()
+
+    async def is_insecure(self) -> bool:
+        """Return whether the browser gives no microphone to the page, for want of encryption."""
+        from playwright.async_api import Error
+
+        try:
+            return bool(self.frames) and not any([await each.secure() for each in self.frames])
+        except Error:  # a frame is about to load another page
+            return False
+
     def check(self) -> None:
         """Raise `PlayerError` when the page or its browser is gone."""
-        gone = [fault for fault in self.browser.faults if fault.startswith("the ")]
-        if gone:
-            raise PlayerError(f"{self.name}: {gone[0]}")
+        if self.browser.gone:
+            raise PlayerError(f"{self.name}: {self.browser.gone}")
+
+
+async def _unless_gone(answer: Awaitable[list[Any]]) -> list[Any]:
+    """Return a frame's answer; nothing when it is about to load another page."""
+    from playwright.async_api import Error
+
+    try:
+        return await answer
+    except Error:
+        return []
 
 
 async def enter(
@@ -72,7 +109,7 @@ async def enter(
     """
     try:
         return await _enter(plan, browsers, join, session)
-    except (PlayerError, StepsError) as error:
+    except (PlayerError, StepsError, BrowserError) as error:
         kept = [] if folder is None else await pictures(browsers, folder)
         said = f" (pictures of the pages: {', '.join(map(str, kept))})" if kept else ""
         raise type(error)(f"{error}{said}") from error
@@ -94,15 +131,19 @@ async def _open(browser: PlayerBrowser, url: str) -> None:
     from playwright.async_api import Error
 
     try:
-        await browser.page.goto(url)
+        answer = await browser.page.goto(url)
     except Error as error:
-        raise PlayerError(f"{browser.player} cannot open {url}: {words(error)}") from error
+        why = browser.gone or words(error)
+        raise PlayerError(f"{browser.player} cannot open {url}: {why}") from error
+    if answer is not None and not answer.ok:
+        browser.faults.append(f"the server answered {answer.status} {answer.status_text}".strip())
 
 
 async def _connected(plan: BrowserPlan, players: Sequence[Player]) -> None:
     """Wait until every player hears all others, or, through a server, anybody at all."""
     loop = asyncio.get_running_loop()
-    end_s, first_s = loop.time() + plan.join_timeout_s, None
+    begin_s, first_s = loop.time(), None
+    end_s = begin_s + plan.join_timeout_s
     while True:
         snapshots = await snapshots_of(players)
         if _is_mesh(snapshots):
@@ -112,21 +153,17 @@ async def _connected(plan: BrowserPlan, players: Sequence[Player]) -> None:
             if loop.time() > first_s + _GRACE_S:
                 return
         if loop.time() > end_s:
+            await _check_secure(players)
             raise PlayerError(await _obstacle(plan, players, snapshots))
+        if loop.time() > begin_s + _GRACE_S:
+            await _check_secure(players)
         await asyncio.sleep(_POLL_S)
 
 
 async def snapshots_of(players: Sequence[Player]) -> dict[str, Snapshot]:
     """Return the statistics of every player; raises `PlayerError` when one is gone."""
-    from playwright.async_api import Error
-
     for player in players:
-        player.check()
-        try:
-            await player.find_frames()
-        except Error as error:  # the page navigates, or has crashed
-            player.check()
-            raise PlayerError(f"{player.name}: {words(error)}") from error
+        await player.find_frames()
     return {player.name: await player.stats() for player in players}
 
 
@@ -170,7 +207,6 @@ async def _obstacle(
     """Return why the players are not connected, by the first of them that lacks something."""
     waited = f"after {plan.join_timeout_s:g} s"
     for player in players:
-        said = f"; its page said: {player.browser.faults[0]}" if player.browser.faults else ""
         snapshot = snapshots[player.name]
         if await player.microphone() is None and plan.audio == INJECTED:
             why = f"the page has asked for no microphone {waited}"
@@ -181,8 +217,28 @@ async def _obstacle(
             why = f"no sound has arrived {waited}; its connections are {states}"
         else:
             continue
-        return f"{player.name}: {why}{said}. {_advice(plan)}"
+        return f"{player.name}: {why}{_seen(player)}. {_advice(plan)}"
     return f"not every player hears every other {waited}. {_advice(plan)}"
+
+
+async def _check_secure(players: Sequence[Player]) -> None:
+    """Raise `PlayerError` when a page can never ask for a microphone."""
+    for player in players:
+        if await player.is_insecure():
+            raise PlayerError(_insecure(player))
+
+
+def _insecure(player: Player) -> str:
+    return (
+        f"{player.name}: the page {player.browser.page.url} is not secure, so the browser gives it "
+        "no microphone: serve it over https://, or open it at localhost"
+    )
+
+
+def _seen(player: Player) -> str:
+    """Return the address that a player sees, and the first error, as words to follow a fault."""
+    said = f"; first error: {player.browser.faults[0]}" if player.browser.faults else ""
+    return f"; it shows {player.browser.page.url}{said}"
 
 
 def _advice(plan: BrowserPlan) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from jamlab.audio_graph.plan import AudioGraphError
+from jamlab.browsers.audio_contexts import context_remarks
 from jamlab.browsers.engines import Setting
 from jamlab.browsers.installed import BrowserError, installed
 from jamlab.browsers.launch import browsers
@@ -102,7 +103,7 @@ async def measure_browsers(
     `PlayerError` or `ClockError` when the first session fails. When a later one does, the record
     has the sessions before it.
     """
-    join = steps_in(Path(plan.steps)) if plan.steps else no_steps
+    join = steps_in(Path(plan.steps), plan.join_timeout_s) if plan.steps else no_steps
     pulled = [word for lever in levers_named(plan.levers) for word in lever.arguments]
     setting = Setting(installed(plan.browser), plan.visible, [*pulled, *arguments], within=within)
     run = _Run()
@@ -147,25 +148,38 @@ async def _session(
 
     async with browsers(setting, audio.environments, page) as started:
         players = await enter(plan, started, join, session, folder)
+        for each in players:
+            await each.stay()
         await audio.play(players, plan.settle_s + plan.session_s + MAX_LATENCY_S + _MARGIN_S)
         for each in players:
             run.asked[each.name] = await each.asked()
         await asyncio.sleep(plan.settle_s)
         heard, rows = await _heard(plan, players, audio)
         run.routes = routes(await snapshots_of(players))
+        contexts = {each.name: await each.contexts() for each in players}
     run.statistics += [{"session": session, **row} for row in rows]
     run.note(session, heard)
+    for words in context_remarks(contexts):
+        run.remark(words)
 
 
 async def _heard(
     plan: BrowserPlan, players: Sequence[Player], audio: Audio
 ) -> tuple[Heard, list[dict[str, Any]]]:
-    """Hear the clicks, and read the statistics meanwhile."""
-    polling = asyncio.create_task(_poll(players, plan.session_s))
+    """Hear the clicks, and read the statistics meanwhile; the first fault of either ends both."""
+    hearing = asyncio.ensure_future(audio.hear(plan.session_s))
+    polling = asyncio.ensure_future(_poll(players, plan.session_s))
+    both: tuple[asyncio.Future[Any], ...] = (polling, hearing)
     try:
-        return await audio.hear(plan.session_s), await polling
+        await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
+        for each in both:
+            if each.done():
+                each.result()
+        return await hearing, await polling
     finally:
-        polling.cancel()
+        for each in both:
+            each.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
 
 
 async def _poll(players: Sequence[Player], seconds: float) -> list[dict[str, Any]]:

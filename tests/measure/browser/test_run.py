@@ -1,29 +1,20 @@
 """Tests of jamlab.measure.browser.run and the modules it uses, with real Chromiums."""
 
-import importlib.util
 import shutil
 
 import pytest
 
 from jamlab.browsers.steps import StepsError
-from jamlab.measure.browser.plan import SYSTEM, BrowserPlan
+from jamlab.measure.browser.plan import SYSTEM
 from jamlab.measure.browser.players import PlayerError
 from jamlab.measure.browser.reference import reference_client
 from jamlab.measure.browser.run import measure_browsers
 from jamlab.measure.browser.verdicts import paths_table
 from tests.audio_graph.on_graph import needs_graph
 from tests.measure.browser.application import application
+from tests.measure.browser.chromium import NEEDS_CHROMIUM, plan_of
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("chromium") is None, reason="there is no Chromium: apt-get install chromium"
-    ),
-    pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None,
-        reason="there is no Playwright: pip install 'jamlab[browser]'",
-    ),
-]
+pytestmark = [pytest.mark.slow, *NEEDS_CHROMIUM]
 FIREFOX = pytest.mark.skipif(
     shutil.which("firefox-esr") is None, reason="there is no Firefox: apt-get install firefox-esr"
 )
@@ -34,10 +25,6 @@ AUTO = "?auto&name={player}&room={session}"
 def url():
     with application() as address:
         yield address
-
-
-def plan_of(url, **options):
-    return BrowserPlan(url, **{"sessions": 1, "duration_s": 2.0, "settle_s": 1.0, **options})
 
 
 @pytest.mark.parametrize(

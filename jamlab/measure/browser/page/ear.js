@@ -27,7 +27,7 @@ function watchEars() {
     constructor(context, kind) {
       Object.assign(this, { context, kind, first: null, blocks: [], clock: watchClock(context) });
       this.input = new GainNode(context, { channelCount: 1, channelCountMode: "explicit" });
-      this.ready = addModule(context).then(() => this.attach());
+      this.ready = addModule(context).then(() => this.attach()).catch(() => {}); // a closed context has no sound
       taps.push(this);
     }
 
@@ -129,7 +129,8 @@ function watchEars() {
 
   return {
     record: async (on) => {
-      await Promise.all(taps.map((tap) => tap.ready));
+      const open = taps.filter((tap) => tap.context.state !== "closed");
+      await Promise.all(open.map((tap) => tap.ready));
       taps.forEach((tap) => tap.record(on));
       return taps.map((tap) => ({ kind: tap.kind, state: tap.context.state }));
     },

@@ -6,7 +6,7 @@
 function replaceMicrophone() {
   const asked = [];
   const devices = navigator.mediaDevices && Object.getPrototypeOf(navigator.mediaDevices);
-  if (!devices) return { asked, play: () => null };
+  if (!devices) return { asked, play: () => null, clock: () => [] };
   const original = devices.getUserMedia;
   const Context = window.AudioContext; // a lever may change the page's
   let context, voice, clock;
