@@ -73,6 +73,7 @@ async def start(driver: Any, setting: Setting, profile: Path, environment: dict[
     """Start a browser with a profile by Playwright's driver; return its context."""
     options = {
         "user_data_dir": str(profile),
+        "artifacts_dir": str(profile.parent / "artifacts"),  # which the driver may leave behind
         "executable_path": setting.browser.path,
         "headless": not setting.visible,
         "ignore_https_errors": True,

@@ -78,16 +78,41 @@ async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
 
     `say` receives a line about each peer that joins or leaves, each measurement, and each notice.
     """
-    async with AsyncExitStack() as stack:
-        stopped = stack.enter_context(_told_to_stop())
-        session = await stack.enter_async_context(_in_session(part, signaling, say))
-        say(f"{part.name} has joined {part.room}")
-        for peer_id in sorted(session.members):
-            say(f"{peer_id} has joined")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(part.duration_s):
-                await stopped.wait()
-    say(f"{part.name} has left {part.room}")
+    with _told_to_stop() as stopped:
+        async with AsyncExitStack() as stack:
+            try:
+                with _ended_by(stopped):
+                    session = await stack.enter_async_context(_in_session(part, signaling, say))
+            except _StoppedError:
+                return say(f"{part.name} was stopped before {part.room} was joined")
+            say(f"{part.name} has joined {part.room}")
+            for peer_id in sorted(session.members):
+                say(f"{peer_id} has joined")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(part.duration_s):
+                    await stopped.wait()
+        say(f"{part.name} has left {part.room}")
+
+
+class _StoppedError(Exception):
+    """The user stopped what was under way."""
+
+
+@contextmanager
+def _ended_by(stopped: asyncio.Event) -> Iterator[None]:
+    """Cancel the code in the context when an event is set; it then raises `_StoppedError`."""
+    task = asyncio.current_task()
+    assert task
+    watch = asyncio.ensure_future(stopped.wait())
+    watch.add_done_callback(lambda done: done.cancelled() or task.cancel())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not stopped.is_set() or task.uncancel():
+            raise
+        raise _StoppedError from None
+    finally:
+        watch.cancel()
 
 
 def _in_session(

@@ -68,6 +68,20 @@ _ADVICE = {
 }
 
 
+_TOML_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "date": "a date",
+    "datetime": "a date and time",
+    "time": "a time",
+}
+"""The types of TOML, by their names in msgspec's messages."""
+
+
 def embedded_configurations() -> dict[str, IceConfiguration]:
     """Return the configurations in jamlab's package, for the servers of the simulated networks."""
     return load_configurations(data_path("ice_configurations.toml"), {})
@@ -119,6 +133,10 @@ def parse_configurations(
         raise IceConfigurationError(f"{source} is not valid TOML: {error}") from None
     if not tables:
         raise IceConfigurationError(f"{source} has no configuration: add a table, e.g. [mine]")
+    if unprintable := [name for name in tables if not name.isprintable()]:
+        raise IceConfigurationError(
+            f"{source} has a configuration named {unprintable[0]!r}: leave out control characters"
+        )
     reader = _Reader(_Lines(text, tables), environ, source, clock)
     return {name: reader.configuration(name, table) for name, table in tables.items()}
 
@@ -157,7 +175,7 @@ class _Reader:
             else:
                 key = place = key.partition("[")[0]
                 advice = _ADVICE.get(key, "write it in quotes").format(name=name)
-                fault = f"{key}: {error.fault}; {advice}".removeprefix(": ")
+                fault = f"{key}: {_in_toml(error.fault)}; {advice}".removeprefix(": ")
             if error.fault == "missing":  # another field of the table locates its line
                 place = next(iter(table), "")
             raise self._error(name, fault, place, before) from None
@@ -207,6 +225,16 @@ class _Reader:
     ) -> IceConfigurationError:
         line = self._lines.number(name, key, sum(key in table for table in before), value)
         return IceConfigurationError(f"{self._source}, line {line}, {name}: {fault}")
+
+
+def _in_toml(fault: str) -> str:
+    """Return a fault of a type in the words of TOML instead of JSON's."""
+    return re.sub(r"`([a-z |]+)`", lambda found: _types_in_words(found[1]), fault)
+
+
+def _types_in_words(types: str) -> str:
+    named = (each for each in types.split(" | ") if each != "null")  # TOML has no null
+    return " or ".join(_TOML_WORDS.get(each, each) for each in named)
 
 
 def _is_simulated(url: str) -> bool:

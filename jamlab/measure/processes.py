@@ -7,6 +7,7 @@ and its messages report its progress. A busy notebook does not delay it.
 import asyncio
 import multiprocessing
 import os
+import reprlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from jamlab.measure.reaches_itself import unreachable
-from jamlab.process.child import child_process
+from jamlab.process.child import ChildError, child_process
 from jamlab.process.parent import send
 from jamlab.process.signals import sigterm_unwinds
 
@@ -81,7 +82,19 @@ async def run_worker(module: str, task: object, folder: Path, progress: Progress
     await asyncio.to_thread(check_reachable)
     async with child_process("the measurement", module, [task, str(folder)]) as worker:
         while (reported := await worker.receive()) is not None:
-            progress(*reported)
+            progress(*_progress(worker.name, reported))
+
+
+def _progress(worker: str, message: object) -> tuple[float, str]:
+    """Return the share and the step that a worker reported; raises `ChildError` for neither."""
+    match message:
+        case [float() | int() as done, str() as doing]:
+            return done, doing
+    raise ChildError(
+        worker,
+        f"sent {reprlib.repr(message)} in place of its progress: nothing but jamlab may write to "
+        "its standard output",
+    )
 
 
 def report(done: float, doing: str) -> None:

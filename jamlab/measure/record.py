@@ -10,6 +10,7 @@ last. The provenance has the digests of the others, so files of two runs never f
 
 import hashlib
 import json
+import math
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -215,8 +216,16 @@ def _fault_of_provenance(provenance: Any, keys: Keys) -> str:
     missing = [name for name, value in found.items() if value is _MISSING]
     if missing:
         return f"lacks {missing}"
-    strange = [name for name, value in found.items() if not isinstance(value, keys[name])]
+    strange = [name for name, value in found.items() if not _fits(name, value, keys[name])]
     return f"has {reprlib.repr(found[strange[0]])} for {strange[0]}" if strange else ""
+
+
+def _fits(name: str, value: Any, kind: type | UnionType) -> bool:
+    """Return whether a value has its type; no parameter is NaN or infinite."""
+    if isinstance(value, bool) and kind is not bool:  # which Python takes for a number
+        return False
+    endless = isinstance(value, float) and not math.isfinite(value)
+    return isinstance(value, kind) and not (endless and name.startswith("parameters."))
 
 
 def _value(provenance: Any, name: str) -> Any:

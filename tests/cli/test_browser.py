@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -64,6 +66,13 @@ def test_an_option_that_does_not_fit_is_told(tmp_path, capsys, options, words):
     assert words in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.fixture
+def short_folder():
+    """A folder whose path is short enough for Chromium's sockets in it."""
+    with TemporaryDirectory(prefix="jam-") as folder:
+        yield Path(folder)
+
+
 def named(folder):
     """Return the processes whose command has a folder in it."""
     return [
@@ -78,9 +87,10 @@ def named(folder):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @NEEDS_CHROMIUM[0]
 @NEEDS_CHROMIUM[1]
-async def test_an_end_by_a_signal_leaves_no_process_and_no_file(tmp_path, phase, number):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
+async def test_an_end_by_a_signal_leaves_no_process_and_no_file(
+    tmp_path, short_folder, phase, number
+):
+    temporary = short_folder
     with application() as url:
         command = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "jamlab", "browser", f"{url}?auto&name={{player}}"),
@@ -89,7 +99,7 @@ async def test_an_end_by_a_signal_leaves_no_process_and_no_file(tmp_path, phase,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # a process group of its own, as in a terminal
         )
-        await until(lambda: list(temporary.glob(phase)), deadline_s=120.0)
+        await until(lambda: command.returncode is not None or list(temporary.glob(phase)))
         os.killpg(command.pid, number)
         async with asyncio.timeout(120.0):
             told = (await command.communicate())[1].decode()

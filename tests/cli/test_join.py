@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from jamlab.cli.commands import main
-from jamlab.cli.join import _sentence
+from jamlab.cli.join import Part, _sentence, take_part
 from jamlab.measure.live_mesh.ask import measure_mesh
 from jamlab.measure.live_mesh.pairs import absent, pairs_table
 from jamlab.measure.live_mesh.round_trip import measuring_participant
@@ -344,3 +344,25 @@ async def test_participants_in_processes_of_their_own_are_measured_pair_by_pair(
         assert row.one_way_min_ms <= median_ms[there] <= row.one_way_max_ms
         assert least_ms[there] + least_ms[back] <= row.both_ways_ms
         assert row.both_ways_ms <= most_ms[there] + most_ms[back]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_hub_that_never_answers_is_not_waited_for_after_a_signal(number):
+    came = asyncio.Event()
+
+    async def never_answers(reader, writer):
+        came.set()
+        await reader.read()  # until the client has left
+        writer.close()
+        await writer.wait_closed()
+
+    lines = []
+    async with await asyncio.start_server(never_answers, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        part = Part("jam", "ada")
+        channel = partial(SupabaseChannel, url=f"ws://127.0.0.1:{port}/socket", key="a key")
+        joining = asyncio.create_task(take_part(part, channel, lines.append))
+        await came.wait()
+        os.kill(os.getpid(), number)
+        await joining
+    assert lines == ["ada was stopped before jam was joined"]

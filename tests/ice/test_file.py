@@ -163,7 +163,11 @@ class TestFile:
 
 FAULTS = [
     ('policy = "relay"', 'policy = "relayed"', "policy is 'relayed': choose all or relay"),
-    ('policy = "relay"', "policy = 1", "policy: expected `str`, got `int`; choose all or relay"),
+    (
+        'policy = "relay"',
+        "policy = 1",
+        "policy: expected text, got a whole number; choose all or relay",
+    ),
     ('policy = "relay"', 'polizy = "relay"', "there is no field polizy: use policy, servers"),
     (
         '"stun:stun.example.org"',
@@ -173,12 +177,12 @@ FAULTS = [
     (
         '"stun:stun.example.org"',
         "3478",
-        "urls: expected `str | array`, got `int`; write the server's URL",
+        "urls: expected text or a list, got a whole number; write the server's URL",
     ),
     (
         '"stun:stun.example.org"',
         "[]",
-        "urls: expected `array` of length >= 1; write the server's URL",
+        "urls: expected a list of length >= 1; write the server's URL",
     ),
     ('"stun:stun.example.org"', '"stun:a b"', "'stun:a b' has no valid host"),
     ('"stun:stun.example.org"', '"stun:a:70000"', "'stun:a:70000' has a port out of range"),
@@ -186,7 +190,7 @@ FAULTS = [
     (
         'username = "jam", cr',
         "username = 7, cr",
-        "username: expected `str | null`, got `int`; write it in quotes",
+        "username: expected text, got a whole number; write it in quotes",
     ),
     ('username = "jam", cr', "cr", "turn:turn.example.org lacks its username or credential"),
     (
@@ -205,7 +209,7 @@ FAULTS = [
     (
         'credential = "jam"',
         "credential = 1.5",
-        "credential: expected `str | null`, got `float`; write it in quotes",
+        "credential: expected text, got a number; write it in quotes",
     ),
     ('username = "jam"\n', "", f"{TURN} lacks its username or credential"),
 ]
@@ -232,23 +236,26 @@ class TestFaults:
         [
             (
                 "mine = 1",
-                "line 1, mine: expected `object`, got `int`; write [mine] above its fields",
+                "line 1, mine: expected a table, got a whole number; write [mine] above its fields",
             ),
             (
                 "[mine]\n\nservers = 1",
-                "line 3, mine: servers: expected `array`, got `int`; write [[mine.servers]]",
+                "line 3, mine: servers: expected a list, got a whole number; write [[",
             ),
             (
                 "[mine]\nservers = [1]",
-                "line 2, mine: servers: expected `object`, got `int`; write [[",
+                "line 2, mine: servers: expected a table, got a whole number; write [[",
             ),
-            ("[mine]\n[mine.servers]", "line 2, mine: servers: expected `array`, got `object`; "),
+            ("[mine]\n[mine.servers]", "line 2, mine: servers: expected a list, got a table; "),
             (
                 "[a]\n[mine]\n[[mine.servers]]",
                 "line 2, mine: urls: missing; write the server's URL",
             ),
-            ("'my \"x\"'.policy = 1", 'line 1, my "x": policy: expected `str`, got `int`'),
-            ("[urls]\n[policy]\npolicy = 2", "line 3, policy: policy: expected `str`, got `int`"),
+            ("'my \"x\"'.policy = 1", 'line 1, my "x": policy: expected text, got a whole number'),
+            (
+                "[urls]\n[policy]\npolicy = 2",
+                "line 3, policy: policy: expected text, got a whole number",
+            ),
             ("[mine]\n[other]\n[mine.foo]", "line 3, mine: there is no field foo"),
             (
                 '[mine]\nservers = [{urls = "stun:a.org"},\n{username = "a"}]',
@@ -256,7 +263,7 @@ class TestFaults:
             ),
             (
                 '[mine]\nservers = [{urls = "stun:a.org"},\n{urls = [\n"stun:b.org", 7]}]',
-                "line 3, mine: urls: expected `str`, got `int`",
+                "line 3, mine: urls: expected text, got a whole number",
             ),
             (
                 '[mine]\nservers = []\n"servers[7].x" = 1',
@@ -387,7 +394,7 @@ class TestSecrets:
             (
                 "secret_env = 7",
                 4,
-                "secret_env: expected `str | null`, got `int`; write it in quotes",
+                "secret_env: expected text, got a whole number; write it in quotes",
             ),
             (f'secret_env = "{SECRET}"', 4, "secret_env names a variable, which is not set"),
         ],
@@ -407,3 +414,9 @@ def test_one_configuration_of_a_file_is_the_first_or_the_named():
     assert load_configuration(path, second.name, environ) == second
     with pytest.raises(IceConfigurationError, match=f"no configuration 'other': .*{first.name}"):
         load_configuration(path, "other", environ)
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal():
+    with pytest.raises(IceConfigurationError) as raised:
+        parse_configurations('["a\\u001b[31m"]', {}, "mine.toml")
+    assert str(raised.value).isprintable()

@@ -10,12 +10,14 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from jamlab.measure.processes import process_pool
+from jamlab.measure.processes import process_pool, run_worker
+from jamlab.process.child import ChildError
 from tests.leaks import DEADLINE_S
 
 AT_WORK = """
 import os, time
-from jamlab.measure.processes import process_pool
+from jamlab.measure.processes import process_pool, run_worker
+from jamlab.process.child import ChildError
 
 if __name__ == "__main__":
     with process_pool() as pool:
@@ -60,3 +62,13 @@ def test_the_end_of_the_parent_is_the_workers_too(tmp_path, end):
     _, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
     assert workers
     assert alive == []
+
+
+@pytest.mark.parametrize("stray", ["3", "[0.5]", '{"done": 1}', '["half", "way"]'])
+async def test_a_stray_line_of_a_worker_is_told(tmp_path, monkeypatch, stray):
+    (tmp_path / "stray_worker.py").write_text(
+        f"import sys\nsys.stdin.readline()\nprint({stray!r})\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ChildError, match=r"the measurement sent .* in place of its progress"):
+        await run_worker("stray_worker", None, tmp_path, lambda *_: None)

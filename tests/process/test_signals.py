@@ -1,12 +1,13 @@
 """Signals during code that must not be interrupted."""
 
+import asyncio
 import signal
 import threading
 from contextlib import contextmanager
 
 import pytest
 
-from jamlab.process.signals import postponed, sigterm_unwinds
+from jamlab.process.signals import postponed, run_until_sigterm, sigterm_unwinds
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +94,33 @@ def test_other_threads_are_not_interrupted_and_change_nothing():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+def test_sigterm_cancels_a_coroutine_which_cleans_up_first():
+    done = []
+
+    async def work():
+        helper = asyncio.create_task(asyncio.sleep(0.01))
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.Event().wait()
+        finally:
+            await helper  # a task of the clean-up is not cancelled
+            done.append(True)
+
+    with pytest.raises(SystemExit) as stopped, sigterm_unwinds():
+        run_until_sigterm(work())
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert done
+
+
+def test_a_coroutine_that_is_not_told_to_end_returns_its_value():
+    async def work():
+        return 3
+
+    async def cancelled():
+        raise asyncio.CancelledError
+
+    assert run_until_sigterm(work()) == 3
+    with pytest.raises(asyncio.CancelledError):
+        run_until_sigterm(cancelled())

@@ -55,6 +55,8 @@ class BrowserRecord(Record):
         "parameters.url": str,
         "parameters.audio": str,
         "parameters.peers": int,
+        "parameters.sessions": int,
+        "parameters.duration_s": NUMBER,
         "parameters.target_ms": NUMBER,
         "parameters.max_concealed_percent": NUMBER,
     }

@@ -21,3 +21,15 @@ def test_it_is_told_from_other_records(tmp_path):
     assert BrowserRecord.lies_in(tmp_path)
     with pytest.raises(RecordError):
         LatencyRecord.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("duration_s", "x"), ("max_concealed_percent", float("nan")), ("target_ms", True)],
+)
+def test_a_parameter_that_cannot_be_is_told_with_file_and_key(tmp_path, key, value):
+    record = browser_record(steady(30.0))
+    record.provenance["parameters"][key] = value
+    record.save(tmp_path)
+    with pytest.raises(RecordError, match=rf"provenance.json has .+ for parameters.{key}"):
+        BrowserRecord.load(tmp_path)
