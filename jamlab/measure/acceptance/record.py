@@ -15,20 +15,38 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from jamlab.measure.acceptance.findings import COLUMNS, Finding, tables_of
+from jamlab.measure.acceptance import connection_blocked as blocked
+from jamlab.measure.acceptance import different_networks as apart
+from jamlab.measure.acceptance import sound
+from jamlab.measure.acceptance.findings import COLUMNS, LOOP_LAG, Finding, tables_of
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.provenance import provenance
 from jamlab.measure.record import Keys, Record, Tables
 from jamlab.measure.table import Table
 
 LATENCY_FOLDER = "latency"
+FIGURES = frozenset(
+    {
+        *(LOOP_LAG, sound.CAPTURED_ERROR, sound.CAPTURED_SEPARATION, sound.HEARD_SEPARATION),
+        *(sound.OWN_PLAYBACK, sound.LEVEL, sound.LEVEL_ERROR, sound.SINAD, sound.SINAD_CODEC),
+        *(sound.SINAD_LOSS, sound.HEARD_BOTH, sound.CONCEALED, sound.UNDERRUN),
+        *(blocked.WARNED, blocked.WITHOUT_AUDIO, blocked.OTHERS_HEAR, blocked.BLOCKED_HEARS),
+        *(blocked.PLAYS_ON, blocked.UNFORESEEN, blocked.RECOVERED, blocked.HEARD_AGAIN),
+        *(apart.CONNECTED_AFTER, apart.LATENCY, apart.HEARD, apart.RELAYED, apart.AVOIDABLE),
+        apart.CONTROL,
+    }
+)
+"""Names of the figures that the tests find; a record with others is of another version."""
 
 
 @dataclass(frozen=True, eq=False)
 class AcceptanceRecord(Record):
     """One run of acceptance tests."""
 
-    TABLES: ClassVar[Tables] = {name: Table(columns) for name, columns in COLUMNS.items()}
+    TABLES: ClassVar[Tables] = {
+        name: Table(columns, vocabulary={"figure": FIGURES} if name == "figures" else {})
+        for name, columns in COLUMNS.items()
+    }
     KEYS: ClassVar[Keys] = {"tests": list, "not_run": dict, "failed": dict}
     PARTS: ClassVar[Mapping[str, type[Record]]] = {LATENCY_FOLDER: LatencyRecord}
     WRITTEN_BY = "`jamlab verify`"

@@ -3,7 +3,7 @@
 import pytest
 
 from jamlab.measure.acceptance import real_time
-from jamlab.measure.acceptance.findings import Finding
+from jamlab.measure.acceptance.findings import LOOP_LAG, Finding
 from jamlab.measure.acceptance.real_time import failure_of, run_here
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from tests.process.parents import lines_of, parent
@@ -16,7 +16,7 @@ def chosen(monkeypatch):
 
     async def finds():
         finding = Finding("finds")
-        finding.note("f", "s", 1.0)
+        finding.note(LOOP_LAG, "", 1.0)
         return finding
 
     async def fails():

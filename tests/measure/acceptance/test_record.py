@@ -85,6 +85,14 @@ class TestUnreadable:
         ):
             AcceptanceRecord.load(folder)
 
+    def test_a_figure_of_another_version(self, folder):
+        path = folder / "figures.parquet"
+        figures = pd.read_parquet(path)
+        figures.loc[0, "figure"] = "a name of before"
+        figures.to_parquet(path)
+        with pytest.raises(RecordError, match="has 'a name of before' for a figure: measure again"):
+            AcceptanceRecord.load(folder)
+
     def test_a_table_of_another_version(self, folder):
         path = folder / "events.parquet"
         pd.read_parquet(path).drop(columns=["words"]).to_parquet(path)
