@@ -22,7 +22,7 @@ from jamlab.browsers.steps import words
 _PAGE_CLOSED = "the page was closed, by its own script or by somebody"
 _CLOSING_S = 10.0
 _LONGEST_FOLDER = 60  # Chromium's temporary files are sockets, too, of 107 characters at most
-_REMOVALS = 50
+_REMOVALS = 300
 _BETWEEN_REMOVALS_S = 0.1
 
 

@@ -2,15 +2,20 @@
 
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.across_networks.kernel_record import KernelRecord
+from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.browser_networks.record import BrowserNetworkRecord
 from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementRecord
+from jamlab.measure.connectivity_on_kernel.browser_agreement import BrowserAgreementRecord
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.measure.sound_card.record import CardRecord
 from tests.measure.acceptance.runs import whole_record
 from tests.measure.across_networks.kernel_records import kernel_record
+from tests.measure.browser.records import browser_record, steady
+from tests.measure.browser_networks.records import network_record
 from tests.measure.connectivity.attempts import campaign
-from tests.measure.connectivity_on_kernel.agreements import FEW, agreement
+from tests.measure.connectivity_on_kernel.agreements import FEW, agreement, browser_agreement
 from tests.measure.latency.records import record_of
 from tests.measure.live_mesh.reports import even_mesh
 from tests.measure.sound_card.records import card_record
@@ -27,6 +32,9 @@ KINDS = {
     KernelRecord: lambda: kernel_record(clicks=8),
     ConnectivityRecord: lambda: campaign(calls=5),
     AgreementRecord: lambda: agreement(FEW[:2]),
+    BrowserRecord: lambda: browser_record(steady(30.0), clicks=5),
+    BrowserNetworkRecord: network_record,
+    BrowserAgreementRecord: lambda: browser_agreement(FEW[:2]),
     AcceptanceRecord: lambda: whole_record(["local-capture"]),
 }
 """How to make one of each."""

@@ -35,3 +35,12 @@ PLANNED_ROUTE = "share of pairs whose packets took the planned route"
 HEARD = "share of clicks heard between browsers"
 PAUSES = "longest pause of a page's audio"
 """In milliseconds; a test with a longer one than is valid proves nothing."""
+
+FIGURES = frozenset(
+    {
+        *(LATENCY, ROUND_TRIP, ACROSS, CONCEALED, CONNECTED, METER, METER_ERROR, HEARD_OTHERS),
+        *(CAPTURED, CAPTURED_ERROR, PROCESSED, ASKED, DENIED, LISTENS, WARNED, WITHOUT_AUDIO),
+        *(BLOCKED_HEARS, UNFORESEEN, RECOVERED, PLANNED_ROUTE, HEARD, PAUSES),
+    }
+)
+"""Names of all these figures."""

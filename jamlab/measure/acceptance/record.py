@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from jamlab.measure.acceptance import browser_tests, sound
 from jamlab.measure.acceptance import connection_blocked as blocked
 from jamlab.measure.acceptance import different_networks as apart
-from jamlab.measure.acceptance import sound
 from jamlab.measure.acceptance.findings import COLUMNS, LOOP_LAG, Finding, tables_of
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.provenance import provenance
@@ -34,6 +34,7 @@ FIGURES = frozenset(
         *(blocked.PLAYS_ON, blocked.UNFORESEEN, blocked.RECOVERED, blocked.HEARD_AGAIN),
         *(apart.CONNECTED_AFTER, apart.LATENCY, apart.HEARD, apart.RELAYED, apart.AVOIDABLE),
         apart.CONTROL,
+        *browser_tests.FIGURES,
     }
 )
 """Names of the figures that the tests find; a record with others is of another version."""

