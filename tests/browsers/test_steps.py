@@ -54,7 +54,7 @@ async def test_a_step_that_fails_is_told_with_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ("await asyncio.Event().wait()", r"line 4, for ada: not done after 0.01 s; give it more"),
+        ("await asyncio.Event().wait()", r"line 4, for ada: not done after 1 s; give it more"),
         ("raise SystemExit", r"line 4, for ada: it ended the program"),
         ("raise TimeoutError('no answer')", r"line 4, for ada: no answer$"),
     ],
@@ -62,7 +62,7 @@ async def test_a_step_that_fails_is_told_with_its_line(tmp_path):
 async def test_a_step_that_does_not_end_is_told_with_its_line(tmp_path, step, told):
     file = written(tmp_path, f"import asyncio\n\nasync def join(page, player):\n    {step}\n")
     with pytest.raises(StepsError, match=f"join.py, {told}"):
-        await steps_in(file, 0.01 if "wait" in step else 60.0)(None, "ada")
+        await steps_in(file, 1.0 if "wait" in step else 60.0)(None, "ada")
 
 
 def test_an_error_without_words_is_named():
