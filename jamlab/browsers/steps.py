@@ -46,7 +46,8 @@ def steps_in(file: Path, limit_s: float) -> Join:
 
 
 def _too_slow(file: Path, player: str, limit_s: float, error: BaseException) -> StepsError:
-    cause = error.__cause__ or error  # the cancellation, which has the line
+    # The cancellation has the line; Python 3.11.2 leaves it in the context alone.
+    cause = error.__cause__ or error.__context__ or error
     return StepsError(
         f"{_place(file, cause)}, for {player}: not done after {limit_s:g} s; give it more time by "
         "--join-timeout"
