@@ -2,7 +2,9 @@
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 from jamlab.browsers.installed import NAMES
 from jamlab.cli import tables as screen
@@ -72,6 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="try changes of the application, one by one and together, each for a whole run",
     )
+    _add_parameters(parser, default)
+    add_output(parser)
+    parser.set_defaults(run=run_browser)
+
+
+def _add_parameters(parser: argparse.ArgumentParser, default: Mapping[str, Any]) -> None:
     for option, words in _HELP.items():
         value = default[_OPTIONS[option]]
         parser.add_argument(
@@ -80,8 +88,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=value,
             help=f"{words} (default: %(default)s)",
         )
-    add_output(parser)
-    parser.set_defaults(run=run_browser)
 
 
 def run_browser(options: argparse.Namespace) -> int:
