@@ -102,19 +102,11 @@ def command_parser() -> argparse.ArgumentParser:
     browser.add_arguments(
         commands.add_parser("browser", help="measure the latency between browsers, of any web page")
     )
-    report = commands.add_parser(
-        "report", help="write the report of an earlier run anew, or of a browser's dump"
+    _add_report(
+        commands.add_parser(
+            "report", help="write the report of an earlier run anew, or of a browser's dump"
+        )
     )
-    report.add_argument(
-        "record",
-        type=Path,
-        help="a folder that `verify`, `connectivity` or `browser` wrote, or a file: a dump of "
-        "chrome://webrtc-internals or rtcstats",
-    )
-    report.add_argument("--out", type=arguments.page, help="the page (default: next to the record)")
-    report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
-    add_card(report)
-    report.set_defaults(run=report_again)
     card_latency.add_arguments(
         commands.add_parser("latency", help="measure the round-trip latency of a sound card")
     )
@@ -128,6 +120,19 @@ def command_parser() -> argparse.ArgumentParser:
     doctor_ = commands.add_parser("doctor", help="check what this machine has and lacks")
     doctor_.set_defaults(run=_doctor)
     return parser
+
+
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.add_argument(
+        "record",
+        type=Path,
+        help="a folder that `verify`, `connectivity` or `browser` wrote, or a file: a dump of "
+        "chrome://webrtc-internals or rtcstats",
+    )
+    report.add_argument("--out", type=arguments.page, help="the page (default: next to the record)")
+    report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    add_card(report)
+    report.set_defaults(run=report_again)
 
 
 def _doctor(_options: argparse.Namespace) -> int:
