@@ -27,11 +27,12 @@ class IceServer:
     """
 
     urls: str
-    """One URL (RFC 7064, RFC 7065)."""
+    """One URL (RFC 7064, RFC 7065), kept with scheme and transport in lower case."""
     username: str | None = None
     credential: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "urls", folded(self.urls))
         _check_url(self.urls)
         if self.is_turn and not (self.username and self.credential):
             raise IceConfigurationError(f"{self.urls} lacks its username or credential: give both")
@@ -47,10 +48,28 @@ class IceServer:
         return self.urls.startswith("turn")
 
 
+_IPV6 = re.compile(r"(?:stun|turn)s?:(?://)?(?:\[[\da-fA-F:]|[\da-fA-F]*:[\da-fA-F]*:)")
+_CASE_MATTERS_NOT = re.compile(r"(?ia)\A(?:stun|turn)s?:|\?transport=\w*\Z")
+
+
+def folded(url: str) -> str:
+    """Return a STUN or TURN URL with scheme and transport in lower case.
+
+    Neither depends on case (RFC 3986, section 3.1; RFC 7065, section 3.1), but aiortc knows
+    lower case only.
+    """
+    return _CASE_MATTERS_NOT.sub(lambda found: found[0].lower(), url)
+
+
 def _check_url(url: str) -> None:
     if "@" in url:  # the message does not show the URL, which may contain a credential
         raise IceConfigurationError(
             "the URL has an @: write username and credential in fields of their own"
+        )
+    if _IPV6.match(url):
+        raise IceConfigurationError(
+            f"{url!r} has an IPv6 address: jamlab and aiortc reach STUN and TURN servers over IPv4 "
+            "only; write a name or an IPv4 address"
         )
     try:
         parsed = parse_stun_turn_uri(url)
@@ -137,10 +156,6 @@ class IceConfiguration:
                 yield f"{server.urls} is ignored: {reason}."
         if self.policy == "relay" and not self.has_turn:
             yield (f"{self.name} can never connect: its policy is relay and it has no TURN server.")
-
-    def without_relay(self) -> "IceConfiguration":
-        """Return the configuration without TURN servers, for direct paths only."""
-        return replace(self, servers=tuple(s for s in self.servers if not s.is_turn))
 
     def relayed(self) -> "IceConfiguration":
         """Return the configuration with the policy relay, for relayed paths only."""

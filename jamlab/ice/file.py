@@ -21,7 +21,8 @@ import json
 import re
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -29,7 +30,7 @@ from aiortc.rtcicetransport import parse_stun_turn_uri
 from msgspec import Meta, Struct
 
 from jamlab.fields import FieldError, read
-from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
+from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer, folded
 from jamlab.ice.time_limited import time_limited
 from jamlab.resources import data_path
 
@@ -137,7 +138,7 @@ def parse_configurations(
         raise IceConfigurationError(
             f"{source} has a configuration named {unprintable[0]!r}: leave out control characters"
         )
-    reader = _Reader(_Lines(text, tables), environ, source, clock)
+    reader = _Reader(text, tables, environ, source, clock)
     return {name: reader.configuration(name, table) for name, table in tables.items()}
 
 
@@ -146,12 +147,14 @@ class _Reader:
 
     def __init__(
         self,
-        lines: "_Lines",
+        text: str,
+        names: Collection[str],
         environ: Mapping[str, str],
         source: str,
         clock: Callable[[], float],
     ) -> None:
-        self._lines = lines
+        self._text = text
+        self._names = names
         self._environ = environ
         self._source = source
         self._clock = clock
@@ -165,7 +168,7 @@ class _Reader:
         except IceConfigurationError as error:
             raise self._error(name, str(error), "policy") from None
 
-    def _read(self, name: str, table: Any, kind: type[T], before: Sequence[Table] = ()) -> T:
+    def _read(self, name: str, table: Any, kind: type[T], before: Iterable[Table] = ()) -> T:
         try:
             return read(table, kind)
         except FieldError as error:
@@ -182,7 +185,7 @@ class _Reader:
 
     def _servers(self, name: str, tables: list[Table], number: int) -> Iterator[IceServer]:
         """Yield a server for each URL of a table."""
-        before = tables[:number]
+        before = islice(tables, number)  # read only for the line of an error
         table = self._read(name, tables[number], _Servers, before)
         username, credential = table.username, self._credential(name, table, before)
         if table.secret_env is not None and credential is not None:
@@ -193,7 +196,7 @@ class _Reader:
             except IceConfigurationError as error:
                 raise self._error(name, str(error), "urls", before, url) from None
 
-    def _credential(self, name: str, table: _Servers, before: list[Table]) -> str | None:
+    def _credential(self, name: str, table: _Servers, before: Iterable[Table]) -> str | None:
         """Return a table's credential, or the secret to derive it from."""
         keys = ("credential", "credential_env", "secret_env")
         given = [key for key in keys if getattr(table, key) is not None]
@@ -210,7 +213,9 @@ class _Reader:
             return table.credential
         return self._from_environment(name, table, given[0], before) if given else None
 
-    def _from_environment(self, name: str, table: _Servers, key: str, before: list[Table]) -> str:
+    def _from_environment(
+        self, name: str, table: _Servers, key: str, before: Iterable[Table]
+    ) -> str:
         variable = getattr(table, key)
         if not self._environ.get(variable):
             # a credential written here by mistake must not be shown
@@ -221,9 +226,10 @@ class _Reader:
         return self._environ[variable]
 
     def _error(
-        self, name: str, fault: str, key: str = "", before: Sequence[Table] = (), value: str = ""
+        self, name: str, fault: str, key: str = "", before: Iterable[Table] = (), value: str = ""
     ) -> IceConfigurationError:
-        line = self._lines.number(name, key, sum(key in table for table in before), value)
+        earlier = sum(key in table for table in before)
+        line = _Lines(self._text, self._names).number(name, key, earlier, value)
         return IceConfigurationError(f"{self._source}, line {line}, {name}: {fault}")
 
 
@@ -239,10 +245,10 @@ def _types_in_words(types: str) -> str:
 
 def _is_simulated(url: str) -> bool:
     try:
-        host = str(parse_stun_turn_uri(url)["host"])
+        host = str(parse_stun_turn_uri(folded(url))["host"])
     except ValueError:
         return False
-    return host.endswith(_SIMULATED)
+    return host.lower().endswith(_SIMULATED)
 
 
 class _Lines:
@@ -250,7 +256,7 @@ class _Lines:
 
     def __init__(self, text: str, names: Iterable[str]) -> None:
         self._lines = [_BESIDE_COMMENT.match(line)[0] for line in text.split("\n")]  # type: ignore[index]
-        self._owners = list(self._owned_by({name: _header(name) for name in names}))
+        self._owners = list(self._owned_by({form: name for name in names for form in _forms(name)}))
 
     def number(self, name: str, key: str, earlier: int, value: str) -> int:
         """Return the line of a configuration's field, or the first line of the configuration.
@@ -264,13 +270,13 @@ class _Lines:
         line = found[earlier] if key and earlier < len(found) else own[0]
         return 1 + next((n for n in own if n >= line and value in self._lines[n]), line)
 
-    def _owned_by(self, headers: dict[str, re.Pattern[str]]) -> Iterator[str | None]:
-        """Yield the configuration of each line."""
+    def _owned_by(self, names: dict[str, str]) -> Iterator[str | None]:
+        """Yield the configuration of each line; `names` has them by each form of their keys."""
         owner, at_root = None, True
         for line in self._lines:
             is_header = line.lstrip().startswith("[")
-            if is_header or at_root:
-                owner = next((name for name, h in headers.items() if h.match(line)), owner)
+            if (is_header or at_root) and (found := _HEADER.match(line)):
+                owner = names.get(found[1], owner)
             at_root = at_root and not is_header
             yield owner
 
@@ -278,9 +284,12 @@ class _Lines:
 _BESIDE_COMMENT = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^#])*""")
 
 
-def _header(name: str) -> re.Pattern[str]:
-    forms = (name, json.dumps(name, ensure_ascii=False), f"'{name}'")
-    return re.compile(rf"\s*\[*\s*(?:{'|'.join(map(re.escape, forms))})\s*[\].=]")
+_HEADER = re.compile(r"""\s*\[*\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'\].=]+)\s*[\].=]""")
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """Return a name as TOML's bare, basic and literal key."""
+    return name, json.dumps(name, ensure_ascii=False), f"'{name}'"
 
 
 def _field(key: str) -> re.Pattern[str]:

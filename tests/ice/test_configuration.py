@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from aiortc.rtcicetransport import connection_kwargs
+from aiortc.rtcicetransport import connection_kwargs, parse_stun_turn_uri
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer
+from tests.examples import examples
 
 SECRET = "hunter-2-hunter-2"
 STUN, TURN = "stun:stun.jamlab.test:3478", "turn:turn.jamlab.test:3478?transport=udp"
@@ -79,6 +80,31 @@ class TestValues:
     def test_no_url(self, url):
         with pytest.raises(IceConfigurationError, match="is not a STUN or TURN URL"):
             IceServer(url, "jam", SECRET)
+
+    @pytest.mark.parametrize("scheme", ["stun", "stuns", "turn", "turns"])
+    @pytest.mark.parametrize("transport", ["", "?transport=udp", "?transport=tcp"])
+    @given(st.data())
+    @examples(20)
+    def test_case_is_folded_in_scheme_and_transport_alone(self, scheme, transport, data):
+        """RFC 3986, section 3.1; the keyword is a string of ABNF, RFC 5234, section 2.3."""
+
+        def in_any_case(text):
+            return "".join(data.draw(st.sampled_from([x.lower(), x.upper()])) for x in text)
+
+        if scheme.startswith("stun"):
+            transport = ""
+        url = f"{in_any_case(scheme)}:Host.Example.org:3478{in_any_case(transport)}"
+        server = IceServer(url, "jam", SECRET)
+        assert server.urls == f"{scheme}:Host.Example.org:3478{transport}"
+        assert server.parsed == parse_stun_turn_uri(server.urls)
+        assert server.is_turn is scheme.startswith("turn")
+        assert server == IceServer(server.urls, "jam", SECRET)
+
+    @pytest.mark.parametrize("scheme", ["stun", "TURNS"])
+    @given(st.ip_addresses(v=6).map(str), st.sampled_from(["{}", "[{}]", "[{}]:3478"]))
+    def test_ipv6_is_refused_by_its_name(self, scheme, address, form):
+        with pytest.raises(IceConfigurationError, match=r"has an IPv6 address: .* IPv4 only"):
+            IceServer(f"{scheme}:{form.format(address)}", "jam", SECRET)
 
     @given(st.text(max_size=20) | st.text(max_size=20).map("stun:{}".format))
     def test_any_url_is_one_aiortc_understands_or_refused(self, url):

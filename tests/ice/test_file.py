@@ -1,7 +1,9 @@
 """Files of ICE configurations, what is in them and their faults."""
 
+import contextlib
 import os
 import re
+import sys
 from dataclasses import asdict
 from types import MappingProxyType
 
@@ -213,6 +215,40 @@ FAULTS = [
     ),
     ('username = "jam"\n', "", f"{TURN} lacks its username or credential"),
 ]
+
+
+MANY = {
+    "tables": ('[c{0}]\npolicy = "all"\n', ""),
+    "tables, the last wrong": ('[c{0}]\npolicy = "all"\n', '[x]\npolicy = "none"\n'),
+    "tables with servers": ('[c{0}]\n[[c{0}.servers]]\nurls = "stun:s{0}.test"\n', ""),
+    "servers": ('[[c.servers]]\nurls = "stun:s{0}.test"\n', ""),
+    "servers, the last wrong": ('[[c.servers]]\nurls = "stun:s{0}.test"\n', "[[c.servers]]\n"),
+    "dotted keys": ('c{0}.policy = "all"\n', ""),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_the_time_is_proportional_to_the_length(name):
+    """The number of calls stands for the time, and does not depend on the machine."""
+    each, last = MANY[name]
+
+    def calls(count):
+        text = "".join(map(each.format, range(count))) + last
+        made = [0]
+
+        def counted(_frame, event, _arg):
+            made[0] += event in ("call", "c_call")
+
+        sys.setprofile(counted)
+        try:
+            with contextlib.suppress(IceConfigurationError):
+                parsed(text)
+        finally:
+            sys.setprofile(None)
+        return made[0]
+
+    calls(1)  # what is made once
+    assert calls(400) < 2.2 * calls(200)
 
 
 class TestFaults:

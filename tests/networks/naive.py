@@ -26,9 +26,18 @@ class NaiveNat:
         self.public_hosts = public_hosts
         self.ports = ports
         self.mappings = []
+        self.asked_for = {}
+        """Outside addresses of ports that an inside host has asked for, by inside address."""
+
+    def map_port(self, inside):
+        """What a router does for UPnP-IGD or NAT-PMP, with a port nobody could guess."""
+        self.asked_for[inside] = self.public_hosts[0], 40000 + len(self.asked_for)
+        return self.asked_for[inside]
 
     def outgoing(self, packet, now_s):
         """Translate, with ports nobody could guess."""
+        if packet.source in self.asked_for:
+            return packet._replace(source=self.asked_for[packet.source])
         mapping = self.used_by(packet, now_s)
         if mapping is None:
             outside = (self.public_hosts[0], 20000 + len(self.mappings))
@@ -37,6 +46,9 @@ class NaiveNat:
         return packet._replace(source=mapping.outside)
 
     def incoming(self, packet, now_s):
+        for inside, outside in self.asked_for.items():
+            if outside == packet.destination:
+                return packet._replace(destination=inside)
         for mapping in self.alive(packet.transport, now_s):
             if mapping.outside == packet.destination and self.lets_in(mapping, packet, now_s):
                 if self.nat_type.inbound_refresh:
@@ -118,12 +130,14 @@ STUN_SERVER = ("192.0.2.1", 3478)
 class Agent:
     """One end: a socket at an inside address, behind a middlebox or none."""
 
-    def __init__(self, inside, box):
+    def __init__(self, inside, box, asks, stun):
         self.inside = inside
         self.box = box
         self.remotes = []
         self.reached = set()
-        self.reflexive = self.send(STUN_SERVER).source
+        self.candidates = [inside, *([box.map_port(inside)] if asks else [])]
+        if stun:
+            self.candidates.append(self.send(STUN_SERVER).source)
 
     def send(self, destination):
         packet = Packet(self.inside, destination, b"")
@@ -144,10 +158,14 @@ class Agent:
             self.reached.add(remote)
 
 
-def hole_punching(box_a, box_b, rounds=6):
-    """Tell whether both ends find an address of the other at which their checks are answered."""
-    a, b = Agent(("10.0.0.1", 5001), box_a), Agent(("10.0.0.2", 5002), box_b)
-    a.remotes, b.remotes = [b.reflexive], [a.reflexive]
+def hole_punching(box_a, box_b, rounds=6, *, asking=(False, False), stun=True):
+    """Tell whether both ends find an address of the other at which their checks are answered.
+
+    `asking`: whether each asks its box for a mapping. `stun`: whether they know what a server sees.
+    """
+    a = Agent(("10.0.0.1", 5001), box_a, asking[0], stun)
+    b = Agent(("10.0.0.2", 5002), box_b, asking[1], stun)
+    a.remotes, b.remotes = list(b.candidates), list(a.candidates)
     for _ in range(rounds):
         for one, other in ((a, b), (b, a)):
             for remote in tuple(one.remotes):

@@ -34,6 +34,7 @@ from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping, Nat
 from jamlab.networks.model.packet import Address
 from jamlab.networks.model.rule import direct_possible
 from jamlab.networks.stun.answer import Answer
+from jamlab.networks.turn.fault import Fault, ServerFaultError
 
 T = TypeVar("T")
 
@@ -89,6 +90,41 @@ class Discovery:
         return found
 
 
+def useless(answer: Answer) -> str:
+    """Return why an answer to a plain request does not show the mapped address."""
+    if answer.unusable is not None:
+        return f"the server answers, but its answer cannot be used: {answer.unusable}"
+    if answer.alternate:
+        return f"the server sends its clients elsewhere ({answer.error}): ask that server"
+    if answer.error is not None:
+        return f"the server refuses to answer ({answer.error})"
+    return "the server's response has no mapped IPv4 address"
+
+
+def conclude_silence(
+    udp: ServerFaultError | None, tcp: ServerFaultError | None
+) -> Conclusion[bool]:
+    """Return whether UDP is blocked, when the first requests over UDP got no answer.
+
+    `udp` and `tcp` are the faults of one more request over each; None for an answer.
+    """
+    if udp is None:
+        return Conclusion(False, "the server answers only now and then: ask again")
+    if tcp is None:
+        return Conclusion(True, "UDP is blocked: the server answers only over TCP")
+    if tcp.fault in (Fault.NOT_STUN, Fault.UNUSABLE):
+        reason = (
+            f"nothing answers over UDP, and over TCP something that cannot be used: {tcp.detail}"
+        )
+        return Conclusion(None, reason)
+    if udp.fault is Fault.REFUSED:
+        reason = "the server's machine refuses the request: nothing listens at this UDP port"
+        return Conclusion(None, reason)
+    return Conclusion(
+        None, "the server answers neither over UDP nor over TCP: it is down, or blocked"
+    )
+
+
 def alternate_addresses(server: Address, other: Address | None) -> Conclusion[tuple[Address, ...]]:
     """Return the server's other addresses: other host, other port, and both (RFC 5780, section 3).
 
@@ -138,6 +174,9 @@ def conclude_filtering(
     """
     if error := next((a.error for a in (both, port) if a is not None and a.error), None):
         return Conclusion(None, f"the server refuses to answer from another address ({error})")
+    at_server = (a.unusable for a in (both, port) if a is not None and a.source == server)
+    if reason := next(filter(None, at_server), None):
+        return Conclusion(None, f"the server's answer to CHANGE-REQUEST cannot be used: {reason}")
     if (both and not _changed(server, both.source, host=True)) or (
         port and not _changed(server, port.source)
     ):

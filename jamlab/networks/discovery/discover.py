@@ -19,11 +19,13 @@ from jamlab.networks.discovery.conclusions import (
     conclude_hairpinning,
     conclude_mapping,
     conclude_preservation,
+    conclude_silence,
+    useless,
 )
 from jamlab.networks.discovery.lifetime import LifetimeSearch
-from jamlab.networks.discovery.questions import Inquiry, answers_over_tcp
+from jamlab.networks.discovery.questions import Inquiry, fault_over
 from jamlab.networks.model.nat_behaviour import Mapping
-from jamlab.networks.model.packet import Address
+from jamlab.networks.model.packet import TCP, UDP, Address
 from jamlab.networks.stun.answer import Answer
 from jamlab.networks.stun.client import StunClient
 from jamlab.networks.stun.endpoint import Endpoint
@@ -72,6 +74,11 @@ async def discover(
 
 async def _resolve(server: Address) -> Address:
     host, port = server
+    if ":" in host:  # no name has one
+        raise DiscoveryError(
+            f"{host!r} is an IPv6 address: jamlab asks STUN servers over IPv4 only, so give a name "
+            "or an IPv4 address"
+        )
     if not 0 < port < 65536:
         raise DiscoveryError(f"{host}:{port} has a port out of range: give 1 to 65535")
     try:
@@ -141,20 +148,23 @@ class _Discovering:
 
     async def _fail(self, port: Endpoint, answer: Answer | None) -> None:
         """Note why there are no results."""
-        blocked: bool | None = None
         if answer is not None:
-            blocked, reason = False, "the server's response has no mapped IPv4 address"
-            if answer.error:
-                reason = f"the server refuses to answer ({answer.error})"
-        elif await answers_over_tcp(self._server):
-            blocked, reason = True, "UDP is blocked: the server answers only over TCP"
-        elif port.error is not None:
-            reason = f"this machine cannot send to the server: {port.error}"
+            failure: Conclusion[bool] = Conclusion(False, useless(answer))
         else:
-            reason = "the server answers neither over UDP nor over TCP: it is down, or blocked"
-        self._note("udp_blocked", Conclusion(blocked, reason))
+            failure = await self._silence(port)
+        self._note("udp_blocked", failure)
         for name in ("nat", "mapping", "filtering", "hairpinning", "ports_preserved", "lifetime_s"):
-            self._note(name, Conclusion(None, reason))
+            self._note(name, Conclusion(None, failure.reason))
+
+    async def _silence(self, port: Endpoint) -> Conclusion[bool]:
+        """Return whether UDP is blocked, when requests from a port got no answer."""
+        udp, tcp = await asyncio.gather(
+            fault_over(UDP, self._server, port.address[0]), fault_over(TCP, self._server)
+        )
+        found = conclude_silence(udp, tcp)
+        if found.value is None and port.error is not None:
+            return Conclusion(None, f"this machine cannot send to the server: {port.error}")
+        return found
 
     async def _succeed(self, port: Endpoint, answer: Answer, mapped: Address) -> None:
         self._found.update(mapped=mapped, udp_blocked=False, round_trip_s=answer.round_trip_s)

@@ -6,11 +6,8 @@ leave unanswered is sent in rounds, each with a control: a plain request over th
 """
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Sequence
-
-from aioice import stun
 
 from jamlab.networks.discovery.conclusions import CONTROLS, UNSURE, Conclusion
 from jamlab.networks.model.packet import Address
@@ -18,7 +15,9 @@ from jamlab.networks.stun.answer import Answer
 from jamlab.networks.stun.client import Request, Retransmission, StunClient
 from jamlab.networks.stun.core import CHANGE_IP, CHANGE_PORT
 from jamlab.networks.stun.endpoint import Endpoint
-from jamlab.networks.stun.message import HEADER_LENGTH, MalformedMessageError, parse
+from jamlab.networks.turn.client import TurnClient
+from jamlab.networks.turn.fault import ServerFaultError
+from jamlab.networks.turn.wire import open_wire
 
 PATIENCE = Retransmission(rc=5, rm=8)
 """For requests that every server answers: 11.5 s, where the defaults of RFC 8489 take 39.5 s."""
@@ -29,8 +28,8 @@ ROUNDS = 100
 """Largest number of rounds: silence counts when a server answers 8 of 100 controls."""
 GRACE_S = 1.0
 """Wait for answers after the last round."""
-TCP_S = 5.0
-"""Time limit for an answer over TCP."""
+ONCE_MORE_S = 5.0
+"""Time limit for an answer when the first requests got none."""
 
 
 class Inquiry:
@@ -69,7 +68,7 @@ class Inquiry:
             both = self.client.request(fresh, self.server, change=CHANGE_IP | CHANGE_PORT)
             port = self.client.request(fresh, self.server, change=CHANGE_PORT)
             trip_s = await self._repeat([both], [port], fresh)
-            return _heard(both), _heard(port), trip_s is not None
+            return both.heard, port.heard, trip_s is not None
 
     async def turned_back(self) -> tuple[bool, bool]:
         """Send requests from two fresh ports to each other's mapped address.
@@ -84,7 +83,7 @@ class Inquiry:
             request = self.client.request
             requests = [request(one, mapped[1]), request(two, mapped[0])]
             trip_s = await self._repeat(requests, [], one)
-            heard = any(answer.hairpinned for answer in map(_heard, requests) if answer)
+            heard = any(each.heard.hairpinned for each in requests if each.heard)
             return heard, trip_s is not None
 
     async def closed_after(self, wait_s: float) -> Conclusion[float]:
@@ -106,7 +105,7 @@ class Inquiry:
                 )
             waking = self.client.request(waker, self.server, response_port=answer.mapped[1])
             trip_s = await self._repeat([waking], [], waker)
-            if (heard := _heard(waking)) is not None:
+            if (heard := waking.heard) is not None:
                 return _open(heard, sleeper)
             if trip_s is None:
                 return Conclusion(None, UNSURE)
@@ -132,7 +131,7 @@ class Inquiry:
             if sum(control.answer.done() for control in controls) >= CONTROLS:
                 await _first(waiting, GRACE_S)
                 break
-        trips_s = [answer.round_trip_s for answer in map(_heard, controls) if answer]
+        trips_s = [each.heard.round_trip_s for each in controls if each.heard]
         return max(trips_s) if len(trips_s) >= CONTROLS else None
 
 
@@ -144,29 +143,28 @@ def _open(heard: Answer, sleeper: Endpoint) -> Conclusion[float]:
     return Conclusion(math.inf)
 
 
-def _heard(request: Request) -> Answer | None:
-    return request.answer.result() if request.answer.done() else None
-
-
 async def _first(answers: Sequence[asyncio.Future[Answer]], timeout_s: float) -> bool:
     """Wait for the first of several answers; return whether one came."""
     done, _ = await asyncio.wait(answers, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     return bool(done)
 
 
-async def answers_over_tcp(server: Address) -> bool:
-    """Return whether a server answers a Binding request over TCP (RFC 8489, section 6.2.2)."""
-    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-    with contextlib.suppress(OSError, EOFError, MalformedMessageError):
-        async with asyncio.timeout(TCP_S):
-            reader, writer = await asyncio.open_connection(*server)
+async def fault_over(
+    transport: str, server: Address, local_host: str | None = None
+) -> ServerFaultError | None:
+    """Ask a server for the mapped address once more; return why that fails, None if it does not.
+
+    An error response is no failure here: the transport works. `local_host` is for UDP.
+    """
+    try:
+        opening = open_wire(*server, transport, timeout_s=ONCE_MORE_S, local_host=local_host)
+        async with opening as wire:
+            client = TurnClient(wire, timeout_s=ONCE_MORE_S)
             try:
-                writer.write(bytes(request))
-                head = await reader.readexactly(HEADER_LENGTH)
-                data = head + await reader.readexactly(int.from_bytes(head[2:4], "big"))
-                return parse(data).message.transaction_id == request.transaction_id
-            finally:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
-    return False
+                await client.bind()
+            except ServerFaultError:
+                if not client.has_answered:
+                    raise
+    except ServerFaultError as error:
+        return error
+    return None

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from typing import Protocol, Self
 
 from jamlab.certificate import self_signed
 from jamlab.networks.kernel.listening import answers_tcp, answers_tls, answers_udp, free_ports
-from jamlab.networks.kernel.namespace import PREFIX, leftovers, own_prefix
+from jamlab.process.temporary_folder import temporary_folder
 
 DEADLINE_S = 30.0
 """Time limit of a server's start and of its end, generous for a busy machine."""
@@ -131,8 +130,7 @@ class Coturn:
         if reason := unavailable():
             raise CoturnError(f"coturn cannot run: {reason}")
         with ExitStack() as stack:
-            _sweep()
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=own_prefix())))
+            folder = stack.enter_context(temporary_folder("coturn"))
             with self._host.inside():
                 self.port, self.tls_port = free_ports(self.addresses, 2)
             self._write_certificate(folder)
@@ -223,13 +221,6 @@ class Coturn:
 
     def _end(self) -> str:
         return " | ".join(self.log.split("\n")[-4:-1])
-
-
-def _sweep() -> None:
-    """Remove the files of servers whose owner process was killed."""
-    here = Path(tempfile.gettempdir())
-    for name in leftovers(path.name for path in here.glob(f"{PREFIX}-*")):
-        shutil.rmtree(here / name, ignore_errors=True)
 
 
 def _words(users: Mapping[str, str], secret: str | None, realm: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ host's namespace have its interfaces, ports and routes; the machine's own networ
 import itertools
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,9 +16,12 @@ from typing import Self
 
 from jamlab.networks.kernel import namespace
 from jamlab.networks.kernel.namespace import KernelLabError, unavailable
+from jamlab.networks.kernel.nftables import mapped
+from jamlab.networks.kernel.plan import Cable, Node
 from jamlab.networks.kernel.tun_link import TunEnd, TunLink
-from jamlab.networks.kernel.wiring import Cable, Node, plan
-from jamlab.networks.model.topology import PERFECT, Topology
+from jamlab.networks.kernel.wiring import plan
+from jamlab.networks.model.nat_behaviour import NatType
+from jamlab.networks.model.topology import PERFECT, Topology, networks_around
 from jamlab.process.signals import postponed, sigterm_unwinds
 
 __all__ = ["KernelHost", "KernelLab", "KernelLabError", "unavailable"]
@@ -33,6 +36,8 @@ class KernelHost:
     name: str
     namespace: str
     addresses: tuple[str, ...]
+    """Its IPv4 addresses."""
+    ipv6_addresses: tuple[str, ...] = ()
 
     def command(self, *argv: str) -> list[str]:
         """Return a command that runs `argv` inside the namespace."""
@@ -56,9 +61,9 @@ class KernelHost:
 class KernelLab:
     """A topology of network namespaces while the context lasts; needs root.
 
-    The end of the context, also by an exception, Ctrl-C or SIGTERM, removes all namespaces and
-    kills the processes inside. The next lab removes the remains of killed processes. Several labs
-    can run at the same time; `name` becomes a part of the namespaces' names.
+    The end of the context, also by an exception, Ctrl-C, SIGTERM or SIGHUP, removes all namespaces
+    and kills the processes inside. The next lab removes the remains of killed processes. Several
+    labs can run at the same time; `name` becomes a part of the namespaces' names.
 
     Raises `KernelRefusalError` if the kernel cannot behave like this topology. On entering the
     context, raises `KernelLabError` if a tool or a permission is missing, or the kernel refuses.
@@ -82,7 +87,7 @@ class KernelLab:
             raise KeyError(f"there is no host {name!r}: give one of {known}") from None
         if not self._spaces:
             raise KernelLabError("the lab is not built: use it as a context manager")
-        return KernelHost(name, self._spaces[place], addresses)
+        return KernelHost(name, self._spaces[place], addresses, self.plan.ipv6[name])
 
     @property
     def hosts(self) -> tuple[KernelHost, ...]:
@@ -92,6 +97,23 @@ class KernelLab:
     def boxes(self, network: str) -> tuple[str, ...]:
         """Return the namespaces of a network's boxes, from the inside out."""
         return tuple(self._spaces[place] for place in self.plan.boxes[network])
+
+    def map_ports(self, host: str, ports: Iterable[int]) -> str | None:
+        """Map UDP ports of a host at its own router, each to the same port outside.
+
+        Everybody may then send to them, as after a request by UPnP-IGD or NAT-PMP, until `reboot`.
+        Returns the outside address; None when the router maps no ports, or there is none.
+        """
+        around = networks_around(self.topology, host)
+        for number, box in enumerate(around[0].boxes if around else ()):
+            if isinstance(box, NatType) and box.port_mapping:
+                place = self.plan.boxes[around[0].name][number]
+                (public,) = [each.addresses[0] for each in self.plan.cables if each.inner == place]
+                rules = mapped(self.host(host).addresses[0], public, ports)
+                with namespace.inside(self._spaces[place]):
+                    namespace.run("nft", "-f", "-", given=rules)
+                return public
+        return None
 
     def __enter__(self) -> Self:
         if reason := unavailable():

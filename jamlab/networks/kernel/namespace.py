@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class KernelLabError(RuntimeError):
 
 def unavailable() -> str | None:
     """Return why network namespaces are not available, and what to do; None if they are."""
+    if sys.platform != "linux":
+        return "network namespaces exist on Linux only: run on Linux"
     missing = [
         tool for tool in ("ip", "nft", "conntrack", "nsenter", "setpriv") if not shutil.which(tool)
     ]

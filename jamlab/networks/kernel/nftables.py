@@ -16,10 +16,16 @@ and the next packet to its sender would get another port.
 
 For TCP only answers are let in, whatever the filtering, as no participant listens on TCP behind a
 router. Packets in both directions refresh the tracked connection.
+
+*Port mapping.* Whoever builds the network adds a port to two maps, as a UPnP server would: one for
+packets in, from everybody (`MAPPED_IN`), and one for packets out (`MAPPED_OUT`).
+
+*IPv6* passes a table of its own in the innermost router, with the kernel's connection tracking.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.nat_behaviour import (
     UDP_LIFETIME_S,
     Filtering,
@@ -33,6 +39,13 @@ from jamlab.networks.model.topology import TopologyError
 
 OUTSIDE = "wan"
 """Name of a router's interface to the outside."""
+
+TABLE = "ip jamlab"
+"""Name of a router's table for IPv4, with its family."""
+
+MAPPED_IN, MAPPED_OUT = "mapped_in", "mapped_out"
+"""Maps of the ports that inside hosts have asked for: from the outside port to the inside address,
+and from the inside to the outside address."""
 
 LONGEST_S = 2_000_000
 """Longest lifetime: the kernel counts ticks in an int."""
@@ -50,6 +63,18 @@ def check_box(where: str, box: NatType | FirewallType) -> None:
     reasons = _nat_reasons(box) if isinstance(box, NatType) else iter(())
     for reason in (*reasons, *_lifetime_reasons(box)):
         raise KernelRefusalError(f"{where}: the kernel {reason}")
+
+
+def check_ipv6(where: str, ipv6: Ipv6Firewall | None, box: NatType | FirewallType | None) -> None:
+    """Raise KernelRefusalError when an IPv6 firewall and a box cannot be in one namespace."""
+    if ipv6 is None or ipv6.box is None or box is None:
+        return
+    if conntrack_timeouts(ipv6.box) != conntrack_timeouts(box):
+        raise KernelRefusalError(
+            f"{where}: the kernel has the same lifetimes for both versions of IP: give the "
+            f"innermost box those of the IPv6 firewall, {ipv6.box.lifetime_s:g} s, and "
+            f"{ipv6.box.tcp_lifetime_s:g} s for TCP"
+        )
 
 
 def _nat_reasons(nat: NatType) -> Iterator[str]:
@@ -105,7 +130,37 @@ def ruleset(box: NatType | FirewallType, public: str = "") -> str:
     chains = [*_tables(box), _note(box), _let_in(box), _forward(box), _INPUT]
     if isinstance(box, NatType):
         chains += _translation(box, public)
-    return "\n".join(["table ip jamlab {", *chains, "}", ""])
+    return "\n".join([f"table {TABLE} {{", *chains, "}", ""])
+
+
+def mapped(inside: str, outside: str, ports: Iterable[int]) -> str:
+    """Return input of nft that maps ports of an inside host to the same ports outside."""
+    ports = list(ports)
+    inwards = ", ".join(f"{port} : {inside} . {port}" for port in ports)
+    outwards = ", ".join(f"{inside} . {port} : {outside} . {port}" for port in ports)
+    return (
+        f"add element {TABLE} {MAPPED_IN} {{ {inwards} }}\n"
+        f"add element {TABLE} {MAPPED_OUT} {{ {outwards} }}\n"
+    )
+
+
+def ipv6_ruleset(ipv6: Ipv6Firewall | None) -> str:
+    """Return the rules of an IPv6 firewall, for ``nft -f``; empty where there is none.
+
+    ICMPv6 to the router itself is accepted, for IPv6 needs it to find neighbours.
+    """
+    if ipv6 is None or ipv6.box is None:
+        return ""
+    forward = [
+        "type filter hook forward priority filter; policy drop;",
+        f'iifname != "{OUTSIDE}" oifname != "{OUTSIDE}" accept',
+        *(["meta l4proto udp drop"] if ipv6.box.udp_blocked else []),
+        f'iifname != "{OUTSIDE}" oifname "{OUTSIDE}" accept',
+        "ct state established,related accept",
+    ]
+    inwards = ["type filter hook input priority filter; policy drop;", "meta l4proto icmpv6 accept"]
+    chains = [_chain("forward", *forward), _chain("input", *inwards)]
+    return "\n".join(["table ip6 jamlab {", *chains, "}", ""])
 
 
 _INPUT = "  chain input { type filter hook input priority filter; policy drop; }"
@@ -144,7 +199,15 @@ def _keys(box: NatType | FirewallType) -> tuple[str, str, str, str]:
     return kind, outgoing, incoming, turning
 
 
+def _maps_ports(box: NatType | FirewallType) -> bool:
+    return isinstance(box, NatType) and box.port_mapping
+
+
 def _tables(box: NatType | FirewallType) -> Iterator[str]:
+    if _maps_ports(box):
+        address = "ipv4_addr . inet_service"
+        yield f"  map {MAPPED_IN} {{ type inet_service : {address}; }}"
+        yield f"  map {MAPPED_OUT} {{ type {address} : {address}; }}"
     if not _looks_up(box):
         return
     options = f"flags dynamic,timeout; timeout {int(_udp_lifetime_s(box))}s; size 65535;"
@@ -183,7 +246,7 @@ def _forward(box: NatType | FirewallType) -> str:
         f"{outgoing} accept",
         "ct state established,related jump let_in",
     ]
-    if _looks_up(box):
+    if _looks_up(box) or _maps_ports(box):
         known = "ct status dnat" if isinstance(box, NatType) else f"{_keys(box)[2]} @admitted"
         rules.append(f"{known} jump let_in")
     return _chain("forward", *rules)
@@ -193,6 +256,12 @@ def _translation(nat: NatType, public: str) -> Iterator[str]:
     _, _, incoming, turning = _keys(nat)
     inwards = "@admitted dnat ip to udp dport map @bindings"
     dstnat, srcnat = [], []
+    if nat.port_mapping:
+        dstnat.append(f'iifname "{OUTSIDE}" meta l4proto udp dnat ip to udp dport map @{MAPPED_IN}')
+        srcnat.append(
+            f'oifname "{OUTSIDE}" meta l4proto udp snat ip to ip saddr . udp sport '
+            f"map @{MAPPED_OUT}"
+        )
     if nat.hairpinning:
         turns = f'iifname != "{OUTSIDE}" ip daddr {public} meta l4proto udp'
         yield _chain(

@@ -10,7 +10,6 @@ distribution, and it reorders packets.
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -70,6 +69,8 @@ def open_tun(name: str) -> int:
         raise TunError(f"{name!r} is not an interface name: use 1 to {LONGEST_NAME} letters")
     if reason := why_no_tun():
         raise TunError(reason)
+    import fcntl  # which Windows lacks
+
     device = os.open(NODE, os.O_RDWR | os.O_NONBLOCK)
     try:
         fcntl.ioctl(device, _TUNSETIFF, _REQUEST.pack(name.encode(), _IFF_TUN | _IFF_NO_PI))

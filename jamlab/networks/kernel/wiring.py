@@ -1,31 +1,38 @@
-"""Build plan of a kernel lab: the namespaces of a topology, and the cables between them.
+"""Wiring of a kernel lab: from a topology to the plan of its namespaces and cables, without I/O.
 
 Every host and every box is a namespace; the backbone is one more. The boxes of a network form a
 row, and its members are attached to the innermost::
 
     alice ──eth0 lan0── box ──wan lan0── box ──wan lan1── backbone ──lan0 eth0── stun
 
-Every namespace except the hosts' forwards packets. There are no subnets: an interface has a /32,
-the outer namespace has a route for each address behind a cable, and the default route leads
-outwards, to a gateway with the same address on all its cables. The backbone silently drops packets
-to unused addresses. Addresses equal those of the simulated `Internet`.
+Every namespace except the hosts' forwards packets. Only namespaces on the way to an IPv6 address
+have IPv6; the innermost box has the network's IPv6 firewall. Addresses equal those of the simulated
+`Internet`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 
 from jamlab.networks.kernel.nftables import (
     OUTSIDE,
     KernelRefusalError,
     check_box,
+    check_ipv6,
     conntrack_timeouts,
+    ipv6_ruleset,
     ruleset,
 )
-from jamlab.networks.model.addresses import backbone_addresses, private_addresses
-from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.kernel.plan import Cable, Node, Plan
+from jamlab.networks.model.addresses import (
+    backbone_addresses,
+    ipv6_addresses,
+    is_ipv6,
+    private_addresses,
+)
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.nat_behaviour import FirewallType, NatType
-from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
+from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 
 HOST_END = "eth0"
 """Name of a host's interface."""
@@ -35,80 +42,6 @@ _PORTS = range(16384, 65536)
 endpoint-independent mapping only while no two hosts use the same port."""
 
 _LEAST_PORTS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A namespace: a host, a box or the backbone.
-
-    `level` is the number of cables to the backbone, `settings` has values by path under
-    ``/proc/sys/net``, and `rules` is the input of nft, which may be empty.
-    """
-
-    name: str
-    level: int
-    settings: dict[str, str] = field(default_factory=dict)
-    rules: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cable:
-    """A connection between two namespaces, given by their indices in the plan.
-
-    `outer_end` and `inner_end` name the interfaces. `addresses` are those of the inner end,
-    `reached` those that the outer namespace reaches over the cable. `member` names the host or
-    network at the inner end; it is empty between two boxes of a network.
-    """
-
-    outer: int
-    inner: int
-    outer_end: str
-    inner_end: str
-    addresses: tuple[str, ...]
-    reached: tuple[str, ...]
-    member: str = ""
-    link: LinkConfig = PERFECT
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The namespaces and cables of a topology."""
-
-    nodes: tuple[Node, ...]
-    """The first is the backbone."""
-    cables: tuple[Cable, ...]
-    hosts: dict[str, tuple[int, tuple[str, ...]]]
-    """Index of the namespace and addresses, by host name."""
-    boxes: dict[str, tuple[int, ...]]
-    """Indices of the boxes' namespaces, from the inside out, by name of the network."""
-
-    def commands(self, place: int) -> Iterator[str]:
-        """Yield the ``ip`` commands that configure a namespace after its cables are made."""
-        yield "link set lo up"
-        if place == 0:
-            yield "route add blackhole default"
-        for cable in self.cables:
-            if cable.outer == place:
-                yield from self._outer_commands(cable)
-            if cable.inner == place:
-                yield from self._inner_commands(cable)
-
-    def _outer_commands(self, cable: Cable) -> Iterator[str]:
-        yield f"address add {self._gateway(cable)}/32 dev {cable.outer_end}"
-        yield f"link set {cable.outer_end} up"
-        for address in cable.reached:
-            via = "" if address in cable.addresses else f" via {cable.addresses[0]} onlink"
-            yield f"route add {address}/32{via} dev {cable.outer_end}"
-
-    def _inner_commands(self, cable: Cable) -> Iterator[str]:
-        for address in cable.addresses:
-            yield f"address add {address}/32 dev {cable.inner_end}"
-        yield f"link set {cable.inner_end} up"
-        source = f" src {cable.addresses[0]}"
-        yield f"route add default via {self._gateway(cable)} dev {cable.inner_end} onlink{source}"
-
-    def _gateway(self, cable: Cable) -> str:
-        return f"169.254.{self.nodes[cable.outer].level}.1"
 
 
 def plan(topology: Topology) -> Plan:
@@ -121,10 +54,12 @@ def plan(topology: Topology) -> Plan:
 
 class _Planner:
     def __init__(self, topology: Topology) -> None:
-        self._nodes = [Node("backbone", 0, _FORWARDS)]
+        self._nodes = [Node("backbone", 0, dict(_FORWARDS))]
         self._cables: list[Cable] = []
         self._hosts: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._boxes: dict[str, tuple[int, ...]] = {}
+        self._ipv6: dict[str, tuple[str, ...]] = {}
+        self._ipv6_addresses = ipv6_addresses()
         self._private = 0
         backbone = backbone_addresses()
         for member in topology.members:
@@ -135,7 +70,14 @@ class _Planner:
             (place for place, _ in self._hosts.values()), self._ports(), strict=True
         ):
             self._nodes[place].settings.update(settings)
-        return Plan(tuple(self._nodes), tuple(self._cables), self._hosts, self._boxes)
+        for cable in self._cables:
+            if cable.carries_ipv6:
+                self._nodes[cable.outer].settings.update(_IPV6_FORWARDS)
+                if cable.inner_end == OUTSIDE:
+                    self._nodes[cable.inner].settings.update(_IPV6_FORWARDS)
+                else:
+                    self._nodes[cable.inner].settings.update(_IPV6)
+        return Plan(tuple(self._nodes), tuple(self._cables), self._hosts, self._ipv6, self._boxes)
 
     def _ports(self) -> Iterator[dict[str, str]]:
         each = len(_PORTS) // len(self._hosts)
@@ -150,7 +92,10 @@ class _Planner:
     def _attach(
         self, member: HostConfig | LanConfig, outer: int, addresses: Iterator[str]
     ) -> tuple[str, ...]:
-        """Attach a member to a namespace; return the addresses that it adds there."""
+        """Attach a member to a namespace; return the addresses, of any kind, that it adds there.
+
+        `addresses` yields the IPv4 addresses of that network.
+        """
         if isinstance(member, HostConfig):
             return self._attach_host(member, outer, addresses)
         return self._attach_lan(member, outer, addresses)
@@ -161,8 +106,9 @@ class _Planner:
         own = tuple(islice(addresses, config.addresses))
         place = self._add(config.name, outer, dict(_ALL))
         self._hosts[config.name] = place, own
-        self._connect(outer, place, HOST_END, own, own, config)
-        return own
+        ipv6 = self._ipv6[config.name] = tuple(islice(self._ipv6_addresses, int(config.ipv6)))
+        self._connect(outer, place, HOST_END, (*own, *ipv6), (*own, *ipv6), config)
+        return (*own, *ipv6)
 
     def _attach_lan(
         self, config: LanConfig, outside: int, addresses: Iterator[str]
@@ -176,10 +122,10 @@ class _Planner:
             for member in config.members
             for address in self._attach(member, places[0], inside)
         )
-        for box, place, outer in zip(config.boxes, places, [*places[1:], outside], strict=True):
+        for box, place, outer in zip(_boxes(config), places, [*places[1:], outside], strict=True):
             own: tuple[str, ...] = (f"169.254.{self._nodes[outer].level}.2",)
             if isinstance(box, NatType):
-                own = reached = public
+                own, reached = public, (*public, *filter(is_ipv6, reached))
             hanging = config if outer == outside else None
             self._connect(outer, place, OUTSIDE, own, reached, hanging)
         return reached
@@ -197,18 +143,32 @@ class _Planner:
     def _attach_boxes(self, config: LanConfig, outer: int, public: str) -> list[int]:
         """Add the boxes' namespaces; return their indices from the inside out."""
         places: list[int] = []
-        for number, box in reversed(list(enumerate(config.boxes))):
-            outer = self._add_box(f"{config.name}-box{number}", outer, box, config, public)
+        for number, box in reversed(list(enumerate(_boxes(config)))):
+            innermost = config.ipv6 if number == 0 else None
+            name = f"{config.name}-box{number}"
+            check_ipv6(f"network {config.name!r}", innermost, box)
+            outer = self._add_box(name, outer, box, config, innermost, public)
             places.insert(0, outer)
         self._boxes[config.name] = tuple(places)
         return places
 
     def _add_box(
-        self, name: str, outer: int, box: NatType | FirewallType, config: LanConfig, public: str
+        self,
+        name: str,
+        outer: int,
+        box: NatType | FirewallType | None,
+        config: LanConfig,
+        ipv6: Ipv6Firewall | None,
+        public: str,
     ) -> int:
-        check_box(f"network {config.name!r}", box)
-        timeouts = {f"netfilter/{key}": str(s) for key, s in conntrack_timeouts(box).items()}
-        return self._add(name, outer, _FORWARDS | timeouts, ruleset(box, public))
+        rules = ipv6_ruleset(ipv6)
+        if box is not None:
+            check_box(f"network {config.name!r}", box)
+            rules = ruleset(box, public) + rules
+        tracking = box or (ipv6 and ipv6.box)
+        found = conntrack_timeouts(tracking) if tracking else {}
+        timeouts = {f"netfilter/{key}": str(s) for key, s in found.items()}
+        return self._add(name, outer, _FORWARDS | timeouts, rules)
 
     def _add(self, name: str, outer: int, settings: dict[str, str], rules: str = "") -> int:
         self._nodes.append(Node(name, self._nodes[outer].level + 1, settings, rules))
@@ -230,6 +190,11 @@ class _Planner:
         self._cables.append(cable)
 
 
+def _boxes(config: LanConfig) -> tuple[NatType | FirewallType | None, ...]:
+    """Return the boxes that need a namespace: one, even if it is for IPv6 alone."""
+    return config.boxes or (None,)
+
+
 _ALL = {
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",
@@ -242,3 +207,10 @@ _FORWARDS = _ALL | {
     "ipv4/conf/default/send_redirects": "0",
 }
 """Without ICMP redirects, which would lead hosts past the router."""
+_IPV6 = {
+    "ipv6/conf/all/disable_ipv6": "0",
+    "ipv6/conf/default/disable_ipv6": "0",
+    "ipv6/conf/all/accept_ra": "0",
+    "ipv6/conf/default/accept_ra": "0",
+}
+_IPV6_FORWARDS = _IPV6 | {"ipv6/conf/all/forwarding": "1"}

@@ -90,6 +90,9 @@ class NatType:
     """Whether packets that are let in refresh mapping and filter entry (RFC 4787 REQ-6a)."""
     hairpinning: bool = False
     """Whether inside hosts reach each other by their outside addresses (RFC 4787 REQ-9)."""
+    port_mapping: bool = False
+    """Whether inside hosts can ask for a mapping (UPnP-IGD, NAT-PMP, PCP). A port that has one is
+    mapped and filtered endpoint-independently, in both directions, whatever the NAT does else."""
 
     def __post_init__(self) -> None:
         check_member("mapping of a NAT", self.mapping, Mapping)

@@ -3,7 +3,7 @@
 from typing import NamedTuple, TypeAlias
 
 Address: TypeAlias = tuple[str, int]
-"""A transport address: IPv4 host and port."""
+"""A transport address: host, IPv4 or IPv6, and port."""
 
 UDP, TCP = "udp", "tcp"
 

@@ -40,15 +40,28 @@ filters less strictly than an inner box: a packet may then enter by a port that 
 another destination, and an inner box may accept its source. A firewall is an EIM NAT of its own
 filtering.
 
+**Port mapping.** A router that maps ports (UPnP-IGD, NAT-PMP, PCP) is an endpoint-independent NAT
+without a filter, EIM and EIF, for the port that it maps, in both directions. The agent is told the
+mapped address. If no other box translates, that address is public, and the peer can be given it
+without a STUN server. Behind a carrier's NAT it is an address of the carrier's network, which
+reaches peers behind the same carrier only (`expected_in_one_carrier`); towards all others the row
+counts, and the carrier's NAT in it. Only the participant's own router is asked, the innermost.
+
+**IPv6** is not translated: both know their addresses, and each sends from the one to which the
+other sends. So two participants with IPv6 are two EIM "NATs", direct whatever their firewalls
+filter, except where one drops all UDP (`jamlab.networks.model.ipv6_firewall`). The boxes above see
+IPv4 only, and so do the servers: IPv6 adds a direct path and changes no other.
+
 **Relays.** A relay is a third host, so it connects any two peers that can reach it: over UDP the
 peers without a box that blocks UDP, over TCP (and TLS, which no box here tells from TCP) all peers.
 A peer that cannot reach it has only its own addresses to offer, and no UDP gets to those.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.nat_behaviour import Filtering, FirewallType, Mapping, NatType
 from jamlab.networks.model.place import Box, Place
 
@@ -98,42 +111,75 @@ def expected(
     stun: bool,
     relay: RelayTransport = "",
     relay_only: bool = False,
+    ipv6: bool = True,
+    port_mapping: bool = True,
 ) -> Expectation:
     """Return which paths a call between two places, each behind boxes of its own, can use.
 
     `stun`: both use a STUN server. `relay`: transport to the TURN server of both, empty without
-    TURN. `relay_only`: both use relayed candidates alone. Raises ValueError if there is no rule for
-    the boxes at one end.
+    TURN. `relay_only`: both use relayed candidates alone. `ipv6`: both use their IPv6 addresses, if
+    they have any. `port_mapping`: both ask their routers for mappings. Raises ValueError if there
+    is no rule for the boxes at one end.
     """
     over_udp = not (_is_blocked(a) or _is_blocked(b))
-    direct = over_udp and not relay_only and _is_direct(a, b, stun)
+    over_ipv4 = over_udp and _is_direct(a, b, stun, port_mapping)
+    direct = not relay_only and (over_ipv4 or (ipv6 and direct_over_ipv6(a, b)))
     return Expectation(direct, relay == "tcp" or (relay == "udp" and over_udp))
 
 
-def _is_direct(a: Place, b: Place, stun: bool) -> bool:
-    if stun:
-        return direct_possible(as_one_nat(a), as_one_nat(b))
-    return _knows_its_address(a, b) or _knows_its_address(b, a)
+def expected_in_one_carrier(
+    a: Place, b: Place, *, stun: bool, ipv6: bool = True, port_mapping: bool = True
+) -> bool:
+    """Return whether two customers of one carrier connect directly: their outermost layer is one.
 
-
-def _knows_its_address(a: Place, b: Place) -> bool:
-    """Return whether the two connect by a's host candidate: it is public, and a's boxes let b in.
-
-    When b's address is public, too, a can send first, whatever its boxes are.
+    They are peers on the carrier's network, where a STUN server outside tells neither of them an
+    address, and beyond it peers through the carrier's NAT if that one turns packets back
+    (hairpinning). Parameters as for `expected`. Raises ValueError if the outermost layers differ.
     """
-    if _is_translated(a):
-        return False
-    one = as_one_nat(a)
-    return not _is_translated(b) or one is None or one.filtering is Filtering.EIF
+    if not a.layers or a.layers[-1:] != b.layers[-1:]:
+        raise ValueError(f"{a.name!r} and {b.name!r} are not behind one carrier's boxes")
+    inside = [replace(place, layers=place.layers[:-1]) for place in (a, b)]
+    turned = any(isinstance(box, NatType) and box.hairpinning for box in a.layers[-1])
+    return expected(*inside, stun=False, ipv6=ipv6, port_mapping=port_mapping).direct or (
+        turned and expected(a, b, stun=stun, ipv6=False, port_mapping=port_mapping).direct
+    )
 
 
-def as_one_nat(place: Place) -> NatType | None:
+def direct_over_ipv6(a: Place, b: Place) -> bool:
+    """Return whether two places connect over IPv6: both have it, and neither drops all UDP."""
+    return all(place.ipv6 not in (None, Ipv6Firewall.CLOSED) for place in (a, b))
+
+
+def _is_direct(a: Place, b: Place, stun: bool, port_mapping: bool) -> bool:
+    """Return whether two places without blocked UDP connect over IPv4."""
+    one, other = as_one_nat(a, mapped=port_mapping), as_one_nat(b, mapped=port_mapping)
+    if stun:
+        return direct_possible(one, other)
+    known, other_known = (_knows_its_address(place, port_mapping) for place in (a, b))
+    if known and other_known:  # both can send first, whatever their boxes are
+        return True
+    return (known and _lets_in(one)) or (other_known and _lets_in(other))
+
+
+def _knows_its_address(place: Place, port_mapping: bool) -> bool:
+    """Return whether a place knows its public address without STUN."""
+    nats = sum(isinstance(box, NatType) for box in _boxes(place))
+    return nats == 0 or (nats == 1 and port_mapping and place.maps_ports)
+
+
+def _lets_in(one: NatType | None) -> bool:
+    """Return whether a place lets in senders to whom it has not sent."""
+    return one is None or one.filtering is Filtering.EIF
+
+
+def as_one_nat(place: Place, *, mapped: bool = False) -> NatType | None:
     """Return one NAT equivalent to all boxes of a place in a row; None without boxes.
 
-    Raises ValueError if there is no rule for such a row.
+    `mapped`: for a port that the participant's router maps, if it maps any. Raises ValueError if
+    there is no rule for such a row.
     """
     row: NatType | None = None
-    for box in _boxes(place):
+    for box in _boxes(place, mapped):
         one = box if isinstance(box, NatType) else NatType(Mapping.EIM, box.filtering)
         row = one if row is None else _in_a_row(row, one, place.name)
     return row
@@ -157,10 +203,8 @@ def _is_blocked(place: Place) -> bool:
     return any(isinstance(box, FirewallType) and box.udp_blocked for box in _boxes(place))
 
 
-def _is_translated(place: Place) -> bool:
-    return any(isinstance(box, NatType) for box in _boxes(place))
-
-
-def _boxes(place: Place) -> Iterator[Box]:
-    for layer in place.layers:
-        yield from layer
+def _boxes(place: Place, mapped: bool = False) -> Iterator[Box]:
+    for depth, layer in enumerate(place.layers):
+        for box in layer:
+            maps = mapped and depth == 0 and isinstance(box, NatType) and box.port_mapping
+            yield NatType(Mapping.EIM, Filtering.EIF) if maps else box

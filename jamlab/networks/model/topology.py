@@ -12,14 +12,18 @@
                                         │
                                       host "carol"
 
-Boxes are listed from the inside out. Addresses behind a NAT are private; a network without a NAT
-has addresses of the network outside of it.
+Boxes are listed from the inside out, and see IPv4 only. Addresses behind a NAT are private; a
+network without a NAT has addresses of the network outside of it.
+
+A host has an IPv6 address if it wants one and every network around it has IPv6. That address is
+public everywhere, and each of these networks filters with a firewall of its own, or not at all.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FirewallType, NatType
 
@@ -39,7 +43,7 @@ class TopologyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class HostConfig:
-    """A host, its link to the network, and the number of its addresses.
+    """A host, its link to the network, and the number of its IPv4 addresses.
 
     Raises `TopologyError` if a field has an invalid value.
     """
@@ -47,6 +51,8 @@ class HostConfig:
     name: str
     link: LinkConfig = PERFECT
     addresses: int = 1
+    ipv6: bool = False
+    """Whether it has an IPv6 address, too."""
 
     def __post_init__(self) -> None:
         _check_end("host", self)
@@ -56,7 +62,8 @@ class HostConfig:
 class LanConfig:
     """A network behind boxes: its members, its uplink, and the number of its outside addresses.
 
-    Raises `TopologyError` if a field has an invalid value.
+    A network whose only box is an IPv6 firewall has no `boxes`. Raises `TopologyError` if a field
+    has an invalid value.
     """
 
     name: str
@@ -64,11 +71,14 @@ class LanConfig:
     boxes: tuple[NatType | FirewallType, ...]
     link: LinkConfig = PERFECT
     addresses: int = 1
+    ipv6: Ipv6Firewall | None = None
+    """The firewall towards IPv6 outside; None for a network without IPv6."""
 
     def __post_init__(self) -> None:
         _check_end("network", self)
         _check_members(f"network {self.name!r}", self.members)
         _check_boxes(f"network {self.name!r}", self)
+        _check_ipv6(f"network {self.name!r}", self)
 
     @property
     def translates(self) -> bool:
@@ -139,13 +149,15 @@ def _check_end(what: str, config: HostConfig | LanConfig) -> None:
         raise TopologyError(f"the link of {what} {name!r} is {config.link!r}: give a LinkConfig")
     if isinstance(addresses, bool) or not isinstance(addresses, int) or not 1 <= addresses <= 16:
         raise TopologyError(f"{what} {name!r} has {addresses!r} addresses: give it 1 to 16")
+    if isinstance(config, HostConfig) and not isinstance(config.ipv6, bool):
+        raise TopologyError(f"ipv6 of host {name!r} is {config.ipv6!r}: give True or False")
 
 
 def _check_boxes(where: str, lan: LanConfig) -> None:
     _check_types(f"boxes of {where}", lan.boxes, (NatType, FirewallType))
     nats = sum(isinstance(box, NatType) for box in lan.boxes)
     needed = sum(_addresses_outside(member) for member in lan.members)
-    if not lan.boxes:
+    if not lan.boxes and lan.ipv6 in (None, Ipv6Firewall.NONE):
         raise TopologyError(
             f"{where} has no boxes: give it a NAT or a firewall, or leave the network out"
         )
@@ -163,6 +175,19 @@ def _check_boxes(where: str, lan: LanConfig) -> None:
             f"{where} needs {needed} addresses, but there are only {PRIVATE_ADDRESSES} behind a "
             "NAT: give it fewer members"
         )
+
+
+def _check_ipv6(where: str, lan: LanConfig) -> None:
+    if lan.ipv6 is None:
+        for member in lan.members:
+            if member.ipv6 not in (None, False):
+                raise TopologyError(
+                    f"{where} has no IPv6, but its member {member.name!r} has: give the network "
+                    "an Ipv6Firewall, or the member none"
+                )
+    elif not isinstance(lan.ipv6, Ipv6Firewall):
+        classes = ", ".join(f"Ipv6Firewall.{each.name}" for each in Ipv6Firewall)
+        raise TopologyError(f"ipv6 of {where} is {lan.ipv6!r}: give one of {classes}, or None")
 
 
 def _check_members(where: str, members: object) -> None:

@@ -15,11 +15,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from jamlab.networks.model.addresses import is_ipv6
 from jamlab.networks.model.packet import TCP, UDP, Address, Packet, is_media
 from jamlab.networks.simulated.segment import reset_for
 
 EPHEMERAL_PORTS = range(49152, 65536)
 """Dynamic ports (RFC 6335 §6)."""
+
+MAPPING_LIFETIME_S = 7200.0
+"""Lifetime of a port's mapping that RFC 6886 §3.3 recommends to ask for."""
+
+_UNSPECIFIED, _UNSPECIFIED_IPV6 = ("0.0.0.0", ""), "::"
 
 _entered: contextvars.ContextVar[tuple[Host, ...]] = contextvars.ContextVar("hosts", default=())
 
@@ -29,6 +35,16 @@ class Socket(Protocol):
 
     def receive(self, packet: Packet) -> None:
         """Take a packet for this port."""
+
+
+class Gateway(Protocol):
+    """What a host asks of its network's router, as by UPnP-IGD or NAT-PMP; it takes no time."""
+
+    def map_port(self, inside: Address, lifetime_s: float) -> Address | None:
+        """Map a port of the host; None when the router does not."""
+
+    def unmap_port(self, inside: Address) -> None:
+        """End a mapping."""
 
 
 def current_host() -> Host:
@@ -45,9 +61,9 @@ def current_host() -> Host:
 class Host:
     """A host; made by `jamlab.networks.simulated.internet.Internet`.
 
-    The first of its IPv4 addresses is the default. `send` takes the packets that the host sends,
-    and `names` has the IPv4 addresses of the whole internet by name. Ephemeral ports are assigned
-    from `first_port` on.
+    The first of its IPv4 addresses is the default, and the first of its IPv6 addresses where one is
+    asked for. `send` takes the packets that the host sends, and `names` has the IPv4 addresses of
+    the whole internet by name. Ephemeral ports are assigned from `first_port` on.
     """
 
     def __init__(
@@ -57,14 +73,19 @@ class Host:
         send: Callable[[Packet], None],
         names: Mapping[str, str],
         first_port: int = EPHEMERAL_PORTS.start,
+        ipv6_addresses: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.addresses = addresses
+        """Its IPv4 addresses."""
+        self.ipv6_addresses = ipv6_addresses
+        self.router: Gateway | None = None
+        """The router of its network; None where nobody can be asked."""
         self.send = send
         self.unclaimed = 0
         """Packets received for unbound ports."""
         self.media_from: Counter[str] = Counter()
-        """RTP packets received, by source IPv4 address; those in ChannelData do not count."""
+        """RTP packets received, by source address; those in ChannelData do not count."""
         self._names = names
         self._sockets: dict[tuple[str, Address], Socket] = {}
         self._next_port = first_port
@@ -76,21 +97,30 @@ class Host:
     def __exit__(self, *exc_info: object) -> None:
         _entered.set(_entered.get()[:-1])
 
+    def has(self, address: str) -> bool:
+        """Return whether an address, of either version of IP, is the host's."""
+        return address in self.addresses or address in self.ipv6_addresses
+
     def resolve(self, name: str) -> str:
-        """Resolve a name or an address; raises socket.gaierror for an unknown name."""
+        """Resolve a name to an IPv4 address, or check an address of either version of IP.
+
+        Raises socket.gaierror for an unknown name.
+        """
         address = self._names.get(name, name)
+        version = socket.AF_INET6 if is_ipv6(address) else socket.AF_INET
         try:
-            socket.inet_pton(socket.AF_INET, address)
+            return socket.inet_ntop(version, socket.inet_pton(version, address))
         except OSError:
             raise socket.gaierror(
                 socket.EAI_NONAME, f"there is no host {name!r} on the simulated internet"
             ) from None
-        return address
 
     def open_udp(
         self, protocol: Any, local: Address | None = None, remote: Address | None = None
     ) -> UdpTransport:
         """Bind a UDP port and connect `protocol` to it; raise OSError when it is in use."""
+        if local is None and remote is not None:
+            local = unspecified_for(remote)
         transport = UdpTransport(self, protocol, self.free_address(UDP, local), remote)
         self.bind(UDP, transport.local, transport)
         protocol.connection_made(transport)
@@ -101,15 +131,17 @@ class Host:
     def free_address(self, transport: str, local: Address | None = None) -> Address:
         """Return the address to bind for `local`: port 0 becomes a free port.
 
-        The unspecified address 0.0.0.0 becomes the host's first address. Raises OSError if it is
-        not an address of the host, or the port is in use.
+        The unspecified address becomes the host's first address of that version of IP. Raises
+        OSError if it is not an address of the host, or the port is in use.
         """
-        address, port = local or (self.addresses[0], 0)
-        if address in ("0.0.0.0", ""):
+        address, port = local[:2] if local else (self.addresses[0], 0)
+        if address in _UNSPECIFIED:
             address = self.addresses[0]
-        elif address not in self.addresses:
+        elif address == _UNSPECIFIED_IPV6 and self.ipv6_addresses:
+            address = self.ipv6_addresses[0]
+        elif not self.has(address):
             address = self.resolve(address)
-        if address not in self.addresses:
+        if not self.has(address):
             raise OSError(errno.EADDRNOTAVAIL, f"{self.name} has no address {address}")
         if port and (transport, (address, port)) in self._sockets:
             raise OSError(errno.EADDRINUSE, f"{self.name} has {transport} port {port} in use")
@@ -132,6 +164,20 @@ class Host:
         """Free a port."""
         self._sockets.pop((transport, local), None)
 
+    def map_port(self, port: int, lifetime_s: float = MAPPING_LIFETIME_S) -> Address | None:
+        """Ask the router to map a UDP port of the first address, or to renew its mapping.
+
+        Returns the outside address, from which everybody may send to the port; None when no router
+        maps it.
+        """
+        inside = self.addresses[0], port
+        return None if self.router is None else self.router.map_port(inside, lifetime_s)
+
+    def unmap_port(self, port: int) -> None:
+        """Tell the router that a mapping is not needed any more."""
+        if self.router is not None:
+            self.router.unmap_port((self.addresses[0], port))
+
     def receive(self, packet: Packet) -> None:
         """Take a packet from the network."""
         if packet.transport == UDP and is_media(packet.payload):
@@ -145,11 +191,22 @@ class Host:
             self.send(refusal)
 
 
+def unspecified_for(remote: Address) -> Address:
+    """Return the unspecified address of a remote address's version of IP, with port 0."""
+    return (_UNSPECIFIED_IPV6 if is_ipv6(remote[0]) else _UNSPECIFIED[0]), 0
+
+
+def as_sockets_have_it(address: Address) -> tuple[Any, ...]:
+    """Return an address as a socket shows it: with flow and scope for IPv6 (RFC 3493 §3.3)."""
+    return (*address, 0, 0) if is_ipv6(address[0]) else address
+
+
 class UdpTransport(asyncio.DatagramTransport):
     """The asyncio transport of a bound UDP port."""
 
     def __init__(self, host: Host, protocol: Any, local: Address, remote: Address | None) -> None:
-        super().__init__({"sockname": local, "peername": remote})
+        peername = remote and as_sockets_have_it(remote)
+        super().__init__({"sockname": as_sockets_have_it(local), "peername": peername})
         self.local = local
         self._host = host
         self._protocol = protocol
@@ -177,7 +234,8 @@ class UdpTransport(asyncio.DatagramTransport):
     def receive(self, packet: Packet) -> None:
         """Pass a datagram to the protocol, unless the port is connected to another address."""
         if self._remote in (None, packet.source):
-            self._context.run(self._protocol.datagram_received, packet.payload, packet.source)
+            source = as_sockets_have_it(packet.source)
+            self._context.run(self._protocol.datagram_received, packet.payload, source)
 
     def is_closing(self) -> bool:
         """Return whether `close` was called."""

@@ -10,6 +10,7 @@ never dropped, see `jamlab.networks.simulated.stream`.
 from collections import Counter
 from collections.abc import Callable
 
+from jamlab.networks.model.addresses import is_ipv6
 from jamlab.networks.model.link import Link, LinkConfig
 from jamlab.networks.model.packet import TCP, Packet
 from jamlab.networks.model.topology import PERFECT
@@ -18,6 +19,9 @@ from jamlab.networks.simulated.loop import SimulatedLoop
 
 IP_UDP_HEADER = 28
 """Length of the IPv4 and UDP headers, in bytes."""
+
+IPV6_UDP_HEADER = 48
+"""The same for IPv6."""
 
 HANDSHAKE_BYTES = 512
 """Nominal length of a DTLS handshake packet in virtual time; real ones have 40 to 800 bytes."""
@@ -61,7 +65,8 @@ class Line:
         size, spared = len(packet.payload), packet.transport == TCP
         if self._spares_dtls and is_handshake(packet.payload):
             size, spared = HANDSHAKE_BYTES, True
-        arrivals_s = link.transit(size + IP_UDP_HEADER, at_s, spared)
+        header = IPV6_UDP_HEADER if is_ipv6(packet.destination[0]) else IP_UDP_HEADER
+        arrivals_s = link.transit(size + header, at_s, spared)
         if not arrivals_s:
             self._lost["link"] += 1
         for arrival_s in arrivals_s:

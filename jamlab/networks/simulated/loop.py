@@ -30,9 +30,10 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
+from jamlab.networks.model.addresses import is_ipv6
 from jamlab.networks.model.packet import TCP, Address
 from jamlab.networks.simulated.clock import Clock, DeadlockError, VirtualClock
-from jamlab.networks.simulated.host import current_host
+from jamlab.networks.simulated.host import as_sockets_have_it, current_host
 from jamlab.networks.simulated.stream import StreamServer, connect
 
 
@@ -216,7 +217,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     ) -> list[Any]:
         """Resolve a name of the simulated internet."""
         address = current_host().resolve(host)
-        return [(socket.AF_INET, type or socket.SOCK_DGRAM, 0, "", (address, port))]
+        version = socket.AF_INET6 if is_ipv6(address) else socket.AF_INET
+        shown = as_sockets_have_it((address, port))
+        return [(version, type or socket.SOCK_DGRAM, 0, "", shown)]
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., T], *args: Any

@@ -10,6 +10,10 @@ A filter entry holds the part of a destination that the filtering behaviour comp
 of an incoming packet: nothing (EIF, where any outgoing packet admits every source), the host (ADF),
 or host and port (APDF).
 
+A port that an inside host has asked for (`Nat.map_port`) has a binding of its own, which all its
+packets use and which admits every source until the mapping ends. A port that is bound already by an
+endpoint-independent mapping keeps its outside address.
+
 `incoming` drops packets to an address without a binding. Hairpinning is the caller's part: it
 passes the result of `outgoing` to `incoming` if the destination is a public host of the NAT. The
 filter then sees the sender's outside address as the source (RFC 4787 REQ-9a).
@@ -20,10 +24,15 @@ from collections.abc import Callable, Hashable, Sequence
 
 from jamlab.networks.model.nat_behaviour import Mapping, NatType, Pooling, remote_key
 from jamlab.networks.model.packet import TCP, UDP, Address, Packet
-from jamlab.networks.simulated.ports import Binding, PortPool
+from jamlab.networks.simulated.ports import NEVER_S, Binding, PortPool
+
+
+def _by_source(packet: Packet) -> Hashable:
+    return packet.transport, packet.source
+
 
 _MAPPING_KEYS: dict[Mapping, Callable[[Packet], Hashable]] = {
-    Mapping.EIM: lambda packet: (packet.transport, packet.source),
+    Mapping.EIM: _by_source,
     Mapping.ADM: lambda packet: (packet.transport, packet.source, packet.destination[0]),
     Mapping.APDM: lambda packet: (packet.transport, packet.source, packet.destination),
 }
@@ -75,11 +84,36 @@ class Nat:
         if binding is None or binding.expires_s <= now_s:
             return None
         remote = self._remote_key(packet.source)
-        if binding.admitted.get(remote, now_s) <= now_s:
+        if binding.admitted.get(remote, now_s) <= now_s and binding.mapped_until_s <= now_s:
             return None
         if self.nat_type.inbound_refresh:
             self._refresh(binding, remote, packet.transport, now_s)
         return Packet(packet.source, binding.inside, packet.payload, packet.transport)
+
+    def map_port(
+        self, inside: Address, lifetime_s: float, now_s: float, transport: str = UDP
+    ) -> Address | None:
+        """Give an inside address's port a mapping for a time, or renew it; return its address.
+
+        None if this NAT does not map ports, or none is left.
+        """
+        if not self.nat_type.port_mapping:
+            return None
+        asked = Packet(inside, inside, b"", transport)
+        binding = self._alive(_by_source(asked), transport, now_s)
+        binding = binding or self._bind(_by_source(asked), asked, now_s)
+        if binding is None:
+            return None
+        binding.mapped_until_s = now_s + lifetime_s
+        binding.expires_s = max(binding.expires_s, binding.mapped_until_s)
+        return binding.outside
+
+    def unmap_port(self, inside: Address, now_s: float, transport: str = UDP) -> None:
+        """End a mapping; the port is then bound like any other that has just been used."""
+        binding = self._bindings.get(_by_source(Packet(inside, inside, b"", transport)))
+        if binding is not None and binding.mapped_until_s > now_s:
+            binding.mapped_until_s = NEVER_S
+            binding.expires_s = now_s + self._lifetimes_s[transport][0]
 
     def reboot(self) -> None:
         """Drop all bindings, like a router after a power failure."""
@@ -88,13 +122,20 @@ class Nat:
         self._pairs.clear()
 
     def _binding(self, packet: Packet, now_s: float) -> Binding | None:
+        if self.nat_type.port_mapping:
+            mapped = self._bindings.get(_by_source(packet))
+            if mapped is not None and mapped.mapped_until_s > now_s:
+                return mapped
         key = self._mapping_key(packet)
+        return self._alive(key, packet.transport, now_s) or self._bind(key, packet, now_s)
+
+    def _alive(self, key: Hashable, transport: str, now_s: float) -> Binding | None:
+        """Return a binding by its key, unless it has expired; it is then removed."""
         binding = self._bindings.get(key)
-        if binding is not None:
-            if binding.expires_s > now_s:
-                return binding
-            self._remove(binding, packet.transport)
-        return self._bind(key, packet, now_s)
+        if binding is None or binding.expires_s > now_s:
+            return binding
+        self._remove(binding, transport)
+        return None
 
     def _bind(self, key: Hashable, packet: Packet, now_s: float) -> Binding | None:
         outside = self._free_address(packet, now_s)
@@ -124,7 +165,7 @@ class Nat:
 
     def _refresh(self, binding: Binding, remote: Hashable, transport: str, now_s: float) -> None:
         mapping_lifetime_s, filtering_lifetime_s = self._lifetimes_s[transport]
-        binding.expires_s = now_s + mapping_lifetime_s
+        binding.expires_s = max(now_s + mapping_lifetime_s, binding.mapped_until_s)
         binding.admitted[remote] = now_s + filtering_lifetime_s
 
     def _hosts(self, inside_host: str) -> Sequence[str]:

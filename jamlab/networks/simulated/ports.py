@@ -13,6 +13,9 @@ LOWEST, HIGHEST = 1024, 65535
 
 PORT_COUNT = HIGHEST - LOWEST + 1
 
+NEVER_S = -math.inf
+"""A time before all others."""
+
 
 @dataclass(slots=True)
 class Binding:
@@ -26,6 +29,8 @@ class Binding:
     """When the mapping expires, unless it is refreshed."""
     admitted: dict[Hashable, float]
     """Filter entries: time of expiry by the filter's key of a remote address."""
+    mapped_until_s: float = NEVER_S
+    """Until when every source is admitted, because the inside host has asked for the mapping."""
 
 
 class PortPool:

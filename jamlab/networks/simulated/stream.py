@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jamlab.networks.model.packet import TCP, Address, Packet
+from jamlab.networks.simulated.host import as_sockets_have_it, unspecified_for
 from jamlab.networks.simulated.segment import DATA, FIN, HEADER, RESET, SYN, SYN_ACK, reset_for
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ async def connect(
     host: Host, protocol_factory: Callable[[], Any], remote: Address
 ) -> tuple[StreamTransport, Any]:
     """Open a stream; raises OSError for a closed port (ECONNREFUSED) or no answer (ETIMEDOUT)."""
-    transport = StreamTransport(host, protocol_factory(), host.free_address(TCP), remote)
+    local = host.free_address(TCP, unspecified_for(remote))
+    transport = StreamTransport(host, protocol_factory(), local, remote)
     host.bind(TCP, transport.local, transport)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -47,7 +49,9 @@ class StreamTransport(asyncio.Transport):
     """The asyncio transport of one end of a stream."""
 
     def __init__(self, host: Host, protocol: Any, local: Address, remote: Address) -> None:
-        super().__init__({"sockname": local, "peername": remote})
+        super().__init__(
+            {"sockname": as_sockets_have_it(local), "peername": as_sockets_have_it(remote)}
+        )
         self.local = local
         self.remote = remote
         self.protocol = protocol

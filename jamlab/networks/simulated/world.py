@@ -100,7 +100,9 @@ def _addresses(original: Callable[..., list[str]]) -> Callable[..., list[str]]:
     def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
         if _simulated_loop() is None:
             return original(use_ipv4, use_ipv6)
-        return list(current_host().addresses) if use_ipv4 else []
+        host = current_host()
+        ipv6 = host.ipv6_addresses if use_ipv6 else ()
+        return [*(host.addresses if use_ipv4 else ()), *ipv6]
 
     return get_host_addresses
 

@@ -5,11 +5,18 @@ from typing import NamedTuple
 from aioice import stun
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun.message import is_ipv6
+from jamlab.networks.stun.message import Received
+from jamlab.networks.stun.response import (
+    TRY_ALTERNATE,
+    alternate_server,
+    error_text,
+    mapped_address,
+    usable_ipv4,
+)
 
 
 class Answer(NamedTuple):
-    """A message that arrived with the transaction ID of a request."""
+    """A message that answers a request, though perhaps in a way that is of no use."""
 
     local: Address
     """The client's address at which it arrived."""
@@ -23,36 +30,27 @@ class Answer(NamedTuple):
     """The server's OTHER-ADDRESS, if it has one (RFC 5780, section 7.4)."""
     error: str | None = None
     """Code and reason of an error response."""
+    alternate: str | None = None
+    """The server that an error 300 names; empty if it names none (RFC 8489, section 10)."""
+    unusable: str | None = None
+    """Why the message is no response that can be used; then it has nothing else to say."""
     hairpinned: bool = False
     """Whether it is the request itself, turned back by a NAT."""
 
 
-def answer_of(
-    message: stun.Message, source: Address, local: Address, round_trip_s: float
-) -> Answer:
-    """Return a received message as an `Answer`.
+def answer_of(received: Received, source: Address, local: Address, round_trip_s: float) -> Answer:
+    """Return a response as an `Answer`.
 
-    The message is a response, or a request of this client, turned back by a NAT. It came from
-    `source` and arrived at `local`, `round_trip_s` after the request was first sent.
+    It came from `source` and arrived at `local`, `round_trip_s` after the request was first sent.
     """
-    found = message.attributes
-    return Answer(
-        local,
-        source,
-        round_trip_s,
-        _ipv4(found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")),
-        _ipv4(found.get("OTHER-ADDRESS") or found.get("CHANGED-ADDRESS")),  # its RFC 3489 name
-        _error(message) if message.message_class is stun.Class.ERROR else None,
-        message.message_class is stun.Class.REQUEST,
-    )
+    answer = Answer(local, source, round_trip_s, mapped_address(received), _other(received))
+    if received.message.message_class is not stun.Class.ERROR:
+        return answer
+    is_elsewhere = received.message.error_code == TRY_ALTERNATE
+    alternate = alternate_server(received) if is_elsewhere else None
+    return answer._replace(error=error_text(received), alternate=alternate)
 
 
-def _error(message: stun.Message) -> str:
-    """Return code and reason, short and printable, as an unknown server wrote the reason."""
-    code, reason = message.attributes.get("ERROR-CODE", (0, "no reason given"))
-    printable = "".join(filter(str.isprintable, reason))
-    return f"{code} {printable[:80]}".strip()
-
-
-def _ipv4(address: Address | None) -> Address | None:
-    return None if address is None or is_ipv6(address) else address
+def _other(received: Received) -> Address | None:
+    found = received.message.attributes
+    return usable_ipv4(found.get("OTHER-ADDRESS") or found.get("CHANGED-ADDRESS"))  # of RFC 3489

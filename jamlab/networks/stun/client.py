@@ -21,11 +21,12 @@ from jamlab.networks.stun.endpoint import Endpoint, open_endpoint
 from jamlab.networks.stun.message import (
     RESPONSE_PORT,
     Attribute,
-    MalformedMessageError,
-    Received,
     encode,
-    parse,
+    transaction_id_of,
 )
+from jamlab.networks.stun.response import UnusableError, read_response
+
+_ENOUGH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,16 @@ class Request:
         self._loop = asyncio.get_running_loop()
         self._port = port
         self._destination = destination
+        self._transaction_id = message.transaction_id
         self._data = encode(message, extra=extra)
         self.answer: asyncio.Future[Answer] = self._loop.create_future()
-        """The first answer, at any port."""
+        """The first usable answer, at any port."""
+        self.unusable: Answer | None = None
+        """The last answer with its transaction ID that cannot be used."""
+        self.unusable_count = 0
+        """Number of answers that cannot be used."""
+        self.stranger: Answer | None = None
+        """The last message from its destination with an unknown transaction ID."""
         self.first_sent_s = math.inf
         """Time of the first transmission, on the loop's clock in seconds."""
         self.last_sent_s = -math.inf
@@ -78,16 +86,42 @@ class Request:
         self.first_sent_s = min(self.first_sent_s, self.last_sent_s)
         self._port.send(self._data, self._destination)
 
-    def take(self, received: Received, source: Address, local: Address) -> None:
-        """Take a message with this transaction ID; only the first counts.
+    @property
+    def heard(self) -> Answer | None:
+        """The usable answer, or else one that cannot be used; None if none came."""
+        return self.answer.result() if self.answer.done() else self.unusable
 
-        The request itself, at the port that sent it, is an echo of the server, not hairpinning.
+    def take(self, data: bytes, source: Address, local: Address) -> None:
+        """Take a message with this transaction ID; of usable ones only the first counts.
+
+        The request itself at another port is hairpinned; at the port that sent it, the server's
+        echo.
         """
-        echo = received.message.message_class is stun.Class.REQUEST and local == self._port.address
-        if not self.answer.done() and not echo:
-            round_trip_s = self._loop.time() - self.first_sent_s
-            answer = answer_of(received.message, source, local, round_trip_s)
+        if self.answer.done():
+            return
+        if data == self._data and local != self._port.address:
+            answer = Answer(local, source, self._elapsed_s(), hairpinned=True)
+        else:
+            answer = self._read(data, source, local)
+        if answer.unusable is None:
             self.answer.set_result(answer)
+        else:
+            self.unusable, self.unusable_count = answer, self.unusable_count + 1
+
+    def take_strange(self, data: bytes, source: Address, local: Address) -> None:
+        """Take a message with an unknown transaction ID, if it came from where this one went."""
+        if (source, local) == (self._destination, self._port.address):
+            self.stranger = self._read(data, source, local)
+
+    def _read(self, data: bytes, source: Address, local: Address) -> Answer:
+        try:
+            received = read_response(data, stun.Method.BINDING, self._transaction_id)
+        except UnusableError as error:
+            return Answer(local, source, self._elapsed_s(), unusable=str(error))
+        return answer_of(received, source, local, self._elapsed_s())
+
+    def _elapsed_s(self) -> float:
+        return self._loop.time() - self.first_sent_s
 
 
 class StunClient:
@@ -134,24 +168,22 @@ class StunClient:
     async def ask(
         self, request: Request, retransmission: Retransmission = Retransmission()
     ) -> Answer | None:
-        """Send a request with retransmissions; return its answer, or None after the last wait."""
-        for wait_s in retransmission.waits_s():
+        """Send a request with retransmissions; return its answer, or None after the last wait.
+
+        An answer that cannot be used is returned only if no other comes. Where two requests, or
+        more, got nothing else, no further one is sent.
+        """
+        for sent, wait_s in enumerate(retransmission.waits_s(), 1):
             request.send()
             done, _ = await asyncio.wait({request.answer}, timeout=wait_s)
-            if done:
-                return request.answer.result()
-        return None
+            if done or request.unusable_count >= sent >= _ENOUGH:
+                break
+        return request.heard or request.stranger
 
     def _receive(self, data: bytes, source: Address, local: Address) -> None:
-        try:
-            received = parse(data)
-        except MalformedMessageError:
+        request = self._requests.get(transaction_id_of(data))
+        if request is not None:
+            request.take(data, source, local)
             return
-        message = received.message
-        request = self._requests.get(message.transaction_id)
-        if request is None or message.message_method is not stun.Method.BINDING:
-            return
-        if message.message_class is not stun.Class.REQUEST and received.unknown():
-            return  # RFC 8489, sections 6.3.3 and 6.3.4
-        if message.message_class is not stun.Class.INDICATION:
-            request.take(received, source, local)
+        for each in self._requests.values():
+            each.take_strange(data, source, local)

@@ -6,8 +6,9 @@ skips (unknown comprehension-required ones must be refused, XOR-PEER-ADDRESS may
 attributes that aioice cannot write.
 """
 
+import hmac
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,9 +28,14 @@ EVEN_PORT = 0x0018
 RESERVATION_TOKEN = 0x0022
 PADDING = 0x0026
 RESPONSE_PORT = 0x0027
+ALTERNATE_DOMAIN = 0x8003
+ALTERNATE_SERVER = 0x8023
 FINGERPRINT = 0x8028
 
 _COOKIE = struct.pack("!I", stun.COOKIE)
+_ERROR_CODE, _SOFTWARE = 0x0009, 0x8022
+_TEXT_BEGINS = {_ERROR_CODE: 4, _SOFTWARE: 0}
+"""Where the text begins in attributes whose text is for people alone."""
 _BARE_BINDING_REQUEST = struct.pack("!HH", stun.Method.BINDING, 0) + _COOKIE
 _COMPREHENSION_OPTIONAL = 0x8000
 _UNDERSTOOD = frozenset(stun.ATTRIBUTES_BY_TYPE) - {CHANGE_REQUEST} | {UNKNOWN_ATTRIBUTES}
@@ -67,6 +73,8 @@ class Received(NamedTuple):
     """The message as aioice parses it; of a repeated attribute it keeps the last."""
     attributes: tuple[Attribute, ...]
     """All attributes in order, except those after MESSAGE-INTEGRITY."""
+    data: bytes
+    """The message as it was received."""
 
     def values(self, type_: int) -> list[bytes]:
         """Return the values of all attributes of a type, in order."""
@@ -80,38 +88,96 @@ class Received(NamedTuple):
         types = {a.type for a in self.attributes if a.type < _COMPREHENSION_OPTIONAL}
         return sorted(types - _UNDERSTOOD - set(understood))
 
+    def is_signed_with(self, key: bytes) -> bool:
+        """Return whether the message has the MESSAGE-INTEGRITY of a key (RFC 8489, section 14.5).
+
+        aioice's check would be of the message that it parsed, whose texts may be mended.
+        """
+        for type_, start, end in _places(self.data):
+            if type_ == MESSAGE_INTEGRITY:
+                expected = stun.message_integrity(self.data[: start - 4], key)
+                return hmac.compare_digest(expected, self.data[start:end])
+        return False
+
 
 def is_bare_binding_request(data: bytes) -> bool:
     """Return whether this is a Binding request without attributes, the most frequent message."""
     return len(data) == HEADER_LENGTH and data[:8] == _BARE_BINDING_REQUEST
 
 
+def has_stun_header(data: bytes) -> bool:
+    """Return whether bytes begin as a STUN message with a magic cookie does."""
+    return len(data) >= HEADER_LENGTH and data[0] <= 3 and data[4:8] == _COOKIE
+
+
+def transaction_id_of(data: bytes) -> bytes:
+    """Return the bytes at a STUN header's transaction ID; fewer than 12 if there is none."""
+    return data[8:HEADER_LENGTH]
+
+
 def parse(data: bytes) -> Received:
     """Read a message.
 
-    Raises `MalformedMessageError` if it is not well-formed, its FINGERPRINT is wrong, or its method
-    is unknown.
+    A reason phrase or SOFTWARE that is not UTF-8 gets question marks. Raises
+    `MalformedMessageError` if the message is not well-formed, its FINGERPRINT is wrong, or its
+    method is unknown.
     """
     attributes = tuple(_attributes(data))
     try:
-        return Received(stun.parse_message(data), attributes)
+        try:
+            message = stun.parse_message(data)
+        except UnicodeDecodeError:
+            message = stun.parse_message(_in_ascii(data))
     except (ValueError, struct.error) as error:
-        raise MalformedMessageError(f"a STUN message cannot be read: {error}") from error
+        raise MalformedMessageError(f"a STUN message that cannot be read: {error}") from error
+    return Received(message, attributes, data)
 
 
 def _attributes(data: bytes) -> Iterable[Attribute]:
-    if len(data) < HEADER_LENGTH or data[4:8] != _COOKIE or data[0] > 3 or len(data) % 4:
-        raise MalformedMessageError("a STUN message has no valid header")
-    position, protected = HEADER_LENGTH, False
+    _check_header(data)
+    protected = False
+    for type_, start, end in _places(data):
+        if not protected or type_ == FINGERPRINT:
+            yield Attribute(type_, data[start:end])
+        protected = protected or type_ == MESSAGE_INTEGRITY
+
+
+def _check_header(data: bytes) -> None:
+    if len(data) < HEADER_LENGTH or data[0] > 3:
+        raise MalformedMessageError("no STUN message")
+    if data[4:8] != _COOKIE:
+        raise MalformedMessageError("a STUN message without the magic cookie")
+    if len(data) % 4:
+        raise MalformedMessageError("a STUN message of a length that is not a multiple of four")
+
+
+def _places(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield type, start and end of each attribute's value."""
+    position = HEADER_LENGTH
     while position < len(data):
         type_, length = struct.unpack_from("!HH", data, position)
-        value = data[position + 4 : position + 4 + length]
-        if len(value) < length:
-            raise MalformedMessageError(f"STUN attribute 0x{type_:04x} is longer than its message")
-        if not protected or type_ == FINGERPRINT:
-            yield Attribute(type_, value)
-        protected = protected or type_ == MESSAGE_INTEGRITY
-        position += 4 + length + stun.padding_length(length)
+        start, end = position + 4, position + 4 + length
+        if end > len(data):
+            raise MalformedMessageError(f"a STUN attribute 0x{type_:04x} that is cut off")
+        yield type_, start, end
+        position = end + stun.padding_length(length)
+
+
+def _in_ascii(data: bytes) -> bytes:
+    """Return a message with the texts for people in ASCII; raise ValueError if it is corrupt."""
+    whole, fingerprint_at = bytearray(data), None
+    for type_, start, end in _places(data):
+        if type_ in _TEXT_BEGINS:
+            start += _TEXT_BEGINS[type_]
+            whole[start:end] = (byte if byte < 0x80 else ord("?") for byte in whole[start:end])
+        elif type_ == FINGERPRINT:
+            fingerprint_at = start - 4
+    if fingerprint_at is None:
+        return bytes(whole)
+    if not data.endswith(with_fingerprint(data[:fingerprint_at])[fingerprint_at:]):
+        raise MalformedMessageError("a STUN message whose FINGERPRINT is wrong")
+    kept = stun.set_body_length(bytes(whole[:fingerprint_at]), fingerprint_at - HEADER_LENGTH)
+    return with_fingerprint(kept)
 
 
 def peer_addresses(received: Received) -> list[Address]:

@@ -1,13 +1,15 @@
 """A STUN and TURN client that reports why a server failed (RFC 8489, RFC 8656).
 
 aioice's client belongs to an ICE agent, which has other candidates: it silently drops responses
-that are not STUN, wrong signatures and refused connections. A test of a server needs exactly these,
-so here each becomes a `ServerFaultError`.
+that are not STUN or cannot be used, wrong signatures and refused connections. A test of a server
+needs exactly these, so here each becomes a `ServerFaultError`.
 
 There is one request at a time, and the waiting caller reads from the wire, so no task runs.
 """
 
 import asyncio
+import itertools
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -18,8 +20,17 @@ from aioice import stun
 from aioice.turn import UDP_TRANSPORT, make_integrity_key
 
 from jamlab.networks.model.packet import Address
-from jamlab.networks.stun.message import MalformedMessageError, parse
-from jamlab.networks.turn.fault import Fault, ServerFaultError
+from jamlab.networks.stun.message import MalformedMessageError, Received, parse, transaction_id_of
+from jamlab.networks.stun.response import (
+    TRY_ALTERNATE,
+    UnusableError,
+    error_text,
+    mapped_address,
+    printable,
+    read_response,
+    usable_ipv4,
+)
+from jamlab.networks.turn.fault import CONNECTED, Fault, ServerFaultError
 from jamlab.networks.turn.wire import Wire
 
 FIRST_RETRANSMISSION_S = 0.5
@@ -28,10 +39,13 @@ FIRST_RETRANSMISSION_S = 0.5
 LIFETIME_S = 60
 """Requested lifetime: short, so that an allocation without a final Refresh soon expires."""
 
-_FAULTS = {403: Fault.FORBIDDEN, 486: Fault.QUOTA, 508: Fault.CAPACITY}
+_FAULTS = {TRY_ALTERNATE: Fault.ELSEWHERE, 403: Fault.FORBIDDEN}
+_FAULTS |= {486: Fault.QUOTA, 508: Fault.CAPACITY}
 _UNAUTHENTICATED = (400, 401, 438, 441)
 _MOST_WAITING = 64
 _QUOTA_RETRIES, _QUOTA_RETRY_S = 2, 1.0
+_DATA_INDICATION = (stun.Method.DATA | stun.Class.INDICATION).to_bytes(2, "big")
+_ENOUGH = 2  # requests without a usable answer among others, after which no more are sent
 _ATTEMPTS = 4  # without credentials, with them, and twice with a new nonce
 
 
@@ -71,13 +85,18 @@ class TurnClient:
         """The server's SOFTWARE attribute (RFC 8489, section 14.14)."""
         self.is_authenticated = False
         """Whether the server has accepted the credential."""
+        self.has_answered = False
+        """Whether the server has given a usable response, perhaps an error."""
         self._wire = wire
         self._credential = credential
         self._timeout_s = timeout_s
         self._proof: dict[str, Any] = {}
         self._key: bytes | None = None
         self._data: deque[tuple[bytes, Address]] = deque(maxlen=_MOST_WAITING)
-        self._strange = ""
+        self._asked: set[bytes] = set()
+        """The transaction IDs of all requests."""
+        self._unusable: UnusableError | None = None
+        self._unusable_count = 0
 
     @property
     def local_host(self) -> str:
@@ -90,16 +109,18 @@ class TurnClient:
         Raises `ServerFaultError`, with the reason, if the request fails.
         """
         response = await self._answer_to(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
-        return self._mapped(response.attributes)
+        if (code := response.message.error_code) is not None:
+            fault = Fault.ELSEWHERE if code == TRY_ALTERNATE else Fault.OTHER_ERROR
+            raise ServerFaultError(fault, error_text(response))
+        return _present(mapped_address(response), "mapped")
 
     async def allocate(self) -> Relay:
         """Create an allocation (RFC 8656, section 7); errors: see `bind`."""
         wanted = {"LIFETIME": LIFETIME_S, "REQUESTED-TRANSPORT": UDP_TRANSPORT}
         response = await self._request(stun.Method.ALLOCATE, wanted)
-        relayed = response.attributes.get("XOR-RELAYED-ADDRESS")
-        if relayed is None:
-            raise ServerFaultError(Fault.NOT_STUN, "an allocation without a relayed address")
-        return Relay(relayed, self._mapped(response.attributes))
+        relayed = usable_ipv4(response.message.attributes.get("XOR-RELAYED-ADDRESS"))
+        mapped = _present(mapped_address(response), "mapped")
+        return Relay(_present(relayed, "relayed"), mapped)
 
     @asynccontextmanager
     async def allocation(self) -> AsyncIterator[Relay]:
@@ -144,18 +165,18 @@ class TurnClient:
         Raises `ServerFaultError` if the wire breaks.
         """
         while not self._data:
-            await self._next()
+            self._queue(await self._wire.receive())
         return self._data.popleft()
 
-    async def _request(self, method: stun.Method, attributes: dict[str, Any]) -> stun.Message:
+    async def _request(self, method: stun.Method, attributes: dict[str, Any]) -> Received:
         """Send a request, with the credential once the realm is known (RFC 8489, section 9)."""
         for _ in range(_ATTEMPTS):
             response = await self._answer_to(self._signed(method, attributes))
-            code = response.error_code
+            code = response.message.error_code
             self.is_authenticated = self._key is not None and code not in _UNAUTHENTICATED
-            if response.message_class == stun.Class.RESPONSE:
+            if response.message.message_class == stun.Class.RESPONSE:
                 return response
-            if not self._may_ask_again(response):
+            if not self._may_ask_again(response.message):
                 break
         raise self._refusal(response)
 
@@ -181,76 +202,106 @@ class TurnClient:
         self._key = make_integrity_key(name, realm, self._credential.password)
         return True
 
-    def _refusal(self, response: stun.Message) -> ServerFaultError:
-        code, phrase = response.attributes.get("ERROR-CODE", (0, ""))
+    def _refusal(self, response: Received) -> ServerFaultError:
+        code, text = response.message.error_code or 0, error_text(response)
         if code in (401, 441) and self._key is not None:
-            return ServerFaultError(Fault.WRONG_CREDENTIALS, f"{code} {phrase}".strip())
-        return ServerFaultError(_FAULTS.get(code, Fault.OTHER_ERROR), f"{code} {phrase}".strip())
+            return ServerFaultError(Fault.WRONG_CREDENTIALS, text)
+        return ServerFaultError(_FAULTS.get(code, Fault.OTHER_ERROR), text)
 
-    async def _answer_to(self, request: stun.Message) -> stun.Message:
+    async def _answer_to(self, request: stun.Message) -> Received:
         """Send a request, with retransmissions over UDP, and wait for its response."""
-        loop, wait_s = asyncio.get_running_loop(), FIRST_RETRANSMISSION_S
+        loop = asyncio.get_running_loop()
         began_s = loop.time()
+        self._asked.add(request.transaction_id)
+        self._unusable, self._unusable_count = None, 0
         try:
             async with asyncio.timeout(self._timeout_s):
-                while True:
-                    self._wire.send(bytes(request))
-                    try:
-                        async with asyncio.timeout(None if self._wire.is_reliable else wait_s):
-                            response = await self._answer(request)
-                    except TimeoutError:
-                        wait_s *= 2
-                    else:
-                        break
+                response, sent = await self._exchange(request)
         except TimeoutError:
             raise self._silence() from None
-        if wait_s == FIRST_RETRANSMISSION_S:
+        if sent == 1:
             self.round_trips_s.append(loop.time() - began_s)
+        self.has_answered = True
+        self.software = printable(response.message.attributes.get("SOFTWARE", self.software))
         return response
 
-    async def _answer(self, request: stun.Message) -> stun.Message:
+    async def _exchange(self, request: stun.Message) -> tuple[Received, int]:
+        """Send a request until it is answered; return its response and the times it was sent.
+
+        Raises `ServerFaultError` when nothing but answers that cannot be used come.
+        """
+        wait_s = math.inf if self._wire.is_reliable else FIRST_RETRANSMISSION_S
+        for sent in itertools.count(1):
+            self._wire.send(bytes(request))
+            try:
+                async with asyncio.timeout(wait_s if wait_s < math.inf else None):
+                    return await self._answer(request), sent
+            except TimeoutError:
+                wait_s *= 2
+            if self._unusable_count >= sent >= _ENOUGH:
+                break
+        raise self._silence()
+
+    async def _answer(self, request: stun.Message) -> Received:
         while True:
-            message = await self._next()
-            if message is not None and self._answers(message, request):
-                self.software = message.attributes.get("SOFTWARE", self.software)
-                return message
+            data = await self._next()
+            try:
+                return self._read(data, request)
+            except UnusableError as error:
+                self._note(data, request, error)
 
-    async def _next(self) -> stun.Message | None:
-        """Return the next message; queue relayed data, and note why a message is malformed."""
-        data = await self._wire.receive()
-        try:
-            message = parse(data).message
-        except MalformedMessageError as error:
-            self._strange = str(error)
-            return None
-        found = message.attributes
-        if message.message_method != stun.Method.DATA:
-            return message
-        if {"DATA", "XOR-PEER-ADDRESS"} <= found.keys():
-            self._data.append((found["DATA"], found["XOR-PEER-ADDRESS"]))
-        return None
+    def _note(self, data: bytes, request: stun.Message, error: UnusableError) -> None:
+        """Note that an answer cannot be used, unless it is a late one to an earlier request.
 
-    def _answers(self, message: stun.Message, request: stun.Message) -> bool:
-        """Return whether a message answers a request; a success must be signed like the request."""
-        kind = message.message_method, message.transaction_id
-        if kind != (request.message_method, request.transaction_id):
+        Raises `ServerFaultError` where no better one can follow.
+        """
+        if transaction_id_of(data) == request.transaction_id:
+            self._unusable, self._unusable_count = error, self._unusable_count + 1
+            if self._wire.is_reliable:
+                raise self._silence()
+        elif self._unusable_count == 0 and transaction_id_of(data) not in self._asked:
+            self._unusable = error
+
+    async def _next(self) -> bytes:
+        """Return the next message that is not relayed data; queue such data."""
+        while self._queue(data := await self._wire.receive()):
+            pass
+        return data
+
+    def _queue(self, message: bytes) -> bool:
+        """Queue the data of a message; return whether it is relayed data."""
+        if not message.startswith(_DATA_INDICATION):
             return False
-        if message.message_class == stun.Class.ERROR:
-            return message.error_code is not None
-        if message.message_class != stun.Class.RESPONSE:
-            return False
-        signed = "MESSAGE-INTEGRITY" in request.attributes
-        if not signed or message.check_message_integrity(self._key or b""):
-            return True
-        self._strange = "a success response that is not signed with the password"
-        return False
+        with suppress(MalformedMessageError):
+            found = parse(message).message.attributes
+            if {"DATA", "XOR-PEER-ADDRESS"} <= found.keys():
+                self._data.append((found["DATA"], found["XOR-PEER-ADDRESS"]))
+        return True
+
+    def _read(self, data: bytes, request: stun.Message) -> Received:
+        """Read the response to a request; a success must be signed like the request."""
+        received = read_response(data, request.message_method, request.transaction_id)
+        if received.message.message_class is not stun.Class.RESPONSE:
+            return received
+        is_signed = "MESSAGE-INTEGRITY" in request.attributes
+        if is_signed and not received.is_signed_with(self._key or b""):
+            raise UnusableError("a success response that is not signed with the password")
+        return received
+
+    @property
+    def _is_accepted(self) -> bool:
+        """Whether the server has accepted the connection, and said nothing over it."""
+        return self._wire.is_reliable and not self.has_answered
 
     def _silence(self) -> ServerFaultError:
-        fault = Fault.NOT_STUN if self._strange else Fault.SILENT
-        return ServerFaultError(fault, self._strange)
+        """Return the fault when no usable answer came."""
+        if self._unusable is None:
+            return ServerFaultError(Fault.SILENT, CONNECTED if self._is_accepted else "")
+        fault = Fault.UNUSABLE if self._unusable.is_stun else Fault.NOT_STUN
+        return ServerFaultError(fault, str(self._unusable))
 
-    def _mapped(self, found: dict[str, Any]) -> Address:
-        mapped: Address | None = found.get("XOR-MAPPED-ADDRESS", found.get("MAPPED-ADDRESS"))
-        if mapped is None:
-            raise ServerFaultError(Fault.NOT_STUN, "a success response without a mapped address")
-        return mapped
+
+def _present(address: Address | None, name: str) -> Address:
+    if address is None:
+        raise ServerFaultError(Fault.UNUSABLE, f"a success without a {name} IPv4 address")
+    return address

@@ -69,7 +69,7 @@ class Credentials:
         key = self._keys.get(attributes["USERNAME"])
         if key is None or attributes["REALM"] != self.realm:
             raise AuthenticationError(401)
-        if not received.message.check_message_integrity(key):
+        if not received.is_signed_with(key):
             raise AuthenticationError(401)
         if not self._fresh(attributes["NONCE"], client, now_s):
             raise AuthenticationError(438)

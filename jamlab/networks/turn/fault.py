@@ -27,13 +27,18 @@ class Fault(StrEnum):
     REFUSED = "refused"
     """No program listens at the port (ICMP port unreachable, TCP RST)."""
     SILENT = "silent"
+    """Nothing came back; with the detail `CONNECTED` after the server accepted the connection."""
     NO_TLS = "no TLS"
     """The server does not speak TLS at this port, or shares no version with the client."""
     UNTRUSTED = "untrusted"
     """The certificate is not trusted, has expired, or belongs to another name."""
     CLOSED = "closed"
     NOT_STUN = "not STUN"
-    """The answer is not a valid STUN response."""
+    """Something answers that does not speak STUN."""
+    UNUSABLE = "unusable"
+    """A STUN message came that cannot be used as the response (RFC 8489, section 6.3)."""
+    ELSEWHERE = "elsewhere"
+    """The server sends its clients to another one (300, RFC 8489, section 10)."""
     NO_TURN = "no TURN"
     """The STUN server does not relay."""
     WRONG_CREDENTIALS = "wrong credentials"
@@ -49,6 +54,10 @@ class Fault(StrEnum):
     """Any other error response."""
     NOT_RELAYED = "not relayed"
     """The allocation exists, but relays no data."""
+
+
+CONNECTED = "connected"
+"""The detail of a server that accepted the connection and then said nothing."""
 
 
 class ServerFaultError(Exception):

@@ -133,17 +133,20 @@ async def open_wire(
     *,
     timeout_s: float,
     tls: ssl.SSLContext | None = None,
+    local_host: str | None = None,
 ) -> AsyncIterator[Wire]:
     """Open a wire while the context lasts.
 
     The host is a name or IPv4 address, the transport ``"udp"``, ``"tcp"`` or ``"tls"``. `timeout_s`
     limits the name resolution, and again the connection. `tls` has the trusted certificates, by
-    default the system's, or those of the file that ``SSL_CERT_FILE`` names. Raises
-    `ServerFaultError`, with the reason, if the connection fails.
+    default the system's, or those of the file that ``SSL_CERT_FILE`` names. UDP is sent from
+    `local_host`, by default the address of the route. Raises `ServerFaultError`, with the reason,
+    if the connection fails.
     """
     address = await _resolved(host, port, transport, timeout_s)
     context = (tls or ssl.create_default_context()) if transport == TLS else None
-    wire = await _connected(address, transport, timeout_s, context, host)
+    local = None if local_host is None else (local_host, 0)
+    wire = await _connected(address, transport, timeout_s, context, host, local)
     try:
         yield wire
     finally:
@@ -176,13 +179,20 @@ def _is_address(host: str) -> bool:
 
 
 async def _connected(
-    address: Address, transport: str, timeout_s: float, tls: ssl.SSLContext | None, name: str
+    address: Address,
+    transport: str,
+    timeout_s: float,
+    tls: ssl.SSLContext | None,
+    name: str,
+    local: Address | None,
 ) -> Wire:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_s):
             if transport == UDP:
-                _, wire = await loop.create_datagram_endpoint(_Datagrams, remote_addr=address)
+                _, wire = await loop.create_datagram_endpoint(
+                    _Datagrams, local_addr=local, remote_addr=address
+                )
                 return wire
             secured: dict[str, Any] = {"ssl": tls, "server_hostname": name} if tls else {}
             _, stream = await loop.create_connection(_Stream, *address, **secured)

@@ -16,11 +16,14 @@ from jamlab.networks.discovery.conclusions import (
     conclude_hairpinning,
     conclude_mapping,
     conclude_preservation,
+    conclude_silence,
     meaning,
+    useless,
 )
 from jamlab.networks.model.nat_behaviour import PRESETS, Filtering, Mapping, NatType
 from jamlab.networks.model.rule import ALL_TYPES, direct_possible
 from jamlab.networks.stun.answer import Answer
+from jamlab.networks.turn.fault import Fault, ServerFaultError
 
 PP, AP, PA, AA = ("192.0.2.1", 1), ("192.0.2.2", 1), ("192.0.2.1", 2), ("192.0.2.2", 2)
 """The server's first and alternate host and port."""
@@ -41,6 +44,44 @@ class TestAlternateAddresses:
         told = alternate_addresses(PP, other)
         assert told.value is None
         assert told.reason
+
+
+class TestFailure:
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ({}, "has no mapped IPv4 address"),
+            ({"error": "500 Server Error"}, "refuses to answer (500 Server Error)"),
+            (
+                {"error": "300: 192.0.2.9:1", "alternate": "192.0.2.9:1"},
+                "elsewhere (300: 192.0.2.9:1): ask that server",
+            ),
+            ({"error": "300: none", "alternate": ""}, "refuses to answer (300: none)"),
+            ({"unusable": "an indication"}, "its answer cannot be used: an indication"),
+        ],
+    )
+    def test_of_an_answer(self, fields, words):
+        assert useless(answer(PP, **fields)).endswith(words)
+
+    @pytest.mark.parametrize(
+        ("udp", "tcp", "blocked", "words"),
+        [
+            (None, Fault.SILENT, False, "only now and then"),
+            (Fault.SILENT, None, True, "UDP is blocked"),
+            (Fault.REFUSED, None, True, "UDP is blocked"),
+            (Fault.REFUSED, Fault.REFUSED, None, "nothing listens at this UDP port"),
+            (Fault.REFUSED, Fault.SILENT, None, "nothing listens at this UDP port"),
+            (Fault.SILENT, Fault.REFUSED, None, "neither over UDP nor over TCP"),
+            (Fault.SILENT, Fault.SILENT, None, "neither over UDP nor over TCP"),
+            (Fault.SILENT, Fault.NOT_STUN, None, "over TCP something that cannot be used: HTTP"),
+            (Fault.SILENT, Fault.UNUSABLE, None, "over TCP something that cannot be used: HTTP"),
+        ],
+    )
+    def test_of_silence(self, udp, tcp, blocked, words):
+        faults = (None if each is None else ServerFaultError(each, "HTTP") for each in (udp, tcp))
+        found_ = conclude_silence(*faults)
+        assert found_.value is blocked
+        assert words in found_.reason
 
 
 class TestMapping:
@@ -146,6 +187,18 @@ class TestFiltering:
         told = self.told(**{which: answer(PP, error="420 Unknown Attribute")})
         assert told.value is None
         assert "(420 Unknown Attribute)" in told.reason
+
+    @pytest.mark.parametrize("others", [{}, {"both": PP}, {"port": PP}])
+    @pytest.mark.parametrize("which", ["both", "port"])
+    def test_an_answer_that_cannot_be_used_proves_nothing_at_the_first_address(self, which, others):
+        answers = {name: answer(source) for name, source in others.items()}
+        told = self.told(**answers | {which: answer(PP, unusable="an indication")})
+        assert told.value is None
+        assert "CHANGE-REQUEST cannot be used: an indication" in told.reason
+
+    def test_an_answer_that_cannot_be_used_came_through_all_the_same(self):
+        assert self.told(answer(AA, unusable="odd"), None).value is Filtering.EIF
+        assert self.told(None, answer(PA, unusable="odd")).value is Filtering.ADF
 
 
 class TestHairpinning:

@@ -354,7 +354,7 @@ class TestServersThatCannotTell:
 
     def test_an_error_without_its_code(self):
         found = self.found(lambda data, _: [success(data, class_=c.ERROR)])
-        assert "no reason given" in found.reasons["nat"]
+        assert "its answer cannot be used: an error response without" in found.reasons["nat"]
 
     def test_no_address_in_the_answer(self):
         found = self.found(lambda data, _: [success(data)])
@@ -435,7 +435,8 @@ class TestServersThatCannotTell:
 
     def test_an_echo_is_no_answer(self):
         found = self.found(lambda data, _: [data])
-        assert found.udp_blocked is None
+        assert (found.mapped, found.udp_blocked) == (None, False)
+        assert "a request instead of a response" in found.reasons["nat"]
 
 
 ADDRESS = st.tuples(st.ip_addresses(v=4).map(str), st.integers(0, 65535))

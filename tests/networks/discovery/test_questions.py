@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from jamlab.networks.discovery import questions as inquiry_
-from jamlab.networks.discovery.questions import Inquiry, answers_over_tcp
+from jamlab.networks.discovery import questions
+from jamlab.networks.discovery.questions import Inquiry, fault_over
+from jamlab.networks.model.packet import TCP, UDP
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.stun.client import StunClient
 from jamlab.networks.stun.server import StunServer
+from jamlab.networks.turn.fault import Fault
 from jamlab.networks.turn.server import TurnServer
 from tests.networks.caller import LOCALHOST
-from tests.networks.simulated.internets import wired
+from tests.networks.simulated.internets import port, wired
 from tests.networks.turn import independent_client as c
 
 TRIP_S = 0.02
@@ -72,7 +74,7 @@ class TestClosedAfter:
     @pytest.mark.parametrize(("controls", "loss"), [(1, 0.2), (1, 0.4), (2, 0.4)])
     def test_the_chance_that_loss_closes_it(self, controls, loss, monkeypatch):
         """It is (p/(1 + p))^controls, as `discovery_core` has it; eight make it too rare to see."""
-        monkeypatch.setattr(inquiry_, "CONTROLS", controls)
+        monkeypatch.setattr(questions, "CONTROLS", controls)
         closed = opened = 0
         for seed in range(500):
             draw = random.Random(seed).random
@@ -141,42 +143,62 @@ class TestRounds:
         inquired(test)
 
 
-class TestTcp:
+class TestFaultOver:
     @pytest.mark.usefixtures("nothing_left")
-    async def test_a_server_that_answers(self):
+    @pytest.mark.parametrize("transport", [UDP, TCP])
+    async def test_a_server_that_answers(self, transport):
         async with TurnServer(LOCALHOST, 0, users={}, rng=random.Random(1)) as server:
-            assert await answers_over_tcp(server.address)
+            assert await fault_over(transport, server.address) is None
 
     @pytest.mark.usefixtures("nothing_left")
     @pytest.mark.parametrize(
-        "answer",
+        ("answer", "fault"),
         [
-            b"",
-            b"HTTP/1.1 400 Bad Request\r\n\r\n",
-            bytes(20),
-            b"\x01\x01\xff\xff" + bytes(40),
-            c.message(c.BINDING, c.SUCCESS),
+            (b"", Fault.CLOSED),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", Fault.NOT_STUN),
+            (bytes(20), Fault.NOT_STUN),
+            (b"\x01\x01\xff\xff" + bytes(40), Fault.NOT_STUN),
+            (c.message(c.BINDING, c.SUCCESS), Fault.UNUSABLE),
         ],
         ids=["nothing", "HTTP", "zeros", "cut", "another's"],
     )
-    async def test_one_that_answers_something_else(self, answer):
+    async def test_one_that_answers_something_else(self, answer, fault, monkeypatch):
+        monkeypatch.setattr(questions, "ONCE_MORE_S", 1.0)
+
         class Other(asyncio.Protocol):
             def connection_made(self, transport):
                 self.transport = transport
 
             def data_received(self, data):
                 self.transport.write(answer)
-                self.transport.close()
+                if fault is Fault.CLOSED:
+                    self.transport.close()
 
         server = await asyncio.get_running_loop().create_server(Other, LOCALHOST, 0)
         async with server:
-            assert not await answers_over_tcp(server.sockets[0].getsockname())
+            found = await fault_over(TCP, server.sockets[0].getsockname())
+        assert found.fault is fault
+
+    def test_an_error_is_an_answer(self):
+        async def main():
+            (here, there), _ = wired()
+            error = c.ERROR_CODE, b"\0\0\4\1"
+
+            def answer(data):
+                return c.message(c.BINDING, c.ERROR, [error], tid=data[8:20])
+
+            await port(there, 3478, answer)
+            with here:
+                assert await fault_over(UDP, (there.addresses[0], 3478)) is None
+
+        run_simulated(main())
 
     @pytest.mark.usefixtures("nothing_left")
-    async def test_nobody(self):
+    @pytest.mark.parametrize("transport", [UDP, TCP])
+    async def test_nobody(self, transport):
         async with TurnServer(LOCALHOST, 0, users={}, rng=random.Random(1)) as server:
             address = server.address
-        assert not await answers_over_tcp(address)
+        assert (await fault_over(transport, address, LOCALHOST)).fault is Fault.REFUSED
 
     def test_one_that_says_nothing(self):
         async def main():
@@ -185,7 +207,8 @@ class TestTcp:
             with there:
                 await loop.create_server(asyncio.Protocol, there.addresses[0], 3478)
             with here:
-                assert not await answers_over_tcp((there.addresses[0], 3478))
+                found = await fault_over(TCP, (there.addresses[0], 3478))
+            assert found.fault is Fault.SILENT
             assert loop.time() == pytest.approx(5, abs=0.1)
 
         run_simulated(main())

@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PRESETS,
@@ -68,18 +69,30 @@ def kernel_topologies(draw):
     """A topology that the kernel can be: networks up to three deep, with one to three boxes."""
     names = (f"n{number}" for number in range(1000))
 
-    def member(depth):
+    def member(depth, outside_has_ipv6):
+        ipv6 = draw(st.sampled_from([None, *IPV6])) if outside_has_ipv6 else None
         if depth == 0 or draw(st.booleans()):
-            return HostConfig(next(names), addresses=draw(st.integers(1, 3)))
+            return HostConfig(next(names), addresses=draw(st.integers(1, 3)), ipv6=bool(ipv6))
         boxes = draw(st.lists(KERNEL_FIREWALLS, max_size=2))
         if not boxes or draw(st.booleans()):
             boxes.insert(draw(st.integers(0, len(boxes))), draw(kernel_nats()))
-        return LanConfig(next(names), members(depth - 1), tuple(boxes))
+        if lifetimes(boxes[0]) != lifetimes(FirewallType()):
+            ipv6 = ipv6 and Ipv6Firewall.NONE
+        inside = members(depth - 1, ipv6 is not None)
+        return LanConfig(next(names), inside, tuple(boxes), ipv6=ipv6)
 
-    def members(depth):
-        return tuple(member(depth) for _ in range(draw(st.integers(1, 3))))
+    def members(depth, ipv6):
+        return tuple(member(depth, ipv6) for _ in range(draw(st.integers(1, 3))))
 
-    return Topology(members(3))
+    return Topology(members(3, draw(st.booleans())))
+
+
+IPV6 = (Ipv6Firewall.NONE, Ipv6Firewall.STATEFUL, Ipv6Firewall.CLOSED)
+
+
+def lifetimes(box):
+    udp_s = box.mapping_lifetime_s if isinstance(box, NatType) else box.lifetime_s
+    return udp_s, box.tcp_lifetime_s
 
 
 def home(name, *layers):

@@ -24,6 +24,7 @@ from jamlab.networks.kernel.coturn import Coturn, CoturnError
 from jamlab.networks.kernel.lab import KernelLab
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
+from jamlab.process.temporary_folder import sweep
 from tests.leaks import DEADLINE_S
 
 needs_coturn = pytest.mark.skipif(
@@ -151,6 +152,9 @@ def test_it_dies_with_its_owner():
         os.kill(owner.pid, signal.SIGKILL)
         psutil.wait_procs([child], timeout=DEADLINE_S)
         assert not child.is_running()
+        owner.wait()
+    sweep()
+    assert not folder.exists()
 
 
 def test_one_that_ends_says_why(monkeypatch, tmp_path):

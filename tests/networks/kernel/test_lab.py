@@ -15,8 +15,10 @@ import pytest
 from jamlab.networks.kernel import namespace
 from jamlab.networks.kernel.lab import KernelLab, KernelLabError, unavailable
 from jamlab.networks.kernel.nftables import KernelRefusalError
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
+from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
-from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
+from jamlab.networks.model.topology import PERFECT, HostConfig, LanConfig, Topology
 from tests.leaks import DEADLINE_S
 from tests.networks.kernel.boxes import HOME, home
 from tests.networks.kernel.wires import own_namespaces
@@ -106,6 +108,104 @@ def test_packets_get_out_and_answers_in():
         port(lab.host("ada")) as ada,
     ):
         assert exchange(ada, stun) == ("198.18.0.3", ada.getsockname()[1])
+
+
+@contextlib.contextmanager
+def ipv6_port(host):
+    with host.inside():
+        end = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with end:
+        end.settimeout(DEADLINE_S)
+        end.bind((host.ipv6_addresses[0], 0))
+        yield end
+
+
+@needs_kernel
+@pytest.mark.parametrize("link", [PERFECT, LinkConfig(delay_s=0.01)], ids=["cable", "tun"])
+@pytest.mark.parametrize(
+    ("firewall", "unsolicited", "answer"),
+    [
+        (Ipv6Firewall.NONE, True, True),
+        (Ipv6Firewall.STATEFUL, False, True),
+        (Ipv6Firewall.CLOSED, False, False),
+    ],
+)
+def test_ipv6_firewalls_let_in_what_rfc_6092_says(firewall, unsolicited, answer, link):
+    """As simulated: `tests/networks/simulated/test_routing.py`; below a carrier that routes."""
+    home = LanConfig("home", (HostConfig("ada", ipv6=True),), (SYMMETRIC,), ipv6=firewall)
+    carrier = LanConfig("carrier", (home,), (SYMMETRIC,), link, ipv6=Ipv6Firewall.NONE)
+    topology = Topology((carrier, HostConfig("eve", ipv6=True)))
+    with (
+        KernelLab(topology) as lab,
+        ipv6_port(lab.host("ada")) as here,
+        ipv6_port(lab.host("eve")) as there,
+        ipv6_port(lab.host("eve")) as stranger,
+    ):
+        stranger.sendto(b"first", here.getsockname())
+        if unsolicited:
+            assert here.recvfrom(64) == (b"first", stranger.getsockname())
+        else:
+            assert silent(here)
+        here.sendto(b"asked", there.getsockname())
+        if not answer:
+            assert silent(there)
+            return
+        assert there.recvfrom(64) == (b"asked", here.getsockname())
+        there.sendto(b"answer", here.getsockname())
+        assert here.recvfrom(64) == (b"answer", there.getsockname())
+
+
+@needs_kernel
+def test_ipv6_behind_nothing_but_its_firewall():
+    home = LanConfig("home", (HostConfig("ada", ipv6=True),), (), ipv6=Ipv6Firewall.STATEFUL)
+    topology = Topology((home, HostConfig("eve", ipv6=True)))
+    with KernelLab(topology) as lab:
+        ada, eve = lab.host("ada"), lab.host("eve")
+        with port(ada) as here, port(eve) as there:
+            there.sendto(b"in", here.getsockname())  # nothing guards its IPv4 address
+            assert here.recvfrom(64) == (b"in", there.getsockname())
+        with ipv6_port(ada) as here, ipv6_port(eve) as there:
+            there.sendto(b"first", here.getsockname())
+            assert silent(here)
+            here.sendto(b"asked", there.getsockname())
+            assert there.recvfrom(64) == (b"asked", here.getsockname())
+
+
+@needs_kernel
+@pytest.mark.parametrize("nat", [FULL_CONE, PORT_RESTRICTED, SYMMETRIC], ids=lambda nat: nat.name)
+def test_mapped_ports_are_open_to_everybody_and_sent_from(nat):
+    """As simulated: `tests/networks/simulated/test_nat.py`."""
+    maps = LanConfig("home", (HostConfig("ada"),), (replace(nat, port_mapping=True),))
+    topology = Topology((HostConfig("stun", addresses=2), maps))
+    with (
+        KernelLab(topology) as lab,
+        port(lab.host("stun"), STUN[1]) as stun,
+        port(lab.host("stun"), STUN[1] + 1) as stranger,
+        port(lab.host("ada")) as ada,
+    ):
+        own = ada.getsockname()[1]
+        outside = lab.map_ports("ada", range(own - 1, own + 2)), own
+        assert outside[0] == "198.18.0.3"
+        stranger.sendto(b"first", outside)
+        assert ada.recvfrom(64) == (b"first", stranger.getsockname())
+        for end in (stun, stranger):
+            ada.sendto(b"hello", end.getsockname())
+            assert end.recvfrom(64) == (b"hello", outside)
+        lab.reboot("home")
+        stun.sendto(b"lost", outside)
+        assert silent(ada)
+
+
+@needs_kernel
+def test_only_the_own_router_is_asked_to_map():
+    maps = replace(PORT_RESTRICTED, port_mapping=True)
+    inner = LanConfig("inner", (HostConfig("ada"),), (PORT_RESTRICTED,))
+    home = LanConfig("home", (HostConfig("ben"),), (FirewallType(), maps))
+    carriers = (LanConfig("maps", (inner,), (maps,)), LanConfig("carrier", (home,), (SYMMETRIC,)))
+    with KernelLab(Topology((*carriers, HostConfig("eve")))) as lab:
+        assert lab.map_ports("ada", [5000]) is None
+        assert lab.map_ports("eve", [5000]) is None
+        assert lab.map_ports("ben", [5000]).startswith("100.64.")
 
 
 @needs_kernel
@@ -211,7 +311,12 @@ def test_an_exception_inside():
 
 @needs_kernel
 @pytest.mark.parametrize(
-    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+    ("number", "raised"),
+    [
+        (signal.SIGINT, KeyboardInterrupt),
+        (signal.SIGTERM, SystemExit),
+        (signal.SIGHUP, SystemExit),
+    ],
 )
 def test_a_signal_inside(number, raised):
     with pytest.raises(raised), KernelLab(HOME):
@@ -289,7 +394,7 @@ def test_what_a_killed_owner_left_is_swept_by_the_next_lab():
 
 
 @needs_kernel
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_owner_that_is_told_to_end_leaves_nothing(number):
     with owner() as (stopped, inside, namespaces):
         stopped.send_signal(number)

@@ -14,9 +14,13 @@ from jamlab.networks.kernel.lab import unavailable
 from jamlab.networks.kernel.nftables import (
     KernelRefusalError,
     check_box,
+    check_ipv6,
     conntrack_timeouts,
+    ipv6_ruleset,
+    mapped,
     ruleset,
 )
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.nat_behaviour import (
     FULL_CONE,
     PORT_RESTRICTED,
@@ -116,6 +120,39 @@ def test_nft_takes_every_set_of_rules(boxes):
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@needs_kernel
+@pytest.mark.parametrize("ipv6", [None, *Ipv6Firewall])
+def test_nft_takes_the_rules_for_ipv6(ipv6):
+    both = ruleset(SYMMETRIC, "198.18.0.7") + ipv6_ruleset(ipv6)
+    command = ["unshare", "--net", "nft", "--check", "--file", "-"]
+    done = subprocess.run(command, input=both, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_kernel
+@pytest.mark.parametrize("nat", [FULL_CONE, PORT_RESTRICTED, SYMMETRIC], ids=lambda nat: nat.name)
+def test_nft_takes_the_rules_for_mapped_ports(nat):
+    rules = ruleset(replace(nat, port_mapping=True), "198.18.0.7")
+    rules += mapped("10.0.1.1", "198.18.0.7", range(5000, 5008))
+    command = ["unshare", "--net", "nft", "--file", "-"]
+    done = subprocess.run(command, input=rules, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_ipv6_without_a_firewall_needs_no_rules():
+    assert ipv6_ruleset(None) == ipv6_ruleset(Ipv6Firewall.NONE) == ""
+
+
+def test_a_namespace_has_one_set_of_lifetimes():
+    short = FirewallType(lifetime_s=20.0, inbound_refresh=True)
+    for ipv6 in (None, Ipv6Firewall.NONE):
+        check_ipv6("network 'home'", ipv6, short)
+    check_ipv6("network 'home'", Ipv6Firewall.STATEFUL, PORT_RESTRICTED)
+    check_ipv6("network 'home'", Ipv6Firewall.STATEFUL, None)
+    with pytest.raises(KernelRefusalError, match=r"network 'home': .* 300 s, and 7440 s for TCP"):
+        check_ipv6("network 'home'", Ipv6Firewall.STATEFUL, short)
 
 
 @pytest.mark.parametrize("box", [*PRESETS.values(), FirewallType()])

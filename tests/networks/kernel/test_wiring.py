@@ -5,26 +5,30 @@ import itertools
 import pytest
 from hypothesis import given
 
-from jamlab.networks.kernel.nftables import OUTSIDE, KernelRefusalError
+from jamlab.networks.kernel.nftables import KernelRefusalError
 from jamlab.networks.kernel.wiring import plan
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, SYMMETRIC, FirewallType
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology, networks_around
 from jamlab.networks.simulated.internet import Internet
 from jamlab.networks.simulated.loop import run_simulated
 from tests.examples import examples
-from tests.networks.kernel.boxes import HOME, home, kernel_topologies
+from tests.networks.kernel.boxes import home, kernel_topologies
 
 ALICE = HostConfig("alice")
+SHORT = FirewallType(lifetime_s=5.0, inbound_refresh=True)
 
 
 async def simulated(topology):
-    return {host.name: host.addresses for host in Internet(topology).hosts}
+    hosts = Internet(topology).hosts
+    return {host.name: (host.addresses, host.ipv6_addresses) for host in hosts}
 
 
 @given(kernel_topologies())
 @examples(60)
 def test_addresses_are_the_simulated_ones(topology):
-    planned = {name: addresses for name, (_, addresses) in plan(topology).hosts.items()}
+    built = plan(topology)
+    planned = {name: (own, built.ipv6[name]) for name, (_, own) in built.hosts.items()}
     assert planned == run_simulated(simulated(topology), seed=1)
 
 
@@ -64,6 +68,23 @@ def test_there_is_a_way_to_whatever_is_not_hidden(topology):
                 assert reached == (None if hidden else end)
                 if hidden:
                     assert passed[-1] == 0
+            for address in built.ipv6[other]:
+                assert delivered(built, start, address)[1] == end
+
+
+@given(kernel_topologies())
+@examples(60)
+def test_ipv6_is_where_it_has_to_pass_and_nowhere_else(topology):
+    built = plan(topology)
+    needed = set()
+    for name, addresses in built.ipv6.items():
+        if addresses:
+            needed |= {*delivered(built, built.hosts[name][0], "2001:db8::1")[0]}
+    for place, node in enumerate(built.nodes):
+        assert (node.settings["ipv6/conf/all/disable_ipv6"] == "0") is (place in needed)
+        hosts = {start for start, _ in built.hosts.values()}
+        forwards = node.settings.get("ipv6/conf/all/forwarding") == "1"
+        assert forwards is (place in needed and place not in hosts)
 
 
 @given(kernel_topologies())
@@ -97,31 +118,25 @@ def test_interfaces_and_ports_are_there_once(topology):
     assert all(one[-1] < other[0] for one, other in itertools.pairwise(ports))
 
 
-def test_the_commands_of_a_home():
-    built = plan(HOME)
-    (router,) = built.boxes["home"]
-    assert built.nodes[router].name == "home-box0"
-    assert list(built.commands(router)) == [
-        "link set lo up",
-        "address add 169.254.1.1/32 dev lan0",
-        "link set lan0 up",
-        "route add 10.0.1.1/32 dev lan0",
-        "address add 169.254.1.1/32 dev lan1",
-        "link set lan1 up",
-        "route add 10.0.1.2/32 dev lan1",
-        f"address add 198.18.0.3/32 dev {OUTSIDE}",
-        f"link set {OUTSIDE} up",
-        f"route add default via 169.254.0.1 dev {OUTSIDE} onlink src 198.18.0.3",
-    ]
-    assert list(built.commands(0))[:2] == ["link set lo up", "route add blackhole default"]
-    assert "route add 198.18.0.2/32 dev lan0" in built.commands(0)
+DUAL = HostConfig("dual", ipv6=True)
 
 
-def test_a_firewall_leads_on_to_whom_it_guards():
-    built = plan(Topology((home("eve", (FULL_CONE, FirewallType())),)))
-    assert "route add 198.18.0.1/32 via 169.254.0.2 onlink dev lan0" in built.commands(0)
-    outer = built.boxes["eve-0"][1]
-    assert "route add 198.18.0.1/32 dev lan0" in built.commands(outer)
+def test_the_ipv6_firewall_is_in_the_innermost_box():
+    boxes = (FULL_CONE, FirewallType())
+    built = plan(Topology((LanConfig("lan", (DUAL,), boxes, ipv6=Ipv6Firewall.STATEFUL),)))
+    inner, outer = (built.nodes[place].rules for place in built.boxes["lan"])
+    assert "table ip6" in inner
+    assert "table ip6" not in outer
+
+
+def test_an_ipv6_firewall_alone_is_a_box():
+    built = plan(Topology((LanConfig("lan", (DUAL,), (), ipv6=Ipv6Firewall.CLOSED),)))
+    (place,) = built.boxes["lan"]
+    node = built.nodes[place]
+    assert "table ip " not in node.rules
+    assert "table ip6" in node.rules
+    assert node.settings["netfilter/nf_conntrack_udp_timeout"] == "300"
+    assert delivered(built, 0, "198.18.0.1")[1] == delivered(built, 0, "2001:2::1")[1] != 0
 
 
 @pytest.mark.parametrize(
@@ -129,6 +144,10 @@ def test_a_firewall_leads_on_to_whom_it_guards():
     [
         (LanConfig("lan", (ALICE,), (FULL_CONE,), addresses=2), "'lan' has 2 addresses"),
         (home("alice", (PORT_RESTRICTED,), (SYMMETRIC, FirewallType(lifetime_s=5.0))), "alice-1"),
+        (
+            LanConfig("lan", (DUAL,), (SHORT,), ipv6=Ipv6Firewall.STATEFUL),
+            "'lan': the kernel has the same lifetimes for both versions of IP",
+        ),
     ],
 )
 def test_what_cannot_be_built(member, words):

@@ -86,6 +86,7 @@ class TestNatType:
             tcp_lifetime_s=1,
             inbound_refresh=True,
             hairpinning=True,
+            port_mapping=True,
         )
         for field in fields(NatType):
             assert replace(FULL_CONE, **{field.name: getattr(other, field.name)}) != FULL_CONE

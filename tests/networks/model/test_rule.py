@@ -8,6 +8,7 @@ the translator: its truth is then the rule.
 import ast
 import inspect
 import random
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.connectivity.call import Call, simulate
 from jamlab.networks.model import rule as oracle
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.nat_behaviour import (
     ADDRESS_RESTRICTED,
     FULL_CONE,
@@ -29,8 +31,17 @@ from jamlab.networks.model.nat_behaviour import (
     PortAllocation,
 )
 from jamlab.networks.model.place import Place
-from jamlab.networks.model.rule import ALL_TYPES, Expectation, as_one_nat, direct_possible, expected
+from jamlab.networks.model.rule import (
+    ALL_TYPES,
+    Expectation,
+    as_one_nat,
+    direct_over_ipv6,
+    direct_possible,
+    expected,
+    expected_in_one_carrier,
+)
 from jamlab.networks.simulated.nat import Nat
+from tests.examples import examples
 from tests.networks.naive import NaiveNat, hole_punching
 
 EXPECTATION_NATS = ALL_TYPES[1:]
@@ -55,8 +66,17 @@ BOXES = st.sampled_from(EXPECTATION_NATS) | st.builds(
 )
 
 
+def maps(box):
+    return replace(box, port_mapping=True) if isinstance(box, NatType) else box
+
+
 PLACES = st.builds(
-    lambda layers: Place("some", tuple((box,) for box in layers)), st.lists(BOXES, max_size=3)
+    lambda layers, asked, ipv6: Place(
+        "some", tuple((maps(box) if asked else box,) for box in layers), ipv6
+    ),
+    st.lists(BOXES, max_size=3),
+    st.booleans(),
+    st.none() | st.sampled_from(Ipv6Firewall),
 ).filter(lambda place: has_a_rule(place))
 
 
@@ -75,6 +95,9 @@ class Row:
         for nat in reversed(self.nats):
             packet = packet and nat.incoming(packet, now_s)
         return packet
+
+    def map_port(self, inside):
+        return self.nats[0].map_port(inside)
 
 
 class TestRows:
@@ -124,6 +147,7 @@ class TestRows:
 def has_a_rule(place):
     try:
         as_one_nat(place)
+        as_one_nat(place, mapped=True)
     except ValueError:
         return False
     return True
@@ -171,11 +195,164 @@ class TestRelays:
         assert possible == Expectation(direct=False, relayed=relay == "tcp")
 
 
+class TestPortMapping:
+    """Against the search, in which the router has a table of ports that it was asked for."""
+
+    @pytest.mark.parametrize("nat", EXPECTATION_NATS, ids=lambda nat: nat.name)
+    @pytest.mark.parametrize("stun", [True, False])
+    @pytest.mark.parametrize("both", [True, False])
+    def test_of_one_router_as_the_search_finds(self, nat, stun, both):
+        for other in ALL_TYPES:
+            self.check([nat], other, stun, both)
+
+    @examples(300)
+    @given(
+        st.lists(st.sampled_from(EXPECTATION_NATS), min_size=2, max_size=3),
+        st.sampled_from(ALL_TYPES),
+        st.booleans(),
+        st.booleans(),
+    )
+    def test_below_other_nats_as_the_search_finds(self, nats, other, stun, both):
+        self.check(nats, other, stun, both)
+
+    def check(self, nats, other, stun, both):
+        place = behind(*map(maps, nats))
+        if not has_a_rule(place):
+            return
+        found = hole_punching(
+            Row(nats, "198.51.100"),
+            other and NaiveNat(other, ("203.0.113.1",)),
+            asking=(True, both and other is not None),
+            stun=stun,
+        )
+        peer = behind(maps(other) if both else other) if other else EXPECTATION_OPEN
+        assert expected(place, peer, stun=stun).direct is found
+
+    @pytest.mark.parametrize("stun", [True, False])
+    def test_makes_a_router_as_good_as_none(self, stun):
+        """At one end it is enough, for any other end that has UDP."""
+        for nat, other in product(EXPECTATION_NATS, ALL_TYPES):
+            peer = behind(other) if other else EXPECTATION_OPEN
+            assert expected(behind(maps(nat)), peer, stun=stun).direct
+
+    @pytest.mark.parametrize("carrier", [PORT_RESTRICTED, SYMMETRIC])
+    def test_below_a_carriers_nat_helps_nobody_outside(self, carrier):
+        below = behind(PORT_RESTRICTED, carrier)
+        mapping = Place("mapping", ((maps(PORT_RESTRICTED),), (carrier,)))
+        for other, stun in product(ALL_TYPES, [True, False]):
+            peer = behind(other) if other else EXPECTATION_OPEN
+            assert expected(mapping, peer, stun=stun) == expected(below, peer, stun=stun)
+
+    def test_opens_no_firewall_outside_of_the_router(self):
+        filtered = Place("filtered", ((maps(SYMMETRIC), FirewallType(Filtering.APDF)),))
+        assert not expected(filtered, behind(SYMMETRIC), stun=True).direct
+        assert expected(filtered, behind(PORT_RESTRICTED), stun=True).direct
+
+    @given(PLACES, PLACES, st.booleans())
+    def test_that_nobody_asks_for_is_none(self, a, b, stun):
+        plain = [
+            replace(
+                each,
+                layers=tuple(
+                    tuple(
+                        replace(box, port_mapping=False) if isinstance(box, NatType) else box
+                        for box in layer
+                    )
+                    for layer in each.layers
+                ),
+            )
+            for each in (a, b)
+        ]
+        assert expected(a, b, stun=stun, port_mapping=False) == expected(*plain, stun=stun)
+
+
+class TestOneCarrier:
+    CARRIER = PORT_RESTRICTED
+    HAIRPINS = replace(PORT_RESTRICTED, hairpinning=True)
+
+    @pytest.mark.parametrize("nat", EXPECTATION_NATS, ids=lambda nat: nat.name)
+    def test_a_mapped_address_reaches_the_neighbours(self, nat):
+        mapping = Place("mapping", ((maps(nat),), (self.CARRIER,)))
+        for other in EXPECTATION_NATS:
+            neighbour = behind(other, self.CARRIER)
+            assert expected_in_one_carrier(mapping, neighbour, stun=True)
+            plain = behind(nat, self.CARRIER)
+            assert not expected_in_one_carrier(plain, neighbour, stun=True)
+
+    def test_customers_without_a_router_know_their_addresses(self):
+        assert expected_in_one_carrier(behind(SYMMETRIC), behind(SYMMETRIC), stun=False)
+
+    def test_a_carrier_that_turns_packets_back_is_as_outside(self):
+        for one, other in product(EXPECTATION_NATS, repeat=2):
+            places = behind(one, self.HAIRPINS), behind(other, self.HAIRPINS)
+            if all(map(has_a_rule, places)):
+                outside = expected(*places, stun=True).direct
+                assert expected_in_one_carrier(*places, stun=True) is outside
+
+    def test_two_carriers_are_not_one(self):
+        with pytest.raises(ValueError, match="not behind one carrier's boxes"):
+            expected_in_one_carrier(behind(SYMMETRIC), behind(PORT_RESTRICTED), stun=True)
+        with pytest.raises(ValueError, match="not behind one carrier's boxes"):
+            expected_in_one_carrier(EXPECTATION_OPEN, EXPECTATION_OPEN, stun=True)
+
+
+FIREWALLS = [None, *Ipv6Firewall]
+
+
+class TestIpv6:
+    @pytest.mark.parametrize(("a", "b"), [*product(FIREWALLS, repeat=2)])
+    def test_between_two_that_have_nothing_else(self, a, b):
+        """Against the search, each behind its firewall, written as a NAT that keeps addresses."""
+        places = [replace(BLOCKED, ipv6=firewall) for firewall in (a, b)]
+        boxes = [self.naive(firewall) for firewall in (a, b)]
+        usable = None not in (a, b)
+        found = usable and "closed" not in boxes and hole_punching(*boxes)
+        assert expected(*places, stun=True).direct is found
+        assert direct_over_ipv6(*places) is found
+
+    def naive(self, firewall):
+        if firewall is None or firewall.box is None:
+            return None
+        if firewall.box.udp_blocked:
+            return "closed"
+        return KeepingAddresses(NatType(Mapping.EIM, firewall.box.filtering))
+
+    @given(PLACES, PLACES, st.booleans(), st.sampled_from(RELAYS))
+    def test_adds_a_path_and_takes_none_away(self, a, b, stun, relay):
+        without = expected(a, b, stun=stun, relay=relay, ipv6=False)
+        both = expected(a, b, stun=stun, relay=relay)
+        assert both.direct is (without.direct or direct_over_ipv6(a, b))
+        assert both.relayed is without.relayed
+
+    @given(PLACES, PLACES, st.booleans())
+    def test_that_nobody_uses_is_none(self, a, b, stun):
+        plain = [replace(each, ipv6=None) for each in (a, b)]
+        assert expected(a, b, stun=stun, ipv6=False) == expected(*plain, stun=stun)
+
+    def test_is_found_in_one_carriers_network_too(self):
+        below = replace(behind(PORT_RESTRICTED, SYMMETRIC), ipv6=Ipv6Firewall.STATEFUL)
+        assert expected_in_one_carrier(below, below, stun=True)
+        assert not expected_in_one_carrier(below, below, stun=True, ipv6=False)
+
+
+class KeepingAddresses(NaiveNat):
+    def outgoing(self, packet, now_s):
+        if self.used_by(packet, now_s) is None:
+            self.add(packet, packet.source, now_s)
+        self.used_by(packet, now_s).events.append((now_s, packet.destination))
+        return packet
+
+
 class TestAny:
     @given(PLACES, PLACES, st.booleans(), st.sampled_from(RELAYS), st.booleans())
     def test_whoever_calls(self, a, b, stun, relay, relay_only):
         asked = {"stun": stun, "relay": relay, "relay_only": relay_only}
         assert expected(a, b, **asked) == expected(b, a, **asked)
+
+    @given(PLACES, PLACES, st.booleans())
+    def test_asking_for_a_mapping_never_hurts(self, a, b, stun):
+        without = expected(a, b, stun=stun, port_mapping=False).direct
+        assert without <= expected(a, b, stun=stun).direct
 
     @given(PLACES, PLACES)
     def test_stun_never_hurts(self, a, b):
@@ -279,7 +456,8 @@ class TestRule:
         tree = ast.parse(inspect.getsource(oracle))
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         ours = {node.module for node in imports if node.module.startswith("jamlab")}
-        assert ours == {"jamlab.networks.model.nat_behaviour", "jamlab.networks.model.place"}
+        words = "ipv6_firewall", "nat_behaviour", "place"
+        assert ours == {f"jamlab.networks.model.{word}" for word in words}
 
 
 class TestTranslator:
@@ -294,3 +472,18 @@ class TestTranslator:
             for nat, host in ((a, "198.51.100.1"), (b, "198.51.100.2"))
         ]
         assert hole_punching(*boxes) is direct_possible(a, b)
+
+    @pytest.mark.parametrize("a", ALL_TYPES[1:], ids=label)
+    @pytest.mark.parametrize("allocation", PortAllocation)
+    def test_search_with_a_mapping(self, a, allocation):
+        class Asking(Nat):
+            def map_port(self, inside):
+                return super().map_port(inside, 60.0, 0.0)
+
+        for b, stun in product(ALL_TYPES, [True, False]):
+            nat = NatType(a.mapping, a.filtering, allocation, port_mapping=True)
+            boxes = [
+                Asking(nat, ["198.51.100.1"], random.Random(1)),
+                b and Nat(b, ["198.51.100.2"], random.Random(2)),
+            ]
+            assert hole_punching(*boxes, asking=(True, False), stun=stun)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import FULL_CONE, PORT_RESTRICTED, FirewallType
 from jamlab.networks.model.topology import (
@@ -114,3 +115,33 @@ def test_the_networks_around_a_host():
     assert networks_around(topology, "bob") == ()
     with pytest.raises(KeyError, match="there is no host 'carrier'"):
         networks_around(topology, "carrier")
+
+
+DUAL = HostConfig("dual", ipv6=True)
+
+
+@pytest.mark.parametrize("firewall", Ipv6Firewall)
+def test_a_host_with_ipv6_in_a_network_with_ipv6(firewall):
+    assert lan(lan(DUAL, ALICE, name="inner", ipv6=firewall), ipv6=Ipv6Firewall.NONE)
+
+
+def test_ipv6_that_ends_at_a_network():
+    """An address that nobody outside can reach is not public."""
+    words = "network 'home' has no IPv6", "'dual'"
+    refused(lambda: lan(DUAL), *words)
+    refused(lambda: lan(lan(DUAL, name="inner", ipv6=Ipv6Firewall.NONE)), "'inner'", "'home'")
+
+
+@pytest.mark.parametrize("ipv6", ["stateful", True, FirewallType()])
+def test_ipv6_of_a_wrong_type(ipv6):
+    refused(lambda: lan(ALICE, ipv6=ipv6), "ipv6 of network 'home'", "Ipv6Firewall.STATEFUL")
+
+
+@pytest.mark.parametrize("ipv6", ["yes", None, Ipv6Firewall.NONE])
+def test_ipv6_of_a_host_is_yes_or_no(ipv6):
+    refused(lambda: HostConfig("alice", ipv6=ipv6), "ipv6 of host 'alice'", "True or False")
+
+
+def test_a_network_with_an_ipv6_firewall_alone():
+    assert not lan(DUAL, boxes=(), ipv6=Ipv6Firewall.STATEFUL).translates
+    refused(lambda: lan(DUAL, boxes=(), ipv6=Ipv6Firewall.NONE), "'home' has no boxes")

@@ -18,7 +18,7 @@ def internet(*members):
 
 
 class Port(asyncio.DatagramProtocol):
-    """Notes what comes, and answers with `answer(data)` unless that is None."""
+    """Notes what comes, and answers with `answer(data)` unless either is None."""
 
     def __init__(self, answer=None):
         self.received = []
@@ -35,8 +35,9 @@ class Port(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         self.received.append((data, addr))
         self.times_s.append(loop.time())
-        if self.answer is not None:
-            self.transport.sendto(self.answer(data), addr)
+        answered = None if self.answer is None else self.answer(data)
+        if answered is not None:
+            self.transport.sendto(answered, addr)
 
     def connection_lost(self, exc):
         self.lost += 1

@@ -101,8 +101,14 @@ def test_names_and_addresses_resolve(name):
     assert host(names={"bob": "10.0.0.7"}).resolve(name) == "10.0.0.7"
 
 
+@pytest.mark.parametrize("address", ["2001:2::a", "2001:0002:0:0:0:0:0:A"])
+def test_ipv6_addresses_resolve_to_their_short_form(address):
+    """RFC 5952 section 4."""
+    assert host().resolve(address) == "2001:2::a"
+
+
 @pytest.mark.parametrize(
-    "name", ["nobody", "1.2.3", "1.2.3.4.5", "256.1.1.1", "12", "", "²", "::1"]
+    "name", ["nobody", "1.2.3", "1.2.3.4.5", "256.1.1.1", "12", "", "²", "::g", "2001:2::1%eth0"]
 )
 def test_what_is_neither_is_an_error_of_the_kind_sockets_raise(name):
     with pytest.raises(socket.gaierror, match="no host"):
@@ -257,3 +263,88 @@ def test_what_was_sent_does_not_change_afterwards():
         assert [data for data, _ in receiver.received] == [b"before", b"af"]
 
     run_simulated(main())
+
+
+# Two versions of IP
+
+
+DUAL = "2001:2::1", "2001:2::2"
+
+
+def dual():
+    return Host("alice", ("10.0.0.1",), print, {}, ipv6_addresses=DUAL)
+
+
+def test_unspecified_addresses_are_the_first_of_their_version():
+    assert dual().free_address(UDP, ("::", 5))[0] == DUAL[0]
+    assert dual().free_address(UDP, ("0.0.0.0", 5))[0] == "10.0.0.1"
+    assert dual().free_address(UDP, (DUAL[1], 5)) == (DUAL[1], 5)
+    assert dual().free_address(UDP, (DUAL[1], 5, 0, 0)) == (DUAL[1], 5)
+
+
+@pytest.mark.parametrize("address", ["::", "2001:2::3"])
+def test_a_host_without_ipv6_has_no_such_port(address):
+    """As where the kernel has no IPv6, it is an OSError, which aioice expects."""
+    with pytest.raises(OSError, match="alice has no address") as caught:
+        host().free_address(UDP, (address, 0))
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+
+
+def test_sockets_show_ipv6_addresses_as_pythons_do():
+    """With flow information and scope (RFC 3493 section 3.3)."""
+
+    async def main():
+        sent = []
+        here = Host("alice", ("10.0.0.1",), sent.append, {}, ipv6_addresses=DUAL)
+        with here:
+            transport, seen = await asyncio.get_running_loop().create_datagram_endpoint(
+                Port, local_addr=(DUAL[0], 7)
+            )
+        assert transport.get_extra_info("sockname") == (DUAL[0], 7, 0, 0)
+        here.receive(Packet((DUAL[1], 8), (DUAL[0], 7), b"x"))
+        assert seen.received == [(b"x", (DUAL[1], 8, 0, 0))]
+        seen.send(b"y", seen.received[0][1])
+        assert sent == [Packet((DUAL[0], 7), (DUAL[1], 8), b"y")]
+        transport.close()
+
+    run_simulated(main())
+
+
+def test_a_port_for_an_ipv6_destination_is_an_ipv6_port():
+    async def main():
+        here = dual()
+        with here:
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_datagram_endpoint(Port, remote_addr=("2001:2::9", 7))
+        assert transport.get_extra_info("sockname")[0] == DUAL[0]
+        assert transport.get_extra_info("peername") == ("2001:2::9", 7, 0, 0)
+        transport.close()
+
+    run_simulated(main())
+
+
+# Port mapping
+
+
+def test_without_a_router_nobody_maps_ports():
+    assert host().map_port(5000) is None
+    host().unmap_port(5000)
+
+
+def test_a_router_is_asked_for_the_first_address():
+    class Router:
+        asked = ()
+
+        def map_port(self, inside, lifetime_s):
+            self.asked = inside, lifetime_s
+            return "198.51.100.1", 6000
+
+        def unmap_port(self, inside):
+            self.asked = inside, 0
+
+    alice = host("10.0.0.1", "10.0.0.2")
+    alice.router = Router()
+    assert alice.map_port(5000) == ("198.51.100.1", 6000)
+    assert alice.router.asked == (("10.0.0.1", 5000), 7200)  # RFC 6886 section 3.3
+    alice.unmap_port(5000)
+    assert alice.router.asked == (("10.0.0.1", 5000), 0)

@@ -1,7 +1,6 @@
 """Routing of packets: delays, the effect of boxes, and the receiving host."""
 
 import asyncio
-import inspect
 import itertools
 import random
 import subprocess
@@ -24,7 +23,7 @@ from jamlab.networks.model.packet import TCP, UDP, Packet
 from jamlab.networks.model.topology import HostConfig, LanConfig, Topology
 from jamlab.networks.simulated.firewall import Firewall
 from jamlab.networks.simulated.host import EPHEMERAL_PORTS
-from jamlab.networks.simulated.internet import Internet, Middlebox
+from jamlab.networks.simulated.internet import Internet
 from jamlab.networks.simulated.loop import run_simulated
 from jamlab.networks.simulated.nat import Nat
 from tests.examples import examples
@@ -38,13 +37,6 @@ HOME, CARRIER = "100.64.0.7", "198.51.100.1"
 
 def nat(mapping, filtering, host):
     return Nat(NatType(mapping, filtering), [host], random.Random(1))
-
-
-@pytest.mark.parametrize("box", [Nat, Firewall])
-@pytest.mark.parametrize("question", ["outgoing", "incoming"])
-def test_interface(box, question):
-    asked = inspect.signature(getattr(box, question))
-    assert asked == inspect.signature(getattr(Middlebox, question))
 
 
 @given(

@@ -482,6 +482,78 @@ TYPES = st.builds(
 )
 
 
+MAPPING_TYPES = st.builds(
+    NatType,
+    st.sampled_from(Mapping),
+    st.sampled_from(Filtering),
+    st.sampled_from(PortAllocation),
+    inbound_refresh=st.booleans(),
+    port_mapping=st.just(True),
+)
+
+
+class TestPortMapping:
+    """A port that was asked for is mapped and filtered endpoint-independently (RFC 4787)."""
+
+    @given(MAPPING_TYPES, st.booleans())
+    def test_is_endpoint_independent_in_both_directions(self, nat_type, used_before):
+        nat = nat_of(nat_type)
+        before = outside_of(nat, INSIDE, SERVER) if used_before else None
+        outside = nat.map_port(INSIDE, 60.0, 1.0)
+        for remote in (SERVER, OTHER_PORT, OTHER_HOST):
+            assert inside_of(nat, remote, outside, 2.0) == INSIDE
+            assert outside_of(nat, INSIDE, remote, 3.0) == outside
+        if used_before and nat_type.mapping is Mapping.EIM:
+            assert outside == before
+
+    @given(MAPPING_TYPES)
+    def test_is_for_one_port_alone(self, nat_type):
+        nat = nat_of(nat_type)
+        outside = nat.map_port(INSIDE, 60.0, 0.0)
+        assert outside_of(nat, NEIGHBOUR, SERVER) != outside
+        assert nat.map_port(NEIGHBOUR, 60.0, 0.0) != outside
+
+    @given(MAPPING_TYPES)
+    def test_lasts_as_long_as_it_was_asked_for_and_is_renewed(self, nat_type):
+        nat = nat_of(nat_type)
+        outside = nat.map_port(INSIDE, 1000.0, 0.0)
+        assert nat.map_port(INSIDE, 1000.0, 900.0) == outside
+        assert inside_of(nat, OTHER_HOST, outside, 1899.0) == INSIDE
+        assert inside_of(nat, OTHER_HOST, outside, 1901.0 + nat_type.mapping_lifetime_s) is None
+
+    @given(MAPPING_TYPES)
+    def test_that_ends_leaves_an_ordinary_binding(self, nat_type):
+        """Whoever was sent to may still answer, unless the NAT would have forgotten by now."""
+        nat = nat_of(nat_type)
+        outside = nat.map_port(INSIDE, 60.0, 0.0)
+        outside_of(nat, INSIDE, SERVER, 50.0)
+        nat.unmap_port(INSIDE, 55.0)
+        assert inside_of(nat, SERVER, outside, 56.0) == INSIDE
+        welcome = nat_type.filtering is Filtering.EIF
+        assert (inside_of(nat, OTHER_HOST, outside, 57.0) == INSIDE) is welcome
+        assert inside_of(nat, SERVER, outside, 1000.0) is None
+
+    def test_is_not_for_every_router(self):
+        nat = nat_of(PORT_RESTRICTED)
+        assert nat.map_port(INSIDE, 60.0, 0.0) is None
+        nat.unmap_port(INSIDE, 0.0)
+        assert outside_of(nat, INSIDE, SERVER) == (PUBLIC, INSIDE[1])
+
+    def test_is_lost_with_the_power(self):
+        nat = nat_of(NatType(Mapping.EIM, Filtering.EIF, port_mapping=True))
+        outside = nat.map_port(INSIDE, 60.0, 0.0)
+        nat.reboot()
+        assert inside_of(nat, SERVER, outside, 1.0) is None
+
+    @ALL_ALLOCATIONS
+    def test_needs_a_free_port(self, allocation):
+        nat = nat_of(NatType(Mapping.EIM, Filtering.EIF, allocation, port_mapping=True))
+        with few_ports(1):
+            assert nat.map_port(INSIDE, 60.0, 0.0) is not None
+            assert nat.map_port(NEIGHBOUR, 60.0, 0.0) is None
+            assert nat.map_port(INSIDE, 60.0, 0.0) is not None
+
+
 class NatAgainstDefinition(RuleBasedStateMachine):
     """The NAT, and a list of all mappings ever made, each with all that happened to it.
 

@@ -18,6 +18,7 @@ import aiortc.mediastreams
 import aiortc.rtcrtpsender
 import pytest
 
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.topology import HostConfig, LanConfig
@@ -78,10 +79,13 @@ def test_a_name_that_moved_is_an_error_and_changes_nothing(monkeypatch):
 def test_one_seed_decides_all_that_is_seen():
     async def main():
         await asyncio.sleep(2.5)
-        with internet(HostConfig("alice", addresses=2)).host("alice") as alice:
+        with internet(HostConfig("alice", addresses=2, ipv6=True)).host("alice") as alice:
             addresses = aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True)
-            assert addresses == list(alice.addresses)
-            assert aioice.ice.get_host_addresses(use_ipv4=False, use_ipv6=True) == []
+            assert addresses == [*alice.addresses, *alice.ipv6_addresses]
+            ipv6 = aioice.ice.get_host_addresses(use_ipv4=False, use_ipv6=True)
+            assert ipv6 == list(alice.ipv6_addresses)
+            ipv4 = aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=False)
+            assert ipv4 == list(alice.addresses)
         return what_is_seen()
 
     with simulated_world():
@@ -251,6 +255,28 @@ def test_ice_connects_on_virtual_time_and_asks_for_consent():
         assert not any(host._sockets for host in net.hosts)
 
     names = ("alice", "bob")
+    with simulated_world():
+        run_simulated(main())
+
+
+def test_ice_gathers_ipv6_and_opens_two_stateful_firewalls_with_it():
+    """Behind NATs that let nobody through, and without any server."""
+
+    async def main():
+        net = internet(*(dual_home(name) for name in ("alice", "bob")))
+        a, b = await _connect_ice(net)
+        for agent, host in ((a, net.host("alice")), (b, net.host("bob"))):
+            offered = [each.host for each in agent.local_candidates]
+            assert offered == [*host.addresses, *host.ipv6_addresses]
+        await a.send(b"ping")
+        assert await b.recv() == b"ping"
+        for agent in (a, b):
+            await agent.close()
+
+    def dual_home(name):
+        host = HostConfig(name, ipv6=True)
+        return LanConfig(f"{name} home", (host,), (SYMMETRIC,), ipv6=Ipv6Firewall.STATEFUL)
+
     with simulated_world():
         run_simulated(main())
 

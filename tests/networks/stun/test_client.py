@@ -110,13 +110,49 @@ class TestAsk:
 
         simulated(test, dropped)
 
-    def test_what_has_another_transaction_id_is_none(self):
+    def test_what_has_another_transaction_id_cannot_be_used(self):
         async def test(here, there, _):
             server = await serve(
                 there, lambda data, source: [success(data, source, tid=c.transaction())]
             )
             client = StunClient(here.addresses[0])
             async with client.port() as port:
+                answer = await client.ask(client.request(port, server))
+            assert answer.unusable == "a message with another transaction ID"
+            assert answer.mapped is None
+            assert asyncio.get_running_loop().time() == 39.5  # it may be anybody's
+
+        simulated(test)
+
+    def test_two_answers_that_cannot_be_used_are_enough(self):
+        """A transmission may be lost, so each further one is waited for as usual."""
+
+        async def test(here, there, carried):
+            server = await serve(
+                there, lambda data, source: [success(data, source, (0x7777, b"must"))]
+            )
+            client = StunClient(here.addresses[0])
+            async with client.port() as port:
+                answer = await client.ask(client.request(port, server))
+            assert "0x7777" in answer.unusable
+            assert (answer.source, answer.local) == (server, port.address)
+            assert asyncio.get_running_loop().time() == 1.5
+            assert len(carried) == 4
+
+        simulated(test)
+
+    def test_a_late_answer_to_another_request_is_no_stranger(self):
+        async def test(here, there, _):
+            first = []
+
+            def answer(data, source):
+                first.append(data)
+                yield success(first[0], source)
+
+            server = await serve(there, answer)
+            client = StunClient(here.addresses[0])
+            async with client.port() as port:
+                assert (await client.ask(client.request(port, server))).mapped
                 assert await client.ask(client.request(port, server)) is None
 
         simulated(test)

@@ -233,11 +233,11 @@ KEY = hashlib.md5(b"ada:lab:secret").digest()
     [
         ([challenge, granted(KEY)], None),
         ([granted()], None),  # it asks nobody for credentials
-        ([challenge, granted()], Fault.NOT_STUN),
-        ([challenge, granted(hashlib.md5(b"another").digest())], Fault.NOT_STUN),
-        ([challenge, granted(KEY, mapped=False)], Fault.NOT_STUN),
+        ([challenge, granted()], Fault.UNUSABLE),
+        ([challenge, granted(hashlib.md5(b"another").digest())], Fault.UNUSABLE),
+        ([challenge, granted(KEY, mapped=False)], Fault.UNUSABLE),
         ([challenge, challenge], Fault.WRONG_CREDENTIALS),
-        ([lambda tid: granted()(tid[::-1])], Fault.SILENT),  # of another transaction
+        ([lambda tid: granted()(tid[::-1])], Fault.UNUSABLE),  # of another transaction
         ([lambda _: b"HTTP/1.1 400 Bad Request"], Fault.NOT_STUN),
     ],
 )
