@@ -23,7 +23,12 @@ _GATHER = "get_component_candidates"
 
 def host_addresses() -> list[str]:
     """Return this machine's addresses for host candidates."""
-    return aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True) or loopback_addresses()
+    return network_addresses() or loopback_addresses()
+
+
+def network_addresses() -> list[str]:
+    """Return this machine's addresses, except the loopback's."""
+    return aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True)
 
 
 def loopback_addresses() -> list[str]:

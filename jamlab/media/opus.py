@@ -25,7 +25,8 @@ from jamlab.media.quality import FRAME_LENGTHS, Quality
 MAX_PAYLOAD_BYTES = 1275
 """Largest Opus frame (RFC 6716 §3.2.1)."""
 
-_LONGEST_FRAME = 5760  # 120 ms, the longest packet (RFC 6716 §3.2.5)
+LONGEST_PACKET = 5760
+"""Frames of the longest packet, 120 ms (RFC 6716 §3.2.5)."""
 
 
 def _library_candidates() -> Iterator[Path]:
@@ -127,7 +128,7 @@ class OpusDecoder:
     def __init__(self) -> None:
         self._state = decoder.create_state(SAMPLE_RATE, CHANNELS)
         weakref.finalize(self, decoder.destroy, self._state)
-        self._pcm: Block = np.empty((_LONGEST_FRAME, CHANNELS), dtype=np.float32)
+        self._pcm: Block = np.empty((LONGEST_PACKET, CHANNELS), dtype=np.float32)
         self._pcm_pointer = self._pcm.ctypes.data_as(c_float_pointer)
 
     def decode(self, payload: bytes) -> Block:
@@ -138,7 +139,7 @@ class OpusDecoder:
         """
         if not payload:
             raise CorruptPacketError("an Opus packet has at least one byte (RFC 6716 §3.4), got 0")
-        return self._run(payload, _LONGEST_FRAME)
+        return self._run(payload, LONGEST_PACKET)
 
     def conceal(self, frames: int) -> Block:
         """Continue the sound over a missing packet (libopus' packet loss concealment).
@@ -147,9 +148,9 @@ class OpusDecoder:
         any other.
         """
         step = FRAME_LENGTHS[0]
-        if not 0 < frames <= _LONGEST_FRAME or frames % step:
+        if not 0 < frames <= LONGEST_PACKET or frames % step:
             raise ValueError(
-                f"libopus conceals a multiple of {step} frames up to {_LONGEST_FRAME}, not {frames}"
+                f"libopus conceals a multiple of {step} frames up to {LONGEST_PACKET}, not {frames}"
             )
         return self._run(None, frames)
 

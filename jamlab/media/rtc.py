@@ -8,16 +8,18 @@ thread and queues the result: 80 ms and two hand-overs before the first sample. 
 in for the receiver's jitter buffer: it passes each packet on at its arrival and never completes a
 frame, so the stock decoder stays idle while RTCP statistics work as before.
 
-Five names of aiortc are private: the receiver's jitter buffer, for that; a connection's
+Eight names of aiortc are private: the receiver's jitter buffer, for that; a connection's
 certificates, for aiortc makes one for each connection; the sender's last timestamp, which begins at
-random; the TLS connection under a DTLS transport, for the peer's certificate; and the ICE
-connection under an ICE transport. So aiortc's minor version is pinned in pyproject.toml, and
+random; the TLS connection under a DTLS transport, for the peer's certificate; the ICE connection
+under an ICE gatherer and its transport, and the transport's two references to its methods, for
+jamlab has an ICE agent of its own. So aiortc's minor version is pinned in pyproject.toml, and
 `tests/media/test_rtc.py` fails when one of the names moves.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
@@ -46,11 +48,13 @@ PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
 
 _TIME_BASE = Fraction(1, SAMPLE_RATE)
 _QUEUED_FRAMES = 32
+_HANDSHAKE_END_S = 5.0
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _LAST_TIMESTAMP = "_RTCRtpSender__rtp_timestamp"
 _CERTIFICATES = "_RTCPeerConnection__certificates"
 _TLS_CONNECTION = "_ssl"
 _ICE_CONNECTION = "_connection"
+_ICE_RECV, _ICE_SEND = "_recv", "_send"
 
 
 class EncodedTrack(MediaStreamTrack):
@@ -98,20 +102,52 @@ class EncodedTrack(MediaStreamTrack):
 class _Tap:
     """A substitute for the receiver's jitter buffer, with the one method that aiortc calls."""
 
-    def __init__(self, on_packet: PacketCallback) -> None:
+    def __init__(self, on_packet: PacketCallback, on_ssrc: Callable[[int], None]) -> None:
         self._on_packet = on_packet
+        self._on_ssrc = on_ssrc
+        self._ssrc: int | None = None
         self._clock = asyncio.get_running_loop().time
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """Pass the packet on; request no key frame, complete no frame."""
+        if packet.ssrc != self._ssrc:
+            self._ssrc = packet.ssrc
+            self._on_ssrc(packet.ssrc)
         self._on_packet(packet.sequence_number, packet.timestamp, packet.payload, self._clock())
         return False, None
 
 
-def divert_packets(receiver: RTCRtpReceiver, on_packet: PacketCallback) -> None:
-    """Make a receiver pass on RTP packets at their arrival instead of decoding them."""
+def add_opus_track(connection: RTCPeerConnection, track: EncodedTrack) -> RTCRtpSender:
+    """Add a track to a connection as Opus only, because its frames are already encoded."""
+    transceiver = connection.addTransceiver(track, "sendrecv")
+    capabilities = RTCRtpSender.getCapabilities("audio").codecs
+    transceiver.setCodecPreferences([c for c in capabilities if c.mimeType.lower() == "audio/opus"])
+    return transceiver.sender
+
+
+def divert_packets(
+    receiver: RTCRtpReceiver,
+    on_packet: PacketCallback,
+    on_ssrc: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Make a receiver pass on RTP packets at their arrival instead of decoding them.
+
+    `on_ssrc` takes the SSRC of a packet that has another than the one before, just before it.
+    """
     _inside(receiver, _JITTER_BUFFER)
-    setattr(receiver, _JITTER_BUFFER, _Tap(on_packet))
+    setattr(receiver, _JITTER_BUFFER, _Tap(on_packet, on_ssrc))
+
+
+async def end_handshake(sender: RTCRtpSender) -> None:
+    """End the ICE checks and the DTLS handshake under a sender, if one is under way."""
+    dtls, settled = sender.transport, asyncio.Event()
+    dtls.on("statechange", settled.set)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HANDSHAKE_END_S):
+            while dtls.state in ("new", "connecting"):
+                await dtls.transport.stop()
+                await settled.wait()
+                settled.clear()
 
 
 @cache
@@ -149,6 +185,19 @@ def ice_connection(peer: RTCPeerConnection) -> Connection:
 def sender_connection(sender: RTCRtpSender) -> Connection:
     """Return the ICE connection that carries a sender's packets."""
     return _connection_under(sender.transport)
+
+
+def use_agent(sender: RTCRtpSender, agent: Connection) -> None:
+    """Put an ICE agent in the place of the one that aiortc made, before any description."""
+    transport = sender.transport.transport
+    replaced = _inside(transport, _ICE_CONNECTION)
+    assert _inside(transport.iceGatherer, _ICE_CONNECTION) is replaced
+    assert _inside(transport, _ICE_RECV) == replaced.recv
+    assert _inside(transport, _ICE_SEND) == replaced.send
+    setattr(transport, _ICE_CONNECTION, agent)
+    setattr(transport.iceGatherer, _ICE_CONNECTION, agent)
+    setattr(transport, _ICE_RECV, agent.recv)
+    setattr(transport, _ICE_SEND, agent.send)
 
 
 def _connection_under(transport: RTCDtlsTransport) -> Connection:

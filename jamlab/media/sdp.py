@@ -1,6 +1,7 @@
-"""The Opus parameters of a session description (RFC 7587 §6.1).
+"""What aiortc's descriptions lack: Opus parameters (RFC 7587 §6.1) and trickling (RFC 8840).
 
-aiortc describes Opus without parameters, and a browser that reads none sends mono at 32 kbit/s.
+aiortc describes Opus without parameters, and a browser that reads none sends mono at 32 kbit/s. It
+also says that there will be no more candidates, and takes none after a peer has said so.
 """
 
 import math
@@ -10,7 +11,26 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import QUALITIES, Quality
 
 _MEDIA = re.compile(r"^(?=m=)", re.MULTILINE)
+_END_OF_CANDIDATES = re.compile(r"^a=end-of-candidates\r?\n", re.MULTILINE)
+_ICE_PWD = re.compile(r"^a=ice-pwd:.*\r?\n", re.MULTILINE)
+_ICE_UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _OPUS_RTPMAP = re.compile(r"^a=rtpmap:(\d+) opus/48000/2\r?\n", re.MULTILINE | re.IGNORECASE)
+
+
+def trickling(sdp: str) -> str:
+    """Return our description with the statement that candidates may follow (RFC 8840 §4.1.1)."""
+    return _ICE_PWD.sub(lambda line: f"{line[0]}a=ice-options:trickle\r\n", without_end(sdp))
+
+
+def without_end(sdp: str) -> str:
+    """Return a description without the end of candidates."""
+    return _END_OF_CANDIDATES.sub("", sdp)
+
+
+def username_fragment(sdp: str) -> str | None:
+    """Return the first ICE username fragment of a description (RFC 8839 §5.4)."""
+    found = _ICE_UFRAG.search(sdp)
+    return found[1] if found else None
 
 
 def with_opus_parameters(sdp: str, quality: Quality) -> str:

@@ -7,6 +7,7 @@ of a hanging run; no test measures time.
 import asyncio
 import contextlib
 import hashlib
+import re
 import socket
 import threading
 from importlib.metadata import version
@@ -14,14 +15,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from aioice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media import rtc
+from jamlab.media.agent.agent import IceAgent
 from jamlab.media.encoder import EncodedFrame, FrameEncoder
-from jamlab.media.ice_connection import guard_datagrams
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
 from jamlab.media.rtc import (
@@ -32,6 +34,7 @@ from jamlab.media.rtc import (
     remote_fingerprint,
     sender_connection,
     timestamp_origin,
+    use_agent,
     use_own_certificate,
 )
 
@@ -63,7 +66,8 @@ class Link:
         self.near, self.far = connection(), connection()
         self.track = EncodedTrack()
         self.sender = self.near.addTrack(self.track)
-        guard_datagrams(sender_connection(self.sender))
+        use_agent(self.sender, IceAgent())
+        use_agent(self.far.addTransceiver("audio", direction="recvonly").sender, IceAgent())
         self.receiver = None
         self.remote_track = None
         self.packets = []  # sequence, timestamp, payload, arrival
@@ -72,7 +76,6 @@ class Link:
     def _divert(self, track):
         self.remote_track = track
         self.receiver = self.far.getReceivers()[0]
-        guard_datagrams(sender_connection(self.far.getSenders()[0]))
         divert_packets(self.receiver, lambda *packet: self.packets.append(packet))
 
     async def connect(self):
@@ -347,6 +350,23 @@ class TestIce:
         finally:
             await peer.close()
 
+    async def test_an_agent_takes_the_place_of_aiortcs(self):
+        peer = connection()
+        try:
+            sender = peer.addTrack(EncodedTrack())
+            agent = Connection(ice_controlling=False)
+            use_agent(sender, agent)
+            await peer.setLocalDescription(await peer.createOffer())
+            sdp = peer.localDescription.sdp
+            assert f"a=ice-ufrag:{agent.local_username}\r\n" in sdp
+            assert sender_connection(sender) is agent
+            assert agent.ice_controlling
+            assert {c.host for c in agent.local_candidates} == set(
+                re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+)", sdp)
+            )
+        finally:
+            await peer.close()
+
 
 class TestAiortcsInsides:
     """When one of these fails, aiortc has moved what `jamlab.media.rtc` holds on to."""
@@ -363,6 +383,9 @@ class TestAiortcsInsides:
                     (sender, rtc._LAST_TIMESTAMP),
                     (sender.transport, rtc._TLS_CONNECTION),
                     (sender.transport.transport, rtc._ICE_CONNECTION),
+                    (sender.transport.transport, rtc._ICE_RECV),
+                    (sender.transport.transport, rtc._ICE_SEND),
+                    (sender.transport.transport.iceGatherer, rtc._ICE_CONNECTION),
                     (peer, rtc._CERTIFICATES),
                 )
                 if not hasattr(owner, name)

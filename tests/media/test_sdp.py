@@ -1,4 +1,4 @@
-"""The Opus parameters, read back by aiortc's own parser."""
+"""The Opus parameters, read back by aiortc's own parser, and what trickling needs."""
 
 import pytest
 from aiortc.sdp import SessionDescription
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
-from jamlab.media.sdp import with_opus_parameters
+from jamlab.media.sdp import trickling, username_fragment, with_opus_parameters, without_end
 
 HEAD = (
     "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
@@ -136,3 +136,25 @@ def test_without_opus_nothing_happens(sdp):
 @given(st.text())
 def test_any_text_keeps_its_lines(text):
     assert with_opus_parameters(text, LOW_LATENCY) == text
+
+
+ICE = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=end-of-candidates\r\n"
+
+
+def test_a_description_that_trickles_says_so_and_ends_no_candidates():
+    sdp = trickling(HEAD + AUDIO + ICE)
+    assert sdp.count("a=ice-options:trickle\r\n") == 1
+    [medium] = SessionDescription.parse(sdp).media
+    assert not medium.ice_candidates_complete
+    assert medium.ice.password == "0123456789012345678901"
+    assert SessionDescription.parse(HEAD + AUDIO + ICE).media[0].ice_candidates_complete
+
+
+def test_the_username_fragment_is_that_of_the_first_section():
+    assert username_fragment(HEAD + AUDIO + ICE) == "abcd"
+    assert username_fragment(HEAD + AUDIO) is None
+
+
+@given(st.text())
+def test_any_text_without_an_end_is_as_it_was(text):
+    assert without_end(text) == text

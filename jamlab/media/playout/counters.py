@@ -31,7 +31,8 @@ class PlayoutCounters:
     concealed_frames: int = 0
     """Frames of concealment, for packets missing at their deadline."""
     silent_frames: int = 0
-    """Frames that the sender did not send (timestamps jump, sequence numbers do not)."""
+    """Frames that the sender did not send (timestamps jump, sequence numbers do not); known when
+    the next packet has come, and counted as concealed until then."""
     waiting_frames: int = 0
     """Frames of silence before the first packet was due."""
     inserted_frames: int = 0

@@ -1,8 +1,10 @@
 """The jitter buffer of one stream: packets ordered by RTP timestamp until they are played.
 
 A *position* is an RTP timestamp without its wrap-around. The *line of play* is the position of the
-next sample to decode: a packet before it is late. A packet far from it belongs to another
-timeline; two such packets in sequence mean that the sender has restarted (RFC 3550 A.1).
+next sample to decode: a packet that ends before it is late. If one begins before the line and ends
+after it, the rest is played: after a pause a sender's packets need not begin where a whole number
+of concealed frames ends, and else all of them would be late. A packet far from the line belongs to
+another timeline; two such packets in sequence mean that the sender has restarted (RFC 3550 A.1).
 """
 
 from collections import deque
@@ -38,7 +40,10 @@ class PacketBuffer:
         """Packets that arrived since this was last cleared, including late ones."""
         self._counters = counters
         self._waiting: dict[int, Packet] = {}
+        self._begun: Packet | None = None  # begins before the line of play, and ends after it
         self._played: deque[int] = deque(maxlen=_BUFFERED)
+        self._played_until = 0  # position after the last played packet
+        self._frame_frames = 0  # length of that packet
         self._newest: Packet | None = None
         self._stray_sequence: int | None = None  # of the packet before this one, if it strayed
 
@@ -72,8 +77,9 @@ class PacketBuffer:
     def restart(self) -> None:
         """Forget the timeline and every packet of it."""
         self._counters.restarted += 1
-        self._counters.strayed += len(self._waiting)
+        self._counters.strayed += len(self._waiting) + (self._begun is not None)
         self._waiting.clear()
+        self._begun = None
         self.arrived.clear()
         self._played.clear()
         self.line = self._newest = None
@@ -82,7 +88,7 @@ class PacketBuffer:
         """Add a packet of this timeline."""
         self._stray_sequence = None
         overdue = self.line is not None and packet.position < self.line
-        if packet.position in self._waiting or (overdue and packet.position in self._played):
+        if self._is_known(packet, overdue):
             self._counters.duplicated += 1
             return
         self.arrived.append(packet)
@@ -91,21 +97,39 @@ class PacketBuffer:
         else:
             self._counters.reordered += 1
         if overdue:
-            self._counters.late += 1
+            self._add_overdue(packet)
             return
         self._waiting[packet.position] = packet
         if len(self._waiting) > _BUFFERED:  # the card has stopped, or a peer floods us
             self._counters.late += 1
             del self._waiting[min(self._waiting)]
 
+    def _is_known(self, packet: Packet, overdue: bool) -> bool:
+        if self._begun is not None and packet.position == self._begun.position:
+            return True
+        return packet.position in self._waiting or (overdue and packet.position in self._played)
+
+    def _add_overdue(self, packet: Packet) -> None:
+        """Keep a packet whose rest can be played; its length is taken for the last one's."""
+        assert self.line is not None
+        ends = packet.position + self._frame_frames > self.line
+        if self._begun is None and ends and packet.position >= self._played_until:
+            self._begun = packet
+        else:
+            self._counters.late += 1
+
     def take_due(self) -> Packet | None:
         """Remove and return the packet at the line of play; None if it is missing."""
         assert self.line is not None
-        return self._waiting.pop(self.line, None)
+        due = self._waiting.pop(self.line, None)
+        if due is None:
+            due, self._begun = self._begun, None
+        return due
 
-    def note_played(self, packet: Packet) -> None:
-        """Remember a played packet, to recognise its duplicates."""
+    def note_played(self, packet: Packet, frames: int) -> None:
+        """Remember a played packet and its length, to recognise its duplicates."""
         self._played.append(packet.position)
+        self._played_until, self._frame_frames = packet.position + frames, frames
 
     @property
     def following(self) -> Packet | None:
@@ -116,6 +140,9 @@ class PacketBuffer:
         """Advance the line of play; the packets that it passes are late."""
         assert self.line is not None
         self.line += frames
+        if self._begun is not None:
+            self._counters.late += 1
+            self._begun = None
         for position in [p for p in self._waiting if p < self.line]:
             self._counters.late += 1
             del self._waiting[position]

@@ -15,12 +15,16 @@ lag, the card's blocks), it does not depend on the sender's clock, and it exists
 too. A lost packet never arrives, so it never asks for more delay: loss does not raise latency.
 `DelayEstimator` turns the figures into a target.
 
+A missing packet may be one that was never sent: a sender that is silent or muted leaves a gap in
+the timestamps and none in the sequence numbers (RFC 7587 §3.1.3). That shows when the next packet
+has come, so what was concealed meanwhile is counted as silence then.
+
 No delay can save a block that the card did not play because our own process was late with it. The
 line of play passes over the block (`Playout.miss`), and packets due within it ask for no delay.
 
-Two rules follow. A packet that is missing at its deadline is concealed, and dropped if it arrives
-later: the line of play never waits. And the delay moves towards its target only by splices, which
-cross-fade a few samples out of or into a decoded frame.
+Two rules follow. A packet that is missing at its deadline is concealed, and if it comes later, its
+concealed part is dropped: the line of play never waits. And the delay moves towards its target only
+by splices, which cross-fade a few samples out of or into a decoded frame.
 """
 
 import math
@@ -30,7 +34,7 @@ from typing import Protocol
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
-from jamlab.media.opus import CorruptPacketError
+from jamlab.media.opus import LONGEST_PACKET, CorruptPacketError
 from jamlab.media.playout.counters import PlayedPacket, PlayoutCounters
 from jamlab.media.playout.delay import DelayEstimator
 from jamlab.media.playout.packets import Packet, PacketBuffer
@@ -79,6 +83,9 @@ class Playout:
         self._ready: Block = silence(0)
         self._frame_frames, self._expected_frames = 240, 0
         self._concealed_run = 0
+        self._played_until = 0  # position after the last played packet
+        self._resumed_at: int | None = None  # position of the packet sent after that one
+        self._undecided_frames = 0
         self._pulled = 0
 
     @property
@@ -106,6 +113,11 @@ class Playout:
     def frame_frames(self) -> int | None:
         """Length of the last decoded frame; None before the first."""
         return self._frame_frames if self.counters.decoded else None
+
+    @property
+    def undecided_frames(self) -> int:
+        """Frames concealed since the last packet: lost, or never sent; the next packet tells."""
+        return self._undecided_frames
 
     def receive(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
         """Take one Opus packet from the network; the RTP timestamp counts at 48 kHz.
@@ -142,7 +154,8 @@ class Playout:
         counters = self.counters
         concealed_before = counters.concealed_frames
         self.pull(frames)
-        unheard = min(counters.concealed_frames - concealed_before, frames)
+        unheard = max(0, min(counters.concealed_frames - concealed_before, frames))
+        self._undecided_frames = max(0, self._undecided_frames - unheard)
         counters.concealed_frames -= unheard
         counters.unheard_frames += unheard
         counters.missed_frames += frames
@@ -151,6 +164,8 @@ class Playout:
 
     def _restart(self) -> None:
         """Forget the sender's timeline; a new one begins."""
+        self._count_as_silent(self._undecided_frames)
+        self._undecided_frames, self._resumed_at = 0, None
         self._buffer.restart()
         self._estimator.reset()
         self._rate.reset()
@@ -177,6 +192,8 @@ class Playout:
         if self._buffer.line is None and arrived:
             self._begin(max(arrived, key=lambda packet: packet.position))
         for packet in arrived:
+            if self._last_sequence is not None and packet.sequence == self._last_sequence + 1:
+                self._resumed_at = packet.position
             if self._excused is None or packet.position >= self._excused:
                 self._estimator.observe(self._pulled, self._needed(packet))
         arrived.clear()
@@ -206,6 +223,9 @@ class Playout:
         except CorruptPacketError:
             self.counters.corrupt += 1
             return self._fill_gap(lacking)
+        if len(block) <= self._buffer.line - packet.position:  # shorter than those before it
+            self.counters.late += 1
+            return self._fill_gap(lacking)
         return self._play(packet, block)
 
     def _skip_surplus(self) -> None:
@@ -216,19 +236,39 @@ class Playout:
             self._buffer.advance(surplus)
 
     def _play(self, packet: Packet, block: Block) -> Block:
+        """Return the sound of a packet from the line of play on."""
+        assert self._buffer.line is not None
+        overdue = self._buffer.line - packet.position
         self.counters.decoded += 1
-        self.counters.played_frames += len(block)
+        self.counters.played_frames += len(block) - overdue
         self._frame_frames = len(block)
         if len(block) >= self._expected_frames:
             self._expected_frames = 0  # the announced length has arrived
         self._concealed_run = 0
-        self._last_sequence = packet.sequence
-        self._buffer.note_played(packet)
-        frame = self._rate.output_frame(self._pulled + len(self._ready))
+        self._decide(packet)
+        self._last_sequence, self._played_until = packet.sequence, packet.position + len(block)
+        self._buffer.note_played(packet, len(block))
+        frame = self._rate.output_frame(self._pulled + len(self._ready) - overdue)
         self.history.append(PlayedPacket(packet.position % RTP_TIMESTAMPS, packet.arrival_s, frame))
-        spliced = self._spliced(block)
-        self._buffer.advance(len(block))
+        rest = block[overdue:]
+        spliced = self._spliced(rest)
+        self._buffer.advance(len(rest))
         return spliced
+
+    def _decide(self, packet: Packet) -> None:
+        """Count the frames before a packet that were never sent as silence, not as concealment."""
+        if self._undecided_frames and self._last_sequence is not None:
+            lost = packet.sequence - self._last_sequence - 1
+            resumed_at = self._resumed_at
+            if resumed_at is None:  # the packets in between were lost, however long they were
+                resumed_at = packet.position - lost * LONGEST_PACKET
+            unsent = resumed_at - self._played_until if lost >= 0 else 0
+            self._count_as_silent(max(0, min(unsent, self._undecided_frames)))
+        self._undecided_frames, self._resumed_at = 0, None
+
+    def _count_as_silent(self, frames: int) -> None:
+        self.counters.concealed_frames -= frames
+        self.counters.silent_frames += frames
 
     def _fill_gap(self, lacking: int) -> Block:
         """Return sound up to the next packet: concealment by the frame, silence as requested."""
@@ -259,6 +299,7 @@ class Playout:
         all late would never be heard again.
         """
         self.counters.concealed_frames += frames
+        self._undecided_frames += frames
         self._concealed_run += frames
         codec_silent = self._concealed_run > _CONCEAL_MAX or frames % FRAME_LENGTHS[0]
         block = silence(frames) if codec_silent else self._decoder.conceal(frames)

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from opuslib_next.api import c_float_pointer, ctl, encoder
+from opuslib_next.constants import APPLICATION_AUDIO
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
@@ -734,6 +736,69 @@ class TestSilentSender:
         assert card.counters.silent_frames == 3880
         assert card.decoder.concealed == []
 
+    def pauses(self, pauses, frame, clock_runs=True):
+        """A sender that pauses before some packets, and a card half a second after its end."""
+        stream, paused = Stream(frame), 0
+        talk = 4 * max(FRAME_LENGTHS) // frame
+        for k in range(2 * talk + 2 * len(pauses)):
+            if k >= talk and (k - talk) % 2 == 0 and (k - talk) // 2 < len(pauses):
+                paused += pauses[(k - talk) // 2]
+            position = k * frame + (paused if clock_runs else 0)
+            stream.send(k, stream.delay + paused, position=position)
+        card = Card.of(stream, block=480).run(stream.in_flight[-1][0] + SECOND // 2)
+        return card, card.counters.concealed_frames - card.playout.undecided_frames
+
+    @examples(30)
+    @given(st.lists(st.integers(0, 40), min_size=1, max_size=4), st.sampled_from(FRAME_LENGTHS))
+    @example([20] * 8, 960)  # comfort noise: a packet every 400 ms
+    @example([60 * SECOND // 120], 120)  # muted for a minute
+    def test_nothing_was_lost_so_nothing_counts_as_concealed(self, pauses, frame):
+        """An encoder's clock goes on in whole frames while it sends nothing."""
+        card, concealed = self.pauses([pause * frame for pause in pauses], frame)
+        assert concealed == 0
+        assert card.counters.decoded == card.counters.received > 0
+        card.drain()
+        assert_balanced(card)
+
+    @pytest.mark.parametrize("frame", FRAME_LENGTHS)
+    def test_a_mute_that_stops_the_sender_s_clock_is_no_loss_either(self, frame):
+        card, concealed = self.pauses([60 * SECOND], frame, clock_runs=False)
+        assert card.counters.restarted == 1
+        assert concealed == 0
+
+    @examples(60)
+    @given(
+        st.lists(st.integers(1, SECOND // 2), min_size=1, max_size=4),
+        st.sampled_from(FRAME_LENGTHS),
+    )
+    @example([10_001], 960)
+    @example([1, 1, 32, 9087], 1920)
+    def test_a_stream_that_goes_on_at_any_time_is_heard_again(self, pauses, frame):
+        """Its packets need not begin where a whole number of concealed frames ends."""
+        card, concealed = self.pauses(pauses, frame)
+        assert card.counters.late <= 2 * len(pauses)
+        assert concealed <= frame * (len(pauses) + card.counters.late)
+        assert np.all(np.diff(card.positions) > 0)
+        last = card.decoder.decoded[-1]
+        assert card.positions[-1] == pytest.approx(last + frame - 1, abs=0.1)
+        assert card.counters.decoded == card.counters.received - card.counters.late
+        card.drain()
+        assert_balanced(card)
+
+    def test_what_is_not_decided_yet_is_said(self):
+        card = Card.of(Stream().send_all(1)).run(3 * SECOND)
+        assert card.counters.concealed_frames == card.playout.undecided_frames > SECOND
+
+    def test_loss_beside_silence_is_not_forgiven(self):
+        """A packet is lost while the sender talks, and one after it had been silent."""
+        stream = Stream()
+        for k in range(600):
+            if k not in (200, 300):
+                jump = 400 * MS if k >= 300 else 0
+                stream.send(k, stream.delay + jump, position=k * 120 + jump)
+        card = Card.of(stream, estimator=FixedDelay(1500)).run(600 * 120 + 400 * MS)
+        assert card.counters.concealed_frames - card.playout.undecided_frames == 120 + 120 * MS
+
 
 class TestStrays:
     def stray(self, card, sequence, timestamp):
@@ -953,6 +1018,31 @@ class TestWithOpus:
         card.drain()
         assert card.counters.received == len(stream.in_flight)
         assert_balanced(card)
+
+
+PACKETS = [120, 240, 480, 960, 1920, 2880, 3840, 4800, 5760]  # RFC 6716 §2.1.4, §3.2.5
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("frames", PACKETS)
+def test_packets_of_any_length_and_channels_are_heard(frames, channels):
+    """Of another encoder: libopus itself, as a browser calls it."""
+    pcm = music(4 * SECOND)[:, :channels]
+    state = encoder.create_state(SAMPLE_RATE, channels, APPLICATION_AUDIO)
+    encoder.encoder_ctl(state, ctl.set_bitrate, 128_000)
+    stream = Stream(frames)
+    for k in range(len(pcm) // frames):
+        samples = np.ascontiguousarray(pcm[k * frames : (k + 1) * frames])
+        pointer = samples.ctypes.data_as(c_float_pointer)
+        stream.send(k, payload=encoder.encode_float(state, pointer, frames, 4000))
+    encoder.destroy(state)
+    card = Card.of(stream, decoder=OpusDecoder()).run(int(3.5 * SECOND))
+    assert card.counters.concealed_frames == card.counters.late == 0
+    start = 3 * SECOND - card.delays[3 * SECOND // card.block] - 312  # RFC 6716's look-ahead
+    heard = card.output[3 * SECOND : 3 * SECOND + 9600]
+    for side in 0, 1:
+        played = pcm[start : start + len(heard), min(side, channels - 1)]
+        assert np.corrcoef(heard[:, side], played)[0, 1] > 0.9
 
 
 class TestMissedByTheCard:
