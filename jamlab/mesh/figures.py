@@ -39,6 +39,8 @@ CANDIDATE_TYPES = ("host", "prflx", "srflx", "relay")
 STAGES = ("frame", "capture", "network", "playout", "card", "lookahead")
 """Stages of the latency in a sample's order; the look-ahead is spread over the others."""
 
+TOO_LATE, SENDS_NOTHING = "no packet arrived in time", "no packet arrived: none is sent"
+"""Reasons for an unknown latency."""
 
 LAGS_S = 0.020
 """Lag of the event loop's callbacks above which the lag explains an unknown latency."""
@@ -97,6 +99,11 @@ class PeerFigures:
             return None
         return max(self.local_candidate, self.remote_candidate, key=CANDIDATE_TYPES.index)
 
+    @property
+    def is_relayed(self) -> bool | None:
+        """Whether our packets go through a relay; None when it is not known."""
+        return None if self.route is None else self.route == "relay"
+
 
 class PeerMeter:
     """Computes figures from the readings of one peer."""
@@ -113,8 +120,10 @@ class PeerMeter:
         figures = _at(reading)
         if last is None or last.connection != reading.connection:
             return figures
+        mute = reading.rtcp.packets_received == last.rtcp.packets_received
         return replace(
             figures,
+            unknown=SENDS_NOTHING if mute and figures.unknown == TOO_LATE else figures.unknown,
             loss_share=_loss_share(reading, last),
             concealed_share=_concealed_share(reading, last),
             sent_bit_s=_rate(reading, last, lambda rtcp: rtcp.bytes_sent),
@@ -153,7 +162,7 @@ def _unknown(now: Reading) -> str:
             return "our sound card has not started yet"
         if stream.lag_s > LAGS_S:
             return f"the loop lagged by {1000 * stream.lag_s:.0f} ms"
-        return "no packet arrived in time"
+        return TOO_LATE
     return "no RTCP report has come back yet" if now.rtcp.round_trip_s is None else ""
 
 

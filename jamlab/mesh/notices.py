@@ -39,7 +39,7 @@ _TEXTS = {
     NoticeKind.CARD_BACK: "Sound card is back",
     NoticeKind.SIGNALING_LOST: "Connection to the session service lost: audio plays on",
     NoticeKind.SIGNALING_RESTORED: "Connection to the session service restored",
-    NoticeKind.SERVERS_USELESS: "A STUN or TURN server does not work, connecting may take longer",
+    NoticeKind.SERVERS_USELESS: "A STUN or TURN server does not work, some connections may fail",
     NoticeKind.SERVERS_BACK: "A STUN or TURN server that did not work answers again",
     NoticeKind.HIGH_LATENCY: "High latency detected, audio may be delayed",
     NoticeKind.NORMAL_LATENCY: "Latency is back to normal",

@@ -1,19 +1,24 @@
-"""Connection strategy for one peer: direct and relayed attempts, turns to offer, notices.
+"""Connection strategy for one peer: attempts, turns to offer, notices.
 
 Theory of operation
 -------------------
-*Ladder.* aioice nominates the first candidate pair whose check succeeds, so with a relay a relayed
-pair is often selected although a direct one works. An attempt is therefore direct (host and STUN
-candidates) or relayed (TURN), never both: first two direct attempts, then a relayed one, then both
-in turn while the peer is in the room, at growing intervals (exponential backoff with jitter).
-aiortc cannot restart ICE, so every attempt is a new connection. A peer that never answers is soon
-tried only every few minutes, because it may not be a participant at all; its first signal ends
-that.
+*Attempts.* An attempt is one connection, whose ICE agent tries everything at once and prefers
+direct paths (`jamlab.media.agent`). It has a time limit; another follows while the peer is in the
+room, at growing intervals (exponential backoff with jitter). aiortc cannot restart ICE, so every
+attempt is a new connection. A peer that never answers is soon tried only every few minutes, because
+it may not be a participant at all; its first signal ends that.
+
+*Notices.* The user is told of failed attempts, but not in the first seconds: an early failure, such
+as that of two attempts that cross, is over before it matters.
 
 *Make before break.* A connection that becomes silent is kept during further attempts. A break of a
 few seconds ends by itself when the path returns, and then the attempt under way is given up. An
 attempt that fails while the earlier connection is heard is given up, too: the peer had started it
 when it did not hear us.
+
+*Cures.* A new connection in the place of a silent one may cure nothing: it is soon silent again. So
+the failures before it are forgotten, and the user is told of further cures, only when a connection
+has lasted for a while.
 
 *Turns.* A participant in the room offers to the newcomer. Later, when a connection fails, the peer
 whose name sorts first offers at once, and the other one only after waiting in vain, because it may
@@ -39,13 +44,6 @@ from typing import Any, TypeAlias
 from jamlab.mesh.notices import NoticeKind
 
 
-class Route(StrEnum):
-    """Kind of the candidates that an attempt uses."""
-
-    DIRECT = "direct"
-    RELAY = "relay"
-
-
 class Phase(StrEnum):
     """State of the link to a peer."""
 
@@ -62,7 +60,6 @@ class SendOffer:
     """Make a connection and offer it to the peer."""
 
     attempt: int
-    route: Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,6 @@ class SendAnswer:
     """Make a connection for a peer's offer, and answer."""
 
     offer: Mapping[str, Any]
-    route: Route | None
-    """None when the offer states no route, as a browser's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +103,22 @@ class Patience:
 
     offer_s: float = 3.0
     """Wait for an offer when it is the peer's turn."""
-    answer_s: float = 15.0
-    """Time limit from the start of an attempt to its answer.
-
-    Each end may wait 5 s for its servers, one end after the other, and the answering end may just
-    have started an offer of its own.
-    """
-    direct_s: float = 5.0
-    """Time limit for the ICE checks of a direct attempt, from the answer on."""
-    relay_s: float = 10.0
-    """Time limit for the ICE checks of a relayed attempt."""
+    answer_s: float = 10.0
+    """Time limit from the start of an attempt to its answer, which busy signalling may delay."""
+    checks_s: float = 10.0
+    """Time limit from the answer on to the connection."""
+    candidate_s: float = 5.0
+    """Least time to the limit after a candidate: a TURN server may answer late."""
+    quiet_s: float = 5.0
+    """Time from the first sight of a peer in which the user is not told of a failed attempt."""
     farewell_s: float = 1.0
     """Wait for `PeerLeft` after the peer closed its connection."""
     rest_s: float = 0.5
     """Wait before the second attempt; doubled with every further one."""
     longest_rest_s: float = 8.0
     """Longest wait before an attempt, for a peer that answers."""
+    steady_s: float = 10.0
+    """Time that a connection has to last to count as a cure."""
     longest_silence_s: float = 300.0
     """Longest wait before an attempt, for a peer that does not answer."""
 
@@ -135,15 +130,14 @@ _DOUBTED = 5
 class Reach:
     """Connection strategy for one peer.
 
-    `routes` are those that our ICE configuration allows: both, or one of them. `rng` is the source
-    of the jitter of rests; `attempt` is the highest number of ours that the peer may have seen.
+    `rng` is the source of the jitter of rests; `attempt` is the highest number of ours that the
+    peer may have seen.
     """
 
     def __init__(
         self,
         own: str,
         peer: str,
-        routes: tuple[Route, ...],
         rng: random.Random,
         patience: Patience | None = None,
         attempt: int = 0,
@@ -152,19 +146,19 @@ class Reach:
         self.due_s = math.inf
         """Time of the next `tick`; infinity for none."""
         self.attempt = attempt
-        self.route: Route | None = None
-        """Route of the attempt under way; None when the peer did not state one."""
         self._first = own < peer
-        self._routes = routes
         self._rng = rng
         self._patience = patience or Patience()
         self._ours = False
         self._answered = False
         self._failures = 0
+        self._relapses = 0  # connections in a row that replaced a silent one and did not last
+        self._cured_s = -math.inf  # time at which a connection replaced a silent one
         self._unanswered = 0  # attempts of ours since the peer's last signal
         self._heard_attempt = 0
         self._last_notice: NoticeKind | None = None
         self._heard = False  # whether packets come over the connection that plays
+        self._quiet_until_s = -math.inf
 
     # Presence in the room
 
@@ -176,6 +170,8 @@ class Reach:
         if self.phase is not Phase.GONE:
             return []
         self._failures, self._heard_attempt, self._last_notice = 0, 0, None
+        self._relapses, self._cured_s = 0, -math.inf
+        self._quiet_until_s = now_s + self._patience.quiet_s
         return (
             self._try(now_s) if ours else self._wait(Phase.AWAITING, self._patience.offer_s, now_s)
         )
@@ -196,10 +192,10 @@ class Reach:
         if self.phase is Phase.GONE or stale or ours_stands:
             return []
         self._heard_attempt, self._unanswered = attempt or self._heard_attempt, 0
-        notices = [] if attempt is None else self._give_up_theirs()
-        self._ours, self.route = False, route_of(offer)
-        self._wait(Phase.TRYING, self._patience.answer_s + self._checks_s, now_s)
-        return [*notices, SendAnswer(offer, self.route)]
+        notices = [] if attempt is None else self._give_up_theirs(now_s)
+        self._ours = False
+        self._wait(Phase.TRYING, self._patience.answer_s + self._patience.checks_s, now_s)
+        return [*notices, SendAnswer(offer)]
 
     def hear_answer(self, answer: Mapping[str, Any], now_s: float) -> Actions:
         """Take an answer from the peer."""
@@ -207,8 +203,14 @@ class Reach:
         if not expected or number_of(answer) not in (None, self.attempt):
             return []
         self._answered, self._unanswered = True, 0
-        self._wait(Phase.TRYING, self._checks_s, now_s)
+        self._wait(Phase.TRYING, self._patience.checks_s, now_s)
         return [TakeAnswer(answer)]
+
+    def hear_candidate(self, now_s: float) -> Actions:
+        """Note a candidate, ours or the peer's: it may be the one that connects."""
+        if self.phase is Phase.TRYING and (self._answered or not self._ours):
+            self.due_s = max(self.due_s, now_s + self._patience.candidate_s)
+        return []
 
     # States of the connections
 
@@ -230,8 +232,10 @@ class Reach:
             return self._part(now_s)
         if self.phase is not Phase.CONNECTED:
             return []
-        self._failures = 1
-        return self._rest(0.0, now_s)
+        relapsed = now_s < self._cured_s + self._patience.steady_s
+        self._relapses = self._relapses + 1 if relapsed else 0
+        self._failures = 1 + self._relapses
+        return self._rest(self._rest_s() if relapsed else 0.0, now_s)
 
     def closed(self, now_s: float) -> Actions:
         """Note that the connection that plays was closed: the peer may be about to leave."""
@@ -273,14 +277,12 @@ class Reach:
         """Do what is due at a time, if anything."""
         if now_s < self.due_s:
             return []
+        if self.phase is Phase.CONNECTED:
+            self._wait(Phase.CONNECTED, math.inf, now_s)
+            return self._tell_cure()
         return self.failed(now_s) if self.phase is Phase.TRYING else self._try(now_s)
 
     # Inside
-
-    @property
-    def _checks_s(self) -> float:
-        direct = self.route is Route.DIRECT
-        return self._patience.direct_s if direct else self._patience.relay_s
 
     @property
     def _head_start_s(self) -> float:
@@ -289,25 +291,20 @@ class Reach:
 
     def _try(self, now_s: float) -> Actions:
         self.attempt += 1
-        self._ours, self._answered, self.route = True, False, self._next_route()
+        self._ours, self._answered = True, False
         self._wait(Phase.TRYING, self._patience.answer_s, now_s)
-        return [SendOffer(self.attempt, self.route)]
+        return [SendOffer(self.attempt)]
 
-    def _give_up_theirs(self) -> Actions:
+    def _give_up_theirs(self, now_s: float) -> Actions:
         """Count the peer's earlier attempt as failed, because the peer has made another."""
         if self.phase is not Phase.TRYING or self._ours:
             return []
         self._failures += 1
-        return self._tell(self._trouble())
-
-    def _next_route(self) -> Route:
-        relay = self._failures >= 2 and self._failures % 2 == 0
-        wanted = Route.RELAY if relay else Route.DIRECT
-        return wanted if wanted in self._routes else self._routes[0]
+        return self._tell_trouble(now_s)
 
     def _rest(self, rest_s: float, now_s: float) -> Actions:
         self._wait(Phase.RESTING, rest_s + self._head_start_s, now_s)
-        return self._tell(self._trouble())
+        return self._tell_trouble(now_s)
 
     def _rest_s(self) -> float:
         count, longest_s = self._failures, self._patience.longest_rest_s
@@ -316,16 +313,22 @@ class Reach:
         doubled_s = math.ldexp(self._patience.rest_s, min(count - 1, 16))
         return min(doubled_s, longest_s) * self._rng.uniform(0.5, 1.0)
 
-    def _trouble(self) -> NoticeKind:
-        if self._failures == 1:
-            return NoticeKind.RETRYING
-        if self._failures == 2 and self._routes == (Route.DIRECT, Route.RELAY):
-            return NoticeKind.RELAYING
-        return NoticeKind.NO_AUDIO
+    def _tell_trouble(self, now_s: float) -> Actions:
+        """Show a notice about the failures so far, but not in the first seconds."""
+        if now_s < self._quiet_until_s:
+            return []
+        first = self._failures == 1 or self._last_notice is None
+        return self._tell(NoticeKind.RETRYING if first else NoticeKind.NO_AUDIO)
 
     def _arrive(self, now_s: float) -> Actions:
-        self._failures, self._heard = 0, True
-        self._wait(Phase.CONNECTED, math.inf, now_s)
+        cures = self._quiet_until_s == -math.inf  # there was a connection before
+        self._cured_s = now_s if cures else self._cured_s
+        self._failures, self._heard, self._quiet_until_s = 0, True, -math.inf
+        steady_s = self._patience.steady_s if self._relapses else math.inf
+        self._wait(Phase.CONNECTED, steady_s, now_s)
+        return [] if self._relapses else self._tell_cure()
+
+    def _tell_cure(self) -> Actions:
         return self._tell(NoticeKind.RESTORED) if self._last_notice else []
 
     def _part(self, now_s: float) -> Actions:
@@ -349,9 +352,3 @@ def number_of(description: Mapping[str, Any]) -> int | None:
     """Return the attempt number in a description; None when it has none."""
     number = description.get("attempt")
     return number if isinstance(number, int) and not isinstance(number, bool) else None
-
-
-def route_of(description: Mapping[str, Any]) -> Route | None:
-    """Return the route in a description; None when it has none."""
-    route = description.get("route")
-    return Route(route) if isinstance(route, str) and route in set(Route) else None

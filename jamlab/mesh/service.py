@@ -16,21 +16,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from aiortc import RTCPeerConnection
-
 from jamlab.audio.card import SoundCard
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
+from jamlab.media.agent.gathering import Servers
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout.playout import HISTORY_S, Playout, packets_in
 from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
+from jamlab.mesh.connection.arrivals import Arrivals
 from jamlab.mesh.connection.capture import SoundChange, capture_of
-from jamlab.mesh.connection.description import read_candidate, read_description
+from jamlab.mesh.connection.description import read_description
 from jamlab.mesh.connection.errors import DuplicatePeerError, NoLocalAudioError
 from jamlab.mesh.connection.events import (
     ConnectionState,
     ConnectionStateChange,
     IceConnectionStateChange,
     Listeners,
+    LocalCandidate,
     RemoteStreamEvent,
 )
 from jamlab.mesh.connection.fingerprints import Identity
@@ -40,6 +41,7 @@ from jamlab.mesh.connection.readings import Reader, Reading
 from jamlab.mesh.controls import Controls
 from jamlab.mesh.exchange import Exchanger
 from jamlab.mesh.sound_tap import Tap
+from jamlab.networks.port_mapping.mapping import Mapper
 
 Description = Mapping[str, Any]
 """A session description as sent, ``{"type": "offer" | "answer", "sdp": str}``; a peer's may also
@@ -59,6 +61,8 @@ class WebRTCAudioService:
         Time limit to connect, after which a connection is reported as failed.
     history_s : float
         Least length of the history of packets; a longer measurement needs more.
+    mapper : Mapper, optional
+        Maps the ports of connections at the router; by default none is mapped.
 
     Notes
     -----
@@ -86,7 +90,9 @@ class WebRTCAudioService:
         flow_timeout_s: float = 2.0,
         connect_timeout_s: float = 30.0,
         history_s: float = HISTORY_S,
+        mapper: Mapper | None = None,
     ) -> None:
+        self._mapper = mapper
         self._encoder = FrameEncoder(quality)
         self.ice = ice
         self.controls = Controls()
@@ -100,7 +106,10 @@ class WebRTCAudioService:
         self._stream_listeners: Listeners[RemoteStreamEvent] = Listeners()
         self._state_listeners: Listeners[ConnectionStateChange] = Listeners()
         self._ice_state_listeners: Listeners[IceConnectionStateChange] = Listeners()
+        self._candidate_listeners: Listeners[LocalCandidate] = Listeners()
+        self._server_listeners: Listeners[tuple[Servers, Servers]] = Listeners()
         self._peers = Peers(self._stream_listeners.emit)
+        self._arrivals = Arrivals(self._peers)
         self._taps: set[Tap] = set()
         self._exchanger = Exchanger(
             self._peers, self._encoder, self.controls, self.sent_frames, self._taps
@@ -141,6 +150,13 @@ class WebRTCAudioService:
     def identity(self, peer_id: str) -> Identity | None:
         """Return a peer's identity; None before its DTLS handshake."""
         return self._peers[peer_id].identity
+
+    def candidates(self, peer_id: str) -> tuple[str, str] | None:
+        """Return the types of the selected pair's local and remote candidate; None before one.
+
+        Raises `UnknownPeerError` when there is no connection to the peer.
+        """
+        return self._peers[peer_id].candidates
 
     def timestamp_origin(self, peer_id: str) -> int | None:
         """Return the RTP timestamp of our capture position 0 at a peer; None before a packet."""
@@ -228,7 +244,9 @@ class WebRTCAudioService:
         description = read_description(offer, "offer", peer_id)
         peer = await self._prepared(peer_id)
         peer.capture = capture_of(offer)
-        return await self._closing_on_error(peer, peer.accept_offer(description))
+        answer = await self._closing_on_error(peer, peer.accept_offer(description))
+        await self._arrivals.add_early(peer)
+        return answer
 
     async def handle_answer(self, peer_id: str, answer: Description) -> None:
         """Take a peer's answer to our offer.
@@ -249,16 +267,27 @@ class WebRTCAudioService:
         description = read_description(answer, "answer", peer_id)
         await peer.accept_answer(description)
         peer.capture = capture_of(answer)
+        await self._arrivals.add_early(peer)
 
     async def handle_ice_candidate(self, peer_id: str, candidate: Mapping[str, Any]) -> None:
-        """Add a candidate of a peer; before the remote description it is kept.
+        """Add the candidates of a peer's signal; before the remote description they are kept.
 
-        Raises `UnknownPeerError` when there is no connection to the peer,
-        `MalformedCandidateError` when the candidate cannot be used (the connection continues
+        Those that state another username fragment than the peer's descriptions are of another
+        attempt: they are kept, too. Raises `UnknownPeerError` when there is no connection to the
+        peer, `MalformedCandidateError` when a candidate cannot be used (the connection continues
         without it), and `PeerClosedError` when the connection was closed meanwhile.
         """
-        peer = self._peers.newest(peer_id)
-        await peer.add_candidate(read_candidate(candidate, peer_id))
+        await self._arrivals.add(peer_id, candidate)
+
+    def on_ice_candidate(self, listener: Callable[[LocalCandidate], None]) -> Callable[[], None]:
+        """Add a listener to our candidates for peers; return a function to remove it."""
+        return self._candidate_listeners.add(listener)
+
+    def on_ice_servers(
+        self, listener: Callable[[tuple[Servers, Servers]], None]
+    ) -> Callable[[], None]:
+        """Add a listener to the servers that a connection asked, and to those of no use to it."""
+        return self._server_listeners.add(listener)
 
     def on_remote_stream(self, listener: Callable[[RemoteStreamEvent], None]) -> Callable[[], None]:
         """Add a listener to starts and ends of peers' streams; return a function to remove it."""
@@ -320,7 +349,7 @@ class WebRTCAudioService:
         number = next(self._numbers)
         return PeerConnection(
             peer_id,
-            RTCPeerConnection(ice.rtc_configuration),
+            ice,
             number=number,
             quality=self.quality,
             connect_timeout_s=self._connect_timeout_s,
@@ -329,6 +358,9 @@ class WebRTCAudioService:
             on_stream=lambda event: self._peers.note_stream(number, event),
             on_state=self._on_state,
             on_ice_state=self._ice_state_listeners.emit,
+            on_candidate=self._candidate_listeners.emit,
+            on_servers=lambda *servers: self._server_listeners.emit(servers),
+            mapper=self._mapper,
         )
 
     async def _closing_on_error(

@@ -21,15 +21,17 @@ from jamlab.mesh.connection.events import (
     ConnectionState,
     ConnectionStateChange,
     Listeners,
+    LocalCandidate,
     PeerReport,
 )
 from jamlab.mesh.connection.fingerprints import KnownPeers
 from jamlab.mesh.figures import PeerFigures
-from jamlab.mesh.link import OFFERS_BURST, OFFERS_PER_S, PeerLink
+from jamlab.mesh.link import PeerLink, offer_limits
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
 from jamlab.mesh.reach import Patience
 from jamlab.mesh.service import WebRTCAudioService
 from jamlab.mesh.watch import FiguresWatch
+from jamlab.networks.port_mapping.mapping import Mapper
 from jamlab.signaling.channel import Channel, Membership
 from jamlab.signaling.messages import (
     ChannelEvent,
@@ -40,7 +42,6 @@ from jamlab.signaling.messages import (
     SignalingRestored,
     SignalType,
 )
-from jamlab.signaling.pace import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ class JamSession:
         Source of the jitter between attempts.
     history_s : float
         Least length of the history of packets.
+    mapper : Mapper, optional
+        Asked to map our ports at the router, as `jamlab.networks.port_mapping.mapper.PortMapper`
+        does; by default the router is left alone. Its context has to enclose the session's.
 
     Examples
     --------
@@ -96,11 +100,14 @@ class JamSession:
         rng: random.Random | None = None,
         figures_every_s: float = 1.0,
         history_s: float = HISTORY_S,
+        mapper: Mapper | None = None,
     ) -> None:
         self.room = room
         self.name = name
         self.card = card or VirtualCard()
-        self.service = WebRTCAudioService(quality=quality, ice=ice, history_s=history_s)
+        self.service = WebRTCAudioService(
+            quality=quality, ice=ice, history_s=history_s, mapper=mapper
+        )
         self.microphone_problem = ""
         """Why nothing is captured, as a sentence; empty when the card captures."""
         self.board = NoticeBoard()
@@ -111,7 +118,7 @@ class JamSession:
         self._patience = patience
         self._rng = rng or random.Random()
         self._links: dict[str, PeerLink] = {}
-        self._offers = TokenBucket(OFFERS_PER_S, OFFERS_BURST)
+        self._offers, self._strangers_offers = offer_limits()
         self._last_attempt = 0  # of ended links: a peer that returns knows their numbers
         self._known = KnownPeers()
         self._present: set[str] = set()  # peers in the room or heard
@@ -128,6 +135,8 @@ class JamSession:
         self._report_listeners: Listeners[PeerReport] = Listeners()
         self._departure_listeners: Listeners[str] = Listeners()
         self.service.on_connection_state_change(self._follow)
+        self.service.on_ice_candidate(self._trickle)
+        self.service.on_ice_servers(lambda servers: self._servers.note(*servers))
 
     async def __aenter__(self) -> "JamSession":
         if self._membership is not None or self._leaving is not None:
@@ -255,10 +264,8 @@ class JamSession:
             self.service.expect(report.peer_id, change)
 
     def _note_card(self, change: CardChange) -> None:
-        if change.there:
-            self._tell(NoticeKind.CARD_BACK)
-        else:
-            self._tell(NoticeKind.CARD_LOST, reason=change.reason)
+        kind = NoticeKind.CARD_BACK if change.there else NoticeKind.CARD_LOST
+        self._tell(kind, reason="" if change.there else change.reason)
 
     def _missing(self, named: Iterable[str]) -> frozenset[str]:
         connected = {
@@ -275,11 +282,27 @@ class JamSession:
 
     def _follow(self, change: ConnectionStateChange) -> None:
         self._changed.set()
+        self._note_heard(change.peer_id)
         self._forget_gone(change.peer_id)
         if change.state is ConnectionState.CONNECTED:
             self._recognise(change.peer_id)
         if change.peer_id in self._links:
             self._links[change.peer_id].hear(change)
+
+    def _note_heard(self, peer_id: str) -> None:
+        """Tell the room whether a peer is heard; one that it takes for gone then has left."""
+        room, service = self._membership, self.service
+        state = service.connection_state(peer_id) if peer_id in service.peers else None
+        if room is None or state in (ConnectionState.NEW, ConnectionState.CONNECTING):
+            return
+        if peer_id in room.peers:
+            room.note_heard(peer_id, state is ConnectionState.CONNECTED)
+            if peer_id not in room.peers and peer_id in self._links:
+                self._links[peer_id].leave()
+
+    def _trickle(self, candidate: LocalCandidate) -> None:
+        if candidate.peer_id in self._links:
+            self._links[candidate.peer_id].hear(candidate)
 
     def _recognise(self, peer_id: str) -> None:
         """Show a notice when a peer's key differs from the one its name had before."""
@@ -357,6 +380,7 @@ class JamSession:
                 self._patience,
                 self._offers,
                 self._last_attempt,
+                self._strangers_offers,
             )
             self._links[peer_id] = link
             self._start(self._work(link))

@@ -5,8 +5,8 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-from jamlab.mesh.alarm import LatencyAlarm
-from jamlab.mesh.connection.events import Listeners
+from jamlab.mesh.alarm import LatencyAlarm, RelayAlarm
+from jamlab.mesh.connection.events import ConnectionState, Listeners
 from jamlab.mesh.connection.readings import Reading
 from jamlab.mesh.figures import PeerFigures, PeerMeter
 from jamlab.mesh.notices import NoticeKind
@@ -18,7 +18,7 @@ _HISTORY = 16_384  # an hour of four peers, once a second
 
 
 class FiguresWatch:
-    """Live figures of all peers: history, listeners, and latency alarms.
+    """Live figures of all peers: history, listeners, and alarms.
 
     `tell` shows a notice about a peer to the user. Raises `ValueError` when the interval is not
     above 0.
@@ -39,6 +39,7 @@ class FiguresWatch:
         self._every_s = every_s
         self._meters: defaultdict[str, PeerMeter] = defaultdict(PeerMeter)
         self._alarms: defaultdict[str, LatencyAlarm] = defaultdict(LatencyAlarm)
+        self._relays: defaultdict[str, RelayAlarm] = defaultdict(RelayAlarm)
 
     async def run(self) -> None:
         """Take figures until cancelled."""
@@ -58,11 +59,16 @@ class FiguresWatch:
         """Forget a peer that has left; after a return it starts without a past."""
         self._meters.pop(peer_id, None)
         self._alarms.pop(peer_id, None)
+        self._relays.pop(peer_id, None)
 
     def _pass_on(self, reading: Reading) -> None:
         figures = self._meters[reading.peer_id].read(reading)
         self.history.append(figures)
         self.listeners.emit(figures)
-        kind = self._alarms[reading.peer_id].observe(figures.one_way_s, figures.at_s)
-        if kind is not None:
-            self._tell(kind, reading.peer_id)
+        alarm, relay = self._alarms[reading.peer_id], self._relays[reading.peer_id]
+        kinds = [alarm.observe(figures.one_way_s, figures.at_s)]
+        if reading.state is ConnectionState.CONNECTED:
+            kinds.append(relay.observe(figures.is_relayed, figures.at_s))
+        for kind in kinds:
+            if kind is not None:
+                self._tell(kind, reading.peer_id)

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import numpy as np
 
@@ -171,6 +171,17 @@ async def plays_on(hearer, peer):
     before = hearer.decoded(peer)
     await until(lambda: hearer.decoded(peer) >= before + 3, f"for more of {peer}")
     await until(lambda: peer in hearer.hears, f"to hear {peer}")
+
+
+@contextmanager
+def cut_off(hearer, peer):
+    """Let nothing of a peer arrive on the connection that plays, as a broken network does."""
+    sockets = hearer.service._peers[peer]._agent._protocols
+    for each in sockets:
+        each.datagram_received = lambda *_: None
+    yield
+    for each in sockets:
+        del each.datagram_received
 
 
 async def turns(count):

@@ -5,7 +5,7 @@ from itertools import pairwise, takewhile
 import hypothesis.strategies as st
 from hypothesis import given
 
-from jamlab.mesh.alarm import HIGH_LATENCY_S, LatencyAlarm
+from jamlab.mesh.alarm import HIGH_LATENCY_S, NORMAL_LATENCY_S, LatencyAlarm, RelayAlarm
 from jamlab.mesh.notices import NoticeKind
 
 HIGH, NORMAL = NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY
@@ -34,6 +34,10 @@ class TestExamples:
     def test_between_the_thresholds_nothing_changes(self):
         assert told([0.095] * 20) == []
         assert told([0.2] * 4 + [0.095] * 20) == [(2.0, HIGH)]
+
+    def test_the_lower_threshold_itself_is_not_below_it(self):
+        assert NORMAL_LATENCY_S == 0.090
+        assert told([0.2] * 4 + [0.090] * 20) == [(2.0, HIGH)]
 
     def test_a_relapse_begins_the_wait_anew(self):
         assert told([0.2] * 3 + [0.05] * 4 + [0.095] + [0.05] * 10) == [(2.0, HIGH), (13.0, NORMAL)]
@@ -82,3 +86,21 @@ def test_whatever_the_latency_does(steps):
 @given(st.lists(st.floats(0.1001, 0.3), min_size=3, max_size=50))
 def test_what_stays_high_is_told_once_and_no_later_than_the_third_sample(samples):
     assert told(samples) == [(2.0, HIGH)]
+
+
+class TestRelayAlarm:
+    def told(self, *routes):
+        """Return the seconds in which something is told of a route of each second."""
+        alarm = RelayAlarm(raise_after_s=5.0)
+        told = [(now_s, alarm.observe(route, now_s)) for now_s, route in enumerate(routes)]
+        return [(now_s, kind) for now_s, kind in told if kind]
+
+    def test_a_relay_at_the_beginning_is_not_told_of(self):
+        assert self.told(*[True] * 5, *[False] * 10) == []
+
+    def test_one_that_stays_is_told_of_once_and_when_it_is_over(self):
+        routes = [True] * 10 + [False] * 5
+        assert self.told(*routes) == [(5, NoticeKind.RELAYING), (10, NoticeKind.RESTORED)]
+
+    def test_what_is_not_known_changes_nothing(self):
+        assert self.told(True, *[None] * 8, True) == [(9, NoticeKind.RELAYING)]

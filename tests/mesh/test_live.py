@@ -8,6 +8,7 @@ import pytest
 
 from jamlab.audio.card import VirtualCard
 from jamlab.media.quality import Quality
+from jamlab.mesh.figures import SENDS_NOTHING
 from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.networks.model.link import LinkConfig
@@ -28,10 +29,10 @@ LATENCIES = (NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY)
 class Pair:
     """Ada and Ben on the simulated internet."""
 
-    def __init__(self, delay_s, every_s):
+    def __init__(self, delay_s, every_s, room=None):
         hosts = (HostConfig(name, LinkConfig(delay_s=delay_s / 2)) for name in ("ada", "ben"))
         self.net = Internet(Topology(tuple(hosts)))
-        self.room, self.every_s = MemoryChannel(), every_s
+        self.room, self.every_s = room or MemoryChannel(), every_s
         self.ada, self.ben = self.session("ada"), self.session("ben")
         self.notices = []
         self.ada.on_notice(self.notices.append)
@@ -62,11 +63,11 @@ class Pair:
         return [n.kind for n in self.notices if n.kind in LATENCIES and n.peer_id == "ben"]
 
 
-def play(script, delay_s=0.010, every_s=1.0):
+def play(script, delay_s=0.010, every_s=1.0, room=None):
     """Let a script do things to a pair that is connected; nothing may be left afterwards."""
 
     async def main():
-        pair = Pair(delay_s, every_s)
+        pair = Pair(delay_s, every_s, room)
         async with pair.there(pair.ada), pair.there(pair.ben):
             await pair.ada.wait_connected(20, "ben")
             await script(pair)
@@ -146,10 +147,92 @@ def test_who_falls_silent_has_figures_without_a_latency(caplog):
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
+def test_a_mute_of_a_minute_is_no_failure(caplog):
+    """Ben's card stops, again and again: nobody is told of a failure, and nothing is replaced."""
+
+    async def script(pair):
+        card = pair.ben.card
+        for muted_s in 60, 3, 3:
+            card.stop()
+            await asyncio.sleep(muted_s)
+            card = VirtualCard(tone("ben"), block_frames=480)
+            await pair.ben.service.initialize_local_audio(card)
+            await asyncio.sleep(5)
+        pair.concealed = pair.ada.service.playout("ben").counters.concealed_frames
+
+    pair = play(script)
+    assert {notice.kind for notice in pair.notices} <= {NoticeKind.JOINED}
+    assert len({figures.connection for figures in pair.of_ben()}) == 1
+    assert SENDS_NOTHING in {figures.unknown for figures in pair.of_ben()}
+    shares = {figures.concealed_share for figures in pair.of_ben()}
+    assert shares <= {None, 0.0}
+    assert pair.concealed == 0
+    assert caplog.records == []
+
+
+class LeakyRoom(MemoryChannel):
+    """A room that takes for gone whoever is `absent` and not heard, as the roster does."""
+
+    def __init__(self):
+        super().__init__()
+        self.absent = set()
+
+    async def join(self, peer_id):
+        member = await super().join(peer_id)
+        member.note_heard = self.note_heard
+        return member
+
+    def note_heard(self, peer_id, is_heard):
+        if not is_heard and peer_id in self.absent & self.members:
+            self.remove(self._members[peer_id])
+
+
+def test_a_tab_that_closes_is_gone_and_nobody_retries():
+    gone = []
+
+    async def script(pair):
+        pair.ada.on_departure(gone.append)
+        pair.room.absent.add("ben")
+        pair.net.lines["ben"].cut = True  # sockets and sound end without a word
+        await asyncio.sleep(5)
+        pair.left = pair.ada.members, pair.ada.service.peers
+
+    pair = play(script, room=LeakyRoom())
+    assert pair.left == (frozenset(), frozenset())
+    assert gone == ["ben"]
+    assert {notice.kind for notice in pair.notices} <= {NoticeKind.JOINED}
+
+
+def test_a_machine_that_sleeps_for_a_minute_is_told_of_once(caplog):
+    """Its sockets answer nothing meanwhile, and the signalling service keeps it in the room."""
+
+    async def script(pair):
+        await asyncio.sleep(5)
+        pair.net.lines["ben"].cut = True
+        await asyncio.sleep(60)
+        pair.net.lines["ben"].cut = False
+        pair.awake_s = asyncio.get_running_loop().time()
+        await asyncio.sleep(20)
+
+    pair = play(script)
+    told = [notice.kind for notice in pair.notices]
+    assert told == [
+        NoticeKind.JOINED,
+        NoticeKind.RETRYING,
+        NoticeKind.NO_AUDIO,
+        NoticeKind.RESTORED,
+    ]
+    assert pair.notices[-1].at_s < pair.awake_s + 1.0
+    after = pair.of_ben(pair.awake_s + 5)
+    assert len({figures.connection for figures in after}) == 1
+    assert all(figures.one_way_s is not None for figures in after)
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
+
+
 def test_a_connection_that_is_replaced_goes_on_under_another_number(caplog):
     async def script(pair):
         await asyncio.sleep(5)
-        pair.net.readdress("ben")
+        await pair.ada.service.close_peer("ben")
         await asyncio.sleep(30)
 
     pair = play(script)

@@ -1,4 +1,4 @@
-"""The decisions of `Reach`: ladder, turns, and two ends that connect over bad networks."""
+"""The decisions of `Reach`: attempts, turns, and two ends that connect over bad networks."""
 
 import heapq
 import itertools
@@ -16,21 +16,18 @@ from jamlab.mesh.reach import (
     Patience,
     Phase,
     Reach,
-    Route,
     SendAnswer,
     SendOffer,
     TakeAnswer,
     Tell,
     number_of,
-    route_of,
 )
 
-BOTH = (Route.DIRECT, Route.RELAY)
 PATIENCE = Patience()
 
 
-def reach(own="ada", peer="ben", routes=BOTH):
-    return Reach(own, peer, routes, random.Random(1))
+def reach(own="ada", peer="ben"):
+    return Reach(own, peer, random.Random(1))
 
 
 def fail(one, now_s):
@@ -45,29 +42,34 @@ def tells(actions):
     return [action.kind for action in actions if isinstance(action, Tell)]
 
 
-class TestLadder:
-    def test_direct_twice_then_relayed_then_both_in_turn(self):
-        one = reach()
-        routes, told, now_s = [one.meet(True, 0.0)[0].route], [], 0.0
-        for _ in range(5):
+class TestAttempts:
+    def test_one_follows_another_and_the_user_is_told_once_of_each_kind(self):
+        one, told = reach(), []
+        assert one.meet(True, 0.0) == [SendOffer(1)]
+        now_s = PATIENCE.quiet_s
+        for attempt in range(2, 7):
             failing, trying, now_s = fail(one, now_s)
             told += tells(failing)
-            assert isinstance(failing[0], GiveUp)
-            routes.append(trying[0].route)
-        direct, relay = BOTH
-        assert routes == [direct, direct, relay, direct, relay, direct]
-        assert told == [NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO]
-
-    @pytest.mark.parametrize("only", BOTH)
-    def test_with_one_route_only_that_is_tried(self, only):
-        one = reach(routes=(only,))
-        assert one.meet(True, 0.0) == [SendOffer(1, only)]
-        told, now_s = [], 0.0
-        for attempt in range(2, 6):
-            failing, trying, now_s = fail(one, now_s)
-            told += tells(failing)
-            assert trying == [SendOffer(attempt, only)]
+            assert failing[0] == GiveUp()
+            assert trying == [SendOffer(attempt)]
         assert told == [NoticeKind.RETRYING, NoticeKind.NO_AUDIO]
+
+    def test_of_failures_in_the_first_seconds_nobody_is_told(self):
+        one, told, now_s = reach(), [], 0.0
+        one.meet(True, 0.0)
+        while now_s < PATIENCE.quiet_s:
+            failing, _, due_s = fail(one, now_s)
+            told += [(now_s, kind) for kind in tells(failing)]
+            now_s = due_s
+        assert told == []
+        failing, _, _ = fail(one, now_s)
+        assert tells(failing) == [NoticeKind.RETRYING]
+
+    def test_a_connection_that_is_lost_is_told_of_at_once(self):
+        one = reach()
+        one.meet(True, 0.0)
+        one.connected(0.5)
+        assert tells(one.silent(1.0)) == [NoticeKind.RETRYING]
 
     def test_rests_double_with_jitter_up_to_the_longest(self):
         one, now_s = reach(), 0.0
@@ -123,7 +125,7 @@ class TestLadder:
         assert one.due_s - now_s > PATIENCE.longest_rest_s
         assert one.restored(now_s) == []
         assert one.due_s - now_s <= PATIENCE.longest_rest_s
-        assert one.tick(one.due_s) == [SendOffer(17, one.route)]
+        assert one.tick(one.due_s) == [SendOffer(17)]
 
     def test_what_is_put_off_is_due_then(self):
         one = reach()
@@ -131,14 +133,37 @@ class TestLadder:
         assert one.will_offer
         one.put_off(7.0, PATIENCE.offer_s)
         assert one.tick(PATIENCE.offer_s) == []
-        assert one.tick(PATIENCE.offer_s + 7.0) == [SendOffer(1, Route.DIRECT)]
+        assert one.tick(PATIENCE.offer_s + 7.0) == [SendOffer(1)]
         assert not one.will_offer
 
     def test_attempts_are_numbered_on_from_those_the_peer_may_know(self):
-        one = Reach("ada", "ben", BOTH, random.Random(1), attempt=41)
-        assert one.meet(True, 0.0) == [SendOffer(42, Route.DIRECT)]
+        one = Reach("ada", "ben", random.Random(1), attempt=41)
+        assert one.meet(True, 0.0) == [SendOffer(42)]
 
-    def test_a_connection_begins_the_ladder_anew_and_is_told_when_trouble_was(self):
+    def test_connections_that_do_not_last_are_made_ever_more_rarely_and_told_of_once(self):
+        """Each new one connects, and is silent two seconds later."""
+        one, told, now_s, rests_s = reach(), [], 1.0, []
+        one.meet(True, 0.0)
+        one.connected(now_s)
+        for _ in range(12):
+            now_s += 2.0
+            told += tells(one.silent(now_s))
+            rests_s.append(one.due_s - now_s)
+            now_s = one.due_s
+            assert isinstance(one.tick(now_s)[0], SendOffer)
+            told += tells(one.connected(now_s))
+        for relapses, rest_s in enumerate(rests_s):
+            most_s = min(PATIENCE.rest_s * 2**relapses, PATIENCE.longest_rest_s)
+            assert rest_s == 0.0 if relapses == 0 else most_s / 2 <= rest_s <= most_s
+        kinds = NoticeKind.RETRYING, NoticeKind.RESTORED, NoticeKind.RETRYING, NoticeKind.NO_AUDIO
+        assert told == [*kinds]
+        assert one.tick(math.nextafter(now_s + PATIENCE.steady_s, 0)) == []
+        assert one.tick(now_s + PATIENCE.steady_s) == [Tell(NoticeKind.RESTORED)]
+        assert one.due_s == math.inf
+        assert tells(one.silent(now_s + 60)) == [NoticeKind.RETRYING]
+        assert one.due_s == now_s + 60  # what lasted is replaced at once
+
+    def test_after_a_connection_the_notices_begin_anew(self):
         one = reach()
         one.meet(True, 0.0)
         assert one.connected(0.1) == []
@@ -147,26 +172,26 @@ class TestLadder:
         assert one.connected(6.0) == [Tell(NoticeKind.RESTORED)]
         assert one.due_s == math.inf
         assert one.silent(10.0) == [Tell(NoticeKind.RETRYING)]
-        assert one.tick(one.due_s)[0].route is Route.DIRECT
+        assert one.tick(one.due_s) == [SendOffer(3)]
 
     def test_who_only_answers_counts_and_tells_the_same(self):
         """The peer offers again before our own deadline: without that we would never know."""
         one, told = reach("ben", "ada"), []
         one.meet(False, 0.0)
-        for attempt, route in enumerate((*BOTH[:1] * 2, *BOTH[::-1]), start=1):
-            offer = {"attempt": attempt, "route": route.value}
+        for attempt in range(1, 5):
+            offer = {"attempt": attempt}
             *telling, answering = one.hear_offer(offer, 10.0 * attempt)
-            assert answering == SendAnswer(offer, route)
+            assert answering == SendAnswer(offer)
             told += tells(telling)
-        assert told == [NoticeKind.RETRYING, NoticeKind.RELAYING, NoticeKind.NO_AUDIO]
+        assert told == [NoticeKind.RETRYING, NoticeKind.NO_AUDIO]
         assert one.connected(50.0) == [Tell(NoticeKind.RESTORED)]
 
     def test_an_attempt_that_had_failed_here_is_not_counted_again(self):
         one = reach("ben", "ada")
         one.meet(False, 0.0)
-        one.hear_offer({"attempt": 1, "route": "direct"}, 0.1)
-        assert tells(one.failed(1.0)) == [NoticeKind.RETRYING]
-        assert tells(one.hear_offer({"attempt": 2, "route": "direct"}, 2.0)) == []
+        one.hear_offer({"attempt": 1}, 0.1)
+        assert tells(one.failed(11.0)) == [NoticeKind.RETRYING]
+        assert tells(one.hear_offer({"attempt": 2}, 12.0)) == []
 
 
 class TestTurns:
@@ -174,7 +199,7 @@ class TestTurns:
         one = reach()
         assert one.meet(False, 0.0) == []
         assert one.phase is Phase.AWAITING
-        assert one.tick(PATIENCE.offer_s) == [SendOffer(1, Route.DIRECT)]
+        assert one.tick(PATIENCE.offer_s) == [SendOffer(1)]
 
     def test_whose_name_sorts_first_offers_at_once_when_it_is_silent(self):
         first, second = reach("ada", "ben"), reach("ben", "ada")
@@ -188,22 +213,22 @@ class TestTurns:
     def test_of_two_offers_that_of_the_name_that_sorts_first_stands(self):
         first, second = reach("ada", "ben"), reach("ben", "ada")
         offers = [one.meet(True, 0.0)[0] for one in (first, second)]
-        said = [{"attempt": offer.attempt, "route": offer.route.value} for offer in offers]
+        said = [{"attempt": offer.attempt} for offer in offers]
         assert first.hear_offer(said[1], 0.1) == []
-        assert second.hear_offer(said[0], 0.1) == [SendAnswer(said[0], Route.DIRECT)]
+        assert second.hear_offer(said[0], 0.1) == [SendAnswer(said[0])]
 
     def test_an_offer_is_answered_once(self):
         one, offer = reach(), {"attempt": 3, "route": "relay"}
         one.meet(False, 0.0)
-        assert one.hear_offer(offer, 0.1) == [SendAnswer(offer, Route.RELAY)]
+        assert one.hear_offer(offer, 0.1) == [SendAnswer(offer)]
         assert one.hear_offer(offer, 0.2) == []
         assert one.hear_offer({"attempt": 2}, 0.3) == []
 
     def test_a_browsers_offers_have_no_number_and_are_taken(self):
         one = reach()
         one.meet(False, 0.0)
-        assert one.hear_offer({}, 0.1) == [SendAnswer({}, None)]
-        assert one.hear_offer({}, 0.2) == [SendAnswer({}, None)]
+        assert one.hear_offer({}, 0.1) == [SendAnswer({})]
+        assert one.hear_offer({}, 0.2) == [SendAnswer({})]
 
     def test_only_the_answer_to_the_attempt_under_way_is_taken(self):
         one = reach()
@@ -212,7 +237,7 @@ class TestTurns:
         fail(one, 1.0)
         assert one.hear_answer({"attempt": 1}, 2.0) == []
         assert one.hear_answer({"attempt": 2}, 2.0) == [TakeAnswer({"attempt": 2})]
-        assert one.due_s == 2.0 + PATIENCE.direct_s
+        assert one.due_s == 2.0 + PATIENCE.checks_s
 
     @pytest.mark.parametrize("answer", [{"attempt": 1}, {}])
     def test_an_answer_that_is_repeated_changes_nothing(self, answer):
@@ -220,7 +245,7 @@ class TestTurns:
         one.meet(True, 0.0)
         assert one.hear_answer(answer, 1.0) == [TakeAnswer(answer)]
         assert one.hear_answer(answer, 2.0) == []
-        assert (one.phase, one.due_s) == (Phase.TRYING, 1.0 + PATIENCE.direct_s)
+        assert (one.phase, one.due_s) == (Phase.TRYING, 1.0 + PATIENCE.checks_s)
         fail(one, 3.0)
         assert one.hear_answer({**answer, "attempt": 2}, 4.0) == [TakeAnswer({"attempt": 2})]
 
@@ -230,6 +255,24 @@ class TestTurns:
         assert one.due_s == PATIENCE.answer_s
         assert one.tick(PATIENCE.answer_s)[0] == GiveUp()
 
+    def test_a_late_candidate_gets_its_time(self):
+        one = reach()
+        one.meet(True, 0.0)
+        one.hear_candidate(0.5)
+        assert one.due_s == PATIENCE.answer_s  # without an answer none of them can be checked
+        one.hear_answer({"attempt": 1}, 1.0)
+        one.hear_candidate(1.5)
+        assert one.due_s == 1.0 + PATIENCE.checks_s
+        one.hear_candidate(10.0)
+        assert one.due_s == 10.0 + PATIENCE.candidate_s
+
+    def test_a_candidate_is_no_attempt(self):
+        one = reach()
+        one.meet(False, 0.0)
+        due_s = one.due_s
+        one.hear_candidate(due_s - 0.1)
+        assert (one.phase, one.due_s) == (Phase.AWAITING, due_s)
+
 
 class TestMakeBeforeBreak:
     def test_what_is_heard_again_ends_the_attempt_under_way(self):
@@ -237,7 +280,7 @@ class TestMakeBeforeBreak:
         one.meet(True, 0.0)
         one.connected(1.0)
         one.silent(5.0)
-        assert one.tick(one.due_s) == [SendOffer(2, Route.DIRECT)]
+        assert one.tick(one.due_s) == [SendOffer(2)]
         assert one.resumed(7.0) == [GiveUp(), Tell(NoticeKind.RESTORED)]
         assert (one.phase, one.due_s) == (Phase.CONNECTED, math.inf)
 
@@ -253,8 +296,8 @@ class TestMakeBeforeBreak:
         one = reach("ben", "ada")
         one.meet(False, 0.0)
         one.connected(1.0)
-        offer = {"attempt": 2, "route": "direct"}
-        assert one.hear_offer(offer, 5.0) == [SendAnswer(offer, Route.DIRECT)]
+        offer = {"attempt": 2}
+        assert one.hear_offer(offer, 5.0) == [SendAnswer(offer)]
         assert one.tick(one.due_s) == [GiveUp()]
         assert (one.phase, one.due_s) == (Phase.CONNECTED, math.inf)
         assert one.silent(50.0) == [Tell(NoticeKind.RETRYING)]
@@ -264,10 +307,10 @@ class TestMakeBeforeBreak:
         one = reach("ben", "ada")
         one.meet(False, 0.0)
         one.connected(1.0)
-        one.hear_offer({"attempt": 2, "route": "direct"}, 5.0)
+        one.hear_offer({"attempt": 2}, 5.0)
         assert lost(one, 6.0) == []
         assert tells(one.tick(one.due_s)) == [NoticeKind.RETRYING]
-        assert one.tick(one.due_s) == [SendOffer(1, Route.DIRECT)]
+        assert one.tick(one.due_s) == [SendOffer(1)]
 
 
 class TestParting:
@@ -294,7 +337,7 @@ class TestParting:
         one.connected(1.0)
         one.leave(2.0)
         one.meet(True, 3.0)
-        assert one.hear_offer({"attempt": 1}, 3.1) == [SendAnswer({"attempt": 1}, None)]
+        assert one.hear_offer({"attempt": 1}, 3.1) == [SendAnswer({"attempt": 1})]
 
     @pytest.mark.parametrize("connected", [True, False])
     def test_a_closed_connection_is_nobodys_failure_until_the_farewell_is_due(self, connected):
@@ -306,7 +349,7 @@ class TestParting:
         if connected:
             assert one.leave(5.5) == [Close()]
         else:
-            assert one.tick(one.due_s) == [SendOffer(2, Route.DIRECT)]
+            assert one.tick(one.due_s) == [SendOffer(2)]
 
     def test_nothing_is_done_about_who_is_gone(self):
         one = reach()
@@ -322,7 +365,6 @@ class TestParting:
 )
 def test_what_a_description_says_besides_may_be_anything(description):
     assert number_of(description) is None
-    assert route_of(description) in (None, *Route)
 
 
 def test_every_notice_has_its_words():
@@ -335,10 +377,10 @@ def test_every_notice_has_its_words():
 class World:
     """Two ends, the line their signals take, and paths that work or not."""
 
-    def __init__(self, seed, lossy_until_s, routes):
+    def __init__(self, seed, lossy_until_s, works):
         self.rng = random.Random(seed)
         self.lossy_until_s = lossy_until_s
-        self.routes = routes
+        self.works = works
         self.now_s = 0.0
         self._numbers = itertools.count()
         self._queue = []
@@ -353,14 +395,14 @@ class World:
         other = "b" if name == "a" else "a"
         for action in actions:
             match action:
-                case SendOffer(attempt, route):
+                case SendOffer(attempt):
                     self.sides[name] = ("offered", attempt)
-                    said = {"attempt": attempt, "route": route.value}
+                    said = {"attempt": attempt}
                     self.say(other, lambda end, now_s, said=said: end.hear_offer(said, now_s))
-                case SendAnswer(offer, route):
+                case SendAnswer(offer):
                     self.sides[name] = ("answered", offer["attempt"])
                     self.say(other, lambda end, now_s, said=offer: end.hear_answer(said, now_s))
-                case TakeAnswer(answer) if route_of(answer) in self.routes(self.now_s):
+                case TakeAnswer(answer) if self.works(self.now_s):
                     attempt = answer["attempt"]
                     if self.sides[other] == ("answered", attempt):
                         for each in "ab":
@@ -389,12 +431,11 @@ class World:
 
 @given(
     st.integers(0, 2**32),
-    st.sampled_from([{Route.DIRECT}, {Route.RELAY}, set(Route)]),
     st.sampled_from([(True, False), (False, True), (True, True), (False, False)]),
 )
-def test_two_ends_meet_once_a_path_and_the_line_are_good(seed, works, whose_turn):
+def test_two_ends_meet_once_a_path_and_the_line_are_good(seed, whose_turn):
     good_s = 60.0
-    world = World(seed, good_s, lambda now_s: works if now_s > good_s else set())
+    world = World(seed, good_s, lambda now_s: now_s > good_s)
     for (name, end), ours in zip(world.ends.items(), whose_turn, strict=True):
         world.do(name, end.meet(ours, 0.0))
     world.run(good_s + 120)

@@ -25,7 +25,7 @@ from jamlab.mesh.notices import NoticeKind
 from jamlab.mesh.reach import Phase
 from jamlab.signaling.messages import Signal, SignalType
 from tests.leaks import sockets, until
-from tests.mesh.jam import connect, ends, plays_on, turns
+from tests.mesh.jam import connect, cut_off, ends, plays_on, turns
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -506,10 +506,9 @@ async def test_two_links_replace_what_has_fallen_silent_and_nobody_misses_a_note
         wire.links["ada"].meet(ours=True)
         wire.links["ben"].meet(ours=False)
         await until(lambda: wire.phases == {Phase.CONNECTED})
-        ben.card.stop()  # ada hears nothing more, and offers
-        await until(lambda: path(ada, 2)[-1:] == [CONNECTED])
+        with cut_off(ada, "ben"):  # ada hears nothing more, and offers
+            await until(lambda: path(ada, 2)[-1:] == [CONNECTED])
         await until(lambda: path(ben, 2)[-1:] == [CONNECTED])
-        await ben.service.initialize_local_audio(ben.new_card())
         await plays_on(ada, "ben")
         await plays_on(ben, "ada")
         assert wire.told[0] is NoticeKind.RETRYING

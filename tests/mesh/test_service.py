@@ -1,8 +1,10 @@
 """The service in the card's callback; test_session and others test its connections."""
 
 import numpy as np
+import pytest
 
 from jamlab.audio.pcm import silence
+from jamlab.mesh.connection.errors import UnknownPeerError
 from jamlab.mesh.session import JamSession
 from jamlab.signaling.memory import MemoryChannel
 
@@ -28,3 +30,11 @@ async def test_nobody_to_hear_is_silence_of_the_length_asked():
             assert not np.any(played)
         assert card.callback is not None
     assert card.callback is None
+
+
+async def test_the_selected_pair_is_told_by_its_candidates_types():
+    async with hearing_ben() as (_, service):
+        local, remote = service.candidates("ben")
+        assert {local, remote} <= {"host", "prflx"}  # both are on this machine
+        with pytest.raises(UnknownPeerError, match="cleo"):
+            service.candidates("cleo")

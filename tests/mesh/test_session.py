@@ -422,7 +422,7 @@ async def test_what_is_tapped_goes_on_with_a_card_that_is_started_anew():
 
 
 async def test_no_audio_stands_through_all_attempts_until_the_peer_has_left():
-    quick = Patience(offer_s=0.01, answer_s=0.05, direct_s=0.05, relay_s=0.05, rest_s=0.01)
+    quick = Patience(offer_s=0.01, answer_s=0.05, checks_s=0.05, rest_s=0.01, quiet_s=0.0)
     channel, standing = MemoryChannel(), []
     ada = Member("ada", channel, patience=quick)
     board = ada.session.board

@@ -66,6 +66,16 @@ class IceConnectionStateChange:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalCandidate:
+    """A candidate of ours that is not in our description, or the end of candidates."""
+
+    peer_id: str
+    candidate: Mapping[str, Any]
+    """An ``RTCIceCandidateInit`` (W3C WebRTC §4.8.1.1); its ``candidate`` is empty at the end."""
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteStreamAdded:
     """A peer's stream can be played."""
 

@@ -1,20 +1,27 @@
 """Offer/answer negotiation and candidates of one connection, one step at a time.
 
 Each step runs in a task of its own, to its end, because aiortc leaks sockets when it is cancelled
-or closed while it gathers candidates. A cancelled caller only stops waiting, and closing waits for
+or closed while it makes a description. A cancelled caller only stops waiting, and closing waits for
 the current step.
+
+The end of a peer's candidates is not passed on: aiortc would take none after it, and signalling may
+bring them in another order. Candidates that our ICE agent cannot use, and those of sections that we
+rejected, are left out.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from aiortc import RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCIceCandidate, RTCPeerConnection
 from aiortc.exceptions import InvalidStateError
 
+from jamlab.media.candidate_line import is_usable
 from jamlab.media.quality import Quality
-from jamlab.media.sdp import with_opus_parameters
-from jamlab.mesh.connection.description import MAX_CANDIDATES
+from jamlab.media.sdp import trickling, with_opus_parameters
+from jamlab.mesh.connection.description import MAX_CANDIDATES, RemoteDescription
 from jamlab.mesh.connection.errors import (
     MalformedCandidateError,
     MalformedDescriptionError,
@@ -36,25 +43,31 @@ class Negotiation:
         self._peer_id = peer_id
         self._connection = connection
         self._quality = quality
-        self._early_candidates: list[RTCIceCandidate | None] = []
-        self._candidates = 0
+        self._remote: RemoteDescription | None = None
+        self._early_candidates: list[RTCIceCandidate] = []
+        self._known: set[tuple[str, str, int, str]] = set()
         self._turn = asyncio.Lock()
         self._steps: set[asyncio.Task[Any]] = set()
         self._closed = False
 
+    @property
+    def section(self) -> tuple[str | None, int]:
+        """Media identification and index of our section, as candidates state them."""
+        return self._remote.place.name if self._remote else ("0", 0)
+
     async def offer(self) -> dict[str, str]:
-        """Gather candidates and return our offer."""
+        """Begin to gather candidates, and return our offer with those known at once."""
         return await self._step(self._make_offer)
 
-    async def answer(self, offer: RTCSessionDescription) -> dict[str, str]:
-        """Take the peer's offer, gather candidates and return our answer.
+    async def answer(self, offer: RemoteDescription) -> dict[str, str]:
+        """Take the peer's offer, begin to gather candidates, and return our answer.
 
         Raises `MalformedDescriptionError` when aiortc cannot use the offer; the connection must
         then be closed.
         """
         return await self._step(lambda: self._make_answer(offer))
 
-    async def take_answer(self, answer: RTCSessionDescription) -> None:
+    async def take_answer(self, answer: RemoteDescription) -> None:
         """Take the peer's answer.
 
         Raises `UnexpectedDescriptionError` when the connection does not wait for an answer, and
@@ -62,16 +75,12 @@ class Negotiation:
         """
         await self._step(lambda: self._take_answer(answer))
 
-    async def take_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        """Add a candidate, now or once the remote description is set; None ends the candidates.
+    async def take_candidate(self, candidate: RTCIceCandidate) -> None:
+        """Add a candidate, now or once the remote description is set.
 
-        Raises `MalformedCandidateError` when aiortc refuses the candidate, or there were too many.
+        One that comes again, because a signal may have been lost, is ignored. Raises
+        `MalformedCandidateError` when aiortc refuses the candidate, or there were too many.
         """
-        if self._candidates >= MAX_CANDIDATES:
-            raise MalformedCandidateError(
-                f"candidate from {self._peer_id!r}: only the first {MAX_CANDIDATES} are taken"
-            )
-        self._candidates += 1
         await self._step(lambda: self._take_candidate(candidate))
 
     async def close(self) -> None:
@@ -104,12 +113,13 @@ class Negotiation:
         await self._connection.setLocalDescription(await self._connection.createOffer())
         return self._local_description()
 
-    async def _make_answer(self, offer: RTCSessionDescription) -> dict[str, str]:
+    async def _make_answer(self, offer: RemoteDescription) -> dict[str, str]:
         await self._apply(offer)
         await self._connection.setLocalDescription(await self._connection.createAnswer())
-        return self._local_description()
+        answer = self._local_description()
+        return {**answer, "sdp": offer.place.restored(answer["sdp"])}
 
-    async def _take_answer(self, answer: RTCSessionDescription) -> None:
+    async def _take_answer(self, answer: RemoteDescription) -> None:
         if self._connection.signalingState != "have-local-offer":
             raise UnexpectedDescriptionError(
                 f"answer from {self._peer_id!r} ignored: the connection's signalling state is "
@@ -117,32 +127,53 @@ class Negotiation:
             )
         await self._apply(answer)
 
-    async def _take_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        if self._connection.remoteDescription is None:
+    async def _take_candidate(self, candidate: RTCIceCandidate) -> None:
+        if self._remote is not None:
+            await self._add_candidate(candidate, self._remote)
+        elif candidate not in self._early_candidates:
+            if len(self._early_candidates) >= MAX_CANDIDATES:
+                raise self._too_many()
             self._early_candidates.append(candidate)
+
+    async def _add_candidate(self, candidate: RTCIceCandidate, remote: RemoteDescription) -> None:
+        if not is_usable(candidate) or not remote.place.has(candidate):
             return
+        known = candidate.protocol, candidate.ip, candidate.port, candidate.type
+        if known in self._known:
+            return
+        if len(self._known) >= MAX_CANDIDATES:
+            raise self._too_many()
+        self._known.add(known)
+        ours = replace(candidate, sdpMid=remote.place.mid, sdpMLineIndex=0)
         try:
-            await self._connection.addIceCandidate(candidate)
+            await self._connection.addIceCandidate(ours)
         except (OSError, ValueError, InvalidStateError) as error:
             raise MalformedCandidateError(
                 f"candidate from {self._peer_id!r} was refused: {error}"
             ) from error
 
-    async def _apply(self, description: RTCSessionDescription) -> None:
+    def _too_many(self) -> MalformedCandidateError:
+        return MalformedCandidateError(
+            f"candidate from {self._peer_id!r}: only the first {MAX_CANDIDATES} are taken"
+        )
+
+    async def _apply(self, description: RemoteDescription) -> None:
         try:
             await self._connection.setRemoteDescription(description)
-            for candidate in self._early_candidates:
-                await self._connection.addIceCandidate(candidate)
         except Exception as error:  # aiortc passes on any exception of its parts
             raise MalformedDescriptionError(
                 f"{description.type} from {self._peer_id!r} cannot be used: "
                 f"{error or type(error).__name__}"
             ) from error
+        self._remote = description
+        for candidate in self._early_candidates:
+            with suppress(MalformedCandidateError):  # the description stands
+                await self._add_candidate(candidate, description)
         self._early_candidates.clear()
 
     def _local_description(self) -> dict[str, str]:
         description = self._connection.localDescription
         return {
             "type": description.type,
-            "sdp": with_opus_parameters(description.sdp, self._quality),
+            "sdp": with_opus_parameters(trickling(description.sdp), self._quality),
         }

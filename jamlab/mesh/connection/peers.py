@@ -66,6 +66,12 @@ class Peers:
         """Return the connection that signals apply to; raises `UnknownPeerError`."""
         return self._replacements.get(peer_id) or self[peer_id]
 
+    def described_by(self, peer_id: str, fragment: str | None) -> PeerConnection | None:
+        """Return a peer's connection whose remote description has a username fragment, if any."""
+        both = self._replacements.get(peer_id), self._playing.get(peer_id)
+        described = (each for each in both if each and each.remote_fragment == fragment)
+        return next(described, None) if fragment else None
+
     def add(self, connection: PeerConnection) -> None:
         """Add a connection: to play, or as the replacement of the one that plays."""
         exists = connection.peer_id in self._playing

@@ -23,6 +23,7 @@ from jamlab.audio.card import SoundCard
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.playout.playout import Playout
 from jamlab.mesh.connection.capture import Capture
+from jamlab.mesh.connection.events import ConnectionState
 from jamlab.mesh.connection.peer import PeerConnection
 from jamlab.mesh.connection.timeline import CardTimeline, Waits
 
@@ -38,7 +39,7 @@ class StreamReading:
     played_frames: int
     """Frames decoded since its start."""
     concealed_frames: int
-    """Frames concealed since its start."""
+    """Frames concealed since its start, for packets that were lost or late."""
     frame_frames: int | None
     """Length of the peer's Opus frames; None before the first was decoded."""
     waits: Waits | None
@@ -68,7 +69,7 @@ class StreamReading:
         waits = None if timeline is None else timeline.waits(lately, origin)
         return cls(
             counters.played_frames,
-            counters.concealed_frames,
+            counters.concealed_frames - playout.undecided_frames,
             playout.frame_frames,
             waits,
             playout.drift,
@@ -122,6 +123,7 @@ class Reading:
     """The peer's capture, or our own when the peer does not state one."""
     candidates: tuple[str, str] | None
     """Types of the selected pair's local and remote candidate (RFC 8445 §5.1.1)."""
+    state: ConnectionState = ConnectionState.CONNECTED
 
 
 class Reader:
@@ -160,6 +162,7 @@ class Reader:
             stream,
             peer.capture or Capture.of(self._card, self._encoder.quality),
             peer.candidates,
+            peer.state,
         )
 
     def _timeline(self, now_s: float, within_s: float) -> tuple[CardTimeline | None, float | None]:

@@ -4,6 +4,7 @@ import re
 import hypothesis.strategies as st
 import pytest
 from aiortc import RTCPeerConnection
+from aiortc.sdp import SessionDescription
 from hypothesis import given
 
 from jamlab.mesh.connection.description import (
@@ -64,62 +65,70 @@ def replaced(old, new):
     return CHROME.replace(old, new)
 
 
-def test_a_browsers_offer_is_passed_on_as_it_is():
+def read_by_aiortc(description):
+    [media] = SessionDescription.parse(description.sdp).media
+    return media
+
+
+def test_of_a_browsers_offer_its_opus_section_is_passed_on():
     description = offer(CHROME)
-    assert (description.type, description.sdp) == ("offer", CHROME)
+    assert description.type == "offer"
+    media = read_by_aiortc(description)
+    assert (media.kind, media.direction, media.rtp.muxId, media.rtcp_mux) == (
+        "audio",
+        "sendrecv",
+        "0",
+        True,
+    )
+    assert [(codec.name, codec.payloadType) for codec in media.rtp.codecs] == [("opus", 111)]
+    assert (media.ice.usernameFragment, media.ice.password) == ("F7gI", "x9cml/YzichV2+XlhiMu8gRT")
+    assert [each.id for each in media.rtp.headerExtensions] == [1, 4]
+    assert (media.dtls.role, media.ssrc[0].ssrc) == ("auto", 3570614608)
+    assert [(each.ip, each.port) for each in media.ice_candidates] == [("192.0.2.10", 51472)]
+    assert not media.ice_candidates_complete
 
 
 def test_an_answer_says_who_begins():
-    chosen = replaced("actpass", "active")
-    assert read_description({"type": "answer", "sdp": chosen}, "answer", "ada").sdp == chosen
+    chosen = read_description(
+        {"type": "answer", "sdp": replaced("actpass", "active")}, "answer", "ada"
+    )
+    assert read_by_aiortc(chosen).dtls.role == "client"
     with pytest.raises(MalformedDescriptionError, match="does not choose the DTLS client"):
         read_description({"type": "answer", "sdp": CHROME}, "answer", "ada")
-
-
-def test_no_direction_means_both():
-    silent = without("a=sendrecv")
-    assert offer(silent).sdp == silent + "a=sendrecv\r\n"
-    assert offer(silent.rstrip()).sdp == silent + "a=sendrecv\r\n"
 
 
 @pytest.mark.parametrize(
     ("sdp", "fault"),
     [
-        ("", "0 media sections"),
-        ("v=0\r\n", "0 media sections"),
-        (CHROME + CHROME[CHROME.index("m=audio") :], "2 media sections"),
-        (replaced("m=audio", "m=video"), "media section is not audio"),
-        (without("a=mid"), "'mid'"),
-        (replaced("a=mid:0", "a=mid:" + "0" * 33), "'mid'"),
-        (without("a=rtpmap:111").replace("a=fmtp:111", "a=x:"), "no Opus"),
+        ("", "no m=audio section"),
+        ("v=0\r\n", "no m=audio section"),
+        (replaced("m=audio", "m=video"), "no m=audio section"),
+        (replaced("m=audio 51472", "m=audio"), "line 8, m="),
+        (replaced("m=audio 51472", "m=audio 65536"), "line 8, m=audio: its port"),
+        (replaced("m=audio 51472", "m=audio 0"), "line 8, m=audio: its port is 0"),
+        (replaced("UDP/TLS/RTP/SAVPF", "udp"), "line 8, m=audio: 'udp' is not"),
+        (CHROME + CHROME[CHROME.index("m=audio") :], "line 29, m=audio: another section"),
+        (replaced("a=mid:0", "a=mid:" + "0" * 33), "line 18, a=mid: its 'mid'"),
+        (replaced("a=mid:0", "a=mid:0 1"), "line 18, a=mid: its 'mid'"),
+        (without("a=rtpmap:111").replace("a=fmtp:111", "a=x:"), "line 8, m=audio: .*no Opus"),
         (replaced("opus/48000", "opus/16000"), "no Opus"),
-        (without("a=rtcp-mux"), "share a port"),
-        (without("a=ice-ufrag"), "'ice-ufrag'"),
-        (replaced("F7gI", "F7g"), "'ice-ufrag'"),
+        (CHROME.replace("111", "63"), "no Opus"),
+        (without("a=rtcp-mux"), "share a port: it has no 'a=rtcp-mux'"),
+        (without("a=ice-ufrag"), "line 8, m=audio: it has no 'a=ice-ufrag'"),
+        (replaced("F7gI", "F7g"), "line 13, a=ice-ufrag: its 'ice-ufrag'"),
         (replaced("F7gI", "F" * 257), "'ice-ufrag'"),
-        (without("a=ice-pwd"), "'ice-pwd'"),
-        (replaced("x9cml/YzichV2+XlhiMu8gRT", "x" * 21), "'ice-pwd'"),
-        (without("a=setup"), "'setup' or 'fingerprint'"),
-        (without("a=fingerprint"), "'setup' or 'fingerprint'"),
-        (replaced("actpass", "whatever"), "cannot be read"),
-        (replaced("extmap:4", "extmap:0"), "'extmap'"),
-        (replaced("extmap:4", "extmap:256"), "'extmap'"),
-        (
-            replaced("BUNDLE 0", "BUNDLE 1 0"),
-            "BUNDLE group names a media section that does not exist",
-        ),
-        (
-            replaced("BUNDLE 0", "BUNDLE 0 0"),
-            "BUNDLE group names a media section that does not exist",
-        ),
-        (replaced("c=IN IP4 192.0.2.10", "c=IN IP4 nowhere"), "cannot be read"),
-        (replaced(" 51472 typ", " 65536 typ"), "out of range"),
-        (replaced(" 51472 typ", " -1 typ"), "out of range"),
-        (replaced("027 1 udp", "027 0 udp"), "out of range"),
-        (replaced("2122260223", str(1 << 32)), "out of range"),
-        (replaced("192.0.2.10 51472", "fe80::1%\0 51472"), "out of range"),
-        (replaced("192.0.2.10 51472", "\ud800 51472"), "out of range"),
-        (replaced("2122260223", "high"), "cannot be read"),
+        (replaced("F7gI", "F7g\u00e9"), "'ice-ufrag'"),
+        (without("a=ice-pwd"), "'a=ice-pwd'"),
+        (replaced("x9cml/YzichV2+XlhiMu8gRT", "x" * 21), "line 14, a=ice-pwd: its 'ice-pwd'"),
+        (without("a=setup"), "it has no 'a=setup'"),
+        (without("a=fingerprint"), "it has no 'a=fingerprint'"),
+        (replaced("actpass", "whatever"), "line 17, a=setup: its 'setup' is not usable"),
+        (replaced("actpass", "holdconn"), "a=setup: its 'setup' is not usable"),
+        (replaced("sha-256", "sha-1"), "line 16, a=fingerprint: no 'fingerprint' is usable"),
+        (replaced("sha-256", "sha-512"), "a=fingerprint: no 'fingerprint' is usable"),
+        (replaced(":00:39", ""), "a=fingerprint: no 'fingerprint' is usable"),
+        (replaced(":00:39", ":00:3"), "a=fingerprint: no 'fingerprint' is usable"),
+        (replaced(":00:39", ":00:3G"), "a=fingerprint: no 'fingerprint' is usable"),
         ("x" * (MAX_SDP_CHARS + 1), f"field 'sdp': expected `str` of length <= {MAX_SDP_CHARS}"),
     ],
 )
@@ -128,13 +137,14 @@ def test_a_description_that_would_hurt_is_refused(sdp, fault):
         offer(sdp)
 
 
-def test_too_many_candidates_are_refused():
-    line = "a=candidate:1 1 udp 1 192.0.2.1 {} typ host\r\n"
-    some = CHROME.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\n{}")
-    few = "".join(line.format(port) for port in range(MAX_CANDIDATES - 2))
-    assert offer(some.format(few))
-    with pytest.raises(MalformedDescriptionError, match="more than 100 candidates"):
-        offer(some.format(few + line.format(1)))
+def test_of_too_many_candidates_those_of_the_highest_priority_are_kept():
+    """RFC 8445 §6.1.2.5: the surplus is pruned, and the description stands."""
+    line = "a=candidate:1 1 udp {0} 192.0.2.1 {0} typ host\r\n"
+    many = "".join(line.format(number) for number in range(1, 3 * MAX_CANDIDATES))
+    sdp = CHROME.replace("a=rtcp-mux\r\n", f"a=rtcp-mux\r\n{many}")
+    kept = {candidate.port for candidate in read_by_aiortc(offer(sdp)).ice_candidates}
+    best = range(3 * MAX_CANDIDATES - 1, 2 * MAX_CANDIDATES, -1)
+    assert kept == {51472, *best}
 
 
 @pytest.mark.parametrize(
@@ -173,7 +183,7 @@ def test_what_is_let_through_aiortc_can_use(damage):
         connection = RTCPeerConnection()
         try:
             await connection.setRemoteDescription(description)
-            await connection.createAnswer()
+            description.place.restored((await connection.createAnswer()).sdp)
             assert connection.remoteDescription
         finally:
             await connection.close()
@@ -196,8 +206,35 @@ def test_a_candidate_is_read():
     assert (candidate.sdpMid, candidate.sdpMLineIndex) == ("0", 0)
 
 
-def test_the_empty_candidate_is_the_last():
-    assert read_candidate({"candidate": "", "sdpMid": "0"}, "ada") is None
+@pytest.mark.parametrize("text", ["", None])
+def test_the_empty_candidate_is_the_last(text):
+    assert read_candidate({"candidate": text, "sdpMid": "0"}, "ada") is None
+    assert read_candidate({"candidate": text}, "ada") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "mid", "index"),
+    [
+        ({"sdpMid": "0"}, "0", None),
+        ({"sdpMLineIndex": 1}, None, 1),
+        ({"sdpMid": None, "sdpMLineIndex": 1.0, "usernameFragment": None}, None, 1),
+        ({"sdpMid": "", "sdpMLineIndex": 0, "foundation": "1", "port": 9}, "", 0),
+        ({"sdpMid": "0", "usernameFragment": 7}, "0", None),
+    ],
+)
+def test_a_candidate_may_come_from_any_language(fields, mid, index):
+    """JSON has one kind of number; libraries write "" or null for no media identification.
+
+    Fields that nobody here needs may be anything.
+    """
+    read = read_candidate({"candidate": GOOD, **fields}, "ada")
+    assert (read.sdpMid, read.sdpMLineIndex) == (mid, index)
+
+
+@pytest.mark.parametrize("index", [-1, 0.5, 65_536, 1e300, float("nan"), float("inf"), 1 << 70])
+def test_an_index_is_an_unsigned_short(index):
+    with pytest.raises(MalformedCandidateError, match="sdpMLineIndex"):
+        read_candidate({"candidate": GOOD, "sdpMLineIndex": index}, "ada")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +264,7 @@ def test_a_malformed_candidate_is_refused(candidate, fault):
     st.text()
     | st.builds(" ".join, st.lists(st.sampled_from(GOOD.split()) | st.text(), max_size=12)),
     st.none() | st.text(),
-    st.none() | st.integers(),
+    st.none() | st.integers() | st.floats(),
 )
 def test_a_candidate_is_read_or_malformed(line, mid, index):
     try:

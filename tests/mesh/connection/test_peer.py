@@ -8,13 +8,15 @@ import textwrap
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription
 
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.rtc import EncodedTrack
-from jamlab.mesh.connection.events import ConnectionState, RemoteStreamEnded
+from jamlab.mesh.connection.events import ConnectionState, RemoteStreamAdded, RemoteStreamEnded
+from jamlab.mesh.connection.peer import MOST_SSRCS
 from tests.leaks import until
-from tests.mesh.jam import connect, ends, plays_on, signal, turns
+from tests.mesh.jam import connect, cut_off, ends, plays_on, signal, turns
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -65,17 +67,15 @@ class Stranger:
 
 
 @pytest.mark.slow
-async def test_a_peer_whose_packets_stop_is_disconnected_until_they_resume():
+async def test_a_peer_of_whom_nothing_arrives_is_disconnected_until_something_does():
     async with ends("ada", "ben", "cleo", flow_timeout_s=0.4) as (ada, ben, cleo):
         await connect(ada, ben, cleo)
-        ben.card.stop()
-        await until(lambda: ada.state("ben") is cleo.state("ben") is DISCONNECTED)
-        assert ada.states[-1].reason == "no packet for 0.4 s"
-        assert ben.state("ada") is CONNECTED
-        await plays_on(ada, "cleo")
-
-        await ben.service.initialize_local_audio(ben.new_card())
-        await until(lambda: ada.state("ben") is cleo.state("ben") is CONNECTED)
+        with cut_off(ada, "ben"):
+            await until(lambda: ada.state("ben") is DISCONNECTED)
+            assert ada.states[-1].reason == "no packet for 0.4 s"
+            assert ben.state("ada") is cleo.state("ben") is CONNECTED
+            await plays_on(ada, "cleo")
+        await until(lambda: ada.state("ben") is CONNECTED)
         await plays_on(ada, "ben")
     assert ada.path("ben")[:4] == [CONNECTING, CONNECTED, DISCONNECTED, CONNECTED]
     assert ada.ice_path("ben")[:4] == ["checking", "completed", "disconnected", "connected"]
@@ -84,6 +84,24 @@ async def test_a_peer_whose_packets_stop_is_disconnected_until_they_resume():
     assert [change.previous for change in changes] == ["new", *ada.ice_path("ben")[:-1]]
     times_s = [change.at_s for change in changes]
     assert times_s == sorted(times_s)
+
+
+@pytest.mark.slow
+async def test_a_peer_that_sends_no_rtp_stays_connected():
+    """Muted, or its card stopped: consent and RTCP go on, and a new connection cures nothing."""
+    async with ends("ada", "ben", flow_timeout_s=0.4) as (ada, ben):
+        await connect(ada, ben)
+        card = ben.card
+        for _ in range(2):
+            card.stop()
+            received = ada.service.playout("ben").counters.received
+            await asyncio.sleep(2.0)  # longer than any timeout here: nothing may happen
+            assert ada.service.playout("ben").counters.received <= received + 1
+            card = ben.new_card()
+            await ben.service.initialize_local_audio(card)
+            await plays_on(ada, "ben")
+        assert ada.path("ben") == [CONNECTING, CONNECTED]
+        assert ada.ice_path("ben") == ["checking", "completed"]
 
 
 async def test_a_peer_that_vanishes_without_a_word_is_disconnected():
@@ -107,11 +125,51 @@ async def test_a_stream_may_end_before_its_connection():
         await until(lambda: RemoteStreamEnded("stranger") in ada.streams)
         assert ada.service.playout("stranger") is None
         await plays_on(ada, "ben")
-        ben.card.stop()
-        await until(lambda: ada.state("ben") is DISCONNECTED)  # later silent than the stranger
+        with cut_off(ada, "ben"):
+            await until(lambda: ada.state("ben") is DISCONNECTED)  # later silent than the stranger
         assert ada.state("stranger") is CONNECTED
         await ada.service.close_peer("stranger")
         assert ada.streams.count(RemoteStreamEnded("stranger")) == 1
+
+
+def rtp(number, ssrc):
+    """An Opus packet of a stream."""
+    packet = RtpPacket(payload_type=96, sequence_number=number, timestamp=960 * number, ssrc=ssrc)
+    packet.payload = OPUS_SILENCE
+    return packet.serialize()
+
+
+async def test_after_its_end_a_stream_may_begin_again_under_another_ssrc():
+    """RFC 3550 §8.2: who changes its SSRC says BYE for the old one."""
+    async with ends("ada") as (ada,), Stranger() as stranger:
+        await stranger.offer_to(ada)
+        await stranger.speak(ada)
+        await stranger.sender.stop()
+        await until(lambda: RemoteStreamEnded("stranger") in ada.streams)
+
+        async def heard_again():
+            for number in range(1000):
+                await stranger.sender.transport._send_rtp(rtp(number, 77))
+                await asyncio.sleep(0.02)
+                if ada.service.playout("stranger") is not None:
+                    return
+
+        await heard_again()
+        playout = ada.service.playout("stranger")
+        assert ada.streams[-1] == RemoteStreamAdded("stranger", playout)
+        assert ada.path("stranger") == [CONNECTING, CONNECTED]
+
+
+async def test_who_changes_its_ssrc_for_ever_is_closed(caplog):
+    """aiortc and libsrtp keep a state for each SSRC, and would never forget one."""
+    async with ends("ada") as (ada,), Stranger() as stranger:
+        await stranger.offer_to(ada)
+        await stranger.speak(ada)
+        for ssrc in range(MOST_SSRCS + 1):
+            await stranger.sender.transport._send_rtp(rtp(1, 1000 + ssrc))
+        await until(lambda: ada.path("stranger")[-1] is CLOSED)
+        assert ada.states[-1].reason == f"it has used {MOST_SSRCS} SSRCs"
+        assert f"'stranger' has used {MOST_SSRCS} SSRCs in one connection" in caplog.text
 
 
 async def test_a_peer_that_only_listens_has_no_stream():
@@ -162,10 +220,21 @@ async def test_a_connection_that_is_never_made_fails_in_time():
         assert ada.ice_path("stranger") == ["checking", "failed", "closed"]
 
 
-async def test_an_offer_whose_candidates_are_none_fails_in_time():
-    """With no candidate pair aiortc stays new for ever."""
-    async with ends("ada", connect_timeout_s=0.2) as (ada,), Stranger() as stranger:
+async def test_an_offer_without_candidates_is_answered_and_the_peer_reaches_us():
+    """The end of candidates is no end of hope (RFC 8863)."""
+    async with ends("ada") as (ada,), Stranger() as stranger:
         await stranger.offer_to(ada, lambda sdp: re.sub(r"a=candidate:.*\r\n", "", sdp))
+        await until(lambda: ada.path("stranger") == [CONNECTING, CONNECTED])
+
+
+async def test_where_nobody_is_reached_it_fails_in_time():
+    async with ends("ada", connect_timeout_s=0.2) as (ada,), Stranger() as stranger:
+
+        def unreachable(sdp):
+            sdp = re.sub(r"a=candidate:.*\r\n", "", sdp)
+            return sdp.replace("a=ice-pwd:", "a=ice-pwd:x")
+
+        await stranger.offer_to(ada, unreachable)
         await until(lambda: ada.path("stranger")[-1:] == [FAILED])
         assert ada.states[-1].reason == "not made in 0.2 s"
 
