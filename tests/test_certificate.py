@@ -7,8 +7,16 @@ import tempfile
 
 import cryptography.x509
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from jamlab.certificate import fingerprint, self_signed, server_context
+from jamlab.certificate import (
+    CertificateError,
+    fingerprint,
+    is_self_signed,
+    read_certificate,
+    self_signed,
+    server_context,
+)
 
 NAMES = ["198.18.0.3", "198.18.0.4", "2001:db8::7", "studio.local"]
 NOW = datetime.datetime.now(datetime.UTC)
@@ -71,3 +79,56 @@ def test_the_key_stays_in_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     server_context(*self_signed(NAMES, NOW))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_read_and_used(tmp_path):
+    certificate, key = self_signed(NAMES, NOW)
+    both, public, private = (tmp_path / name for name in ("both", "public", "private"))
+    both.write_text(key + certificate)
+    public.write_text(certificate)
+    private.write_text(key)
+    for files in (both, None), (public, private):
+        assert read_certificate(*files, NOW) == (certificate, key)
+    server_context(*read_certificate(both, None, NOW))
+    assert is_self_signed(certificate)
+
+
+def test_a_chain_stays_whole(tmp_path):
+    (one, key), (other, _) = self_signed(NAMES, NOW), self_signed(NAMES, NOW)
+    file = tmp_path / "chain"
+    file.write_text(one + other + key)
+    assert read_certificate(file, None, NOW) == (one + other, key)
+
+
+def encrypted(key):
+    password = serialization.BestAvailableEncryption(b"secret")
+    private = serialization.load_pem_private_key(key.encode(), None)
+    form = serialization.PrivateFormat.PKCS8
+    return private.private_bytes(serialization.Encoding.PEM, form, password).decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lambda certificate, _key: certificate, "has no private key in PEM"),
+        (lambda _certificate, key: key, "has no certificate in PEM"),
+        (lambda certificate, key: certificate + encrypted(key), "is encrypted"),
+        (lambda certificate, _key: certificate + self_signed(NAMES, NOW)[1], "not that of the"),
+        (lambda certificate, key: certificate[:200] + key, "has no certificate in PEM"),
+        (lambda _certificate, _key: "", "has no certificate in PEM"),
+        (lambda _certificate, _key: "\xff", "has no certificate in PEM"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, content, words):
+    file = tmp_path / "mine.pem"
+    file.write_text(content(*self_signed(NAMES, NOW)), encoding="latin-1")
+    with pytest.raises(CertificateError, match=words):
+        read_certificate(file, None, NOW)
+
+
+@pytest.mark.parametrize("days", [-2, 2])
+def test_a_certificate_out_of_its_time(tmp_path, days):
+    file = tmp_path / "mine.pem"
+    file.write_text("".join(self_signed(NAMES, NOW)))
+    with pytest.raises(CertificateError, match="renew it"):
+        read_certificate(file, None, NOW + datetime.timedelta(days=days))

@@ -39,6 +39,9 @@ class Membership(Protocol):
         limit; a signal that was not confirmed at the loss is sent again, so it may arrive twice.
         """
 
+    def note_heard(self, peer_id: str, is_heard: bool) -> None:
+        """Note whether a peer is heard: one that is not, and has lost its signalling, has left."""
+
     async def leave(self) -> None:
         """Leave the room. Leaving twice is harmless."""
 

@@ -83,6 +83,9 @@ class MemoryMembership:
         if signal.target_peer_id != self.peer_id:
             self._channel.deliver(signal)
 
+    def note_heard(self, peer_id: str, is_heard: bool) -> None:
+        """Do nothing: nobody loses its signalling here."""
+
     async def leave(self) -> None:
         """Leave the room. Leaving twice is harmless."""
         self._channel.remove(self)

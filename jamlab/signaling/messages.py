@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeAlias
 from msgspec import Meta, Struct
 
 from jamlab.fields import FieldError, read
+from jamlab.signaling.looks import can_be_seen
 
 MAX_SIGNAL_BYTES = 64 * 1024
 """Length of the longest signal as JSON; a description with all candidates has about 6 KB."""
@@ -29,7 +30,7 @@ MAX_NAME = 128
 
 def is_name(value: object) -> bool:
     """Return whether a value is a valid name of a room or a participant."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable()
+    return isinstance(value, str) and len(value) <= MAX_NAME and can_be_seen(value)
 
 
 class MalformedSignalError(ValueError):

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 
 Name = tuple[str, str]
-"""A topic, and a presence key in it."""
+"""A topic, and the look of a presence key in it (see `looks`)."""
 
 
 def digest(secret: str) -> str:

@@ -4,7 +4,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from jamlab.signaling.messages import MAX_SIGNAL_BYTES, MalformedSignalError, Signal, SignalType
+from jamlab.signaling.messages import (
+    MAX_SIGNAL_BYTES,
+    MalformedSignalError,
+    Signal,
+    SignalType,
+    is_name,
+)
 from tests.examples import examples
 
 names = st.text(min_size=1)
@@ -125,3 +131,17 @@ def test_data_nested_without_end_is_malformed():
         Signal.from_payload(
             {"type": "offer", "senderPeerId": "a", "targetPeerId": "b", "data": data}
         )
+
+
+@pytest.mark.parametrize(
+    "name", ["ada", "x" * 128, "a\u200db", "a\u200cb", "a\u00a0b", "\U0001f3b8"]
+)
+def test_names(name):
+    assert is_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", [None, 42, "", " ", "\u200d", "x" * 129, "a\nb", "a\u202eb", "\ud800"]
+)
+def test_what_is_no_name(name):
+    assert not is_name(name)

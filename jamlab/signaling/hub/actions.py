@@ -49,7 +49,7 @@ class HubCounters:
     forged: int = 0
     """Signals refused because their sender's name was missing or another participant's."""
     malformed: int = 0
-    """Sockets closed for a frame that is not a message."""
+    """Frames answered with an error because they are not messages."""
     floods: int = 0
     """Sockets closed for sending too much."""
     evicted: int = 0

@@ -38,12 +38,18 @@ class HubError(ValueError):
 def check_key(key: str, host: str) -> None:
     """Check that a hub may listen at an address with a key.
 
-    Raises `HubError` if the key is missing, or short although other machines can reach the hub.
+    Raises `HubError` if the key is missing or cannot be sent, or is short although other machines
+    can reach the hub.
     """
     if not key:
         raise HubError("the hub's key is empty: give a key")
     if not key.isprintable():
         raise HubError("the hub's key has control characters: give a key of printable characters")
+    if key != key.strip():
+        raise HubError(
+            "the hub's key begins or ends with a space, which no HTTP header keeps: give one "
+            "without"
+        )
     if len(key) < SHORTEST_KEY and not is_loopback(host):
         raise HubError(
             f"other machines can reach a hub at {host!r} and guess a key of {len(key)} characters: "
@@ -130,11 +136,16 @@ class Door:
         given = [*chain(*map(request.headers.get_all, _HEADERS)), *query.get("apikey", [])]
         if not given:
             return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is missing")
-        if not hmac.compare_digest(given[0].encode(errors="replace"), self.key.encode()):
+        if not self.is_key(given[0]):
             return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is wrong")
         if _vsn(query) not in set(Version):
             return refuse(connection, HTTPStatus.BAD_REQUEST, "vsn must be 1.0.0 or 2.0.0")
         return None
+
+    def is_key(self, given: str) -> bool:
+        """Return whether a text of a request is the key; a header has its bytes in UTF-8."""
+        # the library reads headers as ASCII, and keeps other bytes as surrogates
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.key.encode())
 
     def stranger(self, request: Request, address: str) -> str:
         """Return the reason to refuse a request's Host or Origin; empty when both are allowed.
@@ -172,7 +183,12 @@ def refuse(connection: ServerConnection, status: HTTPStatus, error: str) -> Resp
 
 def is_for_socket(request: Request) -> bool:
     """Return whether a request's path is that of the hub's WebSocket."""
-    return _split(request)[0] in _PATHS
+    return is_socket_path(_split(request)[0])
+
+
+def is_socket_path(path: str) -> bool:
+    """Return whether a path, without its query, is that of the hub's WebSocket."""
+    return path in _PATHS
 
 
 def version_of(request: Request) -> Version:

@@ -19,8 +19,10 @@ class Limits:
     allowed.
     """
 
-    sockets: int = 256
+    sockets: int = 1024
     """Clients at the same time."""
+    waiting: int = 256
+    """Connections that have opened no WebSocket yet."""
     rooms: int = 64
     """Rooms with participants."""
     rooms_per_socket: int = 8
@@ -45,6 +47,9 @@ class Limits:
     """Average rate of joins from one address, with bursts of `joins_burst`. Each join makes all
     participants of the room offer a connection."""
     joins_burst: int = 32
+    address_share: float = 0.5
+    """Share of the sockets, rooms and events that clients of one address may take together, so that
+    no single one takes all; clients behind a proxy have one address."""
     unsent_bytes: int = 1024 * 1024
     """Unsent bytes of other clients' messages to one client; further ones are withheld. A client
     with as many unsent bytes of the hub's own messages is dropped."""
@@ -65,6 +70,10 @@ class Limits:
             value = getattr(self, limit.name)
             if not value > 0:
                 raise ValueError(f"a hub's limit {limit.name} must be above zero, not {value}")
+
+    def of_address(self, whole: int) -> int:
+        """Return how much of a whole the clients of one address may take, at least one."""
+        return max(1, int(self.address_share * whole))
 
 
 class CallWindow:

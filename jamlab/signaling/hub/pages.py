@@ -4,7 +4,6 @@ All files are read before the hub opens. A request is answered only if its path 
 one of them, so no path leads out of their folder.
 """
 
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,9 +105,7 @@ class Site:
 
     def _configured(self, connection: ServerConnection, request: Request, door: Door) -> Response:
         given = request.headers.get_all("apikey")
-        if len(given) != 1 or not hmac.compare_digest(
-            given[0].encode(errors="replace"), door.key.encode()
-        ):
+        if len(given) != 1 or not door.is_key(given[0]):
             return refuse(connection, HTTPStatus.UNAUTHORIZED, "API key is missing or wrong")
         content = json.dumps(dict(self.configuration)).encode()
         return _respond(connection, Page("application/json", content))

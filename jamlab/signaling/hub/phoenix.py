@@ -11,17 +11,20 @@ A message has a topic, an event and a payload; `ref` numbers a client's request 
 where ``|x|`` is the length of x in UTF-8 in one byte, `encoding` is 0 for bytes and 1 for JSON, and
 the event is the broadcast's own: that of the message is ``broadcast``. Clients also understand a
 broadcast of JSON as text, so only bytes are sent to them in binary. A server with vsn 1 sends no
-``join_ref``.
+``join_ref``. Refs are strings by convention; Phoenix returns any JSON value as it came. A null
+payload is an empty one, and what follows the payload in an array is skipped.
 
 Sources: `RealtimeWeb.Socket.V2Serializer` and Phoenix's `V1.JSONSerializer`.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
+import numpy as np
 
 BROADCAST = "broadcast"
 """Event of a message from one participant to the others."""
@@ -29,8 +32,21 @@ BROADCAST = "broadcast"
 MAX_DEPTH = 64
 """Deepest nesting of objects and lists in a message, because every parser has a limit."""
 
-_Array: TypeAlias = tuple[str | None, str | None, str, str, dict[str, Any]]
-_MOST_CHARS = 60  # of the fault, in the reason for closing a socket
+MAX_REF = 128
+"""Characters, or digits, of the longest ref; a join's is kept while its participant is there."""
+_REF_LIMIT: int = 10**MAX_REF
+
+Ref: TypeAlias = str | float | None
+"""A ref: a string, a number, true or false, or none."""
+
+_FORMS = {
+    "1.0.0": "an object of topic, event, payload, ref",
+    "2.0.0": "[join_ref, ref, topic, event, payload]",
+}
+# a string without an end reaches to the end of the text, so that no character is read twice
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_OPENING = np.isin(np.arange(256), [*b"[{"])
 
 _PUSH_KIND, _BROADCAST_KIND = 3, 4
 _BYTES, _JSON = 0, 1
@@ -43,10 +59,6 @@ class Version(StrEnum):
     V2 = "2.0.0"
 
 
-class MalformedFrameError(ValueError):
-    """A frame is not a valid message."""
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message, in either direction."""
@@ -55,8 +67,17 @@ class Message:
     event: str
     payload: Mapping[str, Any] = field(repr=False)
     """It may contain a key: a join has an access token."""
-    ref: str | None = None
-    join_ref: str | None = None
+    ref: Ref = None
+    join_ref: Ref = None
+
+
+class MalformedFrameError(ValueError):
+    """A frame is not a valid message."""
+
+    def __init__(self, fault: str, to: Message | None = None) -> None:
+        super().__init__(fault)
+        self.to = to or Message("phoenix", "", {})
+        """The message to reply to: its topic and refs, as far as they could be read."""
 
 
 def broadcast(topic: str, event: str, payload: object) -> Message:
@@ -79,15 +100,35 @@ def decode(frame: str | bytes, version: Version) -> Message:
         if version is not Version.V2:
             raise MalformedFrameError(f"vsn {version} has no binary frames")
         return _decode_push(frame)
-    if version is Version.V1:
-        form = "an object of topic, event, payload, ref"
-        message: Message = _parse(frame, Message, form)
-    else:
-        form = "[join_ref, ref, topic, event, payload]"
-        join_ref, ref, topic, event, payload = _parse(frame, _Array, form)
-        message = Message(topic, event, payload, ref, join_ref)
-    _check_depth(frame, message.payload, MAX_DEPTH - 1)
-    return message
+    value = _parse(frame)
+    names = ("join_ref", "ref", "topic", "event", "payload")
+    if version is Version.V1 and isinstance(value, dict):
+        return _message(*map(value.get, names), form=_FORMS[version])
+    if version is Version.V2 and isinstance(value, list) and len(value) >= len(names):
+        return _message(*value[: len(names)], form=_FORMS[version])
+    raise MalformedFrameError(f"a message must be {_FORMS[version]}")
+
+
+def _message(
+    join_ref: object, ref: object, topic: object, event: object, payload: Any, *, form: str
+) -> Message:
+    """Return a message of fields that are not validated."""
+    refs = [each if _is_ref(each) else None for each in (ref, join_ref)]
+    to = Message(topic if isinstance(topic, str) else "phoenix", "", {}, *refs)
+    fields = {"topic": topic, "event": event}
+    wrong = [name for name, value in fields.items() if not isinstance(value, str)]
+    wrong += [name for name, value in (("ref", ref), ("join_ref", join_ref)) if not _is_ref(value)]
+    if not isinstance(payload, dict | None):
+        wrong.append("payload")
+    if wrong:
+        raise MalformedFrameError(f"a message must be {form}: its {wrong[0]} is wrong", to)
+    return Message(to.topic, str(event), payload or {}, *refs)
+
+
+def _is_ref(value: object) -> TypeGuard[Ref]:
+    if isinstance(value, int):
+        return abs(value) < _REF_LIMIT
+    return isinstance(value, float | None) or (isinstance(value, str) and len(value) <= MAX_REF)
 
 
 def encode(message: Message, version: Version) -> str | bytes | None:
@@ -104,30 +145,21 @@ def _dump(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _parse(text: str, kind: Any, form: str) -> Any:
+def _parse(text: str) -> Any:
     """Decode JSON; lone surrogates, NaN and infinities, which can break other parsers, fail."""
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise MalformedFrameError(f"a message has at most {MAX_DEPTH} levels of objects and lists")
     try:
-        return msgspec.json.decode(text, type=kind)
-    except msgspec.ValidationError as error:
-        fault = str(error)[:_MOST_CHARS]
-        raise MalformedFrameError(f"a message must be {form}: {fault}") from None
+        return msgspec.json.decode(text)
     except (ValueError, RecursionError):
         raise MalformedFrameError("a message must be JSON in UTF-8") from None
 
 
-def _check_depth(text: str, value: object, most: int) -> None:
-    if text.count("[") + text.count("{") > most and _is_deeper(value, most):
-        raise MalformedFrameError(f"a message has at most {MAX_DEPTH} levels of objects and lists")
-
-
-def _is_deeper(value: object, most: int) -> bool:
-    level = [value]
-    for _ in range(most + 1):
-        nested = [item for item in level if isinstance(item, dict | list)]
-        if not nested:
-            return False
-        level = [i for n in nested for i in (n.values() if isinstance(n, dict) else n)]
-    return bool(level)
+def _depth(text: str) -> int:
+    """Return the levels of objects and lists in JSON without parsing it, which costs more."""
+    rest = _STRING.sub("", text).encode("ascii", "ignore")
+    brackets = np.frombuffer(rest.translate(None, _NO_BRACKETS), np.uint8)
+    return int(np.where(_OPENING[brackets], 1, -1).cumsum().max(initial=0))
 
 
 def _decode_push(frame: bytes) -> Message:
@@ -142,17 +174,15 @@ def _decode_push(frame: bytes) -> Message:
         raise MalformedFrameError("a binary frame is shorter than its lengths")
     try:
         join_ref, ref, topic, event, _meta = (part.decode() for part in fields)
-        payload = frame[start:] if frame[6] == _BYTES else _content(frame[start:].decode())
+        text = None if frame[6] == _BYTES else frame[start:].decode()
     except UnicodeDecodeError:
         raise MalformedFrameError("names and JSON in a binary frame must be UTF-8") from None
-    body = {"type": BROADCAST, "event": event, "payload": payload}
-    return Message(topic, BROADCAST, body, ref or None, join_ref or None)
-
-
-def _content(text: str) -> Any:
-    value = _parse(text, Any, "JSON")
-    _check_depth(text, value, MAX_DEPTH)
-    return value
+    to = Message(topic, BROADCAST, {}, ref or None, join_ref or None)
+    try:
+        payload = frame[start:] if text is None else _parse(text)
+    except MalformedFrameError as error:
+        raise MalformedFrameError(str(error), to) from None
+    return replace(to, payload={"type": BROADCAST, "event": event, "payload": payload})
 
 
 def _encode_broadcast(message: Message) -> bytes:

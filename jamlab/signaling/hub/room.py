@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jamlab.pace import TokenBucket
 from jamlab.signaling.hub.limits import CallWindow, Limits, RefusedError
-from jamlab.signaling.hub.phoenix import Message, Version
+from jamlab.signaling.hub.phoenix import Message, Ref, Version
 from jamlab.signaling.hub.presence import Presences
-from jamlab.signaling.hub.subscription import Subscription
-from jamlab.signaling.pace import TokenBucket
+from jamlab.signaling.hub.subscription import Subscription, name_in
+from jamlab.signaling.looks import look
 
 SIGNAL_EVENT = "webrtc-signal"
 """Event of a signal, whose sender is checked."""
@@ -24,6 +25,26 @@ _FLOOD = 4
 
 
 @dataclass(slots=True, eq=False)
+class Share:
+    """What the clients of one address may take of a hub together, on sockets old and new."""
+
+    joins: TokenBucket
+    events: TokenBucket
+
+    @classmethod
+    def new(cls, limits: Limits) -> "Share":
+        """Return a share of which nothing is taken."""
+        rate = limits.address_share * limits.events_per_s
+        return cls(
+            TokenBucket(limits.joins_per_s, limits.joins_burst), TokenBucket(rate, BURST_S * rate)
+        )
+
+    def is_full(self, now_s: float) -> bool:
+        """Return whether nothing is taken, so that a new share would permit the same."""
+        return self.joins.is_full(now_s) and self.events.is_full(now_s)
+
+
+@dataclass(slots=True, eq=False)
 class Socket:
     """A client, in any number of rooms."""
 
@@ -34,13 +55,13 @@ class Socket:
     events: TokenBucket
     """Events that it may cause; beyond them requests are refused."""
     presence_calls: CallWindow
-    joins: TokenBucket
-    """Joins that it and other clients of its address may make."""
+    share: Share
+    """What it and other clients of its address may take."""
     members: dict[str, "Member"] = field(default_factory=dict)
     """Its memberships by topic."""
 
     @classmethod
-    def new(cls, number: int, version: Version, limits: Limits, joins: TokenBucket) -> "Socket":
+    def new(cls, number: int, version: Version, limits: Limits, share: Share) -> "Socket":
         """Return a socket that is in no room."""
         rate = limits.socket_events_per_s
         return cls(
@@ -49,7 +70,7 @@ class Socket:
             messages=TokenBucket(_FLOOD * rate, _FLOOD * BURST_S * rate),
             events=TokenBucket(rate, BURST_S * rate),
             presence_calls=CallWindow(limits.presence_calls, limits.presence_window_s),
-            joins=joins,
+            share=share,
         )
 
     @property
@@ -66,7 +87,7 @@ class Socket:
 
     def count_join(self, now_s: float) -> None:
         """Count a join; raises RefusedError when there are too many joins from its address."""
-        if not self.joins.take(1, now_s):
+        if not self.share.joins.take(1, now_s):
             raise RefusedError("ClientJoinRateLimitReached: Too many joins per second")
 
     def count_presence_call(self, now_s: float) -> None:
@@ -86,13 +107,16 @@ class Member:
     socket: Socket
     topic: str
     key: str
-    join_ref: str | None
+    join_ref: Ref
     asked: Subscription
     has_presence: bool = field(init=False)
     """Whether it gets the presence state and its changes; tracking a presence turns this on."""
+    look: str = field(init=False)
+    """How its name looks (see `looks`)."""
 
     def __post_init__(self) -> None:
         self.has_presence = self.asked.has_presence
+        self.look = look(self.key)
 
     def check_instance(self, said: Mapping[str, Any] | None) -> None:
         """Check that the instance in a presence is the digest of this member's secret.
@@ -109,7 +133,7 @@ class Member:
         if not _is_signal(event):
             return
         sender = content.get("senderPeerId") if isinstance(content, Mapping) else None
-        if self.asked.key is None or sender != self.asked.key:
+        if self.asked.key is None or name_in(sender) != self.asked.key:
             raise RefusedError(
                 "the senderPeerId of a signal must be the presence key of its sender"
             )
@@ -121,6 +145,13 @@ class Room:
 
     presences: Presences
     members: dict[str, Member] = field(default_factory=dict)
+    opener: Share | None = None
+    """The share of the address that opened it."""
+
+    def check_look(self, key: str) -> None:
+        """Check a newcomer's name; raises RefusedError if it looks like that of another member."""
+        if any(m.look == look(key) and m.key != key for m in self.members.values()):
+            raise RefusedError("the name is taken: it looks like that of another participant")
 
     def hearers(self, sender: Member) -> list[Socket]:
         """Return the sockets that get a member's broadcast."""

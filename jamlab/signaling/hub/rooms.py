@@ -2,17 +2,18 @@
 
 Frames go in with the time, and actions come out: messages to send, sockets to close, sockets to
 ping. It never waits: `advance`, to be called at `next_at_s`, does what has a deadline. A request
-that is refused gets Phoenix's error reply and changes nothing; a frame that is not a message closes
-its socket.
+that is refused, or a frame that is not a message, gets Phoenix's error reply and changes nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
 
 from websockets.frames import CloseCode
 
+from jamlab.pace import TokenBucket
 from jamlab.signaling.hub.actions import Action, Close, HubCounters, Ping, Send
 from jamlab.signaling.hub.backlog import OWN
 from jamlab.signaling.hub.challenge import Applicant, Challenges
@@ -26,10 +27,10 @@ from jamlab.signaling.hub.phoenix import (
     reply,
 )
 from jamlab.signaling.hub.presence import Diff, Presences, read_presence
-from jamlab.signaling.hub.room import BURST_S, PAGE_BYTES, Member, Room, Socket
+from jamlab.signaling.hub.room import BURST_S, PAGE_BYTES, Member, Room, Share, Socket
 from jamlab.signaling.hub.subscription import Subscription, check_topic
+from jamlab.signaling.looks import look
 from jamlab.signaling.names import HeldNames, is_same
-from jamlab.signaling.pace import TokenBucket
 
 TAKEN = "the name is taken: another participant in the room has it"
 """Reason for the refusal of a name; clients look for "taken"."""
@@ -51,7 +52,7 @@ class Rooms:
         self._last_socket = 0
         self._sockets: dict[int, Socket] = {}
         self._rooms: dict[str, Room] = {}
-        self._joins: dict[str, TokenBucket] = {}
+        self._shares: dict[str, Share] = {}
         self._challenges = Challenges(limits.challenge_s)
         self._held = HeldNames(limits.hold_s)
         self._events = TokenBucket(limits.events_per_s, BURST_S * limits.events_per_s)
@@ -64,20 +65,28 @@ class Rooms:
         """Whether the number of sockets has reached its limit."""
         return len(self._sockets) >= self.limits.sockets
 
+    def has_space_for(self, address: str) -> bool:
+        """Return whether one more socket from an address may be added."""
+        share = self._shares.get(address)
+        taken = sum(socket.share is share for socket in self._sockets.values())
+        return not self.is_full and taken < self.limits.of_address(self.limits.sockets)
+
     def connect(self, version: Version, address: str, now_s: float) -> int:
         """Add a socket from an address; return its number."""
         self._last_socket += 1
         self._sockets[self._last_socket] = Socket.new(
-            self._last_socket, version, self.limits, self._joins_of(address, now_s)
+            self._last_socket, version, self.limits, self._share_of(address, now_s)
         )
         return self._last_socket
 
-    def receive(self, number: int, frame: str | bytes, now_s: float) -> list[Action]:
-        """Take a frame, which is not validated, and return the actions it causes."""
+    def receive(
+        self, number: int, frame: str | bytes, now_s: float, frames: int = 1
+    ) -> list[Action]:
+        """Take a message, not validated, that came in some frames; return the actions it causes."""
         socket = self._sockets.get(number)
         if socket is None:
             return []  # the frame was under way when its socket was closed
-        if not socket.messages.take(1 + len(frame) // PAGE_BYTES, now_s):
+        if not socket.messages.take(frames + len(frame) // PAGE_BYTES, now_s):
             self.counters.floods += 1
             self._close(socket, CloseCode.POLICY_VIOLATION, "too many messages per second", now_s)
             return self._done()
@@ -85,7 +94,7 @@ class Rooms:
             message = decode(frame, socket.version)
         except MalformedFrameError as error:
             self.counters.malformed += 1
-            self._close(socket, CloseCode.INVALID_DATA, str(error), now_s)
+            self._refuse(socket, error.to, str(error))
         else:
             length = len(frame if isinstance(frame, bytes) else frame.encode())
             handle = partial(self._handle, socket, message, length, now_s)
@@ -148,6 +157,7 @@ class Rooms:
         topic = message.topic
         check_topic(topic, self.limits)
         asked = Subscription.from_payload(message.payload, self.limits)
+        message = replace(message, payload={})  # an applicant's is kept while it waits
         key = asked.key or f"{self._random.getrandbits(128):032x}"
         room = self._rooms.get(topic)
         self._spend(socket, 1 + (len(room.members) if room else 0), now_s)
@@ -209,18 +219,22 @@ class Rooms:
     def _admit(self, applicant: Applicant, now_s: float) -> None:
         """Admit an applicant, or let it wait for its name."""
         socket, join = applicant.socket, applicant.join
+        room = self._rooms.get(join.topic)
         bearer = self._bearer(join.topic, applicant.key)
-        self._check_capacity(socket, self._rooms.get(join.topic), is_more=bearer is None)
+        self._check_capacity(socket, room, is_more=bearer is None)
+        if room is not None:
+            room.check_look(applicant.key)
         if bearer is None:
             socket.count_join(now_s)
         elif not self._gives_way(bearer, applicant, now_s):
             return
-        if not self._held.allows((join.topic, applicant.key), applicant.asked.secret, now_s):
+        name = join.topic, look(applicant.key)
+        if not self._held.allows(name, applicant.asked.secret, now_s):
             raise RefusedError(TAKEN)
-        self._held.release((join.topic, applicant.key))
+        self._held.release(name)
         room = self._rooms.get(join.topic)
         if room is None:
-            room = self._rooms[join.topic] = Room(Presences(self._new_ref))
+            room = self._rooms[join.topic] = Room(Presences(self._new_ref), opener=socket.share)
         member = Member(socket, join.topic, applicant.key, join.join_ref, applicant.asked)
         room.members[member.key] = socket.members[member.topic] = member
         self.counters.joins += 1
@@ -255,6 +269,9 @@ class Rooms:
             raise RefusedError("ChannelRateLimitReached: Too many channels")
         if room is None and len(self._rooms) >= limits.rooms:
             raise RefusedError("ChannelRateLimitReached: Too many rooms")
+        opened = sum(each.opener is socket.share for each in self._rooms.values())
+        if room is None and opened >= limits.of_address(limits.rooms):
+            raise RefusedError("ChannelRateLimitReached: Too many rooms from one address")
         if room is not None and is_more and len(room.members) >= limits.members_per_room:
             raise RefusedError("ConnectionRateLimitReached: Too many connected users")
 
@@ -277,7 +294,7 @@ class Rooms:
         self._challenges.withdraw(socket)
         for member in list(socket.members.values()):
             if keeps_names and member.asked.shown is not None:
-                self._held.hold((member.topic, member.key), member.asked.shown, now_s)
+                self._held.hold((member.topic, member.look), member.asked.shown, now_s)
             self._remove(member)
         self._admit_applicants(socket, now_s)
 
@@ -286,18 +303,17 @@ class Rooms:
         self._forget(socket, now_s)
 
     def _spend(self, socket: Socket, events: int, now_s: float) -> None:
-        if not (socket.events.take(events, now_s) and self._events.take(events, now_s)):
+        limits = socket.events, socket.share.events, self._events
+        if not all(limit.take(events, now_s) for limit in limits):
             raise RefusedError("too many events per second: try again later")
 
-    def _joins_of(self, address: str, now_s: float) -> TokenBucket:
-        """Return the rate limit on joins from an address; drop limits that are unused and full."""
-        used = {socket.joins for socket in self._sockets.values()}
-        for at, joins in [*self._joins.items()]:
-            if joins not in used and joins.is_full(now_s):
-                del self._joins[at]
-        limits = self.limits
-        joins = TokenBucket(limits.joins_per_s, limits.joins_burst)
-        return self._joins.setdefault(address, joins)
+    def _share_of(self, address: str, now_s: float) -> Share:
+        """Return the share of an address; drop those that are unused and full."""
+        used = {socket.share for socket in self._sockets.values()}
+        for at, share in [*self._shares.items()]:
+            if share not in used and share.is_full(now_s):
+                del self._shares[at]
+        return self._shares.setdefault(address, Share.new(self.limits))
 
     def _new_ref(self) -> str:
         self._last_ref += 1

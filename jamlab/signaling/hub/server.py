@@ -13,7 +13,7 @@ import secrets
 import signal
 import ssl
 from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -23,9 +23,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
+from jamlab.process.open_files import allow_open_files
+from jamlab.process.signals import ENDING, on_signals
 from jamlab.signaling.hub.actions import Action, Close, HubCounters, Ping, Send
 from jamlab.signaling.hub.addresses import host_names, in_url, local_host
 from jamlab.signaling.hub.backlog import OWN, Backlog
+from jamlab.signaling.hub.connection import Anteroom, HubConnection
 from jamlab.signaling.hub.handshake import (
     PATH,
     Door,
@@ -53,6 +56,8 @@ KEY_VARIABLE = "JAMLAB_HUB_KEY"
 
 _LEFT = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 """Close codes of clients that leave."""
+
+_OTHER_FILES = 64
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +104,9 @@ class Hub:
         self._door = Door.new(self.key, [*host_names(host), *allow_hosts], allow_origins)
         self._site = site
         self._tls = tls
-        self._rooms = Rooms(limits or Limits(), random.SystemRandom())
+        limits = limits or Limits()
+        self._rooms = Rooms(limits, random.SystemRandom())
+        self._anteroom = Anteroom(limits.waiting, limits.of_address(limits.waiting))
         self._pings_s = ping_interval_s, ping_timeout_s
         self._clients: dict[int, _Client] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,20 +130,29 @@ class Hub:
         return f"{'https' if self._tls else 'http'}://{in_url(host)}:{self.port}/"
 
     @property
+    def most_files(self) -> int:
+        """Most files that are open at once: a socket for each client, and others."""
+        limits = self._rooms.limits
+        return limits.sockets + limits.waiting + _OTHER_FILES
+
+    @property
     def counters(self) -> HubCounters:
         """Counters of the hub."""
         return self._rooms.counters
 
     async def __aenter__(self) -> Self:
         limits = self._rooms.limits
+        make: Any = partial(HubConnection, anteroom=self._anteroom)  # typed as a class
         try:
             self._server = await serve(
                 self._attend,
                 self.host,
                 self.port,
                 process_request=self._check_request,
+                create_connection=make,
                 logger=QuietLog(logging.getLogger(__name__)),
                 ssl=self._tls,
+                ssl_handshake_timeout=PING_TIMEOUT_S if self._tls else None,
                 compression=None,  # costs memory for each client, and signals are short
                 max_size=2 * limits.message_bytes,
                 open_timeout=PING_TIMEOUT_S,
@@ -144,7 +160,7 @@ class Hub:
                 ping_interval=self._pings_s[0],
                 ping_timeout=self._pings_s[1],
             )
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise HubError(
                 f"the hub cannot listen at {self.host}, port {self.port} ({error}): choose another"
             ) from None
@@ -163,6 +179,7 @@ class Hub:
         """Close every socket and end. Twice is harmless."""
         if self._server is None:
             return
+        self._anteroom.clear()
         self._server.close()
         await self._server.wait_closed()
         await asyncio.gather(*self._tasks)
@@ -183,12 +200,15 @@ class Hub:
         if self._site is not None and not is_for_socket(request):
             return self._site.answer(connection, request, address, self._door)
         refused = self._door.refusal(connection, request, address)
-        if refused is None and self._rooms.is_full:
+        network = network_of(connection.remote_address[0])
+        if refused is None and not self._rooms.has_space_for(network):
             return refuse(connection, HTTPStatus.TOO_MANY_REQUESTS, "Too many connected users")
         return refused
 
     async def _attend(self, connection: ServerConnection) -> None:
         """Serve one client until its socket closes."""
+        assert isinstance(connection, HubConnection)
+        self._anteroom.leave(connection)
         assert connection.request is not None  # known once the socket is open
         backlog = Backlog(self._rooms.limits)
         client = _Client(connection, version_of(connection.request), backlog)
@@ -196,8 +216,9 @@ class Hub:
         number = self._rooms.connect(client.version, address, self._now_s())
         self._clients[number] = client
         try:
-            async for frame in connection:
-                self._do(self._rooms.receive(number, frame, self._now_s()))
+            while (message := await connection.read()) is not None:
+                frame, frames = message
+                self._do(self._rooms.receive(number, frame, self._now_s(), frames))
                 await asyncio.sleep(0)  # a client that sends much must not delay the others
         except ConnectionClosed:
             pass
@@ -280,19 +301,13 @@ class Hub:
 
 
 async def run_hub(hub: Hub, invite: Callable[[Hub], None]) -> None:
-    """Run a hub until the process gets SIGINT or SIGTERM; call `invite` with it once it is open.
+    """Run a hub until SIGINT, SIGTERM or SIGHUP; call `invite` with it once it is open.
 
     Raises `HubError` if the hub cannot listen at its address.
     """
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    allow_open_files(hub.most_files)
+    stop = asyncio.Event()
     async with hub:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # Windows: SIGINT cancels this task
-                loop.add_signal_handler(number, stop.set)
-        invite(hub)
-        try:
+        with on_signals((signal.SIGINT, *ENDING), stop.set):
+            invite(hub)
             await stop.wait()
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                with suppress(NotImplementedError):
-                    loop.remove_signal_handler(number)

@@ -1,5 +1,10 @@
-"""Subscription to a room on a hub: the payload of a client's `phx_join`."""
+"""Subscription to a room on a hub: the payload of a client's `phx_join`.
 
+As at the hosted service every field may be missing or null, presence is on by default, a flag may
+be a string, and a presence key may be a number.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,27 +14,30 @@ from msgspec import Struct
 
 from jamlab.fields import FieldError, read
 from jamlab.signaling.hub.limits import Limits, RefusedError
+from jamlab.signaling.looks import can_be_seen
 from jamlab.signaling.names import digest
 
 PREFIX = "realtime:"
 """Prefix of the topic of a room; the rest is the room's name."""
 
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
 
 class _Broadcast(Struct):
-    ack: bool | None = None
-    own: bool | None = msgspec.field(name="self", default=None)
+    ack: Any = None
+    own: Any = msgspec.field(name="self", default=None)
 
 
 class _Presence(Struct):
-    key: str | None = None
-    enabled: bool | None = None
+    key: Any = None
+    enabled: Any = None
     secret: str | None = None
 
 
 class _Config(Struct):
     broadcast: _Broadcast | None = None
     presence: _Presence | None = None
-    private: bool | None = None
+    private: Any = None
     postgres_changes: Any = None
 
 
@@ -68,22 +76,42 @@ class Subscription:
         except FieldError as error:
             raise RefusedError(str(error)) from None
         broadcast, presence = config.broadcast or _Broadcast(), config.presence or _Presence()
-        if config.private:
+        key = name_in(presence.key)
+        if key is None and presence.key is not None:
+            raise RefusedError("field 'config.presence.key': expected a string or a number")
+        if _flag("private", config.private):
             raise RefusedError("a hub has no private rooms: join with private false")
         if config.postgres_changes:
             raise RefusedError("a hub has no database: join without postgres_changes")
-        if presence.key:
-            _check_name("a presence key", presence.key, limits.key_length)
+        if key:
+            _check_name("a presence key", key, limits.key_length)
         if presence.secret is not None and not 0 < len(presence.secret) <= limits.secret_length:
             most = limits.secret_length
             raise RefusedError(f"the secret of a presence key has 1 to {most} characters")
         return cls(
-            presence.key or None,
-            has_presence=bool(presence.enabled),
-            wants_ack=bool(broadcast.ack),
-            wants_own=bool(broadcast.own),
+            key or None,
+            has_presence=_flag("presence.enabled", presence.enabled, default=True),
+            wants_ack=_flag("broadcast.ack", broadcast.ack),
+            wants_own=_flag("broadcast.self", broadcast.own),
             secret=presence.secret,
         )
+
+
+def name_in(value: object) -> str | None:
+    """Return a name in JSON as a string: that of 42 is ``42``; None if it is not a name."""
+    if isinstance(value, int | float):
+        return json.dumps(value)
+    return value if isinstance(value, str) else None
+
+
+def _flag(name: str, value: object, *, default: bool = False) -> bool:
+    """Return a flag of a join; raises RefusedError if it is none."""
+    if value is None:
+        return default
+    text = str(value).lower()
+    if not isinstance(value, bool | str) or text not in _FLAGS:
+        raise RefusedError(f"field 'config.{name}': expected true or false")
+    return _FLAGS[text]
 
 
 def check_topic(topic: str, limits: Limits) -> None:
@@ -94,5 +122,5 @@ def check_topic(topic: str, limits: Limits) -> None:
 
 
 def _check_name(what: str, name: str, most: int) -> None:
-    if not (0 < len(name) <= most and name.isprintable()):
-        raise RefusedError(f"{what} has 1 to {most} printable characters")
+    if len(name) > most or not can_be_seen(name):
+        raise RefusedError(f"{what} has 1 to {most} visible characters, and no control characters")

@@ -86,5 +86,5 @@ class SupabaseChannel:
 def _check_name(whose: str, name: str) -> None:
     if not is_name(name):
         raise ValueError(
-            f"the name of {whose} has 1 to {MAX_NAME} printable characters: choose another"
+            f"the name of {whose} has 1 to {MAX_NAME} visible characters: choose another"
         )

@@ -150,7 +150,8 @@ class Connection:
         except InvalidStatus as error:
             raise self._error(_refused(error.response.status_code)) from None
         except Exception as error:  # the client passes on any exception of its layers
-            raise self._error(f"cannot be reached ({error}): check that it runs there") from None
+            fault = self._redacted(str(error))
+            raise self._error(f"cannot be reached ({fault}): check that it runs there") from None
         if self.is_lost:
             raise self._refused_error()
 
@@ -188,14 +189,17 @@ class Connection:
                 logger.removeFilter(self._key_filter)
 
     def _error(self, what: str) -> SignalingError:
-        text = f"the signalling service at {self._endpoint.url} {what}"
-        return SignalingError(text.replace(self._endpoint.key, "REDACTED"))
+        return SignalingError(f"the signalling service at {self._endpoint.url} {what}")
+
+    def _redacted(self, text: str) -> str:
+        """Return a foreign text with the key blacked out; our own words may contain a short key."""
+        return text.replace(self._endpoint.key, "REDACTED")
 
     def _refused_error(self) -> SignalingError | NameTakenError:
         if "taken" in self._refusal.lower():
             return name_taken(self._name)
         if self._refusal:
-            return self._error(f"refused: {self._refusal[:200]}")
+            return self._error(f"refused: {self._redacted(self._refusal)[:200]}")
         return self._error("closed the connection")
 
     # Sending

@@ -16,11 +16,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
+from jamlab.pace import TokenBucket, backoff_s
 from jamlab.signaling.channel import NameTakenError, SignalingError, name_taken
 from jamlab.signaling.endpoint import Endpoint
 from jamlab.signaling.messages import ChannelEvent, PeerLeft, Signal
 from jamlab.signaling.names import digest
-from jamlab.signaling.pace import TokenBucket, backoff_s
 from jamlab.signaling.supabase.connection import OPEN_TIMEOUT_S, Connection
 from jamlab.signaling.supabase.inbox import Inbox
 from jamlab.signaling.supabase.outbox import Outbox
@@ -103,6 +103,10 @@ class SupabaseMembership:
         if self._leaving is None:
             self._outbox.put(signal, self._now_s())
             self._due.set()
+
+    def note_heard(self, peer_id: str, is_heard: bool) -> None:
+        """Note whether a peer is heard; one that is not, and whose presence ended, leaves now."""
+        self._tell(self._roster.note_heard(peer_id, is_heard))
 
     async def enter(self, patience_s: float) -> None:
         """Join the room (see `SupabaseChannel.join`)."""

@@ -15,8 +15,8 @@ from collections import Counter, deque
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from jamlab.pace import TokenBucket
 from jamlab.signaling.messages import Signal
-from jamlab.signaling.pace import TokenBucket
 
 KEEP_S = 30.0
 """Longest time for which a signal is kept."""

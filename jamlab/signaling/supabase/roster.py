@@ -14,7 +14,8 @@ of two reported the other, each would have tracked itself before the other did.
 **Absence is not departure.** A participant whose presence ends may have lost only its socket, and
 all presences end when the service restarts. A participant that leaves states it in its presence and
 is removed at once. Any other stays in the roster for `grace_s`; if it returns within that time with
-the same instance, no event is reported.
+the same instance, no event is reported. But a participant that is not heard any more either, such
+as a browser's tab that was closed, has left.
 """
 
 import math
@@ -29,6 +30,9 @@ from jamlab.signaling.messages import (
     SignalingRestored,
     is_name,
 )
+
+UNHEARD_S = 1.0
+"""How long a participant that is not heard may be absent."""
 
 
 class Occupant(NamedTuple):
@@ -100,6 +104,7 @@ class Roster:
         self._seen: dict[str, Occupant] = {}
         self._peers: dict[str, str] = {}
         self._absent_until_s: dict[str, float] = {}
+        self._unheard: set[str] = set()  # peers that were heard, and are not any more
 
     @property
     def peers(self) -> frozenset[str]:
@@ -128,6 +133,14 @@ class Roster:
             return []
         self.is_member = False
         return [SignalingLost(now_s)]
+
+    def note_heard(self, name: str, is_heard: bool) -> list[ChannelEvent]:
+        """Note whether a peer is heard; return its departure if it is absent and is not."""
+        if is_heard or name not in self._peers:
+            self._unheard.discard(name)
+            return []
+        self._unheard.add(name)
+        return [self._drop(name)] if name in self._absent_until_s else []
 
     def advance(self, now_s: float) -> list[ChannelEvent]:
         """Return the departures of peers that have been absent for too long."""
@@ -166,7 +179,8 @@ class Roster:
             if name in here:
                 self._absent_until_s.pop(name, None)
             else:
-                self._absent_until_s.setdefault(name, now_s + self._grace_s)
+                grace_s = UNHEARD_S if name in self._unheard else self._grace_s
+                self._absent_until_s.setdefault(name, now_s + grace_s)
         came = [name for name in here if name not in self._peers]
         self._peers.update((name, here[name].instance) for name in came)
         return [*left, *map(PeerJoined, came)]
@@ -178,4 +192,5 @@ class Roster:
     def _drop(self, name: str) -> PeerLeft:
         del self._peers[name]
         self._absent_until_s.pop(name, None)
+        self._unheard.discard(name)
         return PeerLeft(name)

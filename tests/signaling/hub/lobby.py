@@ -58,14 +58,14 @@ class Client:
         self.closed = None
         self.last_ref = 0
 
-    def receive(self, frame):
-        self.lobby.do(self.lobby.rooms.receive(self.number, frame, self.lobby.now_s))
+    def receive(self, frame, frames=1):
+        self.lobby.do(self.lobby.rooms.receive(self.number, frame, self.lobby.now_s, frames))
 
-    def say(self, event, payload, topic=TOPIC, join_ref=None):
+    def say(self, event, payload, topic=TOPIC, join_ref=None, ref=None):
         """Send a message; returns what was heard since."""
         before = len(self.heard)
         self.last_ref += 1
-        ref = str(self.last_ref)
+        ref = str(self.last_ref) if ref is None else ref
         if self.version is Version.V2:
             frame = [join_ref, ref, topic, event, payload]
         else:

@@ -2,12 +2,12 @@ import math
 
 import pytest
 
+from jamlab.pace import TokenBucket
 from jamlab.signaling.hub.challenge import Applicant, Challenges
 from jamlab.signaling.hub.limits import Limits
 from jamlab.signaling.hub.phoenix import Message, Version
 from jamlab.signaling.hub.room import Member, Socket
 from jamlab.signaling.hub.subscription import Subscription
-from jamlab.signaling.pace import TokenBucket
 
 ASKED = Subscription("ada", has_presence=True, wants_ack=True, wants_own=False)
 

@@ -57,7 +57,8 @@ def test_who_has_the_key_comes_in(path, vsn):
 
 @pytest.mark.parametrize("header", ["x_api_key", "apikey", "X_API_KEY"])
 def test_the_key_may_be_in_a_header(header):
-    assert refused("/socket/websocket", **{header: KEY}) is None
+    as_it_comes = KEY.encode().decode("ascii", "surrogateescape")
+    assert refused("/socket/websocket", **{header: as_it_comes}) is None
 
 
 @pytest.mark.parametrize("query", ["", "?vsn=1.0.0", "?apikey=", "?key=" + QUOTED])
@@ -231,9 +232,18 @@ def test_a_hub_has_a_key():
         check_key("", "127.0.0.1")
 
 
-@pytest.mark.parametrize("key", ["\udcff" * 12, "twelve\x00letters", "twelve\nletters"])
+@pytest.mark.parametrize(
+    "key",
+    ["\udcff" * 12, "twelve\x00letters", "twelve\nletters"],
+)
 def test_a_key_that_cannot_be_sent_is_refused(key):
     with pytest.raises(HubError, match="printable"):
+        check_key(key, "127.0.0.1")
+
+
+@pytest.mark.parametrize("key", [" twelve letters", "twelve letters "])
+def test_a_key_with_a_space_at_its_end_is_refused(key):
+    with pytest.raises(HubError, match="ends with a space"):
         check_key(key, "127.0.0.1")
 
 

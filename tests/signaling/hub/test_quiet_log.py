@@ -1,6 +1,7 @@
 import logging
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from jamlab.signaling.hub.quiet_log import QuietLog
 
@@ -23,7 +24,13 @@ def test_a_bad_request_is_logged_without_its_words(caplog):
     assert "secret" not in text
 
 
-@pytest.mark.parametrize("silence", [EOFError(), ConnectionResetError(), TimeoutError()])
+@pytest.mark.parametrize(
+    "silence",
+    [
+        *(EOFError(), ConnectionResetError(), TimeoutError(), AssertionError()),
+        ConnectionClosedError(None, None),
+    ],
+)
 def test_sockets_without_a_request_are_not_logged(silence, caplog):
     assert logged(silence, caplog) == ""
     assert logged(ValueError("no valid request"), caplog, cause=silence) == ""

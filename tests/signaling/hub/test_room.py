@@ -3,15 +3,14 @@ import pytest
 from jamlab.signaling.hub.limits import Limits, RefusedError
 from jamlab.signaling.hub.phoenix import Message, Version
 from jamlab.signaling.hub.presence import Presences
-from jamlab.signaling.hub.room import BURST_S, Member, Room, Socket
+from jamlab.signaling.hub.room import BURST_S, Member, Room, Share, Socket
 from jamlab.signaling.hub.subscription import Subscription
-from jamlab.signaling.pace import TokenBucket
 
 LIMITS = Limits(socket_events_per_s=10, presence_calls=2)
 
 
 def member(key="ada", join_ref="3", *, own=False, presence=True):
-    socket = Socket.new(1, Version.V2, LIMITS, TokenBucket(1, 1))
+    socket = Socket.new(1, Version.V2, LIMITS, Share.new(LIMITS))
     asked = Subscription(key, has_presence=presence, wants_ack=False, wants_own=own)
     made = Member(socket, "realtime:r", key or "generated", join_ref, asked)
     socket.members[made.topic] = made

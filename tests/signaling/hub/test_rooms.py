@@ -45,6 +45,25 @@ class TestJoining:
         assert reply.payload == {"status": "ok", "response": {"postgres_changes": []}}
         assert (state.event, state.payload, state.ref) == ("presence_state", {}, None)
 
+    @pytest.mark.parametrize("payload", [None, {}, {"config": {"broadcast": {"ack": True}}}])
+    def test_who_does_not_speak_of_presence_is_told_of_it(self, lobby, payload):
+        (ben,) = lobby.members("ben")
+        ben.track({})
+        ada = lobby.client()
+        ada.say("phx_join", payload)
+        assert [m.event for m in ada.heard] == ["phx_reply", "presence_state"]
+        assert list(ada.events()[0][1]) == ["ben"]
+
+    def test_a_presence_key_that_is_a_number(self, lobby):
+        (ben,) = lobby.members("ben")
+        ada = lobby.client().joined(42)
+        ada.track({"mood": "fine"})
+        assert list(ben.events()[-1][1]["joins"]) == ["42"]
+        for sender in "42", 42:
+            signal = {**SIGNAL, "senderPeerId": sender}
+            assert ada.broadcast("webrtc-signal", signal) == OK
+        assert ada.broadcast("webrtc-signal", {**SIGNAL, "senderPeerId": 43})[0] == "error"
+
     def test_who_wants_no_presence_is_told_of_none(self, lobby):
         (ben,) = lobby.members("ben", presence=False)
         (ada,) = lobby.members("ada")
@@ -151,6 +170,33 @@ class TestAsking:
     def test_an_access_token_is_not_answered(self, lobby):
         (ada,) = lobby.members("ada")
         assert ada.say("access_token", {"access_token": "sb_secret"}) == []
+
+    @pytest.mark.parametrize("version", Version)
+    @pytest.mark.parametrize("ref", [7, 1.5, "7", True])
+    def test_a_reply_has_the_ref_as_it_came(self, lobby, version, ref):
+        ada = lobby.client(version)
+        for event, topic in (("phx_join", TOPIC), ("presence", TOPIC), ("heartbeat", "phoenix")):
+            ada.say(event, {"event": "track"}, topic, join_ref=ref, ref=ref)
+            (reply,) = (m for m in ada.heard if m.event == "phx_reply")
+            assert (reply.ref, reply.payload["status"]) == (ref, "ok")
+            ada.heard.clear()
+
+    @pytest.mark.parametrize("frame", ['["1","2","realtime:room","presence",[]]', "nonsense"])
+    def test_what_is_no_message_is_refused_and_the_socket_kept(self, lobby, frame):
+        (ada,) = lobby.members("ada")
+        ada.receive(frame)
+        (reply,) = ada.heard
+        assert (reply.event, reply.payload["status"]) == ("phx_reply", "error")
+        assert ada.closed is None
+        assert lobby.rooms.counters.malformed == 1
+        assert ada.broadcast("hi", {}) == OK
+
+    def test_who_never_sends_a_message_is_cut_off_like_a_flood(self):
+        lobby = Lobby(socket_events_per_s=10)
+        eve = lobby.client()
+        for _ in range(81):
+            eve.receive("nonsense")
+        assert eve.closed == (1008, "too many messages per second")
 
     @pytest.mark.parametrize("event", ["phx_reply", "presence_state", "shout", ""])
     def test_unknown_events_are_refused(self, lobby, event):
@@ -373,6 +419,33 @@ class TestNames:
         assert other.track({"instance": digest("other")}) == OK
         assert eve.track({"mood": "fine"}) == OK
 
+    @pytest.mark.parametrize("alike", ["ada ", " ada", "\u0430da", "a\u200dda", "ada\u00a0"])
+    @pytest.mark.parametrize("secret", [None, "s3cret"])
+    def test_nobody_comes_in_under_a_name_that_looks_like_another_s(self, lobby, alike, secret):
+        (ada,) = lobby.members("ada", secret="s3cret")
+        eve = lobby.client()
+        (reply,) = eve.join(alike, secret=secret)
+        assert reply.payload["status"] == "error"
+        assert "the name is taken: it looks like" in reply.payload["response"]["reason"]
+        assert (ada.closed, lobby.pinged) == (None, [])
+        lobby.client().joined(alike, topic="realtime:other")
+        ada.leave()
+        eve.joined(alike)
+
+    def test_nor_while_the_name_is_kept_for_its_owner(self, lobby):
+        ada, _ben = lobby.members("ada", "ben", secret="s3cret")
+        ada.disconnect()
+        (reply,) = lobby.client().join("ada ")
+        assert reply.payload == {"status": "error", "response": {"reason": TAKEN}}
+        lobby.client().joined("ada", secret="s3cret")
+
+    @pytest.mark.parametrize(
+        "name", ["\u0645\u06cc\u200c\u062e", "\U0001f469\u200d\U0001f3a4", "J\u00a0P"]
+    )
+    def test_names_of_people(self, lobby, name):
+        (ada,) = lobby.members(name, topic=f"realtime:{name}")
+        assert ada.broadcast("hi", {}, f"realtime:{name}") == OK
+
     def test_a_name_is_one_room_s(self, lobby):
         lobby.members("ada")
         lobby.members("ada", topic="realtime:other")
@@ -434,7 +507,7 @@ class TestJoins:
         for number in range(50):
             self.status(lobby, "eve", f"192.0.2.{number}")
             lobby.pass_time(1.0)
-        assert len(lobby.rooms._joins) <= 2
+        assert len(lobby.rooms._shares) <= 2
 
 
 class TestLimits:
@@ -517,13 +590,50 @@ class TestLimits:
         assert [ada.broadcast("hi", {})[0] for _ in range(2)] == ["ok", "error"]
 
     def test_events_of_all_together(self):
-        lobby = Lobby(events_per_s=10)
+        lobby = Lobby(events_per_s=10, address_share=1)
         ada, ben = lobby.members("ada", "ben")
         lobby.pass_time(10)
         results = [ada.broadcast("hi", {})[0] for _ in range(5)]
         results += [ben.broadcast("hi", {})[0] for _ in range(6)]
         assert results == ["ok"] * 10 + ["error"]
         assert ben.leave() == OK
+
+    def test_nobody_takes_all_from_one_address(self):
+        lobby = Lobby(events_per_s=10, rooms=4, sockets=4)
+        (ada,), (eve,) = lobby.members("ada"), lobby.members("eve", topic="realtime:eve")
+        far = [lobby.client(address="192.0.2.2") for _ in range(2)]
+        assert not lobby.rooms.has_space_for("192.0.2.1")
+        far.pop().disconnect()
+        assert not lobby.rooms.has_space_for("192.0.2.1")
+        assert lobby.rooms.has_space_for("192.0.2.2")
+        assert lobby.rooms.has_space_for("192.0.2.3")
+        (reply,) = eve.join("eve", topic="realtime:third")
+        assert "Too many rooms from one address" in reply.payload["response"]["reason"]
+        lobby.pass_time(10)
+        for _ in range(10):
+            assert ada.broadcast("hi", {}) == OK
+        assert eve.broadcast("hi", {}, "realtime:eve")[0] == "error"
+        far[0].joined("ben", topic="realtime:ben")
+        assert far[0].broadcast("hi", {}, "realtime:ben") == OK
+
+    def test_a_new_socket_has_no_new_share_of_events(self):
+        lobby = Lobby(events_per_s=10)
+        (ada,) = lobby.members("ada")
+        lobby.pass_time(10)
+        while ada.broadcast("hi", {}) == OK:
+            pass
+        ada.disconnect()
+        (reply,) = lobby.client().join("ada")
+        assert reply.payload["response"]["reason"].startswith("too many events")
+
+    def test_each_frame_of_a_message_counts(self):
+        lobby = Lobby(socket_events_per_s=10)
+        (ada,) = lobby.members("ada")
+        lobby.pass_time(10)
+        ada.receive('[null,"1","phoenix","heartbeat",{}]', frames=80)
+        assert ada.closed is None
+        ada.receive('[null,"1","phoenix","heartbeat",{}]')
+        assert ada.closed == (1008, "too many messages per second")
 
     def test_a_flood_is_cut_off(self):
         lobby = Lobby(socket_events_per_s=10)

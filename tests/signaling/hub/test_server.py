@@ -166,23 +166,25 @@ class TestHandshake:
                 pass
 
     @pytest.mark.parametrize(
-        "request_line",
+        ("request_line", "status"),
         [
-            f"GET /socket/websocket?apikey={KEY} HTTP/1.1",  # not a WebSocket's
-            f"GET /socket/websocket?apikey={KEY} HTTP/1.0",
-            f"POST /socket/websocket?apikey={KEY} HTTP/1.1",
-            f"{KEY}",
+            (f"GET /socket/websocket?apikey={KEY} HTTP/1.1", 426),  # not a WebSocket's
+            (f"GET /socket/websocket?apikey={KEY} HTTP/1.0", 505),
+            (f"POST /socket/websocket?apikey={KEY} HTTP/1.1", 405),
+            (f"{KEY}", 400),
         ],
     )
-    async def test_the_key_is_not_logged_with_a_bad_request(self, hub, caplog, request_line):
+    async def test_the_key_is_not_logged_with_a_bad_request(
+        self, hub, caplog, request_line, status
+    ):
         caplog.set_level(logging.DEBUG)
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
         writer.write(f"{request_line}\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        await reader.read()
+        answer = await reader.read()
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
         writer.close()
         await writer.wait_closed()
-        await until(lambda: "handshake failed" in caplog.text)
-        assert KEY not in caplog.text
+        assert KEY not in caplog.text + answer.decode()
 
     async def test_the_key_is_not_logged_with_a_good_one(self, hub, caplog):
         caplog.set_level(logging.DEBUG, logger="jamlab.signaling.hub.server")
@@ -192,7 +194,7 @@ class TestHandshake:
             payload = {"config": {}, "access_token": KEY}
             assert await ada.ask("phx_join", payload) == "ok"
             await ada.ws.send(KEY)
-            await ada.ws.wait_closed()
+            assert "JSON" in (await ada.hears("phx_reply"))["response"]["reason"]
         assert "connection open" in caplog.text
         assert KEY not in caplog.text
 
@@ -200,14 +202,16 @@ class TestHandshake:
 class TestOthers:
     """Whatever becomes of one client, the others go on."""
 
-    async def test_garbage_costs_the_socket_it_came_from(self, hub):
+    @pytest.mark.parametrize("garbage", [b"\xff\x00", "nonsense", "[]", "[" * 100_000])
+    async def test_garbage_is_refused_and_costs_nobody_the_socket(self, hub, garbage):
         async with raw(hub, "ada") as ada, raw(hub, "eve") as eve:
-            await eve.ws.send(b"\xff\x00")
-            await eve.ws.wait_closed()
-            assert eve.ws.close_code == 1007
-            assert await ada.ask("heartbeat", {}, "phoenix") == "ok"
+            await eve.ws.send(garbage)
+            assert (await eve.hears("phx_reply"))["status"] == "error"
+            assert await eve.ask("broadcast", {"event": "hi", "payload": {}}) == "ok"
+            assert (await ada.hears("broadcast"))["event"] == "hi"
+            assert hub.counters.malformed == 1
 
-    async def test_a_message_beyond_all_measure_does_too(self):
+    async def test_a_message_beyond_all_measure_costs_the_socket_it_came_from(self):
         async with (
             Hub(key=KEY, limits=Limits(message_bytes=1000)) as hub,
             raw(hub, "ada") as ada,
@@ -219,6 +223,25 @@ class TestOthers:
             await eve.ws.wait_closed()
             assert eve.ws.close_code == 1009
             assert await ada.ask("heartbeat", {}, "phoenix") == "ok"
+
+    async def test_a_message_of_frames_without_end_costs_the_socket_it_came_from(self, hub):
+        async def frames():
+            while True:
+                yield ""
+
+        async with raw(hub, "ada") as ada, raw(hub, "eve") as eve:
+            with pytest.raises(ConnectionClosed):
+                await eve.ws.send(frames())
+            assert eve.ws.close_code == 1008
+            assert await ada.ask("heartbeat", {}, "phoenix") == "ok"
+
+    async def test_a_message_in_several_frames_is_one(self, hub):
+        async with raw(hub, "ada") as ada, raw(hub, "ben") as ben:
+            text = json.dumps(
+                [None, "9", TOPIC, "broadcast", {"event": "hi", "payload": "\U0001f3b8"}]
+            )
+            await ada.ws.send(iter(text))
+            assert (await ben.hears("broadcast"))["payload"] == "\U0001f3b8"
 
     async def test_a_lost_socket_is_a_leave(self, hub):
         async with raw(hub, "ada") as ada, raw(hub, "ben") as ben:
@@ -260,11 +283,18 @@ class TestOthers:
             assert hub.counters.slow == 0
 
     async def test_who_reads_nothing_the_hub_says_is_dropped(self):
-        limits = Limits(unsent_bytes=100_000, **GENEROUS)
-        async with Hub(key=KEY, limits=limits) as hub, raw(hub, "cleo") as cleo:
+        generous = {"joins_per_s": 1e9, "joins_burst": 10**9, **GENEROUS}
+        limits = Limits(unsent_bytes=100_000, presence_bytes=60_000, **generous)
+        async with (
+            Hub(key=KEY, limits=limits) as hub,
+            raw(hub, "ada") as ada,
+            raw(hub, "cleo") as cleo,
+        ):
+            assert await ada.ask("presence", {"event": "track", "payload": {"a": "x" * 50_000}})
             cleo.freeze()
             while not hub.counters.slow:
-                await cleo.ws.send(json.dumps([None, "1" * 60_000, "phoenix", "heartbeat", {}]))
+                # each join is answered by all presences
+                await cleo.ws.send(json.dumps([None, "1", TOPIC, "phx_join", {}]))
                 await asyncio.sleep(0)
 
     async def test_a_bearer_who_lives_keeps_the_name(self, hub):

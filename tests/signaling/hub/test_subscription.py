@@ -21,11 +21,46 @@ def read(**config):
     return Subscription.from_payload({"config": config}, LIMITS)
 
 
-@pytest.mark.parametrize("payload", [{}, {"config": None}, {"config": {}}, PYTHON_DEFAULT])
-def test_by_default_a_member_only_listens_to_broadcasts(payload):
-    # the defaults of Realtime's Payloads.Config
-    expected = Subscription(None, has_presence=False, wants_ack=False, wants_own=False)
-    assert Subscription.from_payload(payload, LIMITS) == expected
+NOTHING = Subscription(None, has_presence=True, wants_ack=False, wants_own=False)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        {},
+        {"presence": None, "broadcast": None, "private": None, "postgres_changes": None},
+        {"presence": {}, "broadcast": {}, "private": False, "postgres_changes": []},
+        {"presence": {"key": None, "enabled": None}, "broadcast": {"ack": None, "self": None}},
+        {"presence": {"key": ""}, "broadcast": {"replay": {"since": 0}}, "private": "false"},
+    ],
+)
+def test_by_default_a_member_has_presence_and_hears_the_others(config):
+    # the defaults of Realtime's Payloads.Join and of what it holds
+    for payload in ({"config": config}, {"config": config, "access_token": 7, "user_token": None}):
+        assert Subscription.from_payload(payload, LIMITS) == NOTHING
+    assert Subscription.from_payload({}, LIMITS) == NOTHING
+
+
+def test_the_python_client_asks_for_no_presence():
+    asked = Subscription.from_payload(PYTHON_DEFAULT, LIMITS)
+    assert asked == Subscription(None, has_presence=False, wants_ack=False, wants_own=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [("42", "42"), (42, "42"), (-1, "-1"), (1.5, "1.5"), (True, "true"), (0, "0"), ("", None)],
+)
+def test_a_presence_key_may_be_a_number(given, name):
+    assert read(presence={"key": given}).key == name
+
+
+@pytest.mark.parametrize("yes", [True, "true", "True", "TRUE", "1"])
+@pytest.mark.parametrize("no", [False, "false", "False", "FALSE", "0"])
+def test_flags_may_be_strings(yes, no):
+    asked = read(broadcast={"ack": yes, "self": no}, presence={"enabled": no}, private=no)
+    assert (asked.wants_ack, asked.wants_own, asked.has_presence) == (True, False, False)
+    assert read(presence={"enabled": yes}).has_presence
 
 
 def test_what_was_asked_for():
@@ -36,23 +71,23 @@ def test_what_was_asked_for():
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
+        ({"private": "true"}, "join with private false"),
         ({"private": True}, "join with private false"),
         ({"postgres_changes": [{"event": "*"}]}, "join without postgres_changes"),
-        ({"presence": {"key": 7}}, "'config.presence.key': expected `str . null`, got `int`"),
-        ({"presence": {"key": "a" * 9}}, "has 1 to 8 printable characters"),
-        ({"presence": {"key": "a\n"}}, "has 1 to 8 printable characters"),
+        ({"presence": {"key": []}}, "'config.presence.key': expected a string or a number"),
+        ({"presence": {"key": {}}}, "'config.presence.key': expected a string or a number"),
+        ({"presence": {"key": "a" * 9}}, "has 1 to 8 visible characters"),
+        ({"presence": {"key": "a\n"}}, "has 1 to 8 visible characters"),
         ({"presence": {"secret": ""}}, "has 1 to 128 characters"),
         ({"presence": {"secret": 7}}, "'config.presence.secret': expected `str . null`, got `int`"),
         ({"presence": {"secret": "x" * 129}}, "has 1 to 128 characters"),
         (
             {"presence": {"enabled": "yes"}},
-            "'config.presence.enabled': expected `bool . null`, got `str`",
+            "'config.presence.enabled': expected true or false",
         ),
-        ({"broadcast": {"ack": 1}}, "'config.broadcast.ack': expected `bool . null`, got `int`"),
-        (
-            {"broadcast": {"self": []}},
-            "'config.broadcast.self': expected `bool . null`, got `array`",
-        ),
+        ({"broadcast": {"ack": 1}}, "'config.broadcast.ack': expected true or false"),
+        ({"broadcast": {"self": []}}, "'config.broadcast.self': expected true or false"),
+        ({"private": "maybe"}, "'config.private': expected true or false"),
         ({"broadcast": []}, "'config.broadcast': expected `object . null`, got `array`"),
         ({"presence": "ada"}, "'config.presence': expected `object . null`, got `str`"),
     ],

@@ -85,9 +85,9 @@ def test_what_is_missing_is_said(monkeypatch):
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 129, "\ud800"])
 async def test_a_name_that_cannot_be(name):
-    with pytest.raises(ValueError, match="the name of a room has 1 to 128 printable"):
+    with pytest.raises(ValueError, match="the name of a room has 1 to 128 visible"):
         SupabaseChannel(name, "ws://127.0.0.1:1", KEY)
-    with pytest.raises(ValueError, match="the name of a participant has 1 to 128 printable"):
+    with pytest.raises(ValueError, match="the name of a participant has 1 to 128 visible"):
         await SupabaseChannel("room", "ws://127.0.0.1:1", KEY).join(name)
 
 

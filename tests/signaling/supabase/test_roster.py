@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from jamlab.signaling.messages import PeerJoined, PeerLeft, SignalingLost, SignalingRestored
-from jamlab.signaling.supabase.roster import Occupant, Roster, read_presence
+from jamlab.signaling.supabase.roster import UNHEARD_S, Occupant, Roster, read_presence
 from tests.examples import examples
 
 GRACE_S = 20.0
@@ -78,6 +78,35 @@ def test_who_vanishes_is_kept_for_the_grace():
     assert roster.advance(0.9 + GRACE_S) == []
     assert roster.advance(1.0 + GRACE_S) == [PeerLeft("ada")]
     assert roster.peers == {"ben"}
+
+
+def test_who_vanishes_and_is_not_heard_any_more_has_left():
+    """A browser's tab that was closed: socket and sound end at once, one of them first."""
+    roster = member("ada", "ben")
+    assert roster.note_heard("ada", True) == roster.note_heard("ben", True) == []
+    assert roster.note_heard("ben", False) == []
+    roster.update(state("me"), 1.0)  # ben was not heard, and ada is
+    assert roster.next_at_s() == 1.0 + UNHEARD_S
+    assert roster.advance(1.0 + UNHEARD_S) == [PeerLeft("ben")]
+    assert roster.note_heard("ada", False) == [PeerLeft("ada")]
+    assert roster.peers == frozenset()
+
+
+def test_who_is_heard_again_or_was_never_heard_is_kept_for_the_grace():
+    roster = member("ada", "ben")
+    roster.note_heard("ada", False)
+    roster.note_heard("ada", True)
+    assert roster.note_heard("nobody", False) == []
+    roster.update(state("me"), 1.0)
+    assert roster.next_at_s() == 1.0 + GRACE_S
+
+
+def test_while_our_own_signalling_is_lost_nobody_leaves():
+    roster = member("ada")
+    roster.note_heard("ada", True)
+    roster.lose(1.0)
+    assert roster.note_heard("ada", False) == []
+    assert roster.peers == {"ada"}
 
 
 def test_the_grace_does_not_begin_again_with_every_snapshot():

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from jamlab.signaling.pace import TokenBucket, backoff_s
+from jamlab.pace import TokenBucket, backoff_s
 from tests.examples import examples
 
 gaps_s = st.lists(st.floats(0, 20), max_size=60)
