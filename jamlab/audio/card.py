@@ -260,6 +260,15 @@ class VirtualCard:
             raise RuntimeError("this virtual card has not been started, so it has no timeline")
         return self.started_s + frame * self._frame_s
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it makes callbacks."""
+        return self._callback is not None
+
+    def lag_frames(self, frame: int) -> int:
+        """Return the frames that the callbacks have yet to make up to a frame; below 0 if none."""
+        return frame - self.counters.blocks * self.block_frames
+
     # The core: given the time
 
     def _begin(self, now_s: float, callback: DuplexCallback) -> None:

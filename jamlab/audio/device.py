@@ -27,8 +27,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from jamlab.audio.card import (
     CardChange,
     CardCounters,
@@ -37,21 +35,31 @@ from jamlab.audio.card import (
     VirtualCard,
     ignore_change,
 )
+from jamlab.audio.conversion.channels import (
+    Channels,
+    Samples,
+    channels_or_default,
+    checked,
+    fault_of,
+    placed,
+    stereo,
+)
+from jamlab.audio.duplex_stream import DuplexStream, Terms
 from jamlab.audio.guard import guarded
-from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
+from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.audio.permission import MicrophoneAccess
 from jamlab.audio.portaudio import (
     JACK,
     Device,
     DeviceError,
     abandon,
-    block_sizes,
-    close,
+    at_first_rate,
+    better_host,
     device_named,
     explained,
-    opened,
     pair_named,
     portaudio,
+    rates_of,
     refresh,
 )
 from jamlab.audio.thread_bridge import ThreadBridge
@@ -80,7 +88,11 @@ class DeviceCard:
     Parameters
     ----------
     input_device, output_device : str or int, optional
-        Index or name (see `jamlab.audio.portaudio.device_named`); by default the system's default.
+        Name or index (see `jamlab.audio.portaudio.device_named`); by default the system's default.
+        The device is kept by its name and host interface, because indices shift.
+    input_channels, output_channels : tuple of int, optional
+        One channel for both sides, or left and right, counted from 1; by default the first two, or
+        the only one (see `jamlab.audio.conversion.channels`).
     latency : str or float
         PortAudio's *suggested latency*: ``"low"``, ``"high"``, or seconds.
     slack : int, optional
@@ -98,7 +110,11 @@ class DeviceCard:
         latency: str | float = "low",
         slack: int | None = None,
         access: MicrophoneAccess | None = None,
+        input_channels: Channels | None = None,
+        output_channels: Channels | None = None,
     ) -> None:
+        for chosen in filter(None, (input_channels, output_channels)):
+            checked(chosen)
         self.block_frames = block_frames
         self._slack = slack_of(block_frames) if slack is None else slack
         self.round_trip_frames = (1 + self._slack) * block_frames
@@ -106,12 +122,14 @@ class DeviceCard:
         self.counters = CardCounters()
         self.on_change: Callable[[CardChange], None] = ignore_change
         self._wanted = input_device, output_device
+        self._titles: dict[str | int, str] = {}  # of the devices that indices had at first
+        self._channels = input_channels, output_channels
         self._latency = latency
         self._access = access or MicrophoneAccess()
         self._callback: DuplexCallback | None = None
         self._capture = True
         self._bridge = self._new_bridge()
-        self._stream: Any = None
+        self._stream: DuplexStream | None = None
         self._host = ""
         self._adapting = False
         self._opened_s = 0.0
@@ -126,6 +144,27 @@ class DeviceCard:
         """Whether the current callback comes too late for its block to be played."""
         return self._bridge.too_late if self._stand_in is None else True
 
+    @property
+    def description(self) -> str:
+        """Devices, host interface, rate and stated latency of the open card; "" without one."""
+        if self._stream is None:
+            return ""
+        terms = self._stream.terms
+        names = [f"output {terms.output.name!r}"]
+        if terms.source is not None:
+            names.insert(0, f"input {terms.source.name!r}")
+        parts = [f"{', '.join(names)} by {terms.output.host}"]
+        if (stated_s := self._stream.stated_latency_s) is not None:
+            parts.append(f"its driver states {1000 * stated_s:.1f} ms")
+        if added_s := self._stream.conversion_s:
+            parts.append(
+                f"{self._stream.rate:g} Hz, converted to {SAMPLE_RATE} Hz, which adds "
+                f"{1000 * added_s:.1f} ms"
+            )
+        if better := better_host(terms.output):
+            parts.append(f"{better} is here too and faster: choose a device of it")
+        return "; ".join(parts)
+
     def start(self, callback: DuplexCallback, *, capture: bool = True) -> None:
         """Start the callbacks on the running event loop, whether the device opens or not.
 
@@ -136,7 +175,7 @@ class DeviceCard:
             raise RuntimeError("this sound card is already started: stop it first")
         if capture:
             self._access.check()
-            _check_microphone(self._input)
+            _check_microphone(self._input, self._channels[0])
         self._loop = asyncio.get_running_loop()
         self._callback, self._capture, self._gone = guarded(callback), capture, False
         self._stand_in = self._new_stand_in()
@@ -180,58 +219,62 @@ class DeviceCard:
 
     def _open(self) -> None:
         """Open and start the card; raises `DeviceError`."""
-        source: Device | None = None
-        if self._capture:
-            source, output = pair_named(self._input, self._wanted[1])
-        else:
-            output = device_named(self._wanted[1], "output")
-        self._host, self._opened_s = output.host, self._loop.time()
-        self._bridge = self._new_bridge()
-        try:
-            self._stream = opened(partial(self._new_stream, source, output, self._bridge))
-            self._stream.start()
-        except portaudio().PortAudioError as error:
-            self._close()
-            which = f"the output device {output.name!r}"
-            if source is not None:
-                which = f"the pair of {source.name!r} and {output.name!r}"
-            raise explained(error, which) from error
-
-    def _new_stream(self, source: Device | None, output: Device, bridge: ThreadBridge) -> Any:
-        sizes = block_sizes(output.host, self.block_frames)
-        common = {
-            "samplerate": SAMPLE_RATE,
-            "blocksize": sizes[-1 if self._adapting else 0],
-            "dtype": "float32",
-            "latency": self._latency,
-        }
-        if source is None:
-            return portaudio().OutputStream(
-                device=output.index,
-                channels=output.used_channels,
-                callback=lambda *block: self._swap(bridge, None, *block),
-                **common,
-            )
-        return portaudio().Stream(
-            device=(source.index, output.index),
-            channels=(source.used_channels, output.used_channels),
-            callback=lambda *block: self._swap(bridge, *block),
-            **common,
+        terms = self._terms()
+        self._host, self._opened_s = terms.output.host, self._loop.time()
+        bridge = self._bridge = self._new_bridge()
+        self._stream = DuplexStream(
+            terms,
+            partial(self._swap, bridge, terms),
+            misfit=partial(self._ask_loop, self._adapt, bridge),
+            after=partial(self._after_block, bridge),
         )
 
-    def _swap(
-        self, bridge: ThreadBridge, captured: Any, played: Any, frames: int, _time: Any, status: Any
-    ) -> None:
-        """Copy both ways: PortAudio's callback, on its thread."""
+    def _terms(self) -> Terms:
+        """Return what to open; raises `DeviceError`."""
+        wanted = self._kept(self._input), self._kept(self._wanted[1])
+        source: Device | None = None
+        if self._capture:
+            source, output = pair_named(*wanted)
+            self._keep(self._input, source)
+        else:
+            output = device_named(wanted[1], "output")
+        self._keep(self._wanted[1], output)
+        return Terms(
+            source,
+            output,
+            0 if source is None else max(channels_in_use(source, self._channels[0])),
+            max(channels_in_use(output, self._channels[1])),
+            self.block_frames,
+            self._latency,
+            self._adapting,
+        )
+
+    def _kept(self, wanted: str | int | None) -> str | int | None:
+        """Return the title of the device that an index had when it was first opened."""
+        return None if wanted is None else self._titles.get(wanted, wanted)
+
+    def _keep(self, wanted: str | int | None, device: Device) -> None:
+        if wanted is not None and str(wanted).isdecimal():
+            self._titles.setdefault(wanted, device.title)
+
+    def _swap(self, bridge: ThreadBridge, terms: Terms, captured: Samples) -> Samples:
+        """Exchange a block with the loop, on PortAudio's thread."""
+        if terms.source is None:
+            block = stereo(None, len(captured))
+        else:
+            chosen = channels_or_default(self._channels[0], terms.source.channels)
+            block = stereo(captured, len(captured), chosen)
+        output = channels_or_default(self._channels[1], terms.output.channels)
+        return placed(bridge.swap(block), terms.played_channels, output)
+
+    def _after_block(self, bridge: ThreadBridge, status: Any) -> None:
         if status:
             self.counters.xruns += 1
-        fits = frames == bridge.block_frames
-        if fits:
-            played[:] = fitted(bridge.swap(stereo(captured, frames)), played.shape[1])
-        else:
-            played[:] = 0
+        self._ask_loop(self._run, bridge)
+
+    def _ask_loop(self, call: Callable[[ThreadBridge], None], bridge: ThreadBridge) -> None:
         with contextlib.suppress(RuntimeError):  # the loop may have been closed just now
-            self._loop.call_soon_threadsafe(self._run if fits else self._adapt, bridge)
+            self._loop.call_soon_threadsafe(call, bridge)
 
     def _run(self, bridge: ThreadBridge) -> None:
         if self._callback is None or bridge is not self._bridge or self._stream is None:
@@ -254,8 +297,8 @@ class DeviceCard:
     def _close(self) -> None:
         """Close the device, if it is open."""
         if self._stream is not None:
-            stream, self._stream = self._stream, None
-            close(stream)
+            self._stream.close()
+            self._stream = None
 
     # Loss and return
 
@@ -318,37 +361,32 @@ class DeviceCard:
             self._stand_in = None
 
 
-def _check_microphone(wanted: str | int | None) -> None:
+def channels_in_use(device: Device, chosen: Channels | None) -> Channels:
+    """Return the channels to use; raises `DeviceError` when the device has fewer."""
+    channels = channels_or_default(chosen, device.channels)
+    if fault := fault_of(channels, device.channels):
+        raise DeviceError(f"the {device.direction} device {device.name!r} {fault}")
+    return channels
+
+
+def _check_microphone(wanted: str | int | None, channels: Channels | None) -> None:
     """Check that an input exists and opens; raises `MicrophoneUnavailableError`."""
     try:
         device = device_named(wanted, "input")
-        sounddevice = portaudio()
+        count = max(channels_in_use(device, channels))
+        check = partial(_check_input, device, count)
         try:
-            sounddevice.check_input_settings(
-                device.index, device.used_channels, "float32", samplerate=SAMPLE_RATE
-            )
-        except sounddevice.PortAudioError as error:
+            at_first_rate(rates_of(device), check)
+        except Exception as error:  # PortAudio's own, and of what it read from drivers
             raise explained(error, f"the input device {device.name!r}") from error
     except DeviceError as error:
         raise MicrophoneUnavailableError(str(error)) from error
 
 
+def _check_input(device: Device, channels: int, rate: float) -> None:
+    portaudio().check_input_settings(device.index, channels, "float32", samplerate=rate)
+
+
 def slack_of(block_frames: int) -> int:
     """Return the smallest number of blocks that last at least `LOOP_HAS_S`."""
     return math.ceil(LOOP_HAS_S * SAMPLE_RATE / block_frames)
-
-
-def stereo(captured: Any, frames: int) -> Block:
-    """Return a stereo copy of a captured block, shape ``(frames, channels)``; silence for None.
-
-    One channel is used for both; of more than two, the first two are used.
-    """
-    block: Block = np.zeros((frames, CHANNELS), dtype=np.float32)
-    if captured is not None:
-        block[:] = captured[:, :CHANNELS]
-    return block
-
-
-def fitted(block: Block, channels: int) -> Block:
-    """Return a stereo block unchanged for two channels, its mean for one."""
-    return block if channels == CHANNELS else block.mean(axis=1, keepdims=True)

@@ -41,30 +41,34 @@ CARRIER_HZ = 4_800
 
 CLICK_BAND_HZ = (1_050.0, 8_550.0)
 
-_IDENTITY_STEP = 89
-_CHIP_FRAMES = 8
-_GUARD_CHIPS = 4  # space at both ends for the chips' tails
+IDENTITY_STEP = 89
+"""Step of the phase from one click to the next, in turns / `IDENTITIES` for each chip."""
+
+CHIP_FRAMES = 8
+
+GUARD_CHIPS = 4
+"""Chips of space at both ends of a click, for the tails of its own."""
+
 _ROLL_OFF = 0.25
 _FADE_FRAMES = 96
 
-CLICK_FRAMES = (IDENTITIES + 2 * _GUARD_CHIPS) * _CHIP_FRAMES
+CLICK_FRAMES = (IDENTITIES + 2 * GUARD_CHIPS) * CHIP_FRAMES
 """Length of a click: 1896 frames, 39.5 ms."""
 
 
-def _chips(voice: int) -> NDArray[np.complex128]:
+def chips(voice: int) -> NDArray[np.complex128]:
     """Return the chips of every identity, shape ``(IDENTITIES, IDENTITIES)``."""
     chip = np.arange(IDENTITIES)
     identity = chip[:, np.newaxis]
-    turns = ((voice + 1) * chip**3 + _IDENTITY_STEP * identity * chip) % IDENTITIES / IDENTITIES
+    turns = ((voice + 1) * chip**3 + IDENTITY_STEP * identity * chip) % IDENTITIES / IDENTITIES
     return np.asarray(np.exp(2j * np.pi * turns), dtype=np.complex128)
 
 
-def _chip_spectrum() -> NDArray[np.float64]:
-    """Return the root-raised-cosine spectrum of one chip, on the FFT bins of one click."""
-    rate_hz = SAMPLE_RATE / _CHIP_FRAMES
+def chip_spectrum(offset_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the root-raised-cosine spectrum of one chip, at frequencies from the carrier."""
+    rate_hz = SAMPLE_RATE / CHIP_FRAMES
     edge_hz = (1 - _ROLL_OFF) * rate_hz / 2
-    frequency_hz = np.abs(fft.fftfreq(CLICK_FRAMES, 1 / SAMPLE_RATE))
-    descent = np.clip((frequency_hz - edge_hz) / (_ROLL_OFF * rate_hz), 0, 1)
+    descent = np.clip((np.abs(offset_hz) - edge_hz) / (_ROLL_OFF * rate_hz), 0, 1)
     return np.asarray(np.cos(np.pi / 2 * descent), dtype=np.float64)
 
 
@@ -83,9 +87,10 @@ def _check_index(index: int) -> None:
 def _codebook(voice: int) -> NDArray[np.float64]:
     """Return a voice's clicks with full-scale peaks, shape ``(IDENTITIES, CLICK_FRAMES)``."""
     train = np.zeros((IDENTITIES, CLICK_FRAMES), dtype=np.complex128)
-    guard = _GUARD_CHIPS * _CHIP_FRAMES
-    train[:, guard:-guard:_CHIP_FRAMES] = _chips(voice)
-    envelope = fft.ifft(fft.fft(train) * _chip_spectrum())
+    guard = GUARD_CHIPS * CHIP_FRAMES
+    train[:, guard:-guard:CHIP_FRAMES] = chips(voice)
+    spectrum = chip_spectrum(fft.fftfreq(CLICK_FRAMES, 1 / SAMPLE_RATE))
+    envelope = fft.ifft(fft.fft(train) * spectrum)
     carrier = np.exp(2j * np.pi * CARRIER_HZ / SAMPLE_RATE * np.arange(CLICK_FRAMES))
     clicks = (envelope * carrier).real * _fade()
     clicks /= np.abs(clicks).max(axis=1, keepdims=True)

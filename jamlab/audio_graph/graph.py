@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -34,13 +34,18 @@ from jamlab.audio_graph.plan import (
     microphone_inputs,
     mouths,
 )
+from jamlab.audio_graph.ports import Port, objects_in, ports_in
 from jamlab.audio_graph.tape import BLOCKS, CYCLES, Recording, placed, punctuality
 from jamlab.process.child import ChildError, Within, child_process
+from jamlab.process.temporary_folder import temporary_folder
 
 INSTALL = "apt-get install pipewire pipewire-pulse pipewire-jack wireplumber libjack-jackd2-0"
 MOST_SECONDS = 1800.0
 """Longest recording, in memory at once: 4.1 GB of six players."""
-_PROGRAMS = "pipewire", "pipewire-pulse", "wireplumber", "pw-link", "pw-metadata", "pw-jack"
+_PROGRAMS = (
+    *("pipewire", "pipewire-pulse", "wireplumber"),
+    *("pw-link", "pw-dump", "pw-metadata", "pw-jack"),
+)
 _PATIENCE_S = 20.0
 _LOOK_S = 0.05
 
@@ -78,9 +83,8 @@ async def audio_graph(
     plan = GraphPlan(tuple(players), period_frames)
     if (reason := missing()) is not None:
         raise AudioGraphError(reason)
-    folder = Path(mkdtemp(prefix="jamlab-graph-"))
-    task = {"plan": asdict(plan), "folder": str(folder)}
-    try:
+    with temporary_folder("graph") as folder:
+        task = {"plan": asdict(plan), "folder": str(folder)}
         async with child_process("the audio graph", "jamlab.audio_graph.server", task) as server:
             try:
                 await server.receive()
@@ -91,8 +95,6 @@ async def audio_graph(
             finally:
                 with suppress(ChildError):  # it has ended already
                     await server.finish()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class AudioGraph:
@@ -147,6 +149,22 @@ class AudioGraph:
         """Return the names of all ports, each ``node:port``."""
         lines = (await self._pw_link("--output", "--input")).splitlines()
         return {line.strip() for line in lines}
+
+    async def sound_ports(self) -> list[Port]:
+        """Return all ports for sound, with their programs and links."""
+        told = await self._told("pw-dump")
+        try:
+            return ports_in(objects_in(told))
+        except ValueError:
+            raise AudioGraphError(f"pw-dump does not list the ports: {told[:80]!r}") from None
+
+    async def link_numbers(self, source: int, sink: int) -> None:
+        """Link two ports by their numbers; nothing happens when one is gone, or they are linked."""
+        await self._pw_link(str(source), str(sink))
+
+    async def unlink_numbers(self, source: int, sink: int) -> None:
+        """Remove the link of two ports by their numbers, if there is one."""
+        await self._pw_link("--disconnect", str(source), str(sink))
 
     @asynccontextmanager
     async def wired(self, pairs: Mapping[str, str]) -> AsyncIterator[None]:
@@ -228,8 +246,12 @@ class AudioGraph:
 
     async def _pw_link(self, *arguments: str) -> str:
         """Run ``pw-link``; return what it says."""
+        return await self._told("pw-link", *arguments)
+
+    async def _told(self, program: str, *arguments: str) -> str:
+        """Run one of PipeWire's tools; return what it says."""
         process = await asyncio.create_subprocess_exec(
-            "pw-link",
+            program,
             *arguments,
             env={**os.environ, **self._reaching},
             stdin=subprocess.DEVNULL,

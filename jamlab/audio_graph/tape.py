@@ -42,6 +42,12 @@ class Punctuality:
         """Missed and late cycles and xruns: with any, the machine may have caused what is read."""
         return self.missed_cycles + self.late_cycles + self.xruns
 
+    def __str__(self) -> str:
+        return (
+            f"{self.missed_cycles} of {self.cycles} cycles missed, {self.late_cycles} late, "
+            f"{self.xruns} xruns"
+        )
+
 
 @dataclass(frozen=True)
 class Recording:

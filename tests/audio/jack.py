@@ -28,10 +28,10 @@ DEVICE = "system"
 class Jack:
     """A server at work."""
 
-    def __init__(self, period, real_time=False, name=NAME):
+    def __init__(self, period, real_time=False, name=NAME, rate=48_000):
         self.env = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
         priority = "-R" if real_time else "-r"
-        command = f"jackd -n {name} {priority} --no-mlock -d dummy -r 48000 -p {period}"
+        command = f"jackd -n {name} {priority} --no-mlock -d dummy -r {rate} -p {period}"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._server = subprocess.Popen(command.split(), stdout=self._log, stderr=self._log)
         self.run("jack_wait", "-w", "-t", "10")
@@ -78,8 +78,8 @@ def real_time_allowed():
 
 
 @contextmanager
-def jack(period, real_time=False, name=NAME):
-    server = Jack(period, real_time, name)
+def jack(period, real_time=False, name=NAME, rate=48_000):
+    server = Jack(period, real_time, name, rate)
     try:
         yield server
     finally:

@@ -5,16 +5,18 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from jamlab.audio import device as module
 from jamlab.audio.card import MicrophoneUnavailableError
-from jamlab.audio.device import DeviceCard, fitted, slack_of, stereo
-from jamlab.audio.pcm import silence
+from jamlab.audio.device import DeviceCard, slack_of
+from jamlab.audio.duplex_stream import Terms
 from jamlab.audio.permission import MicrophoneAccess
-from jamlab.audio.portaudio import DeviceError
+from jamlab.audio.portaudio import Device, DeviceError
 from tests.audio.jack import iodelay, jack, needs_jack
 from tests.audio.pulse import needs_pulse, pulse
 
@@ -153,6 +155,16 @@ def test_one_that_goes_is_heard_again_when_it_is_back(tmp_path):
         assert process.line() == "heard"
 
 
+TERMS = Terms(
+    Device(0, "microphone", "input", 2, "ALSA"),
+    Device(1, "speakers", "output", 2, "ALSA"),
+    captured_channels=2,
+    played_channels=2,
+    block_frames=480,
+    latency="low",
+)
+
+
 class Absent(DeviceCard):
     """A card that is not there until it is plugged in, and works as long as it is."""
 
@@ -174,9 +186,9 @@ class Absent(DeviceCard):
 
     def call_back(self):
         """One block, as PortAudio's thread brings it."""
-        played = np.empty((self.block_frames, 2), dtype=np.float32)
         loud = np.ones((self.block_frames, 2), dtype=np.float32)
-        self._swap(self._bridge, loud, played, self.block_frames, None, None)
+        played = self._swap(self._bridge, TERMS, loud)
+        self._after_block(self._bridge, None)
         return played
 
 
@@ -189,7 +201,7 @@ class PortAudioStandIn:
 def make_absent(monkeypatch):
     monkeypatch.setattr(module, "portaudio", lambda: PortAudioStandIn)
     monkeypatch.setattr(module, "refresh", lambda: None)
-    monkeypatch.setattr(module, "_check_microphone", lambda wanted: None)
+    monkeypatch.setattr(module, "_check_microphone", lambda *_: None)
     monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.01)
     monkeypatch.setattr(module, "SILENT_FOR_S", 0.05)
     changes = asyncio.Queue()
@@ -304,10 +316,69 @@ class TestWithoutACard:
     async def test_what_the_driver_lost_is_counted(self, absent):
         absent.plugged = True
         absent.start(lambda block: block)
-        played = np.empty((480, 2), dtype=np.float32)
-        absent._swap(absent._bridge, None, played, 480, None, "output underflow")
+        absent._after_block(absent._bridge, "output underflow")
         assert absent.counters.xruns == 1
         absent.stop()
+
+
+class TestDescription:
+    def stream(self, **values):
+        defaults = {"terms": TERMS, "rate": 48_000, "conversion_s": 0.0, "stated_latency_s": 0.0123}
+        return SimpleNamespace(**defaults | values)
+
+    def test_names_the_devices_and_their_host_interface(self, monkeypatch):
+        monkeypatch.setattr(module, "better_host", lambda _: None)
+        card = DeviceCard()
+        assert card.description == ""
+        card._stream = self.stream()
+        assert card.description == (
+            "input 'microphone', output 'speakers' by ALSA; its driver states 12.3 ms"
+        )
+        card._stream = self.stream(terms=replace(TERMS, source=None), stated_latency_s=None)
+        assert card.description == "output 'speakers' by ALSA"
+
+    def test_says_that_the_rate_is_converted_and_that_another_interface_is_faster(
+        self, monkeypatch
+    ):
+        monkeypatch.setattr(module, "better_host", lambda device: f"not {device.host}")
+        card = DeviceCard()
+        card._stream = self.stream(rate=44_100, conversion_s=0.0037)
+        assert card.description.endswith(
+            "; 44100 Hz, converted to 48000 Hz, which adds 3.7 ms; "
+            "not ALSA is here too and faster: choose a device of it"
+        )
+
+
+class TestKept:
+    """A number is the device's that had it at first, by its name and host interface."""
+
+    def test_a_number_that_shifts_opens_the_same_device(self, monkeypatch):
+        names = ["speakers", "headphones"]
+
+        def named(wanted, _):
+            known = [Device(at, name, "output", 2, "ALSA") for at, name in enumerate(names)]
+            return next(each for each in known if wanted in (each.index, each.title))
+
+        monkeypatch.setattr(module, "device_named", named)
+        card = DeviceCard(output_device=1)
+        card._capture = False
+        assert card._terms().output.name == "headphones"
+        names.insert(0, "another client")
+        assert card._terms().output.name == "headphones"
+        assert card._terms().output.index == 2
+
+    @pytest.mark.parametrize("channels", [(3,), (1, 3)])
+    def test_channels_that_a_device_lacks_are_one_sentence(self, monkeypatch, channels):
+        speakers = Device(0, "speakers", "output", 2, "ALSA")
+        monkeypatch.setattr(module, "device_named", lambda *_: speakers)
+        card = DeviceCard(output_channels=channels)
+        card._capture = False
+        with pytest.raises(DeviceError, match=r"'speakers' has channels 1 to 2, and not .*3"):
+            card._terms()
+
+    def test_channels_that_nothing_has_are_refused_at_once(self):
+        with pytest.raises(ValueError, match="channels"):
+            DeviceCard(input_channels=(0,))
 
 
 async def test_without_a_microphone_it_has_not_begun(monkeypatch):
@@ -349,7 +420,7 @@ class TestPermission:
 
     async def test_the_input_that_was_allowed_is_the_one_that_is_opened(self, monkeypatch):
         asked = []
-        monkeypatch.setattr(module, "_check_microphone", asked.append)
+        monkeypatch.setattr(module, "_check_microphone", lambda wanted, _: asked.append(wanted))
 
         def none(*wanted):
             asked.append(wanted)
@@ -363,27 +434,3 @@ class TestPermission:
             card.stop()
             assert asked[0] == opened
             asked.clear()
-
-
-class TestChannels:
-    def test_one_is_heard_in_both(self):
-        captured = np.array([[0.5], [-0.25]], dtype=np.float32)
-        assert stereo(captured, 2).tolist() == [[0.5, 0.5], [-0.25, -0.25]]
-
-    def test_of_many_the_first_two_count(self):
-        captured = np.arange(12, dtype=np.float32).reshape(2, 6)
-        assert stereo(captured, 2).tolist() == [[0, 1], [6, 7]]
-
-    def test_none_is_silence(self):
-        np.testing.assert_array_equal(stereo(None, 3), silence(3))
-
-    def test_it_is_a_copy(self):
-        captured = np.zeros((2, 2), dtype=np.float32)
-        block = stereo(captured, 2)
-        captured[:] = 1
-        assert not block.any()
-
-    def test_a_card_of_one_plays_the_mean(self):
-        block = np.array([[1.0, 0.0], [0.5, 0.5]], dtype=np.float32)
-        assert fitted(block, 1).tolist() == [[0.5], [0.5]]
-        assert fitted(block, 2) is block

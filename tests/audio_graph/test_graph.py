@@ -16,7 +16,7 @@ TWO = {"ada": Metronome(bpm=400.0, voice=0), "ben": Metronome(bpm=400.0, voice=1
 
 
 def test_missing_programs_are_named_with_what_installs_them(monkeypatch, tmp_path):
-    for name in ("pipewire", "wireplumber", "pw-link", "pw-metadata", "setpriv"):
+    for name in ("pipewire", "wireplumber", "pw-link", "pw-dump", "pw-metadata", "setpriv"):
         (tmp_path / name).touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert missing() == (
