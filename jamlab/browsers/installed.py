@@ -12,6 +12,9 @@ OLDEST_MAJOR = {"chromium": 110, "chrome": 110, "edge": 110, "firefox": 128}
 INSTALL = "apt-get install chromium"
 """The line that installs a browser on Debian."""
 
+INSTALL_DRIVER = "in jamlab's checkout, .venv/bin/pip install -e '.[browser]'"
+"""The line that installs Playwright; jamlab itself is not on the package index."""
+
 _COMMANDS = {
     "chromium": ("chromium", "chromium-browser"),
     "chrome": ("google-chrome", "google-chrome-stable"),
@@ -73,8 +76,8 @@ def version_of(path: str) -> str:
     """Return the version that a browser's program prints; raises `BrowserError` without one."""
     try:
         answer = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_ANSWER_S, check=False
-        ).stdout
+            [path, "--version"], capture_output=True, timeout=_ANSWER_S, check=False
+        ).stdout.decode("utf-8", "replace")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrowserError(f"{path} does not start ({error}): reinstall it") from error
     found = _VERSION.search(answer)

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from jamlab.browsers.engines import Setting, start
-from jamlab.browsers.installed import Browser, BrowserError, installed
+from jamlab.browsers.installed import INSTALL_DRIVER, Browser, BrowserError, installed
 from jamlab.browsers.steps import words
+from jamlab.process.temporary_folder import temporary_folder
 
 _PAGE_CLOSED = "the page was closed, by its own script or by somebody"
 _CLOSING_S = 10.0
@@ -74,7 +74,9 @@ def lacking(name: str = "") -> str | None:
 def check_driver() -> None:
     """Raise `BrowserError` when Playwright, which drives the browsers, is not installed."""
     if importlib.util.find_spec("playwright") is None:
-        raise BrowserError("Playwright drives the browsers: pip install 'jamlab[browser]'")
+        raise BrowserError(
+            f"Playwright, which drives the browsers, is not installed: {INSTALL_DRIVER}"
+        )
 
 
 @asynccontextmanager
@@ -145,14 +147,14 @@ def _lost(browsers: Iterable[PlayerBrowser]) -> str:
 @asynccontextmanager
 async def _temporary_folder() -> AsyncIterator[Path]:
     """Make a folder and remove it, also while a process that has been killed still writes."""
-    folder = Path(mkdtemp(prefix="jamlab-browser-"))
-    try:
-        yield folder
-    finally:
-        for _ in range(_REMOVALS):
-            if _remove(folder):
-                break
-            await asyncio.sleep(_BETWEEN_REMOVALS_S)
+    with temporary_folder("browser") as folder:
+        try:
+            yield folder
+        finally:
+            for _ in range(_REMOVALS):
+                if _remove(folder):
+                    break
+                await asyncio.sleep(_BETWEEN_REMOVALS_S)
 
 
 def _remove(folder: Path) -> bool:
@@ -197,11 +199,16 @@ async def pictures(browsers: Iterable[PlayerBrowser], folder: Path) -> list[Path
 
     taken = []
     for each in browsers:
-        path = folder / f"{each.player.replace(' ', '-')}.png"
+        path = picture_of(each.player, folder)
         with suppress(Error, OSError):  # a page that crashed has no picture
             await each.page.screenshot(path=path)
             taken.append(path)
     return taken
+
+
+def picture_of(player: str, folder: Path) -> Path:
+    """Return the path of the picture of a player's page."""
+    return folder / f"{player.replace(' ', '-')}.png"
 
 
 async def _started(

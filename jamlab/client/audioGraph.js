@@ -34,7 +34,7 @@ export async function openMicrophone(deviceId) {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new MicrophoneError(
       "insecure",
-      "browsers give a page the microphone only over https or on this machine: open the hub with jamlab serve --https",
+      "browsers give a page the microphone only over https or on this machine: open the hub with jamlab serve --tls",
     );
   }
   const audio = deviceId ? { ...CAPTURE, deviceId: { exact: deviceId } } : CAPTURE;

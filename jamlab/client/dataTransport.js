@@ -13,40 +13,13 @@
 // peers without this transport, and of all while no channel is open.
 
 import { SAMPLE_RATE } from "./audioGraph.js";
+import { PlayoutStream, preparePlayout } from "./playoutStream.js";
+import { startWorker } from "./workerUrls.js";
 
 const CHANNEL = Object.freeze({ negotiated: true, id: 1, ordered: false, maxRetransmits: 0 });
 const FRAME_LENGTHS = [120, 240, 480];
 const PACKETS_PER_SECOND = 600; // to all peers together, as jamlab's own participants
-const MODULES = ["worklets/capture.js", "worklets/playout.js"];
-
-/**
- * @typedef {{
- *   blocks: number, played: number, concealed: number, late: number, jumps: number, cuts: number,
- *   delayFrames: number, delayS: number, rate: number,
- * }} PlayoutCounters in frames, but for `blocks`, `late` and the numbers of jumps and cuts; `delayS`
- *   is the sum of the delays of all frames
- */
-
-/** One peer's stream. */
-class Stream {
-  /** @param {AudioContext} context
-   * @param {string} peerId */
-  constructor(context, peerId) {
-    this.peerId = peerId;
-    this.isOpen = false;
-    /** @type {PlayoutCounters | null} */
-    this.counters = null;
-    this.node = new AudioWorkletNode(context, "playout", { numberOfInputs: 0, outputChannelCount: [2] });
-    this.node.port.onmessage = ({ data }) => {
-      this.counters = data;
-    };
-  }
-
-  close() {
-    this.node.port.postMessage({ kind: "end" });
-    this.node.disconnect();
-  }
-}
+const CAPTURE = "worklets/capture.js";
 
 export class DataTransport {
   #worker;
@@ -56,7 +29,7 @@ export class DataTransport {
   #bitrateBps = 0;
   #frameFrames = 0;
   #shortest;
-  /** @type {Map<number, Stream>} */
+  /** @type {Map<number, PlayoutStream>} */
   #streams = new Map();
 
   /** Start the transport; null where the browser has no means for it.
@@ -67,7 +40,7 @@ export class DataTransport {
   static async start(graph, bitrateBps, onChange) {
     const shortest = await shortestFrame(bitrateBps);
     if (shortest === null || !graph.context.audioWorklet) return null;
-    await Promise.all(MODULES.map((each) => graph.context.audioWorklet.addModule(each)));
+    await Promise.all([graph.context.audioWorklet.addModule(CAPTURE), preparePlayout(graph.context)]);
     return new DataTransport(graph, bitrateBps, shortest, onChange);
   }
 
@@ -81,7 +54,7 @@ export class DataTransport {
     this.#shortest = shortest;
     this.#frameFrames = shortest;
     this.#onChange = onChange;
-    this.#worker = new Worker(workerUrl(), { type: "module" });
+    this.#worker = startWorker("sound");
     this.#worker.onmessage = ({ data }) => this.#note(data);
     this.#capture = new AudioWorkletNode(graph.context, "capture", {
       numberOfOutputs: 1,
@@ -108,11 +81,10 @@ export class DataTransport {
    * @param {import("./peerConnection.js").PeerConnection} connection */
   open({ pc, peerId, number }) {
     const channel = pc.createDataChannel("sound", CHANNEL);
-    const stream = new Stream(this.#graph.context, peerId);
-    const { port1, port2 } = new MessageChannel();
-    stream.node.port.postMessage({ kind: "source", port: port1 }, [port1]);
+    const stream = new PlayoutStream(this.#graph.context, peerId);
+    const port = stream.source();
     const transferred = /** @type {Transferable} */ (/** @type {unknown} */ (channel));
-    this.#worker.postMessage({ kind: "join", number, channel, port: port2 }, [transferred, port2]);
+    this.#worker.postMessage({ kind: "join", number, channel, port }, [transferred, port]);
     this.#streams.set(number, stream);
     this.#fit();
   }
@@ -127,18 +99,11 @@ export class DataTransport {
     this.#fit();
   }
 
-  /** The node with a connection's sound; null while its channel is not open.
+  /** The stream of a connection; null while its channel is not open.
    * @param {number} number */
-  node(number) {
+  stream(number) {
     const stream = this.#streams.get(number);
-    return stream?.isOpen ? stream.node : null;
-  }
-
-  /** The counters of a connection's playout; null while there is none.
-   * @param {number} number */
-  counters(number) {
-    const stream = this.#streams.get(number);
-    return stream?.isOpen ? stream.counters : null;
+    return stream?.isOpen ? stream : null;
   }
 
   get frameFrames() {
@@ -204,14 +169,3 @@ async function shortestFrame(bitrate) {
   }
   return null;
 }
-
-/** The worker's address, as the page's policy demands it.
- * @returns {string} */
-function workerUrl() {
-  const { trustedTypes } = /** @type {any} */ (globalThis);
-  policy ??= trustedTypes?.createPolicy("worker", { createScriptURL: () => "workers/sound.js" }) ?? null;
-  return policy ? policy.createScriptURL("") : "workers/sound.js";
-}
-
-/** @type {any} */
-let policy = null;

@@ -17,7 +17,7 @@ let session = null;
 
 const view = new SessionView({
   parent: /** @type {HTMLElement} */ (document.querySelector("main")),
-  insecure: "browsers give a page the microphone only over https or on this machine: open the hub with jamlab serve --https",
+  insecure: "browsers give a page the microphone only over https or on this machine: open the hub with jamlab serve --tls",
   onLeave: leave,
   onMute: (muted) => {
     if (session) session.service.muted = muted;
@@ -40,7 +40,8 @@ function qualityNamed(name) {
  * @param {string} key
  * @returns {Promise<RTCConfiguration>} */
 async function configurationFor(key) {
-  const answer = await fetch("configuration.json", { headers: { apikey: key } }).catch(() => null);
+  const apikey = String.fromCharCode(...new TextEncoder().encode(key)); // a header has bytes
+  const answer = await fetch("configuration.json", { headers: { apikey } }).catch(() => null);
   if (answer === null) throw new SignalingError("The hub cannot be reached: does jamlab serve still run?");
   if (answer.status === 401) throw new SignalingError("The key is wrong: take the one that jamlab serve prints");
   if (!answer.ok) throw new SignalingError((await answer.json()).error);

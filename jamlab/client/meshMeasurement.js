@@ -2,11 +2,12 @@
 //
 // Any participant in the room may ask. The page plays coded clicks in place of its microphone,
 // records what it plays, searches it for the others' clicks, and reports when each was heard. Clicks
-// begin and end in the Web Audio graph: the sound card's own delay is not in the figures. RTP
-// timestamps cannot be read in a page without passing every packet through a script, so the report has
-// none, and the asker bounds one way by both ways and the floor.
+// begin and end in the Web Audio graph: the sound card's own delay is not in the figures. Not every
+// browser lets a page read RTP timestamps, so the report has none, and the asker bounds one way by both
+// ways and the floor.
 
 import { SAMPLE_RATE, Metronome, detectionThreshold, inBand, readClick } from "./clicks.js";
+import { TokenBucket } from "./pace.js";
 import { FrameClock, Recorder } from "./recorder.js";
 import { isName } from "./roster.js";
 
@@ -17,6 +18,7 @@ const LEAD_S = 1;
 const SPREAD_S = 3;
 const MAX_LATENCY_S = 1;
 const NEAR_S = 0.25;
+const PARTS = [4, 7]; // clicks between so many parts of all are searched for until one is found
 const GAP_FRAMES = 4800;
 const POLL_MS = 20;
 const LOOKAHEAD_FRAMES = 312; // of Opus in browsers, whose application is "audio"
@@ -69,9 +71,14 @@ export async function findClicks(band, metronome, clicks, pause) {
     }
     return readings;
   };
-  const some = [...new Set([1, 2, 3].map((quarter) => Math.floor((quarter * clicks) / 4)))];
-  const found = await read(some, -SPREAD_S, SPREAD_S + MAX_LATENCY_S);
-  const delays = found.map(({ delay }) => delay).filter((delay) => !Number.isNaN(delay));
+  /** @type {number[]} */
+  let delays = [];
+  for (const parts of PARTS) {
+    if (delays.length > 0) break;
+    const some = Array.from({ length: parts - 1 }, (_, part) => Math.floor(((part + 1) * clicks) / parts));
+    const found = await read([...new Set(some)], -SPREAD_S, SPREAD_S + MAX_LATENCY_S);
+    delays = found.map(({ delay }) => delay).filter((delay) => !Number.isNaN(delay));
+  }
   const all = Array.from({ length: clicks }, (_, index) => index);
   if (delays.length === 0) {
     return all.map((index) => ({ index, onset: metronome.onset(index), delay: NaN, confidence: 0 }));
@@ -85,12 +92,14 @@ export async function findClicks(band, metronome, clicks, pause) {
  * @returns {() => void} */
 export function answerMeasurements(session) {
   let isBusy = false;
+  /** @type {Map<string, TokenBucket>} */
+  const budgets = new Map();
   let isOver = false;
   const listenNoMore = session.onReport(async (asker, data) => {
     const request = readRequest(data);
-    if (!request || !(session.name in request.voices) || !(asker in request.voices)) return;
+    if (!request || ![session.name, asker].every((each) => Object.hasOwn(request.voices, each))) return;
     const { context } = session.service.graph;
-    if (isBusy || context.state !== "running" || !context.audioWorklet) {
+    if (isBusy || context.state !== "running" || !context.audioWorklet || isTooMuch(budgets, asker)) {
       return session.report(asker, { kind: BUSY, token: request.token });
     }
     isBusy = true;
@@ -107,6 +116,17 @@ export function answerMeasurements(session) {
     isOver = true;
     listenNoMore();
   };
+}
+
+/** Whether a participant has asked for too many measurements: each takes the microphone's place.
+ * @param {Map<string, TokenBucket>} budgets those that are full again are forgotten
+ * @param {string} asker */
+function isTooMuch(budgets, asker) {
+  const nowS = performance.now() / 1000;
+  for (const [name, budget] of budgets) if (budget.isFull(nowS)) budgets.delete(name);
+  const budget = budgets.get(asker) ?? new TokenBucket(1 / 60, 5);
+  budgets.set(asker, budget);
+  return budget.take(nowS) > 0;
 }
 
 /**
@@ -256,6 +276,11 @@ async function counters({ service }, { voices }) {
   /** @type {Record<string, {played: number, concealed: number}>} */
   const counts = {};
   for (const name of Object.keys(voices)) {
+    const own = service.playout(name)?.counters;
+    if (own) {
+      counts[name] = { played: own.played, concealed: own.concealed };
+      continue;
+    }
     const stats = [...((await service.playing(name)?.pc.getStats()) ?? new Map()).values()];
     const inbound = stats.find((each) => each.type === "inbound-rtp") ?? {};
     const concealed = inbound.concealedSamples ?? 0;

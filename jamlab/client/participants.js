@@ -110,7 +110,13 @@ export class Participants {
 }
 
 /** @param {import("./session.js").JamSession} session */
-function ownState({ service }) {
+function ownState(session) {
+  const lacking = session.lacksData ? " · this browser sends no sound by data channels: it uses media" : "";
+  return `${microphoneState(session)}${lacking}`;
+}
+
+/** @param {import("./session.js").JamSession} session */
+function microphoneState({ service }) {
   if (service.graph.stream === null) return "no microphone: you only listen";
   const [track] = service.graph.stream.getAudioTracks();
   const { sampleRate, channelCount } = track.getSettings();
@@ -127,12 +133,17 @@ function peerState(session, name) {
   const parts = [
     words,
     figures.route,
-    figures.transport === "data" && "data channel",
+    figures.transport === "data" ? "data channel" : mediaState(session.whyMedia(name)),
     figures.roundTripS !== null && `network there and back ${ms(figures.roundTripS)}`,
     figures.jitterBufferS !== null && `jitter buffer ${ms(figures.jitterBufferS)}`,
     figures.concealedShare !== null && `concealed ${(100 * figures.concealedShare).toFixed(1)} %`,
   ];
   return parts.filter(Boolean).join(" · ");
+}
+
+/** @param {string} why a data channel was asked for in vain; empty when it was not */
+function mediaState(why) {
+  return why ? `media, not the data channel that was asked for: ${why}` : "media";
 }
 
 /** @param {number} seconds */

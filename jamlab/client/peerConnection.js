@@ -6,14 +6,28 @@ import { sessionIdOf, withOpusParameters } from "./quality.js";
  * @typedef {{type: RTCSdpType, sdp: string}} Description
  * @typedef {{
  *   onState: (connection: PeerConnection) => void,
- *   onTrack: (connection: PeerConnection, stream: MediaStream) => void,
+ *   onTrack: (connection: PeerConnection, receiver: RTCRtpReceiver) => void,
  *   onCandidate: (connection: PeerConnection, candidate: RTCIceCandidateInit) => void,
  * }} Listeners
  */
 
+/** Most candidates of one description of the peer: each is checked from each of our addresses (RFC 8445
+ * §6.1.2.5). */
+const MOST_CANDIDATES = 100;
+
+/** The candidates in a signal, which are not validated but for being objects.
+ * @param {RTCIceCandidateInit & {candidates?: RTCIceCandidateInit[]}} signal */
+export function candidatesIn(signal) {
+  if (!Array.isArray(signal.candidates)) return [signal];
+  return signal.candidates.slice(0, MOST_CANDIDATES).filter((each) => typeof each === "object" && each !== null);
+}
+
 export class PeerConnection {
   /** @type {RTCIceCandidateInit[]} */
   #early = []; // candidates that came before the description they belong to
+  #candidates = new Set(); // taken for the peer's description
+  /** @type {RTCRtpReceiver | null} */
+  #receiver = null;
   #isClosed = false;
 
   /**
@@ -37,9 +51,11 @@ export class PeerConnection {
     this.sender = this.pc.addTrack(track, new MediaStream([track]));
     this.pc.onconnectionstatechange = () => listeners.onState(this);
     this.pc.ontrack = ({ track: theirs, receiver }) => {
+      this.#receiver ??= theirs.kind === "audio" ? receiver : null;
+      if (receiver !== this.#receiver) return;
       this.#bound(receiver);
       this.stream = new MediaStream([theirs]);
-      listeners.onTrack(this, this.stream);
+      listeners.onTrack(this, receiver);
     };
     this.pc.onicecandidate = ({ candidate }) => {
       // an empty one is the end of candidates, which aioice waits for
@@ -72,6 +88,9 @@ export class PeerConnection {
   async acceptOffer(offer) {
     this.isUsed = true;
     await this.#hear(offer);
+    for (const each of this.pc.getTransceivers()) {
+      if (each.receiver.track.kind !== "audio") each.stop(); // so that the peer sends none
+    }
     const answer = await this.#describe(await this.pc.createAnswer());
     await this.apply(this.quality);
     return answer;
@@ -83,9 +102,19 @@ export class PeerConnection {
     await this.apply(this.quality);
   }
 
+  /** Whether a candidate states the username fragment of the peer's description.
+   * @param {RTCIceCandidateInit} candidate */
+  knows({ usernameFragment }) {
+    const known = this.pc.remoteDescription?.sdp ?? "";
+    return Boolean(usernameFragment) && known.includes(`\na=ice-ufrag:${usernameFragment}\r`);
+  }
+
   /** Add a candidate of the peer; before the remote description it is kept.
    * @param {RTCIceCandidateInit} candidate */
   async addCandidate(candidate) {
+    const said = `${candidate.usernameFragment} ${candidate.candidate}`;
+    if (this.#candidates.has(said) || this.#candidates.size >= MOST_CANDIDATES) return;
+    this.#candidates.add(said);
     if (this.pc.remoteDescription === null) this.#early.push(candidate);
     else await this.pc.addIceCandidate(candidate);
   }
@@ -143,7 +172,9 @@ export class PeerConnection {
   /** Set the peer's description, and add the candidates that came before it.
    * @param {Description} description */
   async #hear({ type, sdp }) {
+    const isAnother = this.pc.remoteDescription !== null; // as in an ICE restart
     await this.pc.setRemoteDescription({ type, sdp: withOpusParameters(sdp, this.quality) });
+    if (isAnother) this.#candidates.clear();
     for (const candidate of this.#early.splice(0)) {
       await this.pc.addIceCandidate(candidate).catch(() => {}); // of an earlier offer
     }

@@ -1,24 +1,14 @@
 // The link to one peer: it feeds events to `Reach` and carries out its decisions. Events and the
 // peer's deadlines are handled one after the other, each to its end; links do not wait for each other.
 
+import { TokenBucket } from "./pace.js";
 import { Phase, Reach, numberOf } from "./reach.js";
 
-/** Rate limit of a session's offers to all peers together: each makes a connection. */
-export class OfferLimit {
-  #perS = 2;
-  #burst = 16;
-  #tokens = 16;
-  #atS = nowS();
+const MOST_SIGNALS = 256; // of the peer, that wait to be handled
 
-  /** Take an offer, if permitted; return the seconds until one is. */
-  take() {
-    const now = nowS();
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#atS) * this.#perS);
-    this.#atS = now;
-    if (this.#tokens < 1) return (1 - this.#tokens) / this.#perS;
-    this.#tokens -= 1;
-    return 0;
-  }
+/** A session's limits on its own offers, and on those of strangers that it answers: as jamlab's. */
+export function offerLimits() {
+  return { offers: new TokenBucket(2, 16), strangersOffers: new TokenBucket(4, 32) };
 }
 
 export class PeerLink {
@@ -26,6 +16,11 @@ export class PeerLink {
   #send;
   #tell;
   #offers;
+  #strangersOffers;
+  #peerOffers = new TokenBucket(0.5, 10);
+  #signals = 0; // of the peer, in the chain
+  #wasConnected = false;
+  #isTold = false; // that some of the peer's signals are ignored
   /** @type {Promise<void>} */
   #chain = Promise.resolve();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -49,11 +44,13 @@ export class PeerLink {
    *   send: (type: string, peer: string, data: any) => void,
    *   tell: (kind: string, peer: string) => void,
    *   onGone: (link: PeerLink) => void,
-   *   offers: OfferLimit,
+   *   offers: TokenBucket,
+   *   strangersOffers: TokenBucket,
    *   attempt: number,
-   * }} options `attempt` is the highest number of ours that the peer may have seen
+   * }} options `offers` limits the offers of all links together, `strangersOffers` those of all peers
+   *   that were never connected; `attempt` is the highest number of ours that the peer may have seen
    */
-  constructor({ own, peer, service, send, tell, onGone, offers, attempt }) {
+  constructor({ own, peer, service, send, tell, onGone, offers, strangersOffers, attempt }) {
     this.peer = peer;
     this.reach = new Reach(own, peer, { attempt });
     this.#service = service;
@@ -61,6 +58,7 @@ export class PeerLink {
     this.#tell = tell;
     this.#onGone = onGone;
     this.#offers = offers;
+    this.#strangersOffers = strangersOffers;
   }
 
   /** What to show of the link. */
@@ -74,7 +72,7 @@ export class PeerLink {
    * @param {boolean} ours */
   meet(ours) {
     this.#take((now) => {
-      const mayOffer = ours && this.reach.phase === Phase.GONE && this.#offers.take() === 0;
+      const mayOffer = ours && this.reach.phase === Phase.GONE && this.#offers.take(now) === 0;
       return this.reach.meet(mayOffer, now);
     });
   }
@@ -90,12 +88,28 @@ export class PeerLink {
 
   /** Take a signal of the peer, which is not validated further than its form.
    * @param {import("./signaling.js").Signal} signal */
-  hear({ type, data }) {
+  hear(signal) {
+    if (this.#signals >= MOST_SIGNALS) return this.#refuse("too many of its signals wait");
+    this.#signals += 1;
+    this.#hear(signal);
+    this.#queue(async () => {
+      this.#signals -= 1;
+    });
+  }
+
+  /** @param {import("./signaling.js").Signal} signal */
+  #hear({ type, data }) {
     if (type === "ice-candidate") {
+      this.#take((now) => this.reach.hearCandidate(now));
       this.#queue(() => this.#service.handleIceCandidate(this.peer, data));
     } else if (typeof data.sdp === "string" && data.type === type) {
-      this.#take((now) => (type === "offer" ? this.reach.hearOffer(data, now) : this.#hearAnswer(data, now)));
+      this.#take((now) => (type === "offer" ? this.#hearOffer(data, now) : this.#hearAnswer(data, now)));
     }
+  }
+
+  /** Note a candidate of ours for the peer. */
+  noteCandidate() {
+    this.#take((now) => this.reach.hearCandidate(now));
   }
 
   /** Restart ICE now, although the connection may be heard. */
@@ -159,12 +173,29 @@ export class PeerLink {
   #tick(now) {
     const willOffer = [Phase.AWAITING, Phase.RESTING].includes(/** @type {any} */ (this.reach.phase));
     if (now < this.reach.dueS) return [];
-    const waitS = willOffer ? this.#offers.take() : 0;
+    const waitS = willOffer ? this.#offers.take(now) : 0;
     if (waitS > 0) {
       this.reach.dueS = now + waitS;
       return [];
     }
     return this.reach.tick(now);
+  }
+
+  /** Take an offer, unless the peer has made too many: each may cost a connection.
+   * @param {import("./reach.js").Description} offer
+   * @param {number} now */
+  #hearOffer(offer, now) {
+    const mayAnswer = this.#peerOffers.take(now) === 0 && (this.#wasConnected || this.#strangersOffers.take(now) === 0);
+    if (mayAnswer) return this.reach.hearOffer(offer, now);
+    this.#refuse("too many offers");
+    return [];
+  }
+
+  /** Say once why a signal of the peer is ignored.
+   * @param {string} reason */
+  #refuse(reason) {
+    if (!this.#isTold) console.info(`about ${this.peer}: ${reason}: further ones are ignored`);
+    this.#isTold = true;
   }
 
   /** The answer to a restart counts even if packets came again before it.
@@ -183,6 +214,7 @@ export class PeerLink {
     if (connection === this.#underWay) {
       if (state === "connected") {
         [this.#playing, this.#underWay, this.#isFlowing] = [connection, null, true];
+        this.#wasConnected = true;
         return this.reach.connected(now);
       }
       return state === "failed" || state === "closed" ? this.reach.failed(now) : [];
@@ -250,7 +282,7 @@ export class PeerLink {
     this.#restarting = iceRestart ? attempt : null;
     if (iceRestart) this.#isFlowing = false;
     const offer = await this.#service.createOffer(this.peer, { iceRestart });
-    this.#send("offer", this.peer, { ...offer, attempt });
+    this.#send("offer", this.peer, { ...offer, attempt, candidateLists: true });
   }
 
   /** @param {import("./reach.js").Description} offer
@@ -264,7 +296,7 @@ export class PeerLink {
     this.#underWay = this.#service.pending(this.peer);
     const answer = await answering;
     const about = "attempt" in offer ? { attempt: offer.attempt } : {};
-    this.#send("answer", this.peer, { ...answer, ...about });
+    this.#send("answer", this.peer, { ...answer, ...about, candidateLists: true });
     const isRestart = this.#underWay === null;
     return isRestart && this.#isFlowing ? this.reach.resumed(nowS()) : [];
   }

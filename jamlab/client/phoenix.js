@@ -68,6 +68,7 @@ export class PhoenixSocket {
     } catch {
       return; // not of the protocol
     }
+    if (!Array.isArray(message)) return;
     const [, ref, topic, event, payload] = message;
     if (event === "phx_reply") {
       const resolve = this.#awaited.get(ref);

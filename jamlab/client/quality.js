@@ -63,9 +63,10 @@ function described(section, quality) {
   for (const [name, value] of Object.entries(wanted)) parameters.set(name, String(value));
   const fmtp = `a=fmtp:${payload} ${[...parameters].map(([name, value]) => `${name}=${value}`).join(";")}`;
   const bare = section.replace(/^a=(?:max)?ptime:.*\r?\n/gm, "");
+  // by functions, as `$` in the peer's parameters would stand for text around it
   const placed = given
-    ? bare.replace(line, fmtp)
-    : bare.replace(new RegExp(`^(a=rtpmap:${payload} [^\r\n]*)`, "m"), `$1\r\n${fmtp}`);
+    ? bare.replace(line, () => fmtp)
+    : bare.replace(new RegExp(`^(a=rtpmap:${payload} [^\r\n]*)`, "m"), (rtpmap) => `${rtpmap}\r\n${fmtp}`);
   return `${placed.trimEnd()}\r\na=ptime:${quality.ptimeMs}\r\na=maxptime:${quality.ptimeMs}\r\n`;
 }
 

@@ -1,7 +1,6 @@
 // Connection strategy for one peer: attempts, turns to offer, notices. As `jamlab.mesh.reach`, but
-// for two things that a browser can do and aiortc cannot. It checks direct and relayed paths at once
-// and prefers a direct one, so its attempts have no route. And it can restart ICE on a connection,
-// which it does first when another browser's connection has become silent.
+// for what a browser can do and aiortc cannot: restart ICE on a connection, which it does first when
+// another browser's connection has become silent.
 //
 // There is no I/O here: inputs come with the time in seconds, actions go out, and `dueS` is the time
 // for the next `tick`.
@@ -30,11 +29,14 @@ export const Phase = Object.freeze({
 /** Time limits and waits of the strategy, in seconds; the same as jamlab's. */
 export const PATIENCE = Object.freeze({
   offerS: 3,
-  answerS: 15,
+  answerS: 10,
   checksS: 10,
+  candidateS: 5,
+  quietS: 5,
   farewellS: 1,
   restS: 0.5,
   longestRestS: 8,
+  steadyS: 10,
   longestSilenceS: 300,
 });
 
@@ -66,11 +68,14 @@ export class Reach {
   #ours = false;
   #answered = false;
   #failures = 0;
+  #relapses = 0; // connections in a row that replaced a silent one and did not last
+  #curedS = -Infinity; // when a connection replaced a silent one
   #unanswered = 0; // attempts of ours since the peer's last signal
   #heardAttempt = 0;
   /** @type {string | null} */
   #lastNotice = null;
   #heard = false; // whether packets come over the connection that plays
+  #quietUntilS = -Infinity; // until when the user is not told of a failed attempt
 
   /**
    * @param {string} own
@@ -104,6 +109,9 @@ export class Reach {
     this.#failures = 0;
     this.#heardAttempt = 0;
     this.#lastNotice = null;
+    this.#relapses = 0;
+    this.#curedS = -Infinity;
+    this.#quietUntilS = nowS + this.#patience.quietS;
     return ours ? this.#try(nowS) : this.#wait(Phase.AWAITING, this.#patience.offerS, nowS);
   }
 
@@ -127,7 +135,7 @@ export class Reach {
     if (this.phase === Phase.GONE || stale || oursStands) return [];
     this.#heardAttempt = attempt || this.#heardAttempt;
     this.#unanswered = 0;
-    const notices = attempt === null ? [] : this.#giveUpTheirs();
+    const notices = attempt === null ? [] : this.#giveUpTheirs(nowS);
     this.#ours = false;
     this.#wait(Phase.TRYING, this.#patience.answerS + this.#patience.checksS, nowS);
     return [...notices, { do: "answer", offer }];
@@ -143,6 +151,16 @@ export class Reach {
     this.#unanswered = 0;
     this.#wait(Phase.TRYING, this.#patience.checksS, nowS);
     return [{ do: "take answer", answer }];
+  }
+
+  /** Note a candidate, ours or the peer's: it may be the one that connects.
+   * @param {number} nowS
+   * @returns {Action[]} */
+  hearCandidate(nowS) {
+    if (this.phase === Phase.TRYING && (this.#answered || !this.#ours)) {
+      this.dueS = Math.max(this.dueS, nowS + this.#patience.candidateS);
+    }
+    return [];
   }
 
   // States of the connections
@@ -171,8 +189,10 @@ export class Reach {
     this.#heard = false;
     if (this.phase === Phase.PARTING) return this.#part(nowS);
     if (this.phase !== Phase.CONNECTED) return [];
-    this.#failures = 1;
-    return this.#rest(0, nowS);
+    const relapsed = nowS < this.#curedS + this.#patience.steadyS;
+    this.#relapses = relapsed ? this.#relapses + 1 : 0;
+    this.#failures = 1 + this.#relapses;
+    return this.#rest(relapsed ? this.#restS() : 0, nowS);
   }
 
   /** Note that the connection that plays was closed: the peer may be about to leave.
@@ -223,6 +243,10 @@ export class Reach {
    * @returns {Action[]} */
   tick(nowS) {
     if (nowS < this.dueS) return [];
+    if (this.phase === Phase.CONNECTED) {
+      this.#wait(Phase.CONNECTED, Infinity, nowS);
+      return this.#tellCure();
+    }
     return this.phase === Phase.TRYING ? this.failed(nowS) : this.#try(nowS);
   }
 
@@ -244,11 +268,12 @@ export class Reach {
   }
 
   /** Count the peer's earlier attempt as failed, because the peer has made another.
+   * @param {number} nowS
    * @returns {Action[]} */
-  #giveUpTheirs() {
+  #giveUpTheirs(nowS) {
     if (this.phase !== Phase.TRYING || this.#ours) return [];
     this.#failures += 1;
-    return this.#tell(this.#trouble);
+    return this.#tellTrouble(nowS);
   }
 
   /** @param {number} restS
@@ -256,7 +281,7 @@ export class Reach {
    * @returns {Action[]} */
   #rest(restS, nowS) {
     this.#wait(Phase.RESTING, restS + this.#headStartS, nowS);
-    return this.#tell(this.#trouble);
+    return this.#tellTrouble(nowS);
   }
 
   #restS() {
@@ -267,16 +292,28 @@ export class Reach {
     return Math.min(doubledS, longestS) * (0.5 + 0.5 * this.#random());
   }
 
-  get #trouble() {
-    return this.#failures === 1 ? "retrying" : "no audio";
+  /** Show a notice about the failures so far, but not in the first seconds.
+   * @param {number} nowS
+   * @returns {Action[]} */
+  #tellTrouble(nowS) {
+    if (nowS < this.#quietUntilS) return [];
+    const isFirst = this.#failures === 1 || this.#lastNotice === null;
+    return this.#tell(isFirst ? "retrying" : "no audio");
   }
 
   /** @param {number} nowS
    * @returns {Action[]} */
   #arrive(nowS) {
+    if (this.#quietUntilS === -Infinity) this.#curedS = nowS; // there was a connection before
     this.#failures = 0;
     this.#heard = true;
-    this.#wait(Phase.CONNECTED, Infinity, nowS);
+    this.#quietUntilS = -Infinity;
+    this.#wait(Phase.CONNECTED, this.#relapses ? this.#patience.steadyS : Infinity, nowS);
+    return this.#relapses ? [] : this.#tellCure();
+  }
+
+  /** @returns {Action[]} */
+  #tellCure() {
     return this.#lastNotice ? this.#tell("restored") : [];
   }
 

@@ -9,14 +9,16 @@ const MAX_NAME = 128;
  * @typedef {{event: "joined" | "left", peerId: string} | {event: "lost" | "restored"}} RosterEvent
  */
 
-const UNPRINTABLE = /(?! )[\p{C}\p{Z}]/u; // as Python's isprintable
+// as `jamlab.signaling.looks`: what would change the text around a name, and what is blank
+const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/u;
+const BLANK = /^[\p{Z}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]*$/u;
 
 /** Whether a value may be the name of a participant.
  * @param {unknown} value
  * @returns {value is string} */
 export function isName(value) {
-  if (typeof value !== "string" || UNPRINTABLE.test(value)) return false;
-  return value.length > 0 && [...value].length <= MAX_NAME;
+  if (typeof value !== "string" || FORBIDDEN.test(value)) return false;
+  return !BLANK.test(value) && [...value].length <= MAX_NAME;
 }
 
 /** Presence state kept up to date from the service's messages, in Phoenix's form. */

@@ -1,12 +1,13 @@
 // One participant's session in a room: signalling, a link per peer, notices and live figures.
 
 import { NoticeBoard } from "./notices.js";
-import { OfferLimit, PeerLink } from "./peerLink.js";
+import { PeerLink, offerLimits } from "./peerLink.js";
 import { Phase } from "./reach.js";
 import { LatencyAlarm, Meter } from "./watch.js";
 import { WebRTCAudioService } from "./webrtcAudio.js";
 
 const WATCH_MS = 1000;
+const RELAYED_S = 5; // a connection often begins over a relay and is direct a moment later
 
 /**
  * @typedef {import("./watch.js").Figures} Figures
@@ -40,18 +41,20 @@ class Peer {
     this.alarm = new LatencyAlarm();
     /** @type {Figures | null} */
     this.figures = null;
-    this.isRelayed = false;
+    this.relayedSinceS = Infinity;
+    this.isRelayed = false; // for long enough that the user was told
   }
 }
 
 export class JamSession {
   #channel;
   #onChange;
-  #offers = new OfferLimit();
+  #limits = offerLimits();
   #lastAttempt = 0; // of ended links: a peer that returns knows their numbers
   #watching = 0;
   #isLeft = false;
   #transport;
+  #hasData = false;
   /** @type {Map<string, Peer>} */
   #peers = new Map();
   /** @type {Set<(peerId: string, data: any) => void>} */
@@ -72,14 +75,18 @@ export class JamSession {
       this.#peers.get(change.peerId)?.link.follow(change);
       this.#onChange();
     });
-    this.service.onIceCandidate(({ peerId, candidate }) => this.#channel.send("ice-candidate", peerId, candidate));
+    this.service.onIceCandidate(({ peerId, candidate }) => {
+      this.#channel.send("ice-candidate", peerId, candidate);
+      if (candidate.candidate) this.#peers.get(peerId)?.link.noteCandidate();
+    });
   }
 
   /** Join the room; rejects with a `SignalingError`. */
   async join() {
+    await this.service.usePlayout();
     const wantsData = this.#transport === "data";
-    const hasData = wantsData && (await this.service.useData((peer) => this.#channel.transportOf(peer) === "data"));
-    await this.#channel.join(hasData ? "data" : "media");
+    this.#hasData = wantsData && (await this.service.useData((peer) => this.#channel.transportOf(peer) === "data"));
+    await this.#channel.join(this.#hasData ? "data" : "media");
     for (const peerId of this.#channel.peers) this.#peer(peerId).link.meet(false);
     this.#watching = setInterval(() => this.#watch(), WATCH_MS);
     this.#onChange();
@@ -114,6 +121,19 @@ export class JamSession {
     const isConnected = [Phase.CONNECTED, Phase.PARTING].includes(/** @type {any} */ (peer.link.phase));
     const { phase } = peer.link;
     return { phase, words: WORDS[phase] ?? phase, figures: peer.figures, isConnected };
+  }
+
+  /** Whether the data transport was asked for and this browser lacks it. */
+  get lacksData() {
+    return this.#transport === "data" && !this.#hasData;
+  }
+
+  /** Why a peer's sound comes by media although the data transport was asked for; "" if nobody asked.
+   * @param {string} peerId */
+  whyMedia(peerId) {
+    if (this.#transport !== "data") return "";
+    if (this.lacksData) return "this browser cannot do it";
+    return this.#channel.transportOf(peerId) === "data" ? "its channel is not open" : "the other end does not use it";
   }
 
   /** Look for another path to a peer that is heard badly, by an ICE restart.
@@ -221,7 +241,7 @@ export class JamSession {
           send: (type, to, data) => this.#channel.send(type, to, data),
           tell: (kind, about) => this.tell(kind, about),
           onGone: (link) => this.#forget(link),
-          offers: this.#offers,
+          ...this.#limits,
           attempt: this.#lastAttempt,
         }),
       );
@@ -263,7 +283,7 @@ export class JamSession {
     const nowS = performance.now() / 1000;
     const { outputLatency = 0 } = this.service.graph.context;
     const knownS = this.service.frameS(peerId) + outputLatency;
-    const playout = this.service.dataCounters(peerId);
+    const playout = this.service.playout(peerId);
     peer.figures = peer.meter.read(peerId, report.values(), knownS, nowS, playout);
     peer.link.flow(peer.figures.isFlowing);
     this.#notice(peerId, peer, nowS);
@@ -276,9 +296,13 @@ export class JamSession {
     const { route, oneWayS } = /** @type {Figures} */ (peer.figures);
     const kind = peer.alarm.observe(oneWayS, nowS);
     if (kind) this.tell(kind, peerId);
-    if (route === null || (route === "relay") === peer.isRelayed) return;
-    peer.isRelayed = route === "relay";
-    this.tell(peer.isRelayed ? "relaying" : "restored", peerId);
+    if (route === null) return;
+    if (route !== "relay") peer.relayedSinceS = Infinity;
+    else peer.relayedSinceS = Math.min(peer.relayedSinceS, nowS);
+    const isRelayed = nowS - peer.relayedSinceS >= RELAYED_S;
+    if (isRelayed === peer.isRelayed) return;
+    peer.isRelayed = isRelayed;
+    this.tell(isRelayed ? "relaying" : "restored", peerId);
   }
 }
 

@@ -63,8 +63,8 @@ export class RoomChannel {
    *   `url` is that of the service, to which `/websocket` is appended
    */
   constructor({ url, key, room, name, onEvent }) {
-    if (!isName(room)) throw new SignalingError("The name of a room has 1 to 128 printable characters: choose another");
-    if (!isName(name)) throw new SignalingError("Your name has 1 to 128 printable characters: choose another");
+    if (!isName(room)) throw new SignalingError("The name of a room has 1 to 128 visible characters: choose another");
+    if (!isName(name)) throw new SignalingError("Your name has 1 to 128 visible characters: choose another");
     this.name = name;
     this.#url = `${url}/websocket?${new URLSearchParams({ apikey: key, vsn: "2.0.0" })}`;
     this.#topic = `realtime:${room}`;

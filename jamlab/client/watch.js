@@ -43,7 +43,7 @@ export class LatencyAlarm {
 export class Meter {
   /** @type {any} */
   #before = null;
-  /** @type {import("./dataTransport.js").PlayoutCounters | null} */
+  /** @type {import("./ownPlayout.js").Reading | null} */
   #playoutBefore = null;
   #flowedS = 0;
 
@@ -52,8 +52,8 @@ export class Meter {
    * @param {Iterable<any>} report the values of a `RTCStatsReport`
    * @param {number} knownS delays that this browser states: a frame and its output
    * @param {number} nowS
-   * @param {import("./dataTransport.js").PlayoutCounters | null} playout of the data transport, which
-   *   then is what is heard
+   * @param {import("./ownPlayout.js").Reading | null} playout of the page's own, which then is what
+   *   is heard
    * @returns {Figures} */
   read(peerId, report, knownS, nowS, playout = null) {
     const stats = [...report];
@@ -61,6 +61,7 @@ export class Meter {
     const pair = selectedPair(stats);
     const gained = this.#gained(inbound);
     const isFirst = this.#before === null;
+    if (playout?.transport !== this.#playoutBefore?.transport) this.#playoutBefore = null; // others count
     if (isFirst || gained("packetsReceived") > 0 || this.#blocksCame(playout)) this.#flowedS = nowS;
     const roundTripS = pair?.currentRoundTripTime ?? null;
     const media = {
@@ -74,7 +75,7 @@ export class Meter {
       peerId,
       isFlowing: nowS - this.#flowedS < 2,
       route: pair ? routeOf(pair, stats) : null,
-      transport: playout ? "data" : "media",
+      transport: playout?.transport ?? "media",
       roundTripS,
       jitterBufferS,
       concealedShare,
@@ -82,18 +83,19 @@ export class Meter {
     };
   }
 
-  /** @param {import("./dataTransport.js").PlayoutCounters | null} playout */
+  /** @param {import("./ownPlayout.js").Reading | null} playout */
   #blocksCame(playout) {
-    return playout !== null && playout.blocks > (this.#playoutBefore?.blocks ?? 0);
+    return playout !== null && playout.counters.blocks > (this.#playoutBefore?.counters.blocks ?? 0);
   }
 
-  /** @param {import("./dataTransport.js").PlayoutCounters} playout */
+  /** @param {import("./ownPlayout.js").Reading} playout */
   #ofPlayout(playout) {
-    const before = this.#playoutBefore ?? { played: 0, concealed: 0 };
+    const { counters } = playout;
+    const before = this.#playoutBefore?.counters ?? { played: 0, concealed: 0 };
     this.#playoutBefore = playout;
-    const concealed = playout.concealed - before.concealed;
-    const all = playout.played - before.played + concealed;
-    return { jitterBufferS: playout.delayFrames / 48_000, concealedShare: ratio(concealed, all) };
+    const concealed = counters.concealed - before.concealed;
+    const all = counters.played - before.played + concealed;
+    return { jitterBufferS: counters.delayFrames / 48_000, concealedShare: ratio(concealed, all) };
   }
 
   /** @param {any} inbound

@@ -5,8 +5,9 @@
 // descriptions and candidates are arguments and results, and `session.js` transmits them.
 
 import { AudioGraph, openMicrophone, stopTracks } from "./audioGraph.js";
-import { DataTransport } from "./dataTransport.js";
-import { PeerConnection } from "./peerConnection.js";
+import { Listeners } from "./listeners.js";
+import { OwnPlayout, inboundRtp } from "./ownPlayout.js";
+import { PeerConnection, candidatesIn } from "./peerConnection.js";
 import { LOW_LATENCY } from "./quality.js";
 
 /**
@@ -16,35 +17,13 @@ import { LOW_LATENCY } from "./quality.js";
  * @typedef {{peerId: string, candidate: RTCIceCandidateInit}} LocalCandidate
  */
 
-/** A list of listeners.
- * @template T */
-class Listeners {
-  /** @type {Set<(event: T) => void>} */
-  #listeners = new Set();
-
-  /** @param {(event: T) => void} listener
-   * @returns {() => void} a function that removes it */
-  add(listener) {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** @param {T} event */
-  emit(event) {
-    for (const listener of [...this.#listeners]) listener(event);
-  }
-}
-
 export class WebRTCAudioService {
   #configuration;
   #quality;
   #lastNumber = 0;
   /** @type {MediaStreamTrack} */
   #track;
-  /** @type {DataTransport | null} */
-  #data = null;
-  /** @type {(peerId: string) => boolean} */
-  #hasData = () => false;
+  #own;
   #isMuted = false;
   #isClosed = false;
   /** @type {Map<string, PeerConnection>} */
@@ -64,6 +43,10 @@ export class WebRTCAudioService {
     this.#quality = quality;
     this.graph = new AudioGraph(quality);
     this.#track = this.graph.track;
+    this.#own = new OwnPlayout(this.graph, (peerId) => {
+      const playing = this.#playing.get(peerId);
+      if (playing) this.#play(playing);
+    });
   }
 
   // The product's methods
@@ -91,16 +74,19 @@ export class WebRTCAudioService {
     const made = new PeerConnection(
       peerId,
       this.#lastNumber,
-      this.#configuration,
+      { ...this.#configuration, ...this.#own.configuration },
       this.#quality,
       this.#track,
       {
         onState: (connection) => this.#follow(connection),
-        onTrack: (connection) => this.#play(connection),
+        onTrack: (connection, receiver) => {
+          this.#own.take(connection, receiver);
+          this.#play(connection);
+        },
         onCandidate: (_, candidate) => this.#candidates.emit({ peerId, candidate }),
       },
     );
-    if (this.#hasData(peerId)) this.#data?.open(made);
+    this.#own.open(made);
     this.#pending.set(peerId, made);
     return made.number;
   }
@@ -135,13 +121,16 @@ export class WebRTCAudioService {
     await waiting.acceptAnswer(answer);
   }
 
-  /** Add a candidate of a peer.
+  /** Add a candidate of a peer, or several, to the connection whose description they belong to.
    * @param {string} peerId
-   * @param {RTCIceCandidateInit} candidate */
-  async handleIceCandidate(peerId, candidate) {
-    const [newest] = this.#connections(peerId);
-    if (!newest) throw new Error(`there is no connection to ${peerId}`);
-    await newest.addCandidate(candidate);
+   * @param {RTCIceCandidateInit & {candidates?: RTCIceCandidateInit[]}} signal */
+  async handleIceCandidate(peerId, signal) {
+    for (const candidate of candidatesIn(signal)) {
+      const connections = this.#connections(peerId);
+      const its = connections.find((each) => each.knows(candidate)) ?? connections[0];
+      if (!its) throw new Error(`there is no connection to ${peerId}`);
+      await its.addCandidate(candidate).catch((error) => console.info(`about ${peerId}:`, error));
+    }
   }
 
   /** Add a listener to starts and ends of peers' streams.
@@ -199,7 +188,7 @@ export class WebRTCAudioService {
    * @param {import("./quality.js").Quality} quality */
   async switchQuality(quality) {
     this.#quality = quality;
-    if (this.#data) this.#data.bitrateBps = quality.bitrateBps;
+    this.#own.bitrateBps = quality.bitrateBps;
     const all = [...this.#playing.values(), ...this.#pending.values()];
     await Promise.all(all.map((each) => each.apply(quality)));
   }
@@ -209,7 +198,7 @@ export class WebRTCAudioService {
   async send(track) {
     this.#track = track;
     this.graph.standIn(track === this.graph.standTrack);
-    this.#data?.send(this.#microphone);
+    this.#own.send(this.#microphone);
     const all = [...this.#playing.values(), ...this.#pending.values()];
     await Promise.all(all.map((each) => each.sender.replaceTrack(track)));
   }
@@ -226,42 +215,42 @@ export class WebRTCAudioService {
   async close() {
     this.#isClosed = true;
     for (const peerId of this.peers) this.closePeer(peerId);
-    this.#data?.end();
+    this.#own.end();
     await this.graph.close();
+  }
+
+  /** Play the media path by the page's own playout buffer, where the browser can. */
+  usePlayout() {
+    return this.#own.receiveEncoded();
   }
 
   /** Send and play by the data transport where the peer does, too; return whether this browser can.
    * @param {(peerId: string) => boolean} hasData whether a peer has the transport
    * @returns {Promise<boolean>} */
   async useData(hasData) {
-    this.#hasData = hasData;
-    this.#data = await DataTransport.start(this.graph, this.#quality.bitrateBps, (peerId) => {
-      const playing = this.#playing.get(peerId);
-      if (playing) this.#play(playing);
-    });
-    this.#data?.send(this.#microphone);
-    return this.#data !== null;
+    const can = await this.#own.startData(hasData, this.#quality.bitrateBps);
+    this.#own.send(this.#microphone);
+    return can;
   }
 
-  /** The counters of a peer's playout by the data transport; null when the media path plays.
+  /** The page's own playout of a peer; null when the browser's buffer plays.
    * @param {string} peerId */
-  dataCounters(peerId) {
-    return this.#data?.counters(this.#playing.get(peerId)?.number ?? 0) ?? null;
+  playout(peerId) {
+    return this.#own.reading(this.#playing.get(peerId)?.number ?? 0);
   }
 
-  /** The counters of all playouts by the data transport, named as in `RTCInboundRtpStreamStats`. */
+  /** The counters of all playouts of the page's own, named as in `RTCInboundRtpStreamStats`. */
   counters() {
-    return [...this.#playing.values()].flatMap(({ peerId, pc }) => {
-      const counters = this.dataCounters(peerId);
-      return counters ? [{ connection: pc, ...inboundRtp(counters) }] : [];
+    return [...this.#playing.values()].flatMap(({ number, pc }) => {
+      const reading = this.#own.reading(number);
+      return reading ? [{ connection: pc, ...inboundRtp(reading.counters) }] : [];
     });
   }
 
   /** Length of the frames that are sent to a peer, in seconds.
    * @param {string} peerId */
   frameS(peerId) {
-    if (this.#data && this.dataCounters(peerId)) return this.#data.frameFrames / 48_000;
-    return this.#quality.ptimeMs / 1000;
+    return this.#own.sentFrameS(this.#playing.get(peerId)?.number ?? 0) ?? this.#quality.ptimeMs / 1000;
   }
 
   // Inside
@@ -303,9 +292,9 @@ export class WebRTCAudioService {
   /** @param {PeerConnection} connection */
   #play(connection) {
     const { peerId, stream, number } = connection;
-    connection.sendMedia(!this.#data?.node(number));
+    connection.sendMedia(!this.#own.isData(number));
     if (stream === null || this.#playing.get(peerId) !== connection) return;
-    const node = this.#data?.node(number);
+    const node = this.#own.node(number);
     if (node) this.graph.peer(peerId).playNode(node);
     else this.graph.peer(peerId).playStream(stream);
     this.#streams.emit({ peerId, stream });
@@ -314,7 +303,7 @@ export class WebRTCAudioService {
   /** @param {PeerConnection | undefined} connection */
   #end(connection) {
     if (!connection) return;
-    this.#data?.close(connection.number);
+    this.#own.close(connection.number);
     connection.close();
   }
 
@@ -330,15 +319,4 @@ export class WebRTCAudioService {
     }
     this.#states.emit({ peerId, connection: number, state: "closed" });
   }
-}
-
-/** @param {import("./dataTransport.js").PlayoutCounters} counters */
-function inboundRtp({ blocks, played, concealed, delayS }) {
-  return {
-    packetsReceived: blocks,
-    totalSamplesReceived: played + concealed,
-    concealedSamples: concealed,
-    jitterBufferDelay: delayS,
-    jitterBufferEmittedCount: played + concealed,
-  };
 }

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from jamlab.browsers.installed import INSTALL_DRIVER
 from tests.browser import notebook as nb
 from tests.browser.lab import lab_server
 
@@ -24,7 +25,7 @@ def browser():
     if nb.CHROMIUM is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
     if importlib.util.find_spec("playwright") is None:
-        pytest.skip("there is no Playwright: pip install playwright")
+        pytest.skip(f"there is no Playwright: {INSTALL_DRIVER}")
     with nb.chromium() as started:
         yield started
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from jamlab.browsers.installed import INSTALL_DRIVER
 from jamlab.measure.dump.dump import read_dump
 from tests.browser.internals import record
 from tests.browser.notebook import CHROMIUM
@@ -16,7 +17,7 @@ SECONDS = 8
 def dump(tmp_path_factory):
     if CHROMIUM is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
-    pytest.importorskip("playwright", reason="there is no Playwright: pip install playwright")
+    pytest.importorskip("playwright", reason=f"there is no Playwright: {INSTALL_DRIVER}")
     folder = tmp_path_factory.mktemp("dump")
     path = folder / "webrtc_internals_dump.txt"
     # In a thread of its own, because the package's browser keeps a loop running in this one.

@@ -7,7 +7,7 @@ from jamlab.report.page.html import notebook_path
 
 SHORT = {
     "01_loopback_latency": {"sessions": 2, "duration_s": 3.0, "round_trip_s": 3.0},
-    "02_p2p_success_rate": {"calls": 4, "other_populations": []},
+    "02_p2p_success_rate": {"meetings": 2, "calls": 4, "other_populations": []},
     "03_jam_session": {"duration_s": 3.0},
     "05_latency_across_networks": {"networks": ["LAN"], "duration_s": 5.0},
     "06_acceptance_tests": {"tests": ["local-capture"]},

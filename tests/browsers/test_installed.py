@@ -48,3 +48,13 @@ def test_a_browser_that_cannot_be_used_is_told(tmp_path, name, prints, words):
 def test_a_program_that_does_not_start_is_told(tmp_path):
     with pytest.raises(BrowserError, match="does not start"):
         version_of(str(tmp_path / "nowhere"))
+
+
+def test_a_program_may_say_anything_in_any_encoding(tmp_path):
+    path = tmp_path / "browser"
+    path.write_bytes(b"#!/bin/sh\nprintf 'Navigateur \\351 150.0.1'\n")
+    path.chmod(0o755)
+    assert version_of(str(path)) == "150.0.1"
+    path.write_bytes(b"#!/bin/sh\nprintf '\\351'\n")
+    with pytest.raises(BrowserError, match="prints no version"):
+        version_of(str(path))

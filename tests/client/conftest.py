@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from jamlab.browsers.installed import INSTALL_DRIVER
 from jamlab.resources import client_folder
 from jamlab.signaling.hub.pages import Site, read_pages
 from jamlab.signaling.hub.server import Hub
@@ -72,7 +73,7 @@ async def chromium():
     if shutil.which("chromium") is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
     if importlib.util.find_spec("playwright") is None:
-        pytest.skip("there is no Playwright: pip install playwright")
+        pytest.skip(f"there is no Playwright: {INSTALL_DRIVER}")
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
@@ -90,11 +91,13 @@ def opened(chromium):
     """Return a context manager that opens a participant's page."""
 
     @asynccontextmanager
-    async def open_(hub, name, room="jam", microphone=True, query=""):
+    async def open_(hub, name, room="jam", microphone=True, query="", prepare=None):
         base = hub.page_at("127.0.0.1")
         context = await chromium.new_context(ignore_https_errors=True)
         if microphone:
             await context.grant_permissions(["microphone"], origin=base)
+        if prepare is not None:
+            await prepare(context)
         try:
             player = Player(await context.new_page())
             # the name is typed, so that the address has no characters to escape

@@ -13,15 +13,14 @@ from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.mesh.reach import (
     Close,
     GiveUp,
-    Patience,
     Reach,
-    Route,
     SendAnswer,
     SendOffer,
     TakeAnswer,
     Tell,
 )
 from jamlab.resources import client_folder
+from jamlab.signaling.messages import is_name
 from jamlab.signaling.supabase.roster import Roster
 from tests.client.node import run_js
 
@@ -38,6 +37,18 @@ def test_notices_have_the_product_s_words():
         assert Notice(NoticeKind(kind), 0.0).text == text
     for kind, hint in words["hints"].items():
         assert Notice(NoticeKind(kind), 0.0).hint == hint
+
+
+def test_names_are_jamlab_s():
+    marks = [0, 9, 0x9F, 0xA0, 0xAD, 0x115F, 0x200B, 0x200D, 0x2028, 0x202E, 0x2069, 0x2800, 0x3000]
+    names = [
+        f"{before}{chr(mark)}" for mark in [*marks, 0x3164, 0xFE0F, 0xD800] for before in ("", "a")
+    ]
+    names += ["", "x" * 128, "x" * 129, "\U0001f3b8" * 128, "\U0001f469\u200d\U0001f3a4"]
+    script = """
+        import { isName } from "./roster.js";
+        console.log(JSON.stringify([...given, null, 7].map(isName)));"""
+    assert run_js(script, names) == [*map(is_name, names), False, False]
 
 
 def test_the_board_shows_what_jamlab_s_shows():
@@ -77,6 +88,7 @@ def chance_of_events(rng):
             ("leave", "leave", []),
             ("hear_offer", "hearOffer", [offer]),
             ("hear_answer", "hearAnswer", [answer]),
+            ("hear_candidate", "hearCandidate", []),
             *[(name, name, []) for name in ("connected", "resumed", "silent", "closed", "failed")],
             ("restored", "restored", []),
             *[("tick", "tick", [])] * 6,
@@ -108,13 +120,11 @@ class Half:
         return (low + high) / 2
 
 
-def test_the_strategy_does_what_jamlab_s_does_on_one_route():
-    """The client's attempts have no routes, so all have the time limit of relayed ones."""
+def test_the_strategy_does_what_jamlab_s_does():
     rng, runs, expected = random.Random(7), [], []
     for _ in range(60):
         own, peer = rng.sample(NAMES, 2)
-        patience = Patience(direct_s=Patience.relay_s)
-        reach = Reach(own, peer, (Route.DIRECT,), Half(), patience)
+        reach = Reach(own, peer, Half())
         now_s, calls = 0.0, []
         for _ in range(60):
             # often exactly when something is due, else at some time
@@ -239,6 +249,17 @@ def test_a_description_asks_for_stereo_in_the_quality_s_frames(fmtp, quality, pt
     assert (parameters["useinbandfec"], parameters["usedtx"]) == ("0", "0")
     assert re.findall(r"^a=(?:max)?ptime:(\d+)\r$", once, re.MULTILINE) == [str(ptime)] * 2
     assert "a=fmtp:63 111/111\r\n" in once
+
+
+@pytest.mark.parametrize("odd", ["$&", "$`", "$'", "$1", "$$"])
+def test_parameters_of_a_peer_stand_for_nothing_else(odd):
+    script = """
+        import { LOW_LATENCY, withOpusParameters } from "./quality.js";
+        console.log(JSON.stringify(withOpusParameters(given, LOW_LATENCY)));"""
+    described = run_js(script, SDP.format(fmtp=f"a=fmtp:111 x={odd}\r\n"))
+    (line,) = re.findall(r"^a=fmtp:111 (.*)\r$", described, re.MULTILINE)
+    assert line.startswith(f"x={odd};")
+    assert described.count("\n") == SDP.count("\n") + 2
 
 
 SIGNAL = {"type": "offer", "senderPeerId": "ada", "targetPeerId": "me", "data": {"sdp": "v=0"}}

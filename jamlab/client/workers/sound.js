@@ -7,13 +7,14 @@
 // else in blocks of the capture worklet.
 
 import { FrameCutter } from "../frameCutter.js";
+import { OpusStream, stereo, unwrapped } from "../opusStream.js";
 
 const SAMPLE_RATE = 48_000;
 const HEADER_BYTES = 4;
 const MOST_BUFFERED_BYTES = 4096; // a channel that does not get rid of more is left out
 const WRAP = 2 ** 32;
 
-/** @type {Map<number, {channel: RTCDataChannel, decoder: AudioDecoder | null, newest: number}>} */
+/** @type {Map<number, {channel: RTCDataChannel, opus: OpusStream, newest: number}>} */
 const peers = new Map();
 /** @type {AudioEncoder | null} */
 let encoder = null;
@@ -26,7 +27,7 @@ function configure({ frameFrames, bitrateBps }) {
   encoding = { frameFrames, bitrateBps };
   cutter.frameFrames = frameFrames;
   if (encoder === null || encoder.state === "closed") {
-    encoder = new AudioEncoder({ output: send, error: (error) => fail("encoder", error) });
+    encoder = new AudioEncoder({ output: send, error: fail });
   }
   encoder.configure({
     codec: "opus",
@@ -49,15 +50,6 @@ async function listen({ readable }) {
     if (mine === track) cutter.push(...stereo(value));
     value.close();
   }
-}
-
-/** Both channels of sound; the second is the first where there is one alone. */
-function stereo(data) {
-  return [0, 1].map((n) => {
-    const samples = new Float32Array(data.numberOfFrames);
-    data.copyTo(samples, { planeIndex: Math.min(n, data.numberOfChannels - 1), format: "f32-planar" });
-    return samples;
-  });
 }
 
 function encode(position, block) {
@@ -87,57 +79,42 @@ function send(chunk) {
 }
 
 function join({ number, channel, port }) {
-  const peer = { channel, decoder: null, newest: 0 };
+  const emit = (position, channels) => {
+    port.postMessage({ position, channels }, channels.map((each) => each.buffer));
+  };
+  let isTold = false;
+  const onError = (error) => {
+    if (!isTold) console.info("a packet cannot be decoded:", error.message);
+    isTold = true;
+  };
+  const opus = new OpusStream({ emit, onError });
+  const peer = { channel, opus, newest: 0 };
   peers.set(number, peer);
   channel.binaryType = "arraybuffer";
   const told = () => postMessage({ kind: "open", number });
   if (channel.readyState === "open") told();
   channel.onopen = told;
   channel.onclose = () => postMessage({ kind: "closed", number });
-  channel.onmessage = ({ data }) => receive(peer, port, data);
+  channel.onmessage = ({ data }) => receive(peer, data);
 }
 
-function receive(peer, port, packet) {
+function receive(peer, packet) {
   if (!(packet instanceof ArrayBuffer) || packet.byteLength <= HEADER_BYTES || packet.byteLength > 1500) return;
-  const low = new DataView(packet).getUint32(0);
-  const difference = ((low - (peer.newest % WRAP) + 1.5 * WRAP) % WRAP) - WRAP / 2;
-  const position = peer.newest + difference;
+  const position = unwrapped(new DataView(packet).getUint32(0), peer.newest);
   peer.newest = Math.max(peer.newest, position);
-  if (position < 0) return;
-  if (peer.decoder === null || peer.decoder.state === "closed") peer.decoder = decoderFor(peer, port);
-  peer.decoder.decode(
-    new EncodedAudioChunk({
-      type: "key",
-      timestamp: Math.round((position * 1e6) / SAMPLE_RATE),
-      data: new Uint8Array(packet, HEADER_BYTES),
-    }),
-  );
-}
-
-function decoderFor(peer, port) {
-  const decoder = new AudioDecoder({
-    output: (data) => {
-      const channels = stereo(data);
-      const position = Math.round((data.timestamp * SAMPLE_RATE) / 1e6);
-      data.close();
-      port.postMessage({ position, channels }, channels.map((each) => each.buffer));
-    },
-    error: (error) => fail("decoder", error), // of a bad packet; the next one makes another decoder
-  });
-  decoder.configure({ codec: "opus", sampleRate: SAMPLE_RATE, numberOfChannels: 2 });
-  return decoder;
+  if (position >= 0) peer.opus.decode(position, new Uint8Array(packet, HEADER_BYTES));
 }
 
 function leave({ number }) {
   const peer = peers.get(number);
   peers.delete(number);
-  if (peer?.decoder && peer.decoder.state !== "closed") peer.decoder.close();
+  peer?.opus.close();
   peer?.channel.close();
 }
 
-function fail(what, error) {
-  console.info(`the ${what} of the data transport ended:`, error.message);
-  if (what === "encoder") configure(encoding);
+function fail(error) {
+  console.info("the encoder of the data transport ended:", error.message);
+  configure(encoding);
 }
 
 const COMMANDS = {

@@ -9,6 +9,7 @@ class PlayoutProcessor extends AudioWorkletProcessor {
     super();
     this.playout = new Playout();
     this.untold = 0;
+    this.lost = undefined; // packets, where the sender of the blocks counts them
     this.isOver = false;
     this.port.onmessage = ({ data }) => {
       if (data.kind === "source") data.port.onmessage = (event) => this.take(event.data);
@@ -16,7 +17,8 @@ class PlayoutProcessor extends AudioWorkletProcessor {
     };
   }
 
-  take({ position, channels }) {
+  take({ position, channels, lost }) {
+    this.lost = lost;
     this.playout.write(position, channels);
   }
 
@@ -25,7 +27,7 @@ class PlayoutProcessor extends AudioWorkletProcessor {
     this.untold += left.length;
     if (this.untold >= TOLD_FRAMES) {
       this.untold = 0;
-      this.port.postMessage({ ...this.playout.counters, rate: this.playout.rate });
+      this.port.postMessage({ ...this.playout.counters, rate: this.playout.rate, lost: this.lost });
     }
     return !this.isOver;
   }
