@@ -143,6 +143,9 @@ class Child:
     def kill(self) -> None:
         """Kill the child and its own children, if it still runs."""
         if self._process.poll() is None:
+            if not hasattr(os, "killpg"):  # Windows
+                self._process.kill()
+                return
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

@@ -16,7 +16,14 @@ from typing import Any
 
 @contextmanager
 def ending_with_parent() -> Iterator[None]:
-    """End this process at once when the parent ends; tell it *all is done* after the context."""
+    """End this process at once when the parent ends; tell it *all is done* after the context.
+
+    Where there is no poll (Windows), a process whose parent was killed works on to its end.
+    """
+    if not hasattr(select, "poll"):
+        yield
+        send(None)
+        return
     stop, stopping = os.pipe()
     watch = threading.Thread(target=_end_with, args=(sys.stdin.fileno(), stop), daemon=True)
     watch.start()

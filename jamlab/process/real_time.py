@@ -49,7 +49,7 @@ class RealTime:
 
     def ask(self) -> bool:
         """Request real-time scheduling; return whether the system grants it."""
-        if sys.platform != "linux":
+        if sys.platform != "linux" or not hasattr(os, "SCHED_FIFO"):
             return False
         if not self._held and (_thread.holders or _raise(self._priority)):
             _thread.holders += 1

@@ -1,11 +1,15 @@
 """Atomic writing of files: each is replaced whole or not at all."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -35,7 +39,13 @@ def written_whole(folder: Path, last: str) -> Iterator[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; the system releases it when the process ends."""
+    """Hold the lock of a folder; the system releases it when the process ends.
+
+    Windows has no such lock: there, two writers of one folder at once disturb each other.
+    """
+    if fcntl is None:
+        yield
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from jamlab.process.signals import postponed, run_until_sigterm, sigterm_unwinds
+from jamlab.process.signals import ENDING, on_signals, postponed, run_until_sigterm, sigterm_unwinds
 
 
 @pytest.fixture(autouse=True)
 def handlers_are_put_back():
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    numbers = (signal.SIGINT, *ENDING)
+    before = [signal.getsignal(number) for number in numbers]
     yield
-    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert before == [signal.getsignal(number) for number in numbers]
 
 
 def interrupted(number, done):
@@ -42,19 +43,53 @@ def test_nothing_comes_of_nothing():
         pass
 
 
-def test_sigterm_leaves_the_block():
+def test_sigterm_and_a_closed_terminal_are_all_that_end():
+    assert {*ENDING} == {signal.SIGTERM, signal.SIGHUP}
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_sigterm_leaves_the_block(number):
     done = []
     with pytest.raises(SystemExit) as stopped, sigterm_unwinds():
-        interrupted(signal.SIGTERM, done)
-    assert stopped.value.code == 128 + signal.SIGTERM
+        interrupted(number, done)
+    assert stopped.value.code == 128 + number
     assert not done
 
 
-def test_a_second_sigterm_does_not_cut_off_the_clean_up():
+@pytest.mark.parametrize("number", ENDING)
+def test_a_second_sigterm_does_not_cut_off_the_clean_up(number):
     cleaned = []
     with pytest.raises(SystemExit), sigterm_unwinds(), twice_stopped(cleaned):
-        interrupted(signal.SIGTERM, None)
+        interrupted(number, None)
     assert cleaned
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing():
+    done = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with sigterm_unwinds(), postponed():
+            interrupted(signal.SIGHUP, done)
+        assert run_until_sigterm(ignoring(done)) == 3
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert done == [True, True]
+
+
+async def ignoring(done):
+    interrupted(signal.SIGHUP, done)
+    with on_signals(ENDING, lambda: done.append("called")):
+        signal.raise_signal(signal.SIGHUP)
+        await asyncio.sleep(0)
+    return 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+async def test_a_function_of_the_loop_is_called(number):
+    stopped = asyncio.Event()
+    with on_signals((signal.SIGINT, *ENDING), stopped.set):
+        signal.raise_signal(number)
+        await stopped.wait()
 
 
 @contextmanager
@@ -62,7 +97,8 @@ def twice_stopped(cleaned):
     try:
         yield
     finally:
-        interrupted(signal.SIGTERM, cleaned)
+        for number in ENDING:
+            interrupted(number, cleaned)
 
 
 def test_a_program_that_handles_sigterm_is_let_alone():
@@ -96,13 +132,14 @@ def test_other_threads_are_not_interrupted_and_change_nothing():
     assert seen == [signal.getsignal(signal.SIGINT)]
 
 
-def test_sigterm_cancels_a_coroutine_which_cleans_up_first():
+@pytest.mark.parametrize("number", ENDING)
+def test_sigterm_cancels_a_coroutine_which_cleans_up_first(number):
     done = []
 
     async def work():
         helper = asyncio.create_task(asyncio.sleep(0.01))
         try:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
             await asyncio.Event().wait()
         finally:
             await helper  # a task of the clean-up is not cancelled
@@ -110,7 +147,7 @@ def test_sigterm_cancels_a_coroutine_which_cleans_up_first():
 
     with pytest.raises(SystemExit) as stopped, sigterm_unwinds():
         run_until_sigterm(work())
-    assert stopped.value.code == 128 + signal.SIGTERM
+    assert stopped.value.code == 128 + number
     assert done
 
 
