@@ -1,0 +1,1 @@
+"""Latency of any system, from recordings of coded clicks that anything played."""

@@ -1,0 +1,19 @@
+from .figures import delays
+from .tables import (
+    arrival_table,
+    delay_table,
+    masthead,
+    notes,
+    provenance_table,
+    verdict_table,
+)
+
+__all__ = [
+    "arrival_table",
+    "delay_table",
+    "delays",
+    "masthead",
+    "notes",
+    "provenance_table",
+    "verdict_table",
+]

@@ -1,0 +1,85 @@
+"""Delays of chosen times."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jamlab.measure.recording.delays import LONGEST_S, alignments, delay_table, pairs
+from tests.measure.recording.records import BEAT_S, arrival, beats, recording_record
+
+ROUND_S = 229 * BEAT_S
+
+
+def test_a_pair_goes_from_the_earlier_to_the_later():
+    late = arrival(1, beats(30, 0.030)), arrival(2, beats(30), channel=2)
+    (pair,) = pairs(recording_record(*late))
+    assert (pair.source, pair.to) == (2, 1)
+    assert pair.delays_ms == pytest.approx([30.0] * 30)
+
+
+def test_a_drop_is_infinitely_late_and_what_never_began_is_none():
+    times = beats(30, 0.05)
+    times[:5] = times[12] = times[27:] = np.nan
+    (pair,) = pairs(recording_record(arrival(1, beats(30)), arrival(2, times, channel=2)))
+    assert pair.clicks["click"].tolist() == [*range(5, 27)]
+    assert np.flatnonzero(np.isinf(pair.delays_ms)).tolist() == [7]
+
+
+def test_three_arrivals_are_three_pairs_and_other_voices_none():
+    record = recording_record(
+        *(arrival(n, beats(9, 0.02 * n), channel=n) for n in (1, 2, 3)),
+        arrival(4, beats(9), channel=4, voice=1),
+    )
+    assert {(pair.source, pair.to) for pair in pairs(record)} == {(1, 2), (1, 3), (2, 3)}
+    assert delay_table(record)["median_ms"].tolist() == pytest.approx([20, 40, 20])
+
+
+def test_a_file_that_is_played_again_has_no_delay_from_the_first_time():
+    again = arrival(2, beats(9, LONGEST_S + 0.1), order=2)
+    assert pairs(recording_record(arrival(1, beats(9)), again)) == []
+    late = arrival(2, beats(9, LONGEST_S - 0.1), order=2)
+    assert len(pairs(recording_record(arrival(1, beats(9)), late))) == 1
+
+
+def test_numbers_that_disagree_by_a_round_are_no_delay():
+    wrong = arrival(2, beats(9) + ROUND_S, channel=2)
+    assert pairs(recording_record(arrival(1, beats(9)), wrong)) == []
+
+
+@given(
+    ppm=st.floats(-500, 500),
+    offset_s=st.floats(-1000, 1000),
+    late_s=st.floats(0.001, 2),
+    rounds=st.integers(-2, 2),
+)
+def test_clocks_of_two_files_are_aligned(ppm, offset_s, late_s, rounds):
+    """The second file began at any time, and its numbers by as many rounds apart."""
+
+    def by_other_clock(times_s):
+        return (times_s + rounds * ROUND_S) * (1 + ppm / 1e6) + offset_s
+
+    record = recording_record(
+        arrival(1, beats(60), voice=5),
+        arrival(2, beats(60), voice=9),
+        arrival(3, by_other_clock(beats(60)), file=2, voice=5),
+        arrival(4, by_other_clock(beats(60, late_s)), file=2, voice=9),
+        names=("a.wav", "b.wav"),
+    )
+    table = delay_table(record)
+    assert table["median_ms"].tolist() == pytest.approx([1000 * late_s], abs=1e-3)
+    assert alignments(record)[2].skew_ppm == pytest.approx(ppm, abs=0.01)
+
+
+def test_files_without_a_common_voice_are_not_aligned():
+    record = recording_record(
+        arrival(1, beats(9)), arrival(2, beats(9), file=2, voice=1), names=("a", "b")
+    )
+    assert alignments(record) == {}
+    assert delay_table(record).empty
+
+
+def test_skew_is_the_growth_of_the_delay():
+    late = beats(90) * (1 + 50e-6) + 0.03
+    table = delay_table(recording_record(arrival(1, beats(90)), arrival(2, late, channel=2)))
+    assert table["skew_ppm"].iloc[0] == pytest.approx(50, abs=0.01)
