@@ -1,0 +1,1 @@
+"""Latency from mouth to ear between players of any programs, on a private audio graph."""
