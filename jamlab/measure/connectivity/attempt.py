@@ -39,6 +39,7 @@ from jamlab.measure.connectivity.ends import (
     Log,
     end_here,
 )
+from jamlab.media.mapped_candidates import MapPort
 
 DEADLINE_S = 30.0
 """Default deadline of an attempt: as long as a `WebRTCAudioService` waits for a connection."""
@@ -89,17 +90,21 @@ async def attempt(
     deadline_s: float = DEADLINE_S,
     caller_at: Where = contextlib.nullcontext,
     callee_at: Where = contextlib.nullcontext,
+    caller_maps: MapPort = lambda _: None,
+    callee_maps: MapPort = lambda _: None,
 ) -> Attempt:
     """Try once to connect two participants, both in this process.
 
-    The signalling time is the delay of an offer or an answer.
+    The signalling time is the delay of an offer or an answer. `caller_maps` and `callee_maps` ask
+    the routers of the two for mappings; by default there are none to ask.
     """
     log = Log()
+    sides = (CALLER, caller_at, caller_maps), (CALLEE, callee_at, callee_maps)
     async with AsyncExitStack() as stack:
         ends: list[End] = []
-        for side, where in ((CALLER, caller_at), (CALLEE, callee_at)):
+        for side, where, map_port in sides:
             with where():
-                end = end_here(side, configuration, level, log)
+                end = end_here(side, configuration, level, log, map_port)
             stack.push_async_callback(end.close)
             ends.append(end)
         return await attempt_between(

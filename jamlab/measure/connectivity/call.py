@@ -120,6 +120,8 @@ async def try_call(
             deadline_s=deadline_s,
             caller_at=lambda: internet.host("caller"),
             callee_at=lambda: internet.host("callee"),
+            caller_maps=internet.host("caller").map_port,
+            callee_maps=internet.host("callee").map_port,
         )
 
 

@@ -10,10 +10,8 @@ chunk at a time: threads, such as a Dask worker's, are safe, but only processes 
 """
 
 import json
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -25,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import pandas as pd
 
@@ -35,15 +33,53 @@ from jamlab.measure.connectivity.call import Call, simulate, stand_in
 from jamlab.measure.connectivity.ends import Level
 from jamlab.measure.connectivity.population import Population
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS
+from jamlab.measure.parts import CampaignError as CampaignError
+from jamlab.measure.parts import Parts
 from jamlab.measure.processes import Progress, process_pool
 from jamlab.measure.provenance import versions
 from jamlab.networks.simulated.world import simulated_world
 from jamlab.process.pauses import collecting_every
-from jamlab.process.whole_files import written_whole
+from jamlab.process.temporary_folder import temporary_folder
 
 
-class CampaignError(RuntimeError):
-    """Raised for a campaign that cannot be run or completed."""
+class Trial(Protocol):
+    """A way to try a call; a worker gets a copy of it."""
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Columns of a row and their types."""
+
+    def parameters(self, configurations: Sequence[IceConfiguration]) -> dict[str, Any]:
+        """Return what the rows depend on besides the calls, in JSON's types, no credentials."""
+
+    def row(self, call: Call, configuration: IceConfiguration) -> dict[str, Any]:
+        """Try a call under a configuration, and return the result as a row."""
+
+
+@dataclass(frozen=True)
+class AgentTrial:
+    """Attempts by ICE agents or whole peer connections; the deadline is in virtual seconds."""
+
+    level: Level = "ice"
+    deadline_s: float = DEADLINE_S
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """`ATTEMPT_COLUMNS`."""
+        return ATTEMPT_COLUMNS
+
+    def parameters(self, configurations: Sequence[IceConfiguration]) -> dict[str, Any]:
+        """Return level, deadline and the simulated servers."""
+        return {
+            "configurations": [repr(stand_in(each)) for each in configurations],
+            "level": self.level,
+            "deadline_s": self.deadline_s,
+        }
+
+    def row(self, call: Call, configuration: IceConfiguration) -> dict[str, Any]:
+        """Attempt a call once."""
+        made = simulate(call, configuration, self.level, self.deadline_s)
+        return attempt_row(call, configuration, self.level, made)
 
 
 @dataclass(frozen=True)
@@ -52,66 +88,10 @@ class Chunk:
 
     population: Population
     configurations: tuple[IceConfiguration, ...]
+    trial: Trial
     seed: int
     first: int
     count: int
-    level: Level
-    deadline_s: float
-
-
-class Parts:
-    """The finished chunks of a campaign as Parquet files, and a file with its parameters."""
-
-    def __init__(self, folder: Path, whole: Chunk) -> None:
-        self._folder = folder / "parts"
-        self._about = self._folder / "campaign.json"
-        self._claim(_description(whole))
-
-    def has(self, chunk: Chunk) -> bool:
-        """Return whether a chunk is finished."""
-        return self._path(chunk).exists()
-
-    def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
-        """Write a chunk's rows, whole or not at all."""
-        with _whole_or_not_at_all(self._path(chunk)) as path:
-            rows.to_parquet(path, index=False)
-
-    def read_all(self, chunks: Sequence[Chunk]) -> pd.DataFrame:
-        """Return the rows of all chunks, in order, and delete the files."""
-        table = pd.concat([pd.read_parquet(self._path(c)) for c in chunks], ignore_index=True)
-        self._about.unlink()  # first: without it, files left behind belong to no campaign
-        shutil.rmtree(self._folder)
-        return table
-
-    def _path(self, chunk: Chunk) -> Path:
-        return self._folder / f"{chunk.first:09d}.parquet"
-
-    def _claim(self, description: str) -> None:
-        if not self._about.exists():
-            self._folder.mkdir(exist_ok=True)
-            for part in self._folder.glob("[0-9]*.parquet"):
-                part.unlink()  # left behind by a campaign without parameters
-            with _whole_or_not_at_all(self._about) as path:
-                path.write_text(description, encoding="utf-8")
-        elif (kept := self._about.read_text(encoding="utf-8")) != description:
-            raise CampaignError(
-                f"{self._folder} holds an unfinished campaign with other parameters or versions "
-                f"({_differences(kept, description)}): finish it first, delete it, or choose "
-                "another folder"
-            )
-
-
-@contextmanager
-def _whole_or_not_at_all(path: Path) -> Iterator[Path]:
-    """Yield a path to write a file to; when it is complete it is moved to its place."""
-    try:
-        with written_whole(path.parent, path.name) as aside:
-            yield aside / path.name
-    except OSError as error:
-        raise CampaignError(
-            f"finished calls cannot be saved in {path.parent} ({error.strerror or error}): free "
-            "space there and run the same command again, which continues, or choose another folder"
-        ) from error
 
 
 def _description(whole: Chunk) -> str:
@@ -119,30 +99,12 @@ def _description(whole: Chunk) -> str:
     return json.dumps(
         {
             "population": repr(whole.population),
-            "configurations": [repr(stand_in(each)) for each in whole.configurations],
             "seed": whole.seed,
             "calls": whole.count,
-            "level": whole.level,
-            "deadline_s": whole.deadline_s,
+            **whole.trial.parameters(whole.configurations),
             "versions": versions(),
         },
         indent=2,
-    )
-
-
-def _differences(kept: str, wanted: str) -> str:
-    """Return, in words, how a saved campaign differs from the requested one."""
-    try:
-        theirs = dict(json.loads(kept))
-    except (TypeError, ValueError):
-        return "its campaign.json cannot be read"
-    ours = json.loads(wanted)
-    return ", ".join(
-        f"{key} {theirs.get(key)} instead of {value}"
-        if isinstance(value, int | float | str) and key != "population"
-        else key
-        for key, value in ours.items()
-        if theirs.get(key) != value
     )
 
 
@@ -174,21 +136,30 @@ def campaign(
     has another campaign, or a worker died.
     """
     check_parameters(calls, seed, level, deadline_s)
-    check_names(configurations)
-    whole = Chunk(
-        population, tuple(configurations), int(seed), 0, int(calls), level, float(deadline_s)
-    )
+    trial = AgentTrial(level, float(deadline_s))
+    whole = Chunk(population, tuple(configurations), trial, int(seed), 0, int(calls))
+    return run_campaign(whole, executor, folder, progress)
+
+
+def run_campaign(
+    whole: Chunk,
+    executor: Executor | None = None,
+    folder: Path | None = None,
+    progress: Progress = lambda *_: None,
+) -> pd.DataFrame:
+    """Try all calls of a campaign, chunk by chunk; parameters and errors as in `campaign`."""
+    check_names(whole.configurations)
     with ExitStack() as stack:
-        parts = Parts(stack.enter_context(_folder(folder)), whole)
+        parts = Parts(stack.enter_context(_folder(folder)), _description(whole))
         workers = stack.enter_context(process_pool()) if executor is None else executor
-        missing = [chunk for chunk in _chunks(whole) if not parts.has(chunk)]
+        missing = [chunk for chunk in _chunks(whole) if not parts.has(chunk.first)]
         left = sum(chunk.count for chunk in missing)
-        progress(1 - left / calls, "calling")
+        progress(1 - left / whole.count, "calling")
         for chunk, rows in _work(workers, missing):
-            parts.write(chunk, rows)
+            parts.write(chunk.first, rows)
             left -= chunk.count
-            progress(1 - left / calls, "calling")
-        return parts.read_all(_chunks(whole))
+            progress(1 - left / whole.count, "calling")
+        return parts.read_all(chunk.first for chunk in _chunks(whole))
 
 
 def check_parameters(calls: int, seed: int, level: str, deadline_s: float) -> None:
@@ -213,10 +184,9 @@ def run_chunk(chunk: Chunk) -> pd.DataFrame:
         for number in range(chunk.first, chunk.first + chunk.count):
             call = Call.drawn(chunk.population, chunk.seed, number)
             for configuration in chunk.configurations:
-                attempt = simulate(call, configuration, chunk.level, chunk.deadline_s)
-                rows.append(attempt_row(call, configuration, chunk.level, attempt))
+                rows.append(chunk.trial.row(call, configuration))
                 attempted()
-    return pd.DataFrame(rows, columns=[*ATTEMPT_COLUMNS])
+    return pd.DataFrame(rows, columns=[*chunk.trial.columns])
 
 
 def attempt_row(
@@ -291,5 +261,5 @@ def _folder(folder: Path | None) -> Iterator[Path]:
             ) from error
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="jamlab-campaign-") as name:
-        yield Path(name)
+    with temporary_folder("campaign") as made:
+        yield made

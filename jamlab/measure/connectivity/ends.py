@@ -15,6 +15,7 @@ from aiortc import RTCPeerConnection
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.media import ice_connection, rtc
 from jamlab.media.host_candidates import gather_on_loopback
+from jamlab.media.mapped_candidates import MapPort, offer_mapped
 
 Level: TypeAlias = Literal["ice", "dtls"]
 
@@ -93,21 +94,32 @@ class End(Protocol):
         ...
 
 
-def end_here(side: str, configuration: IceConfiguration, level: Level, log: Log) -> End:
-    """Return an end in this process, `CALLER` or `CALLEE`, which notes its states in the log."""
+def end_here(
+    side: str,
+    configuration: IceConfiguration,
+    level: Level,
+    log: Log,
+    map_port: MapPort = lambda _: None,
+) -> End:
+    """Return an end in this process, `CALLER` or `CALLEE`, which notes its states in the log.
+
+    `map_port` asks the end's router for a mapping; by default there is none to ask.
+    """
     make = _IceEnd if level == "ice" else _PeerEnd
-    return make(side, configuration, log)
+    return make(side, configuration, log, map_port)
 
 
 class _IceEnd:
     """An end that is an aioice connection."""
 
-    def __init__(self, side: str, configuration: IceConfiguration, log: Log) -> None:
+    def __init__(
+        self, side: str, configuration: IceConfiguration, log: Log, map_port: MapPort
+    ) -> None:
         self._side = side
         self._log = log
         self._connecting: asyncio.Task[None] | None = None
         self._ice = Connection(side == CALLER, **configuration.connection_arguments())
-        gather_on_loopback(self._ice)
+        _prepare(self._ice, map_port)
         log.note(side, "ice", "new")
 
     async def offer(self) -> Any:
@@ -158,8 +170,11 @@ class _IceEnd:
 class _PeerEnd:
     """An end that is an aiortc peer connection, with a data channel so that it connects at all."""
 
-    def __init__(self, side: str, configuration: IceConfiguration, log: Log) -> None:
+    def __init__(
+        self, side: str, configuration: IceConfiguration, log: Log, map_port: MapPort
+    ) -> None:
         self._settled = asyncio.Event()
+        self._map_port = map_port
         self._peer = RTCPeerConnection(configuration.rtc_configuration)
         self._peer.on("iceconnectionstatechange", lambda: self._note("ice"))
         self._peer.on("connectionstatechange", lambda: self._note("connection"))
@@ -174,13 +189,13 @@ class _PeerEnd:
 
     async def offer(self) -> Any:
         self._peer.createDataChannel("attempt")
-        gather_on_loopback(self._ice)
+        _prepare(self._ice, self._map_port)
         await self._peer.setLocalDescription(await self._peer.createOffer())
         return self._peer.localDescription
 
     async def answer(self, offer: Any) -> Any:
         await self._peer.setRemoteDescription(offer)
-        gather_on_loopback(self._ice)
+        _prepare(self._ice, self._map_port)
         await self._peer.setLocalDescription(await self._peer.createAnswer())
         return self._peer.localDescription
 
@@ -212,6 +227,11 @@ class _PeerEnd:
         state = self._peer.iceConnectionState if kind == "ice" else self._peer.connectionState
         self._log.note(self._side, kind, state)
         self._settled.set()
+
+
+def _prepare(ice: Connection, map_port: MapPort) -> None:
+    gather_on_loopback(ice)
+    offer_mapped(ice, map_port)
 
 
 def _selected(ice: Connection) -> tuple[Candidate, Candidate]:

@@ -56,6 +56,22 @@ def measure_connectivity(
     By default the configurations are the embedded ones, and the executor is a process pool. Raises
     `CampaignError` as `jamlab.measure.connectivity.campaign.campaign` does.
     """
+    record = agents_campaign(
+        plan, configurations, executor=executor, folder=folder, progress=progress
+    )
+    record.save(folder)
+    return record
+
+
+def agents_campaign(
+    plan: ConnectivityPlan,
+    configurations: Sequence[IceConfiguration] | None = None,
+    *,
+    executor: Executor | None = None,
+    folder: Path | None = None,
+    progress: Progress = lambda *_: None,
+) -> ConnectivityRecord:
+    """Run a campaign and return its record, which is not written; as `measure_connectivity`."""
     tried = list(embedded_configurations().values()) if configurations is None else configurations
     population = load_population(plan.population)
     attempts = campaign(
@@ -69,9 +85,7 @@ def measure_connectivity(
         folder=folder,
         progress=progress,
     )
-    record = ConnectivityRecord(attempts, campaign_provenance(plan, population, tried))
-    record.save(folder)
-    return record
+    return ConnectivityRecord(attempts, campaign_provenance(plan, population, tried))
 
 
 def campaign_provenance(

@@ -8,36 +8,38 @@ count of some number of endpoints; that uncertainty is drawn from a Dirichlet di
 
 A place is named after its behaviour, so the same place has the same name in every population, and
 results for it in one hold in the others.
+
+*Features.* Studies of NATs say nothing of IPv6 and of routers that map ports. By its plain name a
+population has neither. A name such as ``"home+ipv6+mapping"`` gives it both, in the shares of
+``populations.csv``, and ``"home+ipv6=60+none=5+closed=10+mapping=20"`` in other shares, in percent:
+of the ends with IPv6, 5 % are without a firewall, 10 % behind a closed one, and the others behind a
+stateful one. Every place gets them alike, as if they did not depend on the NAT, with two
+exceptions: who blocks UDP does so for IPv6, too (closed), and only a router that passes UDP is
+asked to map ports. The same quantile draws the same NATs with and without features.
 """
 
 import csv
 import io
 import math
 from bisect import bisect
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jamlab.networks.model.nat_behaviour import (
-    PORT_RESTRICTED,
-    Filtering,
-    FirewallType,
-    PortAllocation,
-    nat_named,
-)
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
+from jamlab.networks.model.nat_behaviour import FirewallType, NatType
 from jamlab.networks.model.place import Place
+from jamlab.networks.model.place_names import place_named
 from jamlab.resources import data_path
 
 ROUNDING_PERCENT = 0.5
 """Largest deviation of the shares' sum from 100: studies round, and we normalise."""
 
 POPULATIONS_FILE = "populations.csv"
-
-_OPEN, _BLOCKED, _CGN = "open", "UDP blocked", "CGN "
 
 
 class PopulationError(ValueError):
@@ -79,8 +81,83 @@ class Population:
         return rng.dirichlet(self.sample_size * self.weights, size=n)
 
 
+@dataclass(frozen=True)
+class Features:
+    """What some of a population's members have besides their NATs, in percent.
+
+    Raises `PopulationError` for a share that cannot be.
+    """
+
+    ipv6: float = 0.0
+    """Ends with IPv6, of all ends."""
+    none: float = 0.0
+    """Of the ends with IPv6, those without an IPv6 firewall."""
+    closed: float = 0.0
+    """Of the ends with IPv6, those behind a closed firewall; the others' is stateful."""
+    mapping: float = 0.0
+    """Ends whose router maps ports, of those behind one that passes UDP."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            percent = getattr(self, field.name)
+            if not 0 <= percent <= 100:
+                raise PopulationError(f"{field.name} is {percent:g} %: give 0 to 100")
+        if self.none + self.closed > 100:
+            raise PopulationError(
+                f"none and closed are {self.none + self.closed:g} % of the IPv6 firewalls: give "
+                "100 or less"
+            )
+
+    @property
+    def suffix(self) -> str:
+        """The features as they stand in a population's name, e.g. ``"+ipv6=50.1"``."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return "".join(f"+{name}={percent:g}" for name, percent in given.items() if percent)
+
+    def variants(self, place: Place) -> Iterator[tuple[Place, float]]:
+        """Yield the variants of a plain place that occur, and the share of each among them."""
+        boxes = [box for layer in place.layers for box in layer]
+        blocked = any(isinstance(box, FirewallType) and box.udp_blocked for box in boxes)
+        own_router = any(isinstance(box, NatType) for box in boxes) and not blocked
+        mapping = self.mapping / 100 if own_router else 0.0
+        for firewall, share in self._firewalls(blocked):
+            for maps, part in ((False, share * (1 - mapping)), (True, share * mapping)):
+                if part > 0:
+                    yield place.variant(firewall, port_mapping=maps), part
+
+    def _firewalls(self, blocked: bool) -> Iterator[tuple[Ipv6Firewall | None, float]]:
+        ipv6, none, closed = self.ipv6 / 100, self.none / 100, self.closed / 100
+        if blocked:
+            none, closed = 0.0, 1.0
+        yield None, 1 - ipv6
+        yield Ipv6Firewall.NONE, ipv6 * none
+        yield Ipv6Firewall.STATEFUL, ipv6 * max(0.0, 1 - none - closed)
+        yield Ipv6Firewall.CLOSED, ipv6 * closed
+
+
+def with_features(population: Population, features: Features, source: str = "") -> Population:
+    """Return a plain population with features; its name and its source say so."""
+    if not features.suffix:
+        return population
+    variants = [
+        (variant, share * part)
+        for place, share in zip(population.places, population.shares, strict=True)
+        for variant, part in features.variants(place)
+    ]
+    places, shares = zip(*variants, strict=True)
+    return replace(
+        population,
+        name=population.name + features.suffix,
+        places=places,
+        shares=shares,
+        source=f"{population.source} With{features.suffix.replace('+', ' ')} (%). {source}".strip(),
+    )
+
+
 def load_population(name: str) -> Population:
     """Return a population that ships with jamlab; raises `PopulationError` for another name.
+
+    Features may follow the name, as at the top of this module.
 
     Examples
     --------
@@ -90,12 +167,45 @@ def load_population(name: str) -> Population:
     >>> round(sum(population.shares), 9)
     1.0
     """
-    about = _about()
-    if name not in about:
-        raise PopulationError(f"there is no population {name!r}: choose {', '.join(about)}")
-    text = data_path(f"{name}.csv").read_text(encoding="utf-8")
-    row = about[name]
-    return parse_population(text, name, _endpoints(row["endpoints"], name), row["derivation"])
+    population, (_, *asked) = plain_population(name), name.split("+")
+    row = _row(population.name)
+    return with_features(population, _features(name, asked, row), row["features"])
+
+
+def plain_population(name: str) -> Population:
+    """Return a population without the features in its name; raises as `load_population` does."""
+    plain = name.partition("+")[0]
+    row = _row(plain)
+    text = data_path(f"{plain}.csv").read_text(encoding="utf-8")
+    return parse_population(text, plain, _endpoints(row["endpoints"], plain), row["derivation"])
+
+
+def known_features(population: Population) -> Features:
+    """Return the features that jamlab's data state or assume for a plain population."""
+    known = [field.name for field in fields(Features)]
+    return _features(population.name, known, _row(population.name))
+
+
+def _features(name: str, asked: list[str], row: Mapping[str, str]) -> Features:
+    """Return the features in a name; those without a share have that of `POPULATIONS_FILE`."""
+    known = [field.name for field in fields(Features)]
+    shares: dict[str, float] = {}
+    for text in asked:
+        feature, given, percent = text.partition("=")
+        if feature not in known or feature in shares:
+            raise PopulationError(
+                f"{name!r} has {text!r} after the population: give each of {', '.join(known)} once "
+                'at most, as in "home+ipv6=50.1+mapping"'
+            )
+        shares[feature] = _share(percent if given else row[feature], f"{feature} of {name!r}")
+    return Features(**shares)
+
+
+def _share(percent: str, what: str) -> float:
+    try:
+        return float(percent)
+    except ValueError:
+        raise PopulationError(f"{what} is {percent!r}: give a number of percent") from None
 
 
 def _endpoints(written: str, name: str) -> int:
@@ -111,6 +221,14 @@ def _endpoints(written: str, name: str) -> int:
 def population_names() -> tuple[str, ...]:
     """Return the names of the populations that ship with jamlab."""
     return tuple(_about())
+
+
+def _row(name: str) -> dict[str, str]:
+    """Return a population's row in `POPULATIONS_FILE`."""
+    about = _about()
+    if name not in about:
+        raise PopulationError(f"there is no population {name!r}: choose {', '.join(about)}")
+    return about[name]
 
 
 @cache
@@ -144,29 +262,6 @@ def parse_population(text: str, name: str, sample_size: int, source: str) -> Pop
         raise PopulationError(f"{name} sums to {total:g} %: make the shares add up to 100 %")
     shares = tuple(percent / total for percent in percents)
     return Population(name, tuple(places), shares, sample_size, source)
-
-
-def place_named(name: str) -> Place:
-    """Return a place from its name; raises ValueError for a name of another form.
-
-    A name is ``"open"``, ``"UDP blocked"``, a NAT's for `nat_named`, or a carrier's and a home
-    router's NAT as in ``"CGN APDM/APDF + EIM/APDF"``. The place's own name does not depend on the
-    spelling: a NAT has its `NatType.name`; names of places with two NATs leave out port
-    preservation.
-    """
-    if name == _OPEN:
-        return Place(name)
-    if name == _BLOCKED:
-        return Place(name, ((PORT_RESTRICTED, FirewallType(Filtering.APDF, udp_blocked=True)),))
-    if not name.startswith(_CGN):
-        nat = nat_named(name)
-        return Place(nat.name, ((nat,),))
-    carrier, plus, home = name.removeprefix(_CGN).partition(" + ")
-    if not plus:
-        raise ValueError(f'{name!r} names one NAT: write "{_CGN}APDM/APDF + EIM/APDF"')
-    nats = nat_named(home), nat_named(carrier)
-    inner, outer = (nat.name.removesuffix(f"/{PortAllocation.PRESERVE}") for nat in nats)
-    return Place(f"{_CGN}{outer} + {inner}", tuple((nat,) for nat in nats))
 
 
 def _place(row: Mapping[str, str | None], where: str) -> Place:

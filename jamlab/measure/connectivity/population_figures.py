@@ -16,6 +16,8 @@ from jamlab.measure.connectivity.symmetric_nats import Borne, borne
 from jamlab.measure.digits import measured
 from jamlab.measure.statistics import Estimate, resampling
 
+_FEATURES = {"ipv6": "IPv6", "mapping": "routers that map ports"}
+
 
 @dataclass(frozen=True, slots=True)
 class PopulationFigure:
@@ -63,21 +65,51 @@ def _judged(record: ConnectivityRecord) -> Iterator[tuple[str, Figure, str]]:
         yield "connected", "connected", name
 
 
-def doubt(figure: PopulationFigure, population: str, limit: float) -> str:
-    """Return a figure's errors in sentences that follow its verdict.
+def doubt(rate: PopulationRate, calls: int, population: str, limit: float) -> str:
+    """Return a rate's errors in sentences that follow its verdict.
 
-    Where the interval straddles the limit, they state which error is the cause, and a remedy.
+    Where the interval straddles the limit, they state which error is the cause, and a remedy. The
+    last sentence says which shares of the population have no error in the interval.
     """
-    error = f"simulation error of {figure.calls} calls, {range_words(figure.rate.simulation)}"
-    if not _straddles(figure.rate.both, limit):
+    return " ".join(filter(None, [_errors(rate, calls, population, limit), _given(population)]))
+
+
+def _given(population: str) -> str:
+    """Return a sentence on the features in a population's name, whose shares are exact numbers."""
+    given = [words for feature, words in _FEATURES.items() if f"+{feature}=" in population]
+    if not given:
+        return ""
+    return f"The interval takes the share of ends with {' and with '.join(given)} as given."
+
+
+def _errors(rate: PopulationRate, calls: int, population: str, limit: float) -> str:
+    number = f"{calls} {'call' if calls == 1 else 'calls'}"
+    error = f"simulation error of {number}, {range_words(rate.simulation)}"
+    if not _straddles(rate.both, limit):
         return f"The interval covers the error of the population's shares; beside it, the {error}."
-    if _straddles(figure.rate.population, limit):
+    if not _straddles(rate.population, limit):
+        return f"The cause is the {error}: make more calls."
+    shares = f"the shares of NATs in the population {population}, which are assumed or known from"
+    if _calls_may_settle(rate, limit):
         return (
-            f"The cause is the shares of NATs in the population {population}, which are assumed or "
-            f"known from few endpoints; more calls do not help (the {error}). "
-            "Counting the NATs of the intended participants would help."
+            f"The cause is the {error}, beside {shares} few endpoints: make more calls first, "
+            "which may settle it."
         )
-    return f"The cause is the {error}: make more calls."
+    return (
+        f"The cause is {shares} few endpoints; more calls do not help (the {error}). "
+        "Counting the NATs of the intended participants would help."
+    )
+
+
+def _calls_may_settle(rate: PopulationRate, limit: float) -> bool:
+    """Return whether the shares' error alone, about a value that the calls allow, may be clear.
+
+    More calls move the value within the simulation's interval, and the shares' interval with it.
+    """
+    value, shares, simulation = rate.both.value, rate.population, rate.simulation
+    highest_low = simulation.high - (value - shares.low)
+    lowest_high = simulation.low + (shares.high - value)
+    return highest_low >= limit or lowest_high < limit
 
 
 def _straddles(estimate: Estimate, limit: float) -> bool:
@@ -89,14 +121,16 @@ def borne_words(bears: Borne, population: str, limit_percent: float) -> str:
     here = f"the population {population} has {share_words(bears.share)} of them"
     without = bears.without_any
     if not bears.known:
-        return f"Too few pairs were tried for the share of symmetric NATs it tolerates; {here}."
+        return f"Too few pairs were tried to say how many symmetric NATs the target allows; {here}."
     if math.isnan(bears.tolerated.value):
         value, low, high = (100 * end for end in (without.value, without.low, without.high))
         share = measured(value, low, high, "%", limit_percent)
-        return f"Without any symmetric NAT it would be {share}; {here}."
+        return f"Without any symmetric NAT the share would be {share}; {here}."
     if bears.tolerated.low == 1:
-        return f"It would be reached with any share of symmetric NATs; {here}."
-    return f"It is reached with up to {share_words(bears.tolerated)} symmetric NATs; {here}."
+        return f"The target would be reached with any share of symmetric NATs; {here}."
+    return (
+        f"The target is reached with up to {share_words(bears.tolerated)} symmetric NATs; {here}."
+    )
 
 
 def share_words(estimate: Estimate) -> str:

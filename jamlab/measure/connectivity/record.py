@@ -103,6 +103,9 @@ ATTEMPTS = Table(
 )
 
 
+_ENDS = {"ice": "bare ICE agents", "dtls": "whole connections"}
+
+
 def _asked_servers(provenance: Mapping[str, Any]) -> bool:
     return provenance.get("network") == THIS_MACHINE
 
@@ -132,6 +135,11 @@ class ConnectivityRecord(Record):
     def network(self) -> str:
         """Where the attempts were made: `SIMULATED`, `THIS_MACHINE` or `KERNEL`."""
         return str(self.provenance.get("network", SIMULATED))
+
+    @property
+    def ends(self) -> str:
+        """The two ends of each attempt, in words."""
+        return _ENDS[str(self.attempts["level"].iloc[0])]
 
     @property
     def configurations(self) -> list[str]:

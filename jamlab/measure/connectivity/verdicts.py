@@ -77,7 +77,7 @@ def _connectivity_verdict(
     if invalid:
         return verdict
     why = (
-        doubt(figure, population.name, limit / 100),
+        doubt(figure.rate, figure.calls, population.name, limit / 100),
         borne_words(figure.borne, population.name, limit),
     )
     return replace(verdict, reason=" ".join((verdict.reason, *why)))
@@ -86,7 +86,9 @@ def _connectivity_verdict(
 def _invalid(record: ConnectivityRecord, population: Population, name: str) -> Iterator[str]:
     """Yield each reason why a campaign is invalid, as words to follow "because"."""
     attempts, planned = record.of(name), record.provenance["calls"]
-    if len(attempts) < planned:
+    if left_out := record.provenance.get("left_out"):
+        yield left_out
+    elif len(attempts) < planned:
         yield f"only {len(attempts)} of {planned} calls were tried"
     if not drawn_from(attempts, population):
         yield f"the calls were not drawn from the population {population.name}"

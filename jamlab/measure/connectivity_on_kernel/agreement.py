@@ -12,7 +12,7 @@ The simulated internet has TCP in place of TLS
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -20,10 +20,10 @@ from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.connectivity.attempt import DIRECT, FAILED, RELAYED
 from jamlab.measure.connectivity.call import Call
-from jamlab.measure.connectivity.population import place_named
 from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.connectivity.success import direct_capable
 from jamlab.networks.model.place import Place
+from jamlab.networks.model.place_names import place_named
 from jamlab.networks.model.rule import RelayTransport, expected
 
 TYPES = tuple(
@@ -40,6 +40,35 @@ TYPES = tuple(
     )
 )
 """Every kind of place that a kernel can build: each of its NATs, alone and in two layers."""
+
+IPV6_TYPES = tuple(
+    place_named(name)
+    for name in (
+        "symmetric",
+        "symmetric, IPv6 none",
+        "symmetric, IPv6 stateful",
+        "symmetric, IPv6 closed",
+        "UDP blocked, IPv6 stateful",
+        "CGN symmetric + port restricted, IPv6 stateful",
+        "open, IPv6 closed",
+    )
+)
+"""Every class of IPv6 firewall, mostly where IPv6 is the only direct way, and a place without."""
+
+MAPPING_TYPES = tuple(
+    place_named(name)
+    for name in (
+        "symmetric",
+        "symmetric, port mapping",
+        "port restricted, port mapping",
+        "UDP blocked, port mapping",
+        "CGN symmetric + port restricted, port mapping",
+    )
+)
+"""Routers that map ports, behind nothing, a firewall and a carrier's NAT, and one that does not."""
+
+GROUPS = TYPES, IPV6_TYPES, MAPPING_TYPES
+"""Within each group, every two types of place call each other."""
 
 ORACLE, SIMULATOR, KERNEL = "oracle", "simulator", "kernel"
 DEADLINE_S = 20.0
@@ -64,12 +93,17 @@ def agreement_configurations() -> tuple[IceConfiguration, ...]:
     )
 
 
-def agreement_calls(types: Sequence[Place] = TYPES) -> tuple[Call, ...]:
-    """Return a call between every two types of place, and one within each type."""
-    pairs = itertools.combinations_with_replacement(types, 2)
+def agreement_calls(*groups: Sequence[Place]) -> tuple[Call, ...]:
+    """Return a call between every two types of place of a group, and one within each type.
+
+    By default the groups are `GROUPS`. A pair that several groups have calls once.
+    """
+    pairs = itertools.chain.from_iterable(
+        itertools.combinations_with_replacement(types, 2) for types in groups or GROUPS
+    )
     return tuple(
         Call(number, number, *pair, _DELAY_S, _DELAY_S, _SIGNALLING_S)
-        for number, pair in enumerate(pairs)
+        for number, pair in enumerate(dict.fromkeys(pairs))
     )
 
 
@@ -105,18 +139,24 @@ def agreement_table(
         expected_result(place_named(caller), place_named(callee), by_name[name])
         for name, caller, callee in table[["configuration", "caller", "callee"]].to_numpy(str)
     ]
-    relay_only = {name for name, each in by_name.items() if each.policy == "relay"}
     for network, attempts in ((SIMULATOR, simulator), (KERNEL, kernel)):
-        table = table.merge(_compared(attempts, network, relay_only), on=_KEY, validate="1:1")
+        compared = _compared(attempts, network, relayed_by_luck(attempts, by_name.values()))
+        table = table.merge(compared, on=_KEY, validate="1:1")
     table["agrees"] = (table[ORACLE] == table[SIMULATOR]) & (table[ORACLE] == table[KERNEL])
     return table
 
 
-def _compared(attempts: pd.DataFrame, network: str, relay_only: set[str]) -> pd.DataFrame:
+def relayed_by_luck(
+    attempts: pd.DataFrame, configurations: Iterable[IceConfiguration]
+) -> pd.Series:
+    """Return whether each attempt was relayed although the same call is direct without a relay."""
+    relay_only = {each.name for each in configurations if each.policy == "relay"}
     capable = attempts["call"].isin(direct_capable(attempts))
-    by_luck = (
-        (attempts["result"] == RELAYED) & capable & ~attempts["configuration"].isin(relay_only)
-    )
+    relayed = attempts["result"] == RELAYED
+    return relayed & capable & ~attempts["configuration"].isin(relay_only)
+
+
+def _compared(attempts: pd.DataFrame, network: str, by_luck: pd.Series) -> pd.DataFrame:
     return attempts[_KEY].assign(
         **{
             network: attempts["result"].mask(by_luck, DIRECT),

@@ -5,6 +5,7 @@ each state before the results that follow from it::
 
     ["ready"]                      the agent exists
     ["state", time_s, kind, state] time by CLOCK_MONOTONIC, which all processes of a machine share
+    ["candidate", init]            a candidate for the peer: RTCIceCandidateInit, null at their end
     ["done", number, result]
     ["over", number, stage]        the attempt has failed: `AttemptError`
     ["broken", reason]             the process cannot continue
@@ -42,6 +43,12 @@ class State(_Line, frozen=True, tag="state"):
     state: str
 
 
+class Found(_Line, frozen=True, tag="candidate"):
+    """The agent has found a candidate, or there will be no more."""
+
+    candidate: dict[str, Any] | None
+
+
 class Done(_Line, frozen=True, tag="done"):
     """A step is complete."""
 
@@ -63,7 +70,7 @@ class Broken(_Line, frozen=True, tag="broken"):
 
 
 _Description: TypeAlias = RTCSessionDescription | tuple[list[str], str, str]
-Message: TypeAlias = Ready | State | Done | Over | Broken
+Message: TypeAlias = Ready | State | Found | Done | Over | Broken
 
 
 def line(*words: Any) -> bytes:

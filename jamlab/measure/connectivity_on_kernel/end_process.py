@@ -1,4 +1,4 @@
-"""The process of one end (caller or callee) of a connectivity attempt.
+"""The process of one end (caller or callee) of a connectivity attempt, or of a session's call.
 
 The process first enters its place, such as a network namespace (`OnHost`), then takes the steps
 that its parent requests (`serve_end`), and ends at the request to close or with its parent. A place
@@ -10,36 +10,50 @@ import json
 import os
 import socket
 from asyncio import StreamReader, StreamWriter, Task
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.connectivity.ends import AttemptError, End, Level, Log, end_here
 from jamlab.measure.connectivity_on_kernel.end_messages import MOST_BYTES, line, packed, unpacked
+from jamlab.measure.connectivity_on_kernel.session_end import SESSION, Session, SessionEnd
+from jamlab.media.mapped_candidates import MapPort
 from jamlab.networks.kernel.lab import KernelHost
 
 Inside: TypeAlias = Callable[[], None]
 """Called in the new process before anything else, e.g. to enter a namespace; can be pickled."""
 
 
+_StepsTaken: TypeAlias = Mapping[str, Callable[[Any], Awaitable[Any]]]
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
 async def serve_end(
     connection: socket.socket,
     side: str,
     configuration: IceConfiguration,
-    level: Level,
+    level: Level | Session,
     inside: Inside,
+    outside: str = "",
 ) -> None:
-    """Serve an end to the parent until the parent closes it; `inside` is called first."""
+    """Serve an end to the parent until the parent closes it; `inside` is called first.
+
+    `outside` is the address at which the end's router has mapped the ports of an attempt, if it
+    has.
+    """
     reader, writer = await asyncio.open_connection(sock=connection, limit=MOST_BYTES)
     try:
         inside()
-        end = end_here(side, configuration, level, _ForwardingLog(writer))
+        end, steps = _made(side, configuration, level, writer, outside)
     except Exception as error:  # the parent waits for an answer, even after an unknown failure
         _send_broken(writer, error)
     else:
         writer.write(line("ready"))
-        closing = await _Steps(end, writer).take(reader)
+        closing = await _Steps(steps, writer).take(reader)
         # after cancelled gathering, aioice sends on closed sockets
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         if closing is None:
@@ -47,6 +61,26 @@ async def serve_end(
         await _close(end, closing, reader, writer)
     writer.close()
     await writer.wait_closed()
+
+
+def _made(
+    side: str,
+    configuration: IceConfiguration,
+    level: Level | Session,
+    writer: StreamWriter,
+    outside: str,
+) -> tuple[_Closable, _StepsTaken]:
+    if level == SESSION:
+        session = SessionEnd(
+            configuration, lambda candidate: writer.write(line("candidate", candidate))
+        )
+        return session, session.steps
+    end = end_here(side, configuration, level, _ForwardingLog(writer), _mapped_at(outside))
+    return end, _steps_of(end)
+
+
+def _mapped_at(outside: str) -> MapPort:
+    return lambda port: (outside, port) if outside else None
 
 
 class _ForwardingLog(Log):
@@ -61,20 +95,12 @@ class _ForwardingLog(Log):
 
 
 class _Steps:
-    """The steps of an end, taken as requested, several at a time."""
+    """Steps of an end, taken as requested, several at a time."""
 
-    def __init__(self, end: End, writer: StreamWriter) -> None:
-        self._end = end
+    def __init__(self, steps: _StepsTaken, writer: StreamWriter) -> None:
+        self._steps = steps
         self._writer = writer
         self._under_way: set[Task[None]] = set()
-        self._steps: dict[str, Callable[[Any], Awaitable[Any]]] = {
-            "offer": self._offer,
-            "answer": self._answer,
-            "accept": self._accept,
-            "connecting": lambda _: end.connecting(),
-            "pair_count": lambda _: end.pair_count(),
-            "selected_pair": self._selected_pair,
-        }
 
     async def take(self, reader: StreamReader) -> int | None:
         """Take steps until the request to close; return its number, None if the parent is gone."""
@@ -83,16 +109,16 @@ class _Steps:
                 number, step, argument = json.loads(request)
                 if step == "close":
                     return int(number)
-                task = asyncio.create_task(self._take(number, self._steps[step](argument)))
+                task = asyncio.create_task(self._take(number, step, argument))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
             return None
         finally:
             await self._give_up()
 
-    async def _take(self, number: int, step: Awaitable[Any]) -> None:
+    async def _take(self, number: int, step: str, argument: Any) -> None:
         try:
-            self._writer.write(line("done", number, await step))
+            self._writer.write(line("done", number, await self._steps[step](argument)))
         except AttemptError as failure:
             self._writer.write(line("over", number, failure.stage))
         except Exception as error:  # the parent waits for an answer, even after an unknown failure
@@ -104,20 +130,33 @@ class _Steps:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _offer(self, _: Any) -> Any:
-        return packed(await self._end.offer())
 
-    async def _answer(self, offer: Any) -> Any:
-        return packed(await self._end.answer(unpacked(offer)))
+def _steps_of(end: End) -> _StepsTaken:
+    """Return the steps of an attempt's end, whose arguments and results are JSON types."""
 
-    async def _accept(self, answer: Any) -> None:
-        await self._end.accept(unpacked(answer))
+    async def offer(_: Any) -> Any:
+        return packed(await end.offer())
 
-    async def _selected_pair(self, _: Any) -> list[str]:
-        return [candidate.to_sdp() for candidate in await self._end.selected_pair()]
+    async def answer(offer: Any) -> Any:
+        return packed(await end.answer(unpacked(offer)))
+
+    async def accept(answer: Any) -> None:
+        await end.accept(unpacked(answer))
+
+    async def selected_pair(_: Any) -> list[str]:
+        return [candidate.to_sdp() for candidate in await end.selected_pair()]
+
+    return {
+        "offer": offer,
+        "answer": answer,
+        "accept": accept,
+        "connecting": lambda _: end.connecting(),
+        "pair_count": lambda _: end.pair_count(),
+        "selected_pair": selected_pair,
+    }
 
 
-async def _close(end: End, number: int, reader: StreamReader, writer: StreamWriter) -> None:
+async def _close(end: _Closable, number: int, reader: StreamReader, writer: StreamWriter) -> None:
     """Close the end; stop when the parent is gone before that is complete."""
     closing, gone = asyncio.create_task(end.close()), asyncio.create_task(reader.read())
     await asyncio.wait((closing, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -31,6 +31,8 @@ from jamlab.ice.configuration import IceConfiguration
 from jamlab.measure.connectivity.ends import Level, Log
 from jamlab.measure.connectivity_on_kernel.end_process import Inside, here, serve_end
 from jamlab.measure.connectivity_on_kernel.remote_end import RemoteEnd
+from jamlab.measure.connectivity_on_kernel.remote_process import RemoteProcess
+from jamlab.measure.connectivity_on_kernel.session_end import SESSION
 from jamlab.process.child import ChildError
 
 _Protocol = TypeVar("_Protocol", bound=BaseProtocol)
@@ -90,22 +92,39 @@ class EndServer:
         log: Log,
         inside: Inside = here,
         ports: Sequence[int] = (),
+        outside: str = "",
     ) -> RemoteEnd:
-        """Start an end in a new process; return it once it is ready.
+        """Start an attempt's end in a new process; return it once it is ready.
 
         `inside` is called first in the process, to enter its place. The UDP sockets have `ports`,
-        in order; by default the kernel draws. Raises `ChildError` when the process cannot be
-        started, or cannot enter its place.
+        in order; by default the kernel draws. `outside` is the address at which the end's router
+        has mapped them, if it has. Raises `ChildError` when the process cannot be started, or
+        cannot enter its place.
         """
+        connection = self._start(side, (side, configuration, level, inside, outside, ports))
+        return await RemoteEnd.opened(connection, side, log)
+
+    async def open_session(
+        self,
+        side: str,
+        configuration: IceConfiguration,
+        inside: Inside = here,
+        ports: Sequence[int] = (),
+    ) -> RemoteProcess:
+        """Start a `SessionEnd` in a new process, as `open`."""
+        connection = self._start(side, (side, configuration, SESSION, inside, "", ports))
+        return await RemoteProcess.opened(connection, side, Log())
+
+    def _start(self, side: str, arguments: tuple[Any, ...]) -> socket.socket:
+        """Request a process, and return the socket that connects it with this one."""
         ours, theirs = socket.socketpair()
         with theirs:
-            request = pickle.dumps((side, configuration, level, inside, ports))
             try:
-                socket.send_fds(self._control, [request], [theirs.fileno()])
+                socket.send_fds(self._control, [pickle.dumps(arguments)], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 raise ChildError(f"the {side}'s end", f"cannot be started: {error}") from error
-        return await RemoteEnd.opened(ours, side, log)
+        return ours
 
 
 def main() -> None:

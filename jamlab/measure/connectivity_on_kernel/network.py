@@ -31,9 +31,10 @@ from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.ends import CALLEE, CALLER, End, Level, Log
 from jamlab.measure.connectivity_on_kernel.end_process import OnHost
 from jamlab.measure.connectivity_on_kernel.end_server import EndServer
+from jamlab.measure.connectivity_on_kernel.remote_process import RemoteProcess
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost, KernelLab
-from jamlab.networks.kernel.nftables import KernelRefusalError, check_box
+from jamlab.networks.kernel.nftables import KernelRefusalError, check_box, check_ipv6
 from jamlab.networks.kernel.proof import prove
 from jamlab.networks.model.place import Place
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology
@@ -53,6 +54,8 @@ def refusal(place: Place) -> str:
         for layer in place.layers:
             for box in layer:
                 check_box(place.name, box)
+        if place.layers:
+            check_ipv6(place.name, place.ipv6, place.layers[0][0])
     except KernelRefusalError as error:
         return str(error)
     return ""
@@ -133,16 +136,35 @@ class KernelNetwork:
                 deadline_s=deadline_s,
             )
 
+    async def open_session(
+        self, side: str, place: Place, configuration: IceConfiguration
+    ) -> RemoteProcess:
+        """Start the end of a session's call at a place; raises as `try_call`.
+
+        The configuration has this network's servers already (`stand_in`).
+        """
+        name = _name(side, self._numbers[place])
+        ports = self._unused_ports(side, name)
+        return await self._ends.open_session(side, configuration, self._inside(name), ports)
+
     async def _open(
         self, side: str, place: Place, configuration: IceConfiguration, level: Level, log: Log
     ) -> End:
         name = _name(side, self._numbers[place])
-        inside = OnHost(self._lab.host(name), str(self.coturn.certificate_file))
+        ports = self._unused_ports(side, name)
+        outside = self._lab.map_ports(name, ports) or ""
+        inside = self._inside(name)
+        return await self._ends.open(side, configuration, level, log, inside, ports, outside)
+
+    def _inside(self, name: str) -> OnHost:
+        return OnHost(self._lab.host(name), str(self.coturn.certificate_file))
+
+    def _unused_ports(self, side: str, name: str) -> range:
         ports = next(self._ports[name], None)
         if ports is None:
             fault = f"{name} has had {MOST_ENDS} ends: no unused ports are left"
             raise ChildError(f"the {side}'s end", f"cannot be started: {fault}")
-        return await self._ends.open(side, configuration, level, log, inside, ports)
+        return ports
 
     def stand_in(self, configuration: IceConfiguration, user: str) -> IceConfiguration:
         """Return a configuration with coturn in place of its servers, of the same kinds.

@@ -20,7 +20,7 @@ from jamlab.measure.connectivity.population import load_population
 from jamlab.measure.connectivity.record import ATTEMPT_COLUMNS, KERNEL, ConnectivityRecord
 from jamlab.measure.connectivity_on_kernel.agreement import (
     DEADLINE_S,
-    TYPES,
+    GROUPS,
     agreement_calls,
     agreement_configurations,
 )
@@ -78,7 +78,7 @@ def measure_on_kernel(
     if not calls:
         raise CampaignError(f"no call can be tried on the kernel: {left_out}")
     tasks = [Task(c, each, plan.level, plan.deadline_s) for c in calls for each in tried]
-    agreement = _agreement_tasks(TYPES)
+    agreement = _agreement_tasks(GROUPS)
     done = try_on_kernel([*agreement, *tasks], progress)
     agreed, campaign = _agreement(done[: len(agreement)]), done[len(agreement) :]
     provenance = campaign_provenance(plan, population, tried, network=KERNEL, left_out=left_out)
@@ -94,14 +94,14 @@ def measure_on_kernel(
 
 
 def measure_agreement(
-    types: Sequence[Place] = TYPES, progress: Progress = lambda *_: None
+    groups: Sequence[Sequence[Place]] = GROUPS, progress: Progress = lambda *_: None
 ) -> AgreementRecord:
-    """Try a call between every two places, on the kernel and on the simulated internet.
+    """Try a call between every two places of a group, on the kernel and simulated.
 
     The kernel has to be able to build the places. Raises `CampaignError` as `measure_on_kernel`
     does.
     """
-    return _agreement(try_on_kernel(_agreement_tasks(types), progress))
+    return _agreement(try_on_kernel(_agreement_tasks(groups), progress))
 
 
 def agreement_of(record: ConnectivityRecord, folder: Path) -> AgreementRecord | None:
@@ -147,10 +147,10 @@ def buildable(calls: Iterable[Call]) -> tuple[list[Call], str]:
     )
 
 
-def _agreement_tasks(types: Sequence[Place]) -> list[Task]:
+def _agreement_tasks(groups: Sequence[Sequence[Place]]) -> list[Task]:
     return [
         Task(call, configuration, "ice", DEADLINE_S)
-        for call in agreement_calls(types)
+        for call in agreement_calls(*groups)
         for configuration in agreement_configurations()
     ]
 

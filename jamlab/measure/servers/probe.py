@@ -43,13 +43,7 @@ SOCKET, RELAY = "socket", "relay"
 """The peer that the datagrams came from: a socket of this machine, or another allocation."""
 
 _SECURED = {UDP: "dtls", TCP: TLS}
-_REFUSALS = {
-    Fault.WRONG_CREDENTIALS,
-    Fault.QUOTA,
-    Fault.CAPACITY,
-    Fault.FORBIDDEN,
-    Fault.OTHER_ERROR,
-}
+_AFTER_AUTHENTICATION = {Fault.QUOTA, Fault.CAPACITY, Fault.FORBIDDEN}  # RFC 8656, section 7.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +183,9 @@ class _Probing:
 
     async def _explain(self, client: TurnClient, error: ServerFaultError) -> None:
         """Find out in which step a refused allocation failed."""
-        if client.is_authenticated:
+        if client.is_authenticated or error.fault in _AFTER_AUTHENTICATION:
             self.step = ALLOCATES
-        elif error.fault in _REFUSALS:
+        elif client.has_answered:
             self.step = AUTHENTICATES
         elif error.fault is Fault.SILENT:
             await client.bind()  # a STUN server does not answer TURN requests

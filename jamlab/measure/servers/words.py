@@ -1,8 +1,8 @@
 """Sentences for the result of a probe: why a server does not work, and what to do about it."""
 
-from jamlab.measure.servers.probe import RELAY, RELAYS, ServerProbe
+from jamlab.measure.servers.probe import REACHABLE, RELAY, RELAYS, ServerProbe
 from jamlab.networks.model.packet import TCP, UDP
-from jamlab.networks.turn.fault import Fault
+from jamlab.networks.turn.fault import CONNECTED, Fault
 from jamlab.networks.turn.wire import TLS
 
 _PORTS = {UDP: "UDP", TCP: "TCP", TLS: "TCP"}
@@ -42,6 +42,14 @@ _SENTENCES = {
     Fault.NOT_STUN: (
         "It does not answer as a {kind} server{detail}: another program listens at this port."
     ),
+    Fault.UNUSABLE: (
+        "It answers, but its answer cannot be used{detail}: it breaks RFC 8489, or a device on the "
+        "path changes its packets; update the server, or use another."
+    ),
+    Fault.ELSEWHERE: (
+        "It sends its clients to another server{detail}: aiortc does not go there; write that "
+        "server's address in the URL."
+    ),
     Fault.NO_TURN: (
         "It is a STUN server and does not relay: it answers Binding but not Allocate; write stun: "
         "instead of turn:, or switch TURN on at the server."
@@ -74,6 +82,13 @@ _RELAY_FORBIDDEN = (
     "It granted an allocation, but does not relay to this machine's address{detail}: it denies "
     "peers of that range; coturn on this same machine needs allow-loopback-peers."
 )
+_STOPPED_EARLY = (
+    "It answered, and then stopped before it granted an allocation{detail}: see its log."
+)
+_ACCEPTED = (
+    "It accepted the connection over {port} and said nothing: another program listens at this "
+    "port, the port wants TLS, or the server hangs; the credentials were not tried."
+)
 _STOPPED = "It granted an allocation and then stopped answering{detail}: see its log."
 
 
@@ -82,15 +97,19 @@ def sentence(found: ServerProbe) -> str:
     if found.works:
         return _success(found)
     template = _SENTENCES[Fault(found.outcome)]
+    if found.detail == CONNECTED:
+        template = _ACCEPTED
     if found.step == RELAYS and found.outcome == Fault.FORBIDDEN:
         template = _RELAY_FORBIDDEN
     elif found.step == RELAYS and found.outcome != Fault.NOT_RELAYED:
         template = _STOPPED
+    elif found.step != REACHABLE and found.outcome in (Fault.SILENT, Fault.CLOSED):
+        template = _STOPPED_EARLY
     return template.format(
         kind=found.kind.upper(),
         transport=found.transport.upper(),
         port=_PORTS.get(found.transport, found.transport.upper()),
-        detail=f" ({found.detail})" if found.detail else "",
+        detail=f" ({found.detail})" if found.detail not in ("", CONNECTED) else "",
     )
 
 

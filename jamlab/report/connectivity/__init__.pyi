@@ -1,4 +1,4 @@
-from . import agreement, servers
+from . import agreement, features, servers
 from .figures import by_configuration, matrix, sensitivity, times, turn
 from .tables import (
     masthead,
@@ -13,6 +13,7 @@ from .tables import (
 __all__ = [
     "agreement",
     "by_configuration",
+    "features",
     "masthead",
     "matrix",
     "population_table",

@@ -1,6 +1,7 @@
 """Tables of an agreement record: rule, simulator and kernel side by side, and coturn's log."""
 
 import math
+from collections.abc import Iterator
 from html import escape
 
 import pandas as pd
@@ -17,7 +18,8 @@ from jamlab.measure.connectivity_on_kernel.browser_agreement import (
     BrowserAgreementRecord,
     browser_agreement_verdict,
 )
-from jamlab.report.page.tables import judged_table, styled_table
+from jamlab.measure.connectivity_on_kernel.calls_of_players import PAIRINGS
+from jamlab.report.page.tables import judged_table, literal_html, styled_table
 
 _AGREES = {True: "✓ yes", False: "✗ no"}
 
@@ -57,25 +59,71 @@ def cells_table(
 ) -> Styler:
     """Return a row per pair of places under a configuration, the three side by side.
 
-    Where browsers made the same calls, they have columns of their own.
+    A result has its time to connect behind it. Where browsers made the same calls, or sessions of
+    jamlab with them or with one another, these have columns of their own; other cells there are
+    "–".
     """
     table = record.table
     cells = table[table["configuration"] == configuration]
     shown = pd.DataFrame({"Caller": cells["caller"], "Callee": cells["callee"]})
     shown["Rule"] = cells["oracle"]
     for network, heading in ((SIMULATOR, "Simulated"), (KERNEL, "Kernel")):
-        selected = cells[[f"{network}_result", f"{network}_by_luck"]].itertuples(index=False)
-        shown[heading] = [_selected(result, lucky=lucky) for result, lucky in selected]
-        shown[f"{heading}, time to connect"] = cells[f"{network}_time_s"].map(_time)
+        found = cells[[f"{network}_{column}" for column in ("result", "by_luck", "time_s")]]
+        shown[heading] = [_found(*each) for each in found.itertuples(index=False)]
     agree = cells["agrees"]
-    if browsers is not None:
-        calls = browsers.table.set_index(["caller", "callee", "configuration"])
-        theirs = calls.loc[[*cells[["caller", "callee", "configuration"]].itertuples(index=False)]]
-        shown["Browser"] = theirs["result"].to_numpy()
-        shown["Browser, time to connect"] = theirs["time_to_connect_s"].map(_time).to_numpy()
-        agree = agree & theirs["agrees"].to_numpy()
-    shown["Agree"] = agree.map(_AGREES)
+    for players, theirs in _players(browsers, cells):
+        found = theirs[["result", "by_luck", "time_to_connect_s"]]
+        shown[players] = [_found(*each) for each in found.itertuples(index=False)]
+        agree = agree & theirs["agrees"].ne(False).to_numpy()
+    shown.insert(3, "Agree", agree.map(_AGREES))  # beside the rule, in sight on a narrow screen
     return styled_table(shown.astype(str).map(escape), f"agreement-{_word(configuration)}")
+
+
+def players_table(browsers: BrowserAgreementRecord) -> Styler:
+    """Return a row per pairing of players: calls by class and times, in cells that all tried."""
+    calls = browsers.table
+    key = ["call", "configuration"]
+    in_all = calls.groupby(key)["result"].transform("size") == len(PAIRINGS)
+    rows = []
+    for players in PAIRINGS:
+        tried = _of(calls[in_all], players)
+        classes, times_s = tried["result"].value_counts(), tried["time_to_connect_s"]
+        rows.append(
+            {
+                "Caller and callee": players_named(players),
+                "Calls": len(tried),
+                **{result.capitalize(): classes.get(result, 0) for result in RESULTS},
+                "Median time to connect": _time(times_s.median()),
+                "Longest": _time(times_s.max()),
+            }
+        )
+    return styled_table(pd.DataFrame(rows).astype(str).map(escape), "agreement-players")
+
+
+def players_named(players: tuple[str, str]) -> str:
+    """Return the words for the players of caller and callee."""
+    caller, callee = players
+    return f"{caller} to {callee}"
+
+
+def _of(calls: pd.DataFrame, players: tuple[str, str]) -> pd.DataFrame:
+    caller, callee = players
+    return calls[(calls["caller_player"] == caller) & (calls["callee_player"] == callee)]
+
+
+def _players(
+    browsers: BrowserAgreementRecord | None, cells: pd.DataFrame
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the calls of each pairing in the order of cells; a row of NaN where there is none."""
+    if browsers is None:
+        return
+    key = ["caller", "callee", "configuration"]
+    ends = pd.MultiIndex.from_tuples(cells[key].itertuples(index=False, name=None))
+    calls = browsers.table
+    for players in PAIRINGS:
+        theirs = _of(calls, players).set_index(key).reindex(ends)
+        if theirs["call"].notna().any():
+            yield players_named(players), theirs
 
 
 def server_logs_html(attempts: pd.DataFrame, logs: pd.DataFrame) -> HTML:
@@ -92,11 +140,16 @@ def server_logs_html(attempts: pd.DataFrame, logs: pd.DataFrame) -> HTML:
             ].to_numpy(str)
         ),
     ]
-    return HTML("".join(parts))  # type: ignore[no-untyped-call]
+    return literal_html("".join(parts))
 
 
-def _selected(result: str, *, lucky: bool) -> str:
-    return f"{result} by luck, direct-capable" if lucky else result
+def _found(result: object, by_luck: object, time_s: float) -> str:
+    """Return a result in words, with the time to connect; "–" where nobody called."""
+    if not isinstance(result, str):
+        return "–"
+    words = f"{result} by luck" if by_luck is True else result
+    time = "" if math.isnan(time_s) else f", {_time(time_s)}".replace(" s", "\N{NO-BREAK SPACE}s")
+    return f"{words}{time}"
 
 
 def _time(time_s: float) -> str:

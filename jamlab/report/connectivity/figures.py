@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
 from jamlab.measure.connectivity import sensitivity as populations_of
 from jamlab.measure.connectivity.record import STUN_ONLY, ConnectivityRecord
-from jamlab.measure.connectivity.sensitivity import Population, cells
+from jamlab.measure.connectivity.sensitivity import Cells, Population, cells
 from jamlab.measure.connectivity.success import success_table
 from jamlab.measure.connectivity.symmetric_nats import Borne, borne, share_curve
 from jamlab.measure.connectivity.time_to_connect import connection_curve
@@ -28,6 +28,7 @@ from jamlab.report.page.figures import (
     PLAYER_MARKERS,
     SKY,
     ReportFigure,
+    in_legend,
     legend,
     note,
     styled,
@@ -47,6 +48,7 @@ _PARTS = {
 }
 _LINES = ("-", "--", "-.", ":")
 _ROOM_FOR_COUNTS = 10  # places up to which a cell has room for two numbers
+_ROOM_FOR_WORDS = 20  # and for one
 
 
 _STEPS = 200  # steps drawn of a curve, each less than two pixels high
@@ -103,13 +105,16 @@ def _draw_intervals(
         color=colour,
         markeredgecolor="white",
         markersize=7,
-        label=words,
+        label=in_legend(words),
     )
 
 
 @styled()
 def matrix(record: ConnectivityRecord, configuration: str) -> ReportFigure:
-    """Draw the share of direct calls between every two places, in either direction of the call."""
+    """Draw the share of direct calls between every two places, in either direction of the call.
+
+    Where there are too many places for words, cells have none, and columns the rows' numbers.
+    """
     names = places(record)
     counted = cells(record.of(configuration), "direct", names)
     figure = ReportFigure(
@@ -118,13 +123,15 @@ def matrix(record: ConnectivityRecord, configuration: str) -> ReportFigure:
     )
     axes = figure.panels(1, 1)[0]
     image = axes.imshow(100 * counted.rates, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    size = 9.5 if len(names) <= _ROOM_FOR_COUNTS else 7
-    for (row, column), share in np.ndenumerate(counted.rates):
-        words = _cell_words(share, int(counted.trials[row, column]), len(names))
-        ink = "white" if share > 0.6 else INK
-        axes.text(column, row, words, ha="center", va="center", color=ink, fontsize=size)
-    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), names)
+    if len(names) <= _ROOM_FOR_WORDS:
+        _write_cells(axes, counted)
+        axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), names)
+    else:
+        numbers = [str(number) for number, _ in enumerate(names, start=1)]
+        rows = [f"{name}  {number}" for name, number in zip(names, numbers, strict=True)]
+        axes.set_xticks(range(len(names)), numbers, fontsize=6, rotation=90)
+        axes.set_yticks(range(len(names)), rows, fontsize=6)
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.set_facecolor(GRID)
@@ -132,6 +139,15 @@ def matrix(record: ConnectivityRecord, configuration: str) -> ReportFigure:
     bar = figure.colorbar(image, label="direct (%)")
     bar.outline.set_visible(False)
     return figure
+
+
+def _write_cells(axes: Axes, counted: Cells) -> None:
+    count = len(counted.rates)
+    size = 9.5 if count <= _ROOM_FOR_COUNTS else 7
+    for (row, column), share in np.ndenumerate(counted.rates):
+        words = _cell_words(share, int(counted.trials[row, column]), count)
+        ink = "white" if share > 0.6 else INK
+        axes.text(column, row, words, ha="center", va="center", color=ink, fontsize=size)
 
 
 def places(record: ConnectivityRecord) -> list[str]:
@@ -205,6 +221,7 @@ def times(record: ConnectivityRecord) -> ReportFigure:
     axes.set_xlim(start_s, end_s)
     axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set(xlabel="time since the call began (s)", ylabel="calls that had connected (%)")
     if record.attempts["time_to_connect_s"].isna().all():
@@ -232,7 +249,7 @@ def _draw_curve(
     )
     axes.fill_between(time_s, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
     line = _LINES[number % len(_LINES)]
-    axes.step(time_s, level, where="post", color=colour, linestyle=line, label=words)
+    axes.step(time_s, level, where="post", color=colour, linestyle=line, label=in_legend(words))
 
 
 def _thinned(curve: pd.DataFrame) -> pd.DataFrame:

@@ -159,7 +159,7 @@ def _subject(record: ConnectivityRecord) -> str:
     provenance = record.provenance
     calls, population = provenance["calls"], provenance["population"]
     where = "this machine's kernel" if record.network == KERNEL else "the simulated internet"
-    what = f"{calls} calls within the population {population}, on {where}"
+    what = f"{calls} calls of {record.ends} within the population {population}, on {where}"
     if record.network == THIS_MACHINE:
         what = f"{calls} attempts under each configuration, between two ends on this machine"
     created, version = date_of(provenance["created"]), provenance["versions"]["jamlab"]

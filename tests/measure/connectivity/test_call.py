@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,33 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.ice.file import embedded_configurations, load_configurations
-from jamlab.measure.connectivity.call import ACCESS_DELAY_S, SIGNALLING_S, Call, simulate, stand_in
+from jamlab.measure.connectivity.attempt import attempt
+from jamlab.measure.connectivity.call import (
+    ACCESS_DELAY_S,
+    SERVERS,
+    SIGNALLING_S,
+    Call,
+    simulate,
+    stand_in,
+)
 from jamlab.measure.connectivity.population import load_population
-from jamlab.networks.model.nat_behaviour import Filtering, Mapping
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
+from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.nat_behaviour import Filtering, Mapping, nat_named
 from jamlab.networks.model.place import Place
-from jamlab.networks.model.rule import ALL_TYPES, direct_possible
+from jamlab.networks.model.place_names import place_named
+from jamlab.networks.model.rule import (
+    ALL_TYPES,
+    direct_possible,
+    expected,
+    expected_in_one_carrier,
+)
+from jamlab.networks.model.topology import LanConfig, Topology
 from jamlab.networks.simulated.clock import RealClock
+from jamlab.networks.simulated.internet import Internet
+from jamlab.networks.simulated.loop import run_simulated
+from jamlab.networks.simulated.world import simulated_world
+from jamlab.networks.stun.server import StunServer
 from jamlab.resources import data_path
 from tests.examples import examples
 
@@ -64,6 +86,90 @@ def test_the_rule_does_not_hang_on_delays(pair, delays_s, signalling_s, seed):
         deadline_s=DEADLINE_S,
     )
     assert tried.result == ("direct" if direct_possible(*pair) else "failed")
+
+
+PLAIN = [
+    place_named(name)
+    for name in (
+        "open",
+        "EIM/APDF",
+        "EIM/ADF/random",
+        "APDM/APDF/random",
+        "UDP blocked",
+        "CGN EIM/APDF + EIM/APDF",
+        "CGN APDM/APDF/random + EIM/APDF",
+    )
+]
+VARIANTS = [
+    plain.variant(ipv6, port_mapping=maps)
+    for plain in PLAIN
+    for ipv6 in (None, *Ipv6Firewall)
+    for maps in ((False,) if plain.name == "open" else (False, True))
+]
+
+
+class TestIpv6AndPortMapping:
+    """Places that have either or both, against the rule."""
+
+    @pytest.mark.parametrize("name", ["STUN", "host only"])
+    @pytest.mark.parametrize("one", VARIANTS, ids=lambda place: place.name)
+    def test_agrees_with_the_rule_at_one_end(self, one, name):
+        for other in PLAIN:
+            self.check(one, other, name)
+
+    @examples(400)
+    @given(
+        st.sampled_from(VARIANTS), st.sampled_from(VARIANTS), st.sampled_from(["STUN", "host only"])
+    )
+    def test_agrees_with_the_rule_at_both_ends(self, one, other, name):
+        self.check(one, other, name)
+
+    def check(self, one, other, name):
+        tried = Call(0, 1, one, other, 0.02, 0.02, 0.05)
+        result = simulate(tried, embedded_configurations()[name], deadline_s=DEADLINE_S).result
+        direct = expected(one, other, stun=name == "STUN").direct
+        assert result == ("direct" if direct else "failed"), (one.name, other.name)
+
+    @pytest.mark.parametrize("level", ["ice", "dtls"])
+    @pytest.mark.parametrize(
+        "variant", [{"ipv6": Ipv6Firewall.STATEFUL}, {"port_mapping": True}], ids=str
+    )
+    def test_connects_whom_nothing_else_would(self, variant, level):
+        symmetric = place_named("APDM/APDF/random")
+        for one, result in ((symmetric, "failed"), (symmetric.variant(**variant), "direct")):
+            tried = Call(0, 1, one, one, 0.02, 0.02, 0.05)
+            assert simulate(tried, STUN, level, DEADLINE_S).result == result
+
+    @pytest.mark.parametrize("carrier", ["port restricted", "symmetric"])
+    @pytest.mark.parametrize("maps", [(False, False), (True, False), (True, True)])
+    def test_agrees_with_the_rule_behind_one_carrier(self, carrier, maps):
+        layer = (nat_named(carrier),)
+        places = [
+            Place("home", ((nat_named("port restricted"),), layer)).variant(port_mapping=each)
+            for each in maps
+        ]
+
+        async def main():
+            homes = [
+                replace(place, layers=place.layers[:-1]).member(name, LinkConfig(0.02))
+                for place, name in zip(places, ("caller", "callee"), strict=True)
+            ]
+            net = Internet(Topology((*SERVERS, LanConfig("carrier", tuple(homes), layer))))
+            with net.host("stun") as stun:
+                async with StunServer(stun.addresses, 3478):
+                    return await attempt(
+                        STUN,
+                        deadline_s=DEADLINE_S,
+                        caller_at=lambda: net.host("caller"),
+                        callee_at=lambda: net.host("callee"),
+                        caller_maps=net.host("caller").map_port,
+                        callee_maps=net.host("callee").map_port,
+                    )
+
+        with simulated_world():
+            result = run_simulated(main()).result
+        direct = expected_in_one_carrier(*places, stun=True)
+        assert result == ("direct" if direct else "failed")
 
 
 class TestDrawn:

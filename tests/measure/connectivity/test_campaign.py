@@ -159,7 +159,7 @@ class TestExecutors:
     def test_a_cluster_that_loses_a_worker(self, serial):
         """Dask gives the dead worker's chunks to the other one, and nobody can tell."""
         distributed = pytest.importorskip(
-            "distributed", reason="needs Dask: pip install 'jamlab[distributed]'"
+            "distributed", reason="needs Dask: .venv/bin/pip install -e '.[distributed]'"
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a dying worker leaves is Dask's business

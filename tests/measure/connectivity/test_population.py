@@ -15,19 +15,20 @@ from jamlab.measure.connectivity import population as population_module
 from jamlab.measure.connectivity.population import (
     POPULATIONS_FILE,
     ROUNDING_PERCENT,
+    Features,
     Population,
     PopulationError,
+    known_features,
     load_population,
     parse_population,
-    place_named,
     population_names,
+    with_features,
 )
+from jamlab.networks.model.ipv6_firewall import Ipv6Firewall
 from jamlab.networks.model.link import LinkConfig
-from jamlab.networks.model.nat_behaviour import Filtering, Mapping, NatType, PortAllocation
-from jamlab.networks.model.packet import TCP, UDP, Packet
+from jamlab.networks.model.place_names import place_named
 from jamlab.networks.model.rule import direct_possible
 from jamlab.networks.model.topology import HostConfig, Topology
-from jamlab.networks.simulated.firewall import Firewall
 from jamlab.resources import data_path
 
 UNLIKELY = 1e-4
@@ -165,46 +166,6 @@ class TestDerivations:
 
 
 class TestPlaces:
-    @given(st.sampled_from(Mapping), st.sampled_from(Filtering), st.sampled_from(PortAllocation))
-    def test_a_nat_is_named_as_it_behaves_however_it_is_spelled(self, mapping, filtering, ports):
-        nat = NatType(mapping, filtering, ports)
-        spellings = {nat.name, nat.name.lower()}
-        if ports is PortAllocation.PRESERVE:
-            spellings.add(f"{mapping}/{filtering}")
-        for spelling in spellings:
-            place = place_named(spelling)
-            assert (place.name, place.layers) == (nat.name, ((nat,),))
-
-    def test_in_the_open_nothing_is_in_the_way(self):
-        assert place_named("open").layers == ()
-
-    def test_the_home_router_is_inside_the_carrier(self):
-        place = place_named("CGN APDM/APDF/random + EIM/ADF")
-        (home,), (carrier,) = place.layers
-        assert place.name == "CGN APDM/APDF/random + EIM/ADF"
-        assert (home.mapping, home.filtering) == (Mapping.EIM, Filtering.ADF)
-        assert (carrier.mapping, carrier.port_allocation) == (Mapping.APDM, PortAllocation.RANDOM)
-
-    def test_carriers_too_are_named_as_they_behave(self):
-        spelled = place_named("CGN symmetric + port restricted")
-        assert spelled == place_named("CGN APDM/APDF/random + EIM/APDF/preserve")
-        assert spelled.name == "CGN APDM/APDF/random + EIM/APDF"
-
-    def test_where_udp_is_blocked_tcp_is_not(self):
-        ((nat, firewall),) = place_named(BLOCKED).layers
-        assert (nat.mapping, nat.filtering) == (Mapping.EIM, Filtering.APDF)
-        box = Firewall(firewall)
-        for transport, gets_out in ((UDP, False), (TCP, True)):
-            packet = Packet(("10.0.0.1", 5000), ("198.18.0.1", 3478), b"", transport)
-            assert (box.outgoing(packet, 0.0) is not None) == gets_out
-
-    @pytest.mark.parametrize(
-        "name", ["", "Open", "CGN", "CGN EIM/APDF", "CGN EIM/APDF + open", "NAT"]
-    )
-    def test_what_is_none(self, name):
-        with pytest.raises(ValueError, match=r"names one NAT|there is no NAT type"):
-            place_named(name)
-
     def test_are_the_same_in_every_population(self):
         """Places that behave alike have one name, so that what was tried in one holds in others."""
         places = {place for name in NAMES for place in load_population(name).places}
@@ -342,3 +303,92 @@ def test_without_a_number_of_endpoints_there_is_no_population(monkeypatch, writt
     monkeypatch.setattr(population_module, "_about", lambda: about)
     with pytest.raises(PopulationError, match=r"give (the number|1 or more)"):
         load_population("home")
+
+
+PERCENT = st.floats(0, 100)
+
+
+@st.composite
+def features(draw):
+    closed = draw(PERCENT)
+    return Features(draw(PERCENT), draw(st.floats(0, 100 - closed)), closed, draw(PERCENT))
+
+
+class TestFeatures:
+    @given(st.sampled_from(NAMES), features())
+    def test_make_a_distribution_of_distinct_places(self, name, asked):
+        population = with_features(load_population(name), asked)
+        assert math.fsum(population.shares) == pytest.approx(1, abs=1e-9)
+        assert all(share > 0 for share in population.shares)
+        assert len({place.name for place in population.places}) == len(population.places)
+
+    @given(features())
+    def test_are_as_common_as_asked(self, asked):
+        population = with_features(parsed(SMALL), asked)
+
+        def of(chosen):
+            pairs = zip(population.places, population.shares, strict=True)
+            return sum(share for place, share in pairs if chosen(place))
+
+        ipv6, none, closed = asked.ipv6 / 100, asked.none / 100, asked.closed / 100
+        assert of(lambda place: place.ipv6 is not None) == pytest.approx(ipv6)
+        without_udp = 0.1
+        wanted = ipv6 * (without_udp + (1 - without_udp) * closed)
+        assert of(lambda place: place.ipv6 is Ipv6Firewall.CLOSED) == pytest.approx(wanted)
+        wanted = ipv6 * (1 - without_udp) * none
+        assert of(lambda place: place.ipv6 is Ipv6Firewall.NONE) == pytest.approx(wanted)
+        behind_a_router = 0.65  # neither open nor without UDP
+        mapping = behind_a_router * asked.mapping / 100
+        assert of(lambda place: place.maps_ports) == pytest.approx(mapping)
+
+    @given(features(), st.floats(0, 0.999))
+    def test_leave_everybody_behind_the_same_nats(self, asked, quantile):
+        """The same draw, so that campaigns with and without are compared call by call."""
+        plain = parsed(SMALL)
+        edges = np.cumsum(plain.shares)
+        if np.abs(edges - quantile).min() < 1e-9:
+            return
+        drawn = with_features(plain, asked).place_at(quantile)
+        assert drawn.name.split(", ")[0] == plain.place_at(quantile).name
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_by_default_there_are_none(self, name):
+        plain = load_population(name)
+        assert all(place.ipv6 is None and not place.maps_ports for place in plain.places)
+        assert with_features(plain, Features()) == plain
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_of_every_population_are_known_with_their_source(self, name):
+        known = known_features(load_population(name))
+        population = load_population(f"{name}+ipv6+none+closed+mapping")
+        assert population.name == name + known.suffix
+        assert "28 March 2026" in population.source
+        assert "ssumed" in population.source
+        assert known.ipv6 == 50.1
+
+    def test_stand_in_the_name_which_loads_them_again(self):
+        population = load_population("mixed+mapping=12.5+ipv6=60+closed=10")
+        assert population.name == "mixed+ipv6=60+closed=10+mapping=12.5"
+        assert load_population(population.name) == population
+        assert "With ipv6=60 closed=10 mapping=12.5 (%)" in population.source
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("home+", "has '' after the population: give each of ipv6, none, closed, mapping"),
+            ("home+ipv5", "has 'ipv5' after the population"),
+            ("home+ipv6+ipv6=3", "once at most"),
+            ("home+ipv6=", "ipv6 of 'home+ipv6=' is '': give a number of percent"),
+            ("home+ipv6=much", "is 'much': give a number"),
+            ("home+ipv6=101", "ipv6 is 101 %: give 0 to 100"),
+            ("home+ipv6=nan", "ipv6 is nan %: give 0 to 100"),
+            ("home+mapping=-1", "mapping is -1 %"),
+            ("home+ipv6+none=60+closed=60", "none and closed are 120 % of the IPv6 firewalls"),
+            ("martians+ipv6", "there is no population 'martians'"),
+        ],
+    )
+    def test_that_cannot_be(self, name, words):
+        with pytest.raises(PopulationError) as caught:
+            load_population(name)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)

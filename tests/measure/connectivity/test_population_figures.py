@@ -15,7 +15,7 @@ from jamlab.measure.connectivity.population_figures import (
     share_words,
 )
 from jamlab.measure.connectivity.record import STUN_ONLY
-from jamlab.measure.connectivity.sensitivity import PopulationRate
+from jamlab.measure.connectivity.sensitivity import PopulationRate, together
 from jamlab.measure.connectivity.success import succeeded
 from jamlab.measure.connectivity.symmetric_nats import Borne
 from jamlab.measure.connectivity.verdicts import connectivity_verdicts
@@ -154,11 +154,46 @@ class TestReasons:
             Estimate(0.84, 0.82, 0.86, 0.95),
             Estimate(0.84, 0.794, 0.88, 0.95),
         )
-        figure = next(population_figures(campaign(calls=30), HOME, 0.8))
-        told = doubt(type(figure)("direct", "STUN", 30, rate, figure.borne), "home", 0.8)
-        assert told == (
+        assert doubt(rate, 30, "home", 0.8) == (
             "The cause is the simulation error of 30 calls, 79.4 to 88.0%: make more calls."
         )
+        assert "simulation error of 1 call, 79.4" in doubt(rate, 1, "home", 0.8)
+
+    @pytest.mark.parametrize(
+        ("few", "many"),
+        [
+            ((0.84, 0.66, 0.93), (0.89, 0.88, 0.90)),  # more calls of the same population: PASS
+            ((0.76, 0.59, 0.88), (0.70, 0.69, 0.71)),  # and FAIL
+        ],
+    )
+    def test_more_calls_are_not_said_to_be_useless_where_they_may_settle_it(self, few, many):
+        """The shares' error is 8 points either way, whatever the number of calls."""
+        first, later = (
+            PopulationRate(together(shares, simulation), shares, simulation)
+            for value, low, high in (few, many)
+            for shares in [Estimate(value, value - 0.08, value + 0.08, 0.95)]
+            for simulation in [Estimate(value, low, high, 0.95)]
+        )
+        assert judge_at_least("share", 0.8, later.both, "").verdict is not INCONCLUSIVE
+        told = doubt(first, 30, "home", 0.8)
+        assert "make more calls first, which may settle it." in told
+        assert "do not help" not in told
+
+    @pytest.mark.parametrize(
+        ("features", "given"),
+        [
+            ("", ""),
+            ("+ipv6=0", ""),
+            ("+ipv6=60", "IPv6"),
+            ("+mapping=30", "routers that map ports"),
+            ("+ipv6=60+none=5+mapping=30", "IPv6 and with routers that map ports"),
+        ],
+    )
+    def test_shares_of_features_are_said_to_be_taken_as_given(self, features, given):
+        rate = PopulationRate(*[Estimate(0.9, 0.85, 0.95, 0.95)] * 3)
+        told = doubt(rate, 30, load_population(f"home{features}").name, 0.8)
+        words = f" The interval takes the share of ends with {given} as given."
+        assert told.endswith(words if given else "85.0 to 95.0%.")
 
     def test_the_tolerated_share_and_the_population_s_own_have_intervals(self, campaigns):
         told = self.reason(campaigns["nat_population"][0])
@@ -168,11 +203,11 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("tolerated", "known", "words"),
         [
-            ((0.1, 0.05, 0.2), True, "It is reached with up to 10.0% (5.0 to 20.0%) symmetric"),
-            ((1.0, 1.0, 1.0), True, "It would be reached with any share of symmetric NATs;"),
-            ((1.0, 0.5, 1.0), True, "It is reached with up to 100.0% (50.0 to 100.0%) symmetric"),
-            ((math.nan, 0.0, 0.0), True, "Without any symmetric NAT it would be 70 % (65–75)"),
-            ((math.nan, 0.0, 1.0), False, "Too few pairs were tried for the share"),
+            ((0.1, 0.05, 0.2), True, "The target is reached with up to 10.0% (5.0 to 20.0%)"),
+            ((1.0, 1.0, 1.0), True, "The target would be reached with any share"),
+            ((1.0, 0.5, 1.0), True, "The target is reached with up to 100.0% (50.0 to 100.0%)"),
+            ((math.nan, 0.0, 0.0), True, "Without any symmetric NAT the share would be 70 %"),
+            ((math.nan, 0.0, 1.0), False, "Too few pairs were tried to say how many"),
         ],
     )
     def test_each_case_has_its_words(self, tolerated, known, words):

@@ -105,7 +105,7 @@ class TestConnectivityVerdicts:
     def test_a_target_missed_without_symmetric_nats_says_so(self):
         record = campaign(calls=600, stolen=0.5, configurations=(STUN_ONLY, TURN))
         selected = connectivity_verdicts(record)[1].reason
-        assert re.search(r"Without any symmetric NAT it would be [45]\d(\.\d)? %", selected)
+        assert re.search(r"Without any symmetric NAT the share would be [45]\d(\.\d)? %", selected)
 
     def test_too_few_pairs_are_said_to_be_too_few(self):
         (result,) = connectivity_verdicts(calls_of(46, 50))
@@ -117,6 +117,12 @@ class TestConnectivityVerdicts:
         (result,) = connectivity_verdicts(record)
         assert result.verdict is INCONCLUSIVE
         assert result.reason == ("The run does not count, because only 50 of 60 calls were tried.")
+
+    def test_calls_that_could_not_be_built_are_the_reason(self):
+        record = campaign(calls=50, configurations=(STUN_ONLY,))
+        record.provenance.update(calls=60, left_out="10 of 60 calls are left out")
+        (result,) = connectivity_verdicts(record)
+        assert result.reason == "The run does not count, because 10 of 60 calls are left out."
 
     def test_calls_that_were_not_drawn_from_the_population_do_not_count(self):
         record = campaign(attempts.MOBILE, configurations=(STUN_ONLY,))

@@ -1,5 +1,7 @@
 """Agreement records without a kernel: its attempts are simulated."""
 
+import math
+
 import pandas as pd
 
 from jamlab.measure.connectivity.call import simulate
@@ -17,9 +19,11 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import (
     agreement_provenance,
 )
 from jamlab.measure.connectivity_on_kernel.browser_agreement import (
-    CALLS,
     BrowserAgreementRecord,
+    calls_of,
 )
+from jamlab.measure.connectivity_on_kernel.calls_of_players import PAIRINGS, cells_of, sample_of
+from jamlab.measure.connectivity_on_kernel.trickled_call import TrickledCall
 
 BROWSER = {"name": "chromium", "version": "156.0.1", "arguments": []}
 NAMED = {place.name.split("/")[0]: place for place in TYPES}
@@ -27,11 +31,11 @@ OPEN, BLOCKED = NAMED["open"], NAMED["UDP blocked"]
 FEW = tuple(p for p in TYPES if p.name in ("open", "EIM/APDF/preserve", "APDM/APDF/random"))
 
 
-def simulated(types=FEW):
+def simulated(*groups):
     """Return the attempts of an agreement, simulated."""
     rows = [
         attempt_row(call, each, "ice", simulate(call, each, "ice", DEADLINE_S))
-        for call in agreement_calls(types)
+        for call in agreement_calls(*(groups or (FEW,)))
         for each in agreement_configurations()
     ]
     return pd.DataFrame(rows, columns=[*ATTEMPT_COLUMNS])
@@ -57,17 +61,18 @@ def changed(attempts, configuration, result, of=0):
     return attempts
 
 
+FOUND = {
+    "direct": TrickledCall("direct", "srflx", "srflx", 0.1),
+    "relayed": TrickledCall("relayed", "relay", "relay", 0.15),
+    "failed": TrickledCall("failed", "", "", math.nan),
+}
+
+
 def browser_agreement(types=(*FEW, BLOCKED), wrong=0):
     """Return a record of browsers that agree with the rule, but for so many calls that failed."""
-    rows = []
-    for call in agreement_calls(types):
-        for each in agreement_configurations():
-            result = expected_result(call.caller, call.callee, each)
-            found = {"direct": ("srflx", 0.1), "relayed": ("relay", 0.15), "failed": ("", None)}
-            candidate, after_s = found[result]
-            ends = (call.caller.name, call.callee.name)
-            rows.append((call.number, each.name, *ends, result, candidate, candidate, after_s))
-    calls = pd.DataFrame(rows, columns=list(CALLS)).astype(CALLS)
+    tasks = [*cells_of(types), *sample_of(types, PAIRINGS[1:])]
+    results = [expected_result(t.call.caller, t.call.callee, t.configuration) for t in tasks]
+    calls = calls_of(tasks, [FOUND[result] for result in results])
     connected = calls.index[calls["result"] != "failed"][:wrong]
     calls.loc[connected, "result"] = "failed"
     return BrowserAgreementRecord(calls, agreement_provenance() | {"browser": BROWSER})

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from jamlab.ice.file import embedded_configurations
 from jamlab.measure.connectivity_on_kernel.agreement import (
+    GROUPS,
+    IPV6_TYPES,
+    MAPPING_TYPES,
     TYPES,
     agreement_calls,
     agreement_configurations,
@@ -53,15 +56,66 @@ class TestRule:
             assert expected_result(a, b, configuration) == wanted, name
 
 
+IPV6_DIRECT = """\
+no  no  no  no  no  no  yes
+no  yes yes no  yes yes yes
+no  yes yes no  yes yes yes
+no  no  no  no  no  no  yes
+no  yes yes no  yes yes no
+no  yes yes no  yes yes yes
+yes yes yes yes no  yes yes"""
+"""The same in the order of `IPV6_TYPES`: all but the last have symmetric NATs or no UDP at all, so
+what is direct among them is IPv6; the last is open for IPv4, where it is direct."""
+
+
+class TestIpv6:
+    @pytest.mark.parametrize(("a", "one"), [*enumerate(IPV6_TYPES)], ids=lambda place: str(place))
+    def test_of_every_cell(self, a, one):
+        rows = [[word == "yes" for word in line.split()] for line in IPV6_DIRECT.splitlines()]
+        for b, other in enumerate(IPV6_TYPES):
+            wanted = "direct" if rows[a][b] else "failed"
+            assert expected_result(one, other, CONFIGURATIONS["STUN"]) == wanted, other.name
+            relayed = expected_result(one, other, CONFIGURATIONS["STUN+TURN/TLS"])
+            assert relayed == ("direct" if rows[a][b] else "relayed")
+
+
+MAPPING_DIRECT = """\
+no  yes yes no  no
+yes yes yes no  yes
+yes yes yes no  yes
+no  no  no  no  no
+no  yes yes no  no"""
+"""The same in the order of `MAPPING_TYPES`: a mapped port with a public address reaches everybody
+who has UDP, and one below a carrier's symmetric NAT is no better than that NAT."""
+
+
+class TestPortMapping:
+    @pytest.mark.parametrize(("a", "one"), [*enumerate(MAPPING_TYPES)], ids=str)
+    def test_of_every_cell(self, a, one):
+        rows = [[word == "yes" for word in line.split()] for line in MAPPING_DIRECT.splitlines()]
+        for b, other in enumerate(MAPPING_TYPES):
+            wanted = "direct" if rows[a][b] else "failed"
+            assert expected_result(one, other, CONFIGURATIONS["STUN"]) == wanted, other.name
+
+
 class TestTypes:
     def test_the_kernel_can_build_them(self):
-        assert [refusal(place) for place in TYPES] == [""] * len(TYPES)
+        assert {refusal(place) for group in GROUPS for place in group} == {""}
 
     def test_every_two_call_each_other_once(self):
-        pairs = [{call.caller.name, call.callee.name} for call in agreement_calls()]
+        pairs = [{call.caller.name, call.callee.name} for call in agreement_calls(TYPES)]
         assert len(pairs) == 36
         assert all(pairs.count({a.name, b.name}) == 1 for a in TYPES for b in TYPES)
-        assert len({call.number for call in agreement_calls()}) == 36
+
+    def test_groups_are_counted_on_and_a_pair_that_two_have_is_called_once(self):
+        calls = agreement_calls()
+        assert [call.number for call in calls] == [*range(36 + 28 + 15 - 2)]
+        assert len({frozenset((call.caller, call.callee)) for call in calls}) == len(calls)
+        assert {place for call in calls for place in (call.caller, call.callee)} == {
+            *TYPES,
+            *IPV6_TYPES,
+            *MAPPING_TYPES,
+        }
 
     def test_configurations_are_those_a_campaign_tries_and_tls(self):
         known = {**embedded_configurations(), "STUN+TURN/TLS": None}
@@ -85,9 +139,9 @@ def table(kernel, simulator):
 class TestTable:
     def test_the_whole_of_it_agrees_with_the_simulator(self):
         """All cells, with the simulator in the kernel's place."""
-        attempts = simulated(TYPES)
+        attempts = simulated(*GROUPS)
         whole = table(attempts, attempts)
-        assert len(whole) == 180
+        assert len(whole) == 180 + 135 + 70
         assert disagreements(whole) == []
 
     def test_luck_is_noted_and_counts_as_direct(self, attempts):

@@ -1,20 +1,22 @@
-"""The calls of browsers, against the rule: made up, and by Chromiums on this machine's kernel."""
+"""Calls of browsers and sessions against the rule: made up, and on this machine's kernel."""
 
 import importlib.util
 import shutil
 
 import pytest
 
-from jamlab.measure.connectivity.population import place_named
+from jamlab.browsers.installed import INSTALL_DRIVER
 from jamlab.measure.connectivity_on_kernel.browser_agreement import (
     BrowserAgreementRecord,
     browser_agreement_verdict,
     measure_browser_agreement,
 )
+from jamlab.measure.connectivity_on_kernel.calls_of_players import sample_of
 from jamlab.measure.record import RecordError
 from jamlab.measure.verdict import Outcome
 from jamlab.networks.kernel import coturn
 from jamlab.networks.kernel.namespace import unavailable
+from jamlab.networks.model.place_names import place_named
 from tests.networks.kernel.wires import own_namespaces
 
 from .agreements import browser_agreement
@@ -23,7 +25,7 @@ why_not = unavailable() or coturn.unavailable()
 if why_not is None and shutil.which("chromium") is None:
     why_not = "there is no Chromium: apt-get install chromium"
 if why_not is None and importlib.util.find_spec("playwright") is None:
-    why_not = "there is no Playwright: pip install 'jamlab[browser]'"
+    why_not = f"there is no Playwright: {INSTALL_DRIVER}"
 
 
 def test_browsers_that_do_as_the_rule_says_pass():
@@ -34,11 +36,36 @@ def test_browsers_that_do_as_the_rule_says_pass():
     assert f"in {failed} of them nothing can connect" in verdict.reason
 
 
+def test_a_relay_where_there_is_a_direct_path_is_counted_and_no_contradiction():
+    record = browser_agreement()
+    direct = record.calls.query("configuration == 'STUN+TURN/UDP' and result == 'direct'")
+    record.calls.loc[direct.index[0], "result"] = "relayed"
+    verdict = browser_agreement_verdict(record)
+    assert verdict.verdict is Outcome.PASS
+    assert "in 1 a relay was kept to although there is a direct path" in verdict.reason
+    assert record.table["by_luck"].sum() == 1
+
+
+def test_a_relay_where_the_same_call_is_never_direct_differs():
+    record = browser_agreement()
+    direct = record.calls.query("configuration == 'STUN+TURN/UDP' and result == 'direct'")
+    same = record.calls["call"] == record.calls.loc[direct.index[0], "call"]
+    record.calls.loc[same & (record.calls["result"] == "direct"), "result"] = "relayed"
+    assert browser_agreement_verdict(record).verdict is Outcome.FAIL
+
+
+def test_a_direct_path_where_the_rule_has_none_differs():
+    record = browser_agreement()
+    relayed = record.calls.query("configuration == 'STUN+TURN/UDP' and result == 'relayed'")
+    record.calls.loc[relayed.index[0], "result"] = "direct"
+    assert browser_agreement_verdict(record).verdict is Outcome.FAIL
+
+
 def test_the_first_that_differs_is_named():
     verdict = browser_agreement_verdict(browser_agreement(wrong=2))
     assert (verdict.verdict, verdict.value) == (Outcome.FAIL, 2.0)
     assert (
-        "open with open under STUN is direct by the rule and failed between browsers"
+        "open with open under STUN is direct by the rule and failed from browser to browser"
         in verdict.reason
     )
 
@@ -49,7 +76,9 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     assert again.calls.equals(record.calls)
 
 
-@pytest.mark.parametrize(("column", "value"), [("configuration", "TUN"), ("result", "lost")])
+@pytest.mark.parametrize(
+    ("column", "value"), [("configuration", "TUN"), ("result", "lost"), ("callee_player", "ada")]
+)
 def test_a_record_of_other_calls_is_refused(tmp_path, column, value):
     record = browser_agreement()
     record.calls.loc[0, column] = value
@@ -59,12 +88,13 @@ def test_a_record_of_other_calls_is_refused(tmp_path, column, value):
 
 @pytest.mark.slow
 @pytest.mark.skipif(why_not is not None, reason=why_not or "")
-def test_chromium_connects_as_the_rule_says():
+def test_chromium_and_sessions_connect_as_the_rule_says():
     before = own_namespaces()
     places = [place_named(name) for name in ("port restricted", "symmetric", "UDP blocked")]
     record = measure_browser_agreement(places)
     assert own_namespaces() == before
-    assert len(record.calls) == 30
+    sample = sample_of(places)
+    assert len(record.calls) == 30 + 3 * len(sample) // 4
     wrong = record.table[~record.table["agrees"]]
     assert wrong.empty, wrong.to_string()
     assert {"direct", "relayed", "failed"} == set(record.calls["result"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jamlab.measure.connectivity.call import Call
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.plan import ConnectivityPlan
-from jamlab.measure.connectivity.population import load_population, place_named
+from jamlab.measure.connectivity.population import load_population
 from jamlab.measure.connectivity.record import ATTEMPTS, ConnectivityRecord
 from jamlab.measure.connectivity_on_kernel import run as kernel_connectivity
 from jamlab.measure.connectivity_on_kernel.agreement import (
@@ -32,6 +32,7 @@ from jamlab.measure.connectivity_on_kernel.run import (
 )
 from jamlab.networks.kernel import coturn, namespace, nftables, wiring
 from jamlab.networks.kernel import lab as kernel
+from jamlab.networks.model.place_names import place_named
 from tests.measure.connectivity.attempts import campaign
 
 MISSING = kernel.unavailable() or coturn.unavailable()
@@ -56,9 +57,10 @@ class _Ports:
         self._open = EndServer.open
         ports = self
 
-        async def opened(server, side, configuration, level, log, inside, given):
+        async def opened(server, side, configuration, level, log, inside, given, outside):
             ports.note(inside.host.name, given)
-            return await ports._open(server, side, configuration, level, log, inside, given)
+            end = side, configuration, level, log, inside, given, outside
+            return await ports._open(server, *end)
 
         monkeypatch.setattr(EndServer, "open", opened)
 
@@ -84,9 +86,9 @@ class TestAgreement:
         """Every two places × every configuration: direct, relayed or failed for all three."""
         ports = _Ports(monkeypatch)
         record = measure_agreement()
-        assert len(record.table) == 180
+        assert len(record.table) == 180 + 135 + 70  # each pair once, although groups share one
         assert disagreements(record.table) == [], told(record)
-        assert ports.given == 2 * 180
+        assert ports.given == 2 * 385
         assert ports.twice == []
         assert ATTEMPTS.fault(record.kernel) == ""
         failed = record.kernel[record.kernel["result"] == "failed"]
@@ -204,7 +206,7 @@ class _Told:
 @needs_kernel
 class TestCampaign:
     def test_is_a_record_like_the_simulated_one(self, monkeypatch, tmp_path):
-        monkeypatch.setattr(kernel_connectivity, "TYPES", TYPES[:1])
+        monkeypatch.setattr(kernel_connectivity, "GROUPS", (TYPES[:1],))
         monkeypatch.setattr(KernelNetwork, "prove", lambda self: None)
         told = []
         plan = ConnectivityPlan("home", calls=6, deadline_s=4.0)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from jamlab.ice.configuration import IceConfiguration, IceServer
 from jamlab.measure.connectivity.ends import Log
-from jamlab.measure.connectivity.population import place_named
 from jamlab.measure.connectivity_on_kernel.agreement import agreement_configurations
 from jamlab.measure.connectivity_on_kernel.end_process import OnHost, here
 from jamlab.measure.connectivity_on_kernel.network import MOST_ENDS, KernelNetwork, refusal
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.kernel.lab import KernelHost
+from jamlab.networks.model.place_names import place_named
 from jamlab.process.child import ChildError
 
 SECRET = "hunter-2-hunter-2"
@@ -70,10 +70,13 @@ class TestPorts:
         """They came round again after 3,968 ends on a machine."""
         place, given = place_named("open"), []
         network = KernelNetwork([place])
-        network._lab = SimpleNamespace(host=lambda name: KernelHost(name, "space", ()))
+        network._lab = SimpleNamespace(
+            host=lambda name: KernelHost(name, "space", ()), map_ports=lambda *_: None
+        )
         network.coturn = SimpleNamespace(certificate_file="trusted.pem")
 
-        async def opened(_side, _configuration, _level, _log, _inside, ports):
+        async def opened(_side, _configuration, _level, _log, _inside, ports, outside):
+            assert outside == ""
             given.extend(ports)
 
         network._ends = SimpleNamespace(open=opened)

@@ -1,12 +1,14 @@
 """Attempts whose ends are in other processes: on loopback, and with a faulty process."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import warnings
 from functools import partial
 
 import psutil
@@ -21,6 +23,7 @@ from jamlab.measure.connectivity_on_kernel import end_process
 from jamlab.measure.connectivity_on_kernel.end_messages import line
 from jamlab.measure.connectivity_on_kernel.end_server import EndServer
 from jamlab.measure.connectivity_on_kernel.remote_end import RemoteEnd
+from jamlab.measure.connectivity_on_kernel.session_end import SESSION
 from jamlab.networks.kernel.listening import free_ports
 from jamlab.process.child import ChildError
 from tests.examples import examples
@@ -234,6 +237,17 @@ async def test_what_an_agent_leaves_behind_is_not_printed(monkeypatch, caplog):
     await end.close()
     await serving
     assert caplog.messages == []
+
+
+async def test_a_step_that_is_given_up_before_it_begins_is_no_warning():
+    """The request to close comes right behind it."""
+    ours, theirs = socket.socketpair()
+    ours.sendall(b'[0, "add", null]\n[1, "close", null]\n')
+    with ours, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", RuntimeWarning)
+        await end_process.serve_end(theirs, "caller", HOST_ONLY, SESSION, lambda: None)
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
 
 
 def refuse():

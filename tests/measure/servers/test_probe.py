@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jamlab.ice.configuration import IceServer
 from jamlab.ice.time_limited import LIFETIME_S, time_limited
 from jamlab.measure.servers.probe import RELAY, SOCKET, STEPS, WORKS, ServerProbe, probe
+from jamlab.measure.servers.words import sentence
 from jamlab.networks.kernel import coturn
 from jamlab.networks.kernel.coturn import Coturn
 from jamlab.networks.model.link import LinkConfig
@@ -198,6 +199,14 @@ async def test_what_is_not_there(url, outcome):
         assert found.outcome == outcome
         assert steps(found)[0] is False
         assert math.isnan(found.round_trip_s)
+
+
+@pytest.mark.parametrize("url", ["turn:{}?transport=tcp", "turn:{}?transport=TCP"])
+async def test_what_takes_the_connection_and_says_nothing_is_not_called_unreachable(url):
+    with socket.create_server((HOST, 0)) as mute:
+        found = await ask(url.format(f"{HOST}:{mute.getsockname()[1]}"), timeout_s=0.2)
+    assert found.outcome == Fault.SILENT
+    assert sentence(found).startswith("It accepted the connection over TCP and said nothing: ")
 
 
 async def test_a_name_that_is_none():

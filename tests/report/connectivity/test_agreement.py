@@ -6,16 +6,21 @@ from jamlab.measure.connectivity_on_kernel.agreement import agreement_configurat
 from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementRecord
 from jamlab.report.connectivity.agreement import (
     cells_table,
+    players_table,
     server_logs_html,
     summary_table,
     verdict_table,
 )
 from tests.measure.connectivity_on_kernel.agreements import (
+    BLOCKED,
+    FEW,
     agreement,
     browser_agreement,
     changed,
 )
 from tests.report.page.pages import Page
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +70,17 @@ class TestCells:
     def test_are_side_by_side(self, record):
         table = shown(cells_table(record, "STUN"))
         assert len(table) == 10
-        assert (table["Rule"] == table["Simulated"]).all()
-        assert (table["Rule"] == table["Kernel"]).all()
         assert set(table["Agree"]) == {"✓ yes"}
-        assert (table.loc[table["Rule"] == "failed", "Kernel, time to connect"] == "–").all()
-        assert (
-            table.loc[table["Rule"] == "direct", "Kernel, time to connect"].str.endswith("s").all()
-        )
+        for network in ("Simulated", "Kernel"):
+            result, time = table[network].str.split(", ", expand=True).to_numpy().T
+            assert [*result] == [*table["Rule"]]
+            for each, rule in zip(time, table["Rule"], strict=True):
+                timed = isinstance(each, str) and each.endswith(f"{NO_BREAK}s")
+                assert timed == (rule != "failed")
 
     def test_say_what_was_luck(self, record):
         table = shown(cells_table(spoilt(record, "STUN+TURN/TLS", "relayed"), "STUN+TURN/TLS"))
-        assert table["Kernel"].iloc[0] == "relayed by luck, direct-capable"
+        assert table["Kernel"].iloc[0].startswith("relayed by luck")
         assert table["Agree"].iloc[0] == "✓ yes"
 
     def test_say_who_disagrees(self, record):
@@ -97,13 +102,36 @@ class TestServerLogs:
         assert "details" not in page.tags
 
 
-class TestBrowsers:
-    def test_they_have_columns_of_their_own(self, record):
-        table = shown(cells_table(record, "STUN+TURN/TCP", browser_agreement()))
+class TestPlayers:
+    def test_each_pairing_has_columns_of_its_own(self, record):
+        table = shown(cells_table(record, "STUN+TURN/UDP", browser_agreement()))
         rule = [*table["Rule"]]
-        assert [*table["Browser"]] == rule
-        assert set(table["Browser, time to connect"]) == {"0.10 s", "0.15 s"}
-        assert "Browser" not in shown(cells_table(record, "STUN"))
+        words = {
+            "direct": f"direct, 0.10{NO_BREAK}s",
+            "relayed": f"relayed, 0.15{NO_BREAK}s",
+            "failed": "failed",
+        }
+        assert [*table["browser to browser"]] == [words[each] for each in rule]
+        for players in ("browser to jamlab", "jamlab to browser", "jamlab to jamlab"):
+            sample = ["–" if each == "failed" else words[each] for each in rule]
+            assert [*table[players]] == sample
+        assert "browser to browser" not in shown(cells_table(record, "STUN"))
+        assert "jamlab to jamlab" not in shown(cells_table(record, "STUN", browser_agreement()))
+
+    def test_a_call_that_was_not_made_is_a_dash(self, record):
+        fewer = browser_agreement(types=FEW)
+        table = shown(cells_table(record, "STUN", fewer))
+        missing = table["Callee"].eq(BLOCKED.name) | table["Caller"].eq(BLOCKED.name)
+        assert set(table.loc[missing, "browser to browser"]) == {"–"}
+        assert "–" not in set(table.loc[~missing, "browser to browser"])
+        assert set(table["Agree"]) == {"✓ yes"}
+
+    def test_pairings_are_compared_over_the_cells_that_all_tried(self):
+        table = shown(players_table(browser_agreement()))
+        assert len(table) == 4
+        assert set(table["Calls"].astype(int)) == {6 + 2 * 4}  # pairs; those with UDP blocked twice
+        assert set(table["Failed"].astype(int)) == {0}
+        assert set(table["Longest"]) == {"0.15 s"}
 
     def test_one_that_differs_does_not_agree(self, record):
         differing = browser_agreement(wrong=1)

@@ -33,6 +33,7 @@ from tests.measure.connectivity.attempts import (
 )
 
 MANY = [f"EIM/{f}/{p}" for f in ("EIF", "ADF", "APDF") for p in ("preserve", "random", "next")]
+FEATURED = [f"EIM/APDF, IPv6 {f}, port mapping" for f in range(30)]
 FIGURES = {
     "configurations": success.by_configuration,
     "matrix": lambda record: success.matrix(record, record.configurations[-1]),
@@ -48,6 +49,7 @@ RECORDS = {
     "one call": campaign(calls=1),
     "at once": record_of(table([row(0, STUN_ONLY, OPEN, OPEN, "direct", 0.0)])),
     "many places": record_of(attempts_between([(a, b) for a in MANY for b in [*MANY, BLOCKED]])),
+    "places with features": record_of(attempts_between([(OPEN, name) for name in FEATURED])),
     "many configurations": campaign(calls=9, configurations=[f"TURN {n}" for n in range(8)]),
 }
 

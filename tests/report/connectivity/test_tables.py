@@ -43,7 +43,7 @@ def words(shown):
 
 def test_the_masthead_says_what_was_measured_and_its_verdict():
     text = words(connectivity.masthead(campaign(calls=60), "A <title>"))
-    assert text.startswith("A <title> 60 calls within the population home")
+    assert text.startswith("A <title> 60 calls of bare ICE agents within the population home")
     assert "simulated internet" in text
 
 

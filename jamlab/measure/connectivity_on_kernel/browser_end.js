@@ -1,5 +1,5 @@
 /**
- * Makes this page one end of a call, as `window.jamlabEnd`: a connection with a data channel.
+ * Makes this page one end of a call, as `window.jamlabEnd`: a connection for sound, without any.
  *
  * Its candidates go to `window.jamlabCandidate`, which the driver of the browser provides.
  */
@@ -31,7 +31,7 @@
     types,
     ended: () => ended,
     offer: () => {
-      connection.createDataChannel("call");
+      connection.addTransceiver("audio");
       return described();
     },
     answer: async (offer) => {

@@ -1,0 +1,1 @@
+"""How sessions connect: whole sessions meet on the simulated internet."""
