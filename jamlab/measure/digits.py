@@ -37,6 +37,12 @@ def plain(value: float, unit: str) -> str:
     return measured(value, value, value, unit)
 
 
+def duration(low_s: float, high_s: float) -> str:
+    """Write the ends of a duration: "639 to 641 ms", and from a second on "1.2 to 1.41 s"."""
+    factor, unit = (1000, "ms") if high_s < 1 else (1, "s")
+    return f"{factor * low_s:.3g} to {factor * high_s:.3g} {unit}"
+
+
 def over(value: float, unit: str, limit: float) -> str:
     """Write a figure without an interval, with enough digits to show that it exceeds a limit."""
     return measured(value, value, value, unit, limit=math.nextafter(limit, math.inf))

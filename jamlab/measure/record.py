@@ -12,10 +12,12 @@ import hashlib
 import json
 import math
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path, PurePath
+from tempfile import gettempdir, mkdtemp
 from types import UnionType
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
@@ -78,7 +80,8 @@ class Record:
 
         The folder is made if it does not exist; the files of an earlier record in it are removed.
         The contents `beside` the record become files of it. Raises `RecordError` when the record
-        cannot be written; an earlier record then stays.
+        cannot be written there. An earlier record then stays, and the new one is written to another
+        folder, which the error names.
         """
         try:
             with written_whole(folder, PROVENANCE) as aside:
@@ -87,12 +90,21 @@ class Record:
         except OSError as error:
             raise RecordError(
                 f"the record cannot be written to {folder} ({error.strerror or error}): make room "
-                "there, or name another folder"
+                f"there, or name another folder; {self._kept_elsewhere(beside or {})}"
             ) from error
         for name in earlier - _files(folder):
             with suppress(OSError, ValueError):  # a file that stays is not part of this record
                 (folder / name).unlink()
         return folder
+
+    def _kept_elsewhere(self, beside: Contents) -> str:
+        """Write the record to another folder; return the end of the sentence that names it."""
+        for place in _places():
+            with suppress(OSError), _new_folder(place) as folder:
+                with written_whole(folder, PROVENANCE) as aside:
+                    self._write(aside, beside)
+                return f"this one is kept in {folder}, whole"
+        return "this one is lost, as no other folder takes it either"
 
     def _write(self, folder: Path, beside: Contents) -> None:
         """Write the record into an empty folder."""
@@ -232,6 +244,28 @@ def _value(provenance: Any, name: str) -> Any:
     for key in name.split("."):
         provenance = provenance.get(key, _MISSING) if isinstance(provenance, dict) else _MISSING
     return provenance
+
+
+def _places() -> Iterator[Path]:
+    """Yield folders for a record that its own folder does not take."""
+    with suppress(OSError):  # no temporary folder can be written to
+        yield Path(gettempdir())
+    with suppress(OSError):  # the working folder was removed
+        yield Path.cwd()
+    with suppress(RuntimeError):  # the user has no home
+        yield Path.home()
+    yield from (Path("/var/tmp"), Path("/dev/shm"))  # in memory, until the next boot
+
+
+@contextmanager
+def _new_folder(place: Path) -> Iterator[Path]:
+    """Yield a new folder in a place; remove it when it cannot be filled."""
+    folder = Path(mkdtemp(prefix="jamlab-record-", dir=place))
+    try:
+        yield folder
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _finish(folder: Path) -> None:

@@ -22,6 +22,9 @@ class Outcome(StrEnum):
     """Nothing was measured; the reason states why."""
 
 
+_COUNTED = ("errors", "steps")
+"""Units of numbers of things, of which less than one is none."""
+
 GRAVITY = {Outcome.PASS: 0, Outcome.NOT_RUN: 1, Outcome.INCONCLUSIVE: 2, Outcome.FAIL: 3}
 """Gravity of each outcome; of several verdicts, the gravest comes first."""
 
@@ -44,6 +47,13 @@ class Verdict:
     def limit(self) -> float:
         """The limit in the target, in `unit`; NaN without one."""
         return float(self.target.split()[-1]) if self.target else math.nan
+
+    @property
+    def wanted(self) -> str:
+        """The target with its unit, as text; "none" where less than one of something is wanted."""
+        if self.unit in _COUNTED and self.target == "< 1":
+            return "none"
+        return f"{self.target} {self.unit}".strip().replace("-", "−")
 
     @property
     def measured(self) -> str:
@@ -126,7 +136,8 @@ def _limit(limit: float) -> str:
 
 
 def _below(name: str, limit: float, estimate: Estimate, unit: str) -> tuple[Outcome, str]:
-    target = f"the target of less than {_limit(limit)} {unit}"
+    none = unit in _COUNTED and limit == 1
+    target = "the target of none" if none else f"the target of less than {_limit(limit)} {unit}"
     inside, outside = estimate.high < limit, estimate.low >= limit
     return _finding(name, target, estimate, (unit, limit), (inside, outside))
 

@@ -7,6 +7,9 @@ from . import (
     dump,
     latency,
     live_mesh,
+    recording,
+    rig,
+    session_connectivity,
 )
 from .page.html import notebook_path, render, verification_report
 from .page.progress import ProgressBar
@@ -24,6 +27,9 @@ __all__ = [
     "latency",
     "live_mesh",
     "notebook_path",
+    "recording",
     "render",
+    "rig",
+    "session_connectivity",
     "verification_report",
 ]

@@ -9,6 +9,9 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementReco
 from jamlab.measure.connectivity_on_kernel.browser_agreement import BrowserAgreementRecord
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.live_mesh.record import MeshRecord
+from jamlab.measure.recording.record import RecordingRecord
+from jamlab.measure.rig.record import RigRecord
+from jamlab.measure.session_connectivity.record import SessionRecord
 from jamlab.measure.sound_card.record import CardRecord
 from tests.measure.acceptance.runs import whole_record
 from tests.measure.across_networks.kernel_records import kernel_record
@@ -18,6 +21,9 @@ from tests.measure.connectivity.attempts import campaign
 from tests.measure.connectivity_on_kernel.agreements import FEW, agreement, browser_agreement
 from tests.measure.latency.records import record_of
 from tests.measure.live_mesh.reports import even_mesh
+from tests.measure.recording.records import recording_record
+from tests.measure.rig.records import rig_record
+from tests.measure.session_connectivity import meetings
 from tests.measure.sound_card.records import card_record
 
 
@@ -31,10 +37,13 @@ KINDS = {
     MeshRecord: lambda: even_mesh(("ada", "ben")).record(),
     KernelRecord: lambda: kernel_record(clicks=8),
     ConnectivityRecord: lambda: campaign(calls=5),
+    SessionRecord: lambda: meetings.campaign(calls=5),
     AgreementRecord: lambda: agreement(FEW[:2]),
     BrowserRecord: lambda: browser_record(steady(30.0), clicks=5),
+    RigRecord: lambda: rig_record(steady(30.0), clicks=5),
     BrowserNetworkRecord: network_record,
     BrowserAgreementRecord: lambda: browser_agreement(FEW[:2]),
+    RecordingRecord: recording_record,
     AcceptanceRecord: lambda: whole_record(["local-capture"]),
 }
 """How to make one of each."""

@@ -97,3 +97,16 @@ def test_a_figure_alone_is_written_to_three_digits_or_its_resolution(value):
 def test_what_is_over_its_limit_is_seen_to_be(value, written):
     """2.04 % used to be written as "2.0%, over 2%"."""
     assert digits.over(value, "%", 2.0) == written
+
+
+@pytest.mark.parametrize(
+    ("ends_s", "text"),
+    [
+        ((0.639, 0.641), "639 to 641 ms"),
+        ((0.0046, 0.0056), "4.6 to 5.6 ms"),
+        ((0.0, 2.0), "0 to 2 s"),
+        ((11.04, 12.04), "11 to 12 s"),
+    ],
+)
+def test_a_duration_below_a_second_is_in_milliseconds(ends_s, text):
+    assert digits.duration(*ends_s) == text

@@ -1,9 +1,12 @@
 """What holds for a record of any kind, however its folder is damaged."""
 
+import errno
 import gc
 import hashlib
 import json
+import os
 import shutil
+import subprocess
 import weakref
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 
 from jamlab.measure.across_networks.kernel_record import KernelMeshRecord, KernelRecord
+from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.live_mesh.record import MeshRecord
 from jamlab.measure.record import Record, RecordError, once_per_record
 from tests.examples import examples
@@ -232,10 +237,71 @@ def test_where_it_lies_is_known_by_its_first_table(kind, saved, tmp_path):
     assert not kind.lies_in(tmp_path / "nowhere")
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+@pytest.fixture
+def spare(tmp_path, monkeypatch):
+    """A folder for temporary files, where a record is kept that its own folder does not take."""
+    folder = tmp_path / "spare"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def kept_in(spare, sentence):
+    """Return the latency record that is the only content of a folder, which a sentence names."""
+    (kept,) = spare.iterdir()
+    assert f"this one is kept in {kept}, whole" in sentence
+    return LatencyRecord.load(kept)
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence_and_loses_nothing(tmp_path, spare):
     (tmp_path / "file").touch()
-    with pytest.raises(RecordError, match=r"file/below.*name another folder"):
-        latency().save(tmp_path / "file" / "below")
+    record = latency()
+    with pytest.raises(RecordError, match=r"file/below.*name another folder") as caught:
+        record.save(tmp_path / "file" / "below")
+    assert_frame_equal(kept_in(spare, str(caught.value)).clicks, record.clicks)
+
+
+@pytest.mark.parametrize("size", ["4k", "8k", "16k"])
+def test_a_full_disk_loses_neither_the_earlier_record_nor_the_new_one(tmp_path, spare, size):
+    """The disk is a small one in memory."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(disk)]
+    if os.name != "posix" or os.geteuid() != 0 or subprocess.run(mount).returncode != 0:
+        pytest.skip("a small disk cannot be mounted: run as root on Linux")
+    try:
+        (disk / "record").mkdir()
+        (disk / "record" / "earlier").write_text("here")
+        with pytest.raises(RecordError, match="No space left on device") as caught:
+            latency().save(disk / "record")
+        assert [path.name for path in (disk / "record").iterdir()] == ["earlier"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    kept_in(spare, str(caught.value))
+
+
+class TestWhereNothingTakesIt:
+    @pytest.fixture
+    def full(self, monkeypatch):
+        """Every table ends in a full disk; returns the folders that were tried."""
+        tried = []
+
+        def to_parquet(_table, path, **_):
+            tried.append(path.parent)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(pd.DataFrame, "to_parquet", to_parquet)
+        return tried
+
+    def test_it_is_said(self, tmp_path, spare, full, monkeypatch):
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        with pytest.raises(RecordError, match="this one is lost, as no other folder takes it"):
+            latency().save(tmp_path / "record")
+        places = {folder.parent.parent for folder in full}
+        assert {spare, tmp_path / "here"} <= places
+        assert [folder for folder in full if folder.exists()] == []
+        assert list(spare.iterdir()) == []
 
 
 class TestOncePerRecord:

@@ -267,3 +267,11 @@ class TestJudgeAtLeast:
     def test_refuses_a_limit_that_is_none(self):
         with pytest.raises(ValueError, match="limit of 'share' is nan: give a finite number of %"):
             judge_at_least("share", math.nan, Estimate(1, 1, 1, 0.95), "%")
+
+
+def test_less_than_one_of_something_is_none():
+    verdict = judge_below("number of errors", 1.0, Estimate(0.0, 0.0, 0.0, 0.95), "errors")
+    assert verdict.wanted == "none"
+    assert verdict.reason == "The number of errors is 0 errors, within the target of none."
+    latency = judge_below("latency", 1.0, Estimate(0.5, 0.5, 0.5, 0.95), "ms")
+    assert latency.wanted == "< 1 ms"

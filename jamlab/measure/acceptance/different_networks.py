@@ -1,7 +1,7 @@
 """Acceptance test of different networks: participants behind NATs on the simulated internet.
 
-Each case is two places and the expected kind of path between them. A session tries direct paths
-first, so the selected path follows from the network alone. It is observed at the network, not at
+Each case is two places and the expected kind of path between them. A session prefers direct
+paths, so the selected path follows from the network alone. It is observed at the network, not at
 the session: the share of the RTP packets to a participant that the TURN server delivers. STUN, DTLS
 and RTCP are not counted, and a packet that passes two relays in a row counts once, at the last.
 
@@ -46,7 +46,7 @@ CONTROL = "connects without the server under test"
 PROFILE = "same country"
 """The network profile between the places: 16 ms one way, with its jitter and loss."""
 DEADLINE_S = 60.0
-"""Limit for connecting; two direct attempts and a relayed one may take half of it."""
+"""Limit for connecting."""
 SETTLE_S = 1.5
 _PLAYERS = "player 1", "player 2"
 

@@ -152,7 +152,7 @@ class Listening:
 async def listen(players: list[Player], frames: int) -> Listening:
     """Let every card play a number of frames, beginning with the next that none has played."""
     pairs = [(a, b) for a in players for b in players if a is not b]
-    before = {(a.name, b.name): b.counters(a.name) for a, b in pairs}
+    before = {(a.name, b.name): b.counters(a.name, beginning=True) for a, b in pairs}
     start = {player.name: len(player.recording) for player in players}
     with LagProbe() as probe:
         for player in players:

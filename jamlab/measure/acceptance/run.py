@@ -23,7 +23,6 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from jamlab.measure.acceptance import real_time
 from jamlab.measure.acceptance.connection_blocked import CONNECTION_BLOCKED, connection_blocked
@@ -42,6 +41,7 @@ from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.processes import MeasurementError, Progress, process_pool, run_worker
 from jamlab.measure.record import RecordError
 from jamlab.process.child import ChildError
+from jamlab.process.temporary_folder import temporary_folder
 
 LOOPBACK = "loopback-round-trip"
 TESTS = (
@@ -140,8 +140,7 @@ async def measure_here(
 
     The record is incomplete, so it is not in a folder yet: see `finished`.
     """
-    with TemporaryDirectory(prefix="jamlab-") as name:
-        folder = Path(name)
+    with temporary_folder("acceptance") as folder:
         latency, failed = await _latency(folder / LATENCY_FOLDER, tests, latency, progress)
         here = await _real_time(folder, tests, progress)
     return here.joined([], failed, latency=latency)

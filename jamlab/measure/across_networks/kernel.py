@@ -15,7 +15,6 @@ namespaces themselves, and proves the NATs (`jamlab.networks.kernel.proof`).
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -48,6 +47,7 @@ from jamlab.networks.model.place import Place
 from jamlab.networks.model.profile import profile_named, profile_names
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology, host_name
 from jamlab.process.child import child_process
+from jamlab.process.temporary_folder import temporary_folder
 
 PUBLIC = "public"
 """Name of the host that the servers run on."""
@@ -161,12 +161,12 @@ def _forget(folder: Path) -> None:
 
 async def measure_case(case: Case, plan: LatencyPlan) -> KernelRecord:
     """Measure one case; errors as in `measure_kernel`."""
-    with tempfile.TemporaryDirectory(prefix="jamlab-") as folder:
+    with temporary_folder("mesh") as folder:
         with KernelLab(case.topology(plan.names), name="latency") as lab:
             if case.profile is None:
                 await asyncio.to_thread(prove_homes, lab)
             routes = await _play(plan, lab, folder)
-        mesh = MeshRecord.load(Path(folder))
+        mesh = MeshRecord.load(folder)
     for name, answer in absent(mesh):
         raise MeasurementError(f"{name} did not take part in {case.name}: its answer is {answer}")
     mesh.provenance["parameters"] |= plan.to_dict() | {"sessions": 1}
@@ -202,7 +202,7 @@ def prove_homes(lab: KernelLab) -> None:
         prove(lab, server, homes)
 
 
-async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dict[str, str]]:
+async def _play(plan: LatencyPlan, lab: KernelLab, folder: Path) -> dict[str, dict[str, str]]:
     """Run all participants while the first measures; return the routes that each reports."""
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(serving(lab.host(PUBLIC)))
@@ -217,7 +217,7 @@ async def _play(plan: LatencyPlan, lab: KernelLab, folder: str) -> dict[str, dic
         ]
         for player in players:
             await player.receive()  # the player is connected
-        players[0].send({"folder": folder})
+        players[0].send({"folder": str(folder)})
         await players[0].receive()  # the measurement is complete
         return {player.name: (await player.finish())["routes"] for player in players}
 

@@ -26,7 +26,7 @@ from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.supabase.channel import SupabaseChannel
 
 CONNECT_TIMEOUT_S = 90.0
-"""Enough for two direct attempts, each with a server that does not answer, and relayed ones."""
+"""Enough for several attempts."""
 
 MACHINE_CLOCK = WallClock(ahead_s=0.0, error_s=0.0)
 """The event loop's clock, which is the machine's monotonic clock, the same for all processes."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from jamlab.audio.levels import dbfs_of
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.clicks import ClickReading, read_clicks
@@ -61,6 +62,12 @@ def latencies(mouth: Mouth, ears: Iterable[Ear], clicks: Sequence[int]) -> list[
             for pair in zip(best, _readings(mouth, ear, clicks), strict=True)
         ]
     return best
+
+
+def level_db(ears: Iterable[Ear], clicks_dbfs: float) -> float:
+    """Return the peak level of several ears together, in dB above the emitted clicks'."""
+    peak = max((float(np.abs(ear.samples).max(initial=0.0)) for ear in ears), default=0.0)
+    return float(dbfs_of(peak)) - clicks_dbfs
 
 
 def _lateness(reading: ClickReading) -> tuple[float, float]:

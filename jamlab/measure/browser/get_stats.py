@@ -16,12 +16,13 @@ STATISTICS = {
     "session": "int64",
     "sender": "object",  # empty where the other end is not one of the players, e.g. a server
     "receiver": "object",
+    "stream": "object",  # its name, as in `streams`
     "at_s": "float64",  # seconds since the session's measurement began
     "frame_ms": "float64",  # length of the sender's packets
     "round_trip_ms": "float64",  # of the network, by STUN on the selected pair
     "jitter_buffer_ms": "float64",
     "jitter_target_ms": "float64",
-    "processing_ms": "float64",  # as the browser states it, which may include the jitter buffer
+    "processing_ms": "float64",  # as the browser states it; overlaps the jitter buffer
     "playout_ms": "float64",  # from the browser to its audio device, as the browser states it
     "packets_lost": "int64",
     "packets_received": "int64",
@@ -30,8 +31,8 @@ STATISTICS = {
 }
 """Columns of the table of statistics, a row a stream and second."""
 
-
-_FROM_THE_HOST = ("host", "prflx", "srflx", "relay")
+FROM_THE_HOST = ("host", "prflx", "srflx", "relay")
+"""Types of candidates (RFC 8445 §4), those of the host's own addresses first."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,16 @@ class Stream:
     @property
     def route(self) -> str | None:
         """Of these types the one further from its host; None when the browser states none."""
-        return max(self.candidate_types, key=_FROM_THE_HOST.index, default=None)
+        return max(self.candidate_types, key=FROM_THE_HOST.index, default=None)
 
 
-def streams(snapshot: Snapshot, others: Mapping[str, Snapshot]) -> dict[str, Stream]:
-    """Return a player's received streams by their senders, "" for a sender that is not a player.
+def streams(snapshot: Snapshot, others: Mapping[str, Snapshot]) -> dict[tuple[str, str], Stream]:
+    """Return a player's received streams by their senders and names.
 
-    `others` has the other players' snapshots. Two ends of a connection know each other's ICE user
-    name fragments (RFC 8839 §5.4).
+    A sender that is not a player is "". A stream's name is the number of its connection and the
+    browser's id of it, so it is another one when the stream is made anew. `others` has the other
+    players' snapshots. Two ends of a connection know each other's ICE user name fragments (RFC 8839
+    §5.4).
     """
     ends = {
         (each["remote"], each["local"]): player
@@ -62,12 +65,12 @@ def streams(snapshot: Snapshot, others: Mapping[str, Snapshot]) -> dict[str, Str
         for each in theirs
         if each["local"] and each["remote"]
     }
-    found = {}
-    for connection in snapshot:
-        sender = ends.get((connection["local"], connection["remote"]), "")
-        for stream in _received(connection["reports"]):
-            found[sender] = stream
-    return found
+    return {
+        (sender, f"{connection.get('number', 0)} {stream.inbound['id']}"): stream
+        for connection in snapshot
+        for sender in [ends.get((connection["local"], connection["remote"]), "")]
+        for stream in _received(connection["reports"])
+    }
 
 
 def _received(reports: Sequence[Mapping[str, Any]]) -> Iterator[Stream]:
@@ -76,7 +79,7 @@ def _received(reports: Sequence[Mapping[str, Any]]) -> Iterator[Stream]:
         if report["type"] == "inbound-rtp":
             playout, pair = by_id.get(report.get("playoutId"), {}), _selected_pair(report, by_id)
             ends = (by_id.get(pair.get(f"{end}CandidateId", "")) for end in ("local", "remote"))
-            types = {str(end.get("candidateType")) for end in ends if end} & {*_FROM_THE_HOST}
+            types = {str(end.get("candidateType")) for end in ends if end} & {*FROM_THE_HOST}
             yield Stream(report, playout, pair, frozenset(types))
 
 
@@ -101,9 +104,13 @@ def connected(snapshot: Snapshot) -> int:
 
 
 def between(before: Stream, after: Stream) -> dict[str, float]:
-    """Return a stream's figures over the time between two snapshots, as columns of `STATISTICS`."""
-    inbound = _Counters(before.inbound, after.inbound)
-    playout = _Counters(before.playout, after.playout)
+    """Return a stream's figures over the time between two snapshots, as columns of `STATISTICS`.
+
+    A stream that takes the place of another, e.g. of a connection made anew, counts from 0.
+    """
+    anew = _is_another(before.inbound, after.inbound)
+    inbound = _Counters({} if anew else before.inbound, after.inbound)
+    playout = _Counters({} if anew else before.playout, after.playout)
     return {
         "frame_ms": _frame_ms(inbound),
         "round_trip_ms": 1000 * float(after.pair.get("currentRoundTripTime", math.nan)),
@@ -117,6 +124,14 @@ def between(before: Stream, after: Stream) -> dict[str, float]:
         "concealed_frames": inbound.rise("concealedSamples"),
         "received_frames": inbound.rise("totalSamplesReceived"),
     }
+
+
+def _is_another(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Return whether counters are not those of before: of another source, or begun anew."""
+    if any(before.get(name) != after.get(name) for name in ("id", "ssrc")):
+        return True
+    growing = ("packetsReceived", "totalSamplesReceived", "concealedSamples")
+    return any(float(after.get(name, 0)) < float(before.get(name, 0)) for name in growing)
 
 
 def _frame_ms(inbound: "_Counters") -> float:

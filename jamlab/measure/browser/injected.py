@@ -1,18 +1,21 @@
 """Measurement inside the pages: clicks instead of a microphone, and a tap on what is played."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.browser.click_paths import Ear, Mouth, TimeOf, at_48_khz, latencies
+from jamlab.measure.browser.click_paths import Ear, Mouth, TimeOf, at_48_khz, latencies, level_db
 from jamlab.measure.browser.clocks import ContextClock, PageClock
+from jamlab.measure.browser.instrument import FrameInstrument, TapRecording
 from jamlab.measure.browser.players import Player, PlayerError
 from jamlab.measure.browser.sound import Heard, HeardClick
 from jamlab.measure.latency.plan import MAX_LATENCY_S
+
+_FAINT_DB = -40.0
 
 
 @dataclass(frozen=True)
@@ -54,28 +57,40 @@ class InjectedAudio:
 
     async def hear(self, seconds: float) -> Heard:
         """Find the clicks of a time; raises `ClockError`."""
-        begin_s, sounds = await self.record(seconds + MAX_LATENCY_S)
+        begin_s = await self.record(seconds + MAX_LATENCY_S)
+        sounds = await self.sounds()
+        clicks = [*_clicks(sounds, begin_s, seconds)]
         return Heard(
-            [*_clicks(sounds, begin_s, seconds)],
+            clicks,
             error_s=sum(sorted(sound.error_s for sound in sounds.values())[-2:]),
             pauses_s=max(sound.pauses_s for sound in sounds.values()),
             remarks=[
-                f"the page of {name} played no sound of the others"
-                for name, sound in sounds.items()
-                if not sound.ears
+                *_faint(sounds, {each.receiver for each in clicks if np.isfinite(each.latency_s)})
             ],
         )
 
-    async def record(self, seconds: float) -> tuple[float, dict[str, Sound]]:
-        """Record for a time; return when that began, by the loop's clock, and every sound.
-
-        Raises `ClockError`.
-        """
+    async def record(self, seconds: float) -> float:
+        """Record for a time; return when that began, by the loop's clock."""
         await asyncio.gather(*(each.record(on=True) for each in self._playing))
         begin_s = asyncio.get_running_loop().time()
         await asyncio.sleep(seconds)
         await asyncio.gather(*(each.record(on=False) for each in self._playing))
-        return begin_s, {each.player.name: await each.sound() for each in self._playing}
+        return begin_s
+
+    async def sounds(self) -> dict[str, Sound]:
+        """Return what every player emitted and heard; raises `ClockError`."""
+        return {each.player.name: await each.sound() for each in self._playing}
+
+
+def _faint(sounds: Mapping[str, Sound], hearing: Collection[str]) -> Iterator[str]:
+    """Yield a remark on each player whose clicks were found in sound that hardly anybody hears."""
+    for name in sorted(hearing):
+        level = level_db(sounds[name].ears, sounds[name].mouth.metronome.level_dbfs)
+        if level < _FAINT_DB:
+            yield (
+                f"the page of {name} plays the others {-level:.0f} dB more quietly than they were "
+                "captured: its clicks count, but users hardly hear it"
+            )
 
 
 def _clicks(sounds: Mapping[str, Sound], begin_s: float, seconds: float) -> Iterator[HeardClick]:
@@ -130,14 +145,7 @@ class _Playing:
         emitted = next(each.emitted for frame, each in taken if frame is self._emitting)
         assert emitted
         clocks = [emitted, *(tap.clock for _, each in taken for tap in each.taps)]
-        ears = [
-            Ear(
-                at_48_khz(tap.samples, tap.rate_hz),
-                _times(frame.clock, tap.clock, tap.first / tap.rate_hz),
-            )
-            for frame, each in taken
-            for tap in each.taps
-        ]
+        ears = [ear_of(frame, tap) for frame, each in taken for tap in each.taps]
         times = _times(self._emitting.clock, emitted, self._first / SAMPLE_RATE)
         return Sound(
             Mouth(self._metronome, times),
@@ -145,6 +153,13 @@ class _Playing:
             max(frame.clock.bound_s for frame, _ in taken),
             max(each.pause_s for each in clocks),
         )
+
+
+def ear_of(frame: FrameInstrument, tap: TapRecording) -> Ear:
+    """Return what a tap in a frame recorded, by this process's clock; raises `ClockError`."""
+    times = _times(frame.clock, tap.clock, tap.first / tap.rate_hz)
+    heard = np.where(np.isfinite(tap.samples), tap.samples, np.float32(0))  # as a device plays it
+    return Ear(at_48_khz(heard, tap.rate_hz), times)
 
 
 def _times(page: PageClock, context: ContextClock, begin_s: float) -> TimeOf:

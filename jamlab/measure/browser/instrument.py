@@ -30,6 +30,7 @@ _ANSWER_S = 60.0  # generous: a recording is long, and a machine may be busy
 def script(
     *,
     injected: bool,
+    recorded: bool,
     levers: Mapping[str, Any] = MappingProxyType({}),
     microphone_label: str = "",
 ) -> str:
@@ -38,6 +39,7 @@ def script(
     sources = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _SOURCES]
     options = {
         "injected": injected,
+        "recorded": recorded,
         "levers": dict(levers),
         "microphoneLabel": microphone_label,
     }

@@ -25,15 +25,21 @@ class Lever:
         Its settings for ``levers.js``.
     arguments : tuple of str
         Its arguments for the browser.
+    period_frames : int, optional
+        The period of the audio system's graph with it.
     system_only : bool
         Whether it has an effect on sound cards alone.
+    context_only : bool
+        Whether it has an effect only on a page that makes an ``AudioContext``.
     """
 
     name: str
     change: str
     page: Mapping[str, Any] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    period_frames: int | None = None
     system_only: bool = False
+    context_only: bool = False
 
 
 LEVERS = (
@@ -62,6 +68,7 @@ LEVERS = (
         "latencyHint 0",
         "make every AudioContext with { latencyHint: 0 }",
         {"latencyHint": 0},
+        context_only=True,
     ),
     Lever(
         "no processing",
@@ -73,6 +80,12 @@ LEVERS = (
         "audio buffer 128",
         "start the browser with --audio-buffer-size=128; a page cannot ask for it",
         arguments=("--audio-buffer-size=128",),
+        system_only=True,
+    ),
+    Lever(
+        "period 64",
+        "run the audio server with periods of 64 frames (PipeWire: default.clock.quantum = 64)",
+        period_frames=64,
         system_only=True,
     ),
 )

@@ -7,7 +7,13 @@ from urllib.parse import quote
 from jamlab.audio.metronome import Metronome
 from jamlab.audio_graph.plan import PERIODS
 from jamlab.measure.browser.levers import levers_named
-from jamlab.measure.latency.plan import MAX_PEERS, MAX_SESSIONS, MIN_PEERS, PlanError
+from jamlab.measure.latency.plan import (
+    MAX_PEERS,
+    MAX_SESSIONS,
+    MIN_PEERS,
+    PlanError,
+    check_range,
+)
 
 INJECTED, SYSTEM = "injected", "system"
 WAYS = (INJECTED, SYSTEM)
@@ -85,18 +91,18 @@ class BrowserPlan:
         if self.audio not in WAYS:
             raise PlanError(f"audio is {self.audio!r}: choose {' or '.join(WAYS)}")
         levers_named(self.levers)
-        _check("peers", self.peers, MIN_PEERS, MAX_PEERS)
-        _check("sessions", self.sessions, 1, MAX_SESSIONS)
+        check_range("peers", self.peers, MIN_PEERS, MAX_PEERS)
+        check_range("sessions", self.sessions, 1, MAX_SESSIONS)
         if self.period_frames not in PERIODS:
             raise PlanError(
                 f"period_frames is {self.period_frames}: choose {', '.join(map(str, PERIODS))}"
             )
-        _check("duration_s", self.duration_s, 2.0 * self.sessions, 600.0)
-        _check("settle_s", self.settle_s, 0.0, 120.0)
-        _check("join_timeout_s", self.join_timeout_s, 1.0, 3600.0)
-        _check("bpm", self.bpm, 30.0, 600.0)
-        _check("target_ms", self.target_ms, 1.0, 10_000.0)
-        _check("max_concealed_percent", self.max_concealed_percent, 0.01, 50.0)
+        check_range("duration_s", self.duration_s, 2.0 * self.sessions, 600.0)
+        check_range("settle_s", self.settle_s, 0.0, 120.0)
+        check_range("join_timeout_s", self.join_timeout_s, 1.0, 3600.0)
+        check_range("bpm", self.bpm, 30.0, 600.0)
+        check_range("target_ms", self.target_ms, 1.0, 10_000.0)
+        check_range("max_concealed_percent", self.max_concealed_percent, 0.01, 50.0)
 
     @property
     def session_s(self) -> float:
@@ -123,8 +129,3 @@ class BrowserPlan:
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters for a record."""
         return asdict(self)
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise PlanError(f"{name} is {value:g}: choose {low:g} to {high:g}")

@@ -9,11 +9,18 @@ from typing import Any
 from jamlab.browsers.installed import BrowserError
 from jamlab.browsers.launch import PlayerBrowser, pictures
 from jamlab.browsers.steps import Join, StepsError, words
-from jamlab.measure.browser.get_stats import Snapshot, connected, streams
+from jamlab.measure.browser.get_stats import (
+    FROM_THE_HOST,
+    Snapshot,
+    Stream,
+    connected,
+    streams,
+)
 from jamlab.measure.browser.instrument import FrameInstrument, instruments
 from jamlab.measure.browser.plan import INJECTED, BrowserPlan
 
 _POLL_S = 0.25
+_WAITING = 0.9
 _GRACE_S = 3.0  # further connections may follow the first ones, where nobody knows how many
 
 
@@ -60,11 +67,15 @@ class Player:
         return [each for frame in self.frames for each in await _unless_gone(frame.contexts())]
 
     async def microphone(self) -> FrameInstrument | None:
-        """Return the frame that asked for a microphone, if there is one."""
-        for frame in self.frames:
-            if await _unless_gone(frame.asked()):
+        """Return the frame that asked for a microphone, if there is one.
+
+        Of several, that with connections: the others only made sure of the permission.
+        """
+        asked = [frame for frame in self.frames if await _unless_gone(frame.asked())]
+        for frame in asked:
+            if await _unless_gone(frame.stats()):
                 return frame
-        return None
+        return next(iter(asked), None)
 
     async def stay(self) -> None:
         """Expect from now on that the frame with the microphone does not load another page."""
@@ -121,6 +132,8 @@ async def _enter(
     players = []
     for browser in browsers:
         await _open(browser, plan.address(browser.player, session))
+        # Playwright's own limit comes first, because it says what it waited for.
+        browser.page.set_default_timeout(1000 * _WAITING * plan.join_timeout_s)
         await join(browser.page, browser.player)
         players.append(Player(browser))
     await _connected(plan, players)
@@ -131,7 +144,8 @@ async def _open(browser: PlayerBrowser, url: str) -> None:
     from playwright.async_api import Error
 
     try:
-        answer = await browser.page.goto(url)
+        # Not "load", for which a page waits that has a media element with an empty stream.
+        answer = await browser.page.goto(url, wait_until="domcontentloaded")
     except Error as error:
         why = browser.gone or words(error)
         raise PlayerError(f"{browser.player} cannot open {url}: {why}") from error
@@ -167,38 +181,42 @@ async def snapshots_of(players: Sequence[Player]) -> dict[str, Snapshot]:
     return {player.name: await player.stats() for player in players}
 
 
-def received(snapshots: Mapping[str, Snapshot]) -> dict[tuple[str, str], Any]:
-    """Return the received streams of all players, by sender and receiver."""
+def received(snapshots: Mapping[str, Snapshot]) -> dict[tuple[str, str, str], Stream]:
+    """Return the received streams of all players, by sender, receiver and name."""
     return {
-        (sender, player): stream
+        (sender, player, name): stream
         for player, snapshot in snapshots.items()
-        for sender, stream in streams(
+        for (sender, name), stream in streams(
             snapshot, {name: theirs for name, theirs in snapshots.items() if name != player}
         ).items()
     }
 
 
 def routes(snapshots: Mapping[str, Snapshot]) -> dict[str, dict[str, str]]:
-    """Return the route of each player's packets to every other one, as far as it is stated."""
+    """Return the route of each player's packets to every other one, as far as it is stated.
+
+    Of several streams it is the route furthest from the players' hosts.
+    """
     found: dict[str, dict[str, str]] = {player: {} for player in snapshots}
-    for (sender, receiver), stream in received(snapshots).items():
+    for (sender, receiver, _), stream in received(snapshots).items():
         if sender and stream.route is not None:
-            found[receiver][sender] = stream.route
+            known = found[receiver].get(sender, stream.route)
+            found[receiver][sender] = max(known, stream.route, key=FROM_THE_HOST.index)
     return found
 
 
 def _is_mesh(snapshots: Mapping[str, Snapshot]) -> bool:
     """Return whether every player receives sound from every other directly."""
     heard = {
-        path
-        for path, stream in received(snapshots).items()
+        (sender, receiver)
+        for (sender, receiver, _), stream in received(snapshots).items()
         if stream.inbound.get("packetsReceived", 0) > 0
     }
     return all((a, b) in heard for a in snapshots for b in snapshots if a != b)
 
 
 def _knows_players(snapshots: Mapping[str, Snapshot]) -> bool:
-    return any(sender for sender, _ in received(snapshots))
+    return any(sender for sender, *_ in received(snapshots))
 
 
 async def _obstacle(

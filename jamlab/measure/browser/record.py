@@ -13,19 +13,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from jamlab.measure.browser.get_stats import STATISTICS
+from jamlab.measure.latency.worst_path import CLICKS
 from jamlab.measure.record import NUMBER, Keys, Record, Tables
 from jamlab.measure.table import Table
-
-CLICKS = {
-    "session": "int64",
-    "sender": "object",
-    "receiver": "object",
-    "click": "int64",
-    "emitted_s": "float64",  # seconds since the session's measurement began
-    "latency_ms": "float64",  # NaN when the click was not heard
-    "confidence": "float64",
-}
-"""Columns of the clicks table."""
 
 
 @dataclass(frozen=True, eq=False)

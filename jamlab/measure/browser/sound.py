@@ -1,5 +1,6 @@
 """Ways to give players clicks and to hear them: the interface, and what it returns."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -34,6 +35,23 @@ class Heard:
     pauses_s: float
     own_delay_s: float = 0.0
     remarks: Sequence[str] = field(default=())
+
+
+def deaf_remarks(clicks: Sequence[HeardClick]) -> list[str]:
+    """Return a remark on each receiver that heard no click at all, of anybody.
+
+    Examples
+    --------
+    >>> deaf_remarks([HeardClick("ada", "bo", 0, 0.1, float("nan"), 0.0)])
+    ['the page of bo played no sound of the others']
+    """
+    receivers = dict.fromkeys(each.receiver for each in clicks)
+    heard = {each.receiver for each in clicks if not math.isnan(each.latency_s)}
+    return [
+        f"the page of {name} played no sound of the others"
+        for name in receivers
+        if name not in heard
+    ]
 
 
 class Audio(Protocol):

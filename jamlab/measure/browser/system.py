@@ -109,9 +109,4 @@ class SystemAudio:
 
 def _remarks(recording: Recording) -> list[str]:
     seen = recording.punctuality
-    if not seen.disturbed:
-        return []
-    return [
-        f"the machine did not keep the audio graph's time: {seen.missed_cycles} of {seen.cycles} "
-        f"cycles missed, {seen.late_cycles} late, {seen.xruns} xruns"
-    ]
+    return [f"the machine did not keep the audio graph's time: {seen}"] if seen.disturbed else []

@@ -161,7 +161,7 @@ async def in_room(
     `BrowserError` and `PlayerError`.
     """
     setting = Setting(installed(), microphone=microphone)
-    source = ";\n".join((script(injected=microphone), further))
+    source = ";\n".join((script(injected=microphone, recorded=microphone), further))
     players: Mapping[str, Mapping[str, str]] = {name: {} for name in names}
     async with served(url) as here, browsers(setting, players, lambda _: source) as started:
         plan = BrowserPlan(here)

@@ -79,7 +79,10 @@ class _Clicks:
 async def measure_browser_acceptance(
     folder: Path, tests: Sequence[str] = BROWSER_TESTS, progress: Progress = lambda *_: None
 ) -> AcceptanceRecord:
-    """Run acceptance tests played by browsers, and write their record to a folder."""
+    """Run acceptance tests played by browsers; return their record.
+
+    After each test the record of those so far is written to a folder.
+    """
     clicks = _Clicks()
     works: dict[str, Work] = {
         MICROPHONE: microphone,
@@ -94,15 +97,15 @@ async def measure_browser_acceptance(
         progress(number / len(tests), test.replace("-", " "))
         if reason := why_not(test):
             not_run[test] = reason
-            continue
-        try:
-            findings.append(await works[test]())
-        except Exception as error:
-            failed[test] = failure_of(error)
-    record = AcceptanceRecord.of_findings(tests, findings, failed=failed)
-    whole = record.joined([], {}, not_run=not_run)
-    whole.save(folder)
-    return whole
+        else:
+            try:
+                findings.append(await works[test]())
+            except Exception as error:
+                failed[test] = failure_of(error)
+        done = AcceptanceRecord.of_findings(tests[: number + 1], findings, failed=failed)
+        record = done.joined([], {}, not_run=not_run)
+        record.save(folder)
+    return record
 
 
 def why_not(test: str) -> tuple[str, str] | None:

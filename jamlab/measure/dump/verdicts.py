@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from jamlab.measure.digits import duration
 from jamlab.measure.dump.audio import INBOUND
 from jamlab.measure.dump.connections import NEGOTIATED
 from jamlab.measure.dump.dump import Dump
@@ -79,7 +80,7 @@ def _how(tried: pd.DataFrame) -> Iterator[str]:
     if len(timed):
         slowest = timed.sort_values("time_to_connect_s").iloc[-1]
         low, high = slowest["time_to_connect_low_s"], slowest["time_to_connect_high_s"]
-        yield f"The slowest took {low:.3g} to {high:.3g} s from its first description."
+        yield f"The slowest took {duration(low, high)} from its first description."
 
 
 def _one_way(dump: Dump) -> Verdict:

@@ -31,10 +31,11 @@ Where two clocks run at different rates, the delay read is that of the click's m
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal, stats
+from scipy import fft, signal, stats
 
 from jamlab.audio.metronome import CLICK_BAND_HZ, CLICK_FRAMES, IDENTITIES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -47,14 +48,19 @@ FALSE_ALARM = 1e-6
 _FREEDOM = 2 * IDENTITIES
 _SAME_ARRIVAL = SAMPLE_RATE // 2000
 _FIRST_ARRIVAL_SHARE = 0.5
+_SHORT = 20_000  # frames up to which one FFT is faster
 _SILENCE_DBFS = -100.0  # below it the coefficient compares rounding errors
-_MARGIN = 64  # lags beyond the window, to tell a peak in it from the flank of one outside
+MARGIN = 64
+"""Lags beyond a search window, to tell a peak in it from the flank of one outside."""
 _UPSAMPLING = 16
 _NEIGHBOURHOOD = 32
 _SKEW_READINGS = 1000  # Theil-Sen takes time and memory for every pair of them
 _BAND_FILTER = signal.firwin(
     401, (CLICK_BAND_HZ[0] - 150, CLICK_BAND_HZ[1] + 150), pass_zero=False, fs=SAMPLE_RATE
 )
+
+_UPSAMPLING_FILTER = signal.firwin(20 * _UPSAMPLING + 1, 1 / _UPSAMPLING, window=("kaiser", 5.0))
+"""Filter of `scipy.signal.resample_poly`, which would make it anew for each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,18 @@ class _Window:
         return self.last - self.first + 1
 
 
+@dataclass(frozen=True, slots=True)
+class FoundClick:
+    """One click that was sought in an excerpt of a recording."""
+
+    lag: float
+    """Frames from the first lag of the window to the first arrival; NaN when it was not found."""
+    confidence: float
+    amplitude: float
+    """Its highest peak, full scale 1, if it arrives as it was made; 0 when it was not found."""
+
+
+@lru_cache(maxsize=64)
 def detection_threshold(lags: int) -> float:
     """Return the confidence above which a click counts as heard if that many lags are searched."""
     tail = stats.beta.isf(FALSE_ALARM / lags, 0.5, (_FREEDOM - 1) / 2)
@@ -112,7 +130,7 @@ def read_clicks(
     """
     _check_recording(recording)
     window = _window(metronome, min_delay_s, max_delay_s)
-    band = signal.oaconvolve(recording.astype(np.float64), _BAND_FILTER, mode="same")
+    band = band_limited(recording)
     return [_read(band, metronome, index, window, origin) for index in indices]
 
 
@@ -154,15 +172,11 @@ def _read(
     onset = metronome.onset(index)
     excerpt = _excerpt(
         band,
-        onset - origin + window.first - _MARGIN,
-        window.lags + 2 * _MARGIN + CLICK_FRAMES - 1,
+        onset - origin + window.first - MARGIN,
+        window.lags + 2 * MARGIN + CLICK_FRAMES - 1,
     )
-    correlation, confidence = correlate_click(excerpt, metronome.click(index))
-    peak = _first_arrival(correlation, confidence, detection_threshold(window.lags))
-    if peak is None or not _MARGIN <= peak < _MARGIN + window.lags:
-        return ClickReading(index, onset, math.nan, float(confidence.max()))
-    delay = window.first - _MARGIN + peak + _peak_offset(correlation, peak)
-    return ClickReading(index, onset, delay, float(confidence[peak]))
+    found = find_click(excerpt, metronome.click(index))
+    return ClickReading(index, onset, window.first + found.lag, found.confidence)
 
 
 def _excerpt(band: NDArray[np.float64], begin: int, frames: int) -> NDArray[np.float64]:
@@ -174,6 +188,40 @@ def _excerpt(band: NDArray[np.float64], begin: int, frames: int) -> NDArray[np.f
     return excerpt
 
 
+def band_limited(recording: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return a recording limited to the click's band, without a delay."""
+    sound = recording.astype(np.float64)
+    if len(sound) > _SHORT:
+        return np.asarray(signal.oaconvolve(sound, _BAND_FILTER, mode="same"), np.float64)
+    points = fft.next_fast_len(len(sound) + len(_BAND_FILTER), real=True)
+    limited = fft.irfft(fft.rfft(sound, points) * _band_response(points), points)
+    return np.asarray(limited[: len(sound)], np.float64)
+
+
+@lru_cache(maxsize=8)
+def _band_response(points: int) -> NDArray[np.float64]:
+    """Return the response of the band's filter without its delay, which is real."""
+    taps = np.zeros(points)
+    taps[: len(_BAND_FILTER)] = _BAND_FILTER
+    return np.asarray(fft.rfft(np.roll(taps, -(len(_BAND_FILTER) // 2))).real, np.float64)
+
+
+def find_click(excerpt: NDArray[np.float64], click: NDArray[np.float32]) -> FoundClick:
+    """Find the first arrival of a click in an excerpt, which is limited to the click's band.
+
+    The excerpt has `MARGIN` frames, then a frame for each lag of the search window, again `MARGIN`
+    frames, and `CLICK_FRAMES` less 1.
+    """
+    lags = len(excerpt) - CLICK_FRAMES + 1 - 2 * MARGIN
+    correlation, confidence = correlate_click(excerpt, click)
+    peak = _first_arrival(correlation, confidence, detection_threshold(lags))
+    if peak is None or not MARGIN <= peak < MARGIN + lags:
+        return FoundClick(math.nan, float(confidence.max()), 0.0)
+    offset, height = _peak(correlation, peak)
+    amplitude = height * float(np.abs(click).max() / np.linalg.norm(click))
+    return FoundClick(peak - MARGIN + offset, float(confidence[peak]), amplitude)
+
+
 def correlate_click(
     excerpt: NDArray[np.float64], click: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -182,7 +230,9 @@ def correlate_click(
     Both have the shape (frames - CLICK_FRAMES + 1,). The coefficient is 0 to 1, and 0 near silence.
     """
     template = click / np.linalg.norm(click)
-    correlation = signal.correlate(excerpt, template, mode="valid", method="fft")
+    points = fft.next_fast_len(len(excerpt), real=True)  # what wraps round is no whole lag
+    spectrum = fft.rfft(excerpt, points) * fft.rfft(template, points).conj()
+    correlation = fft.irfft(spectrum, points)[: len(excerpt) - CLICK_FRAMES + 1]
     running = np.concatenate([[0.0], np.cumsum(excerpt**2)])
     energy = running[CLICK_FRAMES:] - running[:-CLICK_FRAMES]
     floor = CLICK_FRAMES * 10 ** (_SILENCE_DBFS / 10)
@@ -201,16 +251,18 @@ def _first_arrival(
     return int(peaks[strength >= _FIRST_ARRIVAL_SHARE * strength.max()][0])
 
 
-def _peak_offset(correlation: NDArray[np.float64], peak: int) -> float:
-    """Return the distance, in frames, of the band-limited peak from its largest sample."""
+def _peak(correlation: NDArray[np.float64], peak: int) -> tuple[float, float]:
+    """Return the distance of the band-limited peak from its largest sample, and its height."""
     near = correlation[peak - _NEIGHBOURHOOD : peak + _NEIGHBOURHOOD + 1]
-    fine = signal.resample_poly(near * np.sign(correlation[peak]), _UPSAMPLING, 1)
+    fine = signal.resample_poly(  # type: ignore[call-overload]  # the stubs lack a filter's taps
+        near * np.sign(correlation[peak]), _UPSAMPLING, 1, window=_UPSAMPLING_FILTER
+    )
     centre = _NEIGHBOURHOOD * _UPSAMPLING
     reach = 2 * _UPSAMPLING
     top = centre - reach + int(np.argmax(fine[centre - reach : centre + reach + 1]))
     before, at, after = fine[top - 1 : top + 2]
     vertex = 0.5 * (before - after) / (before - 2 * at + after)
-    return float((top - centre + vertex) / _UPSAMPLING)
+    return float((top - centre + vertex) / _UPSAMPLING), float(at)
 
 
 def estimate_skew(readings: Sequence[ClickReading]) -> float:

@@ -91,11 +91,19 @@ class Participant:
         if isinstance(event, RemoteStreamAdded):
             self.playout_origins[event.peer_id] = self.card.counters.blocks * self.card.block_frames
 
-    def counters(self, peer: str) -> dict[str, int]:
-        """Return the counters of a peer's stream and of the card."""
+    def counters(self, peer: str, *, beginning: bool = False) -> dict[str, int]:
+        """Return the counters of a peer's stream and of the card.
+
+        At the `beginning` of a stretch, frames concealed since the last packet are left out: if
+        the next packet says that they were never sent, the counter falls, and its increase would
+        be negative.
+        """
         playout = self.session.service.playout(peer)
+        counted = asdict(playout.counters) if playout else {}
+        if playout and beginning:
+            counted["concealed_frames"] -= playout.undecided_frames
         return {
-            **(asdict(playout.counters) if playout else {}),
+            **counted,
             "card_blocks": self.card.counters.blocks,
             "card_underruns": self.card.counters.underruns,
         }
@@ -137,9 +145,9 @@ class Rig:
         """All ordered pairs of sender and receiver."""
         return [(a, b) for a in self.participants for b in self.participants if a is not b]
 
-    def stream_counters(self) -> dict[tuple[str, str], dict[str, int]]:
+    def stream_counters(self, *, beginning: bool = False) -> dict[tuple[str, str], dict[str, int]]:
         """Return the counters of every stream, by sender and receiver."""
-        return {(a.name, b.name): b.counters(a.name) for a, b in self.pairs}
+        return {(a.name, b.name): b.counters(a.name, beginning=beginning) for a, b in self.pairs}
 
 
 def _participant(
@@ -179,8 +187,11 @@ def stream_times(sender: Participant, receiver: Participant) -> StreamTimes | No
 
 
 async def wait_until(card: VirtualCard, frame: int) -> None:
-    """Wait until a card has passed a frame."""
+    """Wait until a card has passed a frame, or was stopped; on a busy machine cards lag."""
     await asyncio.sleep(max(0.0, card.time_of(frame) - asyncio.get_running_loop().time()))
+    block_s = card.block_frames / SAMPLE_RATE
+    while card.is_running and card.lag_frames(frame) > card.block_frames:  # noqa: ASYNC110 (no event)
+        await asyncio.sleep(block_s)
 
 
 def difference(after: dict[str, int], before: dict[str, int]) -> dict[str, Any]:

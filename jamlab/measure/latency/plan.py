@@ -77,16 +77,16 @@ class LatencyPlan:
 
     def __post_init__(self) -> None:
         quality_named(self.quality)
-        _check("peers", self.peers, MIN_PEERS, MAX_PEERS)
-        _check("sessions", self.sessions, 1, MAX_SESSIONS)
+        check_range("peers", self.peers, MIN_PEERS, MAX_PEERS)
+        check_range("sessions", self.sessions, 1, MAX_SESSIONS)
         least_s = LEAST_SESSION_S * self.sessions
-        _check("duration_s", self.duration_s, least_s, 600.0)
+        check_range("duration_s", self.duration_s, least_s, 600.0)
         if self.round_trip_s != 0:
-            _check("round_trip_s", self.round_trip_s, least_s, 600.0)
-        _check("settle_s", self.settle_s, 1.0, 60.0)
-        _check("bpm", self.bpm, 30.0, 600.0)
-        _check("block_frames", self.block_frames, LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES)
-        _check("max_concealed_percent", self.max_concealed_percent, 0.01, 50.0)
+            check_range("round_trip_s", self.round_trip_s, least_s, 600.0)
+        check_range("settle_s", self.settle_s, 1.0, 60.0)
+        check_range("bpm", self.bpm, 30.0, 600.0)
+        check_range("block_frames", self.block_frames, LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES)
+        check_range("max_concealed_percent", self.max_concealed_percent, 0.01, 50.0)
 
     @property
     def total_s(self) -> float:
@@ -111,6 +111,7 @@ class LatencyPlan:
         return asdict(self)
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise `PlanError` when a parameter is below `low` or above `high`."""
     if not low <= value <= high:
         raise PlanError(f"{name} is {value:g}: choose {low:g} to {high:g}")

@@ -122,7 +122,7 @@ async def _measure(
     session: _Session, run: _Run, echoing: Participant | None, duration_s: float, tail_s: float
 ) -> None:
     """Let the clicks run for a while; keep the paths to search and the stream counters."""
-    rig, before = session.rig, session.rig.stream_counters()
+    rig, before = session.rig, session.rig.stream_counters(beginning=True)
     spans = {p.name: _span(p, duration_s) for p in rig.participants}
     for participant in rig.participants:
         last = spans[participant.name][1] + int(tail_s * SAMPLE_RATE)

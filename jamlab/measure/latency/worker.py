@@ -5,9 +5,9 @@ plan, reports its progress, and leaves a record in a folder.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
@@ -15,6 +15,7 @@ from jamlab.measure.latency.run import measure_latency
 from jamlab.measure.processes import MeasurementError, Progress, report, run_worker
 from jamlab.process.parent import ending_with_parent, receive
 from jamlab.process.precise_loop import run_precisely
+from jamlab.process.temporary_folder import temporary_folder
 
 
 async def measure_in_worker(
@@ -26,19 +27,38 @@ async def measure_in_worker(
     """Run a plan in a worker process and return its record.
 
     The outdated record's folders are removed after the measurement and before the new record is
-    saved, so that the two never exist together. Raises `MeasurementError` before the measurement,
-    when the folder cannot be made or this machine does not reach itself; `ChildError`, with the
-    last line of its output, when the worker fails; and `RecordError` when the record cannot be
-    written.
+    saved, so that the two never exist together; they come back when it cannot be saved. Raises
+    `MeasurementError` before the measurement, when the folder cannot be made or this machine does
+    not reach itself; `ChildError`, with the last line of its output, when the worker fails; and
+    `RecordError` when the record cannot be written.
     """
     _make(folder)
-    with TemporaryDirectory(prefix="jamlab-") as aside:
-        await run_worker(__name__, plan.to_dict(), Path(aside), progress)
-        record = LatencyRecord.load(Path(aside))
-    for each in outdated:
-        shutil.rmtree(each, ignore_errors=True)
-    record.save(folder)
+    with temporary_folder("latency") as aside:
+        await run_worker(__name__, plan.to_dict(), aside, progress)
+        record = LatencyRecord.load(aside)
+    with replaced(outdated):
+        record.save(folder)
     return record
+
+
+@contextmanager
+def replaced(folders: Iterable[Path]) -> Iterator[None]:
+    """Remove folders before the code in the context; they come back when it fails."""
+    aside = {each: each.with_name(f".{each.name}.outdated") for each in folders if each.is_dir()}
+    for each, away in aside.items():
+        shutil.rmtree(away, ignore_errors=True)  # of a run that was killed
+        with suppress(OSError):
+            each.rename(away)
+        shutil.rmtree(each, ignore_errors=True)  # one that cannot be moved
+    try:
+        yield
+    except BaseException:
+        for each, away in aside.items():
+            with suppress(OSError):
+                away.rename(each)
+        raise
+    for away in aside.values():
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def _make(folder: Path) -> None:

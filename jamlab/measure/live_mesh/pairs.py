@@ -7,6 +7,7 @@ is the physical floor; its upper bound is both ways together less the floor of t
 
 Both ways together need no offset: φ adds to one way what it takes from the other, except for its
 change in the fraction of a second between the two clicks, at most `MAX_SKEW` times that fraction.
+A sum below both floors is impossible: then the pair has no latency, and the reason.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jamlab.measure.live_mesh.clock_offset import NoOffsetError, OffsetBounds, offset_bounds
+from jamlab.measure.live_mesh.clock_offset import (
+    MAX_SKEW,
+    NoOffsetError,
+    OffsetBounds,
+    offset_bounds,
+)
 from jamlab.measure.live_mesh.record import MeshRecord
 
 PAIR_COLUMNS = {
@@ -34,7 +40,7 @@ PAIR_COLUMNS = {
     "offset_max_s": "float64",
     "skew_min_ppm": "float64",
     "skew_max_ppm": "float64",
-    "why": "object",  # the reason why no offset is known; empty when one is
+    "why": "object",  # the reason why offset or latency is unknown; empty when both are known
 }
 """Columns of the table of pairs; NaN where a value is unknown."""
 
@@ -123,7 +129,10 @@ def _row(
     if back is None:
         return row | {"why": "the way back is unknown"}
     first, second = (there, back) if sender < receiver else (back, there)
-    row |= _both_ways(both_ways_s(first, second))
+    sums_s = both_ways_s(first, second)
+    if why := _impossible(sums_s, there.floor_ms + back.floor_ms, error_s):
+        return row | {"why": why}
+    row |= _both_ways(sums_s)
     try:
         bounds = offset_bounds(there.packets, back.packets)
     except NoOffsetError as error:
@@ -143,6 +152,20 @@ def both_ways_s(there: _Direction, back: _Direction) -> NDArray[np.float64]:
     together = between_s.min(axis=1) <= _SAME_TIME_S
     sums_s = (there.apart_s + back.apart_s[nearest])[together]
     return np.asarray(sums_s, np.float64)
+
+
+def _impossible(sums_s: NDArray[np.float64], floor_ms: float, error_s: float) -> str:
+    """Return why a latency both ways cannot be; "" when it can, or is unknown."""
+    if not len(sums_s):
+        return ""
+    median_ms = float(np.median(sums_s)) * 1000
+    slack_ms = 1000 * (2 * error_s + MAX_SKEW * _SAME_TIME_S)
+    if median_ms >= floor_ms - slack_ms:
+        return ""
+    return (
+        f"both ways would take {median_ms:.1f} ms, and {floor_ms:.1f} ms is the least possible: "
+        "the clock of a participant's sound was off, as when its machine stands still"
+    )
 
 
 def _both_ways(sums_s: NDArray[np.float64]) -> dict[str, float]:

@@ -26,6 +26,7 @@ from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.provenance import provenance
 from jamlab.media.quality import quality_named
 from jamlab.mesh.session import JamSession, Signaling
+from jamlab.networks.port_mapping.mapping import Mapper
 from jamlab.process.pauses import collector_paused
 
 SHORTEST_S, LONGEST_S = 3.0, 120.0
@@ -40,11 +41,13 @@ def measuring_participant(
     plan: LatencyPlan | None = None,
     ice: IceConfiguration = HOST_ONLY,
     keep_s: int = int(LONGEST_S + MAX_LATENCY_S) + 1,
+    mapper: Mapper | None = None,
 ) -> Participant:
     """Return a participant with a virtual card that can measure; enter its session to take part.
 
     The plan's duration and number of peers are not used. `keep_s` of the played sound are kept for
-    the search; by default enough for the longest round-trip measurement.
+    the search; by default enough for the longest round-trip measurement. `mapper` maps the
+    session's ports.
     """
     plan = plan or LatencyPlan()
     recording = Recording(keep_s)
@@ -56,6 +59,7 @@ def measuring_participant(
         card=card,
         quality=quality_named(plan.quality),
         ice=ice,
+        mapper=mapper,
     )
     return Participant(name, Metronome(plan.bpm), session, card, recording)
 
@@ -93,7 +97,7 @@ async def measure_round_trip(
 async def _measure(me: Participant, peer: str, duration_s: float) -> tuple[Path, dict[str, object]]:
     start = int(me.card.frame_at(asyncio.get_running_loop().time()))
     stop = start + int(duration_s * SAMPLE_RATE)
-    before = me.counters(peer)
+    before = me.counters(peer, beginning=True)
     await wait_until(me.card, stop + int(MAX_LATENCY_S * SAMPLE_RATE))
     gained = difference(me.counters(peer), before)
     path = Path(ROUND_TRIP, emitter=me, listener=me, peer=peer, start=start, stop=stop, times=None)

@@ -56,6 +56,7 @@ KEEP_S = int(MAX_CLICKING_S + 2 * SPREAD_S + MAX_LATENCY_S) + 4
 
 _NEAR_S = 0.25  # the latency of a path varies by less
 _GAP_FRAMES = SAMPLE_RATE // 10
+_PARTS = (4, 7)  # clicks between so many parts of all are searched for until one is found
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ async def perform(me: Participant, request: MeshRequest, clock: WallClock) -> Me
         return metronome.block(at - start, frames)
 
     with me.playing(source), collector_paused(collect=False), LagProbe() as probe:
-        before = _counters(me, request)
+        before = _counters(me, request, beginning=True)
         await wait_until(me.card, start + int(request.lasts_s * SAMPLE_RATE))
         counted = _gained(_counters(me, request), before)
         lag_p99_ms = probe.lag().p99_s * 1000
@@ -99,11 +100,13 @@ async def perform(me: Participant, request: MeshRequest, clock: WallClock) -> Me
     return _report(done, request, readings, clock)
 
 
-def _counters(me: Participant, request: MeshRequest) -> dict[str, dict[str, int]]:
+def _counters(
+    me: Participant, request: MeshRequest, *, beginning: bool = False
+) -> dict[str, dict[str, int]]:
     """Return the counters of every peer's stream, and under our name those of the card."""
     counters = {"": {"blocks": me.card.counters.blocks, "underruns": me.card.counters.underruns}}
     for peer in set(request.voices) & me.session.service.peers:
-        counters[peer] = me.counters(peer)
+        counters[peer] = me.counters(peer, beginning=beginning)
     return counters
 
 
@@ -125,12 +128,15 @@ async def _search(done: _Performance, request: MeshRequest) -> dict[str, list[Cl
     """Find the others' clicks, on a thread that ends soon when this task is cancelled."""
     first = done.start - int(SPREAD_S * SAMPLE_RATE)
     heard = done.me.recording.block(first, len(done.me.recording) - first)[:, 0]
+    connected = done.me.session.service.peers - {done.me.name}  # an invented voice costs nothing
+    others = [name for name in request.voices if name in connected]
     over = threading.Event()
 
     def search() -> dict[str, list[ClickReading]]:
-        others = (name for name in request.voices if name != done.me.name and not over.is_set())
         return {
-            name: find_clicks(heard, request.metronome(name), request.clicks) for name in others
+            name: find_clicks(heard, request.metronome(name), request.clicks)
+            for name in others
+            if not over.is_set()
         }
 
     searcher = ThreadPoolExecutor(1)
@@ -151,11 +157,21 @@ def find_clicks(
     ``onset + delay`` frames after our own start.
     """
     origin = -int(SPREAD_S * SAMPLE_RATE)
-    some = sorted({clicks // 4, clicks // 2, 3 * clicks // 4})
-    widely = {"min_delay_s": -SPREAD_S, "max_delay_s": SPREAD_S + MAX_LATENCY_S}
-    found = read_clicks(heard, metronome, some, origin=origin, **widely)
-    delays = [reading.delay for reading in found if reading.heard]
-    if not delays:
+    delays: list[float] = []
+    for parts in _PARTS:
+        some = sorted({part * clicks // parts for part in range(1, parts)})
+        found = read_clicks(
+            heard,
+            metronome,
+            some,
+            min_delay_s=-SPREAD_S,
+            max_delay_s=SPREAD_S + MAX_LATENCY_S,
+            origin=origin,
+        )
+        delays = [reading.delay for reading in found if reading.heard]
+        if delays:
+            break
+    else:
         return [ClickReading(k, metronome.onset(k), math.nan, 0.0) for k in range(clicks)]
     about_s = statistics.median(delays) / SAMPLE_RATE
     return read_clicks(

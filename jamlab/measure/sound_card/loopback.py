@@ -9,27 +9,19 @@ loudspeaker it includes the air (2.9 ms a metre).
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
+from jamlab.audio.conversion.channels import Samples, placed
+from jamlab.audio.duplex_stream import DuplexStream, Terms
 from jamlab.audio.metronome import CLICK_FRAMES, Metronome
-from jamlab.audio.pcm import SAMPLE_RATE, Block
-from jamlab.audio.portaudio import (
-    Device,
-    DeviceError,
-    block_sizes,
-    close,
-    explained,
-    opened,
-    pair_named,
-    portaudio,
-)
-from jamlab.measure.latency.clicks import MIN_HEARD_SHARE, read_clicks
+from jamlab.audio.pcm import CHANNELS, SAMPLE_RATE, Block
+from jamlab.audio.portaudio import Device, DeviceError, pair_named
+from jamlab.measure.latency.clicks import MIN_HEARD_SHARE, ClickReading, read_clicks
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.statistics import jitter, median, proportion, resampling
 
@@ -43,10 +35,16 @@ CARD_COLUMNS = {
     "confidence": "float64",
 }
 """Columns of a table of clicks, as `measure_loopback` returns it, and their types."""
+CHANNEL = "channel"
+"""Further column: the input channel, counted from 1, whose clicks were read."""
 
 MAX_SPREAD_FRAMES, MAX_SPREAD_BLOCKS = SAMPLE_RATE // 1000, 0.25
 """Readings that differ by more than both come from two paths. Those of one path agree to a frame,
 except through a sound server: PulseAudio's vary by a tenth of a block."""
+LEAST_ECHO_FRAMES = 9 * SAMPLE_RATE // 1000
+"""A difference that is an echo's at any block size: a quarter of a long block would hide it."""
+MOST_RECORDED = 256
+"""Most input channels that are recorded: plug-ins state thousands, interfaces have up to 128."""
 _LOOK_S = 0.5
 
 
@@ -98,7 +96,8 @@ def measure_loopback(
 
     A device is an index or a name, as `jamlab.audio.portaudio.device_named` takes it; the system's
     by default. Columns: ``block_frames``, ``click``, ``round_trip_frames`` (NaN for a click that
-    was not heard) and ``confidence``, see `jamlab.measure.latency.clicks`. Raises `DeviceError`
+    was not heard), ``confidence``, see `jamlab.measure.latency.clicks`, and ``channel``: all input
+    channels are recorded, and the one is read in which the clicks are heard. Raises `DeviceError`
     when a device cannot be used.
     """
     pair = pair_named(input_device, output_device)
@@ -111,56 +110,48 @@ def measure_loopback(
 
 def _play_and_record(
     sound: Block, pair: tuple[Device, Device], block_frames: int, plan: LoopbackPlan
-) -> NDArray[np.float32]:
+) -> Samples:
     """Play and record in blocks of a length, with a card opened as `jamlab.audio.device` does."""
-    for blocksize in block_sizes(pair[1].host, block_frames):
-        recorder = _Recorder(sound, pair, block_frames)
-        recorder.run(blocksize, plan.latency)
+    source, output = pair
+    for adapting in (False, True):
+        terms = Terms(
+            source,
+            output,
+            source.used_channels if source.is_plug_in else min(source.channels, MOST_RECORDED),
+            output.used_channels,
+            block_frames,
+            plan.latency,
+            adapting,
+        )
+        recorder = _Recorder(sound, terms)
+        recorder.run()
         if recorder.fits:
             break
     return recorder.recording
 
 
 class _Recorder:
-    """Plays a sound once and records the input meanwhile."""
+    """Plays a sound once and records all channels of the input meanwhile."""
 
-    def __init__(self, sound: Block, pair: tuple[Device, Device], block_frames: int) -> None:
-        self.recording = np.zeros(len(sound), dtype=np.float32)
-        """The first channel of the input."""
+    def __init__(self, sound: Block, terms: Terms) -> None:
+        self.recording = np.zeros((len(sound), terms.captured_channels), dtype=np.float32)
         self.fits = True
-        """Whether all blocks had the requested length."""
-        self._sound, self._pair, self._block_frames = sound, pair, block_frames
+        """Whether the driver's blocks had the requested length."""
+        self._sound, self._terms = sound, terms
         self._at = 0
         self._ended = threading.Event()
 
-    def run(self, blocksize: int, latency: str | float) -> None:
+    def run(self) -> None:
         """Play and record to the end; raise `DeviceError` when the card fails."""
-        sounddevice = portaudio()
-        source, output = self._pair
-        names = f"the pair {source.name!r} and {output.name!r}"
+        stream = DuplexStream(
+            self._terms, self._exchange, misfit=self._give_up, after=lambda _: None
+        )
         try:
-            stream = opened(
-                partial(
-                    sounddevice.Stream,
-                    SAMPLE_RATE,
-                    blocksize,
-                    (source.index, output.index),
-                    (source.used_channels, output.used_channels),
-                    "float32",
-                    latency,
-                    callback=self._exchange,
-                    finished_callback=self._ended.set,
-                )
-            )
-            try:
-                stream.start()
-                ended = self._goes_on_to_the_end()
-            finally:
-                close(stream)
-        except sounddevice.PortAudioError as error:
-            raise explained(error, names) from error
+            ended = self._goes_on_to_the_end()
+        finally:
+            stream.close()
         if not ended:
-            raise DeviceError(f"{names} has stopped: check that it is still plugged in")
+            raise DeviceError(f"{self._terms.names} has stopped: check that it is still plugged in")
 
     def _goes_on_to_the_end(self) -> bool:
         at, silent_s = 0, 0.0
@@ -171,18 +162,21 @@ class _Recorder:
             at = self._at
         return False
 
-    def _exchange(self, captured: Any, played: Any, frames: int, _time: Any, _status: Any) -> None:
-        """Copy input and output; PortAudio calls this on its own thread."""
-        played[:] = 0
-        self.fits = frames == self._block_frames
-        if not self.fits:
-            raise portaudio().CallbackAbort
-        sound = self._sound[self._at : self._at + frames]
-        played[: len(sound)] = sound[:, : played.shape[1]]
-        self.recording[self._at : self._at + len(sound)] = captured[: len(sound), 0]
+    def _give_up(self) -> None:
+        self.fits = False
+        self._ended.set()
+
+    def _exchange(self, captured: Samples) -> Samples:
+        """Copy input and output, on PortAudio's thread."""
+        at, frames = self._at, len(captured)
+        played = np.zeros((frames, CHANNELS), dtype=np.float32)
+        sound = self._sound[at : at + frames]
+        played[: len(sound)] = sound
+        self.recording[at : at + len(sound)] = np.nan_to_num(captured[: len(sound)])
         self._at += frames
         if self._at >= len(self._sound):
-            raise portaudio().CallbackStop
+            self._ended.set()
+        return placed(played, self._terms.played_channels)
 
 
 def read_loopbacks(
@@ -190,16 +184,46 @@ def read_loopbacks(
 ) -> pd.DataFrame:
     """Find the clicks in recordings; return the table of `measure_loopback`.
 
-    A recording comes after its block size; it is one channel that begins with the playback.
+    A recording comes after its block size, and begins with the playback. It is one channel, or has
+    shape ``(frames, channels)``: then the channel is read in which most clicks are heard, and of
+    several the one with the highest confidence.
     """
-    rows = [
-        (block_frames, reading.index, reading.delay, reading.confidence)
-        for block_frames, recording in recordings
-        for reading in read_clicks(
-            recording, plan.metronome, range(plan.clicks), max_delay_s=MAX_ROUND_TRIP_S
-        )
-    ]
-    return pd.DataFrame(rows, columns=list(CARD_COLUMNS))
+    rows = []
+    for block_frames, recording in recordings:
+        channels = recording.T if recording.ndim == 2 else recording[np.newaxis]
+        read = [_heard_in(plan, channel, number) for number, channel in enumerate(channels, 1)]
+        best = max(read, key=lambda channel: (channel.heard, channel.confidence))
+        rows += [
+            (block_frames, click.index, click.delay, click.confidence, best.channel)
+            for click in best.clicks
+        ]
+    return pd.DataFrame(rows, columns=[*CARD_COLUMNS, CHANNEL])
+
+
+class _Channel(NamedTuple):
+    """The clicks of one channel."""
+
+    channel: int
+    clicks: list[ClickReading]
+
+    @property
+    def heard(self) -> int:
+        return sum(click.heard for click in self.clicks)
+
+    @property
+    def confidence(self) -> float:
+        return float(np.median([click.confidence for click in self.clicks]))
+
+
+def _heard_in(plan: LoopbackPlan, channel: NDArray[np.float32], number: int) -> _Channel:
+    """Read the clicks of a channel; those of a silent one, as most of many are, need no search."""
+    indices = range(plan.clicks)
+    if not channel.any():
+        onset = plan.metronome.onset
+        return _Channel(number, [ClickReading(at, onset(at), np.nan, 0.0) for at in indices])
+    return _Channel(
+        number, read_clicks(channel, plan.metronome, indices, max_delay_s=MAX_ROUND_TRIP_S)
+    )
 
 
 def loopback_table(clicks: pd.DataFrame) -> pd.DataFrame:
@@ -207,7 +231,7 @@ def loopback_table(clicks: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``block_frames``, ``clicks``, ``heard_share``, ``round_trip_frames`` and
     ``round_trip_ms`` (median), ``spread_frames`` (95th percentile above the least), ``confidence``
-    (median).
+    (median), ``channel`` (of the input; 1 where the clicks do not say).
     """
     return pd.DataFrame(
         [_row(int(str(frames)), group) for frames, group in clicks.groupby("block_frames")]
@@ -226,6 +250,7 @@ def _row(block_frames: int, clicks: pd.DataFrame) -> dict[str, float]:
         "round_trip_ms": middle / SAMPLE_RATE * 1000,
         "spread_frames": jitter(heard, rng).value,
         "confidence": float(clicks["confidence"].median()),
+        "channel": int(clicks[CHANNEL].iloc[0]) if CHANNEL in clicks else 1,
     }
 
 
@@ -242,7 +267,8 @@ def check_loop(table: pd.DataFrame) -> None:
                 f"only {row['heard_share']:.0%} of the clicks came back {at}: connect output and "
                 "input by a cable, or turn the loudspeaker up and bring the microphone near"
             )
-        most = max(MAX_SPREAD_FRAMES, MAX_SPREAD_BLOCKS * row["block_frames"])
+        jitter_frames = min(MAX_SPREAD_BLOCKS * row["block_frames"], LEAST_ECHO_FRAMES)
+        most = max(MAX_SPREAD_FRAMES, jitter_frames)
         if row["spread_frames"] > most:
             raise DeviceError(
                 f"the clicks came back at times {row['spread_frames']:.0f} frames apart {at}, so "

@@ -2,7 +2,7 @@
 
 ======================  =============================================================
 ``loopback.parquet``    a row per click and block size, columns as of
-                        `jamlab.measure.sound_card.loopback.CARD_COLUMNS`
+                        `jamlab.measure.sound_card.loopback.measure_loopback`
 ``provenance.json``     versions, machine, parameters, devices
 ======================  =============================================================
 
@@ -108,7 +108,7 @@ def measure_card(
     measured = []
     for block_frames in plan.block_frames:
         one = replace(plan, block_frames=(block_frames,))
-        measured.append(measure_clicks(one, input_device, output_device))
+        measured.append(measure_clicks(one, source.title, output.title))
         check_loop(loopback_table(measured[-1]))
     return CardRecord.of(pd.concat(measured, ignore_index=True), plan, output, source)
 

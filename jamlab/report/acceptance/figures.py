@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from jamlab.measure.acceptance.different_networks import DIFFERENT_NETWORKS
 from jamlab.measure.acceptance.record import AcceptanceRecord
@@ -70,6 +71,8 @@ def spectra(record: AcceptanceRecord) -> ReportFigure | None:
             _draw(axes, here[here["series"] == series], series, colour)
         axes.axhline(SIGNAL_DBFS, color=FAINT, linestyle=":", label="level played")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(path)
         axes.set_xlabel("frequency (Hz)")
     _level_axis(panels[0])

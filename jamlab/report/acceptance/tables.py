@@ -17,7 +17,14 @@ from jamlab.measure.acceptance.sound import THREE_USERS
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts, figure_verdicts
 from jamlab.measure.digits import measured
 from jamlab.report.page.opening import Head, head
-from jamlab.report.page.tables import date_of, fact, facts_table, judged_table, styled_table
+from jamlab.report.page.tables import (
+    date_of,
+    fact,
+    facts_table,
+    judged_table,
+    literal_html,
+    styled_table,
+)
 
 _AUDIBLE_DBFS = -80.0
 
@@ -133,4 +140,4 @@ def provenance_table(record: AcceptanceRecord) -> Styler:
 
 
 def _sentence(words: str) -> HTML:
-    return HTML(f"<p>{escape(words)}</p>")  # type: ignore[no-untyped-call]
+    return literal_html(f"<p>{escape(words)}</p>")

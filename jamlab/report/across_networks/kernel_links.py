@@ -13,7 +13,7 @@ from IPython.display import HTML
 from jamlab.measure.across_networks.kernel_record import KernelRecord, bounds_table
 from jamlab.measure.latency.routes import taken
 from jamlab.measure.record import Record
-from jamlab.report.page.tables import styled_table
+from jamlab.report.page.tables import literal_html, styled_table
 
 _MICRO = 1e6
 
@@ -26,7 +26,7 @@ def tables(records: dict[str, KernelRecord]) -> HTML:
         f"<p>{escape(_BOUNDS_WORDS)}</p>",
         bounds(records),
     ]
-    return HTML("".join(parts))  # type: ignore[no-untyped-call]
+    return literal_html("".join(parts))
 
 
 def links(records: Mapping[str, Record]) -> list[str]:

@@ -1,5 +1,6 @@
 from .figures import buffers, over_time, waterfall
 from .tables import (
+    how,
     masthead,
     path_table,
     provenance_table,
@@ -10,6 +11,7 @@ from .tables import (
 
 __all__ = [
     "buffers",
+    "how",
     "masthead",
     "over_time",
     "path_table",

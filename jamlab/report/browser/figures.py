@@ -1,24 +1,22 @@
 """Figures of a browser record: its stages, its clicks and its buffers over time."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from jamlab.measure.browser.record import BrowserRecord
 from jamlab.measure.browser.verdicts import REST
 from jamlab.measure.browser.verdicts import waterfall as waterfall_table
 from jamlab.measure.digits import plain
-from jamlab.report.latency.paths import in_a_row
+from jamlab.report.latency.click_times import clicks_over_time
 from jamlab.report.page.figures import (
     BLUE,
     FAINT,
-    GRID,
     INK,
     ORANGE,
     PLAYER_COLOURS,
-    PLAYER_MARKERS,
     SKY,
     ReportFigure,
     legend,
@@ -44,7 +42,9 @@ _COLOURS = {
     REST: FAINT,
     "measured": INK,
 }
-_MISSED_AT = 0.95
+_SESSION_LINES = ("-", "--", "-.", ":")
+_TARGET: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.6}
+_LEGEND_COLUMNS = 4  # names of paths are long
 
 
 @styled()
@@ -70,7 +70,11 @@ def waterfall(record: BrowserRecord) -> ReportFigure:
         )
     target_ms = record.provenance["parameters"]["target_ms"]
     axes.axvline(target_ms, color=INK, linestyle="--", label="target")
-    axes.set_yticks(range(len(stages)), list(stages["stage"].map(STAGE_WORDS)))
+    words = dict(STAGE_WORDS)
+    if (overlap := _overlap_words(stages)) is not None:
+        words[REST] = "Overlap of the stages above"
+        figure.suptitle(overlap, x=0.01, ha="left", fontsize=10)
+    axes.set_yticks(range(len(stages)), list(stages["stage"].map(words)))
     axes.set_ylim(len(stages) - 0.4, -0.6)
     axes.set_xlim(0, 1.16 * max(axes.dataLim.x1, target_ms))
     axes.set_xlabel("one-way latency, mean of all clicks heard (ms)")
@@ -79,56 +83,20 @@ def waterfall(record: BrowserRecord) -> ReportFigure:
     return figure
 
 
-@styled()
+def _overlap_words(stages: pd.DataFrame) -> str | None:
+    """Return a sentence on stages that add up to more than was measured; None when they do not."""
+    rest_ms = float(stages.set_index("stage")["mean_ms"][REST])
+    if not rest_ms < 0:
+        return None
+    return (
+        f"The browser's stages overlap by {plain(-rest_ms, 'ms')}: they add up to more than the "
+        "clicks took."
+    )
+
+
 def over_time(record: BrowserRecord) -> ReportFigure:
-    """Draw each click's latency at the time it was emitted, a panel per receiver.
-
-    Sessions follow one another, separated by lines; clicks that were not heard are crosses.
-    """
-    clicks = in_a_row(record.clicks)
-    receivers = sorted(set(clicks["receiver"]))
-    figure = ReportFigure(0.9 + 2.2 * len(receivers), "Latency of every click over time")
-    top_ms = _top_ms(clicks, record.provenance["parameters"]["target_ms"])
-    panels = figure.panels(len(receivers), 1, sharex=True)
-    for axes, receiver in zip(panels, receivers, strict=True):
-        _draw_clicks(axes, clicks[clicks["receiver"] == receiver], sorted(set(clicks["sender"])))
-        for begins_s in clicks.groupby("session")["begins_s"].first().iloc[1:]:
-            axes.axvline(begins_s, color=GRID, linewidth=1.2, zorder=0)
-        axes.axhline(
-            record.provenance["parameters"]["target_ms"], color=INK, linestyle="--", label="target"
-        )
-        axes.set_ylim(0, top_ms)
-        axes.set_ylabel("latency (ms)")
-        axes.set_title(f"heard by {receiver}")
-        _draw_missed(axes, clicks[clicks["receiver"] == receiver], top_ms)
-    panels[-1].set_xlabel("time measured, session after session (s)")
-    legend(figure)
-    return figure
-
-
-def _top_ms(clicks: pd.DataFrame, target_ms: float) -> float:
-    largest = clicks["latency_ms"].max()
-    return 1.15 * max(target_ms, 0.0 if math.isnan(largest) else largest)
-
-
-def _draw_clicks(axes: Axes, clicks: pd.DataFrame, senders: list[str]) -> None:
-    for number, sender in enumerate(senders):
-        here = clicks[clicks["sender"] == sender]
-        if len(here):
-            axes.plot(
-                here["emitted_s"],
-                here["latency_ms"],
-                PLAYER_MARKERS[number % len(PLAYER_MARKERS)],
-                color=PLAYER_COLOURS[number % len(PLAYER_COLOURS)],
-                markersize=3,
-                label=f"from {sender}",
-            )
-
-
-def _draw_missed(axes: Axes, clicks: pd.DataFrame, top_ms: float) -> None:
-    missed = clicks.loc[clicks["latency_ms"].isna(), "emitted_s"]
-    if len(missed):
-        axes.plot(missed, [_MISSED_AT * top_ms] * len(missed), "x", color=INK, label="not heard")
+    """Draw each click's latency at the time it was emitted, see `clicks_over_time`."""
+    return clicks_over_time(record.clicks, record.provenance["parameters"]["target_ms"])
 
 
 @styled()
@@ -140,14 +108,32 @@ def buffers(record: BrowserRecord) -> ReportFigure:
     if streams["jitter_buffer_ms"].isna().all():
         note(axes, "The browsers did not state the delay of their jitter buffers.")
         return figure
-    for number, (path, stream) in enumerate(streams.groupby(["sender", "receiver", "session"])):
+    for number, ((sender, receiver), path) in enumerate(streams.groupby(["sender", "receiver"])):
         colour = PLAYER_COLOURS[number % len(PLAYER_COLOURS)]
-        label = f"{path[0] or 'a server'} → {path[1]}" if path[2] == 0 else None
-        axes.plot(stream["at_s"], stream["jitter_buffer_ms"], color=colour, label=label)
-        axes.plot(stream["at_s"], stream["jitter_target_ms"], ":", color=colour)
-    axes.plot([], [], ":", color=INK, label="target of the browser")
+        axes.plot([], [], color=colour, label=f"{sender or 'a server'} → {receiver}")
+        for session, stream in path.groupby("session"):
+            line = _line_of(int(str(session)))
+            axes.plot(stream["at_s"], stream["jitter_buffer_ms"], line, color=colour)
+            axes.plot(stream["at_s"], stream["jitter_target_ms"], line, color=colour, **_TARGET)
+    for line, label in _sessions(sorted(set(streams["session"]))).items():
+        axes.plot([], [], line, color=INK, label=label)
+    axes.plot([], [], color=INK, label="target of the browser", **_TARGET)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("time in the session (s)")
     axes.set_ylabel("jitter buffer (ms)")
-    legend(figure)
+    legend(figure, columns=_LEGEND_COLUMNS)
+    _, labels = axes.get_legend_handles_labels()
+    figure.set_figheight(2.9 + 0.2 * math.ceil(len(labels) / _LEGEND_COLUMNS))
     return figure
+
+
+def _line_of(session: int) -> str:
+    return _SESSION_LINES[session % len(_SESSION_LINES)]
+
+
+def _sessions(numbers: list[int]) -> dict[str, str]:
+    """Return the sessions that each style of a line has, in words."""
+    styles = dict[str, list[str]]()
+    for number in numbers:
+        styles.setdefault(_line_of(number), []).append(str(number + 1))
+    return {line: f"session {', '.join(drawn)}" for line, drawn in styles.items()}

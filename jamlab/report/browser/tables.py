@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.browser.plan import INJECTED
+from jamlab.measure.browser.plan import INJECTED, SYSTEM
 from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.browser.sweep import gain_words
 from jamlab.measure.browser.sweep import sweep_table as sweep
 from jamlab.measure.browser.verdicts import paths_table, verdicts
 from jamlab.measure.digits import measured, plain
@@ -18,9 +19,35 @@ from jamlab.report.page.tables import date_of, fact, facts_table, judged_table, 
 
 WAYS = {
     INJECTED: "inside the page, without sound cards",
-    "system": "from mouth to ear, through the audio system",
+    SYSTEM: "from mouth to ear, through the audio system",
 }
 """The ways to measure, in words."""
+
+_HOW = {
+    INJECTED: (
+        "**Inside the page**, the microphone that the application gets plays the clicks, and "
+        "everything the page plays is recorded, from media elements and from audio contexts alike. "
+        "Sound cards are not part of the figure: musicians hear the sound later by the capture at "
+        "one end and the playout at the other.",
+        "**Clocks.** The pages' clocks are read from here many times; their offset is bounded by "
+        "the calls and their answers. The largest error is under *accuracy* below; it widens the "
+        "interval of the verdict.",
+    ),
+    SYSTEM: (
+        "**Through the audio system**, a private PipeWire graph has a microphone and a loudspeaker "
+        "for each player, on one clock. The latency is from the click in the microphone, as the "
+        "browser reads it, to the click in the loudspeaker, as the browser plays it. The rig's own "
+        "delay is measured through wires first, and taken off; its spread, under *accuracy* below, "
+        "widens the interval of the verdict.",
+    ),
+}
+"""How the sound was given and heard, by the way of the audio, in points of a list."""
+
+ERROR_WORDS = {
+    INJECTED: "largest error of the clocks",
+    SYSTEM: "spread of the rig's delay",
+}
+"""The error that all latencies have alike, by the way of the audio."""
 
 _ASKED = ("echoCancellation", "noiseSuppression", "autoGainControl", "channelCount", "sampleRate")
 
@@ -58,24 +85,33 @@ def path_table(record: BrowserRecord) -> Styler:
 
 
 def sweep_table(records: Mapping[str, BrowserRecord]) -> Styler:
-    """Return a row per variant of a sweep: its latency, its gain, and the change to make."""
+    """Return a row per variant of a sweep: its worst path, its gain, and the change to make."""
     table = sweep(records)
+    gains = table[["gain_ms", "gain_ms_low", "gain_ms_high"]].to_numpy()
     shown = pd.DataFrame(
         {
             "Variant": table["variant"],
-            "Median": [plain(value, "ms") for value in table["median_ms"]],
+            "Heard": [_share(share, 0) for share in table["heard_share"]],
+            "Median": _intervals(table, "median_ms"),
             "95th percentile": _intervals(table, "p95_ms"),
-            "Gain": [plain(value, "ms") for value in table["gain_ms"]],
+            "Gain of the median": [
+                fault or gain_words(*gain)
+                for fault, gain in zip(table["fault"], gains, strict=True)
+            ],
             "Jitter buffer": [plain(value, "ms") for value in table["jitter_buffer_ms"]],
-            "Concealed": [f"{share:.2%}" for share in table["concealed_share"]],
+            "Concealed": [_share(share, 2) for share in table["concealed_share"]],
             "Change": table["change"],
         }
     )
     return styled_table(shown.map(escape), "sweep")
 
 
+def _share(share: float, places: int) -> str:
+    return "not measured" if math.isnan(share) else f"{share:.{places}%}"
+
+
 def remarks_table(record: BrowserRecord) -> Styler:
-    """Return what was noticed: what the pages asked of the microphone, and remarks of the run."""
+    """Return the constraints that the pages set on the microphone, and the remarks on the run."""
     rows = [
         {"Player": player, "Remark": f"its page asked for {_asked_words(asked)}"}
         for player, asked in record.provenance.get("asked", {}).items()
@@ -99,6 +135,11 @@ def _value(constraint: Any) -> str:
     return {True: "on", False: "off"}.get(constraint, str(constraint))
 
 
+def how(record: BrowserRecord) -> str:
+    """Return how the sound of a record was given and heard, as a list in Markdown."""
+    return "\n".join(f"- {point}" for point in _HOW[record.provenance["parameters"]["audio"]])
+
+
 def provenance_table(record: BrowserRecord) -> Styler:
     """Return the record's provenance: date, browser, accuracy, parameters and versions."""
     return facts_table(_provenance(record.provenance))
@@ -107,11 +148,11 @@ def provenance_table(record: BrowserRecord) -> Styler:
 def _provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "created", [("date", date_of(provenance["created"]))]
     yield "browser", [fact(name, value) for name, value in provenance["browser"].items()]
-    accuracy = {
-        "largest error of the clocks": provenance["error_ms"],
-        "delay of the rig, taken off": provenance["own_delay_ms"],
-        "longest pause of a page's audio": provenance["pauses_ms"],
-    }
+    way = provenance["parameters"]["audio"]
+    accuracy = {ERROR_WORDS[way]: provenance["error_ms"]}
+    if way == SYSTEM:
+        accuracy["delay of the rig, taken off"] = provenance["own_delay_ms"]
+    accuracy["longest pause of a page's audio"] = provenance["pauses_ms"]
     yield "accuracy", [(name, plain(value, "ms")) for name, value in accuracy.items()]
     for group in ("parameters", "machine", "versions"):
         yield group, [fact(name, value) for name, value in provenance[group].items()]

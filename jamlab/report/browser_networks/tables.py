@@ -29,7 +29,14 @@ from jamlab.report.page.figures import (
     styled,
 )
 from jamlab.report.page.opening import Head, head
-from jamlab.report.page.tables import date_of, fact, facts_table, judged_table, styled_table
+from jamlab.report.page.tables import (
+    date_of,
+    fact,
+    facts_table,
+    judged_table,
+    literal_html,
+    styled_table,
+)
 
 _PARTS = (
     ("Opus frame", "frame", BLUE),
@@ -122,7 +129,7 @@ def _parts(records: dict[str, BrowserNetworkRecord]) -> Iterator[tuple[str, str,
 
 def link_tables(records: dict[str, BrowserNetworkRecord]) -> HTML:
     """Return the latency that links add, and how late they sent their packets."""
-    return HTML("".join(kernel_links.links(records)))  # type: ignore[no-untyped-call]
+    return literal_html("".join(kernel_links.links(records)))
 
 
 def provenance_tables(records: dict[str, BrowserNetworkRecord]) -> Styler:

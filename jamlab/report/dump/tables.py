@@ -10,12 +10,12 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
-from jamlab.measure.digits import plain
+from jamlab.measure.digits import duration, plain
 from jamlab.measure.dump.dump import Dump
 from jamlab.measure.dump.verdicts import dump_verdicts
 from jamlab.report.dump.streams import connection_numbers, numbered_streams
 from jamlab.report.page.opening import Head, head
-from jamlab.report.page.tables import facts_table, judged_table, styled_table
+from jamlab.report.page.tables import facts_table, judged_table, literal_html, styled_table
 
 MOST_ROWS = 200
 """The most rows of the timeline of ICE; the dump's own table has all."""
@@ -39,9 +39,9 @@ def verdict_table(dump: Dump) -> Styler:
 
 
 def notes(dump: Dump) -> HTML:
-    """Return what the reader should know about the dump, a list item each; "" for nothing."""
+    """Return the notes on the dump as a list; "" without any."""
     said = "".join(f"<li>{escape(each)}</li>" for each in dump.notes)
-    return HTML(f"<ul>{said}</ul>" if said else "")  # type: ignore[no-untyped-call]
+    return literal_html(f"<ul>{said}</ul>" if said else "")
 
 
 def connection_table(dump: Dump) -> Styler:
@@ -161,7 +161,7 @@ def _start(dump: Dump) -> str:
 
 def _took(about: Mapping[Hashable, float]) -> str:
     low, high = about["time_to_connect_low_s"], about["time_to_connect_high_s"]
-    return _UNKNOWN if math.isnan(high) else f"{low:.3g} to {high:.3g} s"
+    return _UNKNOWN if math.isnan(high) else duration(low, high)
 
 
 def _codec(words: str) -> str:

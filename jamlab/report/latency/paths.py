@@ -85,8 +85,8 @@ def in_a_row(clicks: pd.DataFrame) -> pd.DataFrame:
 def _panel_title(clicks: pd.DataFrame, measurement: str, receiver: str) -> str:
     here = clicks[clicks["receiver"] == receiver]
     missed = int(here["latency_ms"].isna().sum())
-    lost = f", {missed} not heard" if missed else ""
-    return f"{_HEARD_BY[measurement]} {receiver}: {len(here)} clicks emitted{lost}"
+    counted = f"{missed} of {len(here)} clicks not heard" if missed else f"{len(here)} clicks"
+    return f"{_HEARD_BY[measurement]} {receiver}: {counted}"
 
 
 def _draw_clicks(axes: Axes, clicks: pd.DataFrame, names: list[str]) -> None:

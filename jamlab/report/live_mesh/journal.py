@@ -8,6 +8,7 @@ from IPython.display import HTML
 
 from jamlab.mesh.connection.events import ConnectionStateChange
 from jamlab.mesh.notices import Notice
+from jamlab.report.page.tables import LiteralFrame, literal_html
 from jamlab.signaling.endpoint import KEY_VARIABLE
 
 
@@ -29,7 +30,7 @@ class Journal:
         """
         began_s = self._entries[0].at_s if self._entries else 0.0
         rows = [(round(entry.at_s - began_s, 3), *_words(entry)) for entry in self._entries]
-        return pd.DataFrame(rows, columns=["at_s", "peer", "what", "words"])
+        return LiteralFrame(rows, columns=["at_s", "peer", "what", "words"])
 
 
 def _words(entry: Notice | ConnectionStateChange) -> tuple[str, str, str]:
@@ -42,4 +43,4 @@ def invitation(room: str, hub: str) -> HTML:
     """Return the command with which another machine joins a room and echoes, ready to copy."""
     command = f"{KEY_VARIABLE}=… {shlex.join(['jamlab', 'join', room, '--hub', hub, '--echo'])}"
     words = "To join from another machine, with the key in place of the dots:"
-    return HTML(f"<p>{words}</p><pre>{escape(command)}</pre>")  # type: ignore[no-untyped-call]
+    return literal_html(f"<p>{words}</p><pre>{escape(command)}</pre>")

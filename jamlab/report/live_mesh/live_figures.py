@@ -9,6 +9,7 @@ from IPython.display import display
 
 from jamlab.mesh.figures import STAGES, PeerFigures
 from jamlab.mesh.session import JamSession
+from jamlab.report.page.tables import LiteralFrame
 
 
 def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
@@ -24,14 +25,14 @@ def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
     rows = [_row(entry, began_s) for entry in taken]
     texts = dict.fromkeys(("peer", "route", "local", "remote", "unknown"), "object")
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
-    return table.astype(dict.fromkeys(_COLUMNS, "float64") | texts)
+    return LiteralFrame(table.astype(dict.fromkeys(_COLUMNS, "float64") | texts))
 
 
 def latest_table(session: JamSession) -> pd.DataFrame:
     """Return the latest figures of all connected peers, a row each, to a tenth."""
     there, latest = session.service.peers, {entry.peer_id: entry for entry in session.figures}
     table = figures_table(latest[name] for name in sorted(there & latest.keys()))
-    return table.drop(columns="at_s").set_index("peer").round(1)
+    return LiteralFrame(table.drop(columns="at_s").set_index("peer").round(1))
 
 
 def watch(session: JamSession, every_s: float = 2.0) -> Callable[[], None]:

@@ -23,6 +23,7 @@ from jamlab.report.page.figures import (
     note,
     styled,
 )
+from jamlab.report.page.tables import LiteralFrame
 
 LOWEST_DBFS = -70.0
 """Lower bound of drawn levels; lower levels are drawn at it."""
@@ -38,7 +39,9 @@ def history_table(history: Iterable[PastLevel]) -> pd.DataFrame:
     """
     rows = [(line.at_s, line.name, line.peak_dbfs, line.rms_dbfs) for line in history]
     table = pd.DataFrame(rows, columns=["at_s", "name", "peak_dbfs", "rms_dbfs"])
-    return table.astype({"at_s": float, "name": "object", "peak_dbfs": float, "rms_dbfs": float})
+    return LiteralFrame(
+        table.astype({"at_s": float, "name": "object", "peak_dbfs": float, "rms_dbfs": float})
+    )
 
 
 def levels_table(names: Sequence[str], levels: Levels) -> pd.DataFrame:
@@ -52,7 +55,7 @@ def levels_table(names: Sequence[str], levels: Levels) -> pd.DataFrame:
         for what, values in (*shown.items(), ("clip", levels.clipped))
         for channel, side in enumerate(("left", "right"))
     }
-    return pd.DataFrame(columns, index=pd.Index(names, name="name"))
+    return LiteralFrame(columns, index=pd.Index(names, name="name"))
 
 
 @styled()

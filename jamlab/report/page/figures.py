@@ -1,5 +1,7 @@
 """The look of all figures of a report: palette, size, and export as SVG.
 
+Text is never typeset as mathematics: names and reasons come from outside, and may hold a dollar.
+
 Figures are made without pyplot, so none outlives its cell and no backend is chosen for the user. On
 a page they are SVG, sharp on screen and on paper.
 """
@@ -63,8 +65,15 @@ _DRAWN_WITH: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 9.5,
     "text.usetex": False,
+    "text.parse_math": False,
 }
-_SAVED_WITH: dict[Any, Any] = {"svg.fonttype": "path", "svg.hashsalt": "jamlab"}
+_SAVED_WITH: dict[Any, Any] = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "jamlab",
+    # of the ticks, which are made when a figure is drawn
+    "text.usetex": False,
+    "text.parse_math": False,
+}
 # So that the same record gives the same bytes, without links.
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
@@ -123,7 +132,7 @@ def _rounded(attribute: re.Match[str]) -> str:
     return "".join(parts)
 
 
-def legend(figure: Figure) -> None:
+def legend(figure: Figure, columns: int = 5) -> None:
     """Add one legend below all panels: participants by name, then the rest as drawn."""
     entries: dict[str, Artist] = {}
     for axes in figure.axes:
@@ -135,9 +144,14 @@ def legend(figure: Figure) -> None:
         [entries[label] for label in labels],
         labels,
         loc="outside lower center",
-        ncols=min(5, len(labels)),
+        ncols=min(columns, len(labels)),
         markerscale=1.6,
     )
+
+
+def in_legend(name: str) -> str:
+    """Return a name from outside as the label of a curve; matplotlib hides labels of ``_…``."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def note(axes: Axes, words: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jamlab.measure.connectivity.record import SIMULATED
 from jamlab.measure.record import read_json
+from jamlab.measure.session_connectivity.record import SESSIONS_FOLDER, SessionRecord
 from jamlab.process.whole_files import written_whole
 from jamlab.report.page.document import Section, not_run, page, section
 from jamlab.resources import shipped
@@ -29,6 +30,9 @@ BROWSER_ACCEPTANCE_FOLDER = "browser-acceptance"
 BROWSER_FOLDER = "browser"
 
 CARD_FOLDER = "card"
+
+RIG_FOLDER = "rig"
+"""Name of the folder of the records of programs, a folder each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,14 @@ PARTS = (
         "07_browser_latency",
         BROWSER_FOLDER,
         "This folder has no record of it: jamlab verify without --here-only makes one where there "
-        "is a browser (apt-get install chromium, pip install 'jamlab[browser]').",
+        "is a browser (apt-get install chromium, and in the checkout .venv/bin/pip install -e "
+        "'.[browser]').",
     ),
     Part("acceptance", "Acceptance tests", "Acceptance", "06_acceptance_tests", ACCEPTANCE_FOLDER),
 )
 """The parts of a verification, in the order of the page."""
+CELL_TIMEOUT_S = 600
+"""Time limit of a notebook's cell: a kernel without memory is alive, but never answers."""
 _ONCE = "once-"  # prefix of the tag of cells that a page of several notebooks shows once
 
 
@@ -151,8 +158,9 @@ def render(notebook: Path, parameters: dict[str, Any], html: Path) -> Path:
     """Execute a notebook, write its outputs as one HTML page, and return the page's path.
 
     Cells tagged ``notebook-only``, all inputs and standard error are left out. A cell with tags
-    that begin with ``only-`` is for records of these networks, e.g. ``only-simulated``. Parameters
-    replace those of the cell tagged ``parameters``; the page's title is the metadata's ``title``.
+    that begin with ``only-`` is for records of these networks, e.g. ``only-simulated``, or with
+    sessions in them (``only-sessions``). Parameters replace those of the cell tagged
+    ``parameters``; the page's title is the metadata's ``title``.
 
     An earlier page is replaced. Raises `ReportError` when the notebook fails or the page cannot be
     written; an earlier page is then unchanged.
@@ -184,7 +192,7 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
 
     try:
         source = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-        source.cells = _cells_for(_network(parameters), source.cells)
+        source.cells = _cells_for(_kinds(parameters), source.cells)
         return papermill.execute_notebook(
             source,
             output_path=None,
@@ -192,6 +200,7 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
             kernel_name="python3",
             language="python",
             progress_bar=False,
+            execution_timeout=CELL_TIMEOUT_S,
             kernel_manager_class=OwnKernelManager,
             extra_arguments=["--log-level=CRITICAL"],  # without it, it logs its end to the terminal
             store_widget_state=False,
@@ -202,22 +211,26 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> Any:
         raise ReportError(f"{notebook.name} could not be run: {error}") from error
 
 
-def _network(parameters: dict[str, Any]) -> str:
-    """Return the network of the record that is shown; "" if it does not have one."""
+def _kinds(parameters: dict[str, Any]) -> set[str]:
+    """Return the kinds of the record that is shown: its network, and `SESSIONS_FOLDER` if in it."""
+    folder = Path(parameters.get("record", ""))
     try:
-        provenance = read_json(Path(parameters.get("record", "")) / "provenance.json")
-        return str(provenance.get("network", SIMULATED))
+        provenance = read_json(folder / "provenance.json")
+        network = str(provenance.get("network", SIMULATED))
     except (OSError, ValueError, AttributeError):
-        return ""  # the notebook itself reports the error
+        return set()  # the notebook itself reports the error
+    has_sessions = SessionRecord.lies_in(folder / SESSIONS_FOLDER)
+    return {network, SESSIONS_FOLDER} if has_sessions else {network}
 
 
-def _cells_for(network: str, cells: list[Any]) -> list[Any]:
-    """Return the cells for any network and those for this one."""
-    tagged = [(cell, cell.metadata.get("tags", [])) for cell in cells]
+def _cells_for(kinds: set[str], cells: list[Any]) -> list[Any]:
+    """Return the cells for any record and those for one of these kinds."""
+    wanted = {f"only-{kind}" for kind in kinds}
+    tagged = [(cell, set(cell.metadata.get("tags", []))) for cell in cells]
     return [
         cell
         for cell, tags in tagged
-        if f"only-{network}" in tags or not any(tag.startswith("only-") for tag in tags)
+        if tags & wanted or not any(tag.startswith("only-") for tag in tags)
     ]
 
 
@@ -232,5 +245,8 @@ def _write_page(text: str, html: Path) -> Path:
         with written_whole(html.parent, html.name) as aside:
             (aside / html.name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ReportError(f"{html} cannot be written: {error.strerror}") from error
+        raise ReportError(
+            f"{html} cannot be written ({error.strerror}): make room there, or write the page of "
+            "the record to another file by jamlab report RECORD --out FILE"
+        ) from error
     return html

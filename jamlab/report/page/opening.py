@@ -19,6 +19,9 @@ from jamlab.measure.verdict import Outcome, Verdict, overall, unmeasured
 PART_TYPE = "application/vnd.jamlab.part+json"
 """Media type of the data in a head's output: the subject, and the verdicts on it."""
 
+NO_MATH = "tex2jax_ignore mathjax_ignore"
+"""Classes of HTML in which JupyterLab (MathJax 2 and 3) leaves dollars alone."""
+
 _LOOKS = {
     Outcome.PASS: ("✓", "#e2f3ea", "#0b5b3c"),
     Outcome.FAIL: ("✗", "#fbe3dc", "#962700"),
@@ -51,7 +54,7 @@ class VerdictText:
         return cls(
             outcome=verdict.verdict,
             name=verdict.name[:1].upper() + verdict.name[1:],
-            target=f"{verdict.target} {verdict.unit}".strip().replace("-", "−"),
+            target=verdict.wanted,
             measured=verdict.measured,
             reason=verdict.reason,
             spare=_spare(verdict),
@@ -101,7 +104,8 @@ class Head:
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
         verdicts = [asdict(each) for each in self.verdicts]
         data = {"title": self.title, "subject": self.subject, "verdicts": verdicts}
-        return {"text/html": self._repr_html_(), PART_TYPE: data}
+        shown = f'<div class="{NO_MATH}">{self._repr_html_()}</div>'
+        return {"text/html": shown, PART_TYPE: data}
 
 
 def head(

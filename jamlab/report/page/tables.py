@@ -10,11 +10,12 @@ from html import escape
 from typing import Any
 
 import pandas as pd
+from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Verdict
-from jamlab.report.page.opening import VerdictText, badge
+from jamlab.report.page.opening import NO_MATH, VerdictText, badge
 
 
 def judged_table(
@@ -52,13 +53,37 @@ def facts_table(groups: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Styl
     return styled_table(pd.DataFrame(rows).map(escape), "provenance")
 
 
+class LiteralStyler(Styler):
+    """A table in which JupyterLab takes no dollar from outside for the beginning of a formula."""
+
+    def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
+        return {"text/html": literal_html(self.to_html()).data}
+
+
+class LiteralFrame(pd.DataFrame):
+    """A table without style in which JupyterLab takes no dollar for the beginning of a formula.
+
+    What pandas makes of it is an ordinary table again.
+    """
+
+    def _repr_html_(self) -> str:
+        html = super()._repr_html_()  # type: ignore[misc]
+        return str(literal_html(html or "").data)
+
+
 def styled_table(table: pd.DataFrame, name: str) -> Styler:
     """Return a styled table without its index; the fixed name keeps the page reproducible."""
-    styler = table.style.hide(axis="index").set_uuid(name)
+    styler = LiteralStyler(table).hide(axis="index").set_uuid(name)
     styler = styler.set_table_attributes(f'class="{name}"')
     return styler.set_table_styles(
         [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
     )
+
+
+def literal_html(html: str) -> HTML:
+    """Return HTML for a notebook, in which a dollar from outside begins no formula."""
+    whole = f'<div class="{NO_MATH}">{html}</div>' if html else ""
+    return HTML(whole)  # type: ignore[no-untyped-call]
 
 
 def date_of(created: str) -> str:

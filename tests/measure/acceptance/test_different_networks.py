@@ -74,7 +74,7 @@ class TestAsItIs:
             kinds.discard("joined")  # of everybody, at the beginning
         assert told["home"] == set()
         for name in ("symmetric", "office"):
-            assert told[name] == {"retrying", "relaying", "restored"}
+            assert told[name] == {"relaying"}
 
     def test_they_are_told_of_servers_only_where_udp_is_blocked(self, findings):
         told = {name: [e[5] for e in f.events if e[3] and not e[4]] for name, f in findings.items()}
@@ -144,7 +144,7 @@ class TestFaults:
         assert outcomes[apart.AVOIDABLE] == "FAIL"
 
     def test_a_network_that_loses_too_much(self, monkeypatch):
-        lossy = replace(profile_named(apart.PROFILE), loss=0.6, burst_packets=40.0)
+        lossy = replace(profile_named(apart.PROFILE), loss=0.3, burst_packets=5.0)
         monkeypatch.setattr(apart, "profile_named", lambda _name: lossy)
         finding = different_networks(HOME, duration_s=3.0)
         assert min(values(finding, apart.HEARD).values()) < MIN_HEARD_PERCENT

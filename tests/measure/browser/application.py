@@ -1,6 +1,7 @@
 """A web application to measure: a page, and a relay of its messages, in a thread of its own."""
 
 import asyncio
+import logging
 import threading
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -11,6 +12,9 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 PAGE = Path(__file__).with_suffix(".html")
+FRAME = b"""<!doctype html>
+<iframe src="SOURCE" allow="microphone"></iframe>
+<script>navigator.mediaDevices.getUserMedia({ audio: true });</script>"""
 
 
 @contextmanager
@@ -31,7 +35,9 @@ def application():
             finally:
                 room.discard(socket)
 
-        async with serve(relay, "127.0.0.1", 0, process_request=_page) as server:
+        quiet = logging.getLogger("tests.application")
+        quiet.disabled = True  # browsers open connections that they do not use
+        async with serve(relay, "127.0.0.1", 0, process_request=_page, logger=quiet) as server:
             port.append(server.sockets[0].getsockname()[1])
             ended = loop.create_future()
             port.append(ended)
@@ -53,7 +59,11 @@ def _page(_connection, request):
     if request.path.startswith("/relay"):
         return None
     body = PAGE.read_bytes()
+    if "framed" in request.path:  # a page that asks for the permission, round the application
+        body = FRAME.replace(b"SOURCE", request.path.replace("framed", "inside").encode())
     headers = Headers(
         {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))}
     )
+    if "forbidden" in request.path:
+        headers["Permissions-Policy"] = "microphone=()"
     return Response(HTTPStatus.OK, "OK", headers, body)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from jamlab.browsers.installed import INSTALL_DRIVER
 from jamlab.measure.browser.plan import BrowserPlan
 
 NEEDS_CHROMIUM = [
@@ -13,7 +14,7 @@ NEEDS_CHROMIUM = [
     ),
     pytest.mark.skipif(
         importlib.util.find_spec("playwright") is None,
-        reason="there is no Playwright: pip install 'jamlab[browser]'",
+        reason=f"there is no Playwright: {INSTALL_DRIVER}",
     ),
 ]
 

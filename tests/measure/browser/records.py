@@ -4,7 +4,8 @@ import pandas as pd
 
 from jamlab.measure.browser.get_stats import STATISTICS
 from jamlab.measure.browser.plan import BrowserPlan
-from jamlab.measure.browser.record import CLICKS, BrowserRecord
+from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.latency.worst_path import CLICKS
 from jamlab.measure.provenance import provenance
 
 URL = "https://example.org/"
@@ -36,7 +37,14 @@ def browser_record(latency_ms, *, sessions=3, clicks=100, stream=STREAM, plan=No
         for click in range(clicks)
     ]
     streams = [
-        {"session": session, "sender": a, "receiver": b, "at_s": float(second), **stream}
+        {
+            "session": session,
+            "sender": a,
+            "receiver": b,
+            "stream": "0 in",
+            "at_s": float(second),
+            **stream,
+        }
         for session in range(sessions)
         for a, b in pairs
         for second in range(3)

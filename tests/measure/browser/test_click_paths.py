@@ -6,7 +6,7 @@ from scipy import signal
 
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.browser.click_paths import Ear, Mouth, at_48_khz, latencies
+from jamlab.measure.browser.click_paths import Ear, Mouth, at_48_khz, latencies, level_db
 
 
 def delayed(samples, frames):
@@ -72,3 +72,9 @@ def test_a_recording_at_another_rate_keeps_its_times(track, rate_hz):
     ear = Ear(at_48_khz(recorded.astype(np.float32), rate_hz), clock(0.0))
     found = latencies(mouth, [ear], mouth.clicks(0.3, 1.8))
     assert [each.delay for each in found] == pytest.approx([0.0] * len(found), abs=0.1)
+
+
+def test_the_level_is_that_of_the_loudest_ear(track):
+    ears = [Ear(track * np.float32(gain), clock(0.0)) for gain in (0.001, 0.01)]
+    assert level_db(ears, Metronome(590.0, 3).level_dbfs) == pytest.approx(-40.0, abs=0.01)
+    assert level_db([], -12.0) == pytest.approx(-144.0 + 12.0)

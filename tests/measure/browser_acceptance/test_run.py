@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from jamlab.browsers import launch
+from jamlab.browsers.installed import INSTALL_DRIVER
 from jamlab.measure.acceptance.browser_tests import (
     BLOCKED,
     BROWSER_TESTS,
@@ -34,7 +35,7 @@ why_not = None
 if shutil.which("chromium") is None:
     why_not = "there is no Chromium: apt-get install chromium"
 elif importlib.util.find_spec("playwright") is None:
-    why_not = "there is no Playwright: pip install 'jamlab[browser]'"
+    why_not = f"there is no Playwright: {INSTALL_DRIVER}"
 
 
 def test_tests_are_in_the_order_of_the_report():
@@ -83,6 +84,18 @@ async def test_a_test_that_fails_does_not_keep_others_from_being_played(played, 
     assert judged["loopback of browsers"] is Outcome.PASS
     assert judged["browsers on different networks"] is Outcome.NOT_RUN
     assert AcceptanceRecord.load(tmp_path).tests == [*tests]
+
+
+@pytest.mark.usefixtures("played")
+async def test_an_end_keeps_the_tests_that_were_played(monkeypatch, tmp_path):
+    async def ended():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "three_browsers", ended)
+    running = measure_browser_acceptance(tmp_path, (LOOPBACK, BLOCKED, THREE_BROWSERS))
+    with pytest.raises(KeyboardInterrupt):
+        await running
+    assert AcceptanceRecord.load(tmp_path).tests == [LOOPBACK, BLOCKED]
 
 
 async def test_without_a_browser_nothing_is_run_and_the_remedy_is_told(monkeypatch, tmp_path):

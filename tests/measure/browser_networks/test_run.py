@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from jamlab.browsers.installed import INSTALL_DRIVER
 from jamlab.measure.across_networks.kernel import Case
 from jamlab.measure.browser.players import PlayerError
 from jamlab.measure.browser.verdicts import paths_table
@@ -31,7 +32,7 @@ why_not = reason or coturn.unavailable()
 if why_not is None and shutil.which("chromium") is None:
     why_not = "there is no Chromium: apt-get install chromium"
 if why_not is None and importlib.util.find_spec("playwright") is None:
-    why_not = "there is no Playwright: pip install 'jamlab[browser]'"
+    why_not = f"there is no Playwright: {INSTALL_DRIVER}"
 
 
 def test_the_argument_names_the_origin_alone():
@@ -106,7 +107,7 @@ class TestChromium:
         for record in records:
             paths = paths_table(record)
             assert len(paths) == 2
-            assert (paths["heard_share"] > 0.5).all()
+            assert (paths["heard_share"] > 0.3).all()
 
     def test_packets_go_the_way_they_are_to(self, records):
         for case, record in zip(CASES, records, strict=True):

@@ -75,7 +75,7 @@ def test_a_connection_that_connected(judged):
     verdict, *_ = judged([30.0] * 20, relay=True)
     assert verdict.verdict is Outcome.PASS
     assert "1 of 1 connected. 1 was relayed in the end." in verdict.reason
-    assert "0.639 to 0.641 s" in verdict.reason
+    assert "639 to 641 ms" in verdict.reason
 
 
 def failed():

@@ -114,6 +114,16 @@ def test_a_wire_that_carries_nothing_leaves_it_unknown():
         own_delay(recording(wires), METRONOMES)
 
 
+def test_cycles_that_were_missed_leave_the_other_clicks():
+    wires = {(name, name): 128.0 for name in PLAYERS}
+    sounds = recording(wires)
+    sounds.ears["ada"][48_000:72_000] = 0
+    found = own_delay(sounds, METRONOMES)
+    assert found.delay_s * 48_000 == pytest.approx(128, abs=0.05)
+    assert found.spread_s * 48_000 < 0.1
+    assert found.clicks < own_delay(recording(wires), METRONOMES).clicks
+
+
 def test_wires_that_differ_leave_it_unknown_and_the_machine_is_named():
     wires = {("ada", "ada"): 0.0, ("ben", "ben"): 0.0, ("cyn", "cyn"): 128.0}
     punctuality = Punctuality(1000, 3, 5, 1, 0.02)

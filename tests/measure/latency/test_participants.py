@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import time
 
 import numpy as np
 import pytest
@@ -27,6 +28,21 @@ async def test_everybody_is_connected_with_everybody():
             assert b.playout_origins[a.name] % b.card.block_frames == 0
         assert set(rig.stream_counters()) == {(a.name, b.name) for a, b in rig.pairs}
     assert all(p.session.service.peers == frozenset() for p in rig.participants)
+
+
+async def test_sound_concealed_before_a_stretch_takes_nothing_from_it():
+    async with Rig.build(LatencyPlan()) as rig:
+        a, b = rig.participants
+        playout = b.session.service.playout(a.name)
+        await until(lambda: playout.counters.played_frames > 0)
+        playout.pull(4800)  # no packet comes meanwhile, so the end is concealed, and undecided
+        undecided = playout.undecided_frames
+        assert undecided > 0
+        before, so_far = b.counters(a.name, beginning=True), b.counters(a.name)
+        assert so_far["concealed_frames"] - before["concealed_frames"] == undecided
+        playout._restart()  # what was undecided was never sent, then
+        assert difference(b.counters(a.name), so_far)["concealed_frames"] < 0
+        assert difference(b.counters(a.name), before)["concealed_frames"] == 0
 
 
 async def test_an_echo_says_what_its_card_played():
@@ -85,6 +101,20 @@ async def test_waiting_for_a_frame_that_has_passed_returns_at_once():
         passed = int(card.frame_at(asyncio.get_running_loop().time())) + 4_800
         await wait_until(card, passed)
         assert card.frame_at(asyncio.get_running_loop().time()) >= passed
+
+
+async def test_a_card_that_lags_is_waited_for():
+    def slow(captured):
+        time.sleep(0.005)  # of the 1.3 ms that a block may take
+        return captured
+
+    recording = Recording()
+    card = VirtualCard(recording=recording)
+    card.start(slow)
+    await wait_until(card, 4_800)
+    assert len(recording) >= 4_800
+    card.stop()
+    await wait_until(card, 9_600)  # a card that was stopped passes no frame
 
 
 @pytest.mark.parametrize(

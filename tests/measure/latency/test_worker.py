@@ -8,7 +8,7 @@ import pytest
 from jamlab.measure.latency import worker
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.latency.worker import measure_in_worker
+from jamlab.measure.latency.worker import measure_in_worker, replaced
 from jamlab.measure.processes import MeasurementError, run_worker
 from jamlab.process.child import ChildError
 from tests.measure import killed
@@ -130,3 +130,24 @@ def test_the_plan_goes_by_standard_input(monkeypatch, capsys, tmp_path):
         worker.main()
     assert seen == [plan, tmp_path]
     assert lines_of(capsys) == [[0.5, "measuring"], None]
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Folders of an earlier record: one that is there, and one that is not."""
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card" / "file").write_text("measured")
+    return [tmp_path / "card", tmp_path / "networks"]
+
+
+def test_what_is_outdated_is_gone_before_the_record_is_saved(parts, tmp_path):
+    with replaced(parts):
+        assert not parts[0].exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_outdated_comes_back_where_the_record_cannot_be_saved(parts, tmp_path):
+    with pytest.raises(OSError, match="full"), replaced(parts):
+        raise OSError("full")
+    assert list(tmp_path.iterdir()) == [parts[0]]
+    assert (parts[0] / "file").read_text() == "measured"

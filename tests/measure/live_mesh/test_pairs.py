@@ -93,6 +93,22 @@ def test_who_is_not_heard_has_no_latency():
     assert heard["one_way_min_ms"] <= 30 <= heard["one_way_max_ms"]  # by packets both ways
 
 
+@pytest.mark.parametrize(
+    ("off_ms", "possible"),
+    [(2 * FLOOR_MS - 60.0, True), (2 * FLOOR_MS - 62.0, False), (-1800, False)],
+)
+def test_a_latency_below_both_floors_is_no_figure_but_a_reason(off_ms, possible):
+    """Clicks take 30 ms each way; one listener's sound has a clock that is off."""
+    mesh = even_mesh(TWO)
+    record = mesh.record()
+    late = record.clicks["receiver"] == "ben"
+    record.clicks.loc[late, "heard_s"] += off_ms / 1000
+    row = row_of(pairs_table(record), "ada", "ben")
+    assert math.isnan(row["both_ways_ms"]) is not possible
+    assert math.isnan(row["one_way_max_ms"]) is not possible
+    assert ("the least possible" in row["why"]) is not possible
+
+
 def test_a_clock_that_was_set_leaves_what_needs_no_clock():
     mesh = even_mesh(TWO)
     arrivals = mesh.arrivals

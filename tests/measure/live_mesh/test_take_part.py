@@ -65,6 +65,12 @@ class TestFindingClicks:
         assert [each.index for each in found if not each.heard] == [0, 6, 12, 23]
         assert [each.delay for each in found if each.heard] == pytest.approx([777] * 20, abs=0.05)
 
+    def test_the_first_clicks_searched_for_may_be_lost(self):
+        metronome = REQUEST.metronome("ben")
+        lost = {6, 12, 18}
+        found = find_clicks(recording(metronome, 777, missing=lost), metronome, 24)
+        assert {each.index for each in found if not each.heard} == lost
+
     @pytest.mark.parametrize("noise", [0.0, 0.05])
     def test_silence_and_noise_have_no_clicks(self, noise):
         heard = np.random.default_rng(1).normal(0, noise, BEFORE + 8 * SAMPLE_RATE)

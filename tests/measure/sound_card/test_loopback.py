@@ -1,12 +1,16 @@
 """A card's loopback, compared with recordings of known delay and JACK's own reading."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.audio.portaudio import DeviceError
+from jamlab.audio.conversion.rate_converter import RateConverter
+from jamlab.audio.portaudio import Device, DeviceError
 from jamlab.measure.latency.plan import PlanError
+from jamlab.measure.sound_card import loopback as module
 from jamlab.measure.sound_card.loopback import (
     LoopbackPlan,
     check_loop,
@@ -77,6 +81,15 @@ def test_readings_that_disagree_are_no_figure_but_advice():
         check_loop(table)
 
 
+@pytest.mark.parametrize("block_frames", [16, 256, 2048, 4096])
+def test_an_echo_is_no_figure_at_any_block_size(block_frames):
+    noise = 0.002 * np.random.default_rng(3).standard_normal(PLAN.frames)
+    recording = delayed(300) + 2 * delayed(780) + noise
+    table = loopback_table(read_loopbacks(PLAN, [(block_frames, recording)]))
+    with pytest.raises(DeviceError, match=f"480 frames apart at {block_frames} frames a block"):
+        check_loop(table)
+
+
 def test_readings_that_differ_by_noise_are_a_figure():
     table = loopback_table(read_loopbacks(PLAN, [(64, delayed(300, 0.1, noise=0.02))]))
     assert 0 < table["spread_frames"].item() < 3
@@ -124,9 +137,49 @@ def test_reads_what_jack_iodelay_reads(period):
     assert theirs == pytest.approx(period, abs=0.1)
 
 
+@needs_jack
+def test_a_card_at_another_rate_is_measured_with_its_conversion_in_whichever_channel_it_is():
+    """A cable into the second input: JACK's way from a client to itself is a period."""
+    with jack(128, rate=44_100) as server, running(server, "loopback", 128, 24) as process:
+        server.connect(server.port("PortAudio", "out_0"), server.port("PortAudio", "in_1"))
+        [ours] = process.end()
+    conversion = RateConverter(44_100, 128, 2, 2, lambda block: block)
+    assert ours["channel"] == 2
+    assert ours["heard_share"] >= 0.5  # the first are played before the ports are connected
+    expected_s = 128 / 44_100 + conversion.delay_s
+    assert ours["round_trip_frames"] == pytest.approx(48_000 * expected_s, abs=1)
+
+
+def test_the_channel_in_which_the_clicks_are_is_read_and_said():
+    noise = 0.01 * np.random.default_rng(4).standard_normal(PLAN.frames)
+    channels = [noise, delayed(300, 0.5), np.zeros(PLAN.frames), delayed(300, 0.02) + noise]
+    table = loopback_table(read_loopbacks(PLAN, [(64, np.stack(channels, axis=1))]))
+    [row] = table.to_dict("records")
+    assert row["channel"] == 2
+    assert row["heard_share"] == 1
+    assert row["round_trip_frames"] == pytest.approx(300, abs=0.02)
+
+
 @pytest.mark.slow
 @needs_jack
 def test_reads_what_jack_iodelay_reads_of_blocks_that_are_adapted():
     ours, theirs = read_both(128, 64, wire=64)
     assert ours["round_trip_frames"] == pytest.approx(theirs, abs=1)
     assert theirs > 128
+
+
+def test_of_a_device_that_states_a_million_channels_as_many_are_recorded_as_fit(monkeypatch):
+    asked = []
+
+    class Stopped:
+        def __init__(self, terms, *_, **__):
+            asked.append(terms.captured_channels)
+            raise DeviceError("stop here")
+
+    source = Device(0, "null", "input", 1_000_000, "OSS")
+    pair = source, replace(source, direction="output")
+    monkeypatch.setattr(module, "pair_named", lambda *_: pair)
+    monkeypatch.setattr(module, "DuplexStream", Stopped)
+    with pytest.raises(DeviceError, match="stop here"):
+        module.measure_loopback(PLAN)
+    assert asked == [module.MOST_RECORDED]

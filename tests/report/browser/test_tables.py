@@ -1,8 +1,10 @@
 """Tests of jamlab.report.browser.tables."""
 
+from jamlab.measure.browser.plan import SYSTEM, BrowserPlan
 from jamlab.measure.browser.sweep import UNCHANGED
 from jamlab.measure.browser.verdicts import verdicts
 from jamlab.report.browser import (
+    how,
     masthead,
     path_table,
     provenance_table,
@@ -10,7 +12,7 @@ from jamlab.report.browser import (
     sweep_table,
     verdict_table,
 )
-from tests.measure.browser.records import browser_record, steady
+from tests.measure.browser.records import URL, browser_record, steady
 from tests.report.page.test_tables import words
 
 
@@ -54,8 +56,31 @@ def test_the_provenance_has_the_accuracy_and_the_arguments():
     assert "url https://example.org/" in text
 
 
+def test_only_the_way_of_the_audio_that_was_used_is_explained():
+    inside = browser_record(steady(30.0))
+    system = browser_record(steady(30.0), plan=BrowserPlan(URL, audio=SYSTEM))
+    assert "Inside the page" in how(inside)
+    assert "audio system" not in how(inside)
+    assert "Through the audio system" in how(system)
+    assert "clocks are read" not in how(system)
+    assert "error of the clocks" not in words(provenance_table(system))
+    assert "delay of the rig" not in words(provenance_table(inside))
+
+
 def test_a_sweep_has_a_row_per_variant():
     records = {UNCHANGED: browser_record(steady(80.0)), "ptime 10": browser_record(steady(70.0))}
     text = words(sweep_table(records))
     assert "ptime 10" in text
     assert "write a=ptime:10" in text
+    assert "100%" in text
+
+
+def test_a_gain_that_is_noise_is_said_to_be():
+    def jumping(_a, _b, session, click):
+        return (80.0, 130.0, 95.0)[session] + 0.01 * click
+
+    records = {UNCHANGED: browser_record(jumping), "ptime 10": browser_record(jumping)}
+    records[UNCHANGED].provenance["contexts"] = {"player 1": 0, "player 2": 0}
+    text = words(sweep_table(records))
+    assert "not distinguishable" in text
+    assert "does not apply: the page makes no AudioContext" in text

@@ -36,3 +36,10 @@ def test_the_invitation_is_a_command_the_program_takes():
     options = command_parser().parse_args(arguments)
     assert (options.room, options.hub) == ("a room & <more>", "ws://127.0.0.1:4000/socket")
     assert options.echo
+
+
+def test_a_name_with_dollars_is_no_formula():
+    journal = Journal()
+    journal.note(Notice(NoticeKind.RETRYING, 1.0, "$x$"))
+    html = journal.table()._repr_html_()
+    assert "mathjax_ignore" in html[: html.index("$x$")]

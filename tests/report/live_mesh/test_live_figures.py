@@ -113,6 +113,13 @@ class TestLatest:
     def test_nobody_is_an_empty_table(self):
         assert latest_table(Session(peers=[])).empty
 
+    def test_a_name_with_dollars_is_no_formula(self):
+        figures = dataclasses.replace(KNOWN, peer_id="$x$")
+        html = latest_table(Session(figures, peers=["$x$"]))._repr_html_()
+        assert "mathjax_ignore" in html[: html.index("$x$")]
+        html = figures_table([figures])._repr_html_()
+        assert "mathjax_ignore" in html[: html.index("$x$")]
+
 
 class Screen:
     """Stands for the notebook's output."""

@@ -58,3 +58,16 @@ def test_nobody_is_told_in_words():
     figure = picture((), Levels(nothing, nothing, nothing, nothing.astype(bool)), [])
     assert [text.get_text() for text in figure.axes[0].texts] == ["There were no participants."]
     assert figure.svg()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        levels_table(("$x$", "$$"), LEVELS),
+        history_table([PastLevel(1.0, "$x$", -6.0, -12.0)]),
+    ],
+    ids=["levels", "history"],
+)
+def test_a_name_with_dollars_is_no_formula(table):
+    html = table._repr_html_()
+    assert "mathjax_ignore" in html[: html.index("$")]

@@ -43,6 +43,39 @@ def test_the_same_record_gives_the_same_bytes(make):
     assert make(record).svg() == make(record).svg()
 
 
+FORMULAS = ["$$", "$x^2$", r"$\frac{$", r"$\href{https://example.org}{x}$", "_mine", "a_b^c"]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_name_from_outside_is_drawn_as_it_is(name):
+    """The glyphs are those of the name, letter by letter, in the title, the legend and a tick."""
+
+    @style.styled()
+    def drawn():
+        figure = style.ReportFigure(2.0, name)
+        (axes,) = figure.panels(1, 1)
+        axes.plot([0, 1], label=style.in_legend(name))
+        axes.set(title=name, xlabel=name, ylabel=name)
+        axes.set_yticks([0], [name])
+        axes.text(0, 0, name)
+        style.legend(figure)
+        return figure
+
+    figure = drawn()
+    svg = figure.svg()
+    assert svg.count("<use") >= 6 * len(name.replace(" ", ""))
+    assert 'href="http' not in svg
+    assert figure.legends[0].get_texts()[0].get_text().strip() == name
+
+
+def test_a_user_who_draws_with_latex_gets_the_same_picture(make):
+    """Neither the text of a figure nor its ticks, which are made when it is drawn, are typeset."""
+    record = drawn_record()
+    with mpl.rc_context({"text.usetex": True, "text.parse_math": True}):
+        drawn = make(record).svg()
+    assert drawn == make(record).svg()
+
+
 def test_nothing_heard_can_be_drawn(make):
     assert make(drawn_record(3, missed=1.0)).svg().startswith("<svg")
 

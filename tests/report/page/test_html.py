@@ -318,6 +318,12 @@ def test_what_is_no_notebook_is_named(tmp_path, content):
         render(path, {}, tmp_path / "page.html")
 
 
+def test_a_kernel_that_never_answers_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(html, "CELL_TIMEOUT_S", 1)
+    with pytest.raises(ReportError, match="could not be run: A cell timed out"):
+        render(notebook_of(tmp_path, "import time; time.sleep(3600)"), {}, tmp_path / "page.html")
+
+
 def test_a_page_that_cannot_be_written_is_named(tmp_path):
     notebook = notebook_of(tmp_path, "x = 1")
     with pytest.raises(ReportError, match=r"page\.html cannot be written"):

@@ -8,6 +8,15 @@ function base64(samples) {
   });
 }
 
+/** Returns constraints as a record can hold them, as they are now. */
+function plain(constraints) {
+  try {
+    return JSON.parse(JSON.stringify(constraints)) ?? true;
+  } catch {
+    return String(constraints); // they refer to themselves
+  }
+}
+
 /** Returns the samples of a base64 text. */
 function samplesOf(text) {
   const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));

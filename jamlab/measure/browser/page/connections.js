@@ -30,11 +30,21 @@ function watchConnections() {
   const fragment = (description) =>
     /^a=ice-ufrag:(\S+)/m.exec(description?.sdp ?? "")?.[1] ?? "";
 
+  /** Returns the counters that the page states of a connection, without what is no number; null for none. */
+  function countersOf(connection) {
+    try {
+      const stated = [...(window.jamlabCounters?.() ?? [])].find((each) => each?.connection === connection);
+      return stated && Object.fromEntries(Object.entries(stated).filter(([, value]) => Number.isFinite(value)));
+    } catch (error) {
+      window.reportError?.(error); // an error of the page, whose statistics go on without its own
+      return null;
+    }
+  }
+
   /** Returns reports with the page's own counters in place of the browser's, where it states some. */
   function withCounters(connection, reports) {
-    const stated = [...(window.jamlabCounters?.() ?? [])].find((each) => each.connection === connection);
-    if (!stated) return reports;
-    const { connection: _, ...counters } = stated;
+    const counters = countersOf(connection);
+    if (!counters) return reports;
     const transportId = reports.find((each) => each.type === "transport")?.id;
     const own = { id: "page", type: "inbound-rtp", kind: "audio", transportId, ...counters };
     return [...reports.filter((each) => each.type !== "inbound-rtp"), own];

@@ -35,6 +35,9 @@ function watchContexts() {
     if (known) known.allowed ||= hasActed();
     return resume.call(this);
   };
-  const states = () => [...contexts].map(([{ state }, known]) => ({ state, ...known }));
+  // jamlab's own page resumes its context at the user's first action, and has a button that says so.
+  const waits = () => document.querySelector("meta[name=application-name]")?.content === "jamlab";
+  const states = () =>
+    [...contexts].map(([{ state }, { wanted, allowed }]) => ({ state, wanted, allowed: allowed || waits() }));
   return { hasActed, states };
 }

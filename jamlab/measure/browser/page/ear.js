@@ -10,9 +10,9 @@ function watchEars() {
       this.recording = false;
       this.port.onmessage = ({ data }) => { this.recording = data; };
     }
-    process([[channel]]) {
+    process([[channel]], [[{ length }]]) { // of a block, which a page may choose
       if (this.recording)
-        this.port.postMessage({ frame: currentFrame, samples: channel?.slice() ?? null });
+        this.port.postMessage({ frame: currentFrame, samples: channel?.slice() ?? null, length });
       return true;
     }
   });`;
@@ -35,9 +35,9 @@ function watchEars() {
       this.recorder = new AudioWorkletNode(this.context, "jamlab-recorder");
       connect.call(this.input, this.recorder);
       connect.call(this.recorder, this.context.destination); // silent, but keeps it running
-      this.recorder.port.onmessage = ({ data: { frame, samples } }) => {
+      this.recorder.port.onmessage = ({ data: { frame, samples, length } }) => {
         this.first ??= frame;
-        this.blocks.push(samples ?? new Float32Array(128));
+        this.blocks.push(samples ?? new Float32Array(length));
       };
     }
 
@@ -47,13 +47,17 @@ function watchEars() {
     }
 
     async taken() {
-      const samples = new Float32Array(this.blocks.length * 128);
-      this.blocks.forEach((block, number) => samples.set(block, 128 * number));
+      const samples = new Float32Array(this.blocks.reduce((frames, { length }) => frames + length, 0));
+      let frames = 0;
+      for (const block of this.blocks) {
+        samples.set(block, frames);
+        frames += block.length;
+      }
       return {
         kind: this.kind,
         state: this.context.state,
         rate: this.context.sampleRate,
-        first: this.first,
+        first: this.context.sinkId?.type === "none" ? null : this.first, // nobody hears that sink
         readings: this.clock.take(),
         samples: await base64(samples),
       };
@@ -104,6 +108,16 @@ function watchEars() {
     if (source) source.gain.gain.value = element.muted || element.paused ? 0 : element.volume;
   }
 
+  /** Taps the tracks that a page adds to a stream by script, which fires no event. */
+  const CHANGED = "jamlab-tracks";
+  for (const name of ["addTrack", "removeTrack"]) {
+    const change = MediaStream.prototype[name];
+    MediaStream.prototype[name] = function (track) {
+      change.call(this, track);
+      this.dispatchEvent(new Event(CHANGED));
+    };
+  }
+
   const watched = new WeakSet();
   function watch(element) {
     if (!watched.has(element)) {
@@ -112,7 +126,8 @@ function watchEars() {
         element.addEventListener(event, () => { listen(element); setGain(element); });
     }
     const stream = element.srcObject;
-    stream?.addEventListener?.("addtrack", () => listen(element));
+    for (const event of ["addtrack", "removetrack", CHANGED])
+      stream?.addEventListener?.(event, () => listen(element));
     listen(element);
   }
 

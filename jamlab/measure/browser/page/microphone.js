@@ -18,6 +18,12 @@ function replaceMicrophone() {
     clock = watchClock(context);
   }
 
+  /** Returns whether a header of the page, or a frame without `allow`, gives no user's page a microphone. */
+  function isForbidden() {
+    const policy = document.permissionsPolicy ?? document.featurePolicy;
+    return policy ? !policy.allowsFeature("microphone") : false;
+  }
+
   function channelCount(constraints) {
     const count = constraints?.channelCount;
     return Number(count?.exact ?? count?.ideal ?? count) === 2 ? 2 : 1;
@@ -25,7 +31,11 @@ function replaceMicrophone() {
 
   devices.getUserMedia = async function (constraints) {
     if (!constraints?.audio) return original.call(this, constraints);
-    asked.push(constraints.audio);
+    if (isForbidden()) {
+      window.reportError(new Error("the permissions policy of the page or of its frame forbids the microphone"));
+      return original.call(this, constraints); // rejects, as for a user
+    }
+    asked.push(plain(constraints.audio));
     opened();
     await context.resume();
     const output = new MediaStreamAudioDestinationNode(context, {
@@ -79,7 +89,7 @@ function watchMicrophone(label) {
 
   devices.getUserMedia = function (constraints) {
     if (!constraints?.audio) return original.call(this, constraints);
-    asked.push(constraints.audio);
+    asked.push(plain(constraints.audio));
     return (label ? labelled : original).call(this, constraints);
   };
   return { asked };

@@ -10,11 +10,14 @@ from jamlab.measure.dump.layouts.rtcstats import MAGIC, read_rtcstats
 from jamlab.measure.dump.layouts.trace import Trace
 from jamlab.measure.dump.layouts.values import fields, items
 
-MOST_BYTES = 1 << 29
+MOST_BYTES = 1 << 27
 """Size of the largest file that is read, unpacked."""
+MOST_TIMES = 300
+"""How many times its own size a file may unpack to; a dump takes some 15."""
 
 _GZIP = b"\x1f\x8b"
 _UNPACKED_AT_ONCE = 1 << 20
+_TOO_LONG = "it is no dump of a call, or of one so long that you have to save a part of it"
 _SAVE = "save the dump again in chrome://webrtc-internals (Create a WebRTC-Internals dump)"
 _EXPECTED = "name a dump of chrome://webrtc-internals (JSON) or a file of rtcstats, plain or gzip"
 _FIREFOX = (
@@ -36,7 +39,11 @@ class DumpError(ValueError):
 
 def read_trace(path: Path) -> Trace:
     """Read a dump; raises `DumpError` for a file of another kind, and one that cannot be read."""
+    if not path.is_file():  # a pipe or a device might never end
+        raise DumpError(f"there is no file {path}: {_EXPECTED}")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DumpError(f"{path} has more than {MOST_BYTES >> 20} MB: {_TOO_LONG}")
         packed = path.read_bytes()
     except OSError as error:
         reason = error.strerror or error
@@ -66,8 +73,12 @@ def _unpacked(packed: bytes) -> tuple[bytes, bool]:
                 size += len(part)
                 rest = machine.unconsumed_tail
                 if size > MOST_BYTES:
-                    most = f"{MOST_BYTES >> 20} MB"
-                    raise _NotReadError(f"unpacks to more than {most}: it is no dump of a call")
+                    raise _NotReadError(f"unpacks to more than {MOST_BYTES >> 20} MB: {_TOO_LONG}")
+                if size > max(MOST_TIMES * len(packed), _UNPACKED_AT_ONCE):
+                    times = f"more than {MOST_TIMES} times its size"
+                    raise _NotReadError(
+                        f"unpacks to {times}, as no dump of a call does: {_EXPECTED}"
+                    )
         except zlib.error:
             machine = zlib.decompressobj()
         cut = not machine.eof
@@ -76,8 +87,6 @@ def _unpacked(packed: bytes) -> tuple[bytes, bool]:
 
 
 def _text(content: bytes) -> str:
-    if len(content) > MOST_BYTES:
-        raise _NotReadError(f"has more than {MOST_BYTES >> 20} MB: it is no dump of a call")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
