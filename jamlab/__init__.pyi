@@ -37,11 +37,23 @@ from .measure.latency.worker import measure_in_worker
 from .measure.live_mesh.answer import answering
 from .measure.live_mesh.ask import measure_mesh
 from .measure.live_mesh.round_trip import measure_round_trip, measuring_participant
+from .measure.recording.analysis import analyse
+from .measure.recording.click_file import ClickTrack, write_clicks
+from .measure.recording.delays import delay_table
+from .measure.recording.example import example_take
+from .measure.recording.record import RecordingRecord
+from .measure.recording.verdicts import recording_verdicts
+from .measure.rig.plan import RigPlan
+from .measure.rig.presets import rig_plan
+from .measure.rig.record import RigRecord, load_systems
+from .measure.rig.run import measure_rig
+from .measure.session_connectivity.plan import SessionPlan, measure_sessions, sessions_of
 from .measure.sound_card.loopback import LoopbackPlan
 from .measure.sound_card.record import CardRecord, measure_card
 from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
 from .mesh.service import WebRTCAudioService
 from .mesh.session import JamSession
+from .networks.port_mapping.mapper import PortMapper
 from .signaling.hub.server import Hub
 from .signaling.memory import MemoryChannel
 from .signaling.supabase.channel import SupabaseChannel
@@ -54,6 +66,7 @@ __all__ = [
     "BrowserPlan",
     "BrowserRecord",
     "CardRecord",
+    "ClickTrack",
     "ConnectivityPlan",
     "ConnectivityRecord",
     "DeviceCard",
@@ -64,8 +77,13 @@ __all__ = [
     "LoopbackPlan",
     "MemoryChannel",
     "Metronome",
+    "PortMapper",
     "Quality",
     "Recording",
+    "RecordingRecord",
+    "RigPlan",
+    "RigRecord",
+    "SessionPlan",
     "SupabaseChannel",
     "ThisMachinePlan",
     "VirtualCard",
@@ -74,21 +92,25 @@ __all__ = [
     "across_plan",
     "advice",
     "agreement_of",
+    "analyse",
     "answering",
     "browser_acceptance_tests",
     "browser_agreement_of",
     "browser_networks_plan",
     "clipped",
     "companion",
+    "delay_table",
     "dump_verdicts",
     "example_dump",
     "example_record",
+    "example_take",
     "kernel_plan",
     "load_browser_networks",
     "load_configurations",
     "load_population",
     "load_runs",
     "load_sweep",
+    "load_systems",
     "measure_acceptance",
     "measure_across",
     "measure_browser_acceptance",
@@ -99,7 +121,9 @@ __all__ = [
     "measure_in_worker",
     "measure_kernel",
     "measure_mesh",
+    "measure_rig",
     "measure_round_trip",
+    "measure_sessions",
     "measure_sweep",
     "measure_this_machine",
     "measuring_participant",
@@ -108,8 +132,12 @@ __all__ = [
     "paths_table",
     "pink_noise",
     "read_dump",
+    "recording_verdicts",
+    "rig_plan",
     "server_logs",
+    "sessions_of",
     "tone",
     "verdicts",
     "waterfall",
+    "write_clicks",
 ]

@@ -21,6 +21,9 @@ FACADES = [
     "jamlab.report.dump",
     "jamlab.report.latency",
     "jamlab.report.live_mesh",
+    "jamlab.report.recording",
+    "jamlab.report.rig",
+    "jamlab.report.session_connectivity",
     "jamlab.widgets",
 ]
 SLOW = {"render", "verification_report"}

@@ -28,28 +28,36 @@ from tests.private_names import missing, used_in
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CONDA_NAMES = {"sounddevice": "python-sounddevice"}
+CONDA_NAMES = {"sounddevice": "python-sounddevice", "soundfile": "pysoundfile"}
 MAY_IMPORT = {
     "process": "",
     "resources": "",
     "fields": "",
-    "certificate": "",
-    "audio": "process",
+    "certificate": "process",
+    "terminal": "",
+    "pace": "",
+    "audio/conversion": "",
+    "audio": "process audio/conversion",
     "audio_graph": "process audio",
     "ice": "resources fields",
+    "networks/port_mapping": "",
     "media": "audio",
+    "media/agent": "pace ice networks/port_mapping media",
     "media/playout": "audio media",
-    "mesh/connection": "fields audio media media/playout",
+    "mesh/connection": "fields audio ice networks/port_mapping media media/agent media/playout",
     "signaling": "fields",
-    "signaling/hub": "fields signaling",
-    "signaling/supabase": "signaling",
-    "mesh": "audio ice media media/playout mesh/connection signaling",
+    "signaling/hub": "process fields pace signaling",
+    "signaling/supabase": "pace signaling",
+    "mesh": (
+        "pace audio ice networks/port_mapping media media/agent media/playout mesh/connection "
+        "signaling"
+    ),
     "networks": "",
     "networks/model": "resources",
     "networks/stun": "networks/model",
     "networks/turn": "networks/model networks/stun",
-    "networks/discovery": "networks/model networks/stun",
-    "networks/simulated": "networks/model",
+    "networks/discovery": "networks/model networks/stun networks/turn",
+    "networks/simulated": "networks/port_mapping networks/model",
     "networks/kernel": "process certificate networks/model networks/discovery",
     "measure": "process media",
     "measure/latency": (
@@ -59,21 +67,29 @@ MAY_IMPORT = {
     "measure/dump/layouts": "",
     "measure/dump": "resources measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
-        "process fields audio ice media media/playout mesh/connection signaling mesh "
-        "measure measure/latency"
+        "process fields pace audio ice networks/port_mapping media media/playout "
+        "mesh/connection signaling mesh measure measure/latency"
     ),
-    "measure/sound_card": "audio measure measure/latency",
+    "measure/sound_card": "audio audio/conversion measure measure/latency",
+    "measure/recording": "process audio audio/conversion measure measure/latency",
     "browsers": "process",
     "measure/browser": (
         "process resources audio audio_graph browsers signaling/hub measure measure/latency"
     ),
+    "measure/rig": "process audio audio_graph measure measure/latency",
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "
         "networks/turn networks/simulated measure measure/servers"
     ),
+    "measure/connectivity_by_rule": "networks/model measure measure/connectivity",
+    "measure/session_connectivity": (
+        "audio ice media signaling mesh networks/model networks/simulated measure "
+        "measure/connectivity"
+    ),
     "measure/connectivity_on_kernel": (
-        "process fields ice networks/model networks/kernel browsers measure measure/connectivity"
+        "process fields audio ice media media/playout mesh mesh/connection networks/model "
+        "networks/kernel browsers measure measure/connectivity"
     ),
     "measure/across_networks": (
         "process resources ice signaling/hub signaling/supabase networks/model "
@@ -94,9 +110,13 @@ MAY_IMPORT = {
         "measure/across_networks measure/browser_networks measure/acceptance"
     ),
     "report": "",
-    "report/page": "process resources measure measure/latency measure/connectivity",
+    "report/page": (
+        "process resources measure measure/latency measure/connectivity "
+        "measure/session_connectivity"
+    ),
     "report/latency": "audio media measure measure/latency measure/sound_card report/page",
     "report/dump": "measure measure/latency measure/dump report/page",
+    "report/recording": "measure measure/recording report/page",
     "report/live_mesh": (
         "audio mesh/connection signaling mesh measure/latency measure/live_mesh report/page"
     ),
@@ -104,26 +124,37 @@ MAY_IMPORT = {
         "networks/model measure measure/latency measure/across_networks report/page report/latency"
     ),
     "report/browser": ("measure measure/latency measure/browser report/page report/latency"),
+    "report/rig": "measure measure/latency measure/rig report/page report/latency",
     "report/browser_networks": (
         "measure measure/latency measure/browser measure/across_networks "
         "measure/browser_networks report/page report/across_networks"
     ),
     "report/connectivity": (
-        "measure measure/servers measure/connectivity measure/connectivity_on_kernel report/page"
+        "measure measure/servers measure/connectivity measure/connectivity_by_rule "
+        "measure/connectivity_on_kernel report/page"
+    ),
+    "report/session_connectivity": (
+        "measure measure/connectivity measure/session_connectivity report/page"
     ),
     "report/acceptance": (
         "measure measure/latency measure/across_networks measure/acceptance "
         "report/page report/latency"
     ),
     "widgets": "resources fields audio ice media mesh/connection signaling mesh",
+    "cli/machine": (
+        "process terminal audio audio_graph media networks/model networks/discovery "
+        "networks/kernel networks/port_mapping browsers measure measure/connectivity"
+    ),
     "cli": (
-        "process resources certificate audio ice media mesh/connection signaling signaling/hub "
-        "signaling/supabase mesh networks/model networks/discovery "
-        "networks/kernel browsers measure measure/latency measure/live_mesh measure/browser "
-        "measure/browser_networks measure/browser_acceptance "
-        "measure/sound_card measure/servers measure/connectivity "
-        "measure/connectivity_on_kernel measure/across_networks "
-        "measure/acceptance measure/dump measure/dump/layouts report/page"
+        "process resources certificate terminal audio audio/conversion audio_graph ice media "
+        "mesh/connection signaling signaling/hub signaling/supabase mesh networks/model "
+        "networks/discovery networks/kernel networks/port_mapping browsers measure "
+        "measure/latency measure/live_mesh measure/browser measure/browser_networks "
+        "measure/browser_acceptance measure/rig measure/sound_card measure/servers "
+        "measure/connectivity "
+        "measure/session_connectivity measure/connectivity_on_kernel "
+        "measure/across_networks measure/acceptance measure/dump measure/dump/layouts "
+        "measure/recording report/page cli/machine"
     ),
 }
 """For each folder of the package the folders it may import from, which all precede it here."""
@@ -132,14 +163,19 @@ PAGES = {"jamlab/client/index.html", "tests/measure/browser/application.html"}
 """Web pages that are written by hand."""
 PRIVATE_NAMES = {
     "audio/portaudio.py": {
-        "sounddevice": "_exit_handler _initialize _initialized _terminate",
+        "sounddevice": "_exit_handler _ffi_string _initialize _initialized _terminate",
     },
     "media/ice_connection.py": {
-        "aioice.ice.Connection": "_check_list _nominated _transport_policy",
+        "aioice.ice.Connection": (
+            "_check_list _closing _early_checks _early_checks_done _local_candidates _nominated "
+            "_pair_remote_candidate _protocols _remote_candidates _transport_policy"
+        ),
+        "aioice.turn.TurnTransport": "_TurnTransport__inner_protocol _close",
     },
     "media/rtc.py": {
         "aiortc.rtcdtlstransport.RTCDtlsTransport": "_ssl",
-        "aiortc.rtcicetransport.RTCIceTransport": "_connection",
+        "aiortc.rtcicetransport.RTCIceGatherer": "_connection",
+        "aiortc.rtcicetransport.RTCIceTransport": "_connection _recv _send",
         "aiortc.rtcpeerconnection.RTCPeerConnection": "_RTCPeerConnection__certificates",
         "aiortc.rtcrtpreceiver.RTCRtpReceiver": "_RTCRtpReceiver__jitter_buffer",
         "aiortc.rtcrtpsender.RTCRtpSender": "_RTCRtpSender__rtp_timestamp",
@@ -169,24 +205,40 @@ SPANNING = {
     "browser/test_notebooks.py",
     "browser/test_panel.py",
     "client/test_clicks.py",
+    "client/test_in_order.py",
     "client/test_in_the_browser.py",
     "client/test_modules.py",
     "client/test_arrivals.py",
     "client/test_frame_cutter.py",
+    "client/test_opus_stream.py",
+    "client/test_own_playout.py",
+    "client/test_peer_link.py",
     "client/test_playout.py",
+    "client/test_shortfall.py",
+    "client/test_watch.py",
+    "media/agent/test_ipv6_on_kernel.py",
+    "media/agent/test_mapped_ports.py",
     "measure/latency/test_floor.py",
     "measure/latency/test_skewed_cards.py",
     "measure/live_mesh/test_live_figures.py",
+    "measure/servers/test_answers.py",
+    "mesh/connection/test_recorded.py",
     "mesh/test_attacks.py",
     "mesh/test_chaos.py",
+    "mesh/test_hostile.py",
+    "mesh/test_connecting.py",
+    "mesh/test_bad_servers.py",
     "mesh/test_live.py",
+    "mesh/test_mapped_session.py",
     "mesh/test_mistakes.py",
     "mesh/test_replacing.py",
     "mesh/test_reports.py",
     "networks/kernel/test_links.py",
     "networks/kernel/test_packets.py",
+    "networks/port_mapping/test_miniupnpd.py",
     "networks/turn/test_servers_interop.py",
     "notebooks/test_acceptance_tests.py",
+    "notebooks/test_any_system.py",
     "notebooks/test_browser_latency.py",
     "notebooks/test_field_dump.py",
     "notebooks/test_first_look.py",
@@ -195,14 +247,17 @@ SPANNING = {
     "notebooks/test_level_meters.py",
     "notebooks/test_loopback_latency.py",
     "notebooks/test_p2p_success_rate.py",
+    "notebooks/test_programs.py",
     "notebooks/test_stored.py",
     "report/page/test_pages.py",
     "signaling/test_contract.py",
     "test_bench.py",
+    "test_document_examples.py",
     "test_documents.py",
     "test_examples.py",
     "test_mishaps.py",
     "test_no_network.py",
+    "test_platforms.py",
     "test_project.py",
     "test_site.py",
 }

@@ -1,13 +1,18 @@
-"""Argument types for output paths, checked before anything is measured."""
+"""Arguments checked before anything is measured: output paths, and the parameters of plans."""
 
 import os
 from argparse import ArgumentTypeError
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from jamlab.measure.latency.plan import PlanError
 
 
 def folder(text: str) -> Path:
     """Return the path of a folder that exists or can be made, or raise `ArgumentTypeError`."""
     path = Path(text)
+    _check_name(path, "folder")
     there = next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         raise ArgumentTypeError(f"you cannot write to {there}: choose another folder")
@@ -17,6 +22,50 @@ def folder(text: str) -> Path:
 def page(text: str) -> Path:
     """Return the path of a file that can be written, or raise `ArgumentTypeError`."""
     path = Path(text)
+    _check_name(path, "file")
     if os.access(path, os.F_OK) and (path.is_dir() or not os.access(path, os.W_OK)):
         raise ArgumentTypeError(f"you cannot write to {path}: choose another file")
     return folder(str(path.parent)) / path.name
+
+
+def _check_name(path: Path, kind: str) -> None:
+    """Raise `ArgumentTypeError` for a path that no file or folder can have."""
+    try:
+        os.fsencode(path).decode()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except OSError as error:
+        fault = f"{path} cannot be used ({error.strerror}): choose another {kind}"
+        raise ArgumentTypeError(fault) from None
+    except UnicodeDecodeError:
+        raise ArgumentTypeError(f"the name of {path} is not UTF-8: choose another {kind}") from None
+
+
+def percent(text: str) -> str:
+    """Return a percentage as it was given, or "" for none; else raise `ArgumentTypeError`."""
+    try:
+        fits = not text or 0 <= float(text) <= 100
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ArgumentTypeError(f"{text!r} is not a percentage: give a number from 0 to 100")
+    return text
+
+
+@contextmanager
+def named_by_option(
+    options: Mapping[str, str], refusal: type[ValueError | RuntimeError] = PlanError
+) -> Iterator[None]:
+    """Name the option, and not the parameter, when a plan refuses a value with `refusal`.
+
+    `options` has the names of the parameters by those of the options.
+    """
+    try:
+        yield
+    except refusal as error:
+        parameter, _, fault = str(error).partition(" ")
+        for option, name in options.items():
+            if name == parameter:
+                raise refusal(f"--{option.replace('_', '-')} {fault}") from error
+        raise

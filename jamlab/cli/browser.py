@@ -4,15 +4,21 @@ import argparse
 import shutil
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from jamlab.browsers.installed import NAMES
+from jamlab.browsers.launch import picture_of
+from jamlab.cli import arguments
 from jamlab.cli import tables as screen
 from jamlab.cli.results import Further, add_output, browser_page, err, tell
 from jamlab.measure.browser.plan import WAYS, BrowserPlan
+from jamlab.measure.browser.record import BrowserRecord
 from jamlab.measure.browser.run import FAULTS as FAULTS
 from jamlab.measure.browser.run import measure_browsers
 from jamlab.measure.browser.sweep import SWEEP_FOLDER, UNCHANGED, measure_sweep
+from jamlab.measure.latency.plan import MAX_PEERS
+from jamlab.measure.processes import Progress
 from jamlab.process.signals import run_until_sigterm
 from jamlab.report.page.html import BROWSER_FOLDER
 
@@ -76,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_parameters(parser, default)
     add_output(parser)
-    parser.set_defaults(run=run_browser)
+    parser.set_defaults(run=run_browser, kept=None)
 
 
 def _add_parameters(parser: argparse.ArgumentParser, default: Mapping[str, Any]) -> None:
@@ -93,16 +99,39 @@ def _add_parameters(parser: argparse.ArgumentParser, default: Mapping[str, Any])
 def run_browser(options: argparse.Namespace) -> int:
     """Run ``jamlab browser``: measure, write the report, and return the exit status."""
     chosen = {name: getattr(options, option) for option, name in _OPTIONS.items()}
-    plan = BrowserPlan(options.url, **chosen)
+    with arguments.named_by_option(_OPTIONS):
+        plan = BrowserPlan(options.url, **chosen)
     folder, page = options.out / BROWSER_FOLDER, options.out / f"{BROWSER_FOLDER}.html"
     with screen.progress_bar(err) as progress:
-        options.out.mkdir(parents=True, exist_ok=True)
-        if options.sweep:
-            record = run_until_sigterm(measure_sweep(plan, folder, progress))[UNCHANGED]
-        else:
-            record = run_until_sigterm(measure_browsers(plan, progress, options.out))
-            shutil.rmtree(folder / SWEEP_FOLDER, ignore_errors=True)
-            record.save(folder)
+        variants = _measured(plan, options, folder, progress)
         progress(1.0, "writing the report")
         browser_page(folder, page)
-    return tell(None, Further(browsers=record), page, as_json=options.json)
+    further = Further(browsers=variants[UNCHANGED], sweep=variants)
+    return tell(None, further, page, as_json=options.json, record=folder)
+
+
+def _measured(
+    plan: BrowserPlan, options: argparse.Namespace, folder: Path, progress: Progress
+) -> dict[str, BrowserRecord]:
+    """Measure and write the records; return them by variant.
+
+    `options.kept` becomes their folder as soon as one is there.
+    """
+
+    def keep(record: BrowserRecord) -> None:
+        shutil.rmtree(folder / SWEEP_FOLDER, ignore_errors=True)
+        options.kept = record.save(folder)
+
+    def sweep_progress(share: float, variant: str) -> None:
+        if share > 0:  # the first variant is written
+            options.kept = folder
+        progress(share, variant)
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    for player in BrowserPlan(peers=MAX_PEERS).players:  # of an earlier run that failed
+        picture_of(player, options.out).unlink(missing_ok=True)
+    if options.sweep:
+        return run_until_sigterm(measure_sweep(plan, folder, sweep_progress))
+    record = run_until_sigterm(measure_browsers(plan, progress, options.out, keep=keep))
+    keep(record)
+    return {UNCHANGED: record}

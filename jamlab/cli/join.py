@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
@@ -19,10 +20,18 @@ from functools import partial
 from pathlib import Path
 
 from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
-from jamlab.audio.device import DeviceCard
+from jamlab.audio.conversion.channels import Channels, channels_of
+from jamlab.audio.device import DeviceCard, channels_in_use
 from jamlab.audio.permission import MicrophoneAccess
-from jamlab.audio.portaudio import Device, DeviceError, Direction, device_named, devices
-from jamlab.cli import microphone
+from jamlab.audio.portaudio import (
+    Device,
+    DeviceError,
+    Direction,
+    device_named,
+    devices,
+    leave_open,
+)
+from jamlab.cli.machine import microphone
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
 from jamlab.measure.latency.plan import LatencyPlan
@@ -33,9 +42,13 @@ from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice
 from jamlab.mesh.session import JamSession, Signaling
+from jamlab.networks.port_mapping.mapper import PortMapper
+from jamlab.networks.port_mapping.mapping import Mapper
+from jamlab.process.signals import ENDING, on_signals
 from jamlab.signaling.channel import NameTakenError, SignalingError
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
 from jamlab.signaling.supabase.channel import SupabaseChannel
+from jamlab.terminal import say
 
 Say = Callable[[str], None]
 """Receives a line for the user."""
@@ -53,6 +66,8 @@ class DeviceChoice:
     output_device: str | None = None
     block_frames: int = 128
     access: MicrophoneAccess = field(default_factory=MicrophoneAccess)
+    input_channels: Channels | None = None
+    output_channels: Channels | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,8 @@ class Part:
     """Parameters of a participant.
 
     With `echo`, it plays everything it hears into its microphone, as the far end of a round trip;
-    two such participants in a room echo each other. By default it takes part until stopped.
+    two such participants in a room echo each other. By default it takes part until stopped, and
+    does not ask the router for port mappings.
     """
 
     room: str
@@ -71,18 +87,26 @@ class Part:
     duration_s: float | None = None
     card: DeviceChoice | None = None
     """The sound card; None for a virtual one."""
+    port_mapping: bool = False
 
 
-async def take_part(part: Part, signaling: Signaling, say: Say) -> None:
-    """Take part until the time is over or the process gets SIGINT or SIGTERM.
+async def take_part(
+    part: Part, signaling: Signaling, say: Say, leaving: Callable[[], None] = lambda: None
+) -> None:
+    """Take part until the time is over or the process gets SIGINT, SIGTERM or SIGHUP.
 
-    `say` receives a line about each peer that joins or leaves, each measurement, and each notice.
+    `say` receives a line about each peer that joins or leaves, each measurement, and each notice;
+    `leaving` is called before a real sound card is closed at the end.
     """
     with _told_to_stop() as stopped:
         async with AsyncExitStack() as stack:
             try:
                 with _ended_by(stopped):
-                    session = await stack.enter_async_context(_in_session(part, signaling, say))
+                    mapper = await stack.enter_async_context(PortMapper())
+                    asked = mapper if part.port_mapping else None
+                    session = await stack.enter_async_context(
+                        _in_session(part, signaling, say, asked, leaving)
+                    )
             except _StoppedError:
                 return say(f"{part.name} was stopped before {part.room} was joined")
             say(f"{part.name} has joined {part.room}")
@@ -116,19 +140,25 @@ def _ended_by(stopped: asyncio.Event) -> Iterator[None]:
 
 
 def _in_session(
-    part: Part, signaling: Signaling, say: Say
+    part: Part,
+    signaling: Signaling,
+    say: Say,
+    mapper: Mapper | None,
+    leaving: Callable[[], None],
 ) -> AbstractAsyncContextManager[JamSession]:
     if part.card is None:
-        return _measured(part, signaling, say)
-    return _heard(part, part.card, signaling, say)
+        return _measured(part, signaling, say, mapper)
+    return _heard(part, part.card, signaling, say, mapper, leaving)
 
 
 @asynccontextmanager
-async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator[JamSession]:
+async def _measured(
+    part: Part, signaling: Signaling, say: Say, mapper: Mapper | None
+) -> AsyncIterator[JamSession]:
     """Join the session with a virtual card, and answer measurements."""
     plan = LatencyPlan(quality=part.quality.name)
     me = measuring_participant(
-        part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S
+        part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S, mapper=mapper
     )
     if part.echo:
         me.echo()
@@ -140,7 +170,12 @@ async def _measured(part: Part, signaling: Signaling, say: Say) -> AsyncIterator
 
 @asynccontextmanager
 async def _heard(
-    part: Part, choice: DeviceChoice, signaling: Signaling, say: Say
+    part: Part,
+    choice: DeviceChoice,
+    signaling: Signaling,
+    say: Say,
+    mapper: Mapper | None,
+    leaving: Callable[[], None],
 ) -> AsyncIterator[JamSession]:
     """Join the session with a real card, whose frames have no known times for a measurement."""
     card = DeviceCard(
@@ -148,6 +183,8 @@ async def _heard(
         choice.output_device,
         block_frames=choice.block_frames,
         access=choice.access,
+        input_channels=choice.input_channels,
+        output_channels=choice.output_channels,
     )
     session = JamSession(
         part.room,
@@ -156,18 +193,29 @@ async def _heard(
         card=card,
         quality=part.quality,
         ice=part.ice,
+        mapper=mapper,
     )
     reports = _tell(session, say)
     try:
         async with session:
-            with reports:
-                yield session
+            if described := card.description:
+                say(f"the sound card: {described}")
+            try:
+                with reports:
+                    yield session
+            finally:
+                leaving()
     finally:
-        lost = card.counters
-        say(
-            f"the sound card: {lost.underruns} underruns, {lost.overruns} overruns, "
-            f"{lost.xruns} xruns of its driver, in {lost.blocks} blocks"
-        )
+        say(_losses(card))
+
+
+def _losses(card: DeviceCard) -> str:
+    """Return how many blocks a card has lost, in words."""
+    lost = card.counters
+    return (
+        f"the sound card: {lost.underruns} underruns, {lost.overruns} overruns, "
+        f"{lost.xruns} xruns of its driver, in {lost.blocks} blocks"
+    )
 
 
 def _tell(session: JamSession, say: Say) -> ExitStack:
@@ -190,16 +238,10 @@ def _follow(change: ConnectionStateChange, say: Say) -> None:
 
 @contextmanager
 def _told_to_stop() -> Iterator[asyncio.Event]:
-    """Yield an event that SIGINT and SIGTERM set."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    signals = signal.SIGINT, signal.SIGTERM
-    for number in signals:
-        loop.add_signal_handler(number, stopped.set)
-    try:
+    """Yield an event that SIGINT, SIGTERM and SIGHUP set."""
+    stopped = asyncio.Event()
+    with on_signals((signal.SIGINT, *ENDING), stopped.set):
         yield stopped
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 # In a process of its own
@@ -210,9 +252,10 @@ async def companion(room: str, name: str, hub: str, key: str, *options: str) -> 
     """Run ``jamlab join`` in a process of its own while the context lasts.
 
     The hub's key is passed in the environment, which the list of processes does not show; `options`
-    are further ones of the command, e.g. ``--echo``.
+    are further ones of the command, e.g. ``--echo``. The router is left alone.
     """
     command = (sys.executable, "-m", "jamlab", "join", room, "--name", name, "--hub", hub)
+    options = ("--no-port-mapping", *options)
     process = await asyncio.create_subprocess_exec(
         *command, *options, env={**os.environ, KEY_VARIABLE: key}, stdout=asyncio.subprocess.DEVNULL
     )
@@ -232,7 +275,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     qualities = ", ".join(name.replace(" ", "-") for name in QUALITIES)
     parser.add_argument("room", help="name of the room")
     parser.add_argument(
-        "--name", default=os.uname().nodename, help="our name in the room (default: %(default)s)"
+        "--name", default=socket.gethostname(), help="our name in the room (default: %(default)s)"
     )
     parser.add_argument("--hub", help=f"URL of a hub or of Supabase (default: ${URL_VARIABLE})")
     parser.add_argument("--key", help=f"its key (default: ${KEY_VARIABLE})")
@@ -240,8 +283,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sound-card", action="store_true", help="play through this machine's sound card"
     )
-    parser.add_argument("--input", help="the card's input, index or name (default: the system's)")
-    parser.add_argument("--output", help="the card's output, index or name (default: the system's)")
+    parser.add_argument("--input", help="name of the card's input (default: the system's)")
+    parser.add_argument("--output", help="name of the card's output (default: the system's)")
+    parser.add_argument(
+        "--input-channels",
+        metavar="N[,M]",
+        help="input channel for both sides, or left and right (default: 1,2)",
+    )
+    parser.add_argument(
+        "--output-channels",
+        metavar="N[,M]",
+        help="output channel for both sides, or left and right (default: 1,2)",
+    )
     parser.add_argument("--block-frames", type=int, help="the card's block size (default: 128)")
     microphone.add_argument(parser)
     parser.add_argument(
@@ -249,6 +302,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ice", type=Path, help="TOML file of ICE configurations (default: none)")
     parser.add_argument("--configuration", help="which of them (default: the first)")
+    parser.add_argument(
+        "--no-port-mapping",
+        action="store_true",
+        help="do not ask the router to map our ports (default: by PCP, NAT-PMP or UPnP)",
+    )
     parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")
     parser.set_defaults(run=run)
 
@@ -263,11 +321,19 @@ def run(options: argparse.Namespace) -> int:
         raise JoinError(f"--duration is {options.duration:g}: give more than 0 seconds")
     quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
     part = Part(
-        options.room, options.name, quality, ice, options.echo, options.duration, _card(options)
+        options.room,
+        options.name,
+        quality,
+        ice,
+        options.echo,
+        options.duration,
+        _card(options),
+        port_mapping=not options.no_port_mapping,
     )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
     try:
-        asyncio.run(take_part(part, signaling, partial(print, flush=True)))
+        # The process ends after this, and may be aborted by a driver whose card is closed.
+        asyncio.run(take_part(part, signaling, say, leave_open))
     except (NameTakenError, SignalingError, ValueError) as error:
         raise JoinError(str(error)) from error
     return 0
@@ -275,7 +341,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _card(options: argparse.Namespace) -> DeviceChoice | None:
     """Return the requested sound card; an option about one requests it. None for a virtual one."""
-    about_it = options.input, options.output, options.block_frames, options.microphone
+    about_it = (
+        options.input,
+        options.output,
+        options.block_frames,
+        options.microphone,
+        options.input_channels,
+        options.output_channels,
+    )
     if not options.sound_card and about_it == (None,) * len(about_it):
         return None
     if options.echo:
@@ -285,20 +358,33 @@ def _card(options: argparse.Namespace) -> DeviceChoice | None:
     if not LEAST_BLOCK_FRAMES <= block_frames <= MOST_BLOCK_FRAMES:
         limits = f"{LEAST_BLOCK_FRAMES} to {MOST_BLOCK_FRAMES}"
         raise JoinError(f"--block-frames is {given}: choose {limits}")
-    named: dict[Direction, str | None] = {"input": options.input, "output": options.output}
-    for direction, wanted in named.items():
-        _check_name(wanted, direction)
-    access = microphone.microphone_access(options.microphone, options.input)
-    return DeviceChoice(options.input, options.output, block_frames, access)
+    used = _channels("input", options.input_channels), _channels("output", options.output_channels)
+    source = _title(options.input, "input", used[0])
+    output = _title(options.output, "output", used[1])
+    access = microphone.microphone_access(options.microphone, source)
+    return DeviceChoice(source, output, block_frames, access, *used)
 
 
-def _check_name(wanted: str | None, direction: Direction) -> None:
-    """Check that a device has this name; without any device, one may still be plugged in."""
+def _channels(direction: Direction, text: str | None) -> Channels | None:
+    try:
+        return None if text is None else channels_of(text)
+    except ValueError as error:
+        raise JoinError(f"--{direction}-channels: {error}") from error
+
+
+def _title(wanted: str | None, direction: Direction, used: Channels | None) -> str | None:
+    """Return the title of the wanted device, which is kept, and check that it has such channels.
+
+    Without any device, one may still be plugged in.
+    """
     known: list[Device] = []
     with contextlib.suppress(DeviceError):
         known = devices(direction)
-    if wanted is not None and known:
-        device_named(wanted, direction)
+    if not known or (wanted is None and used is None):
+        return wanted
+    device = device_named(wanted, direction)
+    channels_in_use(device, used)
+    return wanted if wanted is None else device.title
 
 
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:

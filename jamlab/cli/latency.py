@@ -5,18 +5,18 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from jamlab.audio.card import MicrophoneUnavailableError
-from jamlab.audio.portaudio import Device, DeviceError, pair_named
+from jamlab.audio.portaudio import Device, DeviceError, better_host, pair_named
 from jamlab.cli import arguments
-from jamlab.cli.microphone import OR_NOTHING, add_argument, microphone_access
+from jamlab.cli.machine.microphone import OR_NOTHING, add_argument, microphone_access
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.sound_card.loopback import LoopbackPlan, loopback_table
 from jamlab.measure.sound_card.record import CardRecord, measure_card
+from jamlab.terminal import PlainConsole, literal
 
-_STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
+_STDERR = PlainConsole(stderr=True, soft_wrap=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure the sound card: its output has to reach its input, by a cable or the air",
     )
-    parser.add_argument("--input", help="the card's input, index or name (default: the system's)")
-    parser.add_argument("--output", help="the card's output, index or name (default: the system's)")
+    parser.add_argument("--input", help="name of the card's input (default: the system's)")
+    parser.add_argument("--output", help="name of the card's output (default: the system's)")
     add_argument(parser, OR_NOTHING)
     default = LoopbackPlan()
     parser.add_argument(
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(table.to_dict("records"), indent=2))
     else:
         devices = record.provenance["devices"]
-        Console().print(_shown(table, [devices[way]["name"] for way in ("output", "input")]))
+        PlainConsole().print(_shown(table, [devices[way]["name"] for way in ("output", "input")]))
     if options.out is not None:
         _keep(record, options.out)
     return 0
@@ -72,10 +72,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _announce(plan: LoopbackPlan, source: Device, output: Device) -> None:
     blocks = ", ".join(map(str, plan.block_frames))
+    better = better_host(output)
+    faster = f"; {better} is here too and faster" if better else ""
     _STDERR.print(
         f"Playing {plan.clicks} clicks from {output.name!r} to {source.name!r} at blocks of "
-        f"{blocks} frames: the output has to reach the input now.",
-        markup=False,
+        f"{blocks} frames: the output has to reach the input now. They are devices of "
+        f"{output.host}{faster}."
     )
 
 
@@ -98,7 +100,9 @@ def _allowed(options: argparse.Namespace) -> str | int | None:
 
 
 def _shown(table: pd.DataFrame, names: list[str]) -> Table:
-    shown = Table(title=f"Clicks from {names[0]!r} to {names[1]!r}", box=None)
+    channels = " and ".join(f"{channel:g}" for channel in sorted({*table["channel"]}))
+    title = f"Clicks from {names[0]!r} to {names[1]!r}, heard in channel {channels}"
+    shown = Table(title=literal(title), box=None)
     for heading in ("block", "round trip", "", "spread", "heard", "confidence"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for row in table.to_dict("records"):

@@ -4,9 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.text import Text
-
-from jamlab.cli import kernel_latency
+from jamlab.cli import kernel_latency, recording
 from jamlab.cli import tables as screen
 from jamlab.cli.results import (
     Further,
@@ -15,11 +13,14 @@ from jamlab.cli.results import (
     card_for,
     connectivity_page,
     out,
+    rig_page,
     tell,
+    tell_systems,
 )
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.browser.record import BrowserRecord
+from jamlab.measure.browser.sweep import UNCHANGED, load_sweep
 from jamlab.measure.browser_networks.record import is_browser_networks_run
 from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.record import ConnectivityRecord
@@ -28,15 +29,24 @@ from jamlab.measure.dump.layouts.content import DumpError
 from jamlab.measure.dump.verdicts import dump_verdicts
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.record import PROVENANCE, RecordError
+from jamlab.measure.recording.reader import RecordingError
+from jamlab.measure.recording.record import RecordingRecord
+from jamlab.measure.rig.record import RigRecord, load_systems
 from jamlab.measure.verdict import exit_status, overall
 from jamlab.report.page.html import CARD_FOLDER, notebook_path, render, verification_report
 
+_EXPECTED = (
+    "name a folder that `jamlab verify`, `connectivity`, `browser`, `rig` or `analyse` wrote, or a "
+    "dump of chrome://webrtc-internals or rtcstats"
+)
 DUMP_NOTEBOOK = "08_field_dump"
 
 
 def report_again(options: argparse.Namespace) -> int:
     """Write the page of a record or a dump, and return the exit status."""
-    page = options.out or _beside(options.record)
+    options.record = found_record(options.record)
+    page = options.out or _page_of(options.record)
     if options.record.is_file():
         if options.card is not None:
             raise DumpError(f"{options.record} is a dump, not a latency record: leave out --card")
@@ -57,9 +67,22 @@ def report_again(options: argparse.Namespace) -> int:
     if BrowserRecord.lies_in(options.record):
         if options.card is not None:
             raise PlanError(f"{options.record} is not a latency record: leave out --card")
-        browsers = BrowserRecord.load(options.record)
+        variants = load_sweep(options.record)
         browser_page(options.record, page)
-        return tell(None, Further(browsers=browsers), page, as_json=options.json)
+        further = Further(browsers=variants[UNCHANGED], sweep=variants)
+        return tell(None, further, page, as_json=options.json)
+    if RecordingRecord.lies_in(options.record):
+        if options.card is not None:
+            raise RecordingError(f"{options.record} is not a latency record: leave out --card")
+        heard = RecordingRecord.load(options.record)
+        recording.recording_page(options.record, page)
+        return recording.tell_recording(heard, page, as_json=options.json)
+    if RigRecord.lies_in(options.record):
+        if options.card is not None:
+            raise PlanError(f"{options.record} is not a latency record: leave out --card")
+        systems = load_systems([options.record])
+        rig_page([options.record], page)
+        return tell_systems(systems, page, as_json=options.json)
     if kernel_latency.is_kernel_run(options.record):
         networks = kernel_latency.report(options.record, page)
         return tell(None, Further(networks=networks), page, as_json=options.json)
@@ -82,17 +105,49 @@ def _report_dump(path: Path, page: Path, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([screen.as_json(verdict) for verdict in judged], indent=2))
         return exit_status(overall(judged))
-    out.print(screen.sentence({"Dump": judged}), highlight=False)
+    out.print(screen.sentence({"Dump": judged}))
     out.print(screen.verdict_table(judged))
     if len(dump.stage_summary):
         out.print(screen.stage_table(dump.stage_summary))
     for note in dump.notes:
-        out.print(Text(f"Note: {note}"))
-    out.print(f"Report: {page}", soft_wrap=True, highlight=False, markup=False, emoji=False)
+        out.print(f"Note: {note}")
+    out.print(f"Report: {page}", soft_wrap=True)
     return exit_status(overall(judged))
 
 
-def _beside(record: Path) -> Path:
-    """Return the default page of a record, next to its folder: ``take.1`` has ``take.1.html``."""
+def found_record(path: Path) -> Path:
+    """Return a file, a record's folder, or of another folder the only record in it."""
+    try:
+        return _looked_for(path)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror}): {_EXPECTED}") from None
+
+
+def _looked_for(path: Path) -> Path:
+    if path.is_file() or _is_record(path):
+        return path
+    if not path.is_dir():
+        raise RecordError(f"there is no file or folder {path}: {_EXPECTED}")
+    within = sorted(each for each in path.iterdir() if each.is_dir() and _is_record(each))
+    if len(within) > 1:
+        raise RecordError(f"{path} holds several records: name {' or '.join(map(str, within))}")
+    if not within:
+        raise RecordError(f"{path} holds no record: {_EXPECTED}")
+    return within[0]
+
+
+def _is_record(folder: Path) -> bool:
+    has_tables = any(folder.glob("*.parquet")) or (folder / PROVENANCE).is_file()
+    is_run = kernel_latency.is_kernel_run(folder) or is_browser_networks_run(folder)
+    return has_tables or is_run
+
+
+def _page_of(record: Path) -> Path:
+    """Return the default page: next to a record's folder, ``take.1.html`` for ``take.1``.
+
+    That of a dump is in the current folder: the dump may lie among a project's data.
+    """
+    if record.is_file():
+        return Path(f"{record.name}.html")
     folder = record.resolve()
     return folder.with_name(f"{folder.name}.html")

@@ -5,10 +5,19 @@ import asyncio
 import datetime
 import os
 import shlex
+import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from jamlab.certificate import fingerprint, self_signed, server_context
+from jamlab.certificate import (
+    CertificateError,
+    fingerprint,
+    is_self_signed,
+    read_certificate,
+    self_signed,
+    server_context,
+)
 from jamlab.cli import arguments
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
@@ -18,8 +27,10 @@ from jamlab.signaling.hub.addresses import certified_names, distant_host, local_
 from jamlab.signaling.hub.handshake import HubError, is_loopback
 from jamlab.signaling.hub.pages import Site, read_pages
 from jamlab.signaling.hub.server import KEY_VARIABLE, Hub, run_hub
+from jamlab.terminal import say
 
 _CERTIFIED = datetime.timedelta(days=30)
+_MADE = object()  # the certificate is made, not read
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,16 +66,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_page_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--tls",
         "--https",
-        action="store_true",
-        help="speak TLS, with a certificate made for this run: browsers on other machines, such "
-        "as phones, give a page their microphone only over https",
+        nargs="?",
+        const=_MADE,
+        type=Path,
+        metavar="FILE",
+        help="speak TLS, with a certificate and its chain in PEM, or without a file with one made "
+        "for this run: browsers on other machines, such as phones, give a page their microphone "
+        "only over https",
+    )
+    parser.add_argument(
+        "--tls-key",
+        type=Path,
+        metavar="FILE",
+        help="private key of the certificate in PEM (default: in the certificate's file)",
     )
     parser.add_argument(
         "--save-certificate",
         type=arguments.page,
         metavar="FILE",
-        help="write that certificate to a file, for `jamlab join`",
+        help="write the certificate made for this run to a file, for `jamlab join`",
     )
     parser.add_argument(
         "--ice", type=Path, help="TOML file of ICE configurations for the page (default: none)"
@@ -79,7 +101,11 @@ def run(options: argparse.Namespace) -> int:
     `IceConfigurationError` when the file of ICE configurations cannot be used.
     """
     key = options.key or os.environ.get(KEY_VARIABLE)
-    certificate = _certificate(options)
+    try:
+        certificate = _certificate(options)
+        tls = _tls(certificate)
+    except CertificateError as error:
+        raise HubError(f"--tls: {error}") from None
     hub = Hub(
         options.host,
         options.port,
@@ -87,14 +113,14 @@ def run(options: argparse.Namespace) -> int:
         allow_hosts=options.allow_host,
         allow_origins=options.allow_origin,
         site=Site(read_pages(client_folder()), _ice(options).page_configuration),
-        tls=server_context(*certificate) if certificate else None,
+        tls=tls,
     )
     public = certificate[0] if certificate else ""
 
     def invite(hub: Hub) -> None:
         file = options.save_certificate
         lines = invitation(hub, shows_key=not key, certificate=public, certificate_file=file)
-        print(*lines, sep="\n", flush=True)
+        say("\n".join(lines))
 
     asyncio.run(run_hub(hub, invite))
     return 0
@@ -102,16 +128,26 @@ def run(options: argparse.Namespace) -> int:
 
 def _certificate(options: argparse.Namespace) -> tuple[str, str] | None:
     """Return the certificate of this run and its key in PEM, or None without TLS."""
-    if not options.https:
-        if options.save_certificate:
-            raise HubError("--save-certificate needs --https, without which there is none")
+    is_made = options.tls is _MADE
+    if options.save_certificate and not is_made:
+        raise HubError("--save-certificate needs --tls without a file: it writes what is made")
+    if options.tls_key and (options.tls is None or is_made):
+        raise HubError("--tls-key needs the certificate's file: name it with --tls FILE")
+    if options.tls is None:
         return None
     now = datetime.datetime.now(datetime.UTC)
+    if not is_made:
+        return read_certificate(options.tls, options.tls_key, now)
     names = [*certified_names(options.host), *options.allow_host]
     certificate, key = self_signed([*filter(str.isascii, names)], now, _CERTIFIED)
     if options.save_certificate:
+        options.save_certificate.parent.mkdir(parents=True, exist_ok=True)
         options.save_certificate.write_text(certificate, encoding="ascii")
     return certificate, key
+
+
+def _tls(certificate: tuple[str, str] | None) -> ssl.SSLContext | None:
+    return server_context(*certificate) if certificate else None
 
 
 def _ice(options: argparse.Namespace) -> IceConfiguration:
@@ -146,19 +182,26 @@ def invitation(
         f"Listening at {hub.url}",
         f"To join{words}: {trust}{endpoint.KEY_VARIABLE}={key} {command}",
         f"In a browser: {page}",
-        *_about_the_browser(is_near, certificate),
+        *_about_encryption(is_near, certificate, is_saved=certificate_file is not None),
         "Ctrl-C ends it.",
     )
 
 
-def _about_the_browser(is_near: bool, certificate: str) -> tuple[str, ...]:
-    """Return the lines about what a browser demands of the page."""
-    if certificate:
-        return (
-            "The browser warns once, because nobody it knows has signed the certificate. Go on "
-            "only if it shows this SHA-256 fingerprint:",
-            f"  {fingerprint(certificate)}",
+def _about_encryption(is_near: bool, certificate: str, *, is_saved: bool) -> Iterator[str]:
+    """Yield the lines about the way to the hub, and about what a browser demands of the page."""
+    if not certificate and not is_near:
+        yield (
+            "Not encrypted: whoever is on the way can read the key and use it. Add --tls, "
+            "which browsers on other machines also need for their microphones."
         )
-    if is_near:
-        return ()
-    return ("Browsers on other machines only listen: for their microphones add --https.",)
+    if certificate and is_self_signed(certificate):
+        yield (
+            "The browser warns once, because nobody it knows has signed the certificate. Go on "
+            "only if it shows this SHA-256 fingerprint:"
+        )
+        yield f"  {fingerprint(certificate)}"
+        if not is_saved:
+            yield (
+                "jamlab join needs the certificate in a file: --save-certificate writes one made "
+                "here, SSL_CERT_FILE names it there."
+            )

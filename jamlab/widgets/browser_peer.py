@@ -294,6 +294,6 @@ def _outcome(part: asyncio.Task[str]) -> str:
 def _check_name(name: str, what: str) -> None:
     if not is_name(name):
         raise ValueError(
-            f"the name of a {what} has 1 to {MAX_NAME} printable characters, not {name!r}: "
+            f"the name of a {what} has 1 to {MAX_NAME} visible characters, not {name!r}: "
             "choose another"
         )

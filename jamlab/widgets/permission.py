@@ -9,7 +9,7 @@ of the kernel, and are handled on the event loop.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,9 @@ class MicrophonePermission(anywidget.AnyWidget):
 
     def _show(self) -> None:
         self.state = self.access.state.value
-        self.chosen = str(self.access.input_device or "")
+        chosen = str(self.access.input_device or "")
+        named = [each["key"] for each in self.inputs if chosen in (each["key"], each["name"])]
+        self.chosen = named[0] if len(named) == 1 else chosen
 
     async def _look_again(self) -> None:
         try:
@@ -134,18 +136,16 @@ class MicrophonePermission(anywidget.AnyWidget):
         except DeviceError as error:
             self.inputs, self.listing = [], str(error)
             return
-        self.inputs = [_shown(device, known, default) for device in known]
+        self.inputs = [_shown(device, default) for device in known]
         self.listing = "" if known else NO_INPUT
 
 
-def _shown(device: Device, known: Sequence[Device], default: Device | None) -> dict[str, object]:
+def _shown(device: Device, default: Device | None) -> dict[str, object]:
     """Return a device for the front end; its key identifies it for `device_named`."""
-    alike = [other for other in known if other.name.casefold() == device.name.casefold()]
-    by_name = len(alike) == 1 and not device.name.isdecimal()
     return {
-        "key": device.name if by_name else str(device.index),
+        "key": device.title,
         "name": device.name,
-        "host": device.host,
+        "host": device.title.removeprefix(f"{device.name}, "),
         "channels": device.channels,
         "default": device == default,
     }

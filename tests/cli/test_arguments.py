@@ -3,6 +3,7 @@
 import contextlib
 from argparse import ArgumentTypeError
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,9 +55,32 @@ def test_a_page_is_accepted_where_it_can_be_written(place, name):
     assert accepted(arguments.page, wanted) == written(wanted)
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "bad\udcffname"])
+def test_a_name_that_cannot_be_is_told_before_anything_is_measured(tmp_path, name):
+    with pytest.raises(ArgumentTypeError, match=r"choose another folder$"):
+        arguments.folder(str(tmp_path / name))
+    with pytest.raises(ArgumentTypeError, match=r"choose another file$"):
+        arguments.page(str(tmp_path / name))
+
+
+def test_a_circle_of_links_is_no_folder(tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(ArgumentTypeError, match="circle cannot be used"):
+        arguments.folder(str(tmp_path / "circle"))
+
+
 def test_what_is_in_the_way_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArgumentTypeError, match=f"^you cannot write to {tmp_path}/file: "):
         arguments.folder(str(tmp_path / "file" / "below"))
     with pytest.raises(ArgumentTypeError, match=f"^you cannot write to {tmp_path}: "):
         arguments.page(str(tmp_path))
+
+
+@given(text=st.one_of(st.text(max_size=6), st.floats().map(str), st.integers().map(str)))
+def test_a_percentage_is_a_number_from_0_to_100_or_nothing(text):
+    try:
+        expected = text == "" or float(text) in pd.Interval(0, 100, closed="both")
+    except ValueError:
+        expected = False
+    assert accepted(arguments.percent, text) == expected

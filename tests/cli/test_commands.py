@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from tempfile import TemporaryDirectory
+import tempfile
 
 import pytest
 
@@ -15,8 +15,9 @@ from jamlab import __main__ as command_line
 from jamlab.browsers.installed import BrowserError
 from jamlab.cli import commands as cli
 from jamlab.cli import connectivity as command
-from jamlab.cli import doctor, report, results
+from jamlab.cli import report, results
 from jamlab.cli import verify as cli_verify
+from jamlab.cli.machine import doctor
 from jamlab.measure.acceptance.real_time import REAL_TIME
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import TESTS
@@ -28,6 +29,7 @@ from jamlab.measure.connectivity_on_kernel.browser_agreement import BROWSERS_FOL
 from jamlab.measure.connectivity_on_kernel.run import AGREEMENT_FOLDER, DEFAULT_CALLS
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.session_connectivity.plan import sessions_of
 from jamlab.measure.sound_card.loopback import LoopbackPlan
 from jamlab.measure.sound_card.record import CardRecord
 from jamlab.media.quality import LOW_LATENCY
@@ -113,16 +115,32 @@ def connectivity(tmp_path, *options):
 class TestConnectivity:
     def test_a_campaign_is_told_and_kept(self, pages, tmp_path, capsys):
         assert connectivity(tmp_path, "--population", "mobile") == 2  # four calls prove nothing
-        assert "4 calls within mobile" in capsys.readouterr().out
+        said = " ".join(capsys.readouterr().out.split())
+        assert "4 calls of bare ICE agents within mobile" in said
+        assert "4 meetings of two sessions within mobile, same country" in said
         assert pages == [tmp_path / "connectivity.html"]
         record = ConnectivityRecord.load(tmp_path / "connectivity")
         assert len(record.attempts) == 4 * len(record.configurations) == 20
+        assert len(sessions_of(tmp_path / "connectivity").sessions) == 4
 
-    def test_json_holds_every_verdict(self, pages, tmp_path, capsys):
-        connectivity(tmp_path, "--json")
+    def test_sessions_are_judged_and_not_the_agents_beside_them(self, pages, tmp_path, capsys):
+        connectivity(tmp_path, "--json", "--level", "session", "--profile", "LAN")
+        judged = json.loads(capsys.readouterr().out)
+        assert [list(verdict) for verdict in judged] == [KEYS] * len(judged)
+        assert [verdict["name"] for verdict in judged] == [
+            "share of sessions that end direct (STUN+TURN)",
+            "share of sessions that connect (STUN+TURN)",
+            "95th percentile of the time to first sound (STUN+TURN)",
+        ]
+        cli.main(["report", str(tmp_path / "connectivity"), "--json"])
+        assert json.loads(capsys.readouterr().out) == judged
+
+    def test_agents_alone(self, pages, tmp_path, capsys):
+        connectivity(tmp_path, "--json", "--level", "ice")
         judged = json.loads(capsys.readouterr().out)
         assert [list(verdict) for verdict in judged] == [KEYS] * len(judged)
         assert judged[0]["name"] == "share of direct-capable calls (STUN)"
+        assert sessions_of(tmp_path / "connectivity") is None
 
     def test_on_the_kernel_with_its_agreement(self, pages, tmp_path, capsys, monkeypatch):
         """Of namespaces nothing is built here: what the record says is told."""
@@ -213,8 +231,12 @@ class TestConnectivity:
         ("options", "words"),
         [
             (["--population", "mars"], "there is no population 'mars'"),
-            (["--calls", "0"], "calls is 0"),
-            (["--level", "ip"], "level is 'ip'"),
+            (["--calls", "0"], "jamlab: --calls is 0"),
+            (["--level", "ip"], "jamlab: --level is 'ip': choose session, ice or dtls"),
+            (["--deadline", "0"], "jamlab: --deadline is 0"),
+            (["--network", "kernel", "--level", "session"], "--level is 'session': choose ice or"),
+            (["--profile", "mars"], "there is no network profile 'mars'"),
+            (["--level", "ice", "--profile", "LAN"], "--profile is for --level session"),
             (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
             (["--network", "kernel", "--scheduler", "tcp://x"], "runs on this machine alone"),
             (["--network", "kernel", "--population", "mars"], "there is no population 'mars'"),
@@ -252,7 +274,7 @@ class TestConnectivity:
         assert "latency over LAN" in names[9]
         assert judged[10]["name"] == "concealed sound over LAN, share of the worst path"
         assert judged[10]["target"] == "< 0.7"
-        assert {verdict["unit"] for verdict in judged[11:-2]} == {"%"}
+        assert [verdict["unit"] for verdict in judged[11:-2]] == ["%", "%", "s"]  # of sessions
         assert all("between browsers" in verdict["name"] for verdict in judged[-2:])
         assert cli.main(["verify", "--here-only", "--json", "--out", str(tmp_path)]) == 0
         left = json.loads(capsys.readouterr().out)
@@ -436,8 +458,8 @@ def test_the_summary_fits_a_screen_even_for_six(run_of, tmp_path, capsys):
     [
         (["--peers", "7"], "peers is 7: choose 2 to 6"),
         (["--quality", "best"], "unknown quality 'best'"),
-        (["--duration", "nan"], "duration_s is nan"),
-        (["--block-frames", "1"], "block_frames is 1: choose 16 to 4096"),
+        (["--duration", "nan"], "--duration is nan: choose 5"),
+        (["--block-frames", "1"], "--block-frames is 1: choose 16 to 4096"),
     ],
 )
 def test_bad_options_are_one_sentence_and_lose_nothing(tmp_path, capsys, options, sentence):
@@ -552,8 +574,22 @@ class TestCard:
 
 
 def test_report_of_no_record(tmp_path, capsys):
+    for path in tmp_path, tmp_path / "nowhere":
+        assert cli.main(["report", str(path)]) == 2
+        told = capsys.readouterr().err.replace("\n", " ")
+        assert f" {path}" in told
+        assert "name a folder that `jamlab verify`, " in told
+        assert "or a dump of chrome://webrtc-internals" in told
+
+
+def test_report_of_the_folder_with_the_record(pages, tmp_path, capsys):
+    """`--out X` has the record in a folder of X."""
+    record = record_of(steady(11), steady(24)).save(tmp_path / "one")
+    assert cli.main(["report", str(tmp_path)]) == 0
+    assert pages == [(record, tmp_path / "one.html")]
+    record_of(steady(11), steady(24)).save(tmp_path / "two")
     assert cli.main(["report", str(tmp_path)]) == 2
-    assert "provenance.json is missing" in capsys.readouterr().err.replace("\n", " ")
+    assert f"name {record} or {tmp_path / 'two'}" in capsys.readouterr().err
 
 
 def test_doctor_prints_what_it_finds(monkeypatch, capsys):
@@ -564,8 +600,10 @@ def test_doctor_prints_what_it_finds(monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "1.6 [bundled]" in shown
     assert "apt-get it" in shown
+    assert "Nothing that jamlab needs is lacking" in shown
     monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("aiortc", False, "gone")])
     assert cli.main(["doctor"]) == 1
+    assert "as long as this is not fine: aiortc" in capsys.readouterr().out
 
 
 def test_python_m_jamlab_is_jamlab():
@@ -639,9 +677,17 @@ def test_ctrl_c_while_modules_are_imported_is_no_traceback(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_command_removes_what_a_killed_one_left(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "jamlab-browser-abcdefgh.tmp").mkdir()
+    cli.main(["report", str(tmp_path / "nowhere")])
+    assert "nowhere" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_sigterm_leaves_no_temporary_folder(tmp_path, monkeypatch):
     def killed(_):
-        with TemporaryDirectory(dir=tmp_path):
+        with tempfile.TemporaryDirectory(dir=tmp_path):
             signal.raise_signal(signal.SIGTERM)
             pytest.fail("it went on")
 

@@ -11,17 +11,23 @@ import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import permutations
+from typing import ClassVar
 
 import pytest
 from websockets.asyncio.client import connect
 
+from jamlab.cli import join
 from jamlab.cli.commands import main
 from jamlab.cli.join import Part, _sentence, take_part
 from jamlab.measure.live_mesh.ask import measure_mesh
 from jamlab.measure.live_mesh.pairs import absent, pairs_table
 from jamlab.measure.live_mesh.round_trip import measuring_participant
+from jamlab.media.host_candidates import host_addresses
 from jamlab.mesh.notices import Notice, NoticeKind
+from jamlab.mesh.session import JamSession
+from jamlab.networks.port_mapping.mapper import PortMapper
 from jamlab.signaling.hub.server import Hub
+from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.supabase.channel import SupabaseChannel
 from tests.audio.jack import DEVICE, jack, needs_jack
 from tests.leaks import until
@@ -63,6 +69,7 @@ async def joined(hub, name, *options, **environment):
     process = Process(
         await asyncio.create_subprocess_exec(
             *command,
+            "--no-port-mapping",
             *options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -291,6 +298,9 @@ async def test_the_hub_restarts_and_sound_goes_on_and_newcomers_are_met():
         (["--sound-card"], "no terminal to ask at: give --microphone allow, deny or listen-only"),
         (["--sound-card", "--echo"], "--echo needs the virtual card"),
         (["--block-frames", "0"], "--block-frames is 0: choose 16 to 4096"),
+        (["--input-channels", "0"], "--input-channels: 0 is out of range: channels are 1 to"),
+        (["--output-channels", "1,2,3"], "--output-channels: 1,2,3 are no channels: give one"),
+        (["--input-channels", "two"], "--input-channels: 'two' is no channel: give one, as in 2"),
         (["--ice", "nowhere.toml"], "nowhere.toml cannot be read"),
         (["--configuration", "mine"], "--configuration mine needs a file: name it with --ice"),
         (["--duration", "0"], "--duration is 0: give more than 0 seconds"),
@@ -305,6 +315,46 @@ def test_what_cannot_be_is_one_sentence(options, complaint, capsys, monkeypatch)
     assert complaint in told
     assert told.count("\n") == 1
     assert "Traceback" not in told
+
+
+class Mapper(PortMapper):
+    """Notes the ports it is asked for."""
+
+    asked: ClassVar = []
+
+    async def mapped(self, internal):
+        self.asked.append(internal)
+        return
+        yield
+
+
+@pytest.mark.parametrize("port_mapping", [True, False])
+async def test_the_router_is_asked_for_our_ports_unless_the_user_forbids_it(
+    port_mapping, monkeypatch
+):
+    monkeypatch.setattr(join, "PortMapper", Mapper)
+    monkeypatch.setattr(Mapper, "asked", [])
+    room, lines = MemoryChannel(), []
+    part = Part("jam", "ada", port_mapping=port_mapping)
+    async with JamSession("jam", "ben", signaling=lambda _: room):
+        joined = asyncio.create_task(take_part(part, lambda _: room, lines.append))
+        await until(lambda: "ben is heard" in lines)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await joined
+    addresses = [address for address in host_addresses() if ":" not in address]
+    assert [host for host, _ in Mapper.asked] == (addresses if port_mapping else [])
+
+
+@pytest.mark.parametrize(("options", "port_mapping"), [([], True), (["--no-port-mapping"], False)])
+def test_port_mapping_is_on_unless_it_is_turned_off(options, port_mapping, monkeypatch):
+    parts = []
+
+    async def note(part, *_):
+        parts.append(part)
+
+    monkeypatch.setattr(join, "take_part", note)
+    assert main(["join", "room", "--hub", "ws://127.0.0.1:1", "--key", "x", *options]) == 0
+    assert parts[0].port_mapping is port_mapping
 
 
 def test_an_unknown_configuration_names_those_there_are(tmp_path, capsys):

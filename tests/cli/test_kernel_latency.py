@@ -150,7 +150,7 @@ class TestBrowsers:
         ("options", "words"),
         [
             (("--block-frames", "128"), "leave out --block-frames"),
-            (("--duration", "1"), "duration_s is 1"),
+            (("--duration", "1"), "--duration is 1"),
             (("--profile", "Mars"), "there is no network profile 'Mars'"),
         ],
     )

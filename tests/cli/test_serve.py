@@ -1,5 +1,7 @@
 """``jamlab serve``, as a process and stopped by signals."""
 
+import asyncio
+import datetime
 import os
 import re
 import signal
@@ -11,10 +13,11 @@ import urllib.request
 from contextlib import contextmanager
 
 import pytest
+from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from jamlab.certificate import fingerprint
+from jamlab.certificate import fingerprint, self_signed
 from jamlab.cli import commands as cli
 from jamlab.cli import results, serve
 from jamlab.signaling import endpoint
@@ -88,7 +91,9 @@ def test_the_key_is_the_user_s_and_is_not_shown():
         assert url.startswith("ws://127.0.0.1:")
         assert f"--hub ws://{next(own_addresses(), socket.gethostname())}:" in invitation
         assert "#key=…\n" in invitation
-        assert "for their microphones add --https" in invitation
+        line = next(line for line in invitation.splitlines() if "Not encrypted" in line)
+        assert "can read the key" in line
+        assert "Add --tls" in line
         assert key_in(invitation) == "…"
         with connect(f"{url}/websocket?apikey={KEY}", ping_interval=None):
             pass
@@ -114,10 +119,40 @@ def test_pages_and_names_the_user_names_come_in():
             connect(address, origin="https://other.example")
 
 
+@pytest.mark.parametrize("option", ["--tls", "--https"])
+def test_tls_beyond_this_machine_is_encrypted(option):
+    with served("--host", "0.0.0.0", option) as (_, url, invitation):
+        assert url.startswith("wss://127.0.0.1:")
+        assert "Not encrypted" not in invitation
+        assert "--save-certificate" in invitation
+        with pytest.raises(ssl.SSLCertVerificationError):
+            connect(f"{url}/websocket?apikey={key_in(invitation)}")
+
+
+async def opened_and_closed(address, trusting):
+    """Connect; the library's client for threads misreads a TLS socket now and then."""
+    async with client.connect(address, ssl=trusting, ping_interval=None):
+        pass
+
+
+@pytest.mark.parametrize("is_apart", [True, False])
+def test_tls_with_a_certificate_that_is_given(tmp_path, is_apart):
+    certificate, key = self_signed(["127.0.0.1"], datetime.datetime.now(datetime.UTC))
+    mine, private = tmp_path / "mine.pem", tmp_path / "key.pem"
+    mine.write_text(certificate + "" if is_apart else certificate + key)
+    private.write_text(key)
+    options = ["--tls", str(mine), *(["--tls-key", str(private)] if is_apart else [])]
+    with served(*options) as (_, url, invitation):
+        assert fingerprint(certificate) in invitation
+        trusting = ssl.create_default_context(cadata=certificate)
+        address = f"{url}/websocket?apikey={key_in(invitation)}"
+        asyncio.run(opened_and_closed(address, trusting))
+
+
 @pytest.mark.slow
-def test_https_has_a_certificate_for_this_run_that_a_participant_can_trust(tmp_path):
-    file = tmp_path / "hub.pem"
-    with served("--https", "--save-certificate", str(file)) as (process, url, invitation):
+def test_tls_has_a_certificate_for_this_run_that_a_participant_can_trust(tmp_path):
+    file = tmp_path / "made" / "hub.pem"
+    with served("--tls", "--save-certificate", str(file)) as (process, url, invitation):
         assert url.startswith("wss://127.0.0.1:")
         assert fingerprint(file.read_text()) in invitation
         assert f"SSL_CERT_FILE={file} {endpoint.KEY_VARIABLE}=" in invitation
@@ -158,7 +193,14 @@ def test_an_option_comes_before_the_environment(monkeypatch, options, environmen
         (["--host", "0.0.0.0", "--key", "jamlab"], "at least 12"),
         (["--allow-origin", "jam.example"], "not an origin"),
         (["--port", "70000"], "choose another"),
-        (["--save-certificate", "hub.pem"], "needs --https"),
+        (["--host", "x" * 70], "choose another"),
+        (["--tls", ""], "--tls: . cannot be read"),
+        (["--save-certificate", "hub.pem"], "needs --tls without a file"),
+        (["--tls", "missing.pem"], "--tls: missing.pem cannot be read"),
+        (["--tls", __file__], "has no certificate in PEM"),
+        (["--tls", __file__, "--save-certificate", "hub.pem"], "needs --tls without a file"),
+        (["--tls-key", __file__], "name it with --tls FILE"),
+        (["--tls", "--tls-key", __file__], "name it with --tls FILE"),
         (["--configuration", "mine"], "needs a file"),
         (["--ice", "missing.toml"], "missing.toml cannot be read"),
     ],

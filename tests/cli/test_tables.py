@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from jamlab.cli import tables as screen
-from jamlab.cli.doctor import Finding
+from jamlab.cli.machine.doctor import Finding
 from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured
@@ -116,6 +116,24 @@ def test_a_bar_tells_how_far_it_is():
         tell(0.5, "one way")
         tell(1.0, "the page")
     assert "the page" in written.getvalue()
+
+
+def test_without_a_terminal_each_activity_is_a_line_and_each_quarter():
+    written = io.StringIO()
+    with screen.progress_bar(Console(file=written, width=20)) as tell:
+        for done, doing in (
+            (0, "session 1"),
+            (0.2, "session 1"),
+            (0.4, "session 1"),
+            (0.5, "the [second] session, later"),
+            (0.6, "the [second] session, later"),
+        ):
+            tell(done, doing)
+    assert written.getvalue().splitlines() == [
+        "  0% session 1",
+        " 40% session 1",
+        " 50% the [second] session, later",
+    ]
 
 
 ONE_WAY = "one-way latency, 95th percentile of the worst path"

@@ -6,9 +6,11 @@ import pytest
 
 from jamlab.measure.connectivity.record import STUN_ONLY, THIS_MACHINE, ConnectivityRecord
 from jamlab.measure.connectivity_on_kernel.run import AGREEMENT_FOLDER, SERVER_LOGS
+from jamlab.measure.session_connectivity.record import SESSIONS_FOLDER
 from jamlab.report.page.html import ReportError, notebook_path, render
 from tests.measure.connectivity.attempts import LADDER, TURN, campaign, populations_in_kernels
 from tests.measure.connectivity_on_kernel.agreements import agreement
+from tests.measure.session_connectivity import meetings
 from tests.report.connectivity.test_servers import record_here
 from tests.report.page.pages import Page
 
@@ -37,17 +39,38 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
     assert words.cell_type == "markdown"
     assert parameters.metadata.tags == ["parameters"]
     names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
-    whose = ["network", "ice", "population", "calls", "attempts", "seed", "other_populations"]
+    how_many = ["meetings", "calls", "attempts"]
+    whose = ["network", "ice", "population", *how_many, "seed", "other_populations"]
     assert names == ["record", "out", *whose]
 
 
 def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page):
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
-    assert tables == ["parts", "verdicts", "population", "shares", "times", "states", "provenance"]
+    before = ["parts", "verdicts", "population", "shares", "times", "states"]
+    assert tables == [*before, "features", "provenance"]
     alts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
-    assert len(set(alts)) == len(alts) == len(page.images) == 4 + len((STUN_ONLY, TURN, LADDER))
+    assert len(set(alts)) == len(alts) == len(page.images) == 5 + len((STUN_ONLY, TURN, LADDER))
     assert page.addresses == []
     assert "script" not in page.tags
+
+
+def test_a_page_with_sessions_begins_with_them_and_judges_them_alone(tmp_path, monkeypatch):
+    record = campaign(calls=40)
+    record.save(tmp_path / "record", {SESSIONS_FOLDER: meetings.campaign(calls=30)})
+    populations_in_kernels(monkeypatch, tmp_path / "site")
+    parameters = {"record": str(tmp_path / "record"), "other_populations": []}
+    made = render(notebook_path(NOTEBOOK), parameters, tmp_path / "page.html")
+    page = Page(made.read_text(encoding="utf-8"))
+    tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
+    assert tables[:4] == ["parts", "verdicts", "sounds", "told"]
+    assert tables[4:] == ["population", "shares", "times", "states", "features", "provenance"]
+    assert "30 meetings of two sessions within the population home" in page.text
+    assert "Share of sessions that end direct (STUN+TURN)" in page.text
+    assert "Share of direct-capable calls" not in page.text
+    headings = [words for _, _, words in page.headings]
+    assert headings.index("Sessions that meet") < headings.index("What each server buys")
+    assert not re.search(r"(?i)\bnan\b", page.text)
+    assert page.addresses == []
 
 
 @pytest.mark.slow
@@ -81,6 +104,7 @@ def test_a_kernel_s_page_sets_it_beside_the_simulated(tmp_path, monkeypatch):
 def test_its_page_shows_no_code(page):
     assert "from jamlab import" not in page.text
     assert "own servers" not in page.text
+    assert "Sessions that meet" not in page.text  # it has none
     assert not re.search(r"(?i)\bnan\b", page.text)
 
 

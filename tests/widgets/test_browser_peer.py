@@ -69,7 +69,7 @@ async def test_a_view_is_told_what_it_needs():
 @pytest.mark.parametrize("name", ["", "a\nb", "a" * 129, 7])
 async def test_a_name_that_cannot_be_shown_is_refused(kind, name):
     given = {"name": "ada", "room": "jam"} | {kind: name}
-    with pytest.raises(ValueError, match="1 to 128 printable characters"):
+    with pytest.raises(ValueError, match="1 to 128 visible characters"):
         BrowserPeer(given["name"], room=given["room"], signaling=None)
 
 

@@ -56,10 +56,10 @@ class TestQuestion:
     async def test_devices_are_listed_by_what_finds_them_again(self, permission):
         listed = [(each["key"], each["name"], each["default"]) for each in permission.inputs]
         assert listed == [
-            ("USB", "USB", True),
-            ("5", "Line", False),  # two are called so
-            ("6", "line", False),
-            ("7", "8", False),  # a name of digits would be read as an index
+            ("USB, ALSA", "USB", True),
+            ("Line, MME", "Line", False),  # two are called so
+            ("line, WASAPI", "line", False),
+            ("8, ALSA", "8", False),  # a name of digits alone would be read as an index
         ]
         assert permission.listing == ""
 
@@ -84,7 +84,11 @@ class TestAnswer:
         ("content", "state", "chosen"),
         [
             ({"kind": "allow", "input": ""}, PermissionState.GRANTED, None),
-            ({"kind": "allow", "input": "6"}, PermissionState.GRANTED, "6"),
+            (
+                {"kind": "allow", "input": "line, WASAPI"},
+                PermissionState.GRANTED,
+                "line, WASAPI",
+            ),
             ({"kind": "deny"}, PermissionState.DENIED, None),
             ({"kind": "listen only"}, PermissionState.LISTEN_ONLY, None),
         ],
@@ -122,12 +126,12 @@ class TestAnswer:
 
     async def test_what_was_answered_elsewhere_is_shown(self, inputs):
         permission = MicrophonePermission(MicrophoneAccess.granted("USB"))
-        assert (permission.state, permission.chosen) == ("granted", "USB")
+        assert (permission.state, permission.chosen) == ("granted", "USB, ALSA")
         permission.close()
 
     async def test_a_problem_is_over_with_the_next_answer(self, permission):
         permission.problem = "the input device 'USB' is in use by another program"
-        answer(permission, kind="allow", input="5")
+        answer(permission, kind="allow", input="Line, MME")
         await until(lambda: permission.problem == "")
 
 

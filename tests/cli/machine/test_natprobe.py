@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from jamlab.cli import natprobe
 from jamlab.cli.commands import main
+from jamlab.cli.machine import natprobe
 from jamlab.networks.discovery.conclusions import Discovery, meaning
 from jamlab.networks.discovery.discover import DiscoveryError
 from jamlab.networks.kernel import coturn
@@ -133,6 +133,15 @@ class TestJson:
         assert main(["natprobe", "192.0.2.1", "--json"]) == 2
         assert json.loads(capsys.readouterr().out)["udp_blocked"] is None
 
+    def test_an_answer_that_says_nothing_is_no_finding(self, asked, capsys):
+        why = "the server refuses to answer (500 Server Error)"
+        reasons = {name: why for name in SILENT.reasons if name != "udp_blocked"}
+        asked["found"] = Discovery(SILENT.server, SILENT.local, udp_blocked=False, reasons=reasons)
+        assert main(["natprobe", "192.0.2.1"]) == 2
+        told = " ".join(capsys.readouterr().out.split())
+        assert told.startswith("NAT towards 192.0.2.1:3478 UDP yes the server refuses")
+        assert told.count(why) == 2  # in the table, and in the sentence
+
     def test_blocked_udp_is_a_finding(self, asked):
         asked["found"] = Discovery(SILENT.server, SILENT.local, udp_blocked=True)
         assert main(["natprobe", "192.0.2.1", "--json"]) == 0
@@ -158,11 +167,20 @@ class TestOptions:
         ]
         assert "up to 10 minutes" in capsys.readouterr().err
 
-    @pytest.mark.parametrize("text", ["", ":3478", "a:", "a:b", "::1", "[a]:b", "stun:a:1"])
+    @pytest.mark.parametrize("text", ["", ":3478", "a:", "a:b", "a:000001", "[a]:b", "stun:a:1"])
     def test_no_server(self, text, capsys):
         assert main(["natprobe", text]) == 2
         told = capsys.readouterr().err
         assert told.startswith(f"jamlab: {text!r} is not a server: give a name or IPv4 address")
+        assert told.count("\n") == 1
+
+    @pytest.mark.parametrize("text", ["::1", "[::1]", "[2001:db8::7]:3478", "2001:db8::7"])
+    def test_ipv6(self, text, capsys):
+        assert main(["natprobe", text]) == 2
+        told = capsys.readouterr().err
+        assert told.startswith(
+            f"jamlab: {text!r} is an IPv6 address: jamlab asks STUN servers over"
+        )
         assert told.count("\n") == 1
 
     def test_a_complaint_is_one_sentence(self, monkeypatch, capsys):

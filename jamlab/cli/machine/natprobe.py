@@ -2,17 +2,17 @@
 
 import argparse
 import asyncio
+import ipaddress
 import json
 import math
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from jamlab.networks.discovery.conclusions import Discovery, meaning
 from jamlab.networks.discovery.discover import DiscoveryError, discover
 from jamlab.networks.model.nat_behaviour import Filtering, Mapping
 from jamlab.networks.model.packet import Address
+from jamlab.terminal import PlainConsole, literal
 
 STUN_PORT = 3478
 """RFC 8489, section 8.1."""
@@ -21,7 +21,7 @@ LIFETIME_LIMIT_S = 600.0
 """Twice what RFC 4787 REQ-5 recommends; a keepalive every few minutes costs nothing."""
 
 UNKNOWN = 2
-"""Exit status when the server did not answer for an unknown reason."""
+"""Exit status when nothing was found out: the server's answer is missing, or of no use."""
 
 _WORDS: dict[Mapping | Filtering | None, str] = {
     Mapping.EIM: "one outside address for all destinations",
@@ -32,7 +32,7 @@ _WORDS: dict[Mapping | Filtering | None, str] = {
     Filtering.APDF: "only hosts and ports that were sent to are let in",
 }
 
-_STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
+_STDERR = PlainConsole(stderr=True, soft_wrap=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,15 +68,20 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**found.to_dict(), "meaning": meaning(found)}, indent=2))
     else:
-        console = Console(emoji=False)
+        console = PlainConsole()
         console.print(_shown(found))
-        console.print(escape(meaning(found)), soft_wrap=True, highlight=False)
-    return UNKNOWN if found.udp_blocked is None else 0
+        console.print(meaning(found), soft_wrap=True)
+    return UNKNOWN if found.nat is None and not found.udp_blocked else 0
 
 
 def _address(text: str) -> Address:
+    if _is_ipv6(text):
+        raise DiscoveryError(
+            f"{text!r} is an IPv6 address: jamlab asks STUN servers over IPv4 only, so give a name "
+            "or an IPv4 address"
+        )
     host, colon, port = text.partition(":")
-    if not host or (colon and not port.isdecimal()):
+    if not host or (colon and not (port.isdecimal() and len(port) <= 5)):
         raise DiscoveryError(
             f"{text!r} is not a server: give a name or IPv4 address, optionally a port, as in "
             f"stun.example.org:{STUN_PORT}"
@@ -84,15 +89,25 @@ def _address(text: str) -> Address:
     return host, int(port) if port else STUN_PORT
 
 
+def _is_ipv6(text: str) -> bool:
+    """Return whether a text is an IPv6 address, or one in brackets with a port or without."""
+    literal = text[1:].partition("]")[0] if text.startswith("[") else text
+    try:
+        ipaddress.IPv6Address(literal)
+    except ValueError:
+        return False
+    return True
+
+
 def _shown(found: Discovery) -> Table:
-    table = Table(title=f"NAT towards {_at(found.server)}", box=None, title_justify="left")
+    table = Table(title=literal(f"NAT towards {_at(found.server)}"), box=None, title_justify="left")
     for _ in range(2):
         table.add_column(no_wrap=True)
     table.add_column()
     rows = _rows(found)
     for name, field, value, words in rows if found.nat is not None else rows[:1]:
         known = value is not None
-        table.add_row(name, value or "–", escape(words if known else found.reasons[field]))
+        table.add_row(name, value or "–", literal(words if known else found.reasons[field]))
     return table
 
 
@@ -117,7 +132,9 @@ def _seen(found: Discovery) -> str:
 
 
 def _trip(found: Discovery) -> str:
-    return "" if found.round_trip_s is None else f"round trip {1000 * found.round_trip_s:.1f} ms"
+    if found.round_trip_s is None:
+        return found.reasons.get("nat", "")
+    return f"round trip {1000 * found.round_trip_s:.1f} ms"
 
 
 def _lifetime(found: Discovery) -> str | None:

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.prompt import InvalidResponse, PromptBase
 from rich.table import Table
 
 from jamlab.audio.permission import REQUIRED, MicrophoneAccess
 from jamlab.audio.portaudio import Device, DeviceError, device_named, devices
+from jamlab.terminal import literal
 
 ANSWERS: dict[str, Callable[[MicrophoneAccess], None]] = {
     "allow": MicrophoneAccess.allow,
@@ -50,7 +50,7 @@ def microphone_access(
     if not sys.stdin.isatty():
         raise MicrophoneError(f"{REQUIRED}, and there is no terminal to ask at: {say_so}")
     try:
-        _ask(access, wanted, offered, Console(stderr=True))
+        _ask(access, wanted, offered, Console(stderr=True, emoji=False))
     except EOFError:
         raise MicrophoneError(f"{REQUIRED}, and no answer came: {say_so}") from None
     return access
@@ -64,10 +64,10 @@ def _ask(
     access: MicrophoneAccess, wanted: str | None, answers: list[str], console: Console
 ) -> None:
     inputs, problem = _inputs()
-    machine = escape(socket.gethostname())
+    machine = socket.gethostname()
     console.print(f"{REQUIRED}.", style="bold", highlight=False)
-    console.print(f"It is the microphone of the machine this runs on, {machine}.", highlight=False)
-    console.print(_listed(inputs) if inputs else escape(problem), highlight=False)
+    console.print(literal(f"It is the microphone of the machine this runs on, {machine}."))
+    console.print(_listed(inputs) if inputs else literal(problem))
     question = f"{_one_of(answers).replace('-', ' ').capitalize()}?"
     ANSWERS[AnswerPrompt.ask(question, console=console, choices=answers)](access)
     if access.state == "granted" and wanted is None and len(inputs) > 1:
@@ -84,17 +84,20 @@ def _inputs() -> tuple[Sequence[Device], str]:
 
 def _listed(inputs: Sequence[Device]) -> Table:
     table = Table("", "input", "channels", "by", box=None)
-    for device in inputs:
-        cells = str(device.index), escape(device.name), str(device.channels), escape(device.host)
-        table.add_row(*cells)
+    for place, device in enumerate(inputs, 1):
+        host = device.title.removeprefix(f"{device.name}, ")
+        table.add_row(str(place), literal(device.name), str(device.channels), literal(host))
     return table
 
 
-def _choice(inputs: Sequence[Device], console: Console) -> int:
-    default = device_named(None, "input").index
+def _choice(inputs: Sequence[Device], console: Console) -> str:
+    """Ask for an input by its place in the list; returns its title, which is kept."""
+    default = device_named(None, "input").title
+    titles = [device.title for device in inputs]
     prompt = InputPrompt("Which input?", console=console)
-    prompt.known = [device.index for device in inputs]
-    return prompt(default=default)
+    prompt.known = range(1, len(titles) + 1)
+    place = titles.index(default) + 1 if default in titles else 1
+    return titles[prompt(default=place) - 1]
 
 
 class AnswerPrompt(PromptBase[str]):

@@ -1,0 +1,1 @@
+"""Commands about this machine and its network: findings, NAT behaviour, the microphone."""
