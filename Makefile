@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser clean
+.PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings clean
 
 report: $(READY)
 	@mkdir -p reports && touch reports/.begun
@@ -31,13 +31,16 @@ docs: $(READY)  # offline; notebooks are executed, and a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
 	  -c docs -d reports/site/doctrees . site
 
-bench: bench-latency bench-connectivity bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser
+bench: bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
 
 bench-connectivity: $(READY)
 	$(BIN)/python -m bench.connectivity
+
+bench-connect: $(READY)
+	$(BIN)/python -m bench.connect
 
 bench-session: $(READY)
 	$(BIN)/python -m bench.session
@@ -59,6 +62,9 @@ bench-coverage: $(READY)
 
 bench-browser: $(READY)
 	$(BIN)/python -m bench.browser
+
+bench-recordings: $(READY)
+	$(BIN)/python -m bench.recordings
 
 clean:
 	rm -rf .venv reports site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -34,8 +34,9 @@ class Bar:
 
 def bar(name: str, runs: list[float], unit: str, sign: str, limit: float) -> Bar:
     """Return a row with a bar on the median of several runs; a missed bar raises nothing."""
-    value = statistics.median(runs)
-    return Bar(name, value, unit, f"{sign} {limit:g}", _COMPARE[sign](value, limit), runs)
+    value = float(statistics.median(runs))
+    holds = bool(_COMPARE[sign](value, limit))
+    return Bar(name, value, unit, f"{sign} {limit:g}", holds, runs)
 
 
 def figure(name: str, runs: list[float], unit: str) -> Bar:

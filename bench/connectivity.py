@@ -23,7 +23,13 @@ from jamlab.ice.file import embedded_configurations
 from jamlab.measure.across_networks.simulated import measure_on
 from jamlab.measure.connectivity.attempt import attempt
 from jamlab.measure.connectivity.call import Call, try_call
-from jamlab.measure.connectivity.campaign import CHUNK_CALLS, Chunk, campaign, run_chunk
+from jamlab.measure.connectivity.campaign import (
+    CHUNK_CALLS,
+    AgentTrial,
+    Chunk,
+    campaign,
+    run_chunk,
+)
 from jamlab.measure.connectivity.population import load_population
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.run import measure_latency
@@ -46,7 +52,7 @@ CONFIGURATIONS = len(embedded_configurations())
 def simulated_attempt_s(level, calls, configuration):
     """Return the CPU seconds of an attempt on the simulated networks."""
     population = load_population("nat_population")
-    whole = Chunk(population, (configuration,), SEED, 0, calls, level, DEADLINE_S)
+    whole = Chunk(population, (configuration,), AgentTrial(level, DEADLINE_S), SEED, 0, calls)
     began_s = time.process_time()
     for first in range(0, calls, CHUNK_CALLS):
         run_chunk(replace(whole, first=first, count=min(CHUNK_CALLS, calls - first)))

@@ -1,4 +1,4 @@
-"""``make bench-kernel``: time and leftovers of a lab on the kernel, and agreement with it.
+"""``make bench-kernel``: a lab on the kernel, agreement with it, and sessions beside a browser.
 
 It needs root, and no other lab on the machine: anything that others start or end meanwhile counts
 as the bench's. A set-up is compared with its parts: the same number of bare namespaces, made and
@@ -16,7 +16,10 @@ from pathlib import Path
 import psutil
 
 from bench.bars import bar, figure, publish
+from bench.beside_browser import beside, played
 from bench.calibration import alternated
+from bench.upgrades import kernel_upgrades
+from jamlab.browsers.installed import BrowserError
 from jamlab.measure.connectivity_on_kernel.agreement import disagreements
 from jamlab.measure.connectivity_on_kernel.run import measure_agreement
 from jamlab.networks.kernel import namespace
@@ -128,6 +131,15 @@ def agreement():
     return len(table), len(found)
 
 
+def beside_browser():
+    """Return the rows on sessions beside a browser; none without Chromium, and the reason."""
+    try:
+        return beside(played())
+    except BrowserError as error:
+        print(f"beside a browser: not run: {error}", file=sys.stderr)
+        return []
+
+
 def main():
     if sys.argv[1:] == ["--stay"]:
         return stay()
@@ -152,6 +164,9 @@ def main():
     cells = min(count for count, _ in agreed)
     disagreed = sum(found for _, found in agreed)
 
+    print("upgrades", file=sys.stderr)
+    upgraded = kernel_upgrades()
+
     ratios, slowest_s = set_ups.ratios, max(set_ups.measured)
     bars = [
         bar("set-up plus tear-down, coturn twice, over its parts", ratios, "×", "≤", 1.5),
@@ -162,6 +177,8 @@ def main():
         figure("set-up plus tear-down, coturn twice", set_ups.measured, "s"),
         figure(f"slowest of {SET_UPS}", [slowest_s], "s"),
         figure("its parts", set_ups.known, "s"),
+        *upgraded,
+        *beside_browser(),
     ]
     publish(bars, Path("reports/bench-kernel.json"))
     return None

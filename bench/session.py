@@ -6,6 +6,7 @@ process, without a signalling service.
 
 import asyncio
 import json
+import logging
 import os
 import random
 import sys
@@ -14,14 +15,18 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+from aiortc.sdp import SessionDescription
+
+from bench import crowd
 from bench.bars import bar, figure, publish
 from bench.calibration import alternated
+from bench.crowd import CALM
 from bench.latency import real_time
 from bench.stock import join, stock_player
 from jamlab.audio.card import VirtualCard
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.playout.playout import Playout
-from jamlab.media.quality import LOW_LATENCY, Quality
+from jamlab.media.quality import LOW_LATENCY
 from jamlab.mesh.connection.description import read_candidate, read_description
 from jamlab.mesh.connection.errors import MalformedCandidateError, MalformedDescriptionError
 from jamlab.mesh.service import WebRTCAudioService
@@ -36,14 +41,16 @@ from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.messages import MalformedSignalError, Signal
 from jamlab.signaling.supabase.channel import SupabaseChannel
 from tests.mesh.chaos import PLAYERS, Jam, chaos, open_world
+from tests.mesh.connection import grammar
+from tests.mesh.hostile import hostile
 
 RUNS = 5
 SEEDS = 200
 CUT_SEEDS = 10
 CUT_S = 5.0
 MUTATIONS = 100_000
-CALM = Quality("calm", 64_000, 960, "audio")
-"""A quality with frames long enough for a busy machine: it conceals only missing packets."""
+BUILT = 100_000
+NEIGHBOURS = 10_000
 LISTEN_S = 8.0
 
 
@@ -166,6 +173,32 @@ def survives(seed):
     return True
 
 
+def hostile_hour():
+    """Return what the musicians have to complain of after an hour with a hostile member."""
+    logging.disable(logging.WARNING)  # what is refused is said, and that is not the question here
+    try:
+        return hostile(1)[0]
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def hostile_bars(complaints):
+    left = {name: max(number, 0) for name, number in complaints.items()}
+    return [
+        bar("hostile hour: sound concealed", [100 * complaints["concealed"]], "%", "≤", 0.5),
+        bar("hostile hour: names taken", [left["names taken"]], "", "≤", 0),
+        bar("hostile hour: connections replaced", [left["connections replaced"]], "", "≤", 0),
+        bar(
+            "hostile hour: connections, sockets and tasks left",
+            [left["connections left"] + left["sockets left"] + left["tasks left"]],
+            "",
+            "≤",
+            0,
+        ),
+        bar("hostile hour: memory of its second half", [left["memory_bytes"] / 1e6], "MB", "≤", 16),
+    ]
+
+
 async def real_messages():
     """Return an offer in its form on the wire."""
     async with WebRTCAudioService() as service:
@@ -231,6 +264,44 @@ def harmed(offer, cases, seed=1):
     return harm
 
 
+def built(cases, seed=1):
+    """Return the Python errors that descriptions and candidates built from the grammar caused.
+
+    Half are offers and answers, half candidates. An error that is refused in Python's words counts.
+    """
+    rng, harm = random.Random(seed), 0
+    for number in range(cases):
+        try:
+            if number % 2:
+                read_candidate(grammar.candidate_init(rng), "ben")
+            else:
+                kind = rng.choice(("offer", "answer"))
+                said = read_description({"type": kind, "sdp": grammar.offer(rng)}, kind, "ben")
+                SessionDescription.parse(said.sdp)
+        except (MalformedDescriptionError, MalformedCandidateError) as error:
+            harm += bool(grammar.PYTHON.search(str(error)))
+        except Exception as error:
+            print(f"built from the grammar: {error!r}", file=sys.stderr)
+            harm += 1
+    return harm
+
+
+def accepted(cases, seed=1):
+    """Return the share, in per cent, of browsers' descriptions and neighbours that are accepted."""
+    rng, refused = random.Random(seed), 0
+    recorded = [grammar.recorded(path) for path in grammar.RECORDED]
+    for number in range(cases):
+        said = recorded[number % len(recorded)]
+        if number >= len(recorded):
+            said = {**said, "sdp": grammar.neighbour(rng, said["sdp"])}
+        try:
+            read_description(said, said["type"], "ben")
+        except MalformedDescriptionError as error:
+            print(error, file=sys.stderr)
+            refused += 1
+    return 100 * (1 - refused / cases)
+
+
 def run(coroutine):
     """Run a coroutine with real-time priority, as with a sound card, to exclude other load."""
     with collector_paused(), real_time():
@@ -249,20 +320,30 @@ def main():
     second, sixth = joined(1), joined(5)
     print("restarts", file=sys.stderr)
     restart = [run(concealed_because_of_a_restart()) for _ in range(RUNS)]
-    print("cuts, chaos, damage", file=sys.stderr)
+    print("a crowd at the hub", file=sys.stderr)
+    beside_a_crowd = crowd.bars(run)
+    print("cuts, chaos, damage, a hostile hour", file=sys.stderr)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
+        hour = pool.submit(hostile_hour)
         back = list(pool.map(cut, range(CUT_SEEDS)))
         failures = [not survived for survived in pool.map(survives, range(SEEDS))]
+        complaints = hour.result()
     harm = harmed(run(real_messages()), MUTATIONS)
+    print("descriptions and candidates by the grammar", file=sys.stderr)
+    errors, share = built(BUILT), accepted(NEIGHBOURS)
     bars = [
         bar("join to first audio, 2 participants, over stock's", second.ratios, "×", "≤", 1),
         bar("join to first audio, 6 participants, over stock's", sixth.ratios, "×", "≤", 1),
         bar(
-            "audio back, over the cut, virtual time", [each / CUT_S for each in back], "×", "≤", 0.4
+            "audio back, over the cut, virtual time", [each / CUT_S for each in back], "×", "≤", 0.1
         ),
         bar("concealed because of a hub restart", restart, "frames", "≤", 0),
+        *beside_a_crowd,
         bar(f"failures in {SEEDS} schedules of mishaps", [sum(failures)], "", "≤", 0),
         bar(f"harm done by {MUTATIONS} damaged messages", [harm], "", "≤", 0),
+        bar(f"Python errors at {BUILT} offers and candidates by the grammar", [errors], "", "≤", 0),
+        bar("browsers' descriptions and neighbours accepted", [share], "%", "≥", 99),
+        *hostile_bars(complaints),
         figure("join to first audio, 2 participants", second.measured, "s"),
         figure("join to first audio, 6 participants", sixth.measured, "s"),
     ]

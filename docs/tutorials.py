@@ -25,6 +25,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "Acceptance tests played by browsers": {},
     "Acceptance tests": {"out": "../reports/site/acceptance", "tests": ["connection-blocked"]},
     "Dump of a call": {},
+    "Latency of a system, from a recording": {},
+    "Latency of programs": {},
 }
 """Parameters of the build, by the notebook's title; the others keep the notebook's own."""
 
