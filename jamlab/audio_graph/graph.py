@@ -23,7 +23,7 @@ import numpy as np
 
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.audio_graph.configuration import ALSA, PULSE_SOCKET
+from jamlab.audio_graph.configuration import ALSA, PIPEWIRE_SOCKET, PULSE_SOCKET
 from jamlab.audio_graph.plan import (
     AudioGraphError,
     GraphPlan,
@@ -46,6 +46,7 @@ _PROGRAMS = (
     *("pipewire", "pipewire-pulse", "wireplumber"),
     *("pw-link", "pw-dump", "pw-metadata", "pw-jack"),
 )
+_LONGEST_SOCKET_PATH = 107  # bytes, by unix(7)
 _PATIENCE_S = 20.0
 _LOOK_S = 0.05
 
@@ -84,6 +85,7 @@ async def audio_graph(
     if (reason := missing()) is not None:
         raise AudioGraphError(reason)
     with temporary_folder("graph") as folder:
+        _check_sockets(folder)
         task = {"plan": asdict(plan), "folder": str(folder)}
         async with child_process("the audio graph", "jamlab.audio_graph.server", task) as server:
             try:
@@ -95,6 +97,16 @@ async def audio_graph(
             finally:
                 with suppress(ChildError):  # it has ended already
                     await server.finish()
+
+
+def _check_sockets(folder: Path) -> None:
+    """Raise `AudioGraphError` for a folder in which the server's sockets cannot be."""
+    longest = max(len(os.fsencode(folder / name)) for name in (PIPEWIRE_SOCKET, PULSE_SOCKET))
+    if longest > _LONGEST_SOCKET_PATH:
+        raise AudioGraphError(
+            f"the folder for temporary files, {folder.parent}, has too long a name for the sockets "
+            "of an audio server: set TMPDIR to a shorter one, such as /tmp"
+        )
 
 
 class AudioGraph:

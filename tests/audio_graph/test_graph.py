@@ -39,6 +39,16 @@ async def test_without_the_programs_there_is_a_sentence(monkeypatch, tmp_path):
 
 
 @needs_graph
+async def test_a_folder_too_long_for_a_socket_is_told(monkeypatch, tmp_path):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(AudioGraphError, match="set TMPDIR to a shorter one"):
+        async with audio_graph(("ada",)):
+            pass
+
+
+@needs_graph
 @pytest.mark.parametrize("period", [64, 128, 1024])
 async def test_what_is_played_is_in_the_mouth_and_through_a_wire_in_the_ear(period, nothing_left):
     async with audio_graph(("ada", "ben"), period) as graph, graph.wired({"ada": "ben"}):
