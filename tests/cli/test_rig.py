@@ -29,6 +29,13 @@ def pages(monkeypatch):
 
 
 @pytest.fixture
+def short_folder():
+    """Return a folder for sockets, whose paths have at most 108 bytes; pytest's own are longer."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def told(monkeypatch, tmp_path, capsys, pages):
     """Return a function that runs the command with a record in place of a measurement."""
 
@@ -167,23 +174,22 @@ def test_an_interruption_keeps_finished_sessions(monkeypatch, tmp_path, capsys):
 @needs("pipewire-bin", "pw-loopback")
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_end_by_a_signal_leaves_no_process_and_no_file(tmp_path, number):
-    temporary = Path(tempfile.mkdtemp())  # short, for a socket's path has at most 108 bytes
+async def test_an_end_by_a_signal_leaves_no_process_and_no_file(tmp_path, short_folder, number):
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "jamlab", "rig", "--settle", "60", "--out", str(tmp_path / "out")),
         *("--player", LINE, "--player", LINE),
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={**os.environ, "TMPDIR": str(short_folder)},
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,  # a process group of its own, as in a terminal
     )
-    await until(lambda: command.returncode is not None or len(of(temporary, "pw-loopback")) == 2)
+    await until(lambda: command.returncode is not None or len(of(short_folder, "pw-loopback")) == 2)
     os.killpg(command.pid, number)
     async with asyncio.timeout(60.0):
         said = (await command.communicate())[1].decode()
     assert "Traceback" not in said
     assert command.returncode == (2 if number == signal.SIGINT else 128 + number)
-    await until(lambda: not of(temporary))
-    temporary.rmdir()  # it is empty
+    await until(lambda: not of(short_folder))
+    assert list(short_folder.iterdir()) == []
 
 
 def of(folder: Path, name=""):
