@@ -13,6 +13,11 @@ register_profiles()
 settings.load_profile("quick")
 
 BROWSER = "tests/browser/"
+REAL_TIME = (
+    *("tests/audio/", "tests/audio_graph/", "tests/cli/test_join.py", "tests/mesh/"),
+    *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/sound_card/"),
+)
+"""Where tests play sound in real time."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and so would all that tests start and interrupt.
@@ -43,9 +48,16 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that have slow tests, so that no such file runs alone at the end."""
+    """Begin with the files that have slow tests, so that no such file runs alone at the end.
+
+    Slow tests, and those that play in real time, are run again when they fail: a machine that is
+    busy for some seconds loses clicks, and only a fault of ours does so three times.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if item.get_closest_marker("slow") or item.nodeid.startswith(REAL_TIME):
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(autouse=True, scope="module")

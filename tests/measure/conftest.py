@@ -14,8 +14,13 @@ def short_plan():
 
 @pytest.fixture(scope="session")
 def real_run(short_plan, tmp_path_factory):
-    """A record of real sockets, SRTP and Opus, its folder, and what the worker told of it."""
-    folder = tmp_path_factory.mktemp("record")
-    told = []
-    record = asyncio.run(measure_in_worker(short_plan, folder, lambda *said: told.append(said)))
+    """A record of real sockets, SRTP and Opus, its folder, and what the worker told of it.
+
+    A machine that is too busy to play most clicks has up to three tries.
+    """
+    for _ in range(3):
+        folder, told = tmp_path_factory.mktemp("record"), []
+        record = asyncio.run(measure_in_worker(short_plan, folder, lambda *said: told.append(said)))
+        if record.clicks["network_ms"].notna().mean() > 0.8:
+            break
     return record, folder, told
