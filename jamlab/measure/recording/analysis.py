@@ -147,7 +147,7 @@ def _check_windows(
             )
     if log is not None:
         if every_s is None:
-            raise PlanError(f"log is {log} and has no windows: choose their length with every_s")
+            raise PlanError(f"log is {log}, and windows have no length: choose every_s, e.g. 10")
         check_log(Path(log))
 
 

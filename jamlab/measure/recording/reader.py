@@ -150,10 +150,11 @@ def _arriving(path: Path, rate: int | None) -> AudioFile:
         try:
             about, source = stack.enter_context(_by_ffmpeg(shown, pipe, "it comes by a pipe"))
         except RecordingError as error:
-            pipe.raise_interruption()
             if pipe.is_empty:
                 raise RecordingError(f"{shown} is empty: {_REMEDY}") from error
             raise
+        finally:
+            pipe.raise_interruption()
         arriving = Arriving(pipe, source, stack.pop_all())
         return replace(_fit(about, rate), frames=0, arriving=arriving)
 

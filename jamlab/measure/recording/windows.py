@@ -25,7 +25,7 @@ from scipy import stats
 from jamlab.audio.metronome import CLICK_FRAMES, IDENTITIES
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.recording.delays import LEAST_CLICKS, LONGEST_S, pairs
+from jamlab.measure.recording.delays import LEAST_CLICKS, LONGEST_S, Pair, pairs
 from jamlab.measure.recording.listener import BLOCK_S, LEAST_READINGS
 from jamlab.measure.recording.record import RecordingRecord
 from jamlab.measure.recording.train import Reading, Train
@@ -272,8 +272,9 @@ def _skew_ppm(time_s: NDArray[np.float64], delay_ms: NDArray[np.float64]) -> flo
 def window_table(record: RecordingRecord, every_s: float) -> pd.DataFrame:
     """Return a row per window and pair of arrivals of a record.
 
-    The columns are those of a log, with the record's names of arrivals and without the level. As in
-    `delay_table`, clicks count as dropped only between the first and the last that came back.
+    Columns: ``source``, ``to``, ``from_name``, ``to_name`` and ``voice`` as in `delay_table`, the
+    others as in a log, without the level. Clicks count as dropped only between the first and the
+    last that came back.
     Raises `PlanError` for windows of less than a second.
 
     Examples
@@ -290,16 +291,35 @@ def window_table(record: RecordingRecord, every_s: float) -> pd.DataFrame:
     2     20.0    20        0       27.5
     """
     check_every(every_s)
-    rows = []
-    for pair in pairs(record):
-        names = {"from": record.name(pair.source), "to": record.name(pair.to), "voice": pair.voice}
-        times_s, delays_ms = pair.clicks["time_s"].to_numpy(np.float64), pair.delays_ms
-        for number in np.unique(np.floor(times_s / every_s)):
-            begin_s, end_s = number * every_s, (number + 1) * every_s
-            ends = np.searchsorted(times_s, (_span_begin_s(end_s, every_s), end_s))
-            part = slice(*ends)
-            unknown = np.full(len(times_s[part]), np.nan)
-            figures = _figures(_Clicks(times_s[part], delays_ms[part], unknown), begin_s)
-            rows.append(figures | names)
-    columns = {name: kind for name, kind in COLUMNS.items() if name != "level_db"}
-    return pd.DataFrame(rows, columns=[*columns]).astype(columns)
+    rows = [
+        _names(record, pair) | figures
+        for pair in pairs(record)
+        for figures in _figures_of(pair, every_s)
+    ]
+    return pd.DataFrame(rows, columns=[*_PAIR_COLUMNS]).astype(_PAIR_COLUMNS)
+
+
+_PAIR_COLUMNS = {
+    **{"source": "int64", "to": "int64", "from_name": "object", "to_name": "object"},
+    **{name: kind for name, kind in COLUMNS.items() if name not in ("from", "to", "level_db")},
+}
+
+
+def _names(record: RecordingRecord, pair: Pair) -> dict[str, object]:
+    return {
+        "source": pair.source,
+        "to": pair.to,
+        "from_name": record.name(pair.source),
+        "to_name": record.name(pair.to),
+        "voice": pair.voice,
+    }
+
+
+def _figures_of(pair: Pair, every_s: float) -> Iterator[dict[str, object]]:
+    """Yield the figures of each window in which clicks were sent."""
+    times_s, delays_ms = pair.clicks["time_s"].to_numpy(np.float64), pair.delays_ms
+    unknown = np.full(len(times_s), np.nan)
+    for number in np.unique(np.floor(times_s / every_s)):
+        begin_s, end_s = number * every_s, (number + 1) * every_s
+        span = slice(*np.searchsorted(times_s, (_span_begin_s(end_s, every_s), end_s)))
+        yield _figures(_Clicks(times_s[span], delays_ms[span], unknown[span]), begin_s)
