@@ -83,8 +83,8 @@ def window_log(path: Path) -> Iterator[WindowLog]:
     log = WindowLog(path)
     try:
         log.begin()
-    except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+    except (OSError, ValueError) as error:  # of a name that no file can have
+        raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from error
     try:
         yield log
     finally:
