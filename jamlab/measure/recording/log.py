@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 import pandas as pd
 
@@ -29,12 +29,12 @@ class WindowLog:
         self.fault = ""
         """A sentence, once the file could not be written; what was written before stays."""
         self._kept: list[pd.DataFrame] = []
-        self._file: TextIO | None = None
+        self._file: FileIO | None = None
 
     def begin(self) -> None:
         """Write the head of a CSV; raises OSError."""
         if self.path.suffix.lower() == ".csv":
-            self._file = self.path.open("w", encoding="utf-8", newline="")
+            self._file = self.path.open("wb", buffering=0)
             self._append(pd.DataFrame(columns=[*COLUMNS]), header=True)
 
     def write(self, window: Window) -> None:
@@ -53,16 +53,15 @@ class WindowLog:
         try:
             if self._file is not None:
                 self._file.close()
-            else:
+            elif self.path.suffix.lower() == ".parquet":
                 self._write_parquet()
         except OSError as error:
             self._fail(error, "it may lack rows")
 
     def _append(self, rows: pd.DataFrame, *, header: bool) -> None:
         assert self._file
-        # one write for each window, so that a reader finds whole rows
-        self._file.write(rows.to_csv(index=False, header=header, lineterminator="\n"))
-        self._file.flush()
+        said = rows.to_csv(index=False, header=header, lineterminator="\n")
+        self._file.write(said.encode())  # at once, so that a reader finds whole rows
 
     def _write_parquet(self) -> None:
         empty = pd.DataFrame(columns=[*COLUMNS]).astype(COLUMNS)
@@ -82,10 +81,10 @@ def window_log(path: Path) -> Iterator[WindowLog]:
     check_log(path)
     log = WindowLog(path)
     try:
-        log.begin()
-    except (OSError, ValueError) as error:  # of a name that no file can have
-        raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from error
-    try:
+        try:
+            log.begin()
+        except (OSError, ValueError) as error:  # of a name that no file can have
+            raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from error
         yield log
     finally:
         log.end()

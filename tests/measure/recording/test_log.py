@@ -104,7 +104,7 @@ def test_a_full_disk_is_refused_at_the_start_and_told_later(tmp_path):
     assert len(pd.read_csv(tmp_path / "log.csv")) == 1
 
 
-class Full(io.StringIO):
+class Full(io.BytesIO):
     """A file on a disk that has become full."""
 
     def write(self, _):
