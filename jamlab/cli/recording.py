@@ -155,7 +155,7 @@ def _tell_window(window: Window) -> None:
     elif not delays["heard"].any():
         said += f"nothing came back of {delays['sent'].sum()} clicks"
     else:
-        said += f"median {plain(delays['median_ms'].max(), 'ms')}"
+        said += f"median {delays['median_ms'].max():.1f} ms"
         said += " at worst" if len(delays) > 1 else ""
         said += f", {delays['dropped'].sum()} of {delays['sent'].sum()} dropped"
     err.print(said, soft_wrap=True)
