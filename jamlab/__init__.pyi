@@ -43,6 +43,7 @@ from .measure.recording.delays import delay_table
 from .measure.recording.example import example_take
 from .measure.recording.record import RecordingRecord
 from .measure.recording.verdicts import recording_verdicts
+from .measure.recording.windows import window_table
 from .measure.rig.plan import RigPlan
 from .measure.rig.presets import rig_plan
 from .measure.rig.record import RigRecord, load_systems
@@ -139,5 +140,6 @@ __all__ = [
     "tone",
     "verdicts",
     "waterfall",
+    "window_table",
     "write_clicks",
 ]

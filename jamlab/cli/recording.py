@@ -16,6 +16,7 @@ from jamlab.measure.recording.click_file import WHOLE_BAND_RATE, ClickTrack, wri
 from jamlab.measure.recording.delays import delay_table
 from jamlab.measure.recording.record import RecordingRecord
 from jamlab.measure.recording.verdicts import recording_verdicts
+from jamlab.measure.recording.windows import Window
 from jamlab.measure.verdict import exit_status, overall
 from jamlab.report.page.html import notebook_path, render
 from jamlab.terminal import literal
@@ -25,7 +26,7 @@ PAGE = "any-system.html"
 """Name of the page next to a record."""
 
 _TRACK_OPTIONS = {"voice": "voices", "bpm": "bpm", "seconds": "length_s", "level": "level_dbfs"}
-_ANALYSIS_OPTIONS = {"bpm": "bpm", "target-ms": "target_ms"}
+_ANALYSIS_OPTIONS = {"bpm": "bpm", "target-ms": "target_ms", "every": "every_s", "log": "log"}
 _MOST_ROWS = 12
 
 
@@ -98,12 +99,24 @@ def add_analyse(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE",
         help="a recording with clicks of `jamlab click`, of any format and rate; several: of one "
-        "session, recorded by several devices",
+        "session, recorded by several devices; -: standard input, analysed while it comes",
     )
     parser.add_argument("--bpm", type=float, help="the tempo that was played, to be checked")
     parser.add_argument("--rate", type=int, help="the true sample rate, if a header is wrong")
     parser.add_argument(
         "--target-ms", type=float, help="judge the 95th percentile of every delay by this limit"
+    )
+    parser.add_argument(
+        "--every",
+        type=float,
+        metavar="SECONDS",
+        help="tell the delays of every so many seconds while one recording is read",
+    )
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="a file of them: .csv, which grows, or .parquet, written at the end",
     )
     parser.add_argument("--out", type=arguments.folder, help="folder for the record and its page")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -118,14 +131,43 @@ def run_analyse(options: argparse.Namespace) -> int:
     """
     with arguments.named_by_option(_ANALYSIS_OPTIONS):
         record = analyse(
-            *options.files, bpm=options.bpm, target_ms=options.target_ms, rate=options.rate
+            *options.files,
+            bpm=options.bpm,
+            target_ms=options.target_ms,
+            rate=options.rate,
+            every_s=options.every,
+            log=options.log,
+            told=None if options.every is None else _tell_window,
         )
     page = None
     if options.out is not None:
-        record.save(options.out)
+        options.kept = record.save(options.out)
         page = options.out / PAGE
         recording_page(options.out, page)
     return tell_recording(record, page, as_json=options.json)
+
+
+def _tell_window(window: Window) -> None:
+    delays = window.delays
+    said = f"{_clock(window.begin_s)} to {_clock(window.end_s)}: "
+    if delays.empty:
+        said += "no delay"
+    elif not delays["heard"].any():
+        said += f"nothing came back of {delays['sent'].sum()} clicks"
+    else:
+        said += f"median {delays['median_ms'].max():.1f} ms"
+        said += " at worst" if len(delays) > 1 else ""
+        said += f", {delays['dropped'].sum()} of {delays['sent'].sum()} dropped"
+    err.print(said, soft_wrap=True)
+
+
+def _clock(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds, with decimals where it has any."""
+    minutes, rest = divmod(round(seconds, 3), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    whole, part = f"{rest:06.3f}".split(".")
+    decimals = part.rstrip("0")
+    return f"{hours}:{minutes:02}:{whole}" + (f".{decimals}" if decimals else "")
 
 
 def recording_page(folder: Path, page: Path) -> None:

@@ -80,6 +80,16 @@ def on_signals(numbers: Iterable[signal.Signals], called: Callable[[], object]) 
         yield
 
 
+@contextlib.contextmanager
+def instead_of_ctrl_c(called: Callable[[], object]) -> Iterator[None]:
+    """Have Ctrl-C call a function inside the block, which goes on; outside the main thread nothing.
+
+    Ctrl-C that is ignored stays ignored.
+    """
+    with _handled(_not_ignored([signal.SIGINT]), lambda *_: called()):
+        yield
+
+
 def _not_ignored(numbers: Iterable[signal.Signals]) -> Iterator[signal.Signals]:
     return (each for each in numbers if not _is(each, signal.SIG_IGN))
 

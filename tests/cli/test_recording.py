@@ -1,14 +1,21 @@
 """``jamlab click`` and ``jamlab analyse``: files, figures, status, and errors in a sentence."""
 
 import json
+import math
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from jamlab.cli import recording as command
 from jamlab.cli.commands import main
 from jamlab.measure.recording.record import RecordingRecord
+from jamlab.measure.recording.windows import Window
 from tests.measure.recording.records import arrival, beats, recording_record
 from tests.measure.recording.takes import RATE, delayed, track, write
 
@@ -96,6 +103,108 @@ def test_a_record_has_its_page_anew(tmp_path, pages, capsys):
     assert main(["report", str(folder)]) == 0
     assert pages[0][2] == tmp_path / "heard.html"
     assert "not a latency record" in refused(capsys, "report", folder, "--card", folder)
+
+
+def test_windows_are_told_on_standard_error(take, tmp_path, capsys):
+    log = tmp_path / "latency.csv"
+    assert main(["analyse", str(take), "--every", "4.5", "--log", str(log)]) == 0
+    told = capsys.readouterr()
+    first, *_, last = told.err.splitlines()
+    assert first == "0:00:00 to 0:00:04.5: median 10.0 ms, 0 of 9 dropped"
+    assert last.startswith("0:00:09 to 0:00:09.")
+    assert "to 0:00" not in told.out
+    assert log.read_text().startswith("begin_s,from,to,voice,sent,heard,dropped,median_ms,p5_ms")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "1:02:00 to 1:02:10: no delay\n"),
+        ([(20, 0, math.nan)], "nothing came back of 20 clicks\n"),
+        ([(20, 19, 30.0), (20, 18, 45.04)], "median 45.0 ms at worst, 3 of 40 dropped\n"),
+    ],
+)
+def test_a_window_is_one_line(rows, said, capsys):
+    delays = pd.DataFrame(rows, columns=["sent", "heard", "median_ms"])
+    delays["dropped"] = delays["sent"] - delays["heard"]
+    command._tell_window(Window(3720.0, 3730.0, delays))
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_strange_windows_are_one_sentence(take, tmp_path, capsys):
+    for strange in ("0", "-2", "nan", "inf", "0.1"):
+        assert f"--every is {float(strange):g}" in refused(
+            capsys, "analyse", take, f"--every={strange}"
+        )
+    assert "choose no more" in refused(capsys, "analyse", take, "--every", 100)
+    assert "--log is" in refused(capsys, "analyse", take, "--log", tmp_path / "a.csv")
+    every = "analyse", take, "--every", 5, "--log"
+    assert "ends in .csv or .parquet" in refused(capsys, *every, tmp_path / "a.txt")
+    assert "no folder" in refused(capsys, *every, tmp_path / "gone" / "a.csv")
+    assert "name one" in refused(capsys, "analyse", take, take, "--every", 5)
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Return a function that starts ``jamlab analyse -`` in a process."""
+    processes = []
+
+    def start(*options):
+        words = [sys.executable, "-m", "jamlab", "analyse", "-", *options]
+        path = os.pathsep.join(filter(None, sys.path))
+        process = subprocess.Popen(
+            words,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def long_take(tmp_path):
+    sound = track(60)
+    return write(tmp_path / "long.wav", sound, np.concatenate([np.zeros(480), sound])).read_bytes()
+
+
+@pytest.mark.slow
+def test_standard_input_is_analysed_as_it_comes_and_ends_by_ctrl_c(started, long_take, tmp_path):
+    """The log has the first window before the sound ends, and all that came after Ctrl-C."""
+    process = started("--every", "5", "--log", "latency.csv", "--out", "kept")
+    process.stdin.write(long_take)
+    process.stdin.flush()
+    line = process.stderr.readline().decode()
+    assert line == "0:00:00 to 0:00:05: median 10.0 ms, 0 of 10 dropped\n"
+    assert len((tmp_path / "latency.csv").read_text().splitlines()) >= 2
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    said = process.stdout.read().decode()
+    assert process.returncode == 0
+    assert "channel 1 → channel 2" in said
+    record = RecordingRecord.load(tmp_path / "kept")
+    assert record.files[0]["name"] == "standard input"
+    assert record.files[0]["seconds"] > 20
+    assert (tmp_path / "kept" / "any-system.html").stat().st_size > 10_000
+    table = pd.read_csv(tmp_path / "latency.csv")
+    assert table["median_ms"].to_numpy() == pytest.approx(10, abs=0.01)
+    assert table["begin_s"].max() >= 15
+
+
+@pytest.mark.slow
+def test_standard_input_ends_with_its_pipe(started, long_take, tmp_path):
+    process = started("--json")
+    said, _ = process.communicate(long_take)
+    assert json.loads(said)["delays"][0]["median_ms"] == pytest.approx(10, abs=0.01)
+    assert b"standard input is empty" in started().communicate(b"")[1]
 
 
 def test_what_is_no_recording_is_one_sentence(tmp_path, capsys):

@@ -31,6 +31,16 @@ def test_its_page_has_verdicts_tables_and_a_figure_and_reaches_nowhere(tmp_path)
     assert EVIL in page.text
 
 
+def test_a_record_with_windows_has_their_figure(tmp_path):
+    record = recording_record()
+    record.provenance["parameters"]["every_s"] = 10.0
+    folder = record.save(tmp_path / "record")
+    made = render(notebook_path(NOTEBOOK), {"record": str(folder)}, tmp_path / "page.html")
+    page = Page(made.read_text(encoding="utf-8"))
+    assert len(page.images) == 2
+    assert page.addresses == []
+
+
 @pytest.mark.slow
 def test_without_files_it_makes_a_recording(tmp_path):
     made = render(notebook_path(NOTEBOOK), {}, tmp_path / "page.html")

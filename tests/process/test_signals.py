@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from jamlab.process.signals import ENDING, on_signals, postponed, run_until_sigterm, sigterm_unwinds
+from jamlab.process.signals import (
+    ENDING,
+    instead_of_ctrl_c,
+    on_signals,
+    postponed,
+    run_until_sigterm,
+    sigterm_unwinds,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +168,22 @@ def test_a_coroutine_that_is_not_told_to_end_returns_its_value():
     assert run_until_sigterm(work()) == 3
     with pytest.raises(asyncio.CancelledError):
         run_until_sigterm(cancelled())
+
+
+def test_ctrl_c_calls_a_function_instead():
+    came = []
+    with instead_of_ctrl_c(lambda: came.append(True)):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+    assert came == [True, True]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with instead_of_ctrl_c(lambda: pytest.fail("called")):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -2,9 +2,11 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,12 +18,17 @@ from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.provenance import provenance
 from jamlab.measure.recording.delays import alignments
 from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
+from jamlab.measure.recording.log import check_log, window_log
 from jamlab.measure.recording.reader import AudioFile, RecordingError, open_recording
 from jamlab.measure.recording.record import ARRIVALS, CLICKS, RecordingRecord
 from jamlab.measure.recording.train import Train
 from jamlab.measure.recording.true_rate import true_rate
+from jamlab.measure.recording.windows import Window, Windows, check_every
 
 MOST_FILES = 16
+
+Taker: TypeAlias = Callable[[Window], object]
+"""Takes a window that is complete."""
 
 _SAME_TEMPO = 2e-3  # far more than clocks differ
 
@@ -33,6 +40,8 @@ class _Heard:
     file: AudioFile
     seconds: float
     channels: Sequence[Sequence[Train]]
+    is_damaged: bool
+    """Whether a pipe ended with sound that cannot be decoded."""
 
     @property
     def trains(self) -> list[Train]:
@@ -44,6 +53,9 @@ def analyse(
     bpm: float | None = None,
     target_ms: float | None = None,
     rate: int | None = None,
+    every_s: float | None = None,
+    log: Path | str | None = None,
+    told: Taker | None = None,
 ) -> RecordingRecord:
     """Find the clicks of `jamlab click` in recordings, and when each of them came.
 
@@ -55,12 +67,21 @@ def analyse(
     ----------
     *files
         Recordings of any format, rate and number of channels; of one session if there are several.
+        "-" is standard input. A pipe is analysed while it comes, and Ctrl-C ends it as its end
+        does.
     bpm : float, optional
         The tempo that was played: another one is reported, and so is the skew of the clocks.
     target_ms : float, optional
         Limit of the 95th percentile of each delay, for the verdicts.
     rate : int, optional
         The true sample rate, if the files' headers are wrong.
+    every_s : float, optional
+        Length of a window, of one recording: its delays are told while it is read.
+    log : Path or str, optional
+        A file of the windows, .csv or .parquet. CSV grows with each window; Parquet is written at
+        the end.
+    told : callable, optional
+        Called with each `Window` when it is complete.
 
     Raises
     ------
@@ -81,19 +102,27 @@ def analyse(
     1        2      0     58       2
     """
     _check(files, bpm, target_ms)
-    with threadpool_limits(1, user_api="blas"):  # its further threads wait for work all the time
-        heard = [_hear(open_recording(path, rate)) for path in files]
+    _check_windows(files, every_s, log)
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1, user_api="blas"))  # more threads wait all the time
+        opened = [open_recording(path, rate) for path in files]
+        if every_s is not None:
+            _check_length(opened[0], every_s)
+        written = None if log is None else stack.enter_context(window_log(Path(log)))
+        takers = [each for each in (written and written.write, told) if each]
+        heard = [_hear(file, every_s, takers) for file in opened]
     for one in heard:
         if not one.trains:
             raise RecordingError(_no_click(one))
     arrivals, clicks = _tables(heard)
-    parameters = {"bpm": bpm, "target_ms": target_ms, "rate": rate}
+    parameters = {"bpm": bpm, "target_ms": target_ms, "rate": rate, "every_s": every_s}
     about = [_described(one) for one in heard]
     notes = [*_notes(heard, bpm)]
     record = RecordingRecord(
         arrivals, clicks, provenance(parameters, recordings=about, notes=notes)
     )
     notes += _notes_on_alignment(record)
+    notes += [written.fault] if written and written.fault else []
     return record
 
 
@@ -106,22 +135,65 @@ def _check(files: Sequence[Path | str], bpm: float | None, target_ms: float | No
         raise PlanError(f"target_ms is {target_ms}: choose above 0 ms")
 
 
-def _hear(file: AudioFile) -> _Heard:
-    voices = Voices()
-    listeners = [Listener(voices) for _ in range(file.channels)]
-    frames = 0
-    for block in file.blocks(BLOCK_S):
-        frames += len(block)
-        for listener, channel in zip(listeners, block.T, strict=True):
-            listener.hear(np.ascontiguousarray(channel))
+def _check_windows(
+    files: Sequence[Path | str], every_s: float | None, log: Path | str | None
+) -> None:
+    if every_s is not None:
+        check_every(every_s)
+        if len(files) > 1:
+            raise PlanError(
+                f"every_s is {every_s:g} for {len(files)} files: name one, because the clocks of "
+                "several are only aligned at their end"
+            )
+    if log is not None:
+        if every_s is None:
+            raise PlanError(f"log is {log}, and windows have no length: choose every_s, e.g. 10")
+        check_log(Path(log))
+
+
+def _check_length(file: AudioFile, every_s: float) -> None:
+    if every_s > file.seconds:
+        raise PlanError(
+            f"every_s is {every_s:g}, and {file.path} has {file.seconds:.1f} s: choose no more"
+        )
+
+
+def _hear(file: AudioFile, every_s: float | None, takers: Sequence[Taker]) -> _Heard:
+    """Read a recording, and hand on its windows as soon as they are complete."""
+    listeners, frames, is_damaged = _listeners(file), 0, False
+    windows = Windows([each.trains for each in listeners], every_s) if every_s else None
+    try:
+        with file.ended_by_ctrl_c():
+            for block in file.blocks(BLOCK_S):
+                frames += len(block)
+                for listener, channel in zip(listeners, block.T, strict=True):
+                    listener.hear(np.ascontiguousarray(channel))
+                _hand_on(windows.complete(frames / SAMPLE_RATE) if windows else (), takers)
+    except RecordingError:
+        if not (file.arriving and frames):
+            raise
+        is_damaged = True
     if frames == 0:
         raise RecordingError(f"{file.path} has no samples: record at least a few clicks")
-    return _Heard(file, frames / SAMPLE_RATE, [listener.end() for listener in listeners])
+    trains = [listener.end() for listener in listeners]
+    _hand_on(windows.rest(frames / SAMPLE_RATE) if windows else (), takers)
+    return _Heard(file, frames / SAMPLE_RATE, trains, is_damaged)
+
+
+def _listeners(file: AudioFile) -> list[Listener]:
+    voices = Voices()
+    return [Listener(voices) for _ in range(file.channels)]
+
+
+def _hand_on(windows: Iterable[Window], takers: Sequence[Taker]) -> None:
+    for window in windows:
+        for taker in takers:
+            taker(window)
 
 
 def _no_click(heard: _Heard) -> str:
     path, rate = heard.file.path, heard.file.rate
-    if true := true_rate(heard.file):
+    if heard.file.arriving is None and (true := true_rate(heard.file)):
         return (
             f"{path} has clicks that fit {true} samples a second, and its header says {rate}: "
             f"analyse it again with --rate {true}"
@@ -206,6 +278,8 @@ def _notes(heard: Sequence[_Heard], bpm: float | None) -> Iterator[str]:
                 f"{name} was read at {one.file.rate} samples a second, as told; its header says "
                 f"{one.file.header_rate}."
             )
+        if one.is_damaged:
+            yield f"{name} ended at {one.seconds:.1f} s, where its sound is damaged."
         yield from _notes_on_sound(name, one.file)
         if bpm is not None:
             yield from _notes_on_tempo(name, one.trains, bpm)

@@ -10,6 +10,7 @@ Files and channels are counted from 1, in the order in which they were given. Ti
 the file's own clock. Clicks are numbered so that a number modulo 229 is the identity.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -69,6 +70,8 @@ class RecordingRecord(Record):
             return "does not say what its files are"
         if not all(isinstance(note, str) for note in self.provenance["notes"]):
             return "has notes that are not text"
+        if not _is_length(self.provenance["parameters"].get("every_s")):
+            return "has windows of a length that is none"
         if not self.arrivals["file"].isin(range(1, len(self.files) + 1)).all():
             return "has an arrival of a file that it does not name"
         if not self.arrivals["arrival"].is_unique:
@@ -88,6 +91,12 @@ class RecordingRecord(Record):
         target: float | None = self.provenance["parameters"]["target_ms"]
         return target
 
+    @property
+    def every_s(self) -> float | None:
+        """Length of a window, if the user set it."""
+        every_s: float | None = self.provenance["parameters"].get("every_s")
+        return every_s
+
     def name(self, arrival: int) -> str:
         """Return the name of an arrival, e.g. "channel 2" or "b.wav, channel 1, voice 3, 2nd"."""
         table = self.arrivals
@@ -100,6 +109,13 @@ class RecordingRecord(Record):
         if row["order"] > 1:
             words.append(f"arrival {row['order']:g}")
         return ", ".join(words)
+
+
+def _is_length(value: Any) -> bool:
+    """Return whether a value is a length in seconds, or None, as in earlier records."""
+    return value is None or (
+        isinstance(value, NUMBER) and not isinstance(value, bool) and 0 < value < math.inf
+    )
 
 
 def _is_file(about: Any) -> bool:

@@ -7,6 +7,7 @@ from .tables import (
     provenance_table,
     verdict_table,
 )
+from .windows import windows
 
 __all__ = [
     "arrival_table",
@@ -16,4 +17,5 @@ __all__ = [
     "notes",
     "provenance_table",
     "verdict_table",
+    "windows",
 ]

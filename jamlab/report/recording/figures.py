@@ -18,6 +18,8 @@ from jamlab.report.page.figures import (
 
 MOST_DRAWN = 6
 """The most delays that the figure has; the table has all."""
+MOST_VECTORS = 2000
+"""Clicks of a delay from which they are drawn as an image: an hour has seven thousand."""
 
 _NOTHING = "No voice arrives twice, so there is no delay to draw."
 _DROPPED_AT = 0.97
@@ -61,7 +63,13 @@ def _draw(axes: Axes, pair: Pair, colour: str) -> None:
     times, delays_ms = pair.clicks["time_s"].to_numpy(), pair.delays_ms
     heard = np.isfinite(delays_ms)
     axes.plot(
-        times[heard], delays_ms[heard], linestyle="none", marker=".", color=colour, markersize=3
+        times[heard],
+        delays_ms[heard],
+        linestyle="none",
+        marker=".",
+        color=colour,
+        markersize=3,
+        rasterized=len(times) > MOST_VECTORS,
     )
     axes.plot(
         times[~heard],
@@ -70,5 +78,6 @@ def _draw(axes: Axes, pair: Pair, colour: str) -> None:
         marker="x",
         color=INK,
         label="dropped" if (~heard).any() else None,
+        rasterized=len(times) > MOST_VECTORS,
         transform=axes.get_xaxis_transform(),
     )

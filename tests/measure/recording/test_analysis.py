@@ -1,8 +1,10 @@
 """Whole analyses against recordings whose delays are known."""
 
 import os
+import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from jamlab.measure.latency.plan import PlanError
@@ -224,6 +226,65 @@ class TestWhatIsTold:
         path = tmp_path / os.fsdecode(b"-\xff [b] $x_{ \xe2\x80\xae.wav")
         record = analyse(write(path, track(CLICKS)))
         assert record.save(tmp_path / "record")
+
+
+class TestWindows:
+    @pytest.fixture
+    def take(self, tmp_path):
+        """Half a minute; what comes back is 1000 frames late, and later 1480."""
+        sound = track(60)
+        late = np.concatenate([np.zeros(1_000), sound])
+        late[16 * RATE :] = np.concatenate([np.zeros(1_480), sound])[16 * RATE : len(late)]
+        return write(tmp_path / "take.wav", sound, late)
+
+    def test_the_log_grows_while_the_recording_is_read(self, tmp_path, take):
+        log, found = tmp_path / "log.csv", []
+
+        def told(window):
+            table = pd.read_csv(log)
+            assert table["begin_s"].iloc[-1] == window.begin_s
+            found.append(len(table))
+
+        record = analyse(take, every_s=8, log=log, told=told)
+        assert found == [1, 2, 3, 4]
+        table = pd.read_csv(log)
+        medians = table["median_ms"].to_numpy() * RATE / 1000
+        assert medians == pytest.approx([1_000, 1_000, 1_480, 1_480], abs=0.1)
+        assert table["sent"].sum() == 60
+        assert record.every_s == 8
+        assert analyse(take).every_s is None
+
+    def test_parquet_has_the_same_rows(self, tmp_path, take):
+        rows = []
+        analyse(take, every_s=10, log=tmp_path / "log.parquet", told=lambda it: rows.append(it))
+        kept = pd.read_parquet(tmp_path / "log.parquet")
+        live = pd.concat([each.delays for each in rows], ignore_index=True).round(4)
+        pd.testing.assert_frame_equal(kept, live, check_dtype=False)
+
+    def test_a_pipe_that_ends_damaged_counts_up_to_there(self, tmp_path, take):
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        content = take.read_bytes()
+        cut = content[: len(content) * 2 // 3 - 5]
+        writer = threading.Thread(target=fifo.write_bytes, args=(cut,))
+        writer.start()
+        record = analyse(fifo, every_s=10, log=tmp_path / "log.csv")
+        writer.join()
+        assert record.files[0]["seconds"] == pytest.approx(len(cut) / 6 / RATE, abs=0.2)
+        assert len(pd.read_csv(tmp_path / "log.csv")) == 3
+
+    def test_strange_windows_are_refused(self, tmp_path, take):
+        def refused(*files, **options):
+            with pytest.raises(PlanError) as raised:
+                analyse(*files, **options)
+            return str(raised.value)
+
+        assert "every_s is 40, and" in refused(take, every_s=40)
+        assert "name one" in refused(take, take, every_s=10)
+        assert "choose every_s" in refused(take, log=tmp_path / "log.csv")
+        assert "choose 1 s" in refused(take, every_s=0)
+        assert ".parquet" in refused(take, every_s=10, log=tmp_path / "log.txt")
+        assert not (tmp_path / "log.csv").exists()
 
 
 class TestRefused:

@@ -1,6 +1,9 @@
 """Reading of files: any format, and what is none, in one sentence."""
 
+import math
 import os
+import signal
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,6 +73,60 @@ def test_a_rate_that_the_user_knows_better(tmp_path):
     file = open_recording(write(tmp_path / "take.wav", tone()), rate=24_000)
     assert (file.rate, file.header_rate) == (24_000, RATE)
     assert len(whole(file)) == pytest.approx(4 * RATE, abs=0.2 * RATE)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "mp3"])
+def test_a_pipe_is_read_as_the_file_is(tmp_path, kind):
+    path, fifo = tmp_path / f"take.{kind}", tmp_path / "fifo"
+    soundfile.write(path, tone(), RATE)
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=fifo.write_bytes, args=(path.read_bytes(),))
+    writer.start()
+    file = open_recording(fifo)
+    assert (file.rate, file.channels, file.seconds) == (RATE, 1, math.inf)
+    piped = whole(file)
+    writer.join()
+    there = whole(open_recording(path))
+    assert len(piped) == pytest.approx(len(there), abs=0.1 * RATE)
+    if kind != "mp3":  # whose decoders differ in delay
+        assert piped == pytest.approx(there, abs=1e-6)
+
+
+def test_what_comes_by_a_pipe_and_is_no_sound_is_told(tmp_path):
+    for content, said in ((b"", "is empty"), (b"hello" * 99, "is not sound")):
+        fifo = tmp_path / said
+        os.mkfifo(fifo)
+        writer = threading.Thread(target=fifo.write_bytes, args=(content,))
+        writer.start()
+        assert said in refusal(fifo)
+        writer.join()
+
+
+def test_a_pipe_ends_by_ctrl_c_with_what_came(tmp_path):
+    """Its writer goes on: the last block is what was read before."""
+    content = write(tmp_path / "take.wav", tone(8)).read_bytes()
+    reading, writing = os.pipe()
+
+    def write_and_interrupt():
+        with os.fdopen(os.dup(writing), "wb") as stream:
+            stream.write(content)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    writer = threading.Thread(target=write_and_interrupt)
+    writer.start()
+    file = open_recording(f"/dev/fd/{reading}")
+    with file.ended_by_ctrl_c():
+        frames = len(whole(file))
+    writer.join()
+    os.close(reading)
+    os.close(writing)
+    assert (len(content) - 150_000) / 3 < frames <= len(content) / 3
+
+
+def test_the_header_says_how_long_a_file_is(tmp_path):
+    assert open_recording(write(tmp_path / "take.wav", tone(1.5))).seconds == 1.5
+    film = encoded(tmp_path / "film.mp4", "aac", tone(), tone())
+    assert open_recording(film).seconds == pytest.approx(2, abs=0.1)
 
 
 def refusal(path):

@@ -20,6 +20,11 @@ def test_an_arrival_is_called_by_what_tells_it_apart():
     assert voices.name(2) == "b, channel 1, voice 4"
 
 
+def with_every(record, every_s):
+    parameters = record.provenance["parameters"] | {"every_s": every_s}
+    return replace(record, provenance=record.provenance | {"parameters": parameters})
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -28,6 +33,8 @@ def test_an_arrival_is_called_by_what_tells_it_apart():
         lambda record: replace(record, arrivals=record.arrivals.assign(arrival=1)),
         lambda record: replace(record, provenance=record.provenance | {"recordings": [{}]}),
         lambda record: replace(record, provenance=record.provenance | {"notes": [1]}),
+        lambda record: with_every(record, "10"),
+        lambda record: with_every(record, -1),
     ],
 )
 def test_a_contradiction_is_refused(tmp_path, damage):

@@ -34,3 +34,8 @@ def test_many_delays_are_cut_and_none_is_told():
     assert len(delays(many).axes) == MOST_DRAWN
     none = delays(recording_record(arrival(1, beats(9)))).axes[0]
     assert "No voice arrives twice" in none.texts[0].get_text()
+
+
+def test_hours_of_clicks_are_an_image():
+    hour = recording_record(arrival(1, beats(7000)), arrival(2, beats(7000, 0.03), channel=2))
+    assert len(delays(hour).svg()) < 200_000
