@@ -18,6 +18,7 @@ from jamlab.measure.recording.delays import alignments
 from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
 from jamlab.measure.recording.reader import AudioFile, RecordingError, open_recording
 from jamlab.measure.recording.record import ARRIVALS, CLICKS, RecordingRecord
+from jamlab.measure.recording.stopwatch import StopwatchPlan, stopwatch_notes
 from jamlab.measure.recording.train import Train
 from jamlab.measure.recording.true_rate import true_rate
 
@@ -44,6 +45,8 @@ def analyse(
     bpm: float | None = None,
     target_ms: float | None = None,
     rate: int | None = None,
+    stopwatch: str | None = None,
+    air_m: float | None = None,
 ) -> RecordingRecord:
     """Find the clicks of `jamlab click` in recordings, and when each of them came.
 
@@ -61,6 +64,11 @@ def analyse(
         Limit of the 95th percentile of each delay, for the verdicts.
     rate : int, optional
         The true sample rate, if the files' headers are wrong.
+    stopwatch : {"air", "network"}, optional
+        The recording is of a stopwatch test, in which B's microphone hears A's clicks by this way;
+        see `jamlab.measure.recording.stopwatch`.
+    air_m : float, optional
+        The way from loudspeaker to microphone that is in its delays, in metres.
 
     Raises
     ------
@@ -81,19 +89,26 @@ def analyse(
     1        2      0     58       2
     """
     _check(files, bpm, target_ms)
+    StopwatchPlan.of(stopwatch, air_m)
     with threadpool_limits(1, user_api="blas"):  # its further threads wait for work all the time
         heard = [_hear(open_recording(path, rate)) for path in files]
     for one in heard:
         if not one.trains:
             raise RecordingError(_no_click(one))
     arrivals, clicks = _tables(heard)
-    parameters = {"bpm": bpm, "target_ms": target_ms, "rate": rate}
+    parameters = {
+        "bpm": bpm,
+        "target_ms": target_ms,
+        "rate": rate,
+        "stopwatch": stopwatch,
+        "air_m": air_m,
+    }
     about = [_described(one) for one in heard]
     notes = [*_notes(heard, bpm)]
     record = RecordingRecord(
         arrivals, clicks, provenance(parameters, recordings=about, notes=notes)
     )
-    notes += _notes_on_alignment(record)
+    notes += [*_notes_on_alignment(record), *stopwatch_notes(record)]
     return record
 
 

@@ -5,6 +5,7 @@ from .tables import (
     masthead,
     notes,
     provenance_table,
+    stopwatch_table,
     verdict_table,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "masthead",
     "notes",
     "provenance_table",
+    "stopwatch_table",
     "verdict_table",
 ]
