@@ -15,6 +15,7 @@ from jamlab.measure.recording.analysis import analyse
 from jamlab.measure.recording.click_file import WHOLE_BAND_RATE, ClickTrack, write_clicks
 from jamlab.measure.recording.delays import delay_table
 from jamlab.measure.recording.record import RecordingRecord
+from jamlab.measure.recording.stopwatch import Stopwatch, Way, stopwatch
 from jamlab.measure.recording.verdicts import recording_verdicts
 from jamlab.measure.recording.windows import Window
 from jamlab.measure.verdict import exit_status, overall
@@ -26,7 +27,14 @@ PAGE = "any-system.html"
 """Name of the page next to a record."""
 
 _TRACK_OPTIONS = {"voice": "voices", "bpm": "bpm", "seconds": "length_s", "level": "level_dbfs"}
-_ANALYSIS_OPTIONS = {"bpm": "bpm", "target-ms": "target_ms", "every": "every_s", "log": "log"}
+_ANALYSIS_OPTIONS = {
+    "bpm": "bpm",
+    "target-ms": "target_ms",
+    "every": "every_s",
+    "log": "log",
+    "stopwatch": "stopwatch",
+    "air-m": "air_m",
+}
 _MOST_ROWS = 12
 
 
@@ -118,6 +126,19 @@ def add_analyse(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a file of them: .csv, which grows, or .parquet, written at the end",
     )
+    parser.add_argument(
+        "--stopwatch",
+        choices=[*Way],
+        help="the recording is of a stopwatch test at A: B's microphone hears A's clicks through "
+        "air, in one room, or over the network, by B's loudspeaker",
+    )
+    parser.add_argument(
+        "--air-m",
+        type=float,
+        metavar="METRES",
+        help="way through air from loudspeaker to microphone that is in a stopwatch test's delays "
+        "(default: from the direct sound in two channels, or 0 to 10 m)",
+    )
     parser.add_argument("--out", type=arguments.folder, help="folder for the record and its page")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(run=run_analyse)
@@ -138,6 +159,8 @@ def run_analyse(options: argparse.Namespace) -> int:
             every_s=options.every,
             log=options.log,
             told=None if options.every is None else _tell_window,
+            stopwatch=options.stopwatch,
+            air_m=options.air_m,
         )
     page = None
     if options.out is not None:
@@ -187,11 +210,20 @@ def tell_recording(record: RecordingRecord, page: Path | None, *, as_json: bool)
         out.print(screen.verdict_table(judged))
     out.print(_arrivals(record))
     out.print(_delays(record))
+    if read := stopwatch(record):
+        out.print(_stopwatch(read))
     for note in record.provenance["notes"]:
         out.print(literal(f"Note: {note}"), soft_wrap=True)
     if page is not None:
         out.print(f"Report: {page}", soft_wrap=True)
     return status
+
+
+def _stopwatch(read: Stopwatch) -> Table:
+    table = Table(title="Stopwatch test", box=None, padding=(0, 1, 0, 0), show_header=False)
+    for name, value in read.facts().items():
+        table.add_row(name, value)
+    return table
 
 
 def _as_json(record: RecordingRecord) -> dict[str, object]:
@@ -203,6 +235,7 @@ def _as_json(record: RecordingRecord) -> dict[str, object]:
             {str(key): _finite(value) for key, value in row.items()}
             for row in delay_table(record).to_dict("records")
         ],
+        "stopwatch": read.facts() if (read := stopwatch(record)) else None,
         "verdicts": [screen.as_json(verdict) for verdict in recording_verdicts(record)],
     }
 

@@ -212,3 +212,15 @@ def test_what_is_no_recording_is_one_sentence(tmp_path, capsys):
     assert "no click is heard" in refused(capsys, "analyse", silent)
     assert "cannot be read" in refused(capsys, "analyse", tmp_path / "gone.wav")
     assert "--target-ms is 0" in refused(capsys, "analyse", silent, "--target-ms", 0)
+
+
+def test_a_stopwatch_test(tmp_path, capsys):
+    sound = track(12)
+    path = write(tmp_path / "room.wav", sound + 0.5 * delayed(sound, RATE * 0.0545))
+    given = ["analyse", str(path), "--stopwatch", "air", "--air-m", "1.5"]
+    assert main(given) == 0
+    assert "one way, B to A, median" in capsys.readouterr().out
+    assert main([*given, "--json"]) == 0
+    assert "m, as given" in json.loads(capsys.readouterr().out)["stopwatch"]["way through air"]
+    assert "--air-m is -1" in refused(capsys, *given[:-1], -1)
+    assert "stopwatch is not given" in refused(capsys, "analyse", path, "--air-m", 1)

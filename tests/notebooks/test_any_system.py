@@ -15,7 +15,7 @@ def test_it_takes_files_a_target_and_a_record():
     words, parameters, *_ = nbformat.read(notebook_path(NOTEBOOK), as_version=4).cells
     assert words.cell_type == "markdown"
     names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
-    assert names == ["files", "target_ms", "record"]
+    assert names == ["files", "target_ms", "stopwatch", "air_m", "record"]
 
 
 def test_its_page_has_verdicts_tables_and_a_figure_and_reaches_nowhere(tmp_path):

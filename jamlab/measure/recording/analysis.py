@@ -21,6 +21,7 @@ from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
 from jamlab.measure.recording.log import check_log, window_log
 from jamlab.measure.recording.reader import AudioFile, RecordingError, open_recording
 from jamlab.measure.recording.record import ARRIVALS, CLICKS, RecordingRecord
+from jamlab.measure.recording.stopwatch import StopwatchPlan, stopwatch_notes
 from jamlab.measure.recording.train import Train
 from jamlab.measure.recording.true_rate import true_rate
 from jamlab.measure.recording.windows import Window, Windows, check_every
@@ -56,6 +57,8 @@ def analyse(
     every_s: float | None = None,
     log: Path | str | None = None,
     told: Taker | None = None,
+    stopwatch: str | None = None,
+    air_m: float | None = None,
 ) -> RecordingRecord:
     """Find the clicks of `jamlab click` in recordings, and when each of them came.
 
@@ -82,6 +85,11 @@ def analyse(
         the end.
     told : callable, optional
         Called with each `Window` when it is complete.
+    stopwatch : {"air", "network"}, optional
+        The recording is of a stopwatch test, in which B's microphone hears A's clicks by this way;
+        see `jamlab.measure.recording.stopwatch`.
+    air_m : float, optional
+        The way from loudspeaker to microphone that is in its delays, in metres.
 
     Raises
     ------
@@ -102,6 +110,7 @@ def analyse(
     1        2      0     58       2
     """
     _check(files, bpm, target_ms)
+    StopwatchPlan.of(stopwatch, air_m)
     _check_windows(files, every_s, log)
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1, user_api="blas"))  # more threads wait all the time
@@ -115,13 +124,20 @@ def analyse(
         if not one.trains:
             raise RecordingError(_no_click(one))
     arrivals, clicks = _tables(heard)
-    parameters = {"bpm": bpm, "target_ms": target_ms, "rate": rate, "every_s": every_s}
+    parameters = {
+        "bpm": bpm,
+        "target_ms": target_ms,
+        "rate": rate,
+        "every_s": every_s,
+        "stopwatch": stopwatch,
+        "air_m": air_m,
+    }
     about = [_described(one) for one in heard]
     notes = [*_notes(heard, bpm)]
     record = RecordingRecord(
         arrivals, clicks, provenance(parameters, recordings=about, notes=notes)
     )
-    notes += _notes_on_alignment(record)
+    notes += [*_notes_on_alignment(record), *stopwatch_notes(record)]
     notes += [written.fault] if written and written.fault else []
     return record
 

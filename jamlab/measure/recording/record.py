@@ -72,6 +72,8 @@ class RecordingRecord(Record):
             return "has notes that are not text"
         if not _is_length(self.provenance["parameters"].get("every_s")):
             return "has windows of a length that is none"
+        if not _is_stopwatch(self.provenance["parameters"]):
+            return "is of a stopwatch test whose way or distance cannot be"
         if not self.arrivals["file"].isin(range(1, len(self.files) + 1)).all():
             return "has an arrival of a file that it does not name"
         if not self.arrivals["arrival"].is_unique:
@@ -122,3 +124,10 @@ def _is_file(about: Any) -> bool:
     return isinstance(about, Mapping) and all(
         isinstance(about.get(key), kind) for key, kind in _FILE_KEYS.items()
     )
+
+
+def _is_stopwatch(parameters: Mapping[str, Any]) -> bool:
+    """Return whether the parameters of a stopwatch test, if there are any, can be."""
+    way, air_m = parameters.get("stopwatch"), parameters.get("air_m")
+    number = isinstance(air_m, int | float) and not isinstance(air_m, bool)
+    return way in (None, "air", "network") and (air_m is None or (number and 0 <= air_m <= 100))

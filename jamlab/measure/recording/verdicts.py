@@ -4,18 +4,21 @@ from dataclasses import replace
 
 from jamlab.measure.recording.delays import pairs
 from jamlab.measure.recording.record import RecordingRecord
+from jamlab.measure.recording.stopwatch import plan_of, stopwatch
 from jamlab.measure.statistics import p95, resampling
 from jamlab.measure.verdict import Outcome, Verdict, judge_below, unmeasured
 
 DELAY = "delay, 95th percentile"
 
+_STOPWATCH = "stopwatch test"
+_NO_RETURN = "No channel hears a click twice: let B's sound come out of A's loudspeaker."
 _NO_PAIR = (
     "No voice arrives twice: record what is played and what comes back, in two channels or in one."
 )
 
 
 def recording_verdicts(record: RecordingRecord) -> list[Verdict]:
-    """Return a verdict on each pair of arrivals; none without a target.
+    """Return a verdict on each pair of arrivals, or on a stopwatch test; none without a target.
 
     A click that was dropped is infinitely late.
 
@@ -33,6 +36,8 @@ def recording_verdicts(record: RecordingRecord) -> list[Verdict]:
     target_ms = record.target_ms
     if target_ms is None:
         return []
+    if plan_of(record) is not None:
+        return [_of_stopwatch(record, target_ms)]
     found = pairs(record)
     if not found:
         return [replace(unmeasured(DELAY, Outcome.NOT_RUN, _NO_PAIR), target=f"< {target_ms:.12g}")]
@@ -46,3 +51,12 @@ def recording_verdicts(record: RecordingRecord) -> list[Verdict]:
         )
         for pair in found
     ]
+
+
+def _of_stopwatch(record: RecordingRecord, target_ms: float) -> Verdict:
+    read = stopwatch(record)
+    if read is None:
+        return replace(
+            unmeasured(_STOPWATCH, Outcome.NOT_RUN, _NO_RETURN), target=f"< {target_ms:.12g}"
+        )
+    return judge_below(f"{_STOPWATCH}, {read.name}, 95th percentile", target_ms, read.p95(), "ms")

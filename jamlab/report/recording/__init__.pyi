@@ -5,6 +5,7 @@ from .tables import (
     masthead,
     notes,
     provenance_table,
+    stopwatch_table,
     verdict_table,
 )
 from .windows import windows
@@ -16,6 +17,7 @@ __all__ = [
     "masthead",
     "notes",
     "provenance_table",
+    "stopwatch_table",
     "verdict_table",
     "windows",
 ]

@@ -11,6 +11,7 @@ from pandas.io.formats.style import Styler
 from jamlab.measure.digits import plain
 from jamlab.measure.recording import delays
 from jamlab.measure.recording.record import RecordingRecord
+from jamlab.measure.recording.stopwatch import stopwatch
 from jamlab.measure.recording.verdicts import recording_verdicts
 from jamlab.report.page.opening import Head, head
 from jamlab.report.page.tables import (
@@ -78,6 +79,15 @@ def delay_table(record: RecordingRecord) -> Styler:
         for row in delays.delay_table(record).to_dict("records")
     ]
     return styled_table(pd.DataFrame(rows).map(escape), "delays")
+
+
+def stopwatch_table(record: RecordingRecord) -> Styler | HTML:
+    """Return the figures of a stopwatch test; nothing for a record of none."""
+    read = stopwatch(record)
+    if read is None:
+        return literal_html("")
+    rows = [{"Stopwatch test": name, "": value} for name, value in read.facts().items()]
+    return styled_table(pd.DataFrame(rows).map(escape), "stopwatch")
 
 
 def provenance_table(record: RecordingRecord) -> Styler:
