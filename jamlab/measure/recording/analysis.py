@@ -1,28 +1,24 @@
 """Analysis of recordings: which voices are in which channel, and when each of their clicks came."""
 
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from jamlab.audio.metronome import IDENTITIES
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.provenance import provenance
-from jamlab.measure.recording.delays import alignments
+from jamlab.measure.recording.heard import Heard, described, tables_of
 from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
 from jamlab.measure.recording.log import check_log, window_log
+from jamlab.measure.recording.notes import notes_on, notes_on_alignment
 from jamlab.measure.recording.reader import AudioFile, RecordingError, open_recording
-from jamlab.measure.recording.record import ARRIVALS, CLICKS, RecordingRecord
+from jamlab.measure.recording.record import RecordingRecord
 from jamlab.measure.recording.stopwatch import StopwatchPlan, stopwatch_notes
-from jamlab.measure.recording.train import Train
 from jamlab.measure.recording.true_rate import true_rate
 from jamlab.measure.recording.windows import Window, Windows, check_every
 
@@ -30,23 +26,6 @@ MOST_FILES = 16
 
 Taker: TypeAlias = Callable[[Window], object]
 """Takes a window that is complete."""
-
-_SAME_TEMPO = 2e-3  # far more than clocks differ
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """The trains in each channel of a file."""
-
-    file: AudioFile
-    seconds: float
-    channels: Sequence[Sequence[Train]]
-    is_damaged: bool
-    """Whether a pipe ended with sound that cannot be decoded."""
-
-    @property
-    def trains(self) -> list[Train]:
-        return [train for channel in self.channels for train in channel]
 
 
 def analyse(
@@ -123,7 +102,7 @@ def analyse(
     for one in heard:
         if not one.trains:
             raise RecordingError(_no_click(one))
-    arrivals, clicks = _tables(heard)
+    arrivals, clicks = tables_of(heard)
     parameters = {
         "bpm": bpm,
         "target_ms": target_ms,
@@ -132,12 +111,12 @@ def analyse(
         "stopwatch": stopwatch,
         "air_m": air_m,
     }
-    about = [_described(one) for one in heard]
-    notes = [*_notes(heard, bpm)]
+    about = [described(one) for one in heard]
+    notes = [*notes_on(heard, bpm)]
     record = RecordingRecord(
         arrivals, clicks, provenance(parameters, recordings=about, notes=notes)
     )
-    notes += [*_notes_on_alignment(record), *stopwatch_notes(record)]
+    notes += [*notes_on_alignment(record), *stopwatch_notes(record)]
     notes += [written.fault] if written and written.fault else []
     return record
 
@@ -174,7 +153,7 @@ def _check_length(file: AudioFile, every_s: float) -> None:
         )
 
 
-def _hear(file: AudioFile, every_s: float | None, takers: Sequence[Taker]) -> _Heard:
+def _hear(file: AudioFile, every_s: float | None, takers: Sequence[Taker]) -> Heard:
     """Read a recording, and hand on its windows as soon as they are complete."""
     listeners, frames, is_damaged = _listeners(file), 0, False
     windows = Windows([each.trains for each in listeners], every_s) if every_s else None
@@ -193,7 +172,7 @@ def _hear(file: AudioFile, every_s: float | None, takers: Sequence[Taker]) -> _H
         raise RecordingError(f"{file.path} has no samples: record at least a few clicks")
     trains = [listener.end() for listener in listeners]
     _hand_on(windows.rest(frames / SAMPLE_RATE) if windows else (), takers)
-    return _Heard(file, frames / SAMPLE_RATE, trains, is_damaged)
+    return Heard(file, frames / SAMPLE_RATE, trains, is_damaged)
 
 
 def _listeners(file: AudioFile) -> list[Listener]:
@@ -207,7 +186,7 @@ def _hand_on(windows: Iterable[Window], takers: Sequence[Taker]) -> None:
             taker(window)
 
 
-def _no_click(heard: _Heard) -> str:
+def _no_click(heard: Heard) -> str:
     path, rate = heard.file.path, heard.file.rate
     if heard.file.arriving is None and (true := true_rate(heard.file)):
         return (
@@ -219,131 +198,3 @@ def _no_click(heard: _Heard) -> str:
         f"no click is heard in {where}, in {path} ({heard.seconds:.1f} s): play the file that "
         "`jamlab click` writes, louder or nearer, and record at least four clicks of it"
     )
-
-
-def _tables(heard: Sequence[_Heard]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    arrivals: list[tuple[float, ...]] = []
-    clicks: list[tuple[float, ...]] = []
-    for file, channel, order, train, base in _ordered(heard):
-        number = len(arrivals) + 1
-        readings = train.readings
-        span = readings[-1].number - readings[0].number
-        beat = (readings[-1].at - readings[0].at) / span
-        arrivals.append(
-            (
-                *(number, file, channel, train.voice, order),
-                60 * SAMPLE_RATE / beat,
-                len(readings),
-                span + 1 - len(readings),
-                float(np.median([each.level_dbfs for each in readings])),
-                float(np.median([each.confidence for each in readings])),
-                readings[0].at / SAMPLE_RATE,
-                readings[-1].at / SAMPLE_RATE,
-            )
-        )
-        clicks += [
-            (number, each.number - base, each.at / SAMPLE_RATE, each.confidence, each.level_dbfs)
-            for each in readings
-        ]
-    return pd.DataFrame(arrivals, columns=[*ARRIVALS]), pd.DataFrame(clicks, columns=[*CLICKS])
-
-
-def _ordered(heard: Sequence[_Heard]) -> Iterator[tuple[int, int, int, Train, int]]:
-    """Yield file, channel, order, train, and the number at which the numbers of its voice begin."""
-    for file, one in enumerate(heard, 1):
-        least: dict[int, int] = {}
-        for train in one.trains:
-            first = train.readings[0].number // IDENTITIES * IDENTITIES
-            least[train.voice] = min(first, least.get(train.voice, first))
-        for channel, trains in enumerate(one.channels, 1):
-            orders: dict[int, int] = {}
-            for train in sorted(trains, key=lambda train: (train.voice, _phase(train))):
-                orders[train.voice] = orders.get(train.voice, 0) + 1
-                yield file, channel, orders[train.voice], train, least[train.voice]
-
-
-def _phase(train: Train) -> float:
-    """Return when a train's clicks come, compared with other trains of its voice."""
-    return float(np.median([each.at - each.number * train.beat for each in train.readings]))
-
-
-def _described(heard: _Heard) -> dict[str, object]:
-    file = heard.file
-    return {
-        "name": _name(file.path),
-        "rate": file.rate,
-        "header_rate": file.header_rate,
-        "channels": file.channels,
-        "seconds": heard.seconds,
-        "format": file.format,
-        "unusable": file.faults.unusable.tolist(),
-        "clipped": file.faults.clipped.tolist(),
-    }
-
-
-def _name(path: Path) -> str:
-    """Return a file's name as text, whatever bytes it has."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
-
-
-def _notes(heard: Sequence[_Heard], bpm: float | None) -> Iterator[str]:
-    for one in heard:
-        name = _name(one.file.path)
-        if one.file.rate != one.file.header_rate:
-            yield (
-                f"{name} was read at {one.file.rate} samples a second, as told; its header says "
-                f"{one.file.header_rate}."
-            )
-        if one.is_damaged:
-            yield f"{name} ended at {one.seconds:.1f} s, where its sound is damaged."
-        yield from _notes_on_sound(name, one.file)
-        if bpm is not None:
-            yield from _notes_on_tempo(name, one.trains, bpm)
-
-
-def _notes_on_sound(name: str, file: AudioFile) -> Iterator[str]:
-    for channel, (unusable, clipped) in enumerate(
-        zip(file.faults.unusable, file.faults.clipped, strict=True), 1
-    ):
-        if unusable:
-            yield (
-                f"{name}, channel {channel} has {unusable} samples that are NaN or infinite: they "
-                "were taken for silence."
-            )
-        if clipped:
-            yield (
-                f"{name}, channel {channel} is clipped at {clipped} samples: lower the gain, "
-                "because levels there are too low, and clicks may be missed."
-            )
-
-
-def _notes_on_tempo(name: str, trains: Iterable[Train], bpm: float) -> Iterator[str]:
-    for voice in sorted({train.voice for train in trains}):
-        longest = max(
-            (train for train in trains if train.voice == voice),
-            key=lambda train: len(train.readings),
-        )
-        found = 60 * SAMPLE_RATE / longest.beat
-        off = found / bpm - 1
-        if abs(off) > _SAME_TEMPO:
-            yield f"{name} has voice {voice} at {found:.4g} bpm, and not at {bpm:g} bpm as told."
-        elif abs(off) > 1e-6:
-            yield (
-                f"{name} has voice {voice} at {bpm:g} bpm; the player's clock runs "
-                f"{abs(1e6 * off):.1f} ppm {'faster' if off > 0 else 'slower'} than the recorder's."
-            )
-
-
-def _notes_on_alignment(record: RecordingRecord) -> Iterator[str]:
-    aligned = alignments(record)
-    for file in sorted({int(file) for file in record.arrivals["file"]})[1:]:
-        name, first = (record.files[number - 1]["name"] for number in (file, 1))
-        if file not in aligned:
-            yield f"{name} has no voice in common with {first}: there are no delays between them."
-            continue
-        each = aligned[file]
-        yield (
-            f"{name} is aligned with {first} by voice {each.voice}, to {each.spread_ms:.2g} ms; "
-            f"its clock is {each.skew_ppm:+.1f} ppm off, which is removed. The first arrival of "
-            "that voice counts as simultaneous in both: add 2.9 ms a metre for the way between."
-        )
