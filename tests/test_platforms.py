@@ -47,6 +47,7 @@ def test_they_are_missing(elsewhere):
     assert "AttributeError: module 'os' has no attribute 'uname'" in ended.stderr
 
 
+@pytest.mark.slow
 def test_every_command_says_how_it_is_used(elsewhere):
     commands = [
         "verify",

@@ -115,6 +115,7 @@ async def test_a_pulse_client_is_heard_from_its_player_s_loudspeaker():
 
 @needs_graph
 @needs("jackd2", "jack_iodelay")
+@pytest.mark.slow
 async def test_a_jack_client_can_be_linked():
     async with (
         audio_graph(("ada", "ben")) as graph,
@@ -179,6 +180,7 @@ async def test_a_recording_can_be_cancelled_and_another_made(nothing_left):
 
 
 @needs_graph
+@pytest.mark.slow
 async def test_the_server_s_end_is_told():
     async with audio_graph(("ada",)) as graph:
         recording = asyncio.create_task(graph.record({}, 600.0))

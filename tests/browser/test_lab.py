@@ -48,6 +48,7 @@ def test_a_widget_is_drawn_pressed_and_heard_in_the_kernel(opened):
         assert notebook.complaints == []
 
 
+@pytest.mark.slow
 def test_an_error_is_told_in_the_words_of_the_cell(opened):
     cells = ["import asyncio\nawait asyncio.sleep(0)", "raise OSError('no card')", "1 + 1"]
     with opened(cells) as notebook, pytest.raises(AssertionError, match="OSError: no card"):

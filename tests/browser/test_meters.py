@@ -234,6 +234,7 @@ def test_whoever_prefers_less_motion_gets_four_pictures_a_second_at_most(opened)
         until_reads(notebook, "guitar", -6.5, -5.5)
 
 
+@pytest.mark.slow
 def test_the_spectrum_is_that_of_the_browsers_own_analyser_node(opened):
     rng, quanta = np.random.default_rng(1), 24
     sound = rng.uniform(-0.5, 0.5, (2, quanta * 128)).astype(np.float32)

@@ -443,6 +443,7 @@ def test_record_and_page_are_side_by_side(run_of, pages, tmp_path):
     assert LatencyRecord.load(tmp_path / "verification").provenance == record.provenance
 
 
+@pytest.mark.slow
 def test_the_summary_fits_a_screen_even_for_six(run_of, tmp_path, capsys):
     run_of(record_of(steady(11), steady(24), peers=6))
     verify(tmp_path)

@@ -138,6 +138,7 @@ async def test_who_is_there_already_is_told():
         await ada.says("ben has joined")
 
 
+@pytest.mark.slow
 async def test_who_echoes_lets_us_hear_ourselves():
     async with Hub() as hub, joined(hub, "ben", "--echo") as ben:
         ada = member(hub, "ada")

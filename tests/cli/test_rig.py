@@ -121,6 +121,7 @@ def test_an_option_that_does_not_fit_is_told(tmp_path, capsys, options, words):
 
 
 @needs_graph
+@pytest.mark.slow
 def test_a_program_that_is_not_there_is_told(tmp_path, capsys):
     assert main(["rig", "--out", str(tmp_path), "--", "no-such-program"]) == 2
     assert "there is no program 'no-such-program' here" in " ".join(capsys.readouterr().err.split())

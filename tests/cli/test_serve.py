@@ -120,6 +120,7 @@ def test_pages_and_names_the_user_names_come_in():
 
 
 @pytest.mark.parametrize("option", ["--tls", "--https"])
+@pytest.mark.slow
 def test_tls_beyond_this_machine_is_encrypted(option):
     with served("--host", "0.0.0.0", option) as (_, url, invitation):
         assert url.startswith("wss://127.0.0.1:")
@@ -136,6 +137,7 @@ async def opened_and_closed(address, trusting):
 
 
 @pytest.mark.parametrize("is_apart", [True, False])
+@pytest.mark.slow
 def test_tls_with_a_certificate_that_is_given(tmp_path, is_apart):
     certificate, key = self_signed(["127.0.0.1"], datetime.datetime.now(datetime.UTC))
     mine, private = tmp_path / "mine.pem", tmp_path / "key.pem"

@@ -146,6 +146,7 @@ class TestInASession:
             assert told.kind is NoticeKind.SERVERS_USELESS
 
     @pytest.mark.parametrize("cut_s", [4.0, 60.0])
+    @pytest.mark.slow
     def test_after_a_cut_of_our_own_no_server_is_blamed_for_good(self, cut_s):
         async def script(world, _, *sessions):
             told = []

@@ -232,6 +232,7 @@ async def play_on(ada, ben):
 class TestGhosts:
     """Who is in the room, and answers nothing."""
 
+    @pytest.mark.slow
     async def test_those_who_never_answer_lengthen_nobody_s_frames(self):
         async with served() as url, playing(url) as (ada, ben), AsyncExitStack() as stack:
             for member in ada, ben:
@@ -278,6 +279,7 @@ class TestGhosts:
 class TestNames:
     """Who would be somebody else in the room, and be heard under that name."""
 
+    @pytest.mark.slow
     async def test_a_flood_and_a_copied_presence_make_nobody_another(self):
         """Ben's link stands still, Eve sends as much as she may, and asks for his name."""
         async with served() as url, SlowLink(url) as link, playing(url, link.url) as (ada, ben):
@@ -299,6 +301,7 @@ class TestNames:
             await play_on(ada, ben)
             assert ada.hears == {"ben"}
 
+    @pytest.mark.slow
     async def test_another_key_under_a_name_is_told(self):
         """Ben has left, so anybody may be Ben; whoever it is, has other keys."""
         stranger = RTCPeerConnection(RTCConfiguration(iceServers=[]))

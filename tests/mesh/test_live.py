@@ -147,6 +147,7 @@ def test_who_falls_silent_has_figures_without_a_latency(caplog):
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
+@pytest.mark.slow
 def test_a_mute_of_a_minute_is_no_failure(caplog):
     """Ben's card stops, again and again: nobody is told of a failure, and nothing is replaced."""
 
@@ -203,6 +204,7 @@ def test_a_tab_that_closes_is_gone_and_nobody_retries():
     assert {notice.kind for notice in pair.notices} <= {NoticeKind.JOINED}
 
 
+@pytest.mark.slow
 def test_a_machine_that_sleeps_for_a_minute_is_told_of_once(caplog):
     """Its sockets answer nothing meanwhile, and the signalling service keeps it in the room."""
 

@@ -40,6 +40,7 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
     assert {"masthead", "verdicts"} <= {cell.id for cell in notebook.cells}
 
 
+@pytest.mark.slow
 def test_its_page_has_a_section_for_each_test_and_reaches_nowhere(page):
     places = [page.text.index(f"{section} ") for section in SECTIONS]
     assert all(place > 0 for place in places)

@@ -26,6 +26,7 @@ def test_it_takes_a_path():
     assert parameters.source.startswith('path = ""')
 
 
+@pytest.mark.slow
 def test_its_page_has_verdicts_tables_and_figures_and_reaches_nowhere(page):
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
     assert tables == [

@@ -15,6 +15,7 @@ def page(tmp_path_factory):
     return Page(made.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_its_page_has_a_picture_for_the_widget_and_reaches_nowhere(page):
     assert len(page.images) == 1
     assert page.addresses == []

@@ -61,6 +61,7 @@ def test_it_adds_the_card_that_is_named(tmp_path):
     assert "Mouth to ear not measured" not in page.text
 
 
+@pytest.mark.slow
 def test_a_card_that_is_not_there_is_told_before_the_mesh_is_measured(tmp_path):
     record = tmp_path / "record"
     parameters = {"out": str(record), "card": str(tmp_path / "nowhere")}

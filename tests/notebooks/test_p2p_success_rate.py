@@ -54,6 +54,7 @@ def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page
     assert "script" not in page.tags
 
 
+@pytest.mark.slow
 def test_a_page_with_sessions_begins_with_them_and_judges_them_alone(tmp_path, monkeypatch):
     record = campaign(calls=40)
     record.save(tmp_path / "record", {SESSIONS_FOLDER: meetings.campaign(calls=30)})
@@ -108,6 +109,7 @@ def test_its_page_shows_no_code(page):
     assert not re.search(r"(?i)\bnan\b", page.text)
 
 
+@pytest.mark.slow
 def test_the_page_of_one_s_own_servers_has_their_tables_and_no_word_of_a_population(tmp_path):
     record_here().save(tmp_path / "record")
     parameters = {"record": str(tmp_path / "record")}

@@ -212,6 +212,7 @@ def at_a_terminal(*command, **env):
 
 
 class TestAtATerminal:
+    @pytest.mark.slow
     def test_denied_there_is_nothing_to_measure(self):
         with at_a_terminal("latency", "--device", JACK_NO_START_SERVER="1") as terminal:
             terminal.until("[allow/deny]")

@@ -130,6 +130,7 @@ class TestControls:
 
 
 class TestFaults:
+    @pytest.mark.slow
     def test_two_whom_nothing_connects(self):
         lost = replace(OFFICE, configuration="STUN+TURN/UDP")
         finding = different_networks(lost)
@@ -138,6 +139,7 @@ class TestFaults:
         assert outcomes[apart.CONNECTED_AFTER] == "FAIL"
         assert "no audio" in {event[5] for event in finding.events}
 
+    @pytest.mark.slow
     def test_a_relay_nobody_needs(self):
         detour = replace(HOME, configuration="relay only")
         outcomes = judged(different_networks(detour, duration_s=1.0))

@@ -105,6 +105,7 @@ class TestThePopulationDecides:
         for record in campaigns[name]:
             assert outcomes(record) == of_calls
 
+    @pytest.mark.slow
     def test_judged_by_the_calls_alone_they_would_be_surer_than_the_figure(self, campaigns):
         capable = f"share of direct-capable calls ({STUN_ONLY})"
         mixed, corporate, nats = (campaigns[n] for n in ("mixed", "corporate", "nat_population"))

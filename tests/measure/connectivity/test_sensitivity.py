@@ -172,6 +172,7 @@ class TestRateWithin:
         exact = proportion(46, 50, "exact")
         assert (rate.both.low, rate.both.high) == pytest.approx((exact.low, exact.high))
 
+    @pytest.mark.slow
     def test_it_covers_the_truth_where_the_simulation_s_error_alone_does_not(self):
         """Populations are published after counting 100; 500 calls are drawn from what is published.
 

@@ -192,6 +192,7 @@ class TestEndings:
         assert not any(limit.expired() for limit in limits)
         asyncio.run(nobody_left(server))
 
+    @pytest.mark.slow
     async def test_the_whole_program_is_killed(self):
         """Neither the server nor its processes outlive it."""
         program = await asyncio.create_subprocess_exec(

@@ -46,6 +46,7 @@ class Room:
         await self.ada.report("ben", data or REQUEST.to_data())
 
 
+@pytest.mark.slow
 async def test_a_request_is_followed_and_answered():
     async with Room() as room, answering(room.ben, room.lines.append):
         await room.ada.wait_connected(30, "ben")

@@ -128,6 +128,7 @@ class TestAnswers:
             "the report of 'ben' cannot be used: field 'frame_s': expected `float`, got `str`"
         )
 
+    @pytest.mark.slow
     def test_an_answer_to_another_request_is_none(self, monkeypatch, caplog):
         record = self.measured(monkeypatch, lambda data: data | {"token": "another"}, caplog)
         assert list(absent(record)) == [("ben", "none")]
@@ -180,6 +181,7 @@ class TestRefusals:
                 await measure_mesh(ada)
 
 
+@pytest.mark.slow
 def test_what_the_clocks_show_is_in_no_latency():
     """The same mesh by clocks that are elsewhere: latencies are the same to a microsecond."""
     near = {"ada": clock(), "ben": clock()}

@@ -92,6 +92,7 @@ class TestReferenceAndReturn:
     @pytest.mark.parametrize(
         "ppm", [pytest.param(-500, marks=SLOW), pytest.param(-37.5, marks=SLOW), 500]
     )
+    @pytest.mark.slow
     def test_the_skew_of_the_return(self, tmp_path, ppm):
         sound = track(60)
         record = analyse(write(tmp_path / "take.wav", sound, stretched(delayed(sound, 500), ppm)))
@@ -174,6 +175,7 @@ class TestOneChannel:
 
 class TestTwoFiles:
     @pytest.mark.parametrize("ppm", [pytest.param(-400.0, marks=SLOW), 80.0])
+    @pytest.mark.slow
     def test_are_aligned_by_what_both_heard(self, tmp_path, ppm):
         """Voice 5 is heard by both; voice 9 comes to the second by a system, 30 ms late."""
         room, system = track(60, voice=5), track(60, voice=9)
@@ -202,6 +204,7 @@ class TestWhatIsTold:
         (note,) = record.provenance["notes"]
         assert "voice 0 at 119 bpm, and not at 120 bpm" in note
 
+    @pytest.mark.slow
     def test_the_skew_against_the_tempo_that_was_said(self, tmp_path):
         record = analyse(write(tmp_path / "take.wav", stretched(track(60), 100)), bpm=119)
         (note,) = record.provenance["notes"]

@@ -24,6 +24,7 @@ def test_at_48_khz_it_is_the_metronome(tmp_path, name):
 
 
 @pytest.mark.parametrize("rate", [22_050, 44_100, 96_000, 192_000])
+@pytest.mark.slow
 def test_other_rates_have_the_same_sound(tmp_path, rate):
     sound, there = written(tmp_path / "clicks.wav", length_s=3.0, rate=rate)
     assert (there, len(sound)) == (rate, 3 * rate)

@@ -21,6 +21,7 @@ def test_every_click_is_read_once():
     assert numbers[0] % 229 == 0
 
 
+@pytest.mark.slow
 def test_a_faint_voice_beside_a_loud_one_is_found_with_the_second_block():
     rng, loud = np.random.default_rng(1), track(36, 114.0)
     both = noise(rng, loud, 30, loud) + 0.3 * delayed(track(36, 114.0, voice=9), 11_000)
@@ -40,6 +41,7 @@ def test_a_pause_of_the_player_does_not_end_a_train(pause_s):
     assert np.abs(beats - np.round(beats)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_music_has_no_click():
     """Chords with vibrato and drums, of the click's band, for half a minute."""
     assert trains(music(30, seed=1)) == []

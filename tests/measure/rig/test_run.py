@@ -93,6 +93,7 @@ async def test_a_delay_line_takes_what_it_was_told_to():
 
 
 @needs_graph
+@pytest.mark.slow
 async def test_programs_that_cannot_be_measured_end_the_run():
     with pytest.raises(RigError, match="no program 'nothing-of-the-kind'"):
         await measure_rig(RigPlan(("nothing-of-the-kind", "x"), **SHORT))

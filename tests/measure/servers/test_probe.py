@@ -130,6 +130,7 @@ async def test_time_limited_credentials():
 
 
 @needs_coturn
+@pytest.mark.slow
 async def test_a_quota_of_one_is_enough_for_probes_but_not_beside_another():
     with Stricter("user-quota=1", users=USERS) as server:
         for transport in ("udp", "tcp"):

@@ -138,6 +138,7 @@ def test_reads_what_jack_iodelay_reads(period):
 
 
 @needs_jack
+@pytest.mark.slow
 def test_a_card_at_another_rate_is_measured_with_its_conversion_in_whichever_channel_it_is():
     """A cable into the second input: JACK's way from a client to itself is a period."""
     with jack(128, rate=44_100) as server, running(server, "loopback", 128, 24) as process:

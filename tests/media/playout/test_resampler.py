@@ -106,6 +106,7 @@ class TestCount:
         assert used + asked * (least - 1) + LOOK_AHEAD - 2 <= tone.pulled
         assert tone.pulled <= used + asked * (most - 1) + LOOK_AHEAD + 2
 
+    @pytest.mark.slow
     def test_for_ten_minutes_no_frame_too_many(self):
         tone = Tone(440)
         resampler, rate = resampler_of(tone), 1 + 150e-6

@@ -162,6 +162,7 @@ class TestConnections:
                     (reading,) = await ada.service.read(1.0)
         assert reading.rtcp.round_trip_s > -1e-3
 
+    @pytest.mark.slow
     async def test_a_loop_that_stands_still_makes_no_figure_that_cannot_be(self):
         """Both ends and all that is between share the loop, as in a notebook's kernel."""
         async with ends("ada", "ben") as (ada, ben):

@@ -281,6 +281,7 @@ def test_a_record_of_round_trips_alone_gives_a_page(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_failing_notebook_gives_its_cause_and_leaves_the_old_page(tmp_path):
     old = tmp_path / "page.html"
     old.write_text("old")

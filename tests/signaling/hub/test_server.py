@@ -224,6 +224,7 @@ class TestOthers:
             assert eve.ws.close_code == 1009
             assert await ada.ask("heartbeat", {}, "phoenix") == "ok"
 
+    @pytest.mark.slow
     async def test_a_message_of_frames_without_end_costs_the_socket_it_came_from(self, hub):
         async def frames():
             while True:
