@@ -64,7 +64,9 @@ def read_faint(
         return None
     scale = 2 * IDENTITIES**0.5 / float(np.linalg.norm(waveform))
     gain = float(white.gains[part][row : row + 2 * IDENTITIES - 1 : 2].sum())
-    off = (peak - middle) * STEP / _UPSAMPLING
+    before, at, after = fine[peak - 1 : peak + 2]
+    vertex = 0.5 * (before - after) / (before - 2 * at + after)
+    off = float(peak - middle + vertex) * STEP / _UPSAMPLING
     return FaintReading(
         off, min(1.0, (power / IDENTITIES) ** 0.5), scale * float(fine[peak]) / gain
     )

@@ -2,22 +2,23 @@
 
 Theory
 ------
-Of a click 20 dB below noise of all frequencies, 15 dB of its band, seven eighths of the correlation's
-*power* (229·r²) are the click's and the rest noise's, which obeys ``exp(-power)``. A search of 20
-seconds for one voice tries some 10⁷ places and identities, so that thousands of them exceed
-`LEAST_POWER`, and a click does so every second time. A *line* of hits tells them apart: any two whose
-identities are a few apart give a beat, and so the place and the identity of every other click. The
-lines with most hits are proved by all of their clicks, the weak ones, too: at these places the sum of
-the powers of the right identities has to exceed the sums of the 228 wrong ones by `_PROOF` of their
-standard deviations. The wrong ones have the same sound, so music that resembles clicks raises both.
+*Faint hits.* The *power* of a place and an identity is 229·r², r the correlation coefficient in
+whitened sound. Noise obeys ``exp(-power)``; a click 20 dB below white noise, 15 dB in its band, has
+a mean of 8. A search of 20 seconds for one voice tries 10⁷ of them, so thousands of noise exceed
+`LEAST_POWER`, and a click does so every second time.
 
-Chance: a line is drawn through the best of 10⁵ pairs. Its hits add about 7 each to a sum whose
-standard deviation is 7, so noise needs more than ten hits that a line of 40 clicks has by chance 0.2
-times: below 10⁻¹³ for a pair, 10⁻⁸ for a search. A strong click of another line has sidelobes of up
+*Lines.* Any two hits whose identities are a few apart give a beat, and so place and identity of
+every other click. The lines with most hits are proved by all of their clicks, the weak ones, too:
+the sum of the powers of the right identities has to exceed the sums of the 228 wrong ones at the
+same places by `_PROOF` of their standard deviations. Music that resembles clicks raises them all.
+
+*Chance.* A hit adds about 8 to a sum whose standard deviation is 7, so noise needs nine hits of
+its own on the best of 10⁵ lines. A line of 40 clicks has 0.2 by chance, nine of them with
+probability 10⁻¹² (Poisson): 10⁻⁷ for a search. A strong click of another line has sidelobes of up
 to 0.058 of its power, hence `_GHOST`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,8 @@ LEAST_FAINT = 5
 CERTAIN = 16.0
 """Mean power that no sidelobe of another voice has."""
 USUAL_VOICES = 4
-"""Voices from 0 that are sought at every place; the others at every second one, which costs up to 4 dB."""
+"""Voices from 0 that are sought most thoroughly; the others at every second place, which costs up
+to 4 dB, and in fewer hits."""
 
 Allowed = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.bool_]]
 """Tells of identities and frames which ones may be clicks, where a voice is known."""
@@ -47,7 +49,7 @@ Allowed = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.bool_]]
 _POINTS = 384  # of the FFT over the chips: at most 1.3 dB is lost between its frequencies
 _ROWS = 128
 _SAME = 20  # places, 1.7 ms
-_MOST_HITS = 4_000
+_MOST_HITS = {1: 4_000, 2: 1_500}  # by the stride of places
 _STEPS = range(1, 5)  # identities from hit to hit that give a beat
 _BIN = SAMPLE_RATE // 1000
 _REACH = 2  # bins to either side
@@ -82,7 +84,7 @@ class _Hits:
 
 
 def lines(
-    voices: Sequence[int], samples: NDArray[np.complex64], allowed: dict[int, Allowed]
+    voices: Sequence[int], samples: NDArray[np.complex64], allowed: Mapping[int, Allowed]
 ) -> list[Line]:
     """Return the lines of voices in whitened samples, the strongest first.
 
@@ -100,7 +102,7 @@ def _of_voice(voice: int, base: Baseband, allowed: Allowed | None) -> list[Line]
     left, found = _hits(voice, base, stride), list[Line]()
     if allowed is not None:
         left = left.only(allowed(left.identity, _frame(left.place)))
-    left = left.only(np.sort(np.argsort(-left.power, kind="stable")[:_MOST_HITS]))
+    left = left.only(np.sort(np.argsort(-left.power, kind="stable")[: _MOST_HITS[stride]]))
     while (line := _best(voice, base, left)) is not None:
         found.append(line)
         left = left.only(~_on(line.chain, left))
@@ -128,7 +130,7 @@ def _hits_in(
     likeness = fft.fft(base.windows[rows] * cubic, _POINTS, axis=1, overwrite_x=True)
     power = likeness.real**2 + likeness.imag**2
     least = base.energy[rows, np.newaxis] * np.float32(LEAST_POWER / IDENTITIES)
-    row, point = np.nonzero(power > least)
+    row, point = np.divmod(np.flatnonzero(power > least), _POINTS)
     share = power[row, point] / base.energy[rows][row]
     return begin + stride * row, point, IDENTITIES * share.astype(np.float64)
 

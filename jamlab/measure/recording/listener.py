@@ -40,7 +40,9 @@ _ALL_RESUMED_S = 0.1  # and where all of the channel were lost, e.g. in a pause 
 _SILENCE = 1e-5
 _FIRST_ROUND = 3  # numbers begin there, so that clicks before the first hit have numbers, too
 _LONGEST_WAIT = 32
-_FAINT_LOOKS_AT_ALL = {False: (0, 3, 9), True: (1,)}  # by whether any voice is known
+_FAINT_LOOKS_AT_ALL = {False: (0, 3, 8), True: (1,)}  # by whether any voice is known
+_FAINT_BLOCKS = 2  # that are searched at once
+_LONGEST_FAINT_WAIT = 64
 _FAINT_OFF_S = 0.1  # what the clock of a voice in another channel may be off
 
 
@@ -91,7 +93,7 @@ class Listener:
         self._looks = 0
         self._patience: dict[int, tuple[int, int]] = {}  # the block to wait for, and the next wait
         self._faint_looks = 0
-        self._faint_at, self._faint_wait = 1, 1
+        self._faint_at, self._faint_wait, self._faint_till = 1, _FAINT_BLOCKS, -1
 
     def hear(self, samples: NDArray[np.float32]) -> None:
         """Take the next block: read the trains, then look for further ones."""
@@ -107,7 +109,7 @@ class Listener:
 
     def end(self) -> list[Train]:
         """Read what is left, and return the trains that count."""
-        if self._block and not self.trains:
+        if not self.trains and self._sound.end > max(self._faint_till, 0):
             self._look_below()
         self._read_all(ended=True)
         return [train for train in self.trains if len(train.readings) >= LEAST_READINGS]
@@ -120,7 +122,7 @@ class Listener:
     def _look_below(self) -> None:
         """Look for clicks far below other sound, if none is heard."""
         if any(not train.lost for train in self.trains):
-            self._faint_at, self._faint_wait = self._block + 1, 1
+            self._faint_at, self._faint_wait = self._block + 1, _FAINT_BLOCKS
             return
         known = [*self._voices.last]
         allowed = {voice: partial(self._may_arrive, voice) for voice in known}
@@ -132,8 +134,9 @@ class Listener:
         for voice in {line.voice: None for line in found}:
             self._take(voice, [self._placed(line) for line in found if line.voice == voice])
         self._faint_looks += 1
+        self._faint_till = self._sound.end
         self._faint_at = self._block + self._faint_wait
-        self._faint_wait = min(2 * self._faint_wait, _LONGEST_WAIT)
+        self._faint_wait = min(2 * self._faint_wait, _LONGEST_FAINT_WAIT)
 
     def _placed(self, line: Line) -> Chain:
         """Return a line of the sound at frames of the recording."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
-from tests.measure.recording.takes import RATE, delayed, noise, track
+from tests.measure.recording.takes import RATE, chords_and_drums, delayed, noise, track
 
 
 def trains(sound):
@@ -40,23 +40,7 @@ def test_a_pause_of_the_player_does_not_end_a_train(pause_s):
     assert np.abs(beats - np.round(beats)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_music_has_no_click():
     """Chords with vibrato and drums, of the click's band, for half a minute."""
-    assert trains(music(30, seed=1)) == []
-
-
-def music(seconds, seed):
-    rng, time_s = np.random.default_rng(seed), np.arange(seconds * RATE) / RATE
-    sound = np.zeros(len(time_s))
-    for begin_s in np.arange(0, seconds, 0.5):
-        within = (time_s >= begin_s) & (time_s < begin_s + 0.6)
-        local_s = time_s[within] - begin_s
-        for pitch in rng.choice(np.arange(40, 100), 4, replace=False):
-            hz = 440 * 2 ** ((pitch - 69) / 12)
-            for partial in range(1, 9):
-                bend = 0.004 * np.sin(2 * np.pi * rng.uniform(4, 7) * local_s)
-                wave = np.sin(2 * np.pi * hz * partial * (local_s + bend * local_s))
-                sound[within] += 0.05 / partial * np.exp(-3 * local_s) * wave
-        drum = rng.normal(0, 0.2, int(within.sum())) * np.exp(-40 * local_s)
-        sound[within] += drum
-    return sound / np.abs(sound).max()
+    assert trains(chords_and_drums(30, seed=1)) == []
