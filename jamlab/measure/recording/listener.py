@@ -132,7 +132,8 @@ class Listener:
         if every and not any(line.power > CERTAIN for line in found):
             found = lines(range(VOICES), samples, allowed)
         for voice in {line.voice: None for line in found}:
-            self._take(voice, [self._placed(line) for line in found if line.voice == voice])
+            placed = [self._placed(line) for line in found if line.voice == voice]
+            self._take(voice, placed, faint=True)
         self._faint_looks += 1
         self._faint_till = self._sound.end
         self._faint_at = self._block + self._faint_wait
@@ -208,7 +209,7 @@ class Listener:
         until = 0 if found else self._block + 1 + wait
         self._patience[voice] = until, 1 if found else min(2 * wait, _LONGEST_WAIT)
 
-    def _take(self, voice: int, found: Sequence[Chain]) -> bool:
+    def _take(self, voice: int, found: Sequence[Chain], *, faint: bool = False) -> bool:
         """Begin or resume a train for each chain of the sound; return whether there was any."""
         taken = False
         for chain in sorted(found, key=lambda chain: chain.first):
@@ -217,10 +218,10 @@ class Listener:
             if train is None:
                 if self._is_near(voice, chain, number):
                     continue
-                train = Train(voice, chain, number)
+                train = Train(voice, chain, number, faint=faint)
                 self.trains.append(train)
             else:
-                train.resume(chain, number)
+                train.resume(chain, number, faint=faint)
             train.begin_at(self._sound.begin)
             taken = True
         self._read_all()

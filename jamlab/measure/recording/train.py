@@ -101,18 +101,15 @@ def metronome_of(voice: int) -> Metronome:
 class Train:
     """One arrival of a voice, click after click; begins with what the search found."""
 
-    def __init__(self, voice: int, chain: Chain, number: int) -> None:
+    def __init__(self, voice: int, chain: Chain, number: int, *, faint: bool = False) -> None:
         self.voice = voice
         self.readings: list[Reading] = []
-        self.lost = False
-        self._follow(chain, number)
+        self.resume(chain, number, faint=faint)
 
-    def resume(self, chain: Chain, number: int) -> None:
-        """Go on where the search found it again."""
+    def resume(self, chain: Chain, number: int, *, faint: bool = False) -> None:
+        """Go on where the search found it again, far below other sound if it is faint."""
         self.lost = False
-        self._follow(chain, number)
-
-    def _follow(self, chain: Chain, number: int) -> None:
+        self._begins_faint = faint
         self.beat = chain.beat
         self._anchor = (float(number), chain.first)
         self.next = number
@@ -203,6 +200,8 @@ class Train:
 
     def _below_other_sound(self, sound: Sound) -> Reading | None:
         """Read a click where other sound is louder than it."""
+        if not (self._since or self._begins_faint):
+            return None
         at = round(self.expected(self.next))
         excerpt = sound.excerpt(at - CONTEXT, CLICK_FRAMES + 2 * CONTEXT)
         click = metronome_of(self.voice).click(self.next)
