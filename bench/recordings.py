@@ -54,7 +54,10 @@ SNR_DB = 20
 BELOW_DB = (0, -5, -10, -15, -20, -25)
 """Levels of clicks, RMS while one sounds, against the programme's RMS over its whole band."""
 BELOW_CLICKS = 110
-PROGRAMMES = ("tones", "drums", "sweep", "noise", "square waves", "pink noise", "chords and drums")
+PROGRAMMES = (
+    *("tones", "drums", "sweep", "swelling noise", "square waves"),
+    *("pink noise", "chords and drums", "white noise"),
+)
 
 
 def take(delay, clicks=CLICKS):
@@ -151,6 +154,8 @@ def programme(name, seconds, seed):
     rng, style = np.random.default_rng(seed), PROGRAMMES.index(name)
     if name == "chords and drums":
         return chords_and_drums(math.ceil(seconds), seed)
+    if name == "white noise":
+        return rng.normal(0, 1, math.ceil(seconds) * RATE)
     if name == "pink noise":
         spectrum = np.fft.rfft(rng.normal(0, 1, math.ceil(seconds) * RATE))
         return np.fft.irfft(spectrum / np.sqrt(1 + np.arange(len(spectrum)) / seconds / 20))
@@ -196,13 +201,10 @@ def offs(record, channel, metronome, delay):
     return np.where(table["voice"].to_numpy() == metronome.voice, off, np.inf)
 
 
-def detection(folder, levels=BELOW_DB, seeds=(0,)):
+def detection(folder, levels=BELOW_DB, names=PROGRAMMES, seeds=(0,)):
     """Return and print the rates of detection by level and programme."""
     rows = [
-        below(folder, name, level, seed)
-        for level in levels
-        for name in PROGRAMMES
-        for seed in seeds
+        below(folder, name, level, seed) for level in levels for name in names for seed in seeds
     ]
     table = pd.DataFrame(rows)
     print(rates(table, ["level_db", "programme"]).to_string())
@@ -213,7 +215,9 @@ def detection(folder, levels=BELOW_DB, seeds=(0,)):
 def rates(table, by):
     """Return the shares of takes found and clicks read, wrong readings, errors of the median."""
     sums = table.groupby(by, sort=False)[["takes", "found", "read", "wrong"]].sum()
-    worst = table.groupby(by, sort=False)["off_frames"].agg(lambda each: max(each.sum(), default=0))
+    worst = table.groupby(by, sort=False)["off_frames"].agg(
+        lambda each: max(each.sum(), default=math.nan)
+    )
     return pd.DataFrame(
         {
             "takes found": sums["found"] / sums["takes"],

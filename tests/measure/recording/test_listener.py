@@ -110,7 +110,7 @@ def test_a_second_channel_tells_what_to_look_for():
 
 @pytest.mark.slow
 def test_two_voices_20_db_below_chords():
-    one, other = track(70), track(70, voice=1, first_s=0.4)
-    sound = below(chords_and_drums(37, seed=3)[: len(one)], -20, one + other)
+    both = track(70) + delayed(track(70, voice=1), 7_200)
+    sound = below(chords_and_drums(37, seed=3)[: len(both)], -20, both)
     found = trains(sound)
     assert {train.voice for train in found} == {0, 1}
