@@ -261,14 +261,19 @@ def write_long(path, seconds):
 
 
 def timed(path):
-    """Return the CPU time and the peak memory of an analysis, in a process of its own."""
+    """Return the CPU time and the peak memory of an analysis, in a process of its own.
+
+    Its `ru_maxrss` would be that of the process which started it, if that has more.
+    """
     script = (
-        "import json, resource, sys, time\n"
+        "import json, sys, time\n"
+        "from pathlib import Path\n"
         "from jamlab.measure.recording.analysis import analyse\n"
         "began = time.process_time()\n"
         "heard = int(analyse(sys.argv[1]).arrivals['heard'].sum())\n"
         "spent = time.process_time() - began\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000\n"
+        "status = Path('/proc/self/status').read_text()\n"
+        "peak = int(status.split('VmHWM:')[1].split()[0]) / 1000\n"
         "print(json.dumps([spent, peak, heard]))\n"
     )
     run = subprocess.run(

@@ -46,9 +46,11 @@ def whitened(sound: NDArray[np.float32]) -> Whitened:
     """Whiten a channel at 48 kHz."""
     mixed = mixed_down(sound, matched=False)
     frames = sliding_window_view(np.pad(mixed, (_LENGTH, 2 * _LENGTH)), _LENGTH)[::_HOP]
-    cells = fft.fft(frames * _WINDOW, axis=1)
+    cells = fft.fft(frames * _WINDOW, axis=1, overwrite_x=True)
     gains = _gains(cells)
-    parts = np.asarray(fft.ifft(cells * gains, axis=1) * _WINDOW, np.complex64)
+    cells *= gains
+    parts = fft.ifft(cells, axis=1, overwrite_x=True)
+    parts *= _WINDOW
     total = np.float32(np.square(_SHAPE).sum())
     mean = np.outer((gains * _SHAPE).sum(axis=1) / total, np.square(_WINDOW))
     kept = slice(_LENGTH, _LENGTH + len(mixed))
