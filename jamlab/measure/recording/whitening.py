@@ -49,7 +49,7 @@ def whitened(sound: NDArray[np.float32]) -> Whitened:
     cells = fft.fft(frames * _WINDOW, axis=1, overwrite_x=True)
     gains = _gains(cells)
     cells *= gains
-    parts = fft.ifft(cells, axis=1, overwrite_x=True)
+    parts = np.asarray(fft.ifft(cells, axis=1, overwrite_x=True), np.complex64)
     parts *= _WINDOW
     total = np.float32(np.square(_SHAPE).sum())
     mean = np.outer((gains * _SHAPE).sum(axis=1) / total, np.square(_WINDOW))

@@ -114,3 +114,15 @@ def test_two_voices_20_db_below_chords():
     sound = below(chords_and_drums(37, seed=3)[: len(both)], -20, both)
     found = trains(sound)
     assert {train.voice for train in found} == {0, 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jump", [300, 4_000])
+def test_a_jump_of_faint_clicks_is_right_or_missing(jump):
+    clicks = track(110)
+    half = len(clicks) // 2
+    clicks[half:] = delayed(clicks, jump)[half:]
+    other = np.random.default_rng(1).normal(0, 0.1, len(clicks))
+    off = np.concatenate([off_frames(train) for train in trains(below(other, -15, clicks))])
+    assert np.minimum(np.abs(off), np.abs(off - jump)).max() < 24
+    assert (np.abs(off - jump) < 24).sum() > 15
