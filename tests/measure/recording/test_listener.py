@@ -61,10 +61,10 @@ def off_frames(train, delay=0.0):
 
 
 def test_clicks_20_db_below_chords_are_read():
-    clicks = track(35)
-    (train,) = trains(below(chords_and_drums(20, seed=3)[: len(clicks)], -20, clicks))
+    clicks = track(25)
+    (train,) = trains(below(chords_and_drums(14, seed=3)[: len(clicks)], -20, clicks))
     off = off_frames(train)
-    assert len(off) > 25
+    assert len(off) > 17
     assert np.abs(off).max() < 24
     assert abs(np.median(off)) < 0.1
 
