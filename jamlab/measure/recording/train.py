@@ -196,12 +196,12 @@ class Train:
 
     def _is_outdone(self, other: "Train") -> bool:
         """Return whether sidelobes of another train may be taken for a faint click of this one."""
+        if not (self._since or self._begins_faint):
+            return True
         return other.level_dbfs > self.level_dbfs + _LOUDER_DB
 
     def _below_other_sound(self, sound: Sound) -> Reading | None:
         """Read a click where other sound is louder than it."""
-        if not (self._since or self._begins_faint):
-            return None
         at = round(self.expected(self.next))
         excerpt = sound.excerpt(at - CONTEXT, CLICK_FRAMES + 2 * CONTEXT)
         click = metronome_of(self.voice).click(self.next)
