@@ -7,6 +7,7 @@ memory is that of a process of its own.
 """
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile
 from scipy import signal
 
@@ -22,9 +24,11 @@ from jamlab.audio.metronome import Metronome
 from jamlab.measure.recording.analysis import analyse
 from jamlab.measure.recording.delays import delay_table, pairs
 from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
+from jamlab.measure.recording.reader import RecordingError
 from tests.measure.recording.takes import (
     RATE,
     at_rate,
+    chords_and_drums,
     delayed,
     encoded,
     noise,
@@ -47,6 +51,13 @@ WRONG_FRAMES = 24.0
 MUSIC_H = 10.0
 SPEED_S = 3600
 SNR_DB = 20
+BELOW_DB = (0, -5, -10, -15, -20, -25)
+"""Levels of clicks, RMS while one sounds, against the programme's RMS over its whole band."""
+BELOW_CLICKS = 110
+PROGRAMMES = (
+    *("tones", "drums", "sweep", "swelling noise", "square waves"),
+    *("pink noise", "chords and drums", "white noise"),
+)
 
 
 def take(delay, clicks=CLICKS):
@@ -115,10 +126,10 @@ def skew_errors(folder):
     return found
 
 
-def music(seconds, rng):
+def music(seconds, rng, style=None):
     """Generate sound in one of several styles: chords, drums, a sweep, noise, square waves."""
     time_s = np.arange(round(seconds * RATE)) / RATE
-    style = rng.integers(5)
+    style = rng.integers(5) if style is None else style
     if style == 0:
         sound = sum(
             np.sin(2 * np.pi * hz * time_s + 3 * np.sin(2 * np.pi * 5 * time_s))
@@ -136,6 +147,96 @@ def music(seconds, rng):
     else:
         sound = np.sign(np.sin(2 * np.pi * rng.uniform(50, 2000) * time_s)) * np.exp(-time_s % 0.25)
     return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def programme(name, seconds, seed):
+    """Generate a programme of one of `PROGRAMMES`, in pieces of ten seconds."""
+    rng, style = np.random.default_rng(seed), PROGRAMMES.index(name)
+    if name == "chords and drums":
+        return chords_and_drums(math.ceil(seconds), seed)
+    if name == "white noise":
+        return rng.normal(0, 1, math.ceil(seconds) * RATE)
+    if name == "pink noise":
+        spectrum = np.fft.rfft(rng.normal(0, 1, math.ceil(seconds) * RATE))
+        return np.fft.irfft(spectrum / np.sqrt(1 + np.arange(len(spectrum)) / seconds / 20))
+    return np.concatenate([music(10, rng, style) for _ in range(math.ceil(seconds / 10))])
+
+
+def rms(sound):
+    return float(np.sqrt(np.mean(np.square(sound))))
+
+
+def below(folder, name, level_db, seed):
+    """Return the figures of two takes of clicks in a programme, one of them beside a reference."""
+    number = seed + PROGRAMMES.index(name)
+    delay, voice = (9_876.1, 1_234.5)[number % 2], number % 4
+    reference, metronome = track(BELOW_CLICKS, voice=voice), Metronome(119.0, voice)
+    clicks = delayed(reference, delay)
+    sound = programme(name, len(clicks) / RATE, seed)[: len(clicks)]
+    gain = 10 ** (level_db / 20) * rms(sound) / rms(metronome.click(0))
+    mixed = sound + gain * clicks
+    mixed *= 0.5 / np.abs(mixed).max()
+    figures = {"programme": name, "level_db": level_db, "found": 0, "read": 0, "wrong": 0}
+    figures |= {"takes": 2, "off_frames": []}
+    for channels in ((mixed,), (reference, mixed)):
+        try:
+            record = analyse(write(folder / "below.wav", *channels))
+        except RecordingError:
+            continue
+        off = offs(record, len(channels), metronome, delay)
+        figures["found"] += bool(len(off))
+        figures["read"] += len(off)
+        figures["wrong"] += int((np.abs(off) > WRONG_FRAMES).sum())
+        if len(off):
+            figures["off_frames"].append(abs(float(np.median(off))))
+    return figures
+
+
+def offs(record, channel, metronome, delay):
+    """Return how far each reading in a channel is from its click; of another voice, infinitely."""
+    arrivals = record.arrivals[record.arrivals["channel"] == channel]
+    table = record.clicks.merge(arrivals[["arrival", "voice"]], on="arrival")
+    truth = np.array([metronome.onset(int(click)) for click in table["click"]]) + delay
+    off = table["time_s"].to_numpy() * RATE - truth
+    return np.where(table["voice"].to_numpy() == metronome.voice, off, np.inf)
+
+
+def detection(folder, levels=BELOW_DB, names=PROGRAMMES, seeds=(0,)):
+    """Return and print the rates of detection by level and programme."""
+    rows = [
+        below(folder, name, level, seed) for level in levels for name in names for seed in seeds
+    ]
+    table = pd.DataFrame(rows)
+    print(rates(table, ["level_db", "programme"]).to_string())
+    print(rates(table, ["level_db"]).to_string())
+    return table
+
+
+def rates(table, by):
+    """Return the shares of takes found and clicks read, wrong readings, errors of the median."""
+    sums = table.groupby(by, sort=False)[["takes", "found", "read", "wrong"]].sum()
+    worst = table.groupby(by, sort=False)["off_frames"].agg(
+        lambda each: max(each.sum(), default=math.nan)
+    )
+    return pd.DataFrame(
+        {
+            "takes found": sums["found"] / sums["takes"],
+            "clicks read": (sums["read"] / (sums["takes"] * BELOW_CLICKS)).round(3),
+            "wrong readings": sums["wrong"],
+            "error of the median, worst, frames": worst.round(2),
+        }
+    )
+
+
+def detection_bars(folder):
+    table = detection(folder)
+    at_20 = rates(table, ["level_db"]).loc[-20]
+    return [
+        bar("takes found at -20 dB", [at_20["takes found"]], "", "≥", 0.95),
+        bar("wrong readings beside music", [int(table["wrong"].sum())], "", "≤", 0),
+        figure("clicks read at -20 dB", [at_20["clicks read"]], ""),
+        figure("error of the median there, worst", [at_20.iloc[-1]], "frames"),
+    ]
 
 
 def false_alarms(hours):
@@ -160,14 +261,19 @@ def write_long(path, seconds):
 
 
 def timed(path):
-    """Return the CPU time and the peak memory of an analysis, in a process of its own."""
+    """Return the CPU time and the peak memory of an analysis, in a process of its own.
+
+    Its `ru_maxrss` would be that of the process which started it, if that has more.
+    """
     script = (
-        "import json, resource, sys, time\n"
+        "import json, sys, time\n"
+        "from pathlib import Path\n"
         "from jamlab.measure.recording.analysis import analyse\n"
         "began = time.process_time()\n"
         "heard = int(analyse(sys.argv[1]).arrivals['heard'].sum())\n"
         "spent = time.process_time() - began\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000\n"
+        "status = Path('/proc/self/status').read_text()\n"
+        "peak = int(status.split('VmHWM:')[1].split()[0]) / 1000\n"
         "print(json.dumps([spent, peak, heard]))\n"
     )
     run = subprocess.run(
@@ -188,6 +294,7 @@ def main() -> int:
         skews = skew_errors(folder)
         write_long(folder / "long.wav", SPEED_S)
         spent_s, peak_mb, heard = timed(folder / "long.wav")
+        beside_music = detection_bars(folder)
     began_s = time.process_time()
     alarms = false_alarms(MUSIC_H)
     music_s = time.process_time() - began_s
@@ -203,6 +310,7 @@ def main() -> int:
         bar("its peak memory", [peak_mb], "MB", "≤", 300),
         figure("its clicks that were heard", [heard], ""),
         figure("music, generated and searched", [music_s], "s"),
+        *beside_music,
     ]
     return publish(rows, Path("reports/bench-recordings.json"))
 

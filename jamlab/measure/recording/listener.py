@@ -7,19 +7,26 @@ voice with a hit is sought in the last two blocks, and a chain there begins a tr
 that was lost. A train counts once `LEAST_READINGS` of its clicks were read. A faint voice that
 begins later is so found after some minutes; what was not sought is a missing reading, and never a
 wrong one.
+
+Where no train is heard, clicks far below other sound are sought in the last two blocks, ever more
+rarely (`jamlab.measure.recording.faint_search`): the voices that other channels have, with the
+numbers that may arrive; else the first few, and all of them in `_FAINT_LOOKS_AT_ALL`.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jamlab.audio.metronome import IDENTITIES, VOICES
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.recording.faint_search import CERTAIN, USUAL_VOICES, Line, lines
 from jamlab.measure.recording.search import Baseband, Chain, Hit, chains, hits_of, voices_heard
 from jamlab.measure.recording.train import LEAST_APART_S, REACH_S, Sound, Train
+from jamlab.measure.recording.whitening import whitened
 
 BLOCK_S = 10.0
 LOOK_S = 1.5
@@ -33,6 +40,10 @@ _ALL_RESUMED_S = 0.1  # and where all of the channel were lost, e.g. in a pause 
 _SILENCE = 1e-5
 _FIRST_ROUND = 3  # numbers begin there, so that clicks before the first hit have numbers, too
 _LONGEST_WAIT = 32
+_FAINT_LOOKS_AT_ALL = {False: (0, 3, 8), True: (1,)}  # by whether any voice is known
+_FAINT_BLOCKS = 2  # that are searched at once
+_LONGEST_FAINT_WAIT = 64
+_FAINT_OFF_S = 0.1  # what the clock of a voice in another channel may be off
 
 
 @dataclass(slots=True)
@@ -81,6 +92,8 @@ class Listener:
         self._block = 0
         self._looks = 0
         self._patience: dict[int, tuple[int, int]] = {}  # the block to wait for, and the next wait
+        self._faint_looks = 0
+        self._faint_at, self._faint_wait, self._faint_till = 1, _FAINT_BLOCKS, -1
 
     def hear(self, samples: NDArray[np.float32]) -> None:
         """Take the next block: read the trains, then look for further ones."""
@@ -90,20 +103,58 @@ class Listener:
             if self._is_due():
                 self._look(len(samples))
             self._looks += 1
+            if self._block >= self._faint_at:
+                self._look_below()
         self._block += 1
 
     def end(self) -> list[Train]:
         """Read what is left, and return the trains that count."""
+        if not self.trains and self._sound.end > max(self._faint_till, 0):
+            self._look_below()
         self._read_all(ended=True)
         return [train for train in self.trains if len(train.readings) >= LEAST_READINGS]
 
     def _read_all(self, *, ended: bool = False) -> None:
         for train in self.trains:
-            train.read(self._sound, self._rivals(train), ended=ended)
+            train.read(self._sound, self.trains, ended=ended)
             self._voices.heard(train)
 
-    def _rivals(self, train: Train) -> list[Train]:
-        return [each for each in self.trains if each.voice == train.voice]
+    def _look_below(self) -> None:
+        """Look for clicks far below other sound, if none is heard."""
+        if any(not train.lost for train in self.trains):
+            self._faint_at, self._faint_wait = self._block + 1, _FAINT_BLOCKS
+            return
+        known = [*self._voices.last]
+        allowed = {voice: partial(self._may_arrive, voice) for voice in known}
+        samples = whitened(self._sound.samples).samples
+        found = lines(known or range(USUAL_VOICES), samples, allowed)
+        every = self._faint_looks in _FAINT_LOOKS_AT_ALL[bool(known)]
+        if every and not any(line.power > CERTAIN for line in found):
+            found = lines(range(VOICES), samples, allowed)
+        for voice in {line.voice: None for line in found}:
+            placed = [self._placed(line) for line in found if line.voice == voice]
+            self._take(voice, placed, faint=True)
+        self._faint_looks += 1
+        self._faint_till = self._sound.end
+        self._faint_at = self._block + self._faint_wait
+        self._faint_wait = min(2 * self._faint_wait, _LONGEST_FAINT_WAIT)
+
+    def _placed(self, line: Line) -> Chain:
+        """Return a line of the sound at frames of the recording."""
+        begin, chain = self._sound.begin, line.chain
+        hits = [hit._replace(at=hit.at + begin) for hit in chain.hits]
+        return Chain(hits, chain.beat, chain.first + begin)
+
+    def _may_arrive(
+        self, voice: int, identity: NDArray[np.int64], at: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Return which identities may arrive at frames of the sound, up to `_LATE_S` late."""
+        number, heard_at, beat = self._voices.last[voice]
+        if abs(self._sound.end - heard_at) > _LONGEST_WAIT * BLOCK_S * SAMPLE_RATE:
+            return np.ones(len(identity), bool)
+        newest = number + (at + self._sound.begin + _FAINT_OFF_S * SAMPLE_RATE - heard_at) / beat
+        late = (newest - identity) % IDENTITIES
+        return np.asarray(late * beat <= (_LATE_S + 2 * _FAINT_OFF_S) * SAMPLE_RATE)
 
     def _look(self, frames: int) -> None:
         suspects = self._suspects(frames)
@@ -158,8 +209,8 @@ class Listener:
         until = 0 if found else self._block + 1 + wait
         self._patience[voice] = until, 1 if found else min(2 * wait, _LONGEST_WAIT)
 
-    def _take(self, voice: int, found: Sequence[Chain]) -> bool:
-        """Begin or resume a train for each chain; return whether there was any."""
+    def _take(self, voice: int, found: Sequence[Chain], *, faint: bool = False) -> bool:
+        """Begin or resume a train for each chain of the sound; return whether there was any."""
         taken = False
         for chain in sorted(found, key=lambda chain: chain.first):
             number = self._voices.number(voice, chain.hits[0], chain.beat)
@@ -167,10 +218,10 @@ class Listener:
             if train is None:
                 if self._is_near(voice, chain, number):
                     continue
-                train = Train(voice, chain, number)
+                train = Train(voice, chain, number, faint=faint)
                 self.trains.append(train)
             else:
-                train.resume(chain, number)
+                train.resume(chain, number, faint=faint)
             train.begin_at(self._sound.begin)
             taken = True
         self._read_all()

@@ -58,7 +58,8 @@ _ROWS = 512  # as many as fit into the processor's cache
 _COARSE = 256  # points of the FFT of the coarse look
 _COARSE_THRESHOLD = 0.23
 _SILENCE = 1e-5  # of the magnitude, below which the coefficient compares rounding errors
-_REACH_HZ = 3_750  # of a chip's spectrum from the carrier
+REACH_HZ = 3_750
+"""Reach of a chip's spectrum from the carrier."""
 
 
 class Hit(NamedTuple):
@@ -82,7 +83,11 @@ class Baseband:
     @classmethod
     def of(cls, sound: NDArray[np.float32]) -> "Baseband":
         """Mix down a channel at 48 kHz."""
-        samples = _mixed_down(sound)
+        return cls.of_samples(mixed_down(sound))
+
+    @classmethod
+    def of_samples(cls, samples: NDArray[np.complex64]) -> "Baseband":
+        """Take a channel that is mixed down, two samples a chip."""
         if len(samples) < 2 * IDENTITIES - 1:
             return cls(np.zeros((0, IDENTITIES), np.complex64), np.zeros(0, np.float32))
         power = samples.real.astype(np.float64) ** 2 + samples.imag**2
@@ -111,27 +116,31 @@ class Chain(NamedTuple):
 
 
 @lru_cache(maxsize=VOICES)
-def _code(voice: int) -> NDArray[np.complex64]:
+def code_of(voice: int) -> NDArray[np.complex64]:
     """Return the conjugate chips of a voice, a column for each identity."""
     return np.ascontiguousarray(chips(voice).conj().T.astype(np.complex64))
 
 
-def _mixed_down(sound: NDArray[np.float32]) -> NDArray[np.complex64]:
-    """Return the baseband with two samples a chip; sample m is at frame 4·m."""
+def mixed_down(sound: NDArray[np.float32], *, matched: bool = True) -> NDArray[np.complex64]:
+    """Return the baseband with two samples a chip; sample m is at frame 4·m.
+
+    It is filtered by the chip's spectrum if it is `matched`.
+    """
     unit = SAMPLE_RATE // np.gcd(SAMPLE_RATE, CARRIER_HZ) * 4
     frames = unit * fft.next_fast_len(-(-(len(sound) + CLICK_FRAMES) // unit), real=True)
     spectrum = fft.rfft(sound, frames)
-    carrier, reach = frames * CARRIER_HZ // SAMPLE_RATE, frames * _REACH_HZ // SAMPLE_RATE
+    carrier, reach = frames * CARRIER_HZ // SAMPLE_RATE, frames * REACH_HZ // SAMPLE_RATE
     offsets = np.arange(-reach, reach + 1)
     mixed = np.zeros(frames // _STEP, np.complex64)
     shape = chip_spectrum(offsets * (SAMPLE_RATE / frames)).astype(np.float32)
-    mixed[offsets] = spectrum[carrier - reach : carrier + reach + 1] * shape
+    band = spectrum[carrier - reach : carrier + reach + 1]
+    mixed[offsets] = band * shape if matched else band
     return np.asarray(fft.ifft(mixed)[: -(-len(sound) // _STEP)] / _STEP * 2, np.complex64)
 
 
 def voices_heard(sound: NDArray[np.float32]) -> list[int]:
     """Return the voices whose clicks stand out in a channel at 48 kHz; a hint, and no proof."""
-    samples = _mixed_down(sound)
+    samples = mixed_down(sound)
     strongest = np.zeros(VOICES)
     for phase in (0, 1):
         chip = samples[phase::2]
@@ -158,8 +167,8 @@ def hits_of(voice: int, base: Baseband, identities: Sequence[int] | None = None)
     kept.
     """
     columns = np.arange(IDENTITIES) if identities is None else np.array(identities, np.int64)
-    code = np.ascontiguousarray(_code(voice)[:, columns])
-    places = _likely(base, None if identities is not None else _code(voice)[:, 0], code)
+    code = np.ascontiguousarray(code_of(voice)[:, columns])
+    places = _likely(base, None if identities is not None else code_of(voice)[:, 0], code)
     kept: list[Hit] = []
     for hit in sorted(_hits(base, code, places, columns), key=lambda hit: -hit.confidence):
         if not any(

@@ -5,10 +5,14 @@ follows it: the beat is the slope of arrival over number by Theil and Sen, the p
 last readings. A click is sought `REACH_S` before and after the expected time, but no further than
 half-way to another train of the voice. That bears the steps of a playout buffer; a train that jumps
 further is lost, and found again by the search.
+
+Where other sound is louder than the clicks, those that are not found so are read in whitened sound
+(`jamlab.measure.recording.faint_reading`), unless another train is there whose sidelobes might be
+taken for them.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import median
@@ -22,6 +26,7 @@ from jamlab.audio.levels import dbfs_of
 from jamlab.audio.metronome import CLICK_FRAMES, IDENTITIES, VOICES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.clicks import MARGIN, band_limited, find_click
+from jamlab.measure.recording.faint_reading import CONTEXT, read_faint
 from jamlab.measure.recording.search import Chain
 
 REACH_S = 0.06
@@ -37,6 +42,8 @@ _FITTED = 120
 _FAINT_DB = 12.0
 _NARROW = 5 * SAMPLE_RATE // 1000
 _LIKE_DB, _LIKE_SHARE = 3.0, 0.7
+_LOUDER_DB = 6.0
+_FAINT_LEVELS_DB = 15.0  # to either side of the last ones: levels of faint clicks scatter
 
 
 class Reading(NamedTuple):
@@ -79,6 +86,12 @@ class Sound:
         return excerpt
 
 
+def _level_while(excerpt: NDArray[np.float32], click: NDArray[np.float32]) -> float:
+    """Return the peak level of a click that is as loud as the middle of an excerpt, in its band."""
+    band = band_limited(excerpt)[CONTEXT:-CONTEXT]
+    return float(dbfs_of(np.linalg.norm(band) / np.linalg.norm(click)))
+
+
 @lru_cache(maxsize=VOICES)
 def metronome_of(voice: int) -> Metronome:
     """Return a metronome with a voice's clicks at full scale."""
@@ -88,18 +101,15 @@ def metronome_of(voice: int) -> Metronome:
 class Train:
     """One arrival of a voice, click after click; begins with what the search found."""
 
-    def __init__(self, voice: int, chain: Chain, number: int) -> None:
+    def __init__(self, voice: int, chain: Chain, number: int, *, faint: bool = False) -> None:
         self.voice = voice
         self.readings: list[Reading] = []
-        self.lost = False
-        self._follow(chain, number)
+        self.resume(chain, number, faint=faint)
 
-    def resume(self, chain: Chain, number: int) -> None:
-        """Go on where the search found it again."""
+    def resume(self, chain: Chain, number: int, *, faint: bool = False) -> None:
+        """Go on where the search found it again, far below other sound if it is faint."""
         self.lost = False
-        self._follow(chain, number)
-
-    def _follow(self, chain: Chain, number: int) -> None:
+        self._begins_faint = faint
         self.beat = chain.beat
         self._anchor = (float(number), chain.first)
         self.next = number
@@ -116,15 +126,24 @@ class Train:
         anchored, at = self._anchor
         return at + (number - anchored) * self.beat
 
+    @property
+    def level_dbfs(self) -> float:
+        """The level of its last readings; NaN before the first."""
+        return median([each.level_dbfs for each in self._since[-_RECENT:]] or [math.nan])
+
     def read(self, sound: Sound, others: Iterable["Train"], *, ended: bool = False) -> None:
-        """Read all clicks whose windows have been recorded; all that began, once it has ended."""
-        rivals = [train for train in others if train is not self and not train.lost]
+        """Read all clicks whose windows have been recorded; all that began, once it has ended.
+
+        The others are all trains of the channel.
+        """
+        others = [train for train in others if train is not self and not train.lost]
+        rivals = [train for train in others if train.voice == self.voice]
         while not self.lost:
             low, high = self._window(rivals)
-            needed = low if ended else high + CLICK_FRAMES + MARGIN + _EDGE
+            needed = low if ended else high + CLICK_FRAMES + CONTEXT
             if needed > sound.end:
                 return
-            self._read(sound, low, high)
+            self._read(sound, low, high, others)
             self.next += 1
 
     def _window(self, rivals: Iterable["Train"]) -> tuple[int, int]:
@@ -135,8 +154,10 @@ class Train:
             low, high = (max(low, middle), high) if middle < at else (low, min(high, middle))
         return round(low), round(high)
 
-    def _read(self, sound: Sound, low: int, high: int) -> None:
+    def _read(self, sound: Sound, low: int, high: int, others: Sequence["Train"]) -> None:
         found = self._near(sound, low, high) or self._find(sound, low, high)
+        if found is None and not any(map(self._is_outdone, others)):
+            found = self._below_other_sound(sound)
         if found is None:
             silent_s = (self.expected(self.next) - self._last_at) / SAMPLE_RATE
             self.lost = silent_s > LOST_S and self.next - self._last_number >= _LOST_CLICKS
@@ -172,6 +193,28 @@ class Train:
         if math.isnan(found.lag) or self._is_faint(level):
             return None
         return Reading(self.next, low + found.lag, found.confidence, level)
+
+    def _is_outdone(self, other: "Train") -> bool:
+        """Return whether sidelobes of another train may be taken for a faint click of this one."""
+        if not (self._since or self._begins_faint):
+            return True
+        return other.level_dbfs > self.level_dbfs + _LOUDER_DB
+
+    def _below_other_sound(self, sound: Sound) -> Reading | None:
+        """Read a click where other sound is louder than it."""
+        at = round(self.expected(self.next))
+        excerpt = sound.excerpt(at - CONTEXT, CLICK_FRAMES + 2 * CONTEXT)
+        click = metronome_of(self.voice).click(self.next)
+        usual, level = self.level_dbfs, _level_while(excerpt, click)
+        if level < usual:
+            return None  # it would have been found, if it were there
+        found = read_faint(excerpt, self.voice, self.next, click)
+        if found is None:
+            return None
+        level = float(dbfs_of(found.amplitude))
+        if abs(level - usual) > _FAINT_LEVELS_DB:
+            return None
+        return Reading(self.next, at + found.off, found.confidence, level)
 
     def _is_faint(self, level_dbfs: float) -> bool:
         """Return whether a click is far weaker than the last ones, as an echo of another train."""

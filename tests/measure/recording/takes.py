@@ -65,6 +65,24 @@ def noise(rng, sound, snr_db, like):
     return sound + rng.normal(0, np.sqrt(power) * 10 ** (-snr_db / 20), len(sound))
 
 
+def chords_and_drums(seconds, seed):
+    """Chords with vibrato and drums, of the click's band."""
+    rng, time_s = np.random.default_rng(seed), np.arange(seconds * RATE) / RATE
+    sound = np.zeros(len(time_s))
+    for begin_s in np.arange(0, seconds, 0.5):
+        within = (time_s >= begin_s) & (time_s < begin_s + 0.6)
+        local_s = time_s[within] - begin_s
+        for pitch in rng.choice(np.arange(40, 100), 4, replace=False):
+            hz = 440 * 2 ** ((pitch - 69) / 12)
+            for partial in range(1, 9):
+                bend = 0.004 * np.sin(2 * np.pi * rng.uniform(4, 7) * local_s)
+                wave = np.sin(2 * np.pi * hz * partial * (local_s + bend * local_s))
+                sound[within] += 0.05 / partial * np.exp(-3 * local_s) * wave
+        drum = rng.normal(0, 0.2, int(within.sum())) * np.exp(-40 * local_s)
+        sound[within] += drum
+    return sound / np.abs(sound).max()
+
+
 def write(path, *channels, rate=RATE, subtype="PCM_24"):
     """Write channels of any length as one file."""
     length = max(map(len, channels))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from jamlab.audio.metronome import Metronome
 from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
-from tests.measure.recording.takes import RATE, delayed, noise, track
+from tests.measure.recording.takes import RATE, chords_and_drums, delayed, noise, track
 
 
 def trains(sound):
@@ -44,21 +45,85 @@ def test_a_pause_of_the_player_does_not_end_a_train(pause_s):
 @pytest.mark.slow
 def test_music_has_no_click():
     """Chords with vibrato and drums, of the click's band, for half a minute."""
-    assert trains(music(30, seed=1)) == []
+    assert trains(chords_and_drums(30, seed=1)) == []
 
 
-def music(seconds, seed):
-    rng, time_s = np.random.default_rng(seed), np.arange(seconds * RATE) / RATE
-    sound = np.zeros(len(time_s))
-    for begin_s in np.arange(0, seconds, 0.5):
-        within = (time_s >= begin_s) & (time_s < begin_s + 0.6)
-        local_s = time_s[within] - begin_s
-        for pitch in rng.choice(np.arange(40, 100), 4, replace=False):
-            hz = 440 * 2 ** ((pitch - 69) / 12)
-            for partial in range(1, 9):
-                bend = 0.004 * np.sin(2 * np.pi * rng.uniform(4, 7) * local_s)
-                wave = np.sin(2 * np.pi * hz * partial * (local_s + bend * local_s))
-                sound[within] += 0.05 / partial * np.exp(-3 * local_s) * wave
-        drum = rng.normal(0, 0.2, int(within.sum())) * np.exp(-40 * local_s)
-        sound[within] += drum
-    return sound / np.abs(sound).max()
+def below(other, level_db, clicks):
+    """Add clicks whose RMS is so far below that of other sound over its whole band."""
+    click_rms = np.sqrt(np.mean(np.square(Metronome().click(0))))
+    return other + clicks * np.sqrt(np.mean(np.square(other))) / click_rms * 10 ** (level_db / 20)
+
+
+def off_frames(train, delay=0.0):
+    metronome = Metronome(119.0, train.voice)
+    return (
+        np.array([each.at - metronome.onset(each.number % 229) for each in train.readings]) - delay
+    )
+
+
+def test_clicks_20_db_below_chords_are_read():
+    clicks = track(25)
+    (train,) = trains(below(chords_and_drums(14, seed=3)[: len(clicks)], -20, clicks))
+    off = off_frames(train)
+    assert len(off) > 17
+    assert np.abs(off).max() < 24
+    assert abs(np.median(off)) < 0.1
+
+
+@pytest.mark.slow
+def test_clicks_20_db_below_white_noise_are_found_and_read_right():
+    clicks = track(110, voice=2)
+    other = np.random.default_rng(1).normal(0, 0.1, len(clicks))
+    (train,) = trains(below(other, -20, clicks))
+    off = off_frames(train)
+    assert train.voice == 2
+    assert len(off) > 25
+    assert np.abs(off).max() < 24
+    assert abs(np.median(off)) < 1
+
+
+@pytest.mark.slow
+def test_clicks_that_stop_while_the_music_goes_on_are_missing():
+    clicks, rng = track(150), np.random.default_rng(1)
+    clicks[40 * RATE :] = 0
+    for other in (rng.normal(0, 0.1, len(clicks)), chords_and_drums(77, seed=1)[: len(clicks)]):
+        (train,) = trains(below(other, -15, clicks))
+        assert sum(each.at > 40 * RATE for each in train.readings) <= 1
+
+
+@pytest.mark.slow
+def test_a_second_channel_tells_what_to_look_for():
+    """A reference of voice 21 in one channel; in the other it is late, 20 dB below noise."""
+    clicks, delay = track(70, voice=21), 4_321.5
+    late = delayed(clicks, delay)
+    other = below(np.random.default_rng(1).normal(0, 0.1, len(clicks)), -20, late)
+    voices, block = Voices(), round(BLOCK_S * RATE)
+    listeners = [Listener(voices), Listener(voices)]
+    for begin in range(0, len(clicks), block):
+        for listener, sound in zip(listeners, (other, clicks), strict=True):
+            listener.hear(sound[begin : begin + block].astype(np.float32))
+    (train,) = listeners[0].end()
+    off = off_frames(train, delay)
+    assert train.voice == 21
+    assert len(off) > 15
+    assert np.abs(off).max() < 24
+
+
+@pytest.mark.slow
+def test_two_voices_20_db_below_chords():
+    both = track(70) + delayed(track(70, voice=1), 7_200)
+    sound = below(chords_and_drums(37, seed=3)[: len(both)], -20, both)
+    found = trains(sound)
+    assert {train.voice for train in found} == {0, 1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jump", [300, 4_000])
+def test_a_jump_of_faint_clicks_is_right_or_missing(jump):
+    clicks = track(110)
+    half = len(clicks) // 2
+    clicks[half:] = delayed(clicks, jump)[half:]
+    other = np.random.default_rng(1).normal(0, 0.1, len(clicks))
+    off = np.concatenate([off_frames(train) for train in trains(below(other, -15, clicks))])
+    assert np.minimum(np.abs(off), np.abs(off - jump)).max() < 24
+    assert (np.abs(off - jump) < 24).sum() > 15
