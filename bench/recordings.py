@@ -23,7 +23,7 @@ from bench.bars import bar, figure, publish
 from jamlab.audio.metronome import Metronome
 from jamlab.measure.recording.analysis import analyse
 from jamlab.measure.recording.delays import delay_table, pairs
-from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
+from jamlab.measure.recording.listening.listener import BLOCK_S, Listener, Voices
 from jamlab.measure.recording.reader import RecordingError
 from tests.measure.recording.takes import (
     RATE,

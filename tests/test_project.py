@@ -71,7 +71,9 @@ MAY_IMPORT = {
         "mesh/connection signaling mesh measure measure/latency"
     ),
     "measure/sound_card": "audio audio/conversion measure measure/latency",
-    "measure/recording": "process audio audio/conversion measure measure/latency",
+    "measure/recording/listening": "audio measure/latency",
+    "measure/recording": "process audio audio/conversion measure measure/latency "
+    "measure/recording/listening",
     "browsers": "process",
     "measure/browser": (
         "process resources audio audio_graph browsers signaling/hub measure measure/latency"

@@ -13,7 +13,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.provenance import provenance
 from jamlab.measure.recording.heard import Heard, described, tables_of
-from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
+from jamlab.measure.recording.listening.listener import BLOCK_S, Listener, Voices
 from jamlab.measure.recording.log import check_log, window_log
 from jamlab.measure.recording.notes import notes_on, notes_on_alignment
 from jamlab.measure.recording.reader import AudioFile, RecordingError, open_recording

@@ -10,9 +10,9 @@ import pandas as pd
 
 from jamlab.audio.metronome import IDENTITIES
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.recording.listening.train import Train
 from jamlab.measure.recording.reader import AudioFile
 from jamlab.measure.recording.record import ARRIVALS, CLICKS
-from jamlab.measure.recording.train import Train
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.recording.delays import alignments
 from jamlab.measure.recording.heard import Heard, name_of
+from jamlab.measure.recording.listening.train import Train
 from jamlab.measure.recording.reader import AudioFile
 from jamlab.measure.recording.record import RecordingRecord
-from jamlab.measure.recording.train import Train
 
 _SAME_TEMPO = 2e-3  # far more than clocks differ
 

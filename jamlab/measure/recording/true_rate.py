@@ -8,8 +8,8 @@ from samplerate import resample
 
 from jamlab.audio.conversion.rate_converter import FILTER
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.measure.recording.listening.search import Baseband, chains, hits_of, voices_heard
 from jamlab.measure.recording.reader import AudioFile
-from jamlab.measure.recording.search import Baseband, chains, hits_of, voices_heard
 
 RATES = (48_000, 44_100, 96_000, 88_200, 32_000, 24_000, 22_050, 16_000)
 """The rates that are tried."""

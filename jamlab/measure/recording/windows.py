@@ -26,9 +26,9 @@ from jamlab.audio.metronome import CLICK_FRAMES, IDENTITIES
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.recording.delays import LEAST_CLICKS, LONGEST_S, Pair, pairs
-from jamlab.measure.recording.listener import BLOCK_S, LEAST_READINGS
+from jamlab.measure.recording.listening.listener import BLOCK_S, LEAST_READINGS
+from jamlab.measure.recording.listening.train import Reading, Train
 from jamlab.measure.recording.record import RecordingRecord
-from jamlab.measure.recording.train import Reading, Train
 
 SKEW_S = 60.0
 """The span of the skew; windows that are longer have their own length."""

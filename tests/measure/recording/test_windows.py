@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.recording.analysis import analyse
-from jamlab.measure.recording.search import Chain
-from jamlab.measure.recording.train import Reading, Train
+from jamlab.measure.recording.listening.search import Chain
+from jamlab.measure.recording.listening.train import Reading, Train
 from jamlab.measure.recording.windows import COLUMNS, Windows, window_table
 from tests.examples import examples
 from tests.measure.recording.records import BEAT_S, arrival, beats, recording_record

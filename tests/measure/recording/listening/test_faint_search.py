@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jamlab.audio.metronome import CLICK_FRAMES, Metronome
-from jamlab.measure.recording.faint_search import lines
-from jamlab.measure.recording.whitening import whitened
+from jamlab.measure.recording.listening.faint_search import lines
+from jamlab.measure.recording.listening.whitening import whitened
 from tests.measure.recording.takes import RATE, chords_and_drums
 
 SLOW = pytest.mark.slow

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from jamlab.audio.metronome import CHIP_FRAMES, GUARD_CHIPS, IDENTITIES
-from jamlab.measure.recording.search import code_of
-from jamlab.measure.recording.whitening import STEP, whitened
+from jamlab.measure.recording.listening.search import code_of
+from jamlab.measure.recording.listening.whitening import STEP, whitened
 
 REACH = 18
 """Frames from the expected place to both ends of the window."""

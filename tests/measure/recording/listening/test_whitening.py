@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jamlab.audio.metronome import CLICK_FRAMES, GUARD_CHIPS, Metronome, chips
-from jamlab.measure.recording.whitening import STEP, whitened
+from jamlab.measure.recording.listening.whitening import STEP, whitened
 from tests.measure.recording.takes import RATE
 
 AT = 12_000

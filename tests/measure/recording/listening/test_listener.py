@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jamlab.audio.metronome import Metronome
-from jamlab.measure.recording.listener import BLOCK_S, Listener, Voices
+from jamlab.measure.recording.listening.listener import BLOCK_S, Listener, Voices
 from tests.measure.recording.takes import RATE, chords_and_drums, delayed, noise, track
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jamlab.measure.recording.search import Chain, Hit
-from jamlab.measure.recording.train import LOST_S, Sound, Train
+from jamlab.measure.recording.listening.search import Chain, Hit
+from jamlab.measure.recording.listening.train import LOST_S, Sound, Train
 from tests.measure.recording.takes import RATE, track
 
 BEAT = 60 / 119 * RATE

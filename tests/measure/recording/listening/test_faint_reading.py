@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jamlab.audio.metronome import CLICK_FRAMES, Metronome
-from jamlab.measure.recording.faint_reading import CONTEXT, REACH, read_faint
+from jamlab.measure.recording.listening.faint_reading import CONTEXT, REACH, read_faint
 from tests.measure.recording.takes import delayed
 
 CLICK = Metronome(voice=3, level_dbfs=0.0).click(7)

@@ -7,7 +7,7 @@ half-way to another train of the voice. That bears the steps of a playout buffer
 further is lost, and found again by the search.
 
 Where other sound is louder than the clicks, those that are not found so are read in whitened sound
-(`jamlab.measure.recording.faint_reading`), unless another train is there whose sidelobes might be
+(`listening.faint_reading`), unless another train is there whose sidelobes might be
 taken for them.
 """
 
@@ -26,8 +26,8 @@ from jamlab.audio.levels import dbfs_of
 from jamlab.audio.metronome import CLICK_FRAMES, IDENTITIES, VOICES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.clicks import MARGIN, band_limited, find_click
-from jamlab.measure.recording.faint_reading import CONTEXT, read_faint
-from jamlab.measure.recording.search import Chain
+from jamlab.measure.recording.listening.faint_reading import CONTEXT, read_faint
+from jamlab.measure.recording.listening.search import Chain
 
 REACH_S = 0.06
 LEAST_APART_S = 0.005

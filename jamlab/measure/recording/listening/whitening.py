@@ -16,7 +16,7 @@ from scipy import fft, ndimage
 
 from jamlab.audio.metronome import CHIP_FRAMES, chip_spectrum
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.recording.search import REACH_HZ, mixed_down
+from jamlab.measure.recording.listening.search import REACH_HZ, mixed_down
 
 STEP = CHIP_FRAMES // 2
 """Frames from sample to sample."""

@@ -27,8 +27,8 @@ from scipy import fft
 
 from jamlab.audio.metronome import CHIP_FRAMES, GUARD_CHIPS, IDENTITIES, IDENTITY_STEP
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.recording.search import Baseband, Chain, Hit, code_of
-from jamlab.measure.recording.whitening import STEP
+from jamlab.measure.recording.listening.search import Baseband, Chain, Hit, code_of
+from jamlab.measure.recording.listening.whitening import STEP
 
 LEAST_POWER = 8.0
 """Least power of a faint hit; the mean of noise is 1, that of a clean click 229."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.metronome import IDENTITIES, Metronome
-from jamlab.measure.recording.search import LEAST_CLICKS, Baseband, Hit, chains, hits_of
+from jamlab.measure.recording.listening.search import LEAST_CLICKS, Baseband, Hit, chains, hits_of
 from tests.examples import examples
 from tests.measure.recording.takes import RATE, delayed, noise, track
 

@@ -9,7 +9,7 @@ begins later is so found after some minutes; what was not sought is a missing re
 wrong one.
 
 Where no train is heard, clicks far below other sound are sought in the last two blocks, ever more
-rarely (`jamlab.measure.recording.faint_search`): the voices that other channels have, with the
+rarely (`listening.faint_search`): the voices that other channels have, with the
 numbers that may arrive; else the first few, and all of them in `_FAINT_LOOKS_AT_ALL`.
 """
 
@@ -23,10 +23,17 @@ from numpy.typing import NDArray
 
 from jamlab.audio.metronome import IDENTITIES, VOICES
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.recording.faint_search import CERTAIN, USUAL_VOICES, Line, lines
-from jamlab.measure.recording.search import Baseband, Chain, Hit, chains, hits_of, voices_heard
-from jamlab.measure.recording.train import LEAST_APART_S, REACH_S, Sound, Train
-from jamlab.measure.recording.whitening import whitened
+from jamlab.measure.recording.listening.faint_search import CERTAIN, USUAL_VOICES, Line, lines
+from jamlab.measure.recording.listening.search import (
+    Baseband,
+    Chain,
+    Hit,
+    chains,
+    hits_of,
+    voices_heard,
+)
+from jamlab.measure.recording.listening.train import LEAST_APART_S, REACH_S, Sound, Train
+from jamlab.measure.recording.listening.whitening import whitened
 
 BLOCK_S = 10.0
 LOOK_S = 1.5
