@@ -24,6 +24,7 @@ from jamlab.audio_graph.plan import ears, microphone_inputs
 from jamlab.browsers.launch import lacking
 from jamlab.measure.browser.plan import SYSTEM
 from jamlab.measure.latency.graph_clicks import OwnDelay, measure_own_delay
+from jamlab.mesh.notices import NoticeKind
 from tests.audio_graph.on_graph import iodelay
 from tests.measure.latency.test_graph_clicks import reading_of_clicks, reading_of_iodelay
 
@@ -35,6 +36,7 @@ HELD_MS = 200
 TONES_READ, TONES_BEGIN_S, TONES_S = 20, 3.0, 4.0
 """Number of readings of ``jack_iodelay``, two a second, and when its tones are recorded."""
 NO_DELAY = OwnDelay(0.0, 0.0, 0, None)
+LATENCY_NOTICES = (NoticeKind.HIGH_LATENCY, NoticeKind.NORMAL_LATENCY)
 ENCODING = ("jamlab", "Jamulus", "Chromium", "Firefox")
 """Programs that send compressed sound."""
 
@@ -181,6 +183,7 @@ def meshes():
     found = on_page.run(together.measure(MESH_S))
     heard = [float(np.isfinite(ms).mean()) for ms in found.values()]
     again = [count - 3 for count in together.connections]
+    lost = [each for each in together.told if each.kind not in LATENCY_NOTICES]
     rows = [
         figure(f"mesh of 4, {a} to {b}, median", [float(np.nanmedian(ms))], "ms")
         for (a, b), ms in found.items()
@@ -192,7 +195,8 @@ def meshes():
         bar("mesh of 4, clicks heard on the worst path", [100 * min(heard)], "%", "≥", 95),
         figure("mesh of 4, late blocks of jamlab's cards", [100 * max(together.late)], "%"),
         bar("mesh of 4, connections made again by pages", again, "", "≤", 0),
-        bar("mesh of 4, notices to jamlab's users", [len(together.told)], "", "≤", 0),
+        bar("mesh of 4, notices of connections or sound lost", [len(lost)], "", "≤", 0),
+        figure("mesh of 4, notices of latency", [len(together.told) - len(lost)], ""),
         *rows,
     ]
 
