@@ -284,6 +284,6 @@ def _regular(source: Iterator[Samples], frames: int) -> Iterator[Samples]:
         while count >= frames:
             joined = np.concatenate(waiting)
             yield joined[:frames]
-            waiting, count = [joined[frames:]], count - frames
+            waiting, count = [joined[frames:].copy()], count - frames  # lets go of the block
     if count:
         yield np.concatenate(waiting)

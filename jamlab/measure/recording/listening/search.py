@@ -50,6 +50,7 @@ MOST_BEAT_S = 5.0
 _LEAST_SHARE = 0.4  # of the clicks from the first of a chain to its last
 _TOLERANCE = SAMPLE_RATE // 1000
 _MOST_HITS = 160  # a chain takes time for every pair of them
+_MOST_CODES = 4  # of 0.4 MB; few recordings have more voices, and one is made in 2 ms
 _SAME_CLICK = 5 * SAMPLE_RATE // 2000
 _STEP = CHIP_FRAMES // 2
 _TONE = 0.3  # of the magnitude of a pure tone; noise exceeds it once in 100,000 times
@@ -115,7 +116,7 @@ class Chain(NamedTuple):
     """Frame of the click of the first hit, by the fit of all."""
 
 
-@lru_cache(maxsize=VOICES)
+@lru_cache(maxsize=_MOST_CODES)
 def code_of(voice: int) -> NDArray[np.complex64]:
     """Return the conjugate chips of a voice, a column for each identity."""
     return np.ascontiguousarray(chips(voice).conj().T.astype(np.complex64))
