@@ -119,7 +119,7 @@ def test_a_page_whose_audio_stood_still_proves_nothing():
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    here = (MICROPHONE, TWO_BROWSERS, THREE_BROWSERS, BLOCKED, LOOPBACK)
+    here = (MICROPHONE, TWO_BROWSERS, THREE_BROWSERS, BLOCKED)
     return asyncio.run(measure_browser_acceptance(tmp_path_factory.mktemp("record"), here))
 
 

@@ -165,7 +165,7 @@ async def test_a_program_takes_what_jack_iodelay_reads_within_a_period(name):
         async with joined(plan, graph):
             await asyncio.sleep(5.0)
             before = await frames_of_clicks(plan, graph, own)
-            theirs = await iodelay(graph, microphone_inputs("ada"), ears("ben")[0], readings=20)
+            theirs = await iodelay(graph, microphone_inputs("ada"), ears("ben")[0], readings=10)
             after = await frames_of_clicks(plan, graph, own)
     assert min(before, after) - PERIOD <= theirs <= max(before, after) + PERIOD
 

@@ -346,7 +346,7 @@ PATHS = st.lists(
 )
 
 
-@examples(200)
+@examples(80)
 @given(PATHS)
 def test_two_ends_send_over_what_works_soon_after_the_last_fault(paths):
     """All faults end after 20 s; then both ends send on a path of the best kind there is."""
@@ -358,7 +358,7 @@ def test_two_ends_send_over_what_works_soon_after_the_last_fault(paths):
         assert end.selected.is_relayed == all(path.relayed for path in paths)
 
 
-@examples(100)
+@examples(40)
 @given(PATHS, st.integers(0, 4), st.integers(25, 30))
 def test_a_dead_path_is_left_within_a_second_or_two(paths, which, at_s):
     """When one path dies for good, both ends are on another; a second more for long round trips."""
@@ -372,7 +372,7 @@ def test_a_dead_path_is_left_within_a_second_or_two(paths, which, at_s):
         assert len(paths) == 1 or paths[number] is not dying
 
 
-@examples(100)
+@examples(40)
 @given(PATHS)
 def test_checks_are_few(paths):
     """What is not in use is paced; what is in use is checked a few times a second at most."""
