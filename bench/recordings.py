@@ -11,7 +11,7 @@ import math
 import subprocess
 import sys
 import tempfile
-import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -240,14 +240,16 @@ def detection_bars(folder):
 
 
 def false_alarms(hours):
-    """Return the trains of clicks that are found in hours of music."""
-    rng, listener, found = np.random.default_rng(1), Listener(Voices()), 0
-    for number in range(round(hours * 3600 / BLOCK_S)):
+    """Return the trains of clicks that are found in hours of music, ten minutes a piece."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        return sum(pool.map(alarms_in_a_piece, range(round(hours * 6))))
+
+
+def alarms_in_a_piece(seed):
+    rng, listener = np.random.default_rng(seed), Listener(Voices())
+    for _ in range(round(600 / BLOCK_S)):
         listener.hear(music(BLOCK_S, rng))
-        if number % 60 == 59:  # another piece, whose voices are sought anew
-            found += len(listener.end())
-            listener = Listener(Voices())
-    return found + len(listener.end())
+    return len(listener.end())
 
 
 def write_long(path, seconds):
@@ -295,9 +297,7 @@ def main() -> int:
         write_long(folder / "long.wav", SPEED_S)
         spent_s, peak_mb, heard = timed(folder / "long.wav")
         beside_music = detection_bars(folder)
-    began_s = time.process_time()
     alarms = false_alarms(MUSIC_H)
-    music_s = time.process_time() - began_s
     rows = [
         bar("error of the median, 8 to 192 kHz, worst", [max(by_rate)], "frames", "≤", 0.05),
         bar("error through MP3, Opus and AAC, worst", [max(by_codec)], "frames", "≤", 0.05),
@@ -309,7 +309,6 @@ def main() -> int:
         bar("an hour of stereo, times real time on one core", [SPEED_S / spent_s], "×", "≥", 100),
         bar("its peak memory", [peak_mb], "MB", "≤", 300),
         figure("its clicks that were heard", [heard], ""),
-        figure("music, generated and searched", [music_s], "s"),
         *beside_music,
     ]
     return publish(rows, Path("reports/bench-recordings.json"))
