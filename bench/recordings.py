@@ -8,6 +8,7 @@ memory is that of a process of its own.
 
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
