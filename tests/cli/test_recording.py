@@ -223,4 +223,4 @@ def test_a_stopwatch_test(tmp_path, capsys):
     assert main([*given, "--json"]) == 0
     assert "m, as given" in json.loads(capsys.readouterr().out)["stopwatch"]["way through air"]
     assert "--air-m is -1" in refused(capsys, *given[:-1], -1)
-    assert "stopwatch is not given" in refused(capsys, "analyse", path, "--air-m", 1)
+    assert "there is no stopwatch test" in refused(capsys, "analyse", path, "--air-m", 1)

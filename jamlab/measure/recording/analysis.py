@@ -142,7 +142,9 @@ def _check_windows(
             )
     if log is not None:
         if every_s is None:
-            raise PlanError(f"log is {log}, and windows have no length: choose every_s, e.g. 10")
+            raise PlanError(
+                f"log is {log}, and there are no windows: add every_s (--every), e.g. 10"
+            )
         check_log(Path(log))
 
 

@@ -6,9 +6,11 @@ line through the times of its clicks (Theil and Sen) gives offset and skew, and 
 The first arrival of that voice then has, by definition, no delay from one file to the other; of
 several voices, the one is taken whose clicks lie nearest to the line.
 
-A click that one arrival has, and that is missing in the other between its first and its last, was
-dropped: its delay is infinite. Arrivals more than `LONGEST_S` apart have no delay: a player that
-begins its file again plays the same numbers again.
+A click that one arrival has, and that is missing in the other after its first, was dropped: its
+delay is infinite. Within a file that holds to the end of the recording, or until another arrival in
+the channel takes the place of the one that ended; of two files, to the last click that was heard.
+Arrivals more than `LONGEST_S` apart have no delay, nor have those that share less than half of
+their clicks: a player that begins its file again plays the same numbers again.
 """
 
 import math
@@ -30,6 +32,10 @@ LEAST_CLICKS = 3
 LONGEST_S = 5.0
 """The longest delay; two arrivals that are further apart are two playings of one file."""
 
+_PLACE = ("file", "channel", "voice")
+_LEAST_SHARE = 0.5
+_ARRIVING_S = 0.1  # a click that began so long before the end is heard whole
+_SKEW_KNOWN_PPM, _SKEW_KNOWN_SHARE = 20.0, 0.1
 _ONE_TEMPO = 1e-3
 _MOST_FITTED = 1000  # Theil-Sen takes time and memory for every pair of them
 
@@ -71,9 +77,17 @@ class Pair:
 
     @property
     def skew_ppm(self) -> float:
-        """The growth of the delay over time; NaN for less than three clicks."""
+        """The growth of the delay over time; NaN where it is not steady, or not known.
+
+        Both halves have to say the same, to 20 ppm or a tenth: a jump is no difference of clocks.
+        """
         heard = self.clicks[np.isfinite(self.clicks["delay_ms"])]
-        return 1e3 * _line(heard["time_s"].to_numpy(), heard["delay_ms"].to_numpy())[0]
+        x, y = heard["time_s"].to_numpy(), heard["delay_ms"].to_numpy()
+        whole, middle = 1e3 * _line(x, y)[0], len(x) // 2
+        halves = [1e3 * _line(x[part], y[part])[0] for part in (slice(middle), slice(middle, None))]
+        most = max(_SKEW_KNOWN_PPM, _SKEW_KNOWN_SHARE * abs(whole))
+        figures = (whole, *halves)
+        return math.nan if max(figures) - min(figures) > most else whole
 
 
 def alignments(record: RecordingRecord) -> dict[int, Alignment]:
@@ -184,13 +198,33 @@ def _pair(
     round_s = IDENTITIES * 60 / one["bpm"]
     delays = shared["other_s"] - shared["time_s"]
     longest_s = min(LONGEST_S, round_s / 2)
-    if len(shared) < LEAST_CLICKS or abs(delays.median()) > longest_s:
+    least = max(LEAST_CLICKS, _LEAST_SHARE * min(map(len, both)))
+    if len(shared) < least or abs(delays.median()) > longest_s:
         return
     ends = (int(one["arrival"]), int(other["arrival"]))
     if delays.median() < 0:
         both.reverse()
-        ends = ends[::-1]
-    yield Pair(*ends, int(one["voice"]), _delays(both[0], both[1], longest_s))
+        ends, other = ends[::-1], one
+    one_file = one["file"] == other["file"]
+    until_s = _until_s(record, both[0], other, abs(delays.median())) if one_file else -math.inf
+    yield Pair(*ends, int(one["voice"]), _delays(both[0], both[1], longest_s, until_s))
+
+
+def _until_s(
+    record: RecordingRecord, source: pd.DataFrame, arrival: dict[str, float], delay_s: float
+) -> float:
+    """Return the time of the first click that an arrival which ended is not to have.
+
+    Another arrival takes its place from there on, or the recording ends before the click arrives.
+    """
+    table = record.arrivals
+    same = (table[[*_PLACE]] == [arrival[name] for name in _PLACE]).all(axis=1)
+    later = table[same & (table["first_s"] > arrival["last_s"])].sort_values("first_s")
+    end_s = float(record.files[int(arrival["file"]) - 1]["seconds"]) - _ARRIVING_S - delay_s
+    if later.empty:
+        return end_s
+    number = _times(record, int(later["arrival"].iloc[0]))["click"].min()
+    return float(source.loc[source["click"] >= number, "time_s"].min())
 
 
 def _by_one_clock(
@@ -215,13 +249,21 @@ def _renumbered(one: pd.DataFrame, other: pd.DataFrame, bpm: float) -> pd.DataFr
     return other.assign(click=other["click"] - rounds * IDENTITIES)
 
 
-def _delays(source: pd.DataFrame, to: pd.DataFrame, longest_s: float) -> pd.DataFrame:
-    """Return the delay of each click of the source that is within the other's span."""
-    within = source[source["click"].between(to["click"].min(), to["click"].max())]
+def _delays(
+    source: pd.DataFrame, to: pd.DataFrame, longest_s: float, until_s: float
+) -> pd.DataFrame:
+    """Return the delay of each click of the source from the other's first click on.
+
+    Those after the other's last click count if they were sent before `until_s`.
+    """
+    begun = source["click"] >= to["click"].min()
+    within: pd.DataFrame = source[
+        begun & ((source["click"] <= to["click"].max()) | (source["time_s"] < until_s))
+    ]
     table = within.merge(to.rename(columns={"time_s": "other_s"}), on="click", how="left")
     delay_s = (table["other_s"] - table["time_s"]).fillna(math.inf)
     table["delay_ms"] = 1e3 * delay_s
-    kept = table[(delay_s.abs() <= longest_s) | np.isinf(delay_s)]
+    kept: pd.DataFrame = table[(delay_s.abs() <= longest_s) | np.isinf(delay_s)]
     return kept.sort_values("time_s")[["click", "time_s", "delay_ms"]].reset_index(drop=True)
 
 

@@ -95,14 +95,16 @@ def check_log(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise PlanError(f"log is {path}: name a file that ends in {' or '.join(SUFFIXES)}")
     try:
-        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+        is_folder, has_folder, is_there = path.is_dir(), path.parent.is_dir(), path.exists()
     except (OSError, ValueError) as error:
         raise _unwritable(path, str(error)) from error
     if is_folder:
         raise _unwritable(path, "it is a folder")
+    if is_there or path.is_symlink():
+        raise PlanError(f"log {path} is there already: remove it, or name another file")
     if not has_folder:
         raise _unwritable(path, f"there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not os.access(path.parent, os.W_OK):
         raise _unwritable(path, "you may not write there")
 
 

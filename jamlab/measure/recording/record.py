@@ -116,7 +116,7 @@ class RecordingRecord(Record):
 def _is_length(value: Any) -> bool:
     """Return whether a value is a length in seconds, or None, as in earlier records."""
     return value is None or (
-        isinstance(value, NUMBER) and not isinstance(value, bool) and 0 < value < math.inf
+        isinstance(value, NUMBER) and not isinstance(value, bool) and 1 <= value < math.inf
     )
 
 

@@ -14,6 +14,7 @@ Sound travels 337 to 352 m/s between 10 and 35 °C, and a distance is taken as e
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,7 +58,10 @@ class StopwatchPlan:
         """Return the plan, or None without a way; raises `PlanError`."""
         if way is None:
             if air_m is not None:
-                raise PlanError(f"air_m is {air_m:g}, and stopwatch is not given: choose its way")
+                raise PlanError(
+                    f"air_m is {air_m:g}, and there is no stopwatch test: add stopwatch "
+                    "(--stopwatch), air or network"
+                )
             return None
         if way not in set(Way):
             raise PlanError(f"stopwatch is {way!r}: choose {' or '.join(Way)}")
@@ -87,6 +91,8 @@ class Stopwatch:
     air: AirWay
     further: int
     """Arrivals after the return: reflections, or sound that went round again."""
+    others: int
+    """Direct sounds that came back, too, in other voices, channels or files, or later."""
 
     @property
     def name(self) -> str:
@@ -110,9 +116,22 @@ class Stopwatch:
             delay.confidence,
         )
 
+    @property
+    def fault(self) -> str:
+        """Why there is no figure; "" where there is one."""
+        least_ms = float(self.pair.delays_ms.min())
+        if not math.isfinite(least_ms) or self.air.low_ms <= least_ms:
+            return ""
+        return (
+            f"The way through air takes {self.air.low_ms:.1f} ms or more, and the first click came "
+            f"back after {least_ms:.1f} ms: measure the distance again."
+        )
+
     def facts(self) -> dict[str, str]:
         """Return the figures with their intervals, by name, as text."""
         air = f"{between(self.air.low_ms, self.air.high_ms, 1)} ms ({self.air.known_by})"
+        if self.fault:
+            return {"way through air": air, self.name: "not known, for the way is too long"}
         return {
             "way through air": air,
             f"{self.name}, median": _told(self.median()),
@@ -143,23 +162,30 @@ def stopwatch(record: RecordingRecord) -> Stopwatch | None:
 
     The return is the first later arrival in the channel that hears it most often.
     """
-    plan = plan_of(record)
-    table = record.arrivals.set_index("arrival")
-    returns = [
-        pair
-        for pair in pairs(record)
-        if (
-            table.loc[pair.source, ["file", "channel"]] == table.loc[pair.to, ["file", "channel"]]
-        ).all()
-        and (table.loc[pair.source, "order"], table.loc[pair.to, "order"]) == (1, 2)
-    ]
+    plan, returns = plan_of(record), _returns(record)
     if plan is None or not returns:
         return None
-    pair = max(returns, key=lambda each: int(np.isfinite(each.delays_ms).sum()))
-    place = table.loc[pair.to]
-    same = table[["file", "channel", "voice"]].eq(place[["file", "channel", "voice"]]).all(axis=1)
-    least_ms = float(pair.delays_ms.min())
-    return Stopwatch(plan.way, pair, _air(record, plan, pair, least_ms), int(same.sum()) - 2)
+    first = [min(each, key=_median_ms) for each in returns.values()]
+    pair = max(first, key=lambda each: int(np.isfinite(each.delays_ms).sum()))
+    air = _air(record, plan, pair, float(pair.delays_ms.min()))
+    return Stopwatch(plan.way, pair, air, len(returns[pair.source]) - 1, len(returns) - 1)
+
+
+def _returns(record: RecordingRecord) -> dict[int, list[Pair]]:
+    """Return the delays within a channel, by the arrival of the direct sound."""
+    places = record.arrivals.set_index("arrival")[["file", "channel"]]
+    within = [
+        pair
+        for pair in pairs(record)
+        if tuple(places.loc[pair.source]) == tuple(places.loc[pair.to])
+    ]
+    returned = {pair.to for pair in within}
+    direct = {pair.source for pair in within} - returned
+    return {each: [pair for pair in within if pair.source == each] for each in sorted(direct)}
+
+
+def _median_ms(pair: Pair) -> float:
+    return float(np.median(pair.delays_ms))
 
 
 def _air(record: RecordingRecord, plan: StopwatchPlan, pair: Pair, least_ms: float) -> AirWay:
@@ -202,18 +228,28 @@ def stopwatch_notes(record: RecordingRecord) -> list[str]:
             "No channel hears a click twice, so there is no stopwatch test: let B's sound come out "
             "of A's loudspeaker, and switch echo cancellation off."
         ]
-    notes = []
-    least_ms = float(read.pair.delays_ms.min())
-    if read.air.low_ms > least_ms and math.isfinite(least_ms):
-        notes.append(
-            f"The way through air takes {read.air.low_ms:.1f} ms or more, and the first click came "
-            f"back after {least_ms:.1f} ms: measure the distance again."
+    return [
+        *([read.fault] if read.fault else []),
+        *_notes_on_others(record, read),
+        *_notes_on_further(read),
+    ]
+
+
+def _notes_on_others(record: RecordingRecord, read: Stopwatch) -> Iterator[str]:
+    """Yield a sentence where the test is of a part of the clicks."""
+    if read.others:
+        yield (
+            f"The stopwatch test is read from {record.name(read.pair.source)} and "
+            f"{record.name(read.pair.to)} alone. Other clicks came back, too, of another voice, "
+            "channel or file, or after the player began again: the table of delays has them."
         )
+
+
+def _notes_on_further(read: Stopwatch) -> Iterator[str]:
     if read.further > 0:
         further = "1 more arrival is" if read.further == 1 else f"{read.further} more arrivals are"
-        notes.append(
-            f"After the return {further} heard, such as reflections or sound "
-            " that goes round again: the first is taken for the return. If it is a "
-            "reflection of the room, put the recorder nearer to A's loudspeaker."
+        yield (
+            f"After the return {further} heard, such as reflections or sound that goes round "
+            "again: the first is taken for the return. If it is a reflection of the room, put the "
+            "recorder nearer to A's loudspeaker."
         )
-    return notes

@@ -59,4 +59,8 @@ def _of_stopwatch(record: RecordingRecord, target_ms: float) -> Verdict:
         return replace(
             unmeasured(_STOPWATCH, Outcome.NOT_RUN, _NO_RETURN), target=f"< {target_ms:.12g}"
         )
+    if read.fault:
+        return replace(
+            unmeasured(_STOPWATCH, Outcome.INCONCLUSIVE, read.fault), target=f"< {target_ms:.12g}"
+        )
     return judge_below(f"{_STOPWATCH}, {read.name}, 95th percentile", target_ms, read.p95(), "ms")

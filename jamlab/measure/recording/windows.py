@@ -273,8 +273,7 @@ def window_table(record: RecordingRecord, every_s: float) -> pd.DataFrame:
     """Return a row per window and pair of arrivals of a record.
 
     Columns: ``source``, ``to``, ``from_name``, ``to_name`` and ``voice`` as in `delay_table`, the
-    others as in a log, without the level. Clicks count as dropped only between the first and the
-    last that came back.
+    others as in a log, without the level. Clicks count as dropped from the first that came back on.
     Raises `PlanError` for windows of less than a second.
 
     Examples

@@ -284,7 +284,7 @@ class TestWindows:
 
         assert "every_s is 40, and" in refused(take, every_s=40)
         assert "name one" in refused(take, take, every_s=10)
-        assert "choose every_s" in refused(take, log=tmp_path / "log.csv")
+        assert "add every_s" in refused(take, log=tmp_path / "log.csv")
         assert "choose 1 s" in refused(take, every_s=0)
         assert ".parquet" in refused(take, every_s=10, log=tmp_path / "log.txt")
         assert not (tmp_path / "log.csv").exists()

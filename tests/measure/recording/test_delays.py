@@ -22,8 +22,50 @@ def test_a_drop_is_infinitely_late_and_what_never_began_is_none():
     times = beats(30, 0.05)
     times[:5] = times[12] = times[27:] = np.nan
     (pair,) = pairs(recording_record(arrival(1, beats(30)), arrival(2, times, channel=2)))
-    assert pair.clicks["click"].tolist() == [*range(5, 27)]
-    assert np.flatnonzero(np.isinf(pair.delays_ms)).tolist() == [7]
+    assert pair.clicks["click"].tolist() == [*range(5, 30)]
+    assert np.flatnonzero(np.isinf(pair.delays_ms)).tolist() == [7, 22, 23, 24]
+
+
+def test_a_return_that_ends_is_dropped_until_another_takes_its_place():
+    ended, later = beats(60, 0.05), beats(60, 0.08)
+    ended[20:] = later[:40] = np.nan
+    first, second = pairs(
+        recording_record(
+            arrival(1, beats(60)),
+            arrival(2, ended, channel=2),
+            arrival(3, later, channel=2, order=2),
+        )
+    )
+    assert np.flatnonzero(np.isinf(first.delays_ms)).tolist() == [*range(20, 40)]
+    assert second.clicks["click"].tolist() == [*range(40, 60)]
+
+
+def test_of_two_files_what_is_missing_after_the_last_click_is_not_dropped():
+    common = arrival(1, beats(40), voice=1), arrival(2, beats(40), file=2, voice=1)
+    ended = beats(40, 0.05)
+    ended[30:] = np.nan
+    others = arrival(3, beats(40)), arrival(4, ended, file=2)
+    (pair,) = pairs(recording_record(*common, *others, names=("a.wav", "b.wav")))
+    assert pair.clicks["click"].tolist() == [*range(30)]
+
+
+def test_a_player_that_begins_again_has_no_delay_to_the_first_time():
+    """It begins 5 s before the numbers repeat, so that some clicks share a number."""
+    again = arrival(2, beats(60, 4.8), order=2, first=0)
+    first = beats(60)
+    first[8:] = np.nan
+    assert len(pairs(recording_record(arrival(1, first), again))) == 1, "all eight come back"
+    few = arrival(2, 30 + beats(60), order=2, first=52)
+    assert pairs(recording_record(arrival(1, beats(60)), few)) == []
+
+
+@pytest.mark.parametrize(("wander", "known"), [(0.0, True), (0.05, False)])
+def test_a_jump_is_no_skew(wander, known):
+    late = 0.03 + 20e-6 * BEAT_S * np.arange(200) + wander * (np.arange(200) >= 100)
+    (pair,) = pairs(
+        recording_record(arrival(1, beats(200)), arrival(2, beats(200) + late, channel=2))
+    )
+    assert pair.skew_ppm == pytest.approx(20.0) if known else np.isnan(pair.skew_ppm)
 
 
 def test_three_arrivals_are_three_pairs_and_other_voices_none():

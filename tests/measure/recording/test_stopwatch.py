@@ -1,5 +1,7 @@
 """Stopwatch tests in rooms whose ways through air and networks are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -100,9 +102,32 @@ def test_no_return_is_told():
     assert recording_verdicts(record)[0].verdict is Outcome.NOT_RUN
 
 
-def test_a_distance_that_cannot_be_is_told():
-    (note,) = stopwatch_notes(room(*returned(0.020), air_m=20))
+def test_a_distance_that_cannot_be_is_told_and_not_judged():
+    record = room(*returned(0.020), air_m=20, target_ms=50)
+    (note,) = stopwatch_notes(record)
     assert "measure the distance again" in note
+    (verdict,) = recording_verdicts(record)
+    assert verdict.verdict is Outcome.INCONCLUSIVE
+    assert "measure the distance again" in verdict.reason
+    assert "not known" in stopwatch(record).facts()["one way, B to A"]
+
+
+def test_a_return_that_ends_is_dropped_from_there_on():
+    record = room(*returned(0.020, 120), air_m=1, target_ms=50)
+    kept = record.clicks[(record.clicks["arrival"] == 1) | (record.clicks["click"] < 60)]
+    ended = replace(record, clicks=kept)
+    assert np.isinf(stopwatch(ended).p95().value)
+    assert recording_verdicts(ended)[0].verdict is Outcome.FAIL
+
+
+def test_a_player_that_begins_again_is_told():
+    again = (
+        arrival(3, 60 + beats(70), order=3, first=5),
+        arrival(4, 60 + beats(70, 0.05), order=4, first=5),
+    )
+    record = room(*returned(0.05), *again, air_m=1)
+    (note,) = stopwatch_notes(record)
+    assert "read from channel 1 and channel 1, arrival 2 alone" in note
 
 
 def test_further_arrivals_are_told():
@@ -122,7 +147,7 @@ def test_a_record_of_no_stopwatch_test_has_none():
         ("water", None, "stopwatch is 'water': choose air or network"),
         ("air", -1, "choose 0 to 100 metres"),
         ("air", float("nan"), "choose 0 to 100 metres"),
-        (None, 1.5, "stopwatch is not given"),
+        (None, 1.5, "there is no stopwatch test"),
     ],
 )
 def test_what_cannot_be_is_refused(way, air_m, said):
