@@ -31,6 +31,8 @@ def _by_source(packet: Packet) -> Hashable:
     return packet.transport, packet.source
 
 
+_FEWEST_SWEPT = 1024
+
 _MAPPING_KEYS: dict[Mapping, Callable[[Packet], Hashable]] = {
     Mapping.EIM: _by_source,
     Mapping.ADM: lambda packet: (packet.transport, packet.source, packet.destination[0]),
@@ -67,6 +69,7 @@ class Nat:
         self._bindings: dict[Hashable, Binding] = {}
         self._pools: dict[tuple[str, str], PortPool] = {}
         self._pairs: dict[str, str] = {}
+        self._swept_at = _FEWEST_SWEPT
 
     def outgoing(self, packet: Packet, now_s: float) -> Packet | None:
         """Return a packet from an inside host, translated, or None when no port is left."""
@@ -137,7 +140,18 @@ class Nat:
         self._remove(binding, transport)
         return None
 
+    def _sweep(self, now_s: float) -> None:
+        """Remove expired bindings whenever the number of bindings has doubled."""
+        if len(self._bindings) < self._swept_at:
+            return
+        for (transport, _), pool in self._pools.items():
+            for binding in [*pool.bindings.values()]:
+                if binding.expires_s <= now_s:
+                    self._remove(binding, transport)
+        self._swept_at = max(_FEWEST_SWEPT, 2 * len(self._bindings))
+
     def _bind(self, key: Hashable, packet: Packet, now_s: float) -> Binding | None:
+        self._sweep(now_s)
         outside = self._free_address(packet, now_s)
         if outside is None:
             return None

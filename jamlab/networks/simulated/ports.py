@@ -36,8 +36,8 @@ class Binding:
 class PortPool:
     """Choose free ports.
 
-    A port is free when it has no binding or an expired one. Expired bindings are not looked for
-    before their port is needed. `rng` chooses random ports, and the first of contiguous ports.
+    A port is free when it has no binding or an expired one. `rng` chooses random ports, and the
+    first of contiguous ports.
     """
 
     def __init__(self, allocation: PortAllocation, rng: random.Random) -> None:

@@ -613,3 +613,21 @@ class NatAgainstDefinition(RuleBasedStateMachine):
 
 TestNatAgainstDefinition = NatAgainstDefinition.TestCase
 TestNatAgainstDefinition.settings = examples(200, stateful_step_count=40)
+
+
+class TestMemory:
+    def test_expired_bindings_do_not_pile_up(self):
+        """A new inside port a second, for ten hours; a mapping lives for two minutes or more."""
+        nat = nat_of(PORT_RESTRICTED)
+        for second in range(36_000):
+            source = ("10.0.0.1", 1024 + second % 60_000)
+            assert outside_of(nat, source, SERVER, float(second)) is not None
+        held = len(nat._bindings)
+        assert held < 3_000
+        assert held == sum(len(pool.bindings) for pool in nat._pools.values())
+
+    def test_living_ones_are_kept_however_many(self):
+        nat = nat_of(FULL_CONE)
+        sources = [("10.0.0.1", port) for port in range(2_000, 7_000)]
+        outsides = [outside_of(nat, source, SERVER) for source in sources]
+        assert [outside_of(nat, source, SERVER, 1.0) for source in sources] == outsides
