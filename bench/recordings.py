@@ -83,7 +83,7 @@ def errors(folder):
             off = off_frames(analyse(path), delay)
             by_rate.append(abs(float(np.median(off))))
             wrong += int((np.abs(off) > WRONG_FRAMES).sum())
-        for name, codec, bit_rate in CODECS:
+        for name, codec, bit_rate in CODECS if delay > 1 else ():  # Opus makes them equal
             path = encoded(folder / name, codec, *channels, bit_rate=bit_rate)
             off = off_frames(analyse(path), delay)
             by_codec.append(abs(float(np.median(off))))
