@@ -163,7 +163,7 @@ async def test_the_mesh_is_measured_with_a_page_in_it(hub, opened):
         await ada.connected("ben")
         await ada.until("jam => jam.service.graph.context.state === 'running'")
         await me.session.wait_connected(30, "ada")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while True:  # a busy machine may lose every click of a measurement
                 record = await measure_mesh(me, 3.0)
                 pairs = pairs_table(record).set_index(["sender", "receiver"])
