@@ -49,6 +49,7 @@ MOST_BEAT_S = 5.0
 
 _LEAST_SHARE = 0.4  # of the clicks from the first of a chain to its last
 _TOLERANCE = SAMPLE_RATE // 1000
+_MOST_TRIED = 20  # the longest may have a false hit far away, and so too few for its span
 _MOST_HITS = 160  # a chain takes time for every pair of them
 _MOST_CODES = 4  # of 0.4 MB; few recordings have more voices, and one is made in 2 ms
 _SAME_CLICK = 5 * SAMPLE_RATE // 2000
@@ -251,13 +252,14 @@ def _longest(hits: Sequence[Hit]) -> NDArray[np.int64] | None:
     numbers = np.round(places)
     near = np.abs(places - numbers) * beats[:, np.newaxis] <= _TOLERANCE
     near &= (numbers - (identity - identity[one, np.newaxis])) % IDENTITIES == 0
-    best = int(np.argmax(near.sum(axis=1)))
-    members = np.flatnonzero(near[best])
-    _, first = np.unique(numbers[best, members], return_index=True)
-    members = members[first]
-    span = np.ptp(numbers[best, members]) + 1
-    enough = len(members) >= max(LEAST_CLICKS, _LEAST_SHARE * span)
-    return members if enough else None
+    for best in np.argsort(-near.sum(axis=1), kind="stable")[:_MOST_TRIED]:
+        members = np.flatnonzero(near[best])
+        _, first = np.unique(numbers[best, members], return_index=True)
+        members = members[first]
+        span = np.ptp(numbers[best, members]) + 1
+        if len(members) >= max(LEAST_CLICKS, _LEAST_SHARE * span):
+            return members
+    return None
 
 
 def _fitted(hits: Sequence[Hit]) -> Chain:

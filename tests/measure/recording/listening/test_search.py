@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jamlab.audio.metronome import IDENTITIES, Metronome
@@ -56,6 +56,7 @@ def test_silence_has_no_hit():
     at=st.floats(0, 1e6),
     false=st.lists(st.tuples(st.floats(0, 2e6), st.integers(0, 228)), max_size=5),
 )
+@example(beat=2000.0, first=202, kept={0, 1, 2, 3, 4, 5}, at=0.0, false=[(286_737.0, 117)])
 def test_a_chain_has_the_beat_of_its_hits(beat, first, kept, at, false):
     """Whatever the tempo and the number they begin with, and despite a few false hits."""
     true = [Hit(at + n * beat, (first + n) % IDENTITIES, 0.9) for n in sorted(kept)]
