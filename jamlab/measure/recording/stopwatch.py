@@ -41,7 +41,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StopwatchPlan:
-    """What was set up: the way to B's microphone, and the metres of air in it, if measured.
+    """Set-up of a stopwatch test: the way to B's microphone, and its metres of air, if measured.
 
     Raises `PlanError` for a way or a distance that cannot be.
     """
