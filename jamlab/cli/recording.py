@@ -114,6 +114,13 @@ def add_analyse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target-ms", type=float, help="judge the 95th percentile of every delay by this limit"
     )
+    _add_windows_and_stopwatch(parser)
+    parser.add_argument("--out", type=arguments.folder, help="folder for the record and its page")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.set_defaults(run=run_analyse)
+
+
+def _add_windows_and_stopwatch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every",
         type=float,
@@ -139,9 +146,6 @@ def add_analyse(parser: argparse.ArgumentParser) -> None:
         help="way through air from loudspeaker to microphone that is in a stopwatch test's delays "
         "(default: from the direct sound in two channels, or 0 to 10 m)",
     )
-    parser.add_argument("--out", type=arguments.folder, help="folder for the record and its page")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.set_defaults(run=run_analyse)
 
 
 def run_analyse(options: argparse.Namespace) -> int:
