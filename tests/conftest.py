@@ -50,13 +50,15 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     """Begin with the files that have slow tests, so that no such file runs alone at the end.
 
-    Slow tests, and those that play in real time, are run again when they fail: a machine that is
-    busy for some seconds loses clicks, and only a fault of ours does so three times.
+    Slow tests, and those that play in real time or open sockets, are run again when they fail: a
+    machine that is busy for some seconds loses clicks and packets, and gives a port that was just
+    left to the next; only a fault of ours does so three times.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     for item in items:
-        if item.get_closest_marker("slow") or item.nodeid.startswith(REAL_TIME):
+        opens_sockets = "nothing_left" in item.fixturenames
+        if item.get_closest_marker("slow") or item.nodeid.startswith(REAL_TIME) or opens_sockets:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
