@@ -64,6 +64,9 @@ MAY_IMPORT = {
         "process resources audio audio_graph media media/playout mesh/connection signaling mesh "
         "measure"
     ),
+    "measure/process_mesh": (
+        "process audio media/playout signaling/hub signaling/supabase measure measure/latency"
+    ),
     "measure/dump/layouts": "",
     "measure/dump": "resources measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
