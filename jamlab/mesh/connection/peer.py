@@ -48,7 +48,7 @@ from jamlab.media.rtc import (
     divert_packets,
     end_handshake,
     remote_fingerprint,
-    timestamp_origin,
+    send_directly,
     use_agent,
     use_own_certificate,
 )
@@ -149,6 +149,7 @@ class PeerConnection:
             mapper=mapper,
         )
         use_agent(self._sender, self._agent)
+        send_directly(self._sender, self._track, self._agent.send_at_once)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
         connection.on("iceconnectionstatechange", self._follow_ice)
@@ -156,7 +157,7 @@ class PeerConnection:
     # Sound
 
     def send(self, frame: EncodedFrame) -> None:
-        """Queue an Opus frame for the peer; it is dropped while the peer is not connected."""
+        """Send an Opus frame to the peer; it is dropped while the peer is not connected."""
         if self.is_sent_to:
             self._track.send(frame)
 
@@ -167,7 +168,7 @@ class PeerConnection:
 
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""
-        return timestamp_origin(self._sender, self._track)
+        return self._track.timestamp_origin
 
     # Figures
 
@@ -242,7 +243,7 @@ class PeerConnection:
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
-        divert_packets(receiver, self._take_packet, self._note_ssrc)
+        self._agent.take_srtp = divert_packets(receiver, self._take_packet, self._note_ssrc)
         self._begin_stream()
         self._watch(self._await_end(track))
 
