@@ -178,13 +178,13 @@ class _Tap:
     def __init__(self, on_packet: PacketCallback, on_ssrc: Callable[[int], None]) -> None:
         self._on_packet = on_packet
         self._on_ssrc = on_ssrc
-        self._ssrc: int | None = None
+        self._last_ssrc: int | None = None
         self._clock = asyncio.get_running_loop().time
 
     def add(self, packet: RtpPacket | ReceivedPacket) -> tuple[bool, None]:
         """Pass the packet on; request no key frame, complete no frame."""
-        if packet.ssrc != self._ssrc:
-            self._ssrc = packet.ssrc
+        if packet.ssrc != self._last_ssrc:
+            self._last_ssrc = packet.ssrc
             self._on_ssrc(packet.ssrc)
         self._on_packet(packet.sequence_number, packet.timestamp, packet.payload, self._clock())
         return False, None

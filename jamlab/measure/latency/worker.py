@@ -1,8 +1,7 @@
-"""A latency run in a worker process, which a busy notebook does not delay.
+"""A latency run in worker processes, which a busy notebook does not delay.
 
 The worker is a child process (`jamlab.measure.processes.run_worker`): it receives a plan, reports
-its progress, and leaves a record in a folder. All participants are in it, and it is this module; or
-each is a process of its own, and the worker is `PROCESS_MESH`.
+its progress, and leaves a record in a folder. Each participant is a process of its own.
 """
 
 import shutil
@@ -12,14 +11,11 @@ from pathlib import Path
 
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.latency.run import measure_latency
-from jamlab.measure.processes import MeasurementError, Progress, report, run_worker
-from jamlab.process.parent import ending_with_parent, receive
-from jamlab.process.precise_loop import run_precisely
+from jamlab.measure.processes import MeasurementError, Progress, run_worker
 from jamlab.process.temporary_folder import temporary_folder
 
 PROCESS_MESH = "jamlab.measure.process_mesh.run"
-"""Module of the worker that has a process for each participant."""
+"""Module of the worker, which starts a process for each participant."""
 
 
 async def measure_in_worker(
@@ -38,8 +34,7 @@ async def measure_in_worker(
     """
     _make(folder)
     with temporary_folder("latency") as aside:
-        module = PROCESS_MESH if plan.has_processes else __name__
-        await run_worker(module, plan.to_dict(), aside, progress)
+        await run_worker(PROCESS_MESH, plan.to_dict(), aside, progress)
         record = LatencyRecord.load(aside)
     with replaced(outdated):
         record.save(folder)
@@ -72,15 +67,3 @@ def _make(folder: Path) -> None:
     except OSError as error:
         fault = f"the folder {folder} cannot be made ({error.strerror}): choose another folder"
         raise MeasurementError(fault) from None
-
-
-def main() -> None:
-    """Run the parent's plan; the entry point of the worker process."""
-    with ending_with_parent():
-        plan, folder = receive()
-        record = run_precisely(measure_latency(LatencyPlan(**plan), report))
-        record.save(Path(folder))
-
-
-if __name__ == "__main__":
-    main()

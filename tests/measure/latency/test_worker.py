@@ -13,7 +13,6 @@ from jamlab.measure.processes import MeasurementError, run_worker
 from jamlab.process.child import ChildError
 from tests.measure import killed
 from tests.measure.killed import NEW_MS, OLD_MS
-from tests.process.parents import lines_of, parent
 
 
 def test_the_record_is_what_is_on_the_disk(real_run):
@@ -108,28 +107,6 @@ async def test_cancelling_kills_the_worker(tmp_path):
     assert children
     assert not any(child.is_running() for child in children)
     assert not list(tmp_path.iterdir())
-
-
-def test_the_plan_goes_by_standard_input(monkeypatch, capsys, tmp_path):
-    """The worker's own side: it reads the plan, and reports in lines of JSON."""
-    seen = []
-
-    async def measured(plan, report):
-        seen.append(plan)
-        report(0.5, "measuring")
-
-        class Saved:
-            def save(self, folder):
-                seen.append(folder)
-
-        return Saved()
-
-    plan = LatencyPlan(peers=3)
-    monkeypatch.setattr(worker, "measure_latency", measured)
-    with parent([plan.to_dict(), str(tmp_path)]):
-        worker.main()
-    assert seen == [plan, tmp_path]
-    assert lines_of(capsys) == [[0.5, "measuring"], None]
 
 
 @pytest.fixture

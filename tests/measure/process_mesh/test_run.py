@@ -21,6 +21,7 @@ from jamlab.measure.process_mesh import run
 from jamlab.measure.process_mesh.run import measure_players, merged
 from jamlab.process.child import ChildError
 from tests.leaks import DEADLINE_S
+from tests.process.parents import lines_of, parent
 
 PLAN = LatencyPlan(peers=3)
 
@@ -111,6 +112,28 @@ async def test_progress_is_told_while_players_start(stand_in, monkeypatch):
     assert {doing for _, doing in told} == {"starting 3 participants"}
     assert told[0][0] == 0
     assert told == sorted(told)
+
+
+def test_the_plan_goes_by_standard_input(monkeypatch, capsys, tmp_path):
+    """The worker's own side: it reads the plan, and reports in lines of JSON."""
+    seen = []
+
+    async def measured(plan, report):
+        seen.append(plan)
+        report(0.5, "measuring")
+
+        class Saved:
+            def save(self, folder):
+                seen.append(folder)
+
+        return Saved()
+
+    plan = LatencyPlan(peers=3)
+    monkeypatch.setattr(run, "measure_players", measured)
+    with parent([plan.to_dict(), str(tmp_path)]):
+        run.main()
+    assert seen == [plan, tmp_path]
+    assert lines_of(capsys) == [[0.5, "measuring"], None]
 
 
 @pytest.mark.slow
