@@ -1,11 +1,15 @@
-"""The plan of a latency run: its parameters and their ranges."""
+"""The plan of a latency run: its parameters and their ranges, and the stretches of its sessions."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
+from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES, VirtualCard
 from jamlab.audio.metronome import Metronome
+from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import LOW_LATENCY, quality_named
+
+ONE_WAY, ROUND_TRIP = "one way", "round trip"
 
 MIN_PEERS, MAX_PEERS = 2, 6
 """Numbers of participants that can be measured."""
@@ -16,6 +20,9 @@ MAX_LATENCY_S = 1.0
 MAX_SESSIONS = 50
 LEAST_SESSION_S = 1.0
 """Shortest measurement in a session."""
+
+_GAP_S = 0.1  # between measurements, for packets under way to arrive
+_ECHO_S = 0.5  # the echo continues for this long after the last click that counts
 
 
 class PlanError(ValueError):
@@ -109,6 +116,51 @@ class LatencyPlan:
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters for a record."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of a session in which one kind of path is measured."""
+
+    measurement: str
+    """`ONE_WAY` or `ROUND_TRIP`."""
+    echoing: str
+    """Name of the participant that echoes what it hears; empty one way."""
+    duration_s: float
+    """Time in which the clicks count."""
+    tail_s: float
+    """Time after that in which their sound may still be under way."""
+
+    @property
+    def lasts_s(self) -> float:
+        """Time from the beginning of the stretch to its end."""
+        return _GAP_S + self.duration_s + self.tail_s
+
+    def span(self, card: VirtualCard, begun_s: float) -> tuple[int, int]:
+        """Return a card's frames between which clicks count, for a stretch begun at a time."""
+        start = int(card.frame_at(begun_s)) + int(_GAP_S * SAMPLE_RATE)
+        return start, start + int(self.duration_s * SAMPLE_RATE)
+
+    def last_frame(self, span: tuple[int, int]) -> int:
+        """Return the last frame of the stretch, for the frames in which clicks count."""
+        return span[1] + int(self.tail_s * SAMPLE_RATE)
+
+    def pairs(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the measured pairs of emitter and peer, among participants with these names."""
+        return [(a, b) for a in names for b in names if a != b and self.echoing in ("", b)]
+
+    def row(self, session: int) -> dict[str, Any]:
+        """Return the columns that name the stretch in the table of streams."""
+        return {"session": session, "measurement": self.measurement, "echoing": self.echoing}
+
+
+def stretches(plan: LatencyPlan) -> list[Stretch]:
+    """Return the stretches of each session of a plan, one way first."""
+    alone = plan.round_trip_s == 0
+    one_way_s, round_trip_s = plan.duration_s / plan.sessions, plan.round_trip_s / plan.sessions
+    first = Stretch(ONE_WAY, "", one_way_s, MAX_LATENCY_S if alone else _GAP_S)
+    echoes = [Stretch(ROUND_TRIP, name, round_trip_s, _ECHO_S) for name in plan.names]
+    return [first] if alone else [first, *echoes]
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:

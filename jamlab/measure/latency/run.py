@@ -14,15 +14,12 @@ changes within a session but does from one session to the next.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jamlab.audio.card import VirtualCard
-from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.click_paths import Path, click_table, waveform_table
 from jamlab.measure.latency.participants import (
     Participant,
@@ -33,62 +30,14 @@ from jamlab.measure.latency.participants import (
     stream_times,
     wait_until,
 )
-from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
+from jamlab.measure.latency.plan import ONE_WAY as ONE_WAY
+from jamlab.measure.latency.plan import ROUND_TRIP as ROUND_TRIP
+from jamlab.measure.latency.plan import LatencyPlan, Stretch, stretches
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.loop_lag import LagProbe
 from jamlab.measure.processes import Progress
 from jamlab.measure.provenance import provenance
 from jamlab.process.pauses import collector_paused
-
-ONE_WAY, ROUND_TRIP = "one way", "round trip"
-
-_GAP_S = 0.1  # between measurements, for packets under way to arrive
-_ECHO_S = 0.5  # the echo continues for this long after the last click that counts
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A stretch of a session in which one kind of path is measured."""
-
-    measurement: str
-    """`ONE_WAY` or `ROUND_TRIP`."""
-    echoing: str
-    """Name of the participant that echoes what it hears; empty one way."""
-    duration_s: float
-    """Time in which the clicks count."""
-    tail_s: float
-    """Time after that in which their sound may still be under way."""
-
-    @property
-    def lasts_s(self) -> float:
-        """Time from the beginning of the stretch to its end."""
-        return _GAP_S + self.duration_s + self.tail_s
-
-    def span(self, card: VirtualCard, begun_s: float) -> tuple[int, int]:
-        """Return a card's frames between which clicks count, for a stretch begun at a time."""
-        start = int(card.frame_at(begun_s)) + int(_GAP_S * SAMPLE_RATE)
-        return start, start + int(self.duration_s * SAMPLE_RATE)
-
-    def last_frame(self, span: tuple[int, int]) -> int:
-        """Return the last frame of the stretch, for the frames in which clicks count."""
-        return span[1] + int(self.tail_s * SAMPLE_RATE)
-
-    def pairs(self, names: Sequence[str]) -> list[tuple[str, str]]:
-        """Return the measured pairs of emitter and peer, among participants with these names."""
-        return [(a, b) for a in names for b in names if a != b and self.echoing in ("", b)]
-
-    def row(self, session: int) -> dict[str, Any]:
-        """Return the columns that name the stretch in the table of streams."""
-        return {"session": session, "measurement": self.measurement, "echoing": self.echoing}
-
-
-def stretches(plan: LatencyPlan) -> list[Stretch]:
-    """Return the stretches of each session of a plan, one way first."""
-    alone = plan.round_trip_s == 0
-    one_way_s, round_trip_s = plan.duration_s / plan.sessions, plan.round_trip_s / plan.sessions
-    first = Stretch(ONE_WAY, "", one_way_s, MAX_LATENCY_S if alone else _GAP_S)
-    echoes = [Stretch(ROUND_TRIP, name, round_trip_s, _ECHO_S) for name in plan.names]
-    return [first] if alone else [first, *echoes]
 
 
 @dataclass(frozen=True)

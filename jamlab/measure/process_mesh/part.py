@@ -5,18 +5,14 @@ all that has to be agreed upon, and nothing is sent between the processes while 
 """
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.latency.click_paths import Path
 from jamlab.measure.latency.participants import Participant, difference, wait_until
-from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.measure.latency.run import Stretch, stretches
-from jamlab.measure.latency.stages import StreamTimes
+from jamlab.measure.latency.plan import LatencyPlan, Stretch, stretches
 from jamlab.measure.process_mesh.emission import Emission
 from jamlab.media.playout.counters import PlayedPacket
 
@@ -84,44 +80,6 @@ class Part:
             if playout is not None:
                 lookahead_s = service.quality.lookahead_frames / SAMPLE_RATE
                 self.receptions[peer] = Reception(list(playout.history), origin, lookahead_s)
-
-    def paths(self, emissions: dict[str, Emission]) -> Iterator[Path]:
-        """Yield the paths that end at our loudspeaker; `emissions` are the others', by name."""
-        for number, stretch in enumerate(stretches(self.plan)):
-            for emitter, peer in stretch.pairs(self.plan.names):
-                if stretch.echoing and emitter == self.me.name:
-                    yield self._round_trip(stretch, peer, self.spans[number])
-                elif not stretch.echoing and peer == self.me.name:
-                    yield self._one_way(stretch, emissions[emitter], number)
-
-    def _round_trip(self, stretch: Stretch, peer: str, span: tuple[int, int]) -> Path:
-        return Path(stretch.measurement, self.me, self.me, peer, *span, None, self.session)
-
-    def _one_way(self, stretch: Stretch, emission: Emission, number: int) -> Path:
-        return Path(
-            stretch.measurement,
-            emission.emitter(self.plan.metronomes()[emission.name]),
-            self.me,
-            self.me.name,
-            *emission.spans[number],
-            self._times(emission),
-            self.session,
-        )
-
-    def _times(self, emission: Emission) -> StreamTimes | None:
-        reception = self.receptions.get(emission.name)
-        origin = emission.origins.get(self.me.name)
-        if reception is None or origin is None:
-            return None
-        return StreamTimes(
-            emission.sent,
-            reception.history,
-            origin,
-            emission.emitter(self.me.metronome).card,
-            self.me.card,
-            reception.playout_origin,
-            reception.lookahead_s,
-        )
 
 
 def random_phases_s(count: int, longest_s: float, rng: np.random.Generator) -> list[float]:

@@ -18,16 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pandas as pd
 
-from jamlab.measure.latency.click_paths import click_table, waveform_table
 from jamlab.measure.latency.participants import CONNECT_TIMEOUT_S, rig_participant
 from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.loop_lag import LagProbe
-from jamlab.measure.process_mesh.emission import Emission
 from jamlab.measure.process_mesh.part import Part
-from jamlab.measure.provenance import provenance
 from jamlab.process.parent import ending_with_parent, receive, send
 from jamlab.process.pauses import collector_paused
 from jamlab.process.precise_loop import run_precisely
@@ -95,24 +90,18 @@ class Player:
 
     def _search(self) -> None:
         """Search all recordings, and leave a record of the paths that end at our loudspeaker."""
-        readings = []
-        for done, part in enumerate(self._parts):
-            folder, session = Path(self._task.folder), part.session
-            emissions = {name: Emission.load(folder, session, name) for name in part.others}
-            for path in part.paths(emissions):
-                readings.append((path, path.readings()))
-                send({"searched": done / len(self._parts)})
-        record = LatencyRecord(
-            click_table(readings),
-            pd.DataFrame([row for part in self._parts for row in part.streams]),
-            waveform_table(readings),
-            provenance(
-                self._plan.to_dict(),
-                loop_lag=self._probe.lag().to_dict(),
-                real_time=self._is_real_time,
-            ),
+        # pandas and scipy.signal take as long to load as all else: six players start without them
+        from jamlab.measure.process_mesh.search import record_of
+
+        folder = Path(self._task.folder)
+        record = record_of(
+            self._parts,
+            folder,
+            self._probe.lag(),
+            real_time=self._is_real_time,
+            progress=lambda share: send({"searched": share}),
         )
-        record.save(Path(self._task.folder) / self._task.name)
+        record.save(folder / self._task.name)
         send({"searched": 1.0})
 
 

@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 
 from jamlab.measure.latency.participants import CONNECT_TIMEOUT_S, START_SPREAD_S
-from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.plan import ONE_WAY, LatencyPlan, stretches
 from jamlab.measure.latency.record import LatencyRecord
-from jamlab.measure.latency.run import ONE_WAY, stretches
 from jamlab.measure.process_mesh.part import random_phases_s
 from jamlab.measure.process_mesh.player import PlayerTask
 from jamlab.measure.processes import Progress, report

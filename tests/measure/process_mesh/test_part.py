@@ -8,11 +8,11 @@ import pytest
 
 from jamlab.measure.latency.click_paths import Path, click_table
 from jamlab.measure.latency.participants import CONNECT_TIMEOUT_S, rig_participant
-from jamlab.measure.latency.plan import LatencyPlan
-from jamlab.measure.latency.run import ONE_WAY, ROUND_TRIP, stretches
+from jamlab.measure.latency.plan import ONE_WAY, ROUND_TRIP, LatencyPlan, stretches
 from jamlab.measure.latency.stages import STAGES
 from jamlab.measure.process_mesh.emission import Emission
 from jamlab.measure.process_mesh.part import Part
+from jamlab.measure.process_mesh.search import paths_of
 from jamlab.process.precise_loop import run_precisely
 from jamlab.signaling.memory import MemoryChannel
 
@@ -47,7 +47,7 @@ def test_a_path_read_from_an_emission_is_that_between_participants(played, tmp_p
     sender.emission.save(tmp_path, 0)
     emissions = {"player 1": Emission.load(tmp_path, 0, "player 1")}
     assert emissions["player 1"] == sender.emission
-    path = next(each for each in listener.paths(emissions) if each.measurement == ONE_WAY)
+    path = next(each for each in paths_of(listener, emissions) if each.measurement == ONE_WAY)
     found, wanted = (click_table([(each, each.readings())]) for each in (path, direct))
     assert len(found) > 5
     heard = list(wanted.columns[: wanted.columns.get_loc("confidence") + 1])
@@ -61,7 +61,7 @@ def test_each_path_ends_at_the_listeners_loudspeaker(played):
     (sender, listener), _ = played
     told = [
         (path.measurement, path.emitter.name, path.listener.name, path.peer)
-        for path in listener.paths({"player 1": sender.emission})
+        for path in paths_of(listener, {"player 1": sender.emission})
     ]
     assert told == [
         (ONE_WAY, "player 1", "player 2", "player 2"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def stand_in(tmp_path, monkeypatch):
 
     def use(lines):
         (tmp_path / "stand_in.py").write_text(lines)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
         monkeypatch.setattr(run, "PLAYER", "stand_in")
 
     return use
@@ -138,8 +139,17 @@ def test_the_plan_goes_by_standard_input(monkeypatch, capsys, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_the_end_of_the_worker_is_the_players_too(tmp_path, end):
-    command = [sys.executable, "-m", run.__name__]
+def test_the_end_of_the_worker_is_the_players_too(tmp_path, end, stand_in):
+    stand_in(
+        "from jamlab.process.parent import ending_with_parent, receive, send\n"
+        "with ending_with_parent():\n"
+        "    receive()\n"
+        "    send({'started': 1})\n"
+        "    receive()\n"
+        "    receive()\n"
+    )
+    script = "from jamlab.measure.process_mesh import run; run.PLAYER = 'stand_in'; run.main()"
+    command = [sys.executable, "-c", script]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, **pipes) as worker:
         worker.stdin.write(json.dumps([PLAN.to_dict(), str(tmp_path)]).encode() + b"\n")
