@@ -51,6 +51,10 @@ from .measure.rig.run import measure_rig
 from .measure.session_connectivity.plan import SessionPlan, measure_sessions, sessions_of
 from .measure.sound_card.loopback import LoopbackPlan
 from .measure.sound_card.record import CardRecord, measure_card
+from .measure.sound_quality.encodings import encodings_table
+from .measure.sound_quality.plan import SoundQualityPlan
+from .measure.sound_quality.record import SoundQualityRecord
+from .measure.sound_quality.run import measure_sound_quality
 from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
 from .mesh.service import WebRTCAudioService
 from .mesh.session import JamSession
@@ -85,6 +89,8 @@ __all__ = [
     "RigPlan",
     "RigRecord",
     "SessionPlan",
+    "SoundQualityPlan",
+    "SoundQualityRecord",
     "SupabaseChannel",
     "ThisMachinePlan",
     "VirtualCard",
@@ -102,6 +108,7 @@ __all__ = [
     "companion",
     "delay_table",
     "dump_verdicts",
+    "encodings_table",
     "example_dump",
     "example_record",
     "example_take",
@@ -125,6 +132,7 @@ __all__ = [
     "measure_rig",
     "measure_round_trip",
     "measure_sessions",
+    "measure_sound_quality",
     "measure_sweep",
     "measure_this_machine",
     "measuring_participant",

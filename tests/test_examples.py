@@ -24,6 +24,7 @@ FACADES = [
     "jamlab.report.recording",
     "jamlab.report.rig",
     "jamlab.report.session_connectivity",
+    "jamlab.report.sound_quality",
     "jamlab.widgets",
 ]
 SLOW = {"render", "verification_report"}

@@ -74,6 +74,7 @@ MAY_IMPORT = {
     "measure/recording/listening": "audio measure/latency",
     "measure/recording": "process audio audio/conversion measure measure/latency "
     "measure/recording/listening",
+    "measure/sound_quality": ("audio media media/playout networks/model measure measure/latency"),
     "browsers": "process",
     "measure/browser": (
         "process resources audio audio_graph browsers signaling/hub measure measure/latency"
@@ -119,6 +120,7 @@ MAY_IMPORT = {
     "report/latency": "audio media measure measure/latency measure/sound_card report/page",
     "report/dump": "measure measure/latency measure/dump report/page",
     "report/recording": "measure measure/recording report/page",
+    "report/sound_quality": "audio measure measure/sound_quality report/page",
     "report/live_mesh": (
         "audio mesh/connection signaling mesh measure/latency measure/live_mesh report/page"
     ),
@@ -156,7 +158,7 @@ MAY_IMPORT = {
         "measure/connectivity "
         "measure/session_connectivity measure/connectivity_on_kernel "
         "measure/across_networks measure/acceptance measure/dump measure/dump/layouts "
-        "measure/recording report/page cli/machine"
+        "measure/recording measure/sound_quality report/page cli/machine"
     ),
 }
 """For each folder of the package the folders it may import from, which all precede it here."""
@@ -250,6 +252,7 @@ SPANNING = {
     "notebooks/test_loopback_latency.py",
     "notebooks/test_p2p_success_rate.py",
     "notebooks/test_programs.py",
+    "notebooks/test_sound_quality.py",
     "notebooks/test_stored.py",
     "report/page/test_pages.py",
     "signaling/test_contract.py",

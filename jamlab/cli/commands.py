@@ -15,6 +15,7 @@ from jamlab.cli import (
     connectivity,
     join,
     kernel_latency,
+    quality,
     recording,
     rig,
     serve,
@@ -118,6 +119,9 @@ def command_parser() -> argparse.ArgumentParser:
             "rig", help="measure the latency of any programs, from mouth to ear, on an audio graph"
         )
     )
+    quality.add_arguments(
+        commands.add_parser("quality", help="compare encodings: bitrate, frame, latency, quality")
+    )
     _add_report(
         commands.add_parser(
             "report", help="write the report of an earlier run anew, or of a browser's dump"
@@ -148,8 +152,8 @@ def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "record",
         type=Path,
-        help="a folder that `verify`, `connectivity`, `browser`, `rig` or `analyse` wrote, or a "
-        "file: a dump of chrome://webrtc-internals or rtcstats",
+        help="a folder that `verify`, `connectivity`, `browser`, `rig`, `quality` or `analyse` "
+        "wrote, or a file: a dump of chrome://webrtc-internals or rtcstats",
     )
     report.add_argument(
         "--out",

@@ -10,6 +10,7 @@ from . import (
     recording,
     rig,
     session_connectivity,
+    sound_quality,
 )
 from .page.html import notebook_path, render, verification_report
 from .page.progress import ProgressBar
@@ -31,5 +32,6 @@ __all__ = [
     "render",
     "rig",
     "session_connectivity",
+    "sound_quality",
     "verification_report",
 ]
