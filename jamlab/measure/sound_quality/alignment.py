@@ -8,7 +8,8 @@ slope of the cross-spectrum's phase the fraction. A window's delay is trusted if
 coefficient is high; elsewhere (concealment, silence) the neighbours' delay is taken.
 
 *Drift* is the slope of the delays over time, the median of the slopes between all pairs of windows
-(Theil 1950, Sen 1968), so that single windows and steps of the delay do not count. It is removed by resampling, unless its interval has 0 in it.
+(Theil 1950, Sen 1968), so that single windows and steps of the delay do not count. It is removed by
+resampling, unless its interval has 0 in it.
 
 *Steps* are what remains: a playout buffer changes its delay by splices. So every window is shifted
 by its own delay, a fraction of a frame included, and cross-faded with its neighbours. What is left
@@ -38,7 +39,7 @@ _ALIKE = 0.3  # least correlation coefficient of an excerpt
 _TRUSTED = 0.6  # and of a window
 _LEAST_ENERGY = 1e-12
 _MARGIN = 512  # frames beside a window, which a shift by a fraction needs
-_QUIET = 1e-4  # share of the mean power below which a window says nothing
+_QUIET = 1e-4  # share of the power elsewhere below which a window says nothing
 _MOST_POINTS = 200
 _CONFIDENCE = 0.9999
 _ROUNDS = 2  # drift smears a window, so the first estimate of a large one is a little off
@@ -150,8 +151,9 @@ def _peak(window: NDArray[np.float64], searched: NDArray[np.float64]) -> tuple[i
     spectrum = np.conj(fft.rfft(window, points)) * fft.rfft(searched, points)
     correlation = fft.irfft(spectrum, points)[: len(searched) - len(window) + 1]
     power = np.concatenate([[0.0], np.cumsum(np.square(searched))])
-    energy = np.square(window).sum() * (power[len(window) :] - power[: -len(window)])
-    coefficient = correlation / np.sqrt(np.maximum(energy, _LEAST_ENERGY))
+    energy = power[len(window) :] - power[: -len(window)]
+    loud = np.maximum(energy, _QUIET * max(float(energy.max()), _LEAST_ENERGY))
+    coefficient = correlation / np.sqrt(max(float(np.square(window).sum()), _LEAST_ENERGY) * loud)
     at = int(coefficient.argmax())
     return at, float(coefficient[at])
 

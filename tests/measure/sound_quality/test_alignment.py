@@ -49,6 +49,12 @@ def test_steps_of_the_delay_are_no_difference_of_the_sound():
     assert off.max() < 1e-6
 
 
+def test_silence_afterwards_is_no_place_to_be_found_in():
+    for tail in (np.zeros((96_000, 2)), 1e-7 * piece(2.0, seed=5)):
+        heard = np.concatenate([np.zeros((300, 2)), PLAYED, tail])
+        assert align(PLAYED, heard).delay_frames == pytest.approx(300, abs=0.01)
+
+
 def test_noise_and_gaps_move_no_delay():
     rng = np.random.default_rng(1)
     heard = heard_after(700.25) + rng.normal(0, 0.01, (len(PLAYED) + len(TAIL), 2))
