@@ -29,6 +29,9 @@ from .measure.connectivity_on_kernel.run import agreement_of, browser_agreement_
 from .measure.dump.dump import read_dump
 from .measure.dump.example import example_dump
 from .measure.dump.verdicts import dump_verdicts
+from .measure.ensemble.groups import ensemble_groups, ensemble_pairs
+from .measure.ensemble.tempo import tempo_outlook
+from .measure.ensemble.words import ensemble_advice
 from .measure.latency.example import example_record
 from .measure.latency.plan import LatencyPlan
 from .measure.latency.record import LatencyRecord
@@ -109,6 +112,9 @@ __all__ = [
     "delay_table",
     "dump_verdicts",
     "encodings_table",
+    "ensemble_advice",
+    "ensemble_groups",
+    "ensemble_pairs",
     "example_dump",
     "example_record",
     "example_take",
@@ -145,6 +151,7 @@ __all__ = [
     "rig_plan",
     "server_logs",
     "sessions_of",
+    "tempo_outlook",
     "tone",
     "verdicts",
     "waterfall",

@@ -19,6 +19,7 @@ FACADES = [
     "jamlab.report.browser_networks",
     "jamlab.report.connectivity",
     "jamlab.report.dump",
+    "jamlab.report.ensemble",
     "jamlab.report.latency",
     "jamlab.report.live_mesh",
     "jamlab.report.recording",

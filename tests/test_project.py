@@ -70,6 +70,7 @@ MAY_IMPORT = {
         "process fields pace audio ice networks/port_mapping media media/playout "
         "mesh/connection signaling mesh measure measure/latency"
     ),
+    "measure/ensemble": "measure measure/latency measure/live_mesh",
     "measure/sound_card": "audio audio/conversion measure measure/latency",
     "measure/recording/listening": "audio measure/latency",
     "measure/recording": "process audio audio/conversion measure measure/latency "
@@ -121,6 +122,7 @@ MAY_IMPORT = {
     "report/dump": "measure measure/latency measure/dump report/page",
     "report/recording": "measure measure/recording report/page",
     "report/sound_quality": "audio measure measure/sound_quality report/page",
+    "report/ensemble": "measure measure/ensemble report/page",
     "report/live_mesh": (
         "audio mesh/connection signaling mesh measure/latency measure/live_mesh report/page"
     ),
@@ -153,7 +155,8 @@ MAY_IMPORT = {
         "process resources certificate terminal audio audio/conversion audio_graph ice media "
         "mesh/connection signaling signaling/hub signaling/supabase mesh networks/model "
         "networks/discovery networks/kernel networks/port_mapping browsers measure "
-        "measure/latency measure/live_mesh measure/browser measure/browser_networks "
+        "measure/latency measure/live_mesh measure/ensemble measure/browser "
+        "measure/browser_networks "
         "measure/browser_acceptance measure/rig measure/sound_card measure/servers "
         "measure/connectivity "
         "measure/session_connectivity measure/connectivity_on_kernel "
