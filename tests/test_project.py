@@ -70,7 +70,7 @@ MAY_IMPORT = {
         "process fields pace audio ice networks/port_mapping media media/playout "
         "mesh/connection signaling mesh measure measure/latency"
     ),
-    "measure/ensemble": "measure measure/latency measure/live_mesh",
+    "measure/ensemble": "mesh measure measure/latency measure/live_mesh",
     "measure/sound_card": "audio audio/conversion measure measure/latency",
     "measure/recording/listening": "audio measure/latency",
     "measure/recording": "process audio audio/conversion measure measure/latency "

@@ -34,6 +34,7 @@ from jamlab.audio.portaudio import (
 from jamlab.cli.machine import microphone
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
+from jamlab.measure.ensemble.heard import HeardAfter
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.live_mesh.answer import answering
 from jamlab.measure.live_mesh.round_trip import measuring_participant
@@ -224,6 +225,7 @@ def _tell(session: JamSession, say: Say) -> ExitStack:
     stack.callback(session.on_notice(lambda notice: say(_sentence(notice))))
     stack.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
     stack.callback(session.on_departure(lambda peer_id: say(f"{peer_id} has left")))
+    stack.callback(session.on_figures(HeardAfter(say).note))
     return stack
 
 

@@ -18,7 +18,7 @@ def ensemble_advice(record: EnsembleRecord) -> str:
     Examples
     --------
     >>> from jamlab import example_record
-    >>> print(ensemble_advice(example_record()).partition(". ")[0])
+    >>> print(ensemble_advice(example_record()).partition(" (")[0])
     Both can keep together as in one room: their latency is below 20 ms
     """
     return f"{_together(record)} {tempo_words(tempo_outlook(record))}"
