@@ -7,9 +7,9 @@ played sound is found in the heard one: the peak of the correlation gives whole 
 slope of the cross-spectrum's phase the fraction. A window's delay is trusted if its correlation
 coefficient is high; elsewhere (concealment, silence) the neighbours' delay is taken.
 
-*Drift* is the slope of the delays over time, the median of the slopes between all pairs of windows
-(Theil 1950, Sen 1968), so that single windows and steps of the delay do not count. It is removed by
-resampling, unless its interval has 0 in it.
+*Drift* is the median of the slopes between windows 0.17 s apart, so that single windows and steps
+of the delay do not count. It is removed by resampling, unless it is within its error, or more than
+two clocks can differ.
 
 *Steps* are what remains: a playout buffer changes its delay by splices. So every window is shifted
 by its own delay, a fraction of a frame included, and cross-faded with its neighbours. What is left
@@ -40,10 +40,11 @@ _TRUSTED = 0.6  # and of a window
 _LEAST_ENERGY = 1e-12
 _MARGIN = 512  # frames beside a window, which a shift by a fraction needs
 _QUIET = 1e-4  # share of the power elsewhere below which a window says nothing
-_MOST_POINTS = 200
-_CONFIDENCE = 0.9999
+_APART = 4  # windows, 0.17 s: few of these stretches have a step in them
+_LEAST_SLOPES = 2 * _APART
+_DEVIATIONS = 4.0
 _ROUNDS = 2  # drift smears a window, so the first estimate of a large one is a little off
-_LEAST_DRIFT = 1e-6
+_LEAST_DRIFT, _MOST_DRIFT = 1e-6, 1e-3
 
 
 class AlignmentError(ValueError):
@@ -80,14 +81,14 @@ def align(played: Sound, heard: Sound) -> Aligned:
     """
     _check(played, heard)
     rate, as_played = 1.0, heard
-    middles, delays = _window_delays(played, heard)
+    delays = _window_delays(played, heard)
     for _ in range(_ROUNDS):
-        drift = _drift(middles, delays)
+        drift = _drift(delays)
         if not drift:
             break
         rate *= 1 + drift
         as_played = np.asarray(resample(heard, 1 / rate, "sinc_best"), np.float64)
-        middles, delays = _window_delays(played, as_played)
+        delays = _window_delays(played, as_played)
     shifted = _shifted(as_played, signal.medfilt(delays, 3), len(played))
     return Aligned(played, shifted, float(np.median(delays)), rate - 1)
 
@@ -121,8 +122,8 @@ def _whole_delay(played: Sound, heard: Sound) -> int:
     return int(at - start)
 
 
-def _window_delays(played: Sound, heard: Sound) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the middle of each window, and the delay there."""
+def _window_delays(played: Sound, heard: Sound) -> NDArray[np.float64]:
+    """Return the delay of each window."""
     starts = np.arange(0, len(played) - WINDOW + 1, _HOP)
     one, other, whole = played.sum(axis=1), heard.sum(axis=1), _whole_delay(played, heard)
     quiet = _QUIET * float(np.square(one).mean()) * WINDOW
@@ -135,8 +136,8 @@ def _window_delays(played: Sound, heard: Sound) -> tuple[NDArray[np.float64], ND
     known = np.flatnonzero(np.isfinite(delays))
     if not len(known):
         raise AlignmentError("no part of the heard sound is the played one: check the recording")
-    middles = starts.astype(np.float64) + WINDOW / 2
-    return middles, np.interp(np.arange(len(starts)), known, delays[known])
+    delays[:] = np.interp(np.arange(len(starts)), known, delays[known])
+    return delays
 
 
 def _found(window: NDArray[np.float64], searched: NDArray[np.float64]) -> float:
@@ -146,16 +147,21 @@ def _found(window: NDArray[np.float64], searched: NDArray[np.float64]) -> float:
 
 
 def _peak(window: NDArray[np.float64], searched: NDArray[np.float64]) -> tuple[int, float]:
-    """Return the place in a longer stretch that is most like a window, and its coefficient."""
+    """Return the place in a longer stretch that is most like a window, and its coefficient.
+
+    The coefficient is taken at half frames, too: half a frame off, the place of a bright sound is
+    less like it than one a period away.
+    """
     points = fft.next_fast_len(len(searched), real=True)
     spectrum = np.conj(fft.rfft(window, points)) * fft.rfft(searched, points)
-    correlation = fft.irfft(spectrum, points)[: len(searched) - len(window) + 1]
+    places = len(searched) - len(window) + 1
+    correlation = 2 * fft.irfft(spectrum, 2 * points)[: 2 * places]
     power = np.concatenate([[0.0], np.cumsum(np.square(searched))])
-    energy = power[len(window) :] - power[: -len(window)]
+    energy = np.repeat(power[len(window) :] - power[: -len(window)], 2)
     loud = np.maximum(energy, _QUIET * max(float(energy.max()), _LEAST_ENERGY))
     coefficient = correlation / np.sqrt(max(float(np.square(window).sum()), _LEAST_ENERGY) * loud)
     at = int(coefficient.argmax())
-    return at, float(coefficient[at])
+    return at // 2, float(coefficient[at])
 
 
 def _fraction(window: NDArray[np.float64], found: NDArray[np.float64]) -> float:
@@ -168,13 +174,15 @@ def _fraction(window: NDArray[np.float64], found: NDArray[np.float64]) -> float:
     return float(np.clip(-slope, -1.0, 1.0))
 
 
-def _drift(middles: NDArray[np.float64], delays: NDArray[np.float64]) -> float:
-    """Return the slope of the delays; 0 where its interval does not exclude 0."""
-    every = math.ceil(len(middles) / _MOST_POINTS)
-    fit = stats.theilslopes(delays[::every], middles[::every], _CONFIDENCE)
-    if fit.low_slope <= 0 <= fit.high_slope:
+def _drift(delays: NDArray[np.float64]) -> float:
+    """Return the slope of the delays between windows not far apart; 0 where it may be 0."""
+    slopes = (delays[_APART:] - delays[:-_APART]) / (_APART * _HOP)
+    if len(slopes) < _LEAST_SLOPES:
         return 0.0
-    return float(fit.slope) if abs(fit.slope) >= _LEAST_DRIFT else 0.0
+    slope = float(np.median(slopes))
+    spread = float(stats.median_abs_deviation(slopes, scale="normal"))
+    error = spread / math.sqrt(len(slopes) / _APART)
+    return slope if max(_DEVIATIONS * error, _LEAST_DRIFT) < abs(slope) < _MOST_DRIFT else 0.0
 
 
 def _shifted(heard: Sound, delays: NDArray[np.float64], frames: int) -> Sound:

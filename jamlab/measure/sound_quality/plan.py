@@ -60,7 +60,7 @@ class SoundQualityPlan:
     """
 
     networks: tuple[str, ...] = (CABLE, "Wi-Fi")
-    duration_s: float = 4.0
+    duration_s: float = 3.0
     settle_s: float = 1.5
     sessions: int = 2
     block_frames: int = 64

@@ -26,4 +26,4 @@ def test_names_from_outside_are_no_markup():
 def test_the_provenance_has_the_plan():
     text = words(provenance_table(RECORD))
     assert "cable, Wi-Fi" in text
-    assert "duration 4 s" in text
+    assert "duration 3 s" in text
