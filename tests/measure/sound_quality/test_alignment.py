@@ -30,7 +30,7 @@ def test_the_delay_is_found_to_a_hundredth_of_a_frame(frames):
     assert sinad_db(aligned) > 60
 
 
-@pytest.mark.parametrize("ppm", [-20.0, 500.0])
+@pytest.mark.parametrize("ppm", [-20.0, pytest.param(500.0, marks=pytest.mark.slow)])
 def test_drift_is_found_and_removed(ppm):
     played = PLAYED[:, :1]
     later = np.concatenate([np.zeros(480), played[:, 0], TAIL[:, 0]])

@@ -47,7 +47,9 @@ def without(share):
 
 def test_zimtohrli_falls_with_every_further_loss():
     pytest.importorskip("zimtohrli")
-    scores = [zimtohrli(aligned(without(share))) for share in (0.0, 0.005, 0.02, 0.08, 0.3)]
+    left = PLAYED[:, :1]
+    shares = 0.0, 0.005, 0.02, 0.08, 0.3
+    scores = [zimtohrli(aligned(without(share)[:, :1], left)) for share in shares]
     assert scores[0] == pytest.approx(5, abs=1e-6)
     assert scores == sorted(scores, reverse=True)
     assert scores[-1] < 4

@@ -47,6 +47,6 @@ def test_the_tempo_says_that_it_is_a_model(between):
 
 def test_names_from_outside_are_no_markup():
     record = even_mesh(("<b>x</b>", "ben")).record()
-    for table in (pair_table, group_table, tempo_table):
-        assert "<b>" not in table(record)._repr_html_()
-        assert "<b>x</b>" in words(table(record))
+    for table in (pair_table(record), group_table(record), tempo_table(record)):
+        assert "<b>" not in table._repr_html_()
+        assert "<b>x</b>" in words(table)

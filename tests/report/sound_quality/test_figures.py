@@ -18,7 +18,3 @@ def test_every_encoding_is_a_point_and_the_frontier_a_line():
 def test_without_the_figure_the_panel_says_why():
     figure = frontier(quality_record({120: [(9.0, float("nan"))]}))
     assert "no package for this machine" in " ".join(figure.axes[0].texts[0].get_text().split())
-
-
-def test_the_same_record_gives_the_same_picture():
-    assert frontier(quality_record(FIGURES)).svg() == frontier(quality_record(FIGURES)).svg()
