@@ -235,7 +235,7 @@ def _judged_parts(latency: LatencyRecord | None, further: Further) -> dict[str, 
 def _print_tables(latency: LatencyRecord | None, further: Further) -> None:
     if latency:
         out.print(screen.path_table(latency))
-        out.print(literal(ensemble_advice(latency)), soft_wrap=True)
+        out.print(literal(f"{ensemble_advice(latency)} Sound cards come on top."), soft_wrap=True)
     if further.browsers:
         out.print(screen.browser_table(further.browsers))
     if further.sessions:
