@@ -79,6 +79,7 @@ MAY_IMPORT = {
         "process resources audio audio_graph browsers signaling/hub measure measure/latency"
     ),
     "measure/rig": "process audio audio_graph measure measure/latency",
+    "measure/playout": "process audio media media/playout networks/model measure",
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "

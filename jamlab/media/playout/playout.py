@@ -44,7 +44,7 @@ from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.media.rtp import RTP_TIMESTAMPS
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
-_SURPLUS_MAX = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
+SURPLUS_MAX_FRAMES = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
 HISTORY_S = 40.0
 
 
@@ -231,7 +231,7 @@ class Playout:
     def _skip_surplus(self) -> None:
         """Skip a large surplus at once: after a freeze, splices would preserve no sound."""
         surplus = self._surplus()
-        if surplus > _SURPLUS_MAX:
+        if surplus > SURPLUS_MAX_FRAMES:
             self.counters.skipped_frames += surplus
             self._buffer.advance(surplus)
 
