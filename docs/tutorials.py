@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "Dump of a call": {},
     "Latency of a system, from a recording": {},
     "Latency of programs": {},
+    "Playout buffers": {"out": "../reports/site/playout"},
 }
 """Parameters of the build, by the notebook's title; the others keep the notebook's own."""
 

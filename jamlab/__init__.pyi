@@ -37,6 +37,11 @@ from .measure.latency.worker import measure_in_worker
 from .measure.live_mesh.answer import answering
 from .measure.live_mesh.ask import measure_mesh
 from .measure.live_mesh.round_trip import measure_round_trip, measuring_participant
+from .measure.playout.example import example_trace
+from .measure.playout.plan import PlayoutPlan
+from .measure.playout.record import PlayoutRecord
+from .measure.playout.run import measure_playout
+from .measure.playout.verdicts import playout_verdicts
 from .measure.recording.analysis import analyse
 from .measure.recording.click_file import ClickTrack, write_clicks
 from .measure.recording.delays import delay_table
@@ -78,6 +83,8 @@ __all__ = [
     "LoopbackPlan",
     "MemoryChannel",
     "Metronome",
+    "PlayoutPlan",
+    "PlayoutRecord",
     "PortMapper",
     "Quality",
     "Recording",
@@ -105,6 +112,7 @@ __all__ = [
     "example_dump",
     "example_record",
     "example_take",
+    "example_trace",
     "kernel_plan",
     "load_browser_networks",
     "load_configurations",
@@ -122,6 +130,7 @@ __all__ = [
     "measure_in_worker",
     "measure_kernel",
     "measure_mesh",
+    "measure_playout",
     "measure_rig",
     "measure_round_trip",
     "measure_sessions",
@@ -132,6 +141,7 @@ __all__ = [
     "one_side",
     "paths_table",
     "pink_noise",
+    "playout_verdicts",
     "read_dump",
     "recording_verdicts",
     "rig_plan",

@@ -21,6 +21,7 @@ FACADES = [
     "jamlab.report.dump",
     "jamlab.report.latency",
     "jamlab.report.live_mesh",
+    "jamlab.report.playout",
     "jamlab.report.recording",
     "jamlab.report.rig",
     "jamlab.report.session_connectivity",

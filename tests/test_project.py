@@ -79,7 +79,7 @@ MAY_IMPORT = {
         "process resources audio audio_graph browsers signaling/hub measure measure/latency"
     ),
     "measure/rig": "process audio audio_graph measure measure/latency",
-    "measure/playout": "process audio media media/playout networks/model measure",
+    "measure/playout": ("audio media media/playout networks/model measure measure/latency"),
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "
@@ -128,6 +128,7 @@ MAY_IMPORT = {
     ),
     "report/browser": ("measure measure/latency measure/browser report/page report/latency"),
     "report/rig": "measure measure/latency measure/rig report/page report/latency",
+    "report/playout": "measure measure/playout report/page",
     "report/browser_networks": (
         "measure measure/latency measure/browser measure/across_networks "
         "measure/browser_networks report/page report/across_networks"

@@ -119,7 +119,8 @@ class JamulusLike:
         """Return the smallest size with an error rate below a bound, after each pull."""
         below = self._rates <= bound
         below[-1] = True
-        return _SIZES[0] + below.argmax(axis=0)
+        sizes: NDArray[np.int64] = below.argmax(axis=0) + _SIZES[0]
+        return sizes
 
 
 class _Window:
