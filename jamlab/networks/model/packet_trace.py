@@ -57,8 +57,11 @@ def _trace_data(trace: PacketTrace) -> dict[str, Any]:
 
 
 def _trace_of(data: Mapping[str, Any]) -> PacketTrace:
-    read = {key: _array_of(text) if key.endswith("_s") else text for key, text in data.items()}
-    return DeliveryTrace(**read) if "opportunities_s" in data else DelayTrace(**read)
+    if "opportunities_s" in data:
+        opportunities_s = _array_of(data["opportunities_s"])
+        return DeliveryTrace(data["name"], opportunities_s, data["queue_bytes"])
+    sent_s, delay_s = _array_of(data["sent_s"]), _array_of(data["delay_s"])
+    return DelayTrace(data["name"], sent_s, delay_s, data["absolute"])
 
 
 def _text_of(numbers: NDArray[np.float64]) -> str:
