@@ -2,8 +2,8 @@
 
 The times of a trace are divided into slots, and of each the lower quartile of the delays is kept,
 which queues and stalls hardly move. Where these levels rise or fall without end, by ranks
-(`jamlab.media.playout.drift.slope_interval`), the clocks ran at different rates: the slope is
-removed. A slope steeper than two clocks' is refused, and so is a jump that is never taken back: one
+(`jamlab.media.playout.drift.slope_interval`), and by more than they scatter about the line, the
+clocks ran at different rates: the slope is removed. A slope steeper than two clocks' is refused, and so is a jump that is never taken back: one
 of the clocks was set.
 """
 
@@ -21,6 +21,7 @@ _LEAST_S = 10.0  # of a trace: in less, a queue that fills looks like a drift
 _PACKETS_A_SLOT = 4
 _DEVIATIONS = 4.0
 _LEAST_DRIFT_S = 0.0005  # in the whole trace, that is worth a correction
+_SCATTERS = 2.0  # the least ratio of it to the levels' scatter: a network has good and bad minutes
 _JUMP_S = 1.0
 _SIDE = 3  # slots before and after a jump
 
@@ -37,7 +38,7 @@ def on_one_clock(trace: DelayTrace) -> DelayTrace:
         return trace
     _check_jumps(levels, trace.name)
     slope = _drift(levels, trace)
-    if abs(slope) * trace.duration_s < _LEAST_DRIFT_S:
+    if abs(slope) * trace.duration_s < max(_LEAST_DRIFT_S, _SCATTERS * _scatter_s(levels, slope)):
         return trace
     delay_s = trace.delay_s - slope * trace.sent_s
     note = f"a drift of {slope * 1e6:.0f} ppm between two clocks is removed"
@@ -51,6 +52,12 @@ def _levels(trace: DelayTrace) -> NDArray[np.float64]:
     borders = np.searchsorted(sent_s, np.linspace(0, trace.sent_s[-1], slots + 1)[1:-1])
     parts = zip(np.split(sent_s, borders), np.split(delay_s, borders), strict=True)
     return np.array([(np.mean(s), np.quantile(d, 0.25)) for s, d in parts if len(s)])
+
+
+def _scatter_s(levels: NDArray[np.float64], slope: float) -> float:
+    """Return the width about the line that nine tenths of the levels are within."""
+    low_s, high_s = np.quantile(levels[:, 1] - slope * levels[:, 0], (0.05, 0.95))
+    return float(high_s - low_s)
 
 
 def _check_jumps(levels: NDArray[np.float64], name: str) -> None:
