@@ -11,7 +11,7 @@ the network that was full at the end of a round had to be emptied first.
 
 import random
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -77,6 +77,12 @@ class DelayTrace:
         nearest = np.searchsorted(self._middles_s, within_s)
         arrivals_s[~self.received[nearest]] = np.nan
         return arrivals_s + rounds * self.duration_s
+
+    def evenly(self, every_s: float) -> "DelayTrace":
+        """Return the delays of packets sent at even intervals for one round of the trace."""
+        sent_s = np.arange(0.0, self.duration_s, every_s)
+        delay_s = np.maximum(self.arrivals_s(sent_s) - sent_s, 0.0)
+        return replace(self, sent_s=sent_s, delay_s=delay_s)
 
     @cached_property
     def _known(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -3,8 +3,8 @@
 The times of a trace are divided into slots, and of each the lower quartile of the delays is kept,
 which queues and stalls hardly move. Where these levels rise or fall without end, by ranks
 (`jamlab.media.playout.drift.slope_interval`), and by more than they scatter about the line, the
-clocks ran at different rates: the slope is removed. A slope steeper than two clocks' is refused, and so is a jump that is never taken back: one
-of the clocks was set.
+clocks ran at different rates: the slope is removed. A slope steeper than two clocks' is refused,
+and so is a jump that is never taken back: one of the clocks was set.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ def on_one_clock(trace: DelayTrace) -> DelayTrace:
         return trace
     _check_jumps(levels, trace.name)
     slope = _drift(levels, trace)
-    if abs(slope) * trace.duration_s < max(_LEAST_DRIFT_S, _SCATTERS * _scatter_s(levels, slope)):
+    if slope == 0:
         return trace
     delay_s = trace.delay_s - slope * trace.sent_s
     note = f"a drift of {slope * 1e6:.0f} ppm between two clocks is removed"
@@ -79,6 +79,9 @@ def _drift(levels: NDArray[np.float64], trace: DelayTrace) -> float:
     if shallowest <= 0 <= steepest:
         return 0.0
     slope, _ = slope_interval(levels, 0.0)
+    least_s = max(_LEAST_DRIFT_S, _SCATTERS * _scatter_s(levels, slope))
+    if abs(slope) * trace.duration_s < least_s:
+        return 0.0
     if abs(slope) > MAX_DRIFT:
         raise TraceError(
             f"the delay of {trace.name} changes by {slope * 1000:+.3g} ms a second from beginning "
