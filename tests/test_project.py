@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "networks/stun": "networks/model",
     "networks/turn": "networks/model networks/stun",
     "networks/discovery": "networks/model networks/stun networks/turn",
-    "networks/traces": "media/playout networks/model",
+    "networks/traces": "process media/playout networks/model",
     "networks/simulated": "networks/port_mapping networks/model",
     "networks/kernel": "process certificate networks/model networks/discovery",
     "measure": "process media",

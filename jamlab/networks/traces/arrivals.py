@@ -9,7 +9,9 @@
 ============= ======================================================
 """
 
-from typing import BinaryIO
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 from jamlab.networks.model.delay_table import TraceError
 from jamlab.networks.model.trace import DelayTrace
 from jamlab.networks.traces.rtp_stream import ArrivedPackets, stream_trace
+from jamlab.process.whole_files import written_whole
 
 ARRIVALS = pa.schema(
     {
@@ -30,6 +33,17 @@ ARRIVALS = pa.schema(
     }
 )
 """Columns of the file."""
+
+
+def write_arrivals(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write the packets of a session, whole or not at all; raises OSError."""
+    arrays = [
+        pa.array(columns[field.name], pa.int64() if pa.types.is_integer(field.type) else field.type)
+        for field in ARRIVALS
+    ]
+    table = pa.table(dict(zip(ARRIVALS.names, arrays, strict=True))).cast(ARRIVALS)
+    with written_whole(path.parent, path.name) as aside:
+        pq.write_table(table, aside / path.name)
 
 
 def read_arrivals(file: BinaryIO, name: str, peer: str | None = None) -> DelayTrace:

@@ -41,8 +41,8 @@ class Summary:
 def summary_of(trace: PacketTrace, seed: int = 1) -> Summary:
     """Describe a trace; raises ValueError where too little of it arrived.
 
-    Of delivery opportunities the delays are described that packets of sound would have. Both figures
-    are about packets at even intervals, in one round of the trace and ten of the model.
+    Of delivery opportunities the delays are described that packets of sound would have. Figures are
+    about packets at even intervals, in one round of the trace and ten of the model.
     """
     notes = trace.notes
     if not isinstance(trace, DelayTrace):

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jamlab.mesh.packet_log import PacketLog
 from jamlab.networks.model.delay_table import TraceError
-from jamlab.networks.traces.arrivals import ARRIVALS, read_arrivals
+from jamlab.networks.traces.arrivals import ARRIVALS, read_arrivals, write_arrivals
 
 DELAYS_MS = [0, 3, 8, 1, 0, 2]
 
@@ -62,3 +63,21 @@ class TestReadArrivals:
     def test_refuses_a_session_alone(self):
         with pytest.raises(TraceError, match="has no packets"):
             read(recorded(n=0))
+
+
+class TestWriteArrivals:
+    def test_a_log_is_read_as_a_trace(self, tmp_path):
+        log, rows = PacketLog(), columns("a", 60)
+        for k in range(60):
+            log.note(
+                *(rows[name][k] for name in ("peer", "sequence", "timestamp", "size_bytes")),
+                rows["arrival_s"][k],
+            )
+        path = tmp_path / "new" / "session.parquet"
+        write_arrivals(path, log.columns())
+        assert read(path.read_bytes()).delay_s * 1000 == pytest.approx(DELAYS_MS * 10, abs=1e-6)
+        assert pq.read_schema(path) == ARRIVALS
+
+    def test_an_empty_log_is_written(self, tmp_path):
+        write_arrivals(tmp_path / "alone.parquet", PacketLog().columns())
+        assert pq.read_table(tmp_path / "alone.parquet").num_rows == 0
