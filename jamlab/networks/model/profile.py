@@ -138,7 +138,7 @@ class NetworkProfile:
         return replace(
             self,
             delay_s=self.delay_s + times * float(delay_s.min()),
-            jitter_s=times * float(delay_s.mean() - delay_s.min()),
+            jitter_s=times * max(0.0, float(delay_s.mean() - delay_s.min())),
             loss=1 - (1 - self.loss) * float(np.mean(delays.received)) ** times,
             burst_packets=1.0,
             replays="",
