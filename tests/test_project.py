@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "networks/stun": "networks/model",
     "networks/turn": "networks/model networks/stun",
     "networks/discovery": "networks/model networks/stun networks/turn",
+    "networks/traces": "process media/playout networks/model",
     "networks/simulated": "networks/port_mapping networks/model",
     "networks/kernel": "process certificate networks/model networks/discovery",
     "measure": "process media",
@@ -152,7 +153,7 @@ MAY_IMPORT = {
     "cli": (
         "process resources certificate terminal audio audio/conversion audio_graph ice media "
         "mesh/connection signaling signaling/hub signaling/supabase mesh networks/model "
-        "networks/discovery networks/kernel networks/port_mapping browsers measure "
+        "networks/traces networks/discovery networks/kernel networks/port_mapping browsers measure "
         "measure/latency measure/live_mesh measure/browser measure/browser_networks "
         "measure/browser_acceptance measure/rig measure/sound_card measure/servers "
         "measure/connectivity "

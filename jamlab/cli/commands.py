@@ -18,6 +18,7 @@ from jamlab.cli import (
     recording,
     rig,
     serve,
+    trace,
 )
 from jamlab.cli import latency as card_latency
 from jamlab.cli import tables as screen
@@ -131,6 +132,9 @@ def command_parser() -> argparse.ArgumentParser:
     )
     recording.add_analyse(
         commands.add_parser("analyse", help="find the delays of any system in recordings of clicks")
+    )
+    trace.add_arguments(
+        commands.add_parser("trace", help="describe a recorded network, and fit a model of stalls")
     )
     join.add_arguments(commands.add_parser("join", help="take part in a session on this machine"))
     serve.add_arguments(

@@ -31,6 +31,7 @@ from jamlab.audio.portaudio import (
     devices,
     leave_open,
 )
+from jamlab.cli import arguments
 from jamlab.cli.machine import microphone
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
@@ -41,9 +42,11 @@ from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice
+from jamlab.mesh.packet_log import PacketLog
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.networks.port_mapping.mapper import PortMapper
 from jamlab.networks.port_mapping.mapping import Mapper
+from jamlab.networks.traces.arrivals import write_arrivals
 from jamlab.process.signals import ENDING, on_signals
 from jamlab.signaling.channel import NameTakenError, SignalingError
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
@@ -88,6 +91,8 @@ class Part:
     card: DeviceChoice | None = None
     """The sound card; None for a virtual one."""
     port_mapping: bool = False
+    packets: Path | None = None
+    """File to write the arrivals of all packets to at the end; None for none."""
 
 
 async def take_part(
@@ -163,9 +168,10 @@ async def _measured(
     if part.echo:
         me.echo()
     reports = _tell(me.session, say)
-    async with me.session, answering(me, say):
-        with reports:
-            yield me.session
+    with _recording(part, me.session, say):
+        async with me.session, answering(me, say):
+            with reports:
+                yield me.session
 
 
 @asynccontextmanager
@@ -197,16 +203,36 @@ async def _heard(
     )
     reports = _tell(session, say)
     try:
-        async with session:
-            if described := card.description:
-                say(f"the sound card: {described}")
-            try:
-                with reports:
-                    yield session
-            finally:
-                leaving()
+        with _recording(part, session, say):
+            async with session:
+                if described := card.description:
+                    say(f"the sound card: {described}")
+                try:
+                    with reports:
+                        yield session
+                finally:
+                    leaving()
     finally:
         say(_losses(card))
+
+
+@contextmanager
+def _recording(part: Part, session: JamSession, say: Say) -> Iterator[None]:
+    """Write the arrivals of the packets during the context to the participant's file, if any."""
+    if part.packets is None:
+        yield
+        return
+    log = session.service.packet_log = PacketLog()
+    try:
+        yield
+    finally:
+        try:
+            write_arrivals(part.packets, log.columns())
+        except OSError as error:
+            say(f"{part.packets} cannot be written: {error.strerror}")
+        else:
+            omitted = f", {log.omitted} later ones are not" if log.omitted else ""
+            say(f"{len(log)} packets are recorded in {part.packets}{omitted}")
 
 
 def _losses(card: DeviceCard) -> str:
@@ -308,6 +334,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not ask the router to map our ports (default: by PCP, NAT-PMP or UPnP)",
     )
     parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")
+    parser.add_argument(
+        "--packets",
+        type=arguments.page,
+        metavar="FILE",
+        help="write the arrival of every packet to a Parquet file at the end, for `jamlab trace`",
+    )
     parser.set_defaults(run=run)
 
 
@@ -329,6 +361,7 @@ def run(options: argparse.Namespace) -> int:
         options.duration,
         _card(options),
         port_mapping=not options.no_port_mapping,
+        packets=options.packets,
     )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
     try:
