@@ -252,6 +252,7 @@ SPANNING = {
     "notebooks/test_level_meters.py",
     "notebooks/test_loopback_latency.py",
     "notebooks/test_p2p_success_rate.py",
+    "notebooks/test_playout.py",
     "notebooks/test_programs.py",
     "notebooks/test_stored.py",
     "report/page/test_pages.py",
