@@ -1,7 +1,7 @@
 """``make bench-playout``: jamlab's playout buffer against bounds, rivals and time, by replay.
 
-Traces are the arguments, the files in the folder that ``JAMLAB_TRACES`` names, or else an
-example. All buffers play the same packets. ``python -m bench.playout --hours 0`` leaves out the
+Traces are the arguments, the files in the folder that ``JAMLAB_TRACES`` names, or else those
+that ship. All buffers play the same packets. ``python -m bench.playout --hours 0`` leaves out the
 long stream.
 """
 
@@ -13,12 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from bench.bars import bar, figure, publish
 from bench.calibration import Compared
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.playout.example import example_trace
 from jamlab.measure.playout.packets import packets_of
 from jamlab.measure.playout.plan import PlayoutPlan
 from jamlab.measure.playout.record import BEST_PER_SECOND, JAMLAB, RIVALS, STOCK
@@ -27,7 +25,11 @@ from jamlab.measure.playout.run import estimator_for, measure_playout
 from jamlab.measure.playout.verdicts import MOST_OVER_ACCEPTED, MOST_OVER_BEST, delay_at
 from jamlab.media.opus import OpusDecoder, OpusEncoder
 from jamlab.media.quality import LOW_LATENCY
+from jamlab.networks.model.delay_table import shipped_delays
+from jamlab.networks.model.packet_trace import delays_of
+from jamlab.networks.model.stalls import shipped_stalls
 from jamlab.networks.model.trace import DelayTrace
+from jamlab.networks.traces.reading import read_trace
 
 RUNS = 3
 ACCEPTED_PERCENT = 0.1, 0.5, 1.0
@@ -37,6 +39,8 @@ HOUR_S = 3600.0
 LEAST_OVER_STOCK = 5.0
 MOST_GROWTH = 1.05
 TRACES = "JAMLAB_TRACES"
+CARS = "5g_public_car.csv.gz", "5g_private_car.csv.gz"
+MODELS = "Wi-Fi", "bad Wi-Fi"
 
 
 def traces(paths):
@@ -44,14 +48,9 @@ def traces(paths):
     folder = os.environ.get(TRACES)
     if not paths and folder:
         paths = sorted(each for each in Path(folder).iterdir() if ".csv" in each.suffixes)
-    return [delays_in(Path(path)) for path in paths] or [example_trace()]
-
-
-def delays_in(path):
-    """Return the trace in a table of ``sent_ms`` and ``delay_ms`` or ``rtt_ms``."""
-    table = pd.read_csv(path)
-    sent_s, delay_s = (table.iloc[:, column].to_numpy() / 1000 for column in (0, 1))
-    return DelayTrace(path.name.partition(".")[0], sent_s - sent_s[0], delay_s)
+    if not paths:
+        return [*map(shipped_delays, CARS), *map(shipped_stalls, MODELS)]
+    return [delays_of(read_trace(Path(path))) for path in paths]
 
 
 def compared(record):

@@ -150,6 +150,7 @@ MAY_IMPORT = {
         "process terminal audio audio_graph media networks/model networks/discovery "
         "networks/kernel networks/port_mapping browsers measure measure/connectivity"
     ),
+    "cli/networks": "terminal networks/model networks/traces",
     "cli": (
         "process resources certificate terminal audio audio/conversion audio_graph ice media "
         "mesh/connection signaling signaling/hub signaling/supabase mesh networks/model "
@@ -159,7 +160,7 @@ MAY_IMPORT = {
         "measure/connectivity "
         "measure/session_connectivity measure/connectivity_on_kernel "
         "measure/across_networks measure/acceptance measure/dump measure/dump/layouts "
-        "measure/recording report/page cli/machine"
+        "measure/recording measure/playout report/page cli/machine cli/networks"
     ),
 }
 """For each folder of the package the folders it may import from, which all precede it here."""

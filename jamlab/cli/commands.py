@@ -15,16 +15,17 @@ from jamlab.cli import (
     connectivity,
     join,
     kernel_latency,
+    playout,
     recording,
     rig,
     serve,
-    trace,
 )
 from jamlab.cli import latency as card_latency
 from jamlab.cli import tables as screen
 from jamlab.cli.connectivity import run_connectivity
 from jamlab.cli.machine import doctor, natprobe
 from jamlab.cli.machine.microphone import MicrophoneError
+from jamlab.cli.networks import trace
 from jamlab.cli.report import report_again
 from jamlab.cli.results import INVALID, add_card, add_output, err, out
 from jamlab.cli.verify import add_verify
@@ -119,6 +120,11 @@ def command_parser() -> argparse.ArgumentParser:
             "rig", help="measure the latency of any programs, from mouth to ear, on an audio graph"
         )
     )
+    playout.add_arguments(
+        commands.add_parser(
+            "playout", help="compare playout buffers on the same packets of recorded networks"
+        )
+    )
     _add_report(
         commands.add_parser(
             "report", help="write the report of an earlier run anew, or of a browser's dump"
@@ -152,8 +158,8 @@ def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "record",
         type=Path,
-        help="a folder that `verify`, `connectivity`, `browser`, `rig` or `analyse` wrote, or a "
-        "file: a dump of chrome://webrtc-internals or rtcstats",
+        help="a folder that `verify`, `connectivity`, `browser`, `rig`, `playout` or `analyse` "
+        "wrote, or a file: a dump of chrome://webrtc-internals or rtcstats",
     )
     report.add_argument(
         "--out",

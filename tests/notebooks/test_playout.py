@@ -10,11 +10,11 @@ from tests.report.page.pages import Page
 NOTEBOOK = "13_playout"
 
 
-def test_it_takes_shares_and_a_record():
+def test_it_takes_files_shares_and_a_record():
     words, parameters, *_ = nbformat.read(notebook_path(NOTEBOOK), as_version=4).cells
     assert words.cell_type == "markdown"
     names = [line.split(" = ")[0] for line in parameters.source.splitlines()]
-    assert names == ["accept_percent", "spliced", "record", "out"]
+    assert names == ["files", "accept_percent", "spliced", "record", "out"]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
 from jamlab.measure.latency.plan import PlanError, check_range
 from jamlab.measure.playout.packets import PacketTimes, packets_of
 from jamlab.media.quality import FRAME_LENGTHS
-from jamlab.networks.model.trace import DelayTrace
+from jamlab.networks.model.packet_trace import PacketTrace, delays_of
 
 LONGEST_S = 24 * 3600.0
 _LEAST_PERCENT, _MOST_PERCENT = 0.01, 50.0
@@ -21,8 +21,8 @@ class PlayoutPlan:
 
     Parameters
     ----------
-    traces : tuple of DelayTrace
-        The networks; each buffer plays the same packets of each.
+    traces : tuple of DelayTrace or DeliveryTrace
+        The networks, see `jamlab.read_trace`; each buffer plays the same packets of each.
     accept_percent : tuple of float
         Shares of concealment that a musician accepts, in percent; jamlab is asked for each.
     duration_s : float, optional
@@ -45,7 +45,7 @@ class PlayoutPlan:
     [24000]
     """
 
-    traces: tuple[DelayTrace, ...]
+    traces: tuple[PacketTrace, ...]
     accept_percent: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0)
     duration_s: float | None = None
     frame_frames: int = 240
@@ -80,7 +80,7 @@ class PlayoutPlan:
         """Return the packets of each trace."""
         return [
             packets_of(
-                trace,
+                delays_of(trace),
                 self.duration_s,
                 frame_frames=self.frame_frames,
                 block_frames=self.block_frames,

@@ -72,6 +72,7 @@ class PlayoutRecord(Record):
         "streams": Table(STREAMS, empty=False),
     }
     KEYS: ClassVar[Keys] = {
+        "notes": list,
         "parameters.traces": list,
         "parameters.accept_percent": list,
         "parameters.frame_frames": int,

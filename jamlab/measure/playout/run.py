@@ -34,6 +34,7 @@ from jamlab.measure.playout.stock import stock_aiortc
 from jamlab.measure.processes import Progress
 from jamlab.measure.provenance import provenance
 from jamlab.media.playout.delay import DelayEstimator
+from jamlab.networks.model.packet_trace import delays_of
 
 EstimatorFor: TypeAlias = Callable[[float], Estimator]
 """Returns a new estimator of the delay for an accepted share of concealment."""
@@ -91,8 +92,14 @@ def measure_playout(
         pd.DataFrame(playbacks, columns=[*PLAYBACKS]).astype(PLAYBACKS),
         pd.DataFrame(bounds, columns=[*BOUND_COLUMNS]).astype(BOUND_COLUMNS),
         pd.DataFrame(map(_described, streams), columns=[*STREAMS]).astype(STREAMS),
-        provenance(plan.to_dict()),
+        provenance(plan.to_dict(), notes=list(_notes(plan))),
     )
+
+
+def _notes(plan: PlayoutPlan) -> Iterator[str]:
+    """Yield what the readers of the traces have corrected or assumed."""
+    for trace in map(delays_of, plan.traces):
+        yield from (f"{trace.name}: {note}" for note in trace.notes)
 
 
 def _played(

@@ -111,6 +111,8 @@ def _facts(record: PlayoutRecord) -> Iterator[tuple[str, list[tuple[str, str]]]]
     yield "created", [("date", date_of(told["created"]))]
     given = {name: value for name, value in told["parameters"].items() if value is not None}
     yield "parameters", [fact(name, value) for name, value in given.items()]
+    if told["notes"]:
+        yield "notes", [("", str(note)) for note in told["notes"]]
     yield "versions", [fact(name, value) for name, value in told["versions"].items()]
 
 

@@ -46,5 +46,5 @@ def playout_record(
         pd.DataFrame(rows, columns=[*PLAYBACKS]),
         pd.DataFrame(bounds, columns=[*BOUND_COLUMNS]),
         pd.DataFrame([(trace, 60.0, 12_000, lost, lost, 5.3)], columns=[*STREAMS]),
-        provenance({**plan.to_dict(), "traces": [trace]}),
+        provenance({**plan.to_dict(), "traces": [trace]}, notes=[f"{trace}: halved"]),
     )

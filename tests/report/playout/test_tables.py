@@ -57,6 +57,7 @@ def test_a_trace_has_its_losses_and_its_floor():
 def test_the_provenance_has_parameters_and_versions():
     text = words(provenance_table(RECORD))
     assert "accept percent 0.1, 1" in text
+    assert "notes wifi: halved" in text
     assert "aiortc" in text
 
 
