@@ -58,7 +58,7 @@ def test_a_lost_packet_is_passed_over():
 
 
 def test_a_higher_quantile_means_more_delay():
-    packets = packets_of(example_trace(60))
+    packets = packets_of(example_trace(30))
     low, high = neteq_like(packets, 0.5), neteq_like(packets, 0.99)
     assert low.mean_delay_s < high.mean_delay_s
     assert low.concealed_share >= high.concealed_share
