@@ -16,7 +16,7 @@ def example_trace(duration_s: float = 120.0, seed: int = 1) -> DelayTrace:
     --------
     >>> trace = example_trace()
     >>> f"{1000 * np.median(trace.delay_s):.1f} ms, at most {1000 * trace.delay_s.max():.0f} ms"
-    '3.5 ms, at most 308 ms'
+    '3.5 ms, at most 174 ms'
     """
     random = np.random.default_rng(seed)
     sent_s = np.arange(int(duration_s / _INTERVAL_S), dtype=np.float64) * _INTERVAL_S

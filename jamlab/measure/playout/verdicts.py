@@ -42,7 +42,15 @@ def delay_at(playbacks: pd.DataFrame, share: float) -> float:
 
 
 def playout_verdicts(record: PlayoutRecord) -> list[Verdict]:
-    """Return the verdicts on jamlab's buffer: for each trace and accepted share, and each rival."""
+    """Return the verdicts on jamlab's buffer: for each trace and accepted share, and each rival.
+
+    Examples
+    --------
+    >>> from jamlab import PlayoutPlan, example_trace, measure_playout
+    >>> record = measure_playout(PlayoutPlan((example_trace(20),), accept_percent=(1.0,)))
+    >>> [verdict.unit for verdict in playout_verdicts(record)]
+    ['×', '×', '×', '×']
+    """
     return [
         verdict
         for trace in record.traces
