@@ -55,6 +55,7 @@ from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
 from .mesh.service import WebRTCAudioService
 from .mesh.session import JamSession
 from .networks.port_mapping.mapper import PortMapper
+from .networks.traces.reading import read_trace
 from .signaling.hub.server import Hub
 from .signaling.memory import MemoryChannel
 from .signaling.supabase.channel import SupabaseChannel
@@ -133,6 +134,7 @@ __all__ = [
     "paths_table",
     "pink_noise",
     "read_dump",
+    "read_trace",
     "recording_verdicts",
     "rig_plan",
     "server_logs",

@@ -222,7 +222,8 @@ def _recording(part: Part, session: JamSession, say: Say) -> Iterator[None]:
     if part.packets is None:
         yield
         return
-    log = session.service.packet_log = PacketLog()
+    log = PacketLog()
+    session.service.on_remote_stream(log.follow)
     try:
         yield
     finally:
