@@ -36,7 +36,7 @@ class PacketLog:
         return len(self._arrival_s)
 
     def follow(self, event: RemoteStreamEvent) -> None:
-        """Note the packets of a stream from its start; for `WebRTCAudioService.on_remote_stream`."""
+        """Note the packets of a stream from its start on; a listener to streams of peers."""
         if isinstance(event, RemoteStreamAdded):
             event.playout.on_packet = partial(self.note, event.peer_id)
 
