@@ -69,7 +69,7 @@ MAY_IMPORT = {
     "measure/dump": "resources measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
         "process fields pace audio ice networks/port_mapping media media/playout "
-        "mesh/connection signaling mesh measure measure/latency"
+        "mesh/connection signaling mesh networks/traces measure measure/latency"
     ),
     "measure/sound_card": "audio audio/conversion measure measure/latency",
     "measure/recording/listening": "audio measure/latency",

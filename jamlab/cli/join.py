@@ -37,16 +37,15 @@ from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.packet_file import recorded
 from jamlab.measure.live_mesh.round_trip import measuring_participant
 from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice
-from jamlab.mesh.packet_log import PacketLog
 from jamlab.mesh.session import JamSession, Signaling
 from jamlab.networks.port_mapping.mapper import PortMapper
 from jamlab.networks.port_mapping.mapping import Mapper
-from jamlab.networks.traces.arrivals import write_arrivals
 from jamlab.process.signals import ENDING, on_signals
 from jamlab.signaling.channel import NameTakenError, SignalingError
 from jamlab.signaling.endpoint import KEY_VARIABLE, URL_VARIABLE
@@ -78,8 +77,8 @@ class Part:
     """Parameters of a participant.
 
     With `echo`, it plays everything it hears into its microphone, as the far end of a round trip;
-    two such participants in a room echo each other. By default it takes part until stopped, and
-    does not ask the router for port mappings.
+    two such participants in a room echo each other. By default it takes part until stopped, does
+    not ask the router for port mappings, and writes no file of packets.
     """
 
     room: str
@@ -92,7 +91,6 @@ class Part:
     """The sound card; None for a virtual one."""
     port_mapping: bool = False
     packets: Path | None = None
-    """File to write the arrivals of all packets to at the end; None for none."""
 
 
 async def take_part(
@@ -167,11 +165,10 @@ async def _measured(
     )
     if part.echo:
         me.echo()
-    reports = _tell(me.session, say)
-    with _recording(part, me.session, say):
-        async with me.session, answering(me, say):
-            with reports:
-                yield me.session
+    reports = _tell(me.session, part, say)
+    async with me.session, answering(me, say):
+        with reports:
+            yield me.session
 
 
 @asynccontextmanager
@@ -201,38 +198,18 @@ async def _heard(
         ice=part.ice,
         mapper=mapper,
     )
-    reports = _tell(session, say)
+    reports = _tell(session, part, say)
     try:
-        with _recording(part, session, say):
-            async with session:
-                if described := card.description:
-                    say(f"the sound card: {described}")
-                try:
-                    with reports:
-                        yield session
-                finally:
-                    leaving()
+        async with session:
+            if described := card.description:
+                say(f"the sound card: {described}")
+            try:
+                with reports:
+                    yield session
+            finally:
+                leaving()
     finally:
         say(_losses(card))
-
-
-@contextmanager
-def _recording(part: Part, session: JamSession, say: Say) -> Iterator[None]:
-    """Write the arrivals of the packets during the context to the participant's file, if any."""
-    if part.packets is None:
-        yield
-        return
-    log = session.service.packet_log = PacketLog()
-    try:
-        yield
-    finally:
-        try:
-            write_arrivals(part.packets, log.columns())
-        except OSError as error:
-            say(f"{part.packets} cannot be written: {error.strerror}")
-        else:
-            omitted = f", {log.omitted} later ones are not" if log.omitted else ""
-            say(f"{len(log)} packets are recorded in {part.packets}{omitted}")
 
 
 def _losses(card: DeviceCard) -> str:
@@ -244,9 +221,10 @@ def _losses(card: DeviceCard) -> str:
     )
 
 
-def _tell(session: JamSession, say: Say) -> ExitStack:
+def _tell(session: JamSession, part: Part, say: Say) -> ExitStack:
     """Report events to the user until the returned stack is closed, before we leave ourselves."""
     stack = ExitStack()
+    stack.enter_context(recorded(session, part.packets, say))
     stack.callback(session.on_notice(lambda notice: say(_sentence(notice))))
     stack.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
     stack.callback(session.on_departure(lambda peer_id: say(f"{peer_id} has left")))
@@ -334,12 +312,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not ask the router to map our ports (default: by PCP, NAT-PMP or UPnP)",
     )
     parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")
-    parser.add_argument(
-        "--packets",
-        type=arguments.page,
-        metavar="FILE",
-        help="write the arrival of every packet to a Parquet file at the end, for `jamlab trace`",
-    )
+    parser.add_argument("--packets", type=arguments.page, help="Parquet file of arrivals to write")
     parser.set_defaults(run=run)
 
 
@@ -351,12 +324,11 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.duration is not None and not options.duration > 0:
         raise JoinError(f"--duration is {options.duration:g}: give more than 0 seconds")
-    quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
     part = Part(
         options.room,
         options.name,
-        quality,
-        ice,
+        quality_named(options.quality),
+        _ice(options.ice, options.configuration),
         options.echo,
         options.duration,
         _card(options),

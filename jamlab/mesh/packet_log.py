@@ -1,7 +1,10 @@
 """Log of the packets of all peers, for a file: who sent each, its numbers, and when it arrived."""
 
 from array import array
+from functools import partial
 from typing import Any
+
+from jamlab.mesh.connection.events import RemoteStreamAdded, RemoteStreamEvent
 
 MOST_PACKETS = 20_000_000
 """Packets kept, the first ones: two hours and more of five peers, in 360 MB."""
@@ -31,6 +34,11 @@ class PacketLog:
 
     def __len__(self) -> int:
         return len(self._arrival_s)
+
+    def follow(self, event: RemoteStreamEvent) -> None:
+        """Note the packets of a stream from its start on; a listener to streams of peers."""
+        if isinstance(event, RemoteStreamAdded):
+            event.playout.on_packet = partial(self.note, event.peer_id)
 
     def note(
         self, peer_id: str, sequence: int, timestamp: int, size_bytes: int, arrival_s: float

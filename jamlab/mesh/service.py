@@ -40,7 +40,6 @@ from jamlab.mesh.connection.peers import Peers
 from jamlab.mesh.connection.readings import Reader, Reading
 from jamlab.mesh.controls import Controls
 from jamlab.mesh.exchange import Exchanger
-from jamlab.mesh.packet_log import PacketLog
 from jamlab.mesh.sound_tap import Tap
 from jamlab.networks.port_mapping.mapping import Mapper
 
@@ -102,8 +101,6 @@ class WebRTCAudioService:
         self._history_s = history_s
         self.sent_frames: deque[tuple[int, float]] = deque(maxlen=packets_in(history_s))
         """Capture position of each Opus frame sent, and its time on the loop's clock in seconds."""
-        self.packet_log: PacketLog | None = None
-        """Notes the packets of connections that are made from now on; None for no log."""
         self._card: SoundCard | None = None
         self._numbers = itertools.count(1)
         self._stream_listeners: Listeners[RemoteStreamEvent] = Listeners()
@@ -364,7 +361,6 @@ class WebRTCAudioService:
             on_candidate=self._candidate_listeners.emit,
             on_servers=lambda *servers: self._server_listeners.emit(servers),
             mapper=self._mapper,
-            on_packet=None if self.packet_log is None else self.packet_log.note,
         )
 
     async def _closing_on_error(

@@ -162,7 +162,8 @@ async def test_arrivals_of_packets_are_recorded(tmp_path):
             sent = ada.service.sent_frames
             await until(lambda: len(sent) > 200, "for packets")
         assert await ben.end(signal.SIGTERM) == (0, "")
-        assert re.fullmatch(r"\d+ packets are recorded in .*session.parquet", ben.lines[-2])
+        told = re.compile(r"\d+ packets are recorded in .*session.parquet")
+        assert any(map(told.fullmatch, ben.lines))
     trace = read_trace(path, "ada")
     assert trace.received.sum() > 100
     frames = np.diff(trace.sent_s) / 0.0025  # a busy machine's card misses some

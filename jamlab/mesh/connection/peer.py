@@ -22,7 +22,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any
 
 from aioice import Candidate
 from aiortc import (
@@ -85,10 +85,6 @@ _ICE_CLOSED = IceConnectionState.CLOSED
 _SENDING = (ConnectionState.CONNECTED, ConnectionState.DISCONNECTED)
 
 
-OnPacket: TypeAlias = Callable[[str, int, int, int, float], None]
-"""Takes the peer, sequence number, RTP timestamp, length and time of arrival of each packet."""
-
-
 class PeerConnection:
     """One connection to a peer: negotiation, state, sent track and received stream.
 
@@ -115,7 +111,6 @@ class PeerConnection:
         on_candidate: Callable[[LocalCandidate], None],
         on_servers: Callable[[Servers, Servers], None],
         mapper: Mapper | None = None,
-        on_packet: OnPacket | None = None,
     ) -> None:
         self.peer_id = peer_id
         self.number = number
@@ -136,7 +131,6 @@ class PeerConnection:
         self._on_state = on_state
         self._on_ice_state = on_ice_state
         self._on_candidate = on_candidate
-        self._on_packet = on_packet
         self._found: list[Candidate | None] | None = []  # before our description is made
         self._ice_state = IceConnectionState.NEW
         self._ssrcs: set[int] = set()
@@ -259,8 +253,6 @@ class PeerConnection:
 
     def _take_packet(self, number: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
         """Take an RTP packet; after a BYE it begins a new stream, unless it only came late."""
-        if self._on_packet is not None:
-            self._on_packet(self.peer_id, number, timestamp, len(payload), arrival_s)
         if self.playout is None and not self.closing and arrival_s >= self._ended_s + _LATE_S:
             self._begin_stream()
         if self.playout is not None:

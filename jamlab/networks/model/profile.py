@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jamlab.networks.model.delay_table import shipped_delays
 from jamlab.networks.model.link import LEAST_RATE_BIT_S, LinkConfig
@@ -53,6 +54,8 @@ _TRACE, _STALLS = "trace", "stalls"
 """Kinds of what a profile replays: a file of ``data/``, or one of ``data/stall_models.toml``."""
 _REPLAYED_ON = {"path": True, "each link": False}
 _UNLIMITED_BIT_S = 1e12
+_SENT = 100_000
+"""Packets whose delays describe a trace."""
 
 
 class ProfileError(ValueError):
@@ -128,18 +131,21 @@ class NetworkProfile:
 
     @property
     def stationary(self) -> "NetworkProfile":
-        """The profile with the least delay, mean jitter and loss of its trace in place of it."""
+        """The profile with the least delay, mean jitter and loss of its trace in place of it.
+
+        They are those of packets at even intervals, as in a replay.
+        """
         trace = self.replayed()
         if trace is None:
             return self
-        delays = delays_of(trace)
-        delay_s = delays.delay_s[delays.received]
+        delay_s, arriving = _delays_at_even_intervals(trace)
         times = 1 if self.trace_once else 2
+        least_s = max(0.0, float(delay_s.min()))
         return replace(
             self,
-            delay_s=self.delay_s + times * float(delay_s.min()),
-            jitter_s=times * max(0.0, float(delay_s.mean() - delay_s.min())),
-            loss=1 - (1 - self.loss) * float(np.mean(delays.received)) ** times,
+            delay_s=self.delay_s + times * least_s,
+            jitter_s=times * max(0.0, float(delay_s.mean()) - least_s),
+            loss=1 - (1 - self.loss) * arriving**times,
             burst_packets=1.0,
             replays="",
             trace_once=False,
@@ -153,6 +159,16 @@ class NetworkProfile:
         passes = math.sqrt(1 - self.loss)
         begins = self.loss / (self.burst_packets * (1 - self.loss))
         return self.burst_packets * (passes * (1 + math.sqrt(1 - begins)) / (1 + passes))
+
+
+def _delays_at_even_intervals(trace: PacketTrace) -> tuple[NDArray[np.float64], float]:
+    """Return the delays of packets in one round of a trace, and the share that arrives."""
+    delays = delays_of(trace)
+    sent_s = np.linspace(0, delays.duration_s, _SENT, endpoint=False)
+    delay_s = delays.arrivals_s(sent_s) - sent_s
+    arrive = ~np.isnan(delay_s)
+    known_s = delay_s[arrive] if arrive.any() else delays.delay_s[delays.received]
+    return known_s, float(np.mean(arrive))
 
 
 def _check(profile: NetworkProfile, name: str, good: bool, wanted: str) -> None:

@@ -33,6 +33,13 @@ def read_trace(path: Path, stream: str | None = None) -> PacketTrace:
     stream : str, optional
         In a file of several streams the one to take: an SSRC, or the name of a peer; by default
         the one with most packets.
+
+    Examples
+    --------
+    >>> from jamlab.resources import data_path
+    >>> trace = read_trace(data_path("5g_public_car.csv.gz"))
+    >>> trace.name, round(trace.duration_s), trace.notes
+    ('5g_public_car.csv.gz', 84, ('each delay is half of a round trip',))
     """
     try:
         with path.open("rb") as file:

@@ -210,8 +210,10 @@ class TestReplaying:
         delay_s = np.where(np.arange(1000) % 10 == 0, np.nan, 0.01)
         trace = DelayTrace("lossy", np.arange(1000) / 100, delay_s)
         network = replace(profile(loss=0.5), trace=trace)
-        assert network.stationary.loss == pytest.approx(1 - 0.5 * 0.9**2)
-        assert replace(network, trace_once=True).stationary.loss == pytest.approx(1 - 0.5 * 0.9)
+        assert network.stationary.loss == pytest.approx(1 - 0.5 * 0.9**2, abs=1e-3)
+        assert replace(network, trace_once=True).stationary.loss == pytest.approx(
+            1 - 0.5 * 0.9, abs=1e-3
+        )
 
     def test_has_no_jitter_besides(self):
         with pytest.raises(ProfileError, match=r"jitter_s of 'test' is 0\.1: give 0 with a trace"):
