@@ -40,6 +40,11 @@ from .measure.latency.worker import measure_in_worker
 from .measure.live_mesh.answer import answering
 from .measure.live_mesh.ask import measure_mesh
 from .measure.live_mesh.round_trip import measure_round_trip, measuring_participant
+from .measure.playout.example import example_trace
+from .measure.playout.plan import PlayoutPlan
+from .measure.playout.record import PlayoutRecord
+from .measure.playout.run import measure_playout
+from .measure.playout.verdicts import playout_verdicts
 from .measure.recording.analysis import analyse
 from .measure.recording.click_file import ClickTrack, write_clicks
 from .measure.recording.delays import delay_table
@@ -62,6 +67,7 @@ from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
 from .mesh.service import WebRTCAudioService
 from .mesh.session import JamSession
 from .networks.port_mapping.mapper import PortMapper
+from .networks.traces.reading import read_trace
 from .signaling.hub.server import Hub
 from .signaling.memory import MemoryChannel
 from .signaling.supabase.channel import SupabaseChannel
@@ -85,6 +91,8 @@ __all__ = [
     "LoopbackPlan",
     "MemoryChannel",
     "Metronome",
+    "PlayoutPlan",
+    "PlayoutRecord",
     "PortMapper",
     "Quality",
     "Recording",
@@ -118,6 +126,7 @@ __all__ = [
     "example_dump",
     "example_record",
     "example_take",
+    "example_trace",
     "kernel_plan",
     "load_browser_networks",
     "load_configurations",
@@ -135,6 +144,7 @@ __all__ = [
     "measure_in_worker",
     "measure_kernel",
     "measure_mesh",
+    "measure_playout",
     "measure_rig",
     "measure_round_trip",
     "measure_sessions",
@@ -146,7 +156,9 @@ __all__ = [
     "one_side",
     "paths_table",
     "pink_noise",
+    "playout_verdicts",
     "read_dump",
+    "read_trace",
     "recording_verdicts",
     "rig_plan",
     "server_logs",

@@ -22,6 +22,7 @@ FACADES = [
     "jamlab.report.ensemble",
     "jamlab.report.latency",
     "jamlab.report.live_mesh",
+    "jamlab.report.playout",
     "jamlab.report.recording",
     "jamlab.report.rig",
     "jamlab.report.session_connectivity",

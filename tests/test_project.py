@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "networks/stun": "networks/model",
     "networks/turn": "networks/model networks/stun",
     "networks/discovery": "networks/model networks/stun networks/turn",
+    "networks/traces": "process media/playout networks/model",
     "networks/simulated": "networks/port_mapping networks/model",
     "networks/kernel": "process certificate networks/model networks/discovery",
     "measure": "process media",
@@ -68,7 +69,7 @@ MAY_IMPORT = {
     "measure/dump": "resources measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
         "process fields pace audio ice networks/port_mapping media media/playout "
-        "mesh/connection signaling mesh measure measure/latency"
+        "mesh/connection signaling mesh networks/traces measure measure/latency"
     ),
     "measure/ensemble": "mesh measure measure/latency measure/live_mesh",
     "measure/sound_card": "audio audio/conversion measure measure/latency",
@@ -81,6 +82,7 @@ MAY_IMPORT = {
         "process resources audio audio_graph browsers signaling/hub measure measure/latency"
     ),
     "measure/rig": "process audio audio_graph measure measure/latency",
+    "measure/playout": ("audio media media/playout networks/model measure measure/latency"),
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "
@@ -131,6 +133,7 @@ MAY_IMPORT = {
     ),
     "report/browser": ("measure measure/latency measure/browser report/page report/latency"),
     "report/rig": "measure measure/latency measure/rig report/page report/latency",
+    "report/playout": "measure measure/playout report/page",
     "report/browser_networks": (
         "measure measure/latency measure/browser measure/across_networks "
         "measure/browser_networks report/page report/across_networks"
@@ -151,21 +154,23 @@ MAY_IMPORT = {
         "process terminal audio audio_graph media networks/model networks/discovery "
         "networks/kernel networks/port_mapping browsers measure measure/connectivity"
     ),
+    "cli/networks": "terminal networks/model networks/traces",
     "cli": (
         "process resources certificate terminal audio audio/conversion audio_graph ice media "
         "mesh/connection signaling signaling/hub signaling/supabase mesh networks/model "
-        "networks/discovery networks/kernel networks/port_mapping browsers measure "
+        "networks/traces networks/discovery networks/kernel networks/port_mapping browsers measure "
         "measure/latency measure/live_mesh measure/ensemble measure/browser "
         "measure/browser_networks "
         "measure/browser_acceptance measure/rig measure/sound_card measure/servers "
         "measure/connectivity "
         "measure/session_connectivity measure/connectivity_on_kernel "
         "measure/across_networks measure/acceptance measure/dump measure/dump/layouts "
-        "measure/recording measure/sound_quality report/page cli/machine"
+        "measure/recording measure/sound_quality measure/playout report/page cli/machine "
+        "cli/networks"
     ),
 }
 """For each folder of the package the folders it may import from, which all precede it here."""
-MOST_MODULES = 15
+MOST_MODULES = 16
 PAGES = {"jamlab/client/index.html", "tests/measure/browser/application.html"}
 """Web pages that are written by hand."""
 PRIVATE_NAMES = {
@@ -254,6 +259,7 @@ SPANNING = {
     "notebooks/test_level_meters.py",
     "notebooks/test_loopback_latency.py",
     "notebooks/test_p2p_success_rate.py",
+    "notebooks/test_playout.py",
     "notebooks/test_programs.py",
     "notebooks/test_sound_quality.py",
     "notebooks/test_stored.py",
