@@ -31,11 +31,14 @@ from jamlab.audio.portaudio import (
     devices,
     leave_open,
 )
+from jamlab.cli import arguments
 from jamlab.cli.machine import microphone
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
+from jamlab.measure.ensemble.heard import HeardAfter
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.packet_file import recorded
 from jamlab.measure.live_mesh.round_trip import measuring_participant
 from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
@@ -75,8 +78,8 @@ class Part:
     """Parameters of a participant.
 
     With `echo`, it plays everything it hears into its microphone, as the far end of a round trip;
-    two such participants in a room echo each other. By default it takes part until stopped, and
-    does not ask the router for port mappings.
+    two such participants in a room echo each other. By default it takes part until stopped, does
+    not ask the router for port mappings, and writes no file of packets.
     """
 
     room: str
@@ -88,6 +91,7 @@ class Part:
     card: DeviceChoice | None = None
     """The sound card; None for a virtual one."""
     port_mapping: bool = False
+    packets: Path | None = None
 
 
 async def take_part(
@@ -162,7 +166,7 @@ async def _measured(
     )
     if part.echo:
         me.echo()
-    reports = _tell(me.session, say)
+    reports = _tell(me.session, part, say)
     async with me.session, answering(me, say):
         with reports:
             yield me.session
@@ -195,7 +199,7 @@ async def _heard(
         ice=part.ice,
         mapper=mapper,
     )
-    reports = _tell(session, say)
+    reports = _tell(session, part, say)
     try:
         async with session:
             if described := card.description:
@@ -218,12 +222,14 @@ def _losses(card: DeviceCard) -> str:
     )
 
 
-def _tell(session: JamSession, say: Say) -> ExitStack:
+def _tell(session: JamSession, part: Part, say: Say) -> ExitStack:
     """Report events to the user until the returned stack is closed, before we leave ourselves."""
     stack = ExitStack()
+    stack.enter_context(recorded(session, part.packets, say))
     stack.callback(session.on_notice(lambda notice: say(_sentence(notice))))
     stack.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
     stack.callback(session.on_departure(lambda peer_id: say(f"{peer_id} has left")))
+    stack.callback(session.on_figures(HeardAfter(say).note))
     return stack
 
 
@@ -308,6 +314,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not ask the router to map our ports (default: by PCP, NAT-PMP or UPnP)",
     )
     parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")
+    parser.add_argument("--packets", type=arguments.page, help="Parquet file of arrivals to write")
     parser.set_defaults(run=run)
 
 
@@ -319,16 +326,16 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.duration is not None and not options.duration > 0:
         raise JoinError(f"--duration is {options.duration:g}: give more than 0 seconds")
-    quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
     part = Part(
         options.room,
         options.name,
-        quality,
-        ice,
+        quality_named(options.quality),
+        _ice(options.ice, options.configuration),
         options.echo,
         options.duration,
         _card(options),
         port_mapping=not options.no_port_mapping,
+        packets=options.packets,
     )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
     try:
