@@ -181,6 +181,7 @@ PRIVATE_NAMES = {
         "aiortc.rtcpeerconnection.RTCPeerConnection": "_RTCPeerConnection__certificates",
         "aiortc.rtcrtpreceiver.RTCRtpReceiver": "_RTCRtpReceiver__jitter_buffer",
         "aiortc.rtcrtpsender.RTCRtpSender": "_RTCRtpSender__rtp_timestamp",
+        "aiortc.rtcrtptransceiver.RTCRtpTransceiver": "_codecs",
     },
     "networks/simulated/loop.py": {
         "asyncio.base_events.BaseEventLoop": (

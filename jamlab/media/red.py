@@ -56,6 +56,11 @@ class RedFormat:
                 "different ones, 0 to 127"
             )
 
+    @property
+    def inside(self) -> str:
+        """The formats inside as a description states them (RFC 2198 §5)."""
+        return f"{self.opus}/{self.opus}"
+
 
 @dataclass(frozen=True, slots=True)
 class RedFrame:

@@ -8,12 +8,16 @@ thread and queues the result: 80 ms and two hand-overs before the first sample. 
 in for the receiver's jitter buffer: it passes each packet on at its arrival and never completes a
 frame, so the stock decoder stays idle while RTCP statistics work as before.
 
-Eight names of aiortc are private: the receiver's jitter buffer, for that; a connection's
-certificates, for aiortc makes one for each connection; the sender's last timestamp, which begins at
-random; the TLS connection under a DTLS transport, for the peer's certificate; the ICE connection
-under an ICE gatherer and its transport, and the transport's two references to its methods, for
-jamlab has an ICE agent of its own. So aiortc's minor version is pinned in pyproject.toml, and
-`tests/media/test_rtc.py` fails when one of the names moves.
+Redundant audio (`jamlab.media.red`) is unknown to aiortc, which drops packets of payload types that
+were not negotiated. So its format is added to a transceiver's codecs once both descriptions have
+it, and a frame with redundancy changes the payload type that the sender writes into its packet.
+
+Nine names of aiortc are private: the receiver's jitter buffer, for the tap; a transceiver's codecs,
+for redundant audio; a connection's certificates, for aiortc makes one for each connection; the
+sender's last timestamp, which begins at random; the TLS connection under a DTLS transport, for the
+peer's certificate; the ICE connection under an ICE gatherer and its transport, and the transport's
+two references to its methods, for jamlab has an ICE agent of its own. So aiortc's minor version is
+pinned in pyproject.toml, and `tests/media/test_rtc.py` fails when one of the names moves.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from aiortc import (
     MediaStreamTrack,
     RTCCertificate,
     RTCPeerConnection,
+    RTCRtpCodecParameters,
     RTCRtpReceiver,
     RTCRtpSender,
 )
@@ -41,7 +46,8 @@ from av.packet import Packet
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.ice_connection import selected_pair
-from jamlab.media.rtp import RTP_TIMESTAMPS
+from jamlab.media.red import MalformedRedError, RedFormat, RedPacker, parse
+from jamlab.media.rtp import RTP_SEQUENCE_NUMBERS, RTP_TIMESTAMPS
 
 PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
 """Takes a packet's sequence number, timestamp, payload and arrival (seconds, loop's clock)."""
@@ -50,6 +56,7 @@ _TIME_BASE = Fraction(1, SAMPLE_RATE)
 _QUEUED_FRAMES = 32
 _HANDSHAKE_END_S = 5.0
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+_CODECS = "_codecs"
 _LAST_TIMESTAMP = "_RTCRtpSender__rtp_timestamp"
 _CERTIFICATES = "_RTCPeerConnection__certificates"
 _TLS_CONNECTION = "_ssl"
@@ -67,34 +74,52 @@ class EncodedTrack(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._queue: asyncio.Queue[Packet[Any] | None] = asyncio.Queue(_QUEUED_FRAMES)
+        self._queue: asyncio.Queue[tuple[Packet[Any], int] | None] = asyncio.Queue(_QUEUED_FRAMES)
+        self._codec: RTCRtpCodecParameters | None = None
         self.dropped = 0
+        self.redundancy: RedPacker | None = None
+        """Packer of redundant audio; None when the peer does not take any."""
         self.last_position: int | None = None
         """Capture position of the last frame that aiortc took."""
 
     def send(self, frame: EncodedFrame) -> None:
         """Queue one frame for sending; never wait."""
-        packet = Packet(frame.payload)
+        payload, payload_type = frame.payload, -1
+        if self.redundancy is not None:
+            payload, payload_type = self.redundancy.pack(frame)
+        packet = Packet(payload)
         packet.pts = frame.position
         packet.time_base = _TIME_BASE
-        self._put(packet)
+        self._put((packet, payload_type))
+
+    @property
+    def is_redundant(self) -> bool:
+        """Whether frames go with redundancy now."""
+        return self.redundancy is not None and self.redundancy.on
+
+    def use_redundancy(self, codec: RTCRtpCodecParameters, types: RedFormat) -> None:
+        """Pack frames with redundancy, once it is on; `codec` is the one that the sender writes."""
+        self._codec, self.redundancy = codec, RedPacker(types)
 
     def stop(self) -> None:
         """End the track; a pending `recv` raises `MediaStreamError`."""
         super().stop()
         self._put(None)
 
-    def _put(self, packet: Packet[Any] | None) -> None:
+    def _put(self, queued: tuple[Packet[Any], int] | None) -> None:
         if self._queue.full():
             self._queue.get_nowait()
             self.dropped += 1
-        self._queue.put_nowait(packet)
+        self._queue.put_nowait(queued)
 
     async def recv(self) -> Packet[Any]:
         """Return the next frame for aiortc to send; raises `MediaStreamError` after the end."""
-        packet = await self._queue.get() if self.readyState == "live" else None
-        if packet is None:
+        queued = await self._queue.get() if self.readyState == "live" else None
+        if queued is None:
             raise MediaStreamError("the track has ended")
+        packet, payload_type = queued
+        if self._codec is not None and payload_type >= 0:
+            self._codec.payloadType = payload_type  # of the packet that aiortc makes of it now
         self.last_position = packet.pts
         return packet
 
@@ -102,9 +127,13 @@ class EncodedTrack(MediaStreamTrack):
 class _Tap:
     """A substitute for the receiver's jitter buffer, with the one method that aiortc calls."""
 
-    def __init__(self, on_packet: PacketCallback, on_ssrc: Callable[[int], None]) -> None:
+    def __init__(
+        self, on_packet: PacketCallback, on_ssrc: Callable[[int], None], on_copy: PacketCallback
+    ) -> None:
+        self.red: RedFormat | None = None
         self._on_packet = on_packet
         self._on_ssrc = on_ssrc
+        self._on_copy = on_copy
         self._ssrc: int | None = None
         self._clock = asyncio.get_running_loop().time
 
@@ -113,8 +142,26 @@ class _Tap:
         if packet.ssrc != self._ssrc:
             self._ssrc = packet.ssrc
             self._on_ssrc(packet.ssrc)
-        self._on_packet(packet.sequence_number, packet.timestamp, packet.payload, self._clock())
+        payload, arrival_s = packet.payload, self._clock()
+        if self.red is not None and packet.payload_type == self.red.red:
+            payload = self._unpack(packet, self.red.opus, arrival_s)
+        self._on_packet(packet.sequence_number, packet.timestamp, payload, arrival_s)
         return False, None
+
+    def _unpack(self, packet: RtpPacket, opus: int, arrival_s: float) -> bytes:
+        """Pass on the copies of a packet of redundant audio; return its own frame.
+
+        A malformed one has none: it is an empty packet, which the decoder refuses.
+        """
+        try:
+            *copies, own = parse(packet.payload, opus)
+        except MalformedRedError:
+            return b""
+        for back, copy in zip(range(len(copies), 0, -1), copies, strict=True):
+            sequence = (packet.sequence_number - back) % RTP_SEQUENCE_NUMBERS
+            timestamp = (packet.timestamp - copy.offset_frames) % RTP_TIMESTAMPS
+            self._on_copy(sequence, timestamp, copy.payload, arrival_s)
+        return own.payload
 
 
 def add_opus_track(connection: RTCPeerConnection, track: EncodedTrack) -> RTCRtpSender:
@@ -129,13 +176,32 @@ def divert_packets(
     receiver: RTCRtpReceiver,
     on_packet: PacketCallback,
     on_ssrc: Callable[[int], None] = lambda _: None,
+    on_copy: PacketCallback = lambda *_: None,
 ) -> None:
     """Make a receiver pass on RTP packets at their arrival instead of decoding them.
 
     `on_ssrc` takes the SSRC of a packet that has another than the one before, just before it.
+    `on_copy` takes the redundant copies of earlier packets that a packet carries, with the numbers
+    that those had, just before it.
     """
     _inside(receiver, _JITTER_BUFFER)
-    setattr(receiver, _JITTER_BUFFER, _Tap(on_packet, on_ssrc))
+    setattr(receiver, _JITTER_BUFFER, _Tap(on_packet, on_ssrc, on_copy))
+
+
+def use_redundancy(peer: RTCPeerConnection, track: EncodedTrack, types: RedFormat) -> None:
+    """Let a connection of one Opus track receive redundant audio, and its track send it.
+
+    To be called when both descriptions are to have it, after the remote one has been set.
+    """
+    [transceiver] = peer.getTransceivers()
+    opus, *others = _inside(transceiver, _CODECS)
+    red = RTCRtpCodecParameters("audio/red", SAMPLE_RATE, 2, types.red)
+    red.parameters = {types.inside: None}
+    setattr(transceiver, _CODECS, [opus, *others, red])
+    track.use_redundancy(opus, types)
+    tap = _inside(transceiver.receiver, _JITTER_BUFFER)
+    if isinstance(tap, _Tap):
+        tap.red = types
 
 
 async def end_handshake(sender: RTCRtpSender) -> None:

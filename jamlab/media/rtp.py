@@ -3,6 +3,9 @@
 RTP_TIMESTAMPS = 1 << 32
 """Number of different timestamps."""
 
+RTP_SEQUENCE_NUMBERS = 1 << 16
+"""Number of different sequence numbers."""
+
 
 def timestamp_difference(timestamp: int, earlier: int) -> int:
     """Return the frames between two timestamps, from -2³¹ to 2³¹ - 1."""
@@ -11,7 +14,7 @@ def timestamp_difference(timestamp: int, earlier: int) -> int:
 
 def sequence_difference(sequence: int, earlier: int) -> int:
     """Return the packets between two sequence numbers, from -2¹⁵ to 2¹⁵ - 1."""
-    return _nearest_to_zero(sequence - earlier, 1 << 16)
+    return _nearest_to_zero(sequence - earlier, RTP_SEQUENCE_NUMBERS)
 
 
 def _nearest_to_zero(difference: int, modulus: int) -> int:

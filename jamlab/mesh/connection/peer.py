@@ -25,12 +25,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aioice import Candidate
-from aiortc import (
-    RTCConfiguration,
-    RTCIceCandidate,
-    RTCPeerConnection,
-    RTCStatsReport,
-)
+from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCStatsReport
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from jamlab.ice.configuration import IceConfiguration
@@ -69,6 +64,7 @@ from jamlab.mesh.connection.events import (
 )
 from jamlab.mesh.connection.fingerprints import Identity
 from jamlab.mesh.connection.negotiation import Negotiation
+from jamlab.mesh.connection.redundancy import follow_loss
 from jamlab.networks.port_mapping.mapping import Mapper
 
 log = logging.getLogger(__name__)
@@ -91,8 +87,7 @@ class PeerConnection:
     Our description asks the peer for `quality`. The ICE agent never fails by itself, so the
     connection fails after `connect_timeout_s`. After `flow_timeout_s` in which nothing of the peer
     arrived, the state is `DISCONNECTED`. `on_candidate` gets the candidates that are not in our
-    description, and `on_servers` the servers that were asked, and those of no use. `mapper`, if
-    any, maps our ports.
+    description, and `on_servers` the servers asked, and those of no use. `mapper` maps our ports.
     """
 
     def __init__(
@@ -123,7 +118,8 @@ class PeerConnection:
         self.remote_fragment: str | None = None
         """Username fragment in the peer's description; None before that."""
         self._connection = connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._negotiation = Negotiation(peer_id, connection, quality)
+        self._track = EncodedTrack()
+        self._negotiation = Negotiation(peer_id, connection, self._track, quality)
         self._connect_timeout_s = connect_timeout_s
         self._flow_timeout_s = flow_timeout_s
         self._history_s = history_s
@@ -138,7 +134,6 @@ class PeerConnection:
         self._watchers: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._abandoning: asyncio.Task[None] | None = None
-        self._track = EncodedTrack()
         use_own_certificate(connection)
         self._sender = add_opus_track(connection, self._track)
         self._agent = IceAgent(
@@ -168,6 +163,11 @@ class PeerConnection:
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""
         return timestamp_origin(self._sender, self._track)
+
+    @property
+    def is_redundant(self) -> bool:
+        """Whether our packets to the peer carry redundant audio now."""
+        return self._track.is_redundant
 
     # Figures
 
@@ -242,7 +242,7 @@ class PeerConnection:
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
-        divert_packets(receiver, self._take_packet, self._note_ssrc)
+        divert_packets(receiver, self._take_packet, self._note_ssrc, self._take_copy)
         self._begin_stream()
         self._watch(self._await_end(track))
 
@@ -257,6 +257,10 @@ class PeerConnection:
             self._begin_stream()
         if self.playout is not None:
             self.playout.receive(number, timestamp, payload, arrival_s)
+
+    def _take_copy(self, number: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
+        if self.playout is not None:
+            self.playout.recover(number, timestamp, payload, arrival_s)
 
     def _note_ssrc(self, ssrc: int) -> None:
         if ssrc not in self._ssrcs:
@@ -287,6 +291,7 @@ class PeerConnection:
             self._watch(self._fail_late(state))
         elif state is ConnectionState.CONNECTED:
             self._watch(self._watch_path())
+            self._watch(follow_loss(self._sender, self._track))
 
     def _follow_ice(self) -> None:
         self._change_ice(IceConnectionState(self._connection.iceConnectionState))
