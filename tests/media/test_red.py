@@ -89,6 +89,14 @@ def test_a_malformed_payload_is_refused_with_the_reason(payload, fault):
         parse(payload, 111)
 
 
+def test_a_packet_of_chromium_s():
+    """Of Chromium 156, with other bytes for the sound: 10 ms of Opus and the 10 ms before them."""
+    payload = bytes.fromhex("ef0781446f") + bytes(324) + b"\xf4" * 267
+    assert parse(payload, 111) == [RedFrame(bytes(324), 480), RedFrame(b"\xf4" * 267, 0)]
+    assert parse(b"\x6f" + b"\xf4" * 516, 111) == [RedFrame(b"\xf4" * 516, 0)]  # its first one
+    assert pack(b"\xf4" * 267, [RedFrame(bytes(324), 480)], 111) == payload
+
+
 def test_earlier_frames_of_another_format_and_empty_ones_are_left_out():
     """Chromium sends comfort noise and events beside Opus, and blocks without data."""
     payload = b"\xe0\x01\xe0\x03" + b"\xef\x01\xe0\x00" + b"\x6f" + b"oldnew"
