@@ -125,13 +125,13 @@ def counters(rig):
 def lossy_divert(drawn):
     """Return a stand-in for `divert_packets` that drops one packet in a hundred."""
 
-    def divert(receiver, on_packet):
+    def divert(receiver, on_packet, on_ssrc):
         def maybe(*packet):
             if drawn.random() < LOSS:
                 return
             on_packet(*packet)
 
-        rtc.divert_packets(receiver, maybe)
+        return rtc.divert_packets(receiver, maybe, on_ssrc)
 
     return mock.patch("jamlab.mesh.connection.peer.divert_packets", divert)
 

@@ -15,7 +15,8 @@ settings.load_profile("quick")
 BROWSER = "tests/browser/"
 REAL_TIME = (
     *("tests/audio/", "tests/audio_graph/", "tests/cli/test_join.py", "tests/mesh/"),
-    *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/sound_card/"),
+    *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/process_mesh/"),
+    "tests/measure/sound_card/",
 )
 """Where tests play sound in real time."""
 

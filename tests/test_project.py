@@ -64,6 +64,9 @@ MAY_IMPORT = {
         "process resources audio audio_graph media media/playout mesh/connection signaling mesh "
         "measure"
     ),
+    "measure/process_mesh": (
+        "process audio media/playout signaling/hub signaling/supabase measure measure/latency"
+    ),
     "measure/dump/layouts": "",
     "measure/dump": "resources measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
@@ -175,12 +178,22 @@ PRIVATE_NAMES = {
         "aioice.turn.TurnTransport": "_TurnTransport__inner_protocol _close",
     },
     "media/rtc.py": {
-        "aiortc.rtcdtlstransport.RTCDtlsTransport": "_ssl",
+        "aiortc.rtcdtlstransport.RTCDtlsTransport": (
+            "_RTCDtlsTransport__rx_bytes _RTCDtlsTransport__rx_packets "
+            "_RTCDtlsTransport__tx_bytes _RTCDtlsTransport__tx_packets _rx_srtp _ssl _tx_srtp"
+        ),
         "aiortc.rtcicetransport.RTCIceGatherer": "_connection",
         "aiortc.rtcicetransport.RTCIceTransport": "_connection _recv _send",
         "aiortc.rtcpeerconnection.RTCPeerConnection": "_RTCPeerConnection__certificates",
-        "aiortc.rtcrtpreceiver.RTCRtpReceiver": "_RTCRtpReceiver__jitter_buffer",
-        "aiortc.rtcrtpsender.RTCRtpSender": "_RTCRtpSender__rtp_timestamp",
+        "aiortc.rtcrtpreceiver.RTCRtpReceiver": (
+            "_RTCRtpReceiver__codecs _RTCRtpReceiver__jitter_buffer "
+            "_RTCRtpReceiver__remote_streams _enabled"
+        ),
+        "aiortc.rtcrtpsender.RTCRtpSender": (
+            "_RTCRtpSender__mid _RTCRtpSender__ntp_timestamp _RTCRtpSender__octet_count "
+            "_RTCRtpSender__packet_count _RTCRtpSender__rtp_header_extensions_map "
+            "_RTCRtpSender__rtp_timestamp _enabled _next_encoded_frame _ssrc"
+        ),
         "aiortc.rtcrtptransceiver.RTCRtpTransceiver": "_codecs",
     },
     "networks/simulated/loop.py": {
@@ -217,6 +230,7 @@ SPANNING = {
     "client/test_own_playout.py",
     "client/test_peer_link.py",
     "client/test_playout.py",
+    "client/test_redundancy.py",
     "client/test_shortfall.py",
     "client/test_watch.py",
     "media/agent/test_ipv6_on_kernel.py",

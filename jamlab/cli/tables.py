@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -41,7 +42,8 @@ _STYLES = {
     Outcome.NOT_RUN: "bold cyan",
 }
 _PATHS_SHOWN = 6
-_PROGRESS_STEP = 0.25  # of the whole, without a terminal
+PROGRESS_EVERY_S = 1.5
+"""Time between two lines of progress without a terminal, if there is a call then."""
 _STAGE_COLUMNS = ("median_ms", "p95_ms")
 _PASSED = {
     True: Text("yes", style="green"),
@@ -321,10 +323,11 @@ def findings_table(findings: Iterable[Finding]) -> Table:
 def progress_bar(console: Console) -> Iterator[Callable[[float, str], None]]:
     """Show a progress bar while the context lasts; yield a callback for share done and activity.
 
-    Without a terminal, e.g. in CI, each new activity is a line, and each quarter of the whole.
+    Without a terminal, e.g. in CI, each new activity is a line, and there is one every
+    `PROGRESS_EVERY_S` if the callback is called that often.
     """
     if not console.is_terminal:
-        yield _progress_lines(console)
+        yield _progress_lines(console, time.monotonic)
         return
     columns = TextColumn("{task.description:>20}", markup=False), BarColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
@@ -336,13 +339,13 @@ def progress_bar(console: Console) -> Iterator[Callable[[float, str], None]]:
         yield tell
 
 
-def _progress_lines(console: Console) -> Callable[[float, str], None]:
-    last, told = "", 0.0
+def _progress_lines(console: Console, clock: Callable[[], float]) -> Callable[[float, str], None]:
+    last, told_s = "", -math.inf
 
     def tell(done: float, doing: str) -> None:
-        nonlocal last, told
-        if doing != last or done >= told + _PROGRESS_STEP:
-            told = done
+        nonlocal last, told_s
+        if doing != last or clock() >= told_s + PROGRESS_EVERY_S:
+            told_s = clock()
             console.print(literal(f"{done:4.0%} {doing}"), soft_wrap=True)
         last = doing
 

@@ -24,6 +24,9 @@ from jamlab.process.signals import sigterm_unwinds
 Progress: TypeAlias = Callable[[float, str], None]
 """Takes the completed share, 0 to 1, and a description of the current step."""
 
+RETELL_S = 0.5
+"""Longest time between two calls of a worker's progress."""
+
 
 @contextmanager
 def process_pool() -> Iterator[Executor]:
@@ -77,12 +80,25 @@ async def run_worker(module: str, task: object, folder: Path, progress: Progress
 
     The worker receives the task, as JSON types, with the name of the folder for its record. Raises
     `MeasurementError` before the measurement, when this machine does not reach itself, and
-    `ChildError`, with the last line of its output, when the worker fails.
+    `ChildError`, with the last line of its output, when the worker fails. What the worker reported
+    last is repeated every `RETELL_S`, so that a user sees that it is under way.
     """
     await asyncio.to_thread(check_reachable)
+    last: tuple[float, str] = 0.0, "starting"
+
+    async def retell() -> None:
+        while True:
+            await asyncio.sleep(RETELL_S)
+            progress(*last)
+
     async with child_process("the measurement", module, [task, str(folder)]) as worker:
-        while (reported := await worker.receive()) is not None:
-            progress(*_progress(worker.name, reported))
+        retelling = asyncio.create_task(retell())
+        try:
+            while (reported := await worker.receive()) is not None:
+                last = _progress(worker.name, reported)
+                progress(*last)
+        finally:
+            retelling.cancel()
 
 
 def _progress(worker: str, message: object) -> tuple[float, str]:

@@ -65,6 +65,11 @@ def is_dtls_or_srtp(datagram: bytes) -> bool:
     return False
 
 
+def is_rtp(datagram: bytes) -> bool:
+    """Return whether a datagram that may be DTLS, RTP or RTCP may be RTP (RFC 5761 §4)."""
+    return datagram[0] >= 128 and not 192 <= datagram[1] <= 223
+
+
 class OpenConnection(Connection):
     """An aioice connection of one component whose subclass gathers, checks and selects.
 

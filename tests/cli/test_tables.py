@@ -118,15 +118,16 @@ def test_a_bar_tells_how_far_it_is():
     assert "the page" in written.getvalue()
 
 
-def test_without_a_terminal_each_activity_is_a_line_and_each_quarter():
-    written = io.StringIO()
+def test_without_a_terminal_each_activity_is_a_line_and_each_second_and_a_half(monkeypatch):
+    written, now_s = io.StringIO(), 0.0
+    monkeypatch.setattr(screen.time, "monotonic", lambda: now_s)
     with screen.progress_bar(Console(file=written, width=20)) as tell:
-        for done, doing in (
-            (0, "session 1"),
-            (0.2, "session 1"),
-            (0.4, "session 1"),
-            (0.5, "the [second] session, later"),
-            (0.6, "the [second] session, later"),
+        for now_s, done, doing in (  # noqa: B007 (read by the clock)
+            (5.0, 0, "session 1"),
+            (6.4, 0.2, "session 1"),
+            (6.6, 0.4, "session 1"),
+            (7.0, 0.5, "the [second] session, later"),
+            (8.4, 0.6, "the [second] session, later"),
         ):
             tell(done, doing)
     assert written.getvalue().splitlines() == [

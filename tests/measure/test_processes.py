@@ -1,5 +1,6 @@
 """The pool of processes and its end."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from jamlab.measure import processes
 from jamlab.measure.processes import process_pool, run_worker
 from jamlab.process.child import ChildError
 from tests.leaks import DEADLINE_S
@@ -72,3 +74,27 @@ async def test_a_stray_line_of_a_worker_is_told(tmp_path, monkeypatch, stray):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(ChildError, match=r"the measurement sent .* in place of its progress"):
         await run_worker("stray_worker", None, tmp_path, lambda *_: None)
+
+
+async def test_a_worker_that_says_nothing_more_is_told_of_again(tmp_path, monkeypatch):
+    (tmp_path / "quiet_worker.py").write_text(
+        "import json, sys\n"
+        "sys.stdin.readline()\n"
+        "print(json.dumps([0.5, 'searching']), flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(processes, "RETELL_S", 0.01)
+    enough, told = asyncio.Event(), []
+
+    def tell(*said):
+        told.append(said)
+        if told[-3:] == [(0.5, "searching")] * 3:
+            enough.set()
+
+    running = asyncio.create_task(run_worker("quiet_worker", None, tmp_path, tell))
+    await asyncio.wait_for(enough.wait(), DEADLINE_S)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert {*told} <= {(0.0, "starting"), (0.5, "searching")}

@@ -12,7 +12,6 @@ import socket
 import threading
 from importlib.metadata import version
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,16 +34,17 @@ from jamlab.media.rtc import (
     divert_packets,
     own_certificate,
     remote_fingerprint,
+    send_directly,
     sender_connection,
-    timestamp_origin,
     use_agent,
     use_own_certificate,
     use_redundancy,
 )
+from tests.media.queued_track import QueuedTrack
 
 PATIENCE_S = 30
-QUEUED = 32
 
+DIRECTLY = pytest.mark.parametrize("directly", [True, False], ids=["directly", "by aiortc"])
 BOTH = pytest.mark.parametrize("quality", [LOW_LATENCY, HIGH_QUALITY], ids=lambda q: q.name)
 
 
@@ -64,14 +64,21 @@ async def until(condition):
 
 
 class Link:
-    """Two connected peers: a track into one, every packet that comes out of the other."""
+    """Two connected peers: a track into one, every packet that comes out of the other.
 
-    def __init__(self):
+    The packets go `directly`, or by aiortc's own tasks.
+    """
+
+    def __init__(self, directly=True):
         self.near, self.far = connection(), connection()
-        self.track = EncodedTrack()
+        self.directly = directly
+        self.track = EncodedTrack() if directly else QueuedTrack()
         self.sender = self.near.addTrack(self.track)
-        use_agent(self.sender, IceAgent())
-        use_agent(self.far.addTransceiver("audio", direction="recvonly").sender, IceAgent())
+        agent, self.far_agent = IceAgent(), IceAgent()
+        use_agent(self.sender, agent)
+        use_agent(self.far.addTransceiver("audio", direction="recvonly").sender, self.far_agent)
+        if directly:
+            send_directly(self.sender, self.track, agent.send_at_once)
         self.receiver = None
         self.remote_track = None
         self.packets = []  # sequence, timestamp, payload, arrival
@@ -81,11 +88,13 @@ class Link:
     def _divert(self, track):
         self.remote_track = track
         self.receiver = self.far.getReceivers()[0]
-        divert_packets(
+        take = divert_packets(
             self.receiver,
             lambda *packet: self.packets.append(packet),
             on_copy=lambda *copy: self.copies.append(copy),
         )
+        if self.directly:
+            self.far_agent.take_srtp = take
 
     async def connect(self, red=None):
         await self.near.setLocalDescription(await self.near.createOffer())
@@ -97,14 +106,14 @@ class Link:
         if red is not None:
             use_redundancy(self.near, self.track, red)
         await until(lambda: self.near.connectionState == self.far.connectionState == "connected")
+        await asyncio.sleep(0)  # aiortc's sender begins when the connection is there
 
     async def send(self, frames):
-        """Send frames, each when the last was taken, and wait until all have come."""
-        expected = len(self.packets) + len(frames)
+        """Send frames, each when the last has come."""
         for frame in frames:
+            expected = len(self.packets) + 1
             self.track.send(frame)
-            await until(lambda frame=frame: self.track.last_position == frame.position)
-        await until(lambda: len(self.packets) >= expected)
+            await until(lambda expected=expected: len(self.packets) >= expected)
 
     async def close(self):
         self.track.stop()
@@ -113,10 +122,10 @@ class Link:
 
 
 @contextlib.asynccontextmanager
-async def linked(red=None):
+async def linked(directly=True, red=None):
     """Connect, and leave nothing behind."""
     tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
-    link = Link()
+    link = Link(directly)
     try:
         await link.connect(red)
         yield link
@@ -127,11 +136,12 @@ async def linked(red=None):
 
 
 class TestOverTheWire:
+    @DIRECTLY
     @BOTH
-    async def test_what_is_sent_arrives(self, quality):
+    async def test_what_is_sent_arrives(self, quality, directly):
         """Byte for byte, in order, spaced by the positions, at the quality's rate and length."""
         frames = list(FrameEncoder(quality).push(noise(60 * quality.frame_frames)))
-        async with linked() as link:
+        async with linked(directly) as link:
             await link.send(frames)
             sequences, timestamps, payloads, arrivals = zip(*link.packets, strict=True)
 
@@ -150,10 +160,10 @@ class TestOverTheWire:
         positions = [0, 120, 240, 480, 960, 48_000, 2**32 - 120, 2**32, 2**32 + 120]
         frames = [EncodedFrame(b"\xfc" + bytes([k]), at) for k, at in enumerate(positions)]
         async with linked() as link:
-            assert timestamp_origin(link.sender, link.track) is None
+            assert link.track.timestamp_origin is None
             for frame in frames:
                 await link.send([frame])
-                origin = timestamp_origin(link.sender, link.track)
+                origin = link.track.timestamp_origin
                 assert link.packets[-1][1] == (origin + frame.position) % 2**32
             origins = {
                 (packet[1] - frame.position) % 2**32
@@ -175,16 +185,60 @@ class TestOverTheWire:
             after = asyncio.get_running_loop().time()
             assert before <= link.packets[0][3] <= after
 
-    async def test_rtcp_still_counts(self):
+    @DIRECTLY
+    async def test_statistics_count(self, directly):
         frames = list(FrameEncoder(LOW_LATENCY).push(noise(40 * 120)))
-        async with linked() as link:
+        async with linked(directly) as link:
+            before = await transports(link)
             await link.send(frames)
+            gained = np.subtract(await transports(link), before)
             inbound = [s for s in (await link.far.getStats()).values() if s.type == "inbound-rtp"]
             outbound = [
                 s for s in (await link.near.getStats()).values() if s.type == "outbound-rtp"
             ]
         assert [(s.packetsReceived, s.packetsLost) for s in inbound] == [(40, 0)]
         assert [(s.packetsSent, s.bytesSent) for s in outbound] == [(40, 40 * 40)]
+        assert (gained[:, 0] >= 40).all()  # RTCP comes in between
+        assert (gained[:, 1] >= 40 * (12 + 8 + 40 + 10)).all()  # header, name, frame, SRTP's tag
+
+    async def test_rtcp_reports_say_what_was_sent(self):
+        """RTCP is aiortc's: what its report says of the stream comes back to the sender."""
+        async with linked() as link:
+            await link.send([EncodedFrame(b"\xfc", 0)])
+            async with asyncio.timeout(PATIENCE_S):
+                while not (reports := await remote_reports(link)):  # noqa: ASYNC110  # no event
+                    await asyncio.sleep(0.01)
+        assert [(report.packetsReceived, report.packetsLost) for report in reports] == [(1, 0)]
+
+    async def test_a_packet_is_sent_and_taken_without_a_task(self):
+        """It is on its way when `send` returns, and taken in the turn of the loop it comes in."""
+        async with linked() as link:
+            tasks = asyncio.all_tasks()
+            link.track.send(EncodedFrame(b"\xfc", 0))
+            sent = link.near.getSenders()[0]
+            stats = [s for s in (await sent.getStats()).values() if s.type == "outbound-rtp"]
+            assert stats[0].packetsSent == 1
+            await until(lambda: link.packets)
+            assert asyncio.all_tasks() == tasks
+
+    async def test_a_replayed_or_forged_packet_is_not_taken(self):
+        frames = list(FrameEncoder(LOW_LATENCY).push(noise(3 * 120)))
+        caught = []
+        async with linked() as link:
+            take = link.far_agent.take_srtp
+            link.far_agent.take_srtp = lambda datagram: caught.append(datagram) or take(datagram)
+            await link.send(frames)
+            forged = bytearray(caught[-1])
+            forged[-12] ^= 1
+            assert take(bytes(forged))  # nobody else is to have it
+            assert take(caught[0])
+            assert len(link.packets) == 3
+            await link.send([EncodedFrame(b"\xfc", 960)])
+
+    async def test_before_the_connection_frames_are_dropped(self):
+        track = EncodedTrack()
+        track.send(EncodedFrame(b"\xfc", 0))
+        assert track.timestamp_origin is None
 
     async def test_the_stock_decoder_is_idle(self):
         """Not a frame comes out of the diverted track, only its end."""
@@ -202,6 +256,21 @@ class TestOverTheWire:
             await link.send([EncodedFrame(b"\xfc", 0)])
             link.track.stop()
             await until(lambda: link.sender.track is None)  # aiortc lets go of an ended track
+
+
+async def transports(link):
+    """Return the packets and bytes that near has sent and far has received."""
+    near, far = [
+        next(s for s in (await peer.getStats()).values() if s.type == "transport")
+        for peer in (link.near, link.far)
+    ]
+    return [(near.packetsSent, near.bytesSent), (far.packetsReceived, far.bytesReceived)]
+
+
+async def remote_reports(link):
+    """Return what near's peer has reported of the stream."""
+    stats = (await link.near.getStats()).values()
+    return [each for each in stats if each.type == "remote-inbound-rtp"]
 
 
 CLASSES = {
@@ -233,7 +302,7 @@ class TestRedundancy:
     async def test_each_packet_has_the_frame_before_it_while_it_is_on(self):
         """Off, on, off: the packets' own frames are the same, and the copies have their numbers."""
         frames = list(FrameEncoder(LOW_LATENCY).push(noise(30 * 120)))
-        async with linked(RED) as link:
+        async with linked(red=RED) as link:
             for number, frame in enumerate(frames):
                 link.track.redundancy.on = 10 <= number < 20
                 await link.send([frame])
@@ -277,16 +346,12 @@ def tap_of(red):
     def note(kind):
         return lambda *numbers_and_payload: received.append((kind, *numbers_and_payload[:3]))
 
-    receiver = SimpleNamespace(**{rtc._JITTER_BUFFER: None})
-    with asyncio.Runner() as runner:
-        runner.run(diverted(receiver, note))
-    tap = getattr(receiver, rtc._JITTER_BUFFER)
+    async def made():
+        return rtc._Tap(note("packet"), lambda _: None, note("copy"))
+
+    tap = asyncio.run(made())
     tap.red = red
     return tap, received
-
-
-async def diverted(receiver, note):
-    divert_packets(receiver, note("packet"), on_copy=note("copy"))
 
 
 def packet(payload_type, sequence, timestamp, payload):
@@ -365,54 +430,27 @@ def own_fingerprint():
 
 
 class TestEncodedTrack:
-    def frame(self, number):
-        return EncodedFrame(bytes([number]), number * 120)
-
-    async def test_gives_frames_as_packets(self):
-        track = EncodedTrack()
-        track.send(EncodedFrame(b"payload", 960))
-        packet = await track.recv()
-        assert bytes(packet) == b"payload"
-        assert packet.pts * packet.time_base * SAMPLE_RATE == 960
-        assert track.last_position == 960
-        assert track.kind == "audio"
-
-    async def test_waits_for_a_frame(self):
-        track = EncodedTrack()
-        waiting = asyncio.create_task(track.recv())
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        assert track.last_position is None
-        track.send(self.frame(1))
-        assert bytes(await waiting) == b"\x01"
-
-    async def test_drops_the_oldest_when_full(self):
-        track = EncodedTrack()
-        for number in range(QUEUED + 5):
-            track.send(self.frame(number))
-        assert track.dropped == 5
-        kept = [bytes(await track.recv())[0] for _ in range(QUEUED)]
-        assert kept == list(range(5, QUEUED + 5))
-
     async def test_stop_wakes_whoever_waits(self):
         track = EncodedTrack()
         waiting = asyncio.create_task(track.recv())
         await asyncio.sleep(0)
+        assert not waiting.done()
         track.stop()
         with pytest.raises(MediaStreamError):
             await waiting
 
-    @pytest.mark.parametrize("queued", [0, 3, QUEUED])
-    async def test_after_stop_it_has_ended_for_good(self, queued):
-        track = EncodedTrack()
-        for number in range(queued):
-            track.send(self.frame(number))
-        track.stop()
-        track.stop()
-        track.send(self.frame(99))
-        for _ in range(QUEUED + 2):
+    async def test_after_stop_it_has_ended_for_good(self):
+        async with linked() as link:
+            await link.send([EncodedFrame(b"\xfc", 0)])
+            link.track.stop()
+            link.track.stop()
+            link.track.send(EncodedFrame(b"\xfc", 960))
             with pytest.raises(MediaStreamError):
-                await asyncio.wait_for(track.recv(), PATIENCE_S)
+                await link.track.recv()
+            outbound = [
+                s for s in (await link.near.getStats()).values() if s.type == "outbound-rtp"
+            ]
+        assert [s.packetsSent for s in outbound] == [1]
 
 
 class TestIce:
@@ -450,6 +488,16 @@ class TestIce:
             await peer.close()
 
 
+SENDERS = (
+    *(rtc._NEXT_FRAME, rtc._ENABLED, rtc._SSRC, rtc._EXTENSIONS, rtc._MID),
+    *(rtc._PACKETS, rtc._OCTETS, rtc._RTP_TIME, rtc._NTP_TIME),
+)
+TRANSPORTS = (
+    *(rtc._PROTECTION, rtc._UNPROTECTION, rtc._SENT_BYTES, rtc._SENT_PACKETS),
+    *(rtc._HEARD_BYTES, rtc._HEARD_PACKETS),
+)
+
+
 class TestAiortcsInsides:
     """When one of these fails, aiortc has moved what `jamlab.media.rtc` holds on to."""
 
@@ -462,8 +510,12 @@ class TestAiortcsInsides:
                 f"{type(owner).__name__} has no {name}"
                 for owner, name in (
                     (receiver, rtc._JITTER_BUFFER),
-                    (transceiver, rtc._CODECS),
-                    (sender, rtc._LAST_TIMESTAMP),
+                    (transceiver, rtc._NEGOTIATED),
+                    (receiver, rtc._CODECS),
+                    (receiver, rtc._STREAMS),
+                    (receiver, rtc._ENABLED),
+                    *((sender, name) for name in SENDERS),
+                    *((sender.transport, name) for name in TRANSPORTS),
                     (sender.transport, rtc._TLS_CONNECTION),
                     (sender.transport.transport, rtc._ICE_CONNECTION),
                     (sender.transport.transport, rtc._ICE_RECV),

@@ -4,12 +4,15 @@ from collections import deque
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from jamlab.audio.pcm import silence
 from jamlab.media.encoder import FrameEncoder
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.mesh.controls import Controls
-from jamlab.mesh.exchange import Exchanger
+from jamlab.mesh.exchange import Exchanger, is_finite
 from jamlab.mesh.sound_tap import Tap
 from tests.mesh.jam import HandCard
 
@@ -107,3 +110,10 @@ async def test_a_tap_that_fails_silences_nobody(caplog):
     )
     assert exchange(HandCard(), silence(BLOCK)) == pytest.approx(0.1, abs=1e-6)
     assert "the meter is broken" in caplog.text
+
+
+@given(arrays(np.float32, (8, 2), elements=st.floats(width=32)))
+def test_a_block_is_finite_if_every_sample_is(block):
+    """Of any loudness: where the energy overflows, the samples are looked at one by one."""
+    for each in (block, block[::2], np.float32(3e38) + 0 * silence(8)):
+        assert is_finite(each) == np.isfinite(each).all()

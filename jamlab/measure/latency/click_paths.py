@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jamlab.audio.metronome import CLICK_FRAMES
+from jamlab.audio.card import VirtualCard
+from jamlab.audio.metronome import CLICK_FRAMES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.clicks import ClickReading, correlate_click, read_clicks
 from jamlab.measure.latency.participants import Participant
@@ -19,12 +20,28 @@ from jamlab.measure.latency.stages import STAGES, StreamTimes
 _SHOWN_BEFORE = SAMPLE_RATE // 200
 
 
+class Emitter(Protocol):
+    """What is known of the participant whose clicks are sought: it may have been elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def metronome(self) -> Metronome:
+        """Its clicks."""
+
+    @property
+    def card(self) -> VirtualCard:
+        """Its card, for the card's timeline."""
+
+
 @dataclass(frozen=True)
 class Path:
     """A path of clicks, from a participant's microphone to a loudspeaker."""
 
     measurement: str
-    emitter: Participant
+    emitter: Emitter
     listener: Participant
     """The participant that heard the clicks: the peer, or in a round trip the emitter."""
     peer: str

@@ -25,7 +25,7 @@ from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan, PlanError
 from jamlab.measure.latency.stages import StreamTimes
 from jamlab.media.quality import quality_named
 from jamlab.mesh.connection.events import RemoteStreamAdded, RemoteStreamEvent
-from jamlab.mesh.session import JamSession
+from jamlab.mesh.session import JamSession, Signaling
 from jamlab.signaling.memory import MemoryChannel
 
 CONNECT_TIMEOUT_S = 20.0
@@ -130,7 +130,7 @@ class Rig:
         async with AsyncExitStack() as stack:
             participants = []
             for name, metronome in plan.metronomes().items():
-                participant = _participant(name, metronome, channel, plan)
+                participant = rig_participant(name, metronome, lambda _: channel, plan)
                 if rng is not None:
                     await asyncio.sleep(rng.uniform(0, START_SPREAD_S))
                 with where(name):
@@ -150,15 +150,16 @@ class Rig:
         return {(a.name, b.name): b.counters(a.name, beginning=beginning) for a, b in self.pairs}
 
 
-def _participant(
-    name: str, metronome: Metronome, channel: MemoryChannel, plan: LatencyPlan
+def rig_participant(
+    name: str, metronome: Metronome, signaling: Signaling, plan: LatencyPlan, room: str = "rig"
 ) -> Participant:
+    """Return a participant of a latency run; enter its session to take part."""
     recording = Recording()
     card = VirtualCard(block_frames=plan.block_frames, recording=recording)
     session = JamSession(
-        "rig",
+        room,
         name,
-        signaling=lambda _: channel,
+        signaling=signaling,
         card=card,
         quality=quality_named(plan.quality),
         history_s=plan.duration_s + 2 * MAX_LATENCY_S,  # stages are read after the measurement

@@ -10,6 +10,9 @@ from jamlab.media.quality import LOW_LATENCY, quality_named
 MIN_PEERS, MAX_PEERS = 2, 6
 """Numbers of participants that can be measured."""
 
+MOST_IN_ONE_PROCESS = 2
+"""Most participants that are measured in one process; of more, each has a process of its own."""
+
 MAX_LATENCY_S = 1.0
 """Longest latency that is found: each click is sought for this long after its emission."""
 
@@ -97,6 +100,11 @@ class LatencyPlan:
     def names(self) -> list[str]:
         """The participants' names."""
         return [f"player {number + 1}" for number in range(self.peers)]
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether each participant has a process of its own: one would be too slow for all."""
+        return self.peers > MOST_IN_ONE_PROCESS
 
     def metronomes(self) -> dict[str, Metronome]:
         """Return each participant's metronome: a voice each, the clicks spread over a beat."""

@@ -14,12 +14,14 @@ changes within a session but does from one session to the next.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from jamlab.audio.card import VirtualCard
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.click_paths import Path, click_table, waveform_table
 from jamlab.measure.latency.participants import (
@@ -42,6 +44,51 @@ ONE_WAY, ROUND_TRIP = "one way", "round trip"
 
 _GAP_S = 0.1  # between measurements, for packets under way to arrive
 _ECHO_S = 0.5  # the echo continues for this long after the last click that counts
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of a session in which one kind of path is measured."""
+
+    measurement: str
+    """`ONE_WAY` or `ROUND_TRIP`."""
+    echoing: str
+    """Name of the participant that echoes what it hears; empty one way."""
+    duration_s: float
+    """Time in which the clicks count."""
+    tail_s: float
+    """Time after that in which their sound may still be under way."""
+
+    @property
+    def lasts_s(self) -> float:
+        """Time from the beginning of the stretch to its end."""
+        return _GAP_S + self.duration_s + self.tail_s
+
+    def span(self, card: VirtualCard, begun_s: float) -> tuple[int, int]:
+        """Return a card's frames between which clicks count, for a stretch begun at a time."""
+        start = int(card.frame_at(begun_s)) + int(_GAP_S * SAMPLE_RATE)
+        return start, start + int(self.duration_s * SAMPLE_RATE)
+
+    def last_frame(self, span: tuple[int, int]) -> int:
+        """Return the last frame of the stretch, for the frames in which clicks count."""
+        return span[1] + int(self.tail_s * SAMPLE_RATE)
+
+    def pairs(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the measured pairs of emitter and peer, among participants with these names."""
+        return [(a, b) for a in names for b in names if a != b and self.echoing in ("", b)]
+
+    def row(self, session: int) -> dict[str, Any]:
+        """Return the columns that name the stretch in the table of streams."""
+        return {"session": session, "measurement": self.measurement, "echoing": self.echoing}
+
+
+def stretches(plan: LatencyPlan) -> list[Stretch]:
+    """Return the stretches of each session of a plan, one way first."""
+    alone = plan.round_trip_s == 0
+    one_way_s, round_trip_s = plan.duration_s / plan.sessions, plan.round_trip_s / plan.sessions
+    first = Stretch(ONE_WAY, "", one_way_s, MAX_LATENCY_S if alone else _GAP_S)
+    echoes = [Stretch(ROUND_TRIP, name, round_trip_s, _ECHO_S) for name in plan.names]
+    return [first] if alone else [first, *echoes]
 
 
 @dataclass(frozen=True)
@@ -82,8 +129,10 @@ async def measure_latency(
                     await _play(plan, _Session(number, rig), run, probe)
                 finally:
                     reporter.cancel()
-    progress(1.0, "searching for clicks")
-    readings = [(path, path.readings()) for path in run.paths]
+    readings = []
+    for path in run.paths:
+        progress(1.0, "searching for clicks")
+        readings.append((path, path.readings()))
     return LatencyRecord(
         click_table(readings),
         pd.DataFrame(run.streams),
@@ -108,61 +157,45 @@ async def _play(plan: LatencyPlan, session: _Session, run: _Run, probe: LagProbe
         participant.click()
     await asyncio.sleep(plan.settle_s)
     with probe:
-        alone = plan.round_trip_s == 0
-        tail_s = MAX_LATENCY_S if alone else _GAP_S
-        await _measure(session, run, None, plan.duration_s / plan.sessions, tail_s)
-        for echoing in () if alone else everybody:
-            echoing.echo()
-            seconds = plan.round_trip_s / plan.sessions
-            await _measure(session, run, echoing, seconds, _ECHO_S)
-            echoing.click()
+        for stretch in stretches(plan):
+            await _measure(session, run, stretch)
 
 
-async def _measure(
-    session: _Session, run: _Run, echoing: Participant | None, duration_s: float, tail_s: float
-) -> None:
+async def _measure(session: _Session, run: _Run, stretch: Stretch) -> None:
     """Let the clicks run for a while; keep the paths to search and the stream counters."""
-    rig, before = session.rig, session.rig.stream_counters(beginning=True)
-    spans = {p.name: _span(p, duration_s) for p in rig.participants}
+    rig = session.rig
+    named = {participant.name: participant for participant in rig.participants}
+    if stretch.echoing:
+        named[stretch.echoing].echo()
+    before = rig.stream_counters(beginning=True)
+    begun_s = asyncio.get_running_loop().time()
+    spans = {p.name: stretch.span(p.card, begun_s) for p in rig.participants}
     for participant in rig.participants:
-        last = spans[participant.name][1] + int(tail_s * SAMPLE_RATE)
-        await wait_until(participant.card, last)
+        await wait_until(participant.card, stretch.last_frame(spans[participant.name]))
     counted = rig.stream_counters()
-    subject = {
-        "session": session.number,
-        "measurement": ROUND_TRIP if echoing else ONE_WAY,
-        "echoing": echoing.name if echoing else "",
-    }
     run.streams += [
-        subject | {"sender": a, "receiver": b} | difference(counted[a, b], before[a, b])
+        stretch.row(session.number)
+        | {"sender": a, "receiver": b}
+        | difference(counted[a, b], before[a, b])
         for a, b in counted
     ]
-    pairs = [(a, b) for a, b in rig.pairs if echoing in (None, b)]
-    run.paths += [_path(session, echoing, a, b, spans[a.name]) for a, b in pairs]
-
-
-def _span(participant: Participant, duration_s: float) -> tuple[int, int]:
-    """Return the participant's first and last frame whose clicks count, beginning soon."""
-    now_s = asyncio.get_running_loop().time()
-    start = int(participant.card.frame_at(now_s)) + int(_GAP_S * SAMPLE_RATE)
-    return start, start + int(duration_s * SAMPLE_RATE)
+    for a, b in stretch.pairs([*named]):
+        run.paths.append(_path(session.number, stretch, named[a], named[b], spans[a]))
+    if stretch.echoing:
+        named[stretch.echoing].click()
 
 
 def _path(
-    session: _Session,
-    echoing: Participant | None,
-    a: Participant,
-    b: Participant,
-    span: tuple[int, int],
+    session: int, stretch: Stretch, a: Participant, b: Participant, span: tuple[int, int]
 ) -> Path:
     """Return the path from a's microphone to b's loudspeaker, or back to a's own."""
     return Path(
-        ROUND_TRIP if echoing else ONE_WAY,
+        stretch.measurement,
         emitter=a,
-        listener=a if echoing else b,
+        listener=a if stretch.echoing else b,
         peer=b.name,
         start=span[0],
         stop=span[1],
-        times=None if echoing else stream_times(a, b),
-        session=session.number,
+        times=None if stretch.echoing else stream_times(a, b),
+        session=session,
     )

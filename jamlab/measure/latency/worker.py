@@ -1,7 +1,8 @@
 """A latency run in a worker process, which a busy notebook does not delay.
 
-The worker is this module as a child process (`jamlab.measure.processes.run_worker`): it receives a
-plan, reports its progress, and leaves a record in a folder.
+The worker is a child process (`jamlab.measure.processes.run_worker`): it receives a plan, reports
+its progress, and leaves a record in a folder. All participants are in it, and it is this module; or
+each is a process of its own, and the worker is `PROCESS_MESH`.
 """
 
 import shutil
@@ -16,6 +17,9 @@ from jamlab.measure.processes import MeasurementError, Progress, report, run_wor
 from jamlab.process.parent import ending_with_parent, receive
 from jamlab.process.precise_loop import run_precisely
 from jamlab.process.temporary_folder import temporary_folder
+
+PROCESS_MESH = "jamlab.measure.process_mesh.run"
+"""Module of the worker that has a process for each participant."""
 
 
 async def measure_in_worker(
@@ -34,7 +38,8 @@ async def measure_in_worker(
     """
     _make(folder)
     with temporary_folder("latency") as aside:
-        await run_worker(__name__, plan.to_dict(), aside, progress)
+        module = PROCESS_MESH if plan.has_processes else __name__
+        await run_worker(module, plan.to_dict(), aside, progress)
         record = LatencyRecord.load(aside)
     with replaced(outdated):
         record.save(folder)

@@ -25,7 +25,7 @@ from jamlab.media.agent.pair_book import PairBook
 from jamlab.media.agent.renewal import Renewal, Step
 from jamlab.media.agent.sockets import Address, AwaitedAnswer, Socket, may_be_checked
 from jamlab.media.host_candidates import host_addresses, network_addresses
-from jamlab.media.ice_connection import OpenConnection, is_dtls_or_srtp, release
+from jamlab.media.ice_connection import OpenConnection, is_dtls_or_srtp, is_rtp, release
 from jamlab.networks.port_mapping.mapping import Mapper
 from jamlab.pace import TokenBucket
 
@@ -83,6 +83,8 @@ class IceAgent(OpenConnection):
             local_username=username,
             local_password=password,
         )
+        self.take_srtp: Callable[[bytes], bool] = lambda _: False
+        """Takes an RTP packet where it arrives; one for which it returns False is queued."""
         self._checklist = Checklist(is_controlling=False)
         self._on_candidate = on_candidate
         self._gathering = Gathering(
@@ -327,7 +329,8 @@ class IceAgent(OpenConnection):
         state = self._book.of_source(protocol, addr)
         if state is not None:
             self._checklist.hear(state, self._loop.time())
-        super().data_received(data, COMPONENT)
+        if not (is_rtp(data) and self.take_srtp(data)):
+            super().data_received(data, COMPONENT)
 
     def data_received(self, data: bytes, component: int) -> None:
         """Take a datagram, unless it only looked like STUN and is nothing."""
@@ -344,6 +347,13 @@ class IceAgent(OpenConnection):
         for state in self._checklist.sent_on(self._loop.time()):
             pair = self._book.pair(state)
             await pair.protocol.send_data(data, pair.remote_addr)
+
+    def send_at_once(self, data: bytes) -> None:
+        """Send a datagram in this turn of the loop; nothing is sent while no pair works."""
+        if not self.is_closing and self._ready.is_set():
+            for state in self._checklist.sent_on(self._loop.time()):
+                pair = self._book.pair(state)
+                pair.protocol.transport.sendto(data, pair.remote_addr)
 
     # Ends
 

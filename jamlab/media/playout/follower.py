@@ -91,10 +91,11 @@ class FollowedRate:
         """Return the card's next block: the sender's own, or resampled from it."""
         mended = 0
         if self._resampler is None and self._noticeable:
-            self._resampler = Resampler(self._past, take)
+            self._resampler = Resampler(self._past[-PRIMED:], take)
         if self._resampler is None:
             block = take(frames)
-            self._past = np.concatenate((self._past, block))[-PRIMED:]
+            longer = frames >= PRIMED
+            self._past = block if longer else np.concatenate((self._past[-PRIMED:], block))
         else:
             block, mended = self._resampled(self._resampler, frames, take, surplus())
         self.card_frames += frames
@@ -105,6 +106,8 @@ class FollowedRate:
     @property
     def _noticeable(self) -> bool:
         """Whether one card has gained `NOTICEABLE` frames on the other, or will in a minute."""
+        if self._drift.drift == 0:
+            return False
         watched = self._drift.watched_frames
         foreseen = _FORESEEN_S * SAMPLE_RATE if watched > _WATCHED_S * SAMPLE_RATE else 0
         return abs(self._drift.drift) * max(watched, foreseen) > NOTICEABLE

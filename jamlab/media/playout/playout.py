@@ -190,8 +190,10 @@ class Playout:
     def _take(self, frames: int) -> Block:
         """Return the sender's next frames."""
         self._observe_arrivals()
-        while len(self._ready) < frames:
-            self._ready = np.concatenate((self._ready, self._produce(frames - len(self._ready))))
+        while (lacking := frames - len(self._ready)) > 0:
+            produced = self._produce(lacking)
+            left = self._ready
+            self._ready = np.concatenate((left, produced)) if len(left) else produced
         block, self._ready = self._ready[:frames], self._ready[frames:]
         self._pulled += frames
         return block
@@ -203,7 +205,9 @@ class Playout:
 
     def _observe_arrivals(self) -> None:
         arrived = self._buffer.arrived
-        if self._buffer.line is None and arrived:
+        if not arrived:
+            return
+        if self._buffer.line is None:
             self._begin(max(arrived, key=lambda packet: packet.position))
         for packet in arrived:
             if self._last_sequence is not None and packet.sequence == self._last_sequence + 1:

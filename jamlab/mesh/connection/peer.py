@@ -43,7 +43,7 @@ from jamlab.media.rtc import (
     divert_packets,
     end_handshake,
     remote_fingerprint,
-    timestamp_origin,
+    send_directly,
     use_agent,
     use_own_certificate,
 )
@@ -118,8 +118,8 @@ class PeerConnection:
         self.remote_fragment: str | None = None
         """Username fragment in the peer's description; None before that."""
         self._connection = connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._track = EncodedTrack()
-        self._negotiation = Negotiation(peer_id, connection, self._track, quality)
+        self.track = EncodedTrack()
+        self._negotiation = Negotiation(peer_id, connection, self.track, quality)
         self._connect_timeout_s = connect_timeout_s
         self._flow_timeout_s = flow_timeout_s
         self._history_s = history_s
@@ -135,7 +135,7 @@ class PeerConnection:
         self._closing: asyncio.Task[None] | None = None
         self._abandoning: asyncio.Task[None] | None = None
         use_own_certificate(connection)
-        self._sender = add_opus_track(connection, self._track)
+        self._sender = add_opus_track(connection, self.track)
         self._agent = IceAgent(
             ice.servers,
             relays_only=ice.policy == "relay",
@@ -144,6 +144,7 @@ class PeerConnection:
             mapper=mapper,
         )
         use_agent(self._sender, self._agent)
+        send_directly(self._sender, self.track, self._agent.send_at_once)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
         connection.on("iceconnectionstatechange", self._follow_ice)
@@ -151,9 +152,9 @@ class PeerConnection:
     # Sound
 
     def send(self, frame: EncodedFrame) -> None:
-        """Queue an Opus frame for the peer; it is dropped while the peer is not connected."""
+        """Send an Opus frame to the peer; it is dropped while the peer is not connected."""
         if self.is_sent_to:
-            self._track.send(frame)
+            self.track.send(frame)
 
     @property
     def is_sent_to(self) -> bool:
@@ -162,12 +163,7 @@ class PeerConnection:
 
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""
-        return timestamp_origin(self._sender, self._track)
-
-    @property
-    def is_redundant(self) -> bool:
-        """Whether our packets to the peer carry redundant audio now."""
-        return self._track.is_redundant
+        return self.track.timestamp_origin
 
     # Figures
 
@@ -242,7 +238,8 @@ class PeerConnection:
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
-        divert_packets(receiver, self._take_packet, self._note_ssrc, self._take_copy)
+        packet, copy = self._take_packet, self._take_copy
+        self._agent.take_srtp = divert_packets(receiver, packet, self._note_ssrc, copy)
         self._begin_stream()
         self._watch(self._await_end(track))
 
@@ -291,7 +288,7 @@ class PeerConnection:
             self._watch(self._fail_late(state))
         elif state is ConnectionState.CONNECTED:
             self._watch(self._watch_path())
-            self._watch(follow_loss(self._sender, self._track))
+            self._watch(follow_loss(self._sender, self.track))
 
     def _follow_ice(self) -> None:
         self._change_ice(IceConnectionState(self._connection.iceConnectionState))
@@ -372,7 +369,7 @@ class PeerConnection:
         try:
             await self._negotiation.close()
             await self._stop_watching()
-            self._track.stop()
+            self.track.stop()
             await self._abandon_handshake()
             await self._connection.close()
         except Exception:

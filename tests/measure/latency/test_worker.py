@@ -90,7 +90,7 @@ async def test_any_module_can_be_a_worker(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     told = []
     await run_worker("echoing", {"say": "hé"}, tmp_path / "out", lambda *said: told.append(said))
-    assert told == [(0.5, "hé")]
+    assert told[-1] == (0.5, "hé")
     assert (tmp_path / "out").read_text() == "hé"
 
 

@@ -26,6 +26,7 @@ OFFICE = Place("office", ((FirewallType(udp_blocked=True), PORT_RESTRICTED),))
 OPEN = Place("open", ())
 SIGNALLING_S = 0.05
 RTP = bytes((128, 96))
+RTCP = bytes((128, 200))
 
 
 class End:

@@ -27,6 +27,7 @@ from tests.media.agent.meeting import (
     HOME,
     OFFICE,
     OPEN,
+    RTCP,
     RTP,
     TOUGH,
     TURN,
@@ -400,6 +401,34 @@ class TestLimits:
                 await asyncio.sleep(0.1)
                 assert one.got == [*range(len(one.got))]
                 assert 0 < len(one.got) < 100
+
+        simulated(main())
+
+    @pytest.mark.parametrize("places", [(OPEN, OPEN), (TOUGH, TOUGH)], ids=names)
+    def test_packets_of_sound_go_past_the_queue(self, places):
+        """Those that are taken: others, and RTCP, wait for `recv`. Without a pair, none go."""
+
+        async def main():
+            async with meeting(*places) as (world, one, other):
+                taken = []
+
+                def take(datagram):
+                    number = int.from_bytes(datagram[2:6], "big")
+                    if number % 2 == 0:
+                        taken.append(number)
+                    return number % 2 == 0
+
+                other.agent.take_srtp = take
+                one.agent.send_at_once(RTP + bytes(24))
+                await join(world, one, other)
+                for number in range(10, 20):
+                    data = number.to_bytes(4, "big") + bytes(20)
+                    one.agent.send_at_once(RTP + data)
+                one.agent.send_at_once(RTCP + (20).to_bytes(4, "big") + bytes(20))
+                await asyncio.sleep(1)
+                assert taken == [10, 12, 14, 16, 18]
+                assert other.got == [11, 13, 15, 17, 19, 20]
+            one.agent.send_at_once(RTP + bytes(24))  # nothing is sent after the end
 
         simulated(main())
 

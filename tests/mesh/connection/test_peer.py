@@ -12,10 +12,10 @@ from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription
 
 from jamlab.media.encoder import EncodedFrame
-from jamlab.media.rtc import EncodedTrack
 from jamlab.mesh.connection.events import ConnectionState, RemoteStreamAdded, RemoteStreamEnded
 from jamlab.mesh.connection.peer import MOST_SSRCS
 from tests.leaks import until
+from tests.media.queued_track import QueuedTrack
 from tests.mesh.jam import connect, cut_off, ends, plays_on, signal, turns
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -35,7 +35,7 @@ class Stranger:
 
     def __init__(self, direction="sendrecv"):
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.track = EncodedTrack()
+        self.track = QueuedTrack()
         self.sender = self.connection.addTransceiver(self.track, direction).sender
 
     async def __aenter__(self):

@@ -1,0 +1,1 @@
+"""Latency between participants on this machine, each in a process of its own."""
