@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jamlab.media.encoder import EncodedFrame
+from jamlab.media.rtp import RTP_SEQUENCE_NUMBERS, RTP_TIMESTAMPS
 
 MOST_OFFSET = (1 << 14) - 1
 """Largest timestamp offset of an earlier frame, in frames at 48 kHz: 341 ms."""
@@ -149,6 +150,24 @@ class RedPacker:
             self.alone += 1
             return frame.payload, self._types.opus
         return pack(frame.payload, earlier, self._types.opus), self._types.red
+
+
+def numbered(
+    frames: Sequence[RedFrame], sequence: int, timestamp: int
+) -> list[tuple[int, int, bytes]]:
+    """Return sequence number, timestamp and payload of the packets that frames were sent in first.
+
+    The numbers are those of the packet that has them all; each frame is one packet older than the
+    next.
+    """
+    return [
+        (
+            (sequence - back) % RTP_SEQUENCE_NUMBERS,
+            (timestamp - frame.offset_frames) % RTP_TIMESTAMPS,
+            frame.payload,
+        )
+        for back, frame in zip(range(len(frames) - 1, -1, -1), frames, strict=True)
+    ]
 
 
 def _header(frame: RedFrame, opus: int) -> bytes:

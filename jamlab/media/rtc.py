@@ -46,8 +46,8 @@ from av.packet import Packet
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.ice_connection import selected_pair
-from jamlab.media.red import MalformedRedError, RedFormat, RedPacker, parse
-from jamlab.media.rtp import RTP_SEQUENCE_NUMBERS, RTP_TIMESTAMPS
+from jamlab.media.red import MalformedRedError, RedFormat, RedPacker, numbered, parse
+from jamlab.media.rtp import RTP_TIMESTAMPS
 
 PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
 """Takes a packet's sequence number, timestamp, payload and arrival (seconds, loop's clock)."""
@@ -154,14 +154,13 @@ class _Tap:
         A malformed one has none: it is an empty packet, which the decoder refuses.
         """
         try:
-            *copies, own = parse(packet.payload, opus)
+            frames = parse(packet.payload, opus)
         except MalformedRedError:
             return b""
-        for back, copy in zip(range(len(copies), 0, -1), copies, strict=True):
-            sequence = (packet.sequence_number - back) % RTP_SEQUENCE_NUMBERS
-            timestamp = (packet.timestamp - copy.offset_frames) % RTP_TIMESTAMPS
-            self._on_copy(sequence, timestamp, copy.payload, arrival_s)
-        return own.payload
+        *copies, own = numbered(frames, packet.sequence_number, packet.timestamp)
+        for copy in copies:
+            self._on_copy(*copy, arrival_s)
+        return own[2]
 
 
 def add_opus_track(connection: RTCPeerConnection, track: EncodedTrack) -> RTCRtpSender:

@@ -15,6 +15,7 @@ from jamlab.media.red import (
     RedFrame,
     RedPacker,
     fits,
+    numbered,
     pack,
     parse,
 )
@@ -129,6 +130,17 @@ def test_what_fits(primary, length, offset, wanted):
 def test_payload_types_are_two_of_seven_bits(red, opus):
     with pytest.raises(ValueError, match="two different ones, 0 to 127"):
         RedFormat(red, opus)
+
+
+@given(st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), earlier_frames)
+def test_copies_have_the_numbers_of_their_packets(sequence, timestamp, earlier):
+    """Packed at the end of a stream of one frame a packet, and read back."""
+    frames = [*earlier, RedFrame(b"own", 0)]
+    found = numbered(frames, sequence, timestamp)
+    assert [payload for *_, payload in found] == [frame.payload for frame in frames]
+    for back, ((number, time, _), frame) in enumerate(zip(found[::-1], frames[::-1], strict=True)):
+        assert (number + back) % 2**16 == sequence
+        assert (time + frame.offset_frames) % 2**32 == timestamp
 
 
 class TestPacker:

@@ -118,8 +118,8 @@ class PeerConnection:
         self.remote_fragment: str | None = None
         """Username fragment in the peer's description; None before that."""
         self._connection = connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._track = EncodedTrack()
-        self._negotiation = Negotiation(peer_id, connection, self._track, quality)
+        self.track = EncodedTrack()
+        self._negotiation = Negotiation(peer_id, connection, self.track, quality)
         self._connect_timeout_s = connect_timeout_s
         self._flow_timeout_s = flow_timeout_s
         self._history_s = history_s
@@ -135,7 +135,7 @@ class PeerConnection:
         self._closing: asyncio.Task[None] | None = None
         self._abandoning: asyncio.Task[None] | None = None
         use_own_certificate(connection)
-        self._sender = add_opus_track(connection, self._track)
+        self._sender = add_opus_track(connection, self.track)
         self._agent = IceAgent(
             ice.servers,
             relays_only=ice.policy == "relay",
@@ -153,7 +153,7 @@ class PeerConnection:
     def send(self, frame: EncodedFrame) -> None:
         """Queue an Opus frame for the peer; it is dropped while the peer is not connected."""
         if self.is_sent_to:
-            self._track.send(frame)
+            self.track.send(frame)
 
     @property
     def is_sent_to(self) -> bool:
@@ -162,12 +162,7 @@ class PeerConnection:
 
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""
-        return timestamp_origin(self._sender, self._track)
-
-    @property
-    def is_redundant(self) -> bool:
-        """Whether our packets to the peer carry redundant audio now."""
-        return self._track.is_redundant
+        return timestamp_origin(self._sender, self.track)
 
     # Figures
 
@@ -291,7 +286,7 @@ class PeerConnection:
             self._watch(self._fail_late(state))
         elif state is ConnectionState.CONNECTED:
             self._watch(self._watch_path())
-            self._watch(follow_loss(self._sender, self._track))
+            self._watch(follow_loss(self._sender, self.track))
 
     def _follow_ice(self) -> None:
         self._change_ice(IceConnectionState(self._connection.iceConnectionState))
@@ -372,7 +367,7 @@ class PeerConnection:
         try:
             await self._negotiation.close()
             await self._stop_watching()
-            self._track.stop()
+            self.track.stop()
             await self._abandon_handshake()
             await self._connection.close()
         except Exception:

@@ -168,7 +168,7 @@ class Reader:
             peer.capture or Capture.of(self._card, self._encoder.quality),
             peer.candidates,
             peer.state,
-            peer.is_redundant,
+            peer.track.is_redundant,
         )
 
     def _timeline(self, now_s: float, within_s: float) -> tuple[CardTimeline | None, float | None]:

@@ -150,7 +150,8 @@ async def jam(loss, seconds, change=lambda sdp: sdp):
         answer = await ben.service.handle_offer("ada", {**offer, "sdp": change(offer["sdp"])})
     await ada.service.handle_answer("ben", answer)
     await asyncio.sleep(seconds)
-    redundant = [ada.service._peers["ben"].is_redundant, ben.service._peers["ada"].is_redundant]
+    connections = ada.service._peers["ben"], ben.service._peers["ada"]
+    redundant = [connection.track.is_redundant for connection in connections]
     counters = [ada.service.playout("ben").counters, ben.service.playout("ada").counters]
     await ada.service.close()
     await ben.service.close()
