@@ -217,6 +217,7 @@ SPANNING = {
     "client/test_own_playout.py",
     "client/test_peer_link.py",
     "client/test_playout.py",
+    "client/test_redundancy.py",
     "client/test_shortfall.py",
     "client/test_watch.py",
     "media/agent/test_ipv6_on_kernel.py",

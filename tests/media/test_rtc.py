@@ -12,7 +12,6 @@ import socket
 import threading
 from importlib.metadata import version
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -277,16 +276,12 @@ def tap_of(red):
     def note(kind):
         return lambda *numbers_and_payload: received.append((kind, *numbers_and_payload[:3]))
 
-    receiver = SimpleNamespace(**{rtc._JITTER_BUFFER: None})
-    with asyncio.Runner() as runner:
-        runner.run(diverted(receiver, note))
-    tap = getattr(receiver, rtc._JITTER_BUFFER)
+    async def made():
+        return rtc._Tap(note("packet"), lambda _: None, note("copy"))
+
+    tap = asyncio.run(made())
     tap.red = red
     return tap, received
-
-
-async def diverted(receiver, note):
-    divert_packets(receiver, note("packet"), on_copy=note("copy"))
 
 
 def packet(payload_type, sequence, timestamp, payload):
