@@ -5,6 +5,8 @@ import re
 import pytest
 from aiortc import RTCIceCandidate
 from aiortc.sdp import SessionDescription
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jamlab.media.red import RedFormat
 from jamlab.mesh.connection.opus_section import read_opus_section
@@ -292,3 +294,11 @@ def test_redundant_audio_of_opus_frames_is_taken_and_any_other_ignored(formats, 
     media, place = read(SESSION + RED.format(formats, rtpmap, fmtp))
     assert place.red == (None if red is None else RedFormat(red, 111))
     assert [codec.mimeType for codec in media.rtp.codecs] == ["audio/opus"]
+
+
+@given(*[st.text("0123456789 /;=-red²٣", max_size=20)] * 2)
+def test_odd_statements_of_redundant_audio_are_ignored(rtpmap, fmtp):
+    _, place = read(SESSION + RED.format("111 63", f"63 {rtpmap}", fmtp))
+    assert place.red in (None, RedFormat(63, 111))
+    _, place = read(SESSION + RED.format("111 63", "63 red/48000/2", f"63 {fmtp}"))
+    assert (place.red is not None) == (re.fullmatch("111(/111)+", fmtp.strip()) is not None)
