@@ -240,7 +240,7 @@ class _ReceivedStreams:
         self._receiver = receiver
         self._dtls = receiver.transport
         self._tap = tap
-        self._codecs: dict[int, RTCRtpCodecParameters] = _inside(receiver, _CODECS)
+        self._formats: dict[int, RTCRtpCodecParameters] = _inside(receiver, _CODECS)
         self._statistics: dict[int, StreamStatistics] = _inside(receiver, _STREAMS)
 
     def take(self, datagram: bytes) -> bool:
@@ -250,7 +250,7 @@ class _ReceivedStreams:
         """
         dtls = self._dtls
         unprotection = getattr(dtls, _UNPROTECTION)
-        codec = self._codecs.get(datagram[1] & 0x7F)
+        codec = self._formats.get(datagram[1] & 0x7F)
         if unprotection is None or codec is None or codec.mimeType.lower() not in _TAKEN:
             return False
         setattr(dtls, _HEARD_BYTES, getattr(dtls, _HEARD_BYTES) + len(datagram))
