@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-playout clean
+.PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-redundancy bench-concealment bench-playout clean
 
 report: $(READY)
 	@mkdir -p reports && touch reports/.begun
@@ -31,7 +31,7 @@ docs: $(READY)  # offline; notebooks are executed, and a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
 	  -c docs -d reports/site/doctrees . site
 
-bench: bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-playout
+bench: bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-redundancy bench-concealment bench-playout
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
@@ -68,6 +68,12 @@ bench-recordings: $(READY)
 
 bench-playout: $(READY)
 	$(BIN)/python -m bench.playout
+
+bench-redundancy: $(READY)
+	$(BIN)/python -m bench.redundancy
+
+bench-concealment: $(READY)
+	$(BIN)/python -m bench.concealment
 
 clean:
 	rm -rf .venv reports site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -204,6 +204,7 @@ PRIVATE_NAMES = {
             "_RTCRtpSender__packet_count _RTCRtpSender__rtp_header_extensions_map "
             "_RTCRtpSender__rtp_timestamp _enabled _next_encoded_frame _ssrc"
         ),
+        "aiortc.rtcrtptransceiver.RTCRtpTransceiver": "_codecs",
     },
     "networks/simulated/loop.py": {
         "asyncio.base_events.BaseEventLoop": (
@@ -239,6 +240,7 @@ SPANNING = {
     "client/test_own_playout.py",
     "client/test_peer_link.py",
     "client/test_playout.py",
+    "client/test_redundancy.py",
     "client/test_shortfall.py",
     "client/test_watch.py",
     "media/agent/test_ipv6_on_kernel.py",

@@ -12,6 +12,9 @@ where it arrives (`divert_packets`), and leaves everything else, RTCP too, to ai
 work as before. What aiortc still gets of such packets goes the same way, for a `_Tap` stands in for
 the receiver's jitter buffer: it never completes a frame, so the stock decoder stays idle.
 
+*Redundancy.* Redundant audio (`jamlab.media.red`) is unknown to aiortc. So its format is added to a
+transceiver's codecs once both descriptions have it, and `_Tap` unpacks its packets.
+
 The other private names: a connection's certificates, for aiortc makes one for each connection; the
 TLS connection under a DTLS transport, for the peer's certificate; the ICE connection under an ICE
 gatherer and its transport, and the transport's two references to its methods, for jamlab has an ICE
@@ -44,8 +47,10 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import HeaderExtensions, RtpPacket
 
+from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.ice_connection import selected_pair
+from jamlab.media.red import MalformedRedError, RedFormat, RedPacker, numbered, parse
 from jamlab.media.rtp import RTP_TIMESTAMPS, PacketMaker, ReceivedPacket, parse_rtp
 
 PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
@@ -54,9 +59,11 @@ PacketCallback: TypeAlias = Callable[[int, int, bytes, float], None]
 TakeDatagram: TypeAlias = Callable[[bytes], bool]
 """Takes a datagram that may be SRTP; returns False for one that it leaves to aiortc."""
 
+_AnyPacket: TypeAlias = RtpPacket | ReceivedPacket
 _HANDSHAKE_END_S = 5.0
 _REPORTED_EVERY_S = 0.1  # RTCP sends the times of RTP and NTP together, up to so old
 _JITTER_BUFFER = "_RTCRtpReceiver__jitter_buffer"
+_NEGOTIATED = "_codecs"
 _CODECS, _STREAMS = "_RTCRtpReceiver__codecs", "_RTCRtpReceiver__remote_streams"
 _NEXT_FRAME, _ENABLED, _SSRC = "_next_encoded_frame", "_enabled", "_ssrc"
 _EXTENSIONS, _MID = "_RTCRtpSender__rtp_header_extensions_map", "_RTCRtpSender__mid"
@@ -65,6 +72,7 @@ _RTP_TIME, _NTP_TIME = "_RTCRtpSender__rtp_timestamp", "_RTCRtpSender__ntp_times
 _PROTECTION, _UNPROTECTION = "_tx_srtp", "_rx_srtp"
 _SENT_BYTES, _SENT_PACKETS = "_RTCDtlsTransport__tx_bytes", "_RTCDtlsTransport__tx_packets"
 _HEARD_BYTES, _HEARD_PACKETS = "_RTCDtlsTransport__rx_bytes", "_RTCDtlsTransport__rx_packets"
+_TAKEN = ("audio/opus", "audio/red")
 _CERTIFICATES = "_RTCPeerConnection__certificates"
 _TLS_CONNECTION = "_ssl"
 _ICE_CONNECTION = "_connection"
@@ -80,6 +88,13 @@ class EncodedTrack(MediaStreamTrack):
         super().__init__()
         self._stream: _SentStream | None = None
         self._ended = asyncio.Event()
+        self.redundancy: RedPacker | None = None
+        """Packer of redundant audio; None when the peer does not take any."""
+
+    @property
+    def is_redundant(self) -> bool:
+        """Whether frames go with redundancy now."""
+        return self.redundancy is not None and self.redundancy.on
 
     @property
     def timestamp_origin(self) -> int | None:
@@ -92,8 +107,12 @@ class EncodedTrack(MediaStreamTrack):
 
     def send(self, frame: EncodedFrame) -> None:
         """Send one frame at once; it is dropped when nothing can be sent, as before the start."""
-        if self._stream is not None and self.readyState == "live":
-            self._stream.send(frame)
+        if self._stream is None or self.readyState != "live":
+            return
+        payload, payload_type = frame.payload, None
+        if self.redundancy is not None:
+            payload, payload_type = self.redundancy.pack(frame)
+        self._stream.send(frame.position, payload, payload_type)
 
     def stop(self) -> None:
         """End the track; a pending `recv` raises `MediaStreamError`."""
@@ -131,15 +150,18 @@ class _SentStream:
             extension=extension,
         )
 
-    def send(self, frame: EncodedFrame) -> None:
-        """Send a frame, unless the connection is closed or the peer wants none."""
+    def send(self, position: int, payload: bytes, payload_type: int | None) -> None:
+        """Send a payload, unless the connection is closed or the peer wants none.
+
+        Without a payload type it has that of the codec.
+        """
         if self._dtls.state != "connected" or not getattr(self._sender, _ENABLED):
             return
-        timestamp = (self.origin + frame.position) % RTP_TIMESTAMPS
-        packet = self._maker.packet(timestamp, frame.payload)
+        timestamp = (self.origin + position) % RTP_TIMESTAMPS
+        packet = self._maker.packet(timestamp, payload, payload_type)
         protected = getattr(self._dtls, _PROTECTION).protect(packet)
         self._send_datagram(protected)
-        self._count(timestamp, len(frame.payload), len(protected))
+        self._count(timestamp, len(payload), len(protected))
 
     def _count(self, timestamp: int, octets: int, sent_bytes: int) -> None:
         """Keep aiortc's counters, from which its statistics and RTCP reports are made."""
@@ -175,19 +197,40 @@ def send_directly(sender: RTCRtpSender, track: EncodedTrack, send: Callable[[byt
 class _Tap:
     """A substitute for the receiver's jitter buffer, with the one method that aiortc calls."""
 
-    def __init__(self, on_packet: PacketCallback, on_ssrc: Callable[[int], None]) -> None:
+    def __init__(
+        self, on_packet: PacketCallback, on_ssrc: Callable[[int], None], on_copy: PacketCallback
+    ) -> None:
+        self.red: RedFormat | None = None
         self._on_packet = on_packet
         self._on_ssrc = on_ssrc
+        self._on_copy = on_copy
         self._last_ssrc: int | None = None
         self._clock = asyncio.get_running_loop().time
 
-    def add(self, packet: RtpPacket | ReceivedPacket) -> tuple[bool, None]:
+    def add(self, packet: _AnyPacket) -> tuple[bool, None]:
         """Pass the packet on; request no key frame, complete no frame."""
         if packet.ssrc != self._last_ssrc:
             self._last_ssrc = packet.ssrc
             self._on_ssrc(packet.ssrc)
-        self._on_packet(packet.sequence_number, packet.timestamp, packet.payload, self._clock())
+        payload, arrival_s = packet.payload, self._clock()
+        if self.red is not None and packet.payload_type == self.red.red:
+            payload = self._unpack(packet, self.red.opus, arrival_s)
+        self._on_packet(packet.sequence_number, packet.timestamp, payload, arrival_s)
         return False, None
+
+    def _unpack(self, packet: _AnyPacket, opus: int, arrival_s: float) -> bytes:
+        """Pass on the copies of a packet of redundant audio; return its own frame.
+
+        A malformed one has none: it is an empty packet, which the decoder refuses.
+        """
+        try:
+            frames = parse(packet.payload, opus)
+        except MalformedRedError:
+            return b""
+        *copies, own = numbered(frames, packet.sequence_number, packet.timestamp)
+        for copy in copies:
+            self._on_copy(*copy, arrival_s)
+        return own[2]
 
 
 class _ReceivedStreams:
@@ -197,15 +240,18 @@ class _ReceivedStreams:
         self._receiver = receiver
         self._dtls = receiver.transport
         self._tap = tap
-        self._codecs: dict[int, RTCRtpCodecParameters] = _inside(receiver, _CODECS)
+        self._formats: dict[int, RTCRtpCodecParameters] = _inside(receiver, _CODECS)
         self._statistics: dict[int, StreamStatistics] = _inside(receiver, _STREAMS)
 
     def take(self, datagram: bytes) -> bool:
-        """Take an Opus packet; return False for what is none, and before the handshake's end."""
+        """Take a packet of Opus, redundant or not; return False for what is none.
+
+        Also before the handshake's end.
+        """
         dtls = self._dtls
         unprotection = getattr(dtls, _UNPROTECTION)
-        codec = self._codecs.get(datagram[1] & 0x7F)
-        if unprotection is None or codec is None or codec.mimeType.lower() != "audio/opus":
+        codec = self._formats.get(datagram[1] & 0x7F)
+        if unprotection is None or codec is None or codec.mimeType.lower() not in _TAKEN:
             return False
         setattr(dtls, _HEARD_BYTES, getattr(dtls, _HEARD_BYTES) + len(datagram))
         setattr(dtls, _HEARD_PACKETS, getattr(dtls, _HEARD_PACKETS) + 1)
@@ -237,17 +283,35 @@ def divert_packets(
     receiver: RTCRtpReceiver,
     on_packet: PacketCallback,
     on_ssrc: Callable[[int], None] = lambda _: None,
+    on_copy: PacketCallback = lambda *_: None,
 ) -> TakeDatagram:
     """Make a receiver pass on RTP packets at their arrival instead of decoding them.
 
     `on_ssrc` takes the SSRC of a packet that has another than the one before, just before it.
-    Returns a function to which the connection's datagrams may be given, so that packets of sound
-    need not wait for aiortc's task.
+    `on_copy` takes the redundant copies of earlier packets that a packet carries, with the numbers
+    that those had, just before it. Returns a function to which the connection's datagrams may be
+    given, so that packets of sound need not wait for aiortc's task.
     """
     _inside(receiver, _JITTER_BUFFER)
-    tap = _Tap(on_packet, on_ssrc)
+    tap = _Tap(on_packet, on_ssrc, on_copy)
     setattr(receiver, _JITTER_BUFFER, tap)
     return _ReceivedStreams(receiver, tap).take
+
+
+def use_redundancy(peer: RTCPeerConnection, track: EncodedTrack, types: RedFormat) -> None:
+    """Let a connection of one Opus track receive redundant audio, and its track send it.
+
+    To be called when both descriptions are to have it, after the remote one has been set.
+    """
+    [transceiver] = peer.getTransceivers()
+    opus, *others = _inside(transceiver, _NEGOTIATED)
+    red = RTCRtpCodecParameters("audio/red", SAMPLE_RATE, 2, types.red)
+    red.parameters = {types.inside: None}
+    setattr(transceiver, _NEGOTIATED, [opus, *others, red])
+    track.redundancy = RedPacker(types)
+    tap = _inside(transceiver.receiver, _JITTER_BUFFER)
+    if isinstance(tap, _Tap):
+        tap.red = types
 
 
 async def end_handshake(sender: RTCRtpSender) -> None:

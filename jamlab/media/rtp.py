@@ -6,6 +6,9 @@ from dataclasses import dataclass
 RTP_TIMESTAMPS = 1 << 32
 """Number of different timestamps."""
 
+RTP_SEQUENCE_NUMBERS = 1 << 16
+"""Number of different sequence numbers."""
+
 
 def timestamp_difference(timestamp: int, earlier: int) -> int:
     """Return the frames between two timestamps, from -2³¹ to 2³¹ - 1."""
@@ -14,7 +17,7 @@ def timestamp_difference(timestamp: int, earlier: int) -> int:
 
 def sequence_difference(sequence: int, earlier: int) -> int:
     """Return the packets between two sequence numbers, from -2¹⁵ to 2¹⁵ - 1."""
-    return _nearest_to_zero(sequence - earlier, 1 << 16)
+    return _nearest_to_zero(sequence - earlier, RTP_SEQUENCE_NUMBERS)
 
 
 def _nearest_to_zero(difference: int, modulus: int) -> int:
@@ -84,10 +87,9 @@ class PacketMaker:
         words = len(extension) // 4
         self._extension = _EXTENSION.pack(profile, words) + extension if extension else b""
 
-    def packet(self, timestamp: int, payload: bytes) -> bytes:
-        """Return the next packet."""
-        header = _HEADER.pack(
-            self._first, self._second, self._sequence_number, timestamp, self._ssrc
-        )
+    def packet(self, timestamp: int, payload: bytes, payload_type: int | None = None) -> bytes:
+        """Return the next packet, of the stream's payload type unless it has another."""
+        second = self._second if payload_type is None else _MARKER | payload_type
+        header = _HEADER.pack(self._first, second, self._sequence_number, timestamp, self._ssrc)
         self._sequence_number = (self._sequence_number + 1) & 0xFFFF
         return header + self._extension + payload

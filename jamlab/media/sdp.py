@@ -1,7 +1,8 @@
-"""What aiortc's descriptions lack: Opus parameters (RFC 7587 §6.1) and trickling (RFC 8840).
+"""What aiortc's descriptions lack: Opus parameters, redundant audio, and trickling.
 
-aiortc describes Opus without parameters, and a browser that reads none sends mono at 32 kbit/s. It
-also says that there will be no more candidates, and takes none after a peer has said so.
+aiortc describes Opus without parameters (RFC 7587 §6.1), and a browser that reads none sends mono
+at 32 kbit/s. It knows no redundant audio (RFC 2198). It also says that there will be no more
+candidates, and takes none after a peer has said so (RFC 8840).
 """
 
 import math
@@ -9,7 +10,12 @@ import re
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.quality import QUALITIES, Quality
+from jamlab.media.red import RedFormat
 
+OFFERED_RED = 63
+"""Payload type of redundant audio in our offers; that of Chromium's, too."""
+
+_AUDIO = re.compile(r"^m=audio .*(?=\r\n)", re.MULTILINE)
 _MEDIA = re.compile(r"^(?=m=)", re.MULTILINE)
 _END_OF_CANDIDATES = re.compile(r"^a=end-of-candidates\r?\n", re.MULTILINE)
 _ICE_PWD = re.compile(r"^a=ice-pwd:.*\r?\n", re.MULTILINE)
@@ -47,6 +53,21 @@ def with_opus_parameters(sdp: str, quality: Quality) -> str:
     most_bps = max(known.bitrate_bps for known in (quality, *QUALITIES.values()))
     parameters = f"stereo=1;sprop-stereo=1;maxaveragebitrate={most_bps}"
     return "".join(_described(medium, parameters, ptime_ms) for medium in _MEDIA.split(sdp))
+
+
+def with_redundancy(sdp: str) -> tuple[str, RedFormat | None]:
+    """Return our offer with redundant audio after its Opus format, and the two payload types.
+
+    A browser that has it receives it then, and would send it only if it stood before Opus. Without
+    Opus the description stays unchanged, and there are no types.
+    """
+    opus = _OPUS_RTPMAP.search(sdp)
+    if opus is None:
+        return sdp, None
+    types = RedFormat(OFFERED_RED, int(opus[1]))
+    described = f"a=rtpmap:{types.red} red/48000/2\r\na=fmtp:{types.red} {types.inside}\r\n"
+    sdp = sdp[: opus.end()] + described + sdp[opus.end() :]
+    return _AUDIO.sub(lambda line: f"{line[0]} {types.red}", sdp, count=1), types
 
 
 def _described(medium: str, parameters: str, ptime_ms: int) -> str:

@@ -67,6 +67,8 @@ class PeerFigures:
     remote_candidate: str | None
     loss_share: float | None = None
     """Lost packets divided by expected packets."""
+    repaired_share: float | None = None
+    """Packets that came only as redundant copies divided by expected packets."""
     concealed_share: float | None = None
     """Concealed frames divided by all frames played."""
     sent_bit_s: float | None = None
@@ -74,6 +76,8 @@ class PeerFigures:
     received_bit_s: float | None = None
     drift_ppm: float | None = None
     """Drift of the peer's sound card against ours, positive when the peer's is faster."""
+    is_redundant: bool = False
+    """Whether our packets to the peer carry redundant audio, for it reports losses."""
     unknown: str = ""
     """Reason for an unknown latency; empty when it is known."""
 
@@ -124,7 +128,8 @@ class PeerMeter:
         return replace(
             figures,
             unknown=SENDS_NOTHING if mute and figures.unknown == TOO_LATE else figures.unknown,
-            loss_share=_loss_share(reading, last),
+            loss_share=_share(*_lost_of_expected(reading, last)),
+            repaired_share=_repaired_share(reading, last),
             concealed_share=_concealed_share(reading, last),
             sent_bit_s=_rate(reading, last, lambda rtcp: rtcp.bytes_sent),
             received_bit_s=_rate(reading, last, lambda rtcp: rtcp.bytes_received),
@@ -148,6 +153,7 @@ def _at(now: Reading) -> PeerFigures:
         local_candidate=local,
         remote_candidate=remote,
         drift_ppm=None if now.stream.drift is None else now.stream.drift * 1e6,
+        is_redundant=now.is_redundant,
         unknown=_unknown(now),
     )
 
@@ -166,10 +172,15 @@ def _unknown(now: Reading) -> str:
     return "no RTCP report has come back yet" if now.rtcp.round_trip_s is None else ""
 
 
-def _loss_share(now: Reading, last: Reading) -> float | None:
-    """Return the fraction of packets lost in the interval (RFC 3550 A.3)."""
+def _lost_of_expected(now: Reading, last: Reading) -> tuple[int, int]:
+    """Return the packets lost and expected in the interval (RFC 3550 A.3)."""
     lost = now.rtcp.packets_lost - last.rtcp.packets_lost
-    return _share(lost, lost + now.rtcp.packets_received - last.rtcp.packets_received)
+    return lost, lost + now.rtcp.packets_received - last.rtcp.packets_received
+
+
+def _repaired_share(now: Reading, last: Reading) -> float | None:
+    repaired = now.stream.recovered_packets - last.stream.recovered_packets
+    return _share(repaired, _lost_of_expected(now, last)[1])
 
 
 def _concealed_share(now: Reading, last: Reading) -> float | None:

@@ -18,6 +18,7 @@ import pytest
 from aioice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RtpPacket
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -26,6 +27,7 @@ from jamlab.media.agent.agent import IceAgent
 from jamlab.media.encoder import EncodedFrame, FrameEncoder
 from jamlab.media.opus import OpusDecoder
 from jamlab.media.quality import HIGH_QUALITY, LOW_LATENCY
+from jamlab.media.red import RedFormat, RedFrame, pack
 from jamlab.media.rtc import (
     EncodedTrack,
     candidate_pair,
@@ -36,6 +38,7 @@ from jamlab.media.rtc import (
     sender_connection,
     use_agent,
     use_own_certificate,
+    use_redundancy,
 )
 from tests.media.queued_track import QueuedTrack
 
@@ -79,20 +82,29 @@ class Link:
         self.receiver = None
         self.remote_track = None
         self.packets = []  # sequence, timestamp, payload, arrival
+        self.copies = []
         self.far.on("track", self._divert)
 
     def _divert(self, track):
         self.remote_track = track
         self.receiver = self.far.getReceivers()[0]
-        take = divert_packets(self.receiver, lambda *packet: self.packets.append(packet))
+        take = divert_packets(
+            self.receiver,
+            lambda *packet: self.packets.append(packet),
+            on_copy=lambda *copy: self.copies.append(copy),
+        )
         if self.directly:
             self.far_agent.take_srtp = take
 
-    async def connect(self):
+    async def connect(self, red=None):
         await self.near.setLocalDescription(await self.near.createOffer())
         await self.far.setRemoteDescription(self.near.localDescription)
+        if red is not None:
+            use_redundancy(self.far, EncodedTrack(), red)
         await self.far.setLocalDescription(await self.far.createAnswer())
         await self.near.setRemoteDescription(self.far.localDescription)
+        if red is not None:
+            use_redundancy(self.near, self.track, red)
         await until(lambda: self.near.connectionState == self.far.connectionState == "connected")
         await asyncio.sleep(0)  # aiortc's sender begins when the connection is there
 
@@ -110,12 +122,12 @@ class Link:
 
 
 @contextlib.asynccontextmanager
-async def linked(directly=True):
+async def linked(directly=True, red=None):
     """Connect, and leave nothing behind."""
     tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
     link = Link(directly)
     try:
-        await link.connect()
+        await link.connect(red)
         yield link
     finally:
         await link.close()
@@ -283,6 +295,71 @@ def shorts():
     ]
 
 
+RED = RedFormat(red=63, opus=96)
+
+
+class TestRedundancy:
+    async def test_each_packet_has_the_frame_before_it_while_it_is_on(self):
+        """Off, on, off: the packets' own frames are the same, and the copies have their numbers."""
+        frames = list(FrameEncoder(LOW_LATENCY).push(noise(30 * 120)))
+        async with linked(red=RED) as link:
+            for number, frame in enumerate(frames):
+                link.track.redundancy.on = 10 <= number < 20
+                await link.send([frame])
+            assert "a=rtpmap:63 red/48000/2" in link.far.localDescription.sdp
+            inbound = [s for s in (await link.far.getStats()).values() if s.type == "inbound-rtp"]
+        assert [packet[2] for packet in link.packets] == [frame.payload for frame in frames]
+        assert [s.packetsReceived for s in inbound] == [30]
+        assert [copy[:3] for copy in link.copies] == [packet[:3] for packet in link.packets[9:19]]
+        assert [copy[3] for copy in link.copies] == [packet[3] for packet in link.packets[10:20]]
+
+    def test_two_copies_are_of_the_two_packets_before(self):
+        """Chromium may send more than one; numbers and timestamps wrap around."""
+        copies = [RedFrame(b"\xfc1", 240), RedFrame(b"\xfc2", 120)]
+        seen, received = tap_of(RED)
+        seen.add(packet(63, 1, 100, pack(b"\xfc3", copies, 96)))
+        assert [each[:3] for each in received] == [
+            ("copy", 2**16 - 1, 2**32 - 140),
+            ("copy", 0, 2**32 - 20),
+            ("packet", 1, 100),
+        ]
+        assert [each[3] for each in received] == [b"\xfc1", b"\xfc2", b"\xfc3"]
+
+    @pytest.mark.parametrize("payload", [b"", b"\xe0", b"\x6f\xfc", b"\xe0\x01\xe0\x09\x60\xfc"])
+    def test_a_malformed_one_is_an_empty_packet(self, payload):
+        seen, received = tap_of(RED)
+        seen.add(packet(63, 1, 100, payload))
+        assert received == [("packet", 1, 100, b"")]
+
+    def test_only_packets_of_its_payload_type_are_unpacked(self):
+        payload = pack(b"\xfc3", [RedFrame(b"\xfc2", 120)], 96)
+        for red in (RED, None):
+            seen, received = tap_of(red)
+            seen.add(packet(96 if red else 63, 1, 100, payload))
+            assert received == [("packet", 1, 100, payload)]
+
+
+def tap_of(red):
+    """Return what stands in for a jitter buffer, outside of a connection, and what it passes on."""
+    received = []
+
+    def note(kind):
+        return lambda *numbers_and_payload: received.append((kind, *numbers_and_payload[:3]))
+
+    async def made():
+        return rtc._Tap(note("packet"), lambda _: None, note("copy"))
+
+    tap = asyncio.run(made())
+    tap.red = red
+    return tap, received
+
+
+def packet(payload_type, sequence, timestamp, payload):
+    made = RtpPacket(payload_type, 0, sequence, timestamp)
+    made.payload = payload
+    return made
+
+
 class TestStrayDatagrams:
     """Anybody can send to an open port."""
 
@@ -433,6 +510,7 @@ class TestAiortcsInsides:
                 f"{type(owner).__name__} has no {name}"
                 for owner, name in (
                     (receiver, rtc._JITTER_BUFFER),
+                    (transceiver, rtc._NEGOTIATED),
                     (receiver, rtc._CODECS),
                     (receiver, rtc._STREAMS),
                     (receiver, rtc._ENABLED),

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
-from jamlab.media.sdp import trickling, username_fragment, with_opus_parameters, without_end
+from jamlab.media.red import RedFormat
+from jamlab.media.sdp import (
+    trickling,
+    username_fragment,
+    with_opus_parameters,
+    with_redundancy,
+    without_end,
+)
 
 HEAD = (
     "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
@@ -158,3 +165,26 @@ def test_the_username_fragment_is_that_of_the_first_section():
 @given(st.text())
 def test_any_text_without_an_end_is_as_it_was(text):
     assert without_end(text) == text
+
+
+@BOTH
+def test_redundant_audio_comes_after_opus(quality):
+    """Read by aiortc's parser; RFC 2198 §5 states the formats inside in the parameters."""
+    before = with_opus_parameters(HEAD + AUDIO + VIDEO, quality)
+    sdp, types = with_redundancy(before)
+    assert types == RedFormat(red=63, opus=96)
+    red = codecs(sdp)[63]
+    assert (red.mimeType, red.clockRate, red.channels) == ("audio/red", 48_000, 2)
+    assert red.parameters == {"96/96": None}
+    [medium] = [m for m in SessionDescription.parse(sdp).media if m.kind == "audio"]
+    assert medium.fmt == [96, 9, 0, 63]
+    assert codecs(sdp, "video") == codecs(before, "video")
+    assert lines_added(before.replace("SAVPF 96 9 0", "SAVPF 96 9 0 63"), sdp) == [
+        "a=rtpmap:63 red/48000/2\r\n",
+        "a=fmtp:63 96/96\r\n",
+    ]
+
+
+@given(st.text())
+def test_text_without_opus_gets_no_redundancy(text):
+    assert with_redundancy(text) == (text, None)

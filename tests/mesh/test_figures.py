@@ -102,6 +102,15 @@ class TestShares:
         assert figures.concealed_share is None
 
 
+def test_repaired_is_what_came_only_as_copies_of_what_was_expected():
+    """AFTER received 780 more packets than BEFORE, and lost 20 more."""
+    figures = figures_of(BEFORE, changed(AFTER, recovered_packets=16))
+    assert figures.repaired_share == 16 / 800
+    assert figures_of(BEFORE, AFTER).repaired_share == 0
+    assert not figures.is_redundant
+    assert figures_of(dataclasses.replace(BEFORE, is_redundant=True)).is_redundant
+
+
 class TestRates:
     def test_bits_a_second(self):
         figures = figures_of(BEFORE, AFTER)
@@ -165,6 +174,7 @@ readings = st.builds(
         st.none() | st.sampled_from([120, 240, 2880]),
         st.none() | st.builds(Waits, st.floats(0, 1), st.floats(0, 1)),
         lag_s=st.none() | st.floats(0, 10),
+        recovered_packets=counts,
     ),
     capture=st.builds(Capture, st.integers(1, 48_000), st.integers(0, 48_000)),
     candidates=st.none() | st.tuples(*[st.sampled_from(CANDIDATE_TYPES)] * 2),
@@ -176,7 +186,7 @@ def test_whatever_was_counted(taken):
     meter = PeerMeter()
     for reading in taken:
         figures = meter.read(reading)
-        for share in figures.loss_share, figures.concealed_share:
+        for share in figures.loss_share, figures.repaired_share, figures.concealed_share:
             assert share is None or 0 <= share <= 1
         for rate in figures.sent_bit_s, figures.received_bit_s:
             assert rate is None or rate >= 0

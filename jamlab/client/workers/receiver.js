@@ -5,6 +5,7 @@
 
 import { InOrder } from "../inOrder.js";
 import { OpusStream, unwrapped } from "../opusStream.js";
+import { framesOf } from "../redundancy.js";
 
 const MOST_UNHEARD = 400; // packets in succession that gave no sound, after which the browser gets them
 const FAULT = 20; // such packets, for which one that cannot be decoded counts
@@ -33,11 +34,13 @@ class Received {
     const { mimeType = "audio/opus", synchronizationSource, sequenceNumber, rtpTimestamp } = frame.getMetadata();
     const timestamp = rtpTimestamp ?? frame.timestamp;
     const isKnown = Number.isInteger(sequenceNumber) && Number.isInteger(timestamp);
-    const isOpus = isKnown && mimeType.toLowerCase() === "audio/opus";
-    this.turn(isOpus && !this.isPassedOn && this.unheard < MOST_UNHEARD);
-    if (!this.isOurs) return false;
-    const packet = { timestamp, data: new Uint8Array(frame.data) };
-    this.packets.push(synchronizationSource, sequenceNumber, packet, performance.now());
+    const frames = isKnown ? opusFrames(mimeType.toLowerCase(), new Uint8Array(frame.data)) : null;
+    this.turn(frames !== null && !this.isPassedOn && this.unheard < MOST_UNHEARD);
+    if (frames === null || !this.isOurs) return false;
+    for (const [n, { offset, data }] of frames.entries()) {
+      const number = sequenceNumber - (frames.length - 1 - n);
+      this.packets.push(synchronizationSource, number, { timestamp: timestamp - offset, data }, performance.now());
+    }
     return true;
   }
 
@@ -66,6 +69,12 @@ class Received {
     if (isOurs !== this.isOurs) postMessage({ kind: isOurs ? "open" : "closed", number: this.number });
     this.isOurs = isOurs;
   }
+}
+
+/** The Opus frames of a packet, those of earlier packets first; null of another codec, or a malformed one. */
+function opusFrames(mimeType, payload) {
+  if (mimeType === "audio/opus") return [{ offset: 0, data: payload }];
+  return mimeType === "audio/red" ? framesOf(payload) : null;
 }
 
 async function receive({ number, port, readable, writable }) {

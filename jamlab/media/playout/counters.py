@@ -18,6 +18,9 @@ class PlayoutCounters:
     """Packets that arrived after they were due, or whose place a longer packet had covered."""
     duplicated: int = 0
     """Packets that had arrived before."""
+    recovered: int = 0
+    """Packets that came only as redundant copies (RFC 2198); they are among the received ones.
+    A copy of a packet that has arrived is not counted at all."""
     reordered: int = 0
     """Packets that arrived after a packet with a later timestamp."""
     corrupt: int = 0

@@ -7,7 +7,7 @@ of concealed frames ends, and else all of them would be late. A packet far from 
 another timeline; two such packets in sequence mean that the sender has restarted (RFC 3550 A.1).
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -41,7 +41,7 @@ class PacketBuffer:
         self._counters = counters
         self._waiting: dict[int, Packet] = {}
         self._begun: Packet | None = None  # begins before the line of play, and ends after it
-        self._played: deque[int] = deque(maxlen=_BUFFERED)
+        self._known: OrderedDict[int, None] = OrderedDict()  # positions of the latest packets
         self._played_until = 0  # position after the last played packet
         self._frame_frames = 0  # length of that packet
         self._newest: Packet | None = None
@@ -81,22 +81,22 @@ class PacketBuffer:
         self._waiting.clear()
         self._begun = None
         self.arrived.clear()
-        self._played.clear()
+        self._known.clear()
         self.line = self._newest = None
 
     def add(self, packet: Packet) -> None:
         """Add a packet of this timeline."""
         self._stray_sequence = None
-        overdue = self.line is not None and packet.position < self.line
-        if self._is_known(packet, overdue):
+        if packet.position in self._known:
             self._counters.duplicated += 1
             return
+        self._note(packet.position)
         self.arrived.append(packet)
         if self._newest is None or packet.position > self._newest.position:
             self._newest = packet
         else:
             self._counters.reordered += 1
-        if overdue:
+        if self.line is not None and packet.position < self.line:
             self._add_overdue(packet)
             return
         self._waiting[packet.position] = packet
@@ -104,10 +104,20 @@ class PacketBuffer:
             self._counters.late += 1
             del self._waiting[min(self._waiting)]
 
-    def _is_known(self, packet: Packet, overdue: bool) -> bool:
-        if self._begun is not None and packet.position == self._begun.position:
-            return True
-        return packet.position in self._waiting or (overdue and packet.position in self._played)
+    def lacks(self, copy: Packet) -> bool:
+        """Return whether a redundant copy is of a packet of this timeline that has not arrived.
+
+        A timeline begins with a packet of its own.
+        """
+        if self._newest is None or self.is_stray(copy):
+            return False
+        return copy.position not in self._known
+
+    def _note(self, position: int) -> None:
+        """Remember a packet, also a late one, to recognise its copies."""
+        self._known[position] = None
+        if len(self._known) > 2 * _BUFFERED:
+            self._known.popitem(last=False)
 
     def _add_overdue(self, packet: Packet) -> None:
         """Keep a packet whose rest can be played; its length is taken for the last one's."""
@@ -127,8 +137,7 @@ class PacketBuffer:
         return due
 
     def note_played(self, packet: Packet, frames: int) -> None:
-        """Remember a played packet and its length, to recognise its duplicates."""
-        self._played.append(packet.position)
+        """Note where a played packet ends, and its length."""
         self._played_until, self._frame_frames = packet.position + frames, frames
 
     @property

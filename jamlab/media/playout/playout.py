@@ -12,7 +12,8 @@ A packet is in time if it has arrived by the pull that first needs it. At the fi
 arrival, when *n* frames have been pulled, a packet at position *p* *needs* the delay ``n - p`` or
 more. That figure contains every wait of the packet (the sender's blocks, the network, this process'
 lag, the card's blocks), it does not depend on the sender's clock, and it exists for late packets
-too. A lost packet never arrives, so it never asks for more delay: loss does not raise latency.
+too. A lost packet never arrives, so it never asks for more delay: loss does not raise latency. One
+that comes as a redundant copy in a later packet asks for the delay of that (`Playout.recover`).
 `DelayEstimator` turns the figures into a target.
 
 A missing packet may be one that was never sent: a sender that is silent or muted leaves a gap in
@@ -137,6 +138,19 @@ class Playout:
             self._restart()
         self._rate.observe(packet)
         self._buffer.add(packet)
+
+    def recover(self, sequence: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
+        """Take the redundant copy of an earlier packet (RFC 2198), which counts if that was lost.
+
+        `timestamp` is the lost packet's. A copy needs more delay than its packet did: that of the
+        packet that carries it. So the delay becomes long enough for repairs, if losses are frequent
+        enough to count. The cards' drift is found from packets of their own.
+        """
+        copy = self._buffer.unwrap(sequence, timestamp, payload, arrival_s)
+        if self._buffer.lacks(copy):
+            self.counters.received += 1
+            self.counters.recovered += 1
+            self._buffer.add(copy)
 
     def pull(self, frames: int) -> Block:
         """Return the card's next block, shape ``(frames, 2)``; never wait, never return less."""

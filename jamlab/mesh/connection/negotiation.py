@@ -20,7 +20,9 @@ from aiortc.exceptions import InvalidStateError
 
 from jamlab.media.candidate_line import is_usable
 from jamlab.media.quality import Quality
-from jamlab.media.sdp import trickling, with_opus_parameters
+from jamlab.media.red import RedFormat
+from jamlab.media.rtc import EncodedTrack, use_redundancy
+from jamlab.media.sdp import trickling, with_opus_parameters, with_redundancy
 from jamlab.mesh.connection.description import MAX_CANDIDATES, RemoteDescription
 from jamlab.mesh.connection.errors import (
     MalformedCandidateError,
@@ -33,15 +35,19 @@ Result = TypeVar("Result")
 
 
 class Negotiation:
-    """The negotiation of one connection.
+    """The negotiation of one connection of one track, with redundant audio if the peer has it.
 
     Every step raises `PeerClosedError` when `close` is called before its end. The owner of the
     connection closes it, after `close`.
     """
 
-    def __init__(self, peer_id: str, connection: RTCPeerConnection, quality: Quality) -> None:
+    def __init__(
+        self, peer_id: str, connection: RTCPeerConnection, track: EncodedTrack, quality: Quality
+    ) -> None:
         self._peer_id = peer_id
         self._connection = connection
+        self._track = track
+        self._offered_red: RedFormat | None = None
         self._quality = quality
         self._remote: RemoteDescription | None = None
         self._early_candidates: list[RTCIceCandidate] = []
@@ -111,7 +117,9 @@ class Negotiation:
 
     async def _make_offer(self) -> dict[str, str]:
         await self._connection.setLocalDescription(await self._connection.createOffer())
-        return self._local_description()
+        offer = self._local_description()
+        sdp, self._offered_red = with_redundancy(offer["sdp"])
+        return {**offer, "sdp": sdp}
 
     async def _make_answer(self, offer: RemoteDescription) -> dict[str, str]:
         await self._apply(offer)
@@ -166,6 +174,9 @@ class Negotiation:
                 f"{error or type(error).__name__}"
             ) from error
         self._remote = description
+        red = description.place.red
+        if red is not None and (description.type == "offer" or red == self._offered_red):
+            use_redundancy(self._connection, self._track, red)
         for candidate in self._early_candidates:
             with suppress(MalformedCandidateError):  # the description stands
                 await self._add_candidate(candidate, description)

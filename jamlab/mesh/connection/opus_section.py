@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from aiortc import RTCIceCandidate
 
 from jamlab.media.candidate_line import candidate_line, is_usable, read_candidate_line
+from jamlab.media.red import RedFormat
 from jamlab.media.sdp_sections import Attribute, Description, Scope, Section, read_sections
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -30,7 +31,9 @@ _PROTOCOLS = (  # all that an offer may have (RFC 8829 §5.1.2)
     "RTP/AVP",
 )
 _OPUS = re.compile(r"([0-9]{1,3}) +opus/48000(?:/[0-9]{1,3})?", re.IGNORECASE)
+_RED = re.compile(r"([0-9]{1,3}) +red/48000/2", re.IGNORECASE)
 _FORMATS = range(96, 128)  # RFC 3551 §3; aiortc answers no other with the peer's number
+_RED_FORMATS = (*range(35, 64), *_FORMATS)  # browsers have more formats than those (RFC 5761 §4)
 _ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")  # RFC 8839 §5.4
 _ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
@@ -51,7 +54,8 @@ class Place:
 
     `mid` is its media identification, made up when the peer states none (RFC 8829 §5.10);
     `transport` has the indices of the sections whose candidates are its own; `bundled` says whether
-    the peer put it into a BUNDLE group.
+    the peer put it into a BUNDLE group; `red` has the payload types of redundant audio, if the peer
+    takes any.
     """
 
     media: tuple[Section, ...]
@@ -59,6 +63,7 @@ class Place:
     mid: str
     transport: frozenset[int]
     bundled: bool
+    red: RedFormat | None = None
 
     @property
     def name(self) -> tuple[str | None, int]:
@@ -122,7 +127,8 @@ def read_opus_section(sdp: str, kind: str, most_candidates: int) -> tuple[str, P
         *next(filter(None, map(_candidates, transport)), [])[:most_candidates],
     ]
     indices = frozenset(each.index for each in transport)
-    place = Place(description.media, section.index, mid, indices, section in bundle)
+    bundled = section in bundle
+    place = Place(description.media, section.index, mid, indices, bundled, _red(section))
     return "".join(f"{line}\r\n" for line in lines), place
 
 
@@ -156,11 +162,32 @@ def _check_mid(section: Section) -> None:
 
 def _opus(section: Section) -> int | None:
     """Return the payload type of Opus that the peer prefers; None without one."""
+    found = _formats(section, _OPUS)
+    return next((number for number in found if number in _FORMATS), None)
+
+
+def _red(section: Section) -> RedFormat | None:
+    """Return the payload types of redundant frames of that Opus alone; None without such a format.
+
+    One with other frames inside, or none stated, is ignored.
+    """
+    opus = _opus(section)
+    for number in _formats(section, _RED):
+        stated = (each.value.partition(" ") for each in section.all("fmtp"))
+        inside = next((value for name, _, value in stated if name == str(number)), "").split("/")
+        usable = number in _RED_FORMATS and len(inside) > 1 and {*inside} == {str(opus)}
+        if usable and opus is not None:
+            return RedFormat(number, opus)
+    return None
+
+
+def _formats(section: Section, name: re.Pattern[str]) -> list[int]:
+    """Return the payload types of a name, in the order of the ``m=`` line."""
     names: dict[str, str] = {}
     for each in section.all("rtpmap"):
         names.setdefault(each.value.split(" ")[0], each.value)
-    found = (_OPUS.fullmatch(names.get(each, "")) for each in section.formats)
-    return next((int(each[1]) for each in found if each and int(each[1]) in _FORMATS), None)
+    found = (name.fullmatch(names.get(each, "")) for each in section.formats)
+    return [int(each[1]) for each in found if each]
 
 
 def _bundle(description: Description, section: Section) -> list[Section]:

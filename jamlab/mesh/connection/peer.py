@@ -25,12 +25,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aioice import Candidate
-from aiortc import (
-    RTCConfiguration,
-    RTCIceCandidate,
-    RTCPeerConnection,
-    RTCStatsReport,
-)
+from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCStatsReport
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from jamlab.ice.configuration import IceConfiguration
@@ -69,6 +64,7 @@ from jamlab.mesh.connection.events import (
 )
 from jamlab.mesh.connection.fingerprints import Identity
 from jamlab.mesh.connection.negotiation import Negotiation
+from jamlab.mesh.connection.redundancy import follow_loss
 from jamlab.networks.port_mapping.mapping import Mapper
 
 log = logging.getLogger(__name__)
@@ -91,8 +87,7 @@ class PeerConnection:
     Our description asks the peer for `quality`. The ICE agent never fails by itself, so the
     connection fails after `connect_timeout_s`. After `flow_timeout_s` in which nothing of the peer
     arrived, the state is `DISCONNECTED`. `on_candidate` gets the candidates that are not in our
-    description, and `on_servers` the servers that were asked, and those of no use. `mapper`, if
-    any, maps our ports.
+    description, and `on_servers` the servers asked, and those of no use. `mapper` maps our ports.
     """
 
     def __init__(
@@ -123,7 +118,8 @@ class PeerConnection:
         self.remote_fragment: str | None = None
         """Username fragment in the peer's description; None before that."""
         self._connection = connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._negotiation = Negotiation(peer_id, connection, quality)
+        self.track = EncodedTrack()
+        self._negotiation = Negotiation(peer_id, connection, self.track, quality)
         self._connect_timeout_s = connect_timeout_s
         self._flow_timeout_s = flow_timeout_s
         self._history_s = history_s
@@ -138,9 +134,8 @@ class PeerConnection:
         self._watchers: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._abandoning: asyncio.Task[None] | None = None
-        self._track = EncodedTrack()
         use_own_certificate(connection)
-        self._sender = add_opus_track(connection, self._track)
+        self._sender = add_opus_track(connection, self.track)
         self._agent = IceAgent(
             ice.servers,
             relays_only=ice.policy == "relay",
@@ -149,7 +144,7 @@ class PeerConnection:
             mapper=mapper,
         )
         use_agent(self._sender, self._agent)
-        send_directly(self._sender, self._track, self._agent.send_at_once)
+        send_directly(self._sender, self.track, self._agent.send_at_once)
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._follow_connection)
         connection.on("iceconnectionstatechange", self._follow_ice)
@@ -159,7 +154,7 @@ class PeerConnection:
     def send(self, frame: EncodedFrame) -> None:
         """Send an Opus frame to the peer; it is dropped while the peer is not connected."""
         if self.is_sent_to:
-            self._track.send(frame)
+            self.track.send(frame)
 
     @property
     def is_sent_to(self) -> bool:
@@ -168,7 +163,7 @@ class PeerConnection:
 
     def timestamp_origin(self) -> int | None:
         """Return the RTP timestamp of our capture position 0; None before the first packet."""
-        return self._track.timestamp_origin
+        return self.track.timestamp_origin
 
     # Figures
 
@@ -243,7 +238,8 @@ class PeerConnection:
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         receiver = next(r for r in self._connection.getReceivers() if r.track is track)
-        self._agent.take_srtp = divert_packets(receiver, self._take_packet, self._note_ssrc)
+        packet, copy = self._take_packet, self._take_copy
+        self._agent.take_srtp = divert_packets(receiver, packet, self._note_ssrc, copy)
         self._begin_stream()
         self._watch(self._await_end(track))
 
@@ -258,6 +254,10 @@ class PeerConnection:
             self._begin_stream()
         if self.playout is not None:
             self.playout.receive(number, timestamp, payload, arrival_s)
+
+    def _take_copy(self, number: int, timestamp: int, payload: bytes, arrival_s: float) -> None:
+        if self.playout is not None:
+            self.playout.recover(number, timestamp, payload, arrival_s)
 
     def _note_ssrc(self, ssrc: int) -> None:
         if ssrc not in self._ssrcs:
@@ -288,6 +288,7 @@ class PeerConnection:
             self._watch(self._fail_late(state))
         elif state is ConnectionState.CONNECTED:
             self._watch(self._watch_path())
+            self._watch(follow_loss(self._sender, self.track))
 
     def _follow_ice(self) -> None:
         self._change_ice(IceConnectionState(self._connection.iceConnectionState))
@@ -368,7 +369,7 @@ class PeerConnection:
         try:
             await self._negotiation.close()
             await self._stop_watching()
-            self._track.stop()
+            self.track.stop()
             await self._abandon_handshake()
             await self._connection.close()
         except Exception:

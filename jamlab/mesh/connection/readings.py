@@ -48,6 +48,8 @@ class StreamReading:
     """`Playout.drift`."""
     lag_s: float | None = None
     """Largest recent delay of our card's callbacks; None before the first."""
+    recovered_packets: int = 0
+    """Packets since its start that came only as redundant copies."""
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class StreamReading:
             waits,
             playout.drift,
             lag_s,
+            counters.recovered,
         )
 
 
@@ -124,6 +127,8 @@ class Reading:
     candidates: tuple[str, str] | None
     """Types of the selected pair's local and remote candidate (RFC 8445 §5.1.1)."""
     state: ConnectionState = ConnectionState.CONNECTED
+    is_redundant: bool = False
+    """Whether our packets to the peer carry redundant audio."""
 
 
 class Reader:
@@ -163,6 +168,7 @@ class Reader:
             peer.capture or Capture.of(self._card, self._encoder.quality),
             peer.candidates,
             peer.state,
+            peer.track.is_redundant,
         )
 
     def _timeline(self, now_s: float, within_s: float) -> tuple[CardTimeline | None, float | None]:

@@ -16,16 +16,18 @@ def figures_table(figures: Iterable[PeerFigures]) -> pd.DataFrame:
     """Return a row per peer and interval of `JamSession.figures`; unknown values are missing.
 
     ``at_s`` (seconds since the first), ``peer``, ``one_way_ms`` (estimated), a column in
-    milliseconds for each of its stages, ``loss_percent``, ``concealed_percent``, ``sent_kbit_s``,
-    ``received_kbit_s``, ``drift_ppm`` (of the peer's card against ours), ``route`` and its ends
-    ``local`` and ``remote``, and ``unknown``: why no latency is known.
+    milliseconds for each of its stages, ``loss_percent``, ``repaired_percent`` (packets that came
+    only as redundant copies), ``concealed_percent``, ``sent_kbit_s``, ``received_kbit_s``,
+    ``redundant`` (whether our packets to the peer carry copies), ``drift_ppm`` (of the peer's card
+    against ours), ``route`` and its ends ``local`` and ``remote``, and ``unknown``: why no latency
+    is known.
     """
     taken = [*figures]
     began_s = taken[0].at_s if taken else 0.0
     rows = [_row(entry, began_s) for entry in taken]
     texts = dict.fromkeys(("peer", "route", "local", "remote", "unknown"), "object")
-    table = pd.DataFrame(rows, columns=list(_COLUMNS))
-    return LiteralFrame(table.astype(dict.fromkeys(_COLUMNS, "float64") | texts))
+    types = dict.fromkeys(_COLUMNS, "float64") | texts | {"redundant": "bool"}
+    return LiteralFrame(pd.DataFrame(rows, columns=list(_COLUMNS)).astype(types))
 
 
 def latest_table(session: JamSession) -> pd.DataFrame:
@@ -61,9 +63,11 @@ _COLUMNS = (
     "one_way_ms",
     *(f"{stage}_ms" for stage in STAGES),
     "loss_percent",
+    "repaired_percent",
     "concealed_percent",
     "sent_kbit_s",
     "received_kbit_s",
+    "redundant",
     "drift_ppm",
     "route",
     "local",
@@ -79,9 +83,11 @@ def _row(entry: PeerFigures, began_s: float) -> tuple[object, ...]:
         _times(entry.one_way_s, 1e3),
         *(_times(getattr(entry, f"{stage}_s"), 1e3) for stage in STAGES),
         _times(entry.loss_share, 1e2),
+        _times(entry.repaired_share, 1e2),
         _times(entry.concealed_share, 1e2),
         _times(entry.sent_bit_s, 1e-3),
         _times(entry.received_bit_s, 1e-3),
+        entry.is_redundant,
         entry.drift_ppm,
         entry.route,
         entry.local_candidate,

@@ -167,10 +167,12 @@ def test_loss_is_what_the_network_loses():
     for comparison in simulated(lossy, plan):
         # 1,000 packets: three standard errors are 0.028
         assert np.mean([f.loss_share for f in comparison.figures]) == pytest.approx(0.1, abs=0.03)
-        lost, concealed = zip(
-            *((f.loss_share, f.concealed_share) for f in comparison.figures), strict=True
+        lost, repaired, concealed = zip(
+            *((f.loss_share, f.repaired_share, f.concealed_share) for f in comparison.figures),
+            strict=True,
         )
-        assert np.mean(concealed) == pytest.approx(np.mean(lost), abs=0.01)
+        assert np.mean(concealed) == pytest.approx(np.mean(lost) - np.mean(repaired), abs=0.01)
+        assert np.mean(repaired) > 0.05
 
 
 @pytest.mark.slow

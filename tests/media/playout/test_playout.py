@@ -71,6 +71,10 @@ class FixedDelay(DelayEstimator):
         return 0
 
 
+class Copy(tuple):
+    """A redundant copy of a packet."""
+
+
 @dataclass
 class Stream:
     """A sender and its network: packet *k* is complete at frame ``(k + 1) * frame`` of the card."""
@@ -92,6 +96,10 @@ class Stream:
     def send(self, k, delay=None, **packet):
         arrival = self.captured(k) + (self.delay if delay is None else delay)
         self.in_flight.append((arrival, self.packet(k, **packet)))
+
+    def send_with(self, carrier, k, delay, kind):
+        """Send a packet's redundant copy within another, or a packet that is as late as that."""
+        self.in_flight.append((self.captured(carrier) + delay, kind(self.packet(k))))
 
     def send_all(self, seconds, lost=(), delay=None):
         """Send all packets of a stretch of time; `delay` is a function of the capture time."""
@@ -144,8 +152,9 @@ class Card:
 
     def _deliver(self):
         while self._coming and self._coming[-1][0] <= self.now:
-            arrival, (sequence, timestamp, payload) = self._coming.pop()
-            self.playout.receive(sequence, timestamp, payload, arrival / SAMPLE_RATE)
+            arrival, packet = self._coming.pop()
+            take = self.playout.recover if isinstance(packet, Copy) else self.playout.receive
+            take(*packet, arrival / SAMPLE_RATE)
 
     def _pull(self, frames):
         block = self.playout.pull(frames)
@@ -923,6 +932,79 @@ def test_an_old_copy_is_a_duplicate_not_a_late_packet():
     card = Card.of(stream).run(int(2.4 * SECOND))
     assert card.counters.duplicated == 1
     assert card.counters.late == 0
+
+
+def with_redundancy(lost, frame, delay, kind=Copy):
+    """Return a card that gets each packet with a copy of the one before it.
+
+    As the truth, `kind` is tuple: there are no copies, and a lost packet is as late as the next.
+    """
+    stream = Stream(frame, 2**16 - 20, 2**32 - 2500)
+    for k, is_lost in enumerate(lost):
+        if is_lost:
+            continue
+        if k and (kind is Copy or lost[k - 1]):
+            stream.send_with(k, k - 1, delay(k), kind)
+        stream.send(k, delay(k))
+    return Card.of(stream).run((len(lost) * frame) + 100 * MS)
+
+
+class TestRecover:
+    @examples(60)
+    @given(
+        lost=st.lists(st.sampled_from([False, False, False, True]), max_size=80),
+        frame=st.sampled_from([120, 240, 480]),
+        jitter=st.lists(st.integers(0, 8 * MS), min_size=1, max_size=20),
+    )
+    def test_a_copy_is_a_packet_as_late_as_its_carrier(self, lost, frame, jitter):
+        def delay(k):
+            return 20 * MS + jitter[k % len(jitter)]
+
+        lost = [False, *lost]
+        card = with_redundancy(lost, frame, delay)
+        truth = with_redundancy(lost, frame, delay, kind=tuple)
+        np.testing.assert_array_equal(card.output, truth.output)
+        assert card.delays == truth.delays
+        card.drain()
+        truth.drain()
+        assert card.counters.duplicated == 0
+        assert card.counters.recovered == sum(a and not b for a, b in pairwise(lost))
+        assert card.counters.received == truth.counters.received
+        assert_balanced(card)
+
+    @pytest.mark.parametrize("frame", [120, 240, 480])
+    def test_single_losses_cost_no_sound_and_one_packet_of_delay(self, frame):
+        rng = np.random.default_rng(1)
+        lost = [False, *(rng.random(20 * SECOND // frame) < 0.01)]
+        card = with_redundancy(lost, frame, lambda _: 20 * MS)
+        settled, end = 5 * SECOND, 20 * SECOND
+        runs = sum(all(pair) for pair in pairwise(lost[settled // frame :]))
+        assert card.missing_between(settled, end).size <= runs * (frame + 64)
+        plain = with_redundancy([False] * len(lost), frame, lambda _: 20 * MS)
+        added = card.delays[end // 64] - plain.delays[end // 64]
+        assert frame - 64 < added < frame + 64
+
+    def test_a_copy_of_what_has_come_changes_nothing(self):
+        """Also of a packet that came too late to be played, and of one played long ago."""
+        stream, copied = Stream(), Stream()
+        for k in range(400):
+            late = 80 * MS if k == 200 else 0
+            for each in stream, copied:
+                each.send(k, each.delay + late)
+            copied.send_with(k, max(k - 20, 0), stream.delay + 90 * MS, Copy)
+        cards = [Card.of(each).run(2 * SECOND) for each in (stream, copied)]
+        np.testing.assert_array_equal(cards[0].output, cards[1].output)
+        assert cards[0].counters == cards[1].counters
+        assert cards[0].counters.late > 0
+
+    def test_a_stream_does_not_begin_or_begin_anew_with_a_copy(self):
+        card = Card()
+        card.playout.recover(0, 0, payload_at(0, 120), 0.0)
+        assert card.counters == PlayoutCounters()
+        card.playout.receive(1, 120, payload_at(120, 120), 0.0)
+        for sequence in (50, 51, 52):
+            card.playout.recover(sequence, 2**31, payload_at(0, 120), 0.0)
+        assert (card.counters.received, card.counters.strayed, card.counters.restarted) == (1, 0, 0)
 
 
 def test_history_tells_where_each_packet_went():

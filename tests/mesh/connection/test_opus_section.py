@@ -5,7 +5,10 @@ import re
 import pytest
 from aiortc import RTCIceCandidate
 from aiortc.sdp import SessionDescription
+from hypothesis import given
+from hypothesis import strategies as st
 
+from jamlab.media.red import RedFormat
 from jamlab.mesh.connection.opus_section import read_opus_section
 
 SESSION = "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nt=0 0\n"
@@ -256,3 +259,46 @@ def test_of_two_opus_formats_the_first_of_the_m_line_counts():
     audio = AUDIO.replace("111 0", "0 112 111") + "a=rtpmap:112 OPUS/48000/2\n"
     media, _ = read(SESSION + audio.format(0) + TRANSPORT.format("user", 1))
     assert [codec.payloadType for codec in media.rtp.codecs] == [112]
+
+
+RED = (
+    AUDIO.format(0).replace("SAVPF 111 0", "SAVPF {0}")
+    + "a=rtpmap:{1}\na=fmtp:{2}\n"
+    + TRANSPORT.format("user", 1000)
+)
+
+
+@pytest.mark.parametrize(
+    ("formats", "rtpmap", "fmtp", "red"),
+    [
+        ("111 63", "63 red/48000/2", "63 111/111", 63),
+        ("63 111", "63 RED/48000/2", "63 111/111/111", 63),
+        ("111 35", "35 red/48000/2", "35 111/111", 35),
+        ("111 127", "127 red/48000/2", "127 111/111", 127),
+        ("111", "63 red/48000/2", "63 111/111", None),
+        ("111 63", "63 red/48000", "63 111/111", None),
+        ("111 63", "63 red/8000/2", "63 111/111", None),
+        ("111 63", "63 red/48000/2", "64 111/111", None),
+        ("111 63", "63 red/48000/2", "63 111", None),
+        ("111 63", "63 red/48000/2", "63", None),
+        ("111 63", "63 red/48000/2", "63 111/0", None),
+        ("111 63", "63 red/48000/2", "63 0/111", None),
+        ("111 63", "63 red/48000/2", "63 111/111/", None),
+        ("111 63", "63 red/48000/2", "63 ²/111", None),
+        ("111 111", "111 red/48000/2", "111 111/111", None),
+        ("111 72", "72 red/48000/2", "72 111/111", None),  # RTCP (RFC 5761 §4)
+        ("111 200", "200 red/48000/2", "200 111/111", None),
+    ],
+)
+def test_redundant_audio_of_opus_frames_is_taken_and_any_other_ignored(formats, rtpmap, fmtp, red):
+    media, place = read(SESSION + RED.format(formats, rtpmap, fmtp))
+    assert place.red == (None if red is None else RedFormat(red, 111))
+    assert [codec.mimeType for codec in media.rtp.codecs] == ["audio/opus"]
+
+
+@given(*[st.text("0123456789 /;=-red²٣", max_size=20)] * 2)
+def test_odd_statements_of_redundant_audio_are_ignored(rtpmap, fmtp):
+    _, place = read(SESSION + RED.format("111 63", f"63 {rtpmap}", fmtp))
+    assert place.red in (None, RedFormat(63, 111))
+    _, place = read(SESSION + RED.format("111 63", "63 red/48000/2", f"63 {fmtp}"))
+    assert (place.red is not None) == (re.fullmatch("111(/111)+", fmtp.strip()) is not None)

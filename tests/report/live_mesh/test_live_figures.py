@@ -23,10 +23,12 @@ KNOWN = PeerFigures(
     local_candidate="host",
     remote_candidate="srflx",
     loss_share=0.01,
+    repaired_share=0.005,
     concealed_share=0.02,
     sent_bit_s=243_000.0,
     received_bit_s=244_000.0,
     drift_ppm=-31.4,
+    is_redundant=True,
 )
 UNKNOWN = PeerFigures(
     *(100.0, "cleo", 2, None, None, None, None, None, 0.0065, None, None),
@@ -43,9 +45,11 @@ COLUMNS = [
     "card_ms",
     "lookahead_ms",
     "loss_percent",
+    "repaired_percent",
     "concealed_percent",
     "sent_kbit_s",
     "received_kbit_s",
+    "redundant",
     "drift_ppm",
     "route",
     "local",
@@ -66,21 +70,23 @@ class TestTable:
             "host",
             "srflx",
         ]
-        numbers = [1.5, 21.5, 2.5, 0.5, 10, 4, 2, 2.5, 1, 2, 243, 244, -31.4]
-        shown = row.drop(WORDS).astype(float)
+        numbers = [1.5, 21.5, 2.5, 0.5, 10, 4, 2, 2.5, 1, 0.5, 2, 243, 244, -31.4]
+        shown = row.drop([*WORDS, "redundant"]).astype(float)
         np.testing.assert_allclose(shown, numbers)
+        assert table["redundant"].tolist() == [False, True]
 
     def test_what_is_not_known_is_missing(self):
         row = figures_table([UNKNOWN]).iloc[0]
         reason = "the loop lagged by 406 ms"
-        known = {"at_s": 0.0, "peer": "cleo", "lookahead_ms": 6.5, "unknown": reason}
-        assert row.dropna().to_dict() == known
+        known = {"at_s": 0.0, "peer": "cleo", "lookahead_ms": 6.5, "redundant": False}
+        assert row.dropna().to_dict() == {**known, "unknown": reason}
 
     def test_types_hang_on_nothing_that_happened(self):
         for figures in [], [UNKNOWN], [KNOWN], [UNKNOWN, KNOWN]:
             table = figures_table(figures)
-            numbers = [column for column in COLUMNS if column not in WORDS]
+            numbers = [column for column in COLUMNS if column not in (*WORDS, "redundant")]
             assert (table[numbers].dtypes == "float64").all()
+            assert table["redundant"].dtype == "bool"
             assert list(table.columns) == COLUMNS
 
 
