@@ -1,62 +1,91 @@
-"""Estimate of the target delay: the smallest delay that is long enough for nearly all packets.
+"""Control of the target delay: the least delay at which no more is concealed than was accepted.
 
 Each packet's *needed* delay is known once it has arrived (see `jamlab.media.playout.playout`). Time
-is cut into slots of 100 ms, the largest need of each slot of the last ten seconds is kept, and the
-target is a high quantile of those maxima, plus a margin. Maxima of slots rather than single
-packets, for a scheduling spike delays all packets of a few milliseconds, one or ten depending on
-their length, and the spikes must be counted. A quantile rather than the largest, for a rare spike
-must not add its length to the delay of all later packets; and not mean plus deviations, for network
-delays are far from normally distributed.
+is cut into slots of 20 ms, and the needs of every slot decide among many candidate depths
+(`jamlab.media.playout.candidates`). Four rules stand round that choice:
 
-A step (a new route) differs from a spike in that it affects every packet. So when all of the last
-few packets needed more than the quantile, the target is the largest of their needs, plus the
-margin.
+- A step (a new route) differs from a spike in that it affects every packet. So when all of the last
+  few packets needed more than the candidate has, the target is the largest of their needs.
+- A stall that is an accident (`jamlab.media.playout.stalls`) changes nothing.
+- Nor does a need beyond the largest delay allowed: it could not be met, so no delay is spent on
+  it. If nothing else comes for half a second, it was a step, and all known before is forgotten.
+- In the first half second, when the jitter is unknown, the target is the largest need and an
+  allowance; that time is then forgotten.
 """
 
+import math
 from collections import deque
 
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.playout.candidates import Candidates
+from jamlab.media.playout.stalls import StallDetector
 
-SLOT_FRAMES = SAMPLE_RATE // 10
+SLOT_FRAMES = SAMPLE_RATE // 50
 """Length of a slot, in frames of the card's clock."""
+ACCEPTED_SHARE = 0.001
+"""Share of the sound that may be concealed because packets are late, unless the user says more."""
+MOST_DELAY_S = 0.030
+"""Largest delay that the buffer adds to the least one, unless the user says more.
 
+At 20 to 30 ms in all, an ensemble begins to suffer (N. Schuett, "The effects of latency on ensemble
+performance", CCRMA, 2002).
+"""
+LEAST_DELAY_S, LONGEST_DELAY_S = 0.001, 1.0
+"""Range of the largest delay: below a millisecond no packet is in time."""
+
+_SETTLING_SLOTS = 25
 _REMOVAL_INTERVAL = SAMPLE_RATE // 50
 
 
-class DelayEstimator:
-    """Estimator of the target delay from the delays that packets needed in the last `slots` slots.
+class DelayController:
+    """Controller of the target delay, from the delays that packets needed.
 
-    The spikes of `ignored` slots, at most a fifth of the slots seen so far, may cost sound; one
-    stall often falls into two slots. The first `settling_slots`, when the jitter is unknown, get
-    `allowance_frames` instead of `margin_frames`, and are then dropped. The margin is also the
-    least surplus that is removed.
+    Parameters
+    ----------
+    accepted_share : float
+        Share of packets that may be concealed because they are late, between 0 and 1.
+    most_delay_s : float
+        Largest delay above the least that a packet needed.
+    allowance_frames : int
+        Addition to the largest need while the jitter is unknown.
+    margin_frames : int
+        Addition to the depth afterwards; also the least surplus that is removed.
+
+    Raises
+    ------
+    ValueError
+        If the share or the delay is out of its range.
     """
 
     def __init__(
         self,
+        accepted_share: float = ACCEPTED_SHARE,
+        most_delay_s: float = MOST_DELAY_S,
         *,
-        slots: int = 100,
-        ignored: int = 3,
-        settling_slots: int = 5,
         allowance_frames: int = SAMPLE_RATE // 100,
-        margin_frames: int = 32,
+        margin_frames: int = 24,
     ) -> None:
-        self._ignored = ignored
-        self._settling_slots = settling_slots
+        check_accepted(accepted_share, most_delay_s)
+        self._most = round(most_delay_s * SAMPLE_RATE)
         self._allowance = allowance_frames
         self._margin = margin_frames
-        self._maxima: deque[int] = deque(maxlen=slots)
+        slot_s = SLOT_FRAMES / SAMPLE_RATE
+        self._candidates = Candidates(accepted_share, slot_s, self._most)
+        self._stalls = StallDetector()
         self._recent: deque[int] = deque(maxlen=8)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, as for a new stream."""
-        self._maxima.clear()
+        self._candidates.reset()
+        self._stalls.reset()
         self._recent.clear()
-        self._settling = self._settling_slots
         self._slot: int | None = None
-        self._slot_maximum = 0
-        self._quantile: int | None = None
+        self._needs: list[int] = []
+        self._settled_slot: int | None = None  # the first after the settling
+        self._largest: int | None = None  # need while settling
+        self._depth: int | None = None
+        self._unmet_slots = 0
         self._last_removal: int | None = None
 
     def observe(self, now_frames: int, needed_frames: int) -> None:
@@ -64,9 +93,17 @@ class DelayEstimator:
         slot = now_frames // SLOT_FRAMES
         if slot != self._slot:
             self._close_slot()
-            self._slot, self._slot_maximum = slot, needed_frames
-        self._slot_maximum = max(self._slot_maximum, needed_frames)
+            self._slot = slot
+            if self._settled_slot is None:
+                self._settled_slot = slot + _SETTLING_SLOTS
+        if self._stalls.is_accident(now_frames) and self._exceeds(needed_frames):
+            return
+        self._needs.append(needed_frames)
         self._recent.append(needed_frames)
+
+    def _exceeds(self, needed_frames: int) -> bool:
+        """Return whether a need exceeds the depth; the first packet's cannot."""
+        return self._depth is not None and needed_frames > self._depth
 
     def shift(self, frames: int) -> None:
         """Change the needs observed so far to what such packets would need from now on.
@@ -74,36 +111,61 @@ class DelayEstimator:
         They need more when the sender's frames become longer, for a frame is sent once its last
         sample is captured; they need less (below 0) when the card has stopped for a while.
         """
-        self._slot_maximum += frames
-        for needs in self._maxima, self._recent:
-            shifted = [needed + frames for needed in needs]
-            needs.clear()
-            needs.extend(shifted)
-        if self._quantile is not None:
-            self._quantile += frames
+        self._candidates.shift(frames)
+        self._needs = [needed + frames for needed in self._needs]
+        self._recent = deque((needed + frames for needed in self._recent), self._recent.maxlen)
+        if self._largest is not None:
+            self._largest += frames
+        if self._depth is not None:
+            self._depth += frames
 
     def _close_slot(self) -> None:
-        if self._slot is None:
+        needs, self._needs = self._needs, []
+        if not needs:
             return
-        self._maxima.append(self._slot_maximum)
-        if self._settling > 0:
-            self._settling -= 1
-            self._quantile = max(self._maxima) + self._allowance
-            if self._settling == 0:
-                self._maxima.clear()
+        assert self._slot is not None
+        assert self._settled_slot is not None
+        if self._slot < self._settled_slot:
+            self._largest = max(needs) if self._largest is None else max(self._largest, *needs)
+            self._depth = self._largest + self._allowance
             return
-        ranked = sorted(self._maxima)
-        self._quantile = ranked[-1 - min(self._ignored, len(ranked) // 5)] + self._margin
+        if taught := self._without_unmet(needs):
+            self._unmet_slots = 0
+            self._candidates.observe(taught)
+        else:
+            self._note_unmet(needs)
+        depth = self._candidates.depth_frames
+        assert depth is not None
+        self._depth = depth + self._margin
+
+    def _without_unmet(self, needs: list[int]) -> list[int]:
+        """Return a slot's needs without those beyond the largest delay, and their followers.
+
+        What a stall holds back needs ever less: its last packets could be met, at the price of a
+        delay that saves little of it.
+        """
+        least = self._candidates.least_frames
+        if least is None or self._depth is None or max(needs) <= least + self._most:
+            return needs
+        return [need for need in needs if need <= self._depth]
+
+    def _note_unmet(self, needs: list[int]) -> None:
+        """Begin anew when nothing but needs beyond the largest delay came for half a second."""
+        self._unmet_slots += 1
+        if self._unmet_slots >= _SETTLING_SLOTS:
+            self._unmet_slots = 0
+            self._candidates.reset()
+            self._candidates.observe(needs)
 
     @property
     def target_frames(self) -> int:
         """The target delay, from the observations' origin; raises `ValueError` before the first."""
         if not self._recent:
             raise ValueError("no target delay before the first packet: observe a packet first")
-        if self._quantile is None:
-            return self._slot_maximum + self._allowance
-        stepped = min(self._recent) > self._quantile
-        return max(self._recent) + self._margin if stepped else self._quantile
+        if self._depth is None:
+            return max(self._needs) + self._allowance
+        stepped = min(self._recent) > self._depth
+        return max(self._recent) + self._margin if stepped else self._depth
 
     def correction(self, now_frames: int, delay_frames: int) -> int:
         """Return the frames by which to change the delay now: above 0 to wait longer.
@@ -121,3 +183,17 @@ class DelayEstimator:
             return 0
         self._last_removal = now_frames
         return missing
+
+
+def check_accepted(accepted_share: float, most_delay_s: float) -> None:
+    """Raise ValueError unless a share of concealed sound and a largest delay can be asked for."""
+    if not 0 < accepted_share < 1:
+        raise ValueError(
+            f"the accepted share of concealed sound is {accepted_share!r}: give more than 0, which "
+            "no buffer keeps on a real network, and less than 1"
+        )
+    if not (math.isfinite(most_delay_s) and LEAST_DELAY_S <= most_delay_s <= LONGEST_DELAY_S):
+        raise ValueError(
+            f"the largest delay of a playout buffer is {most_delay_s!r} s: give "
+            f"{LEAST_DELAY_S:g} to {LONGEST_DELAY_S:g} s"
+        )

@@ -21,7 +21,7 @@ from opuslib_next.constants import APPLICATION_AUDIO
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
 from jamlab.media.playout.counters import PlayoutCounters
-from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.delay import DelayController
 from jamlab.media.playout.packets import FARTHEST
 from jamlab.media.playout.playout import HISTORY_S, Playout
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
@@ -56,7 +56,7 @@ class PositionDecoder:
         return np.full((frames, 2), (0.0, CONCEALED))
 
 
-class FixedDelay(DelayEstimator):
+class FixedDelay(DelayController):
     """Never changes its mind, so what must be played follows from the arrivals alone."""
 
     def __init__(self, frames):
