@@ -1003,7 +1003,12 @@ class TestWithOpus:
         assert power.min() > 0.01 * np.median(power)
         start = 3 * SECOND - card.delays[-1] - quality.lookahead_frames
         heard = card.output[3 * SECOND :]
-        assert correlation(heard, pcm[start : start + len(heard)]) > 0.7
+        scores = {
+            shift: correlation(heard, pcm[start + shift : start + shift + len(heard)])
+            for shift in range(-3, 4)
+        }
+        assert max(scores, key=scores.__getitem__) == 0
+        assert scores[0] > 0.5  # how well noise is concealed varies with the processor
 
     def test_junk_payloads_do_not_stop_the_music(self, quality: Quality):
         pcm = music(2 * SECOND)
