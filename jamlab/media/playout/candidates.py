@@ -38,12 +38,16 @@ class Candidates:
     slot_s : float
         Length of a slot, of which each call of `observe` has the needs.
     most_frames : int
-        Largest depth above the least need.
+        Largest depth above the least need, without the margin.
+    margin_frames : int
+        Addition to every depth: a delay that increases by no more from slot to slot is followed.
     """
 
-    def __init__(self, accepted_share: float, slot_s: float, most_frames: int) -> None:
+    def __init__(
+        self, accepted_share: float, slot_s: float, most_frames: int, margin_frames: int
+    ) -> None:
         self._accepted_share = accepted_share
-        self._most = most_frames
+        self._most, self._margin = most_frames, margin_frames
         self._histograms = NeedHistograms([memory / slot_s for memory in MEMORIES_S], most_frames)
         self._fading = float(np.exp(-slot_s / JUDGED_S))
         self.reset()
@@ -73,7 +77,7 @@ class Candidates:
         self._histograms.observe(needs)
         depths = self._histograms.depths(SHARES).ravel()
         self.least_frames = self._histograms.least()
-        self._depths = np.minimum(depths, self.least_frames + self._most)
+        self._depths = np.minimum(depths, self.least_frames + self._most) + self._margin
 
     def _judge(self, needs: NDArray[np.int64], depths: NDArray[np.int64], least: int) -> None:
         self._concealed *= self._fading

@@ -70,9 +70,9 @@ class DelayController:
         self._allowance = allowance_frames
         self._margin = margin_frames
         slot_s = SLOT_FRAMES / SAMPLE_RATE
-        self._candidates = Candidates(accepted_share, slot_s, self._most)
+        self._candidates = Candidates(accepted_share, slot_s, self._most, margin_frames)
         self._stalls = StallDetector()
-        self._recent: deque[int] = deque(maxlen=8)
+        self._recent: deque[tuple[int, int]] = deque(maxlen=8)  # times and needs
         self.reset()
 
     def reset(self) -> None:
@@ -99,7 +99,7 @@ class DelayController:
         if self._stalls.is_accident(now_frames) and self._exceeds(needed_frames):
             return
         self._needs.append(needed_frames)
-        self._recent.append(needed_frames)
+        self._recent.append((now_frames, needed_frames))
 
     def _exceeds(self, needed_frames: int) -> bool:
         """Return whether a need exceeds the depth; the first packet's cannot."""
@@ -113,7 +113,8 @@ class DelayController:
         """
         self._candidates.shift(frames)
         self._needs = [needed + frames for needed in self._needs]
-        self._recent = deque((needed + frames for needed in self._recent), self._recent.maxlen)
+        shifted = [(now, needed + frames) for now, needed in self._recent]
+        self._recent = deque(shifted, self._recent.maxlen)
         if self._largest is not None:
             self._largest += frames
         if self._depth is not None:
@@ -134,9 +135,7 @@ class DelayController:
             self._candidates.observe(taught)
         else:
             self._note_unmet(needs)
-        depth = self._candidates.depth_frames
-        assert depth is not None
-        self._depth = depth + self._margin
+        self._depth = self._candidates.depth_frames
 
     def _without_unmet(self, needs: list[int]) -> list[int]:
         """Return a slot's needs without those beyond the largest delay, and their followers.
@@ -164,8 +163,19 @@ class DelayController:
             raise ValueError("no target delay before the first packet: observe a packet first")
         if self._depth is None:
             return max(self._needs) + self._allowance
-        stepped = min(self._recent) > self._depth
-        return max(self._recent) + self._margin if stepped else self._depth
+        return self._depth if (step := self._step()) is None else step
+
+    def _step(self) -> int | None:
+        """Return the target after a step; None where some recent packet needed no more delay.
+
+        Packets that came all at once are a stall's, and no step.
+        """
+        needs = [needed for _, needed in self._recent]
+        least = min(needs)
+        assert self._depth is not None
+        if least <= self._depth or self._recent[-1][0] - self._recent[0][0] < SLOT_FRAMES // 2:
+            return None
+        return min(max(needs), least + self._most) + self._margin
 
     def correction(self, now_frames: int, delay_frames: int) -> int:
         """Return the frames by which to change the delay now: above 0 to wait longer.

@@ -26,19 +26,23 @@ class StallDetector:
     def reset(self) -> None:
         """Forget all stalls."""
         self._ended: deque[int] = deque()
-        self._usual: deque[int] = deque([0], maxlen=8)  # times between packets
+        self._usual: deque[int] = deque(maxlen=8)  # times between packets
         self._latest: int | None = None
 
     def is_accident(self, now_frames: int) -> bool:
         """Take the arrival of a packet; return whether it came with a stall that is an accident."""
-        silent = 0 if self._latest is None else now_frames - self._latest
+        if self._latest is not None:
+            self._take_silence(now_frames - self._latest, now_frames)
         self._latest = now_frames
-        if silent >= max(LEAST_FRAMES, 3 * max(self._usual)):
-            self._ended.append(now_frames)
-        else:
-            self._usual.append(silent)
         while self._ended and now_frames - self._ended[0] > REMEMBERED_S * SAMPLE_RATE:
             self._ended.popleft()
         if not self._ended or now_frames - self._ended[-1] > _DELIVERY:
             return False
         return len(self._ended) < RECURRING
+
+    def _take_silence(self, frames: int, now_frames: int) -> None:
+        """Note a time without a packet as usual, or as a stall that ends now."""
+        if self._usual and frames >= max(LEAST_FRAMES, 3 * max(self._usual)):
+            self._ended.append(now_frames)
+        else:
+            self._usual.append(frames)

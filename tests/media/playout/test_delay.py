@@ -141,10 +141,13 @@ class TestMostDelay:
     @pytest.mark.parametrize("most_s", [0.005, 0.03, 0.2])
     def test_no_target_is_above_the_largest_delay(self, most_s):
         random = np.random.default_rng(7)
-        needs = (1000 + random.exponential(20 * MS, 20 * SECOND // FRAME)).astype(int)
+        mean = most_s * SECOND / 2
+        needs = (1000 + random.exponential(mean, 20 * SECOND // FRAME)).astype(int)
         _, targets = fed(needs.tolist(), most_delay_s=most_s)
         settled = targets[SECOND // FRAME :]
-        assert np.quantile(settled, 0.99) <= needs.min() + most_s * SECOND + BIN + MARGIN
+        most = round(most_s * SECOND)
+        width = NeedHistograms([1.0], most).width
+        assert settled.max() <= needs.min() + most + 2 * width + MARGIN
 
     def test_a_need_that_cannot_be_met_buys_no_delay(self):
         needs = ([*calm(2), *stalled(50 * MS)]) * 20
@@ -154,10 +157,11 @@ class TestMostDelay:
 
 class TestSteps:
     @pytest.mark.parametrize("step", [5 * MS, 25 * MS, 100 * MS, 700 * MS])
-    def test_up_with_the_eighth_packet_and_settled_in_a_second(self, step):
+    def test_up_within_a_dozen_packets_and_settled_in_a_second(self, step):
+        """The silence before a long step is a stall's at first."""
         _, targets = fed([*calm(12), *calm(8, 1000 + step)])
         after = targets[12 * SECOND // FRAME :]
-        assert after[8] >= 1000 + step
+        assert after[12] >= 1000 + step
         settled = after[SECOND // FRAME :]
         assert settled.min() >= 1000 + step
         assert settled.max() <= 1000 + step + BIN + MARGIN
@@ -174,7 +178,8 @@ class TestStalls:
         """The largest delay allowed would bridge it."""
         needs = [*calm(12), *stalled(length), *calm(2)]
         controller, _ = fed(needs, most_delay_s=1.0)
-        assert controller.target_frames - 1000 <= 1.1 * (BIN * 4 + MARGIN)
+        width = NeedHistograms([1.0], SECOND).width
+        assert controller.target_frames - 1000 <= width + MARGIN
 
     def test_stalls_that_recur_are_bridged(self):
         needs = [*calm(5), *stalled(50 * MS)] * 6
