@@ -51,6 +51,7 @@ from .measure.rig.run import measure_rig
 from .measure.session_connectivity.plan import SessionPlan, measure_sessions, sessions_of
 from .measure.sound_card.loopback import LoopbackPlan
 from .measure.sound_card.record import CardRecord, measure_card
+from .media.playout.delay import DelayBounds
 from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
 from .mesh.service import WebRTCAudioService
 from .mesh.session import JamSession
@@ -70,6 +71,7 @@ __all__ = [
     "ClickTrack",
     "ConnectivityPlan",
     "ConnectivityRecord",
+    "DelayBounds",
     "DeviceCard",
     "Hub",
     "JamSession",

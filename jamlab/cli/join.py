@@ -31,6 +31,7 @@ from jamlab.audio.portaudio import (
     devices,
     leave_open,
 )
+from jamlab.cli import arguments
 from jamlab.cli.machine import microphone
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
@@ -38,6 +39,7 @@ from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.live_mesh.answer import answering
 from jamlab.measure.live_mesh.round_trip import measuring_participant
 from jamlab.measure.live_mesh.take_part import KEEP_S
+from jamlab.media.playout.delay import DEFAULT_BOUNDS, DelayBounds
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice
@@ -88,6 +90,7 @@ class Part:
     card: DeviceChoice | None = None
     """The sound card; None for a virtual one."""
     port_mapping: bool = False
+    delay_bounds: DelayBounds = DEFAULT_BOUNDS
 
 
 async def take_part(
@@ -156,7 +159,11 @@ async def _measured(
     part: Part, signaling: Signaling, say: Say, mapper: Mapper | None
 ) -> AsyncIterator[JamSession]:
     """Join the session with a virtual card, and answer measurements."""
-    plan = LatencyPlan(quality=part.quality.name)
+    plan = LatencyPlan(
+        quality=part.quality.name,
+        accepted_percent=100 * part.delay_bounds.accepted_share,
+        most_delay_ms=1000 * part.delay_bounds.most_delay_s,
+    )
     me = measuring_participant(
         part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S, mapper=mapper
     )
@@ -193,6 +200,7 @@ async def _heard(
         card=card,
         quality=part.quality,
         ice=part.ice,
+        delay_bounds=part.delay_bounds,
         mapper=mapper,
     )
     reports = _tell(session, say)
@@ -300,6 +308,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quality", default=LOW_LATENCY.name, help=f"{qualities} (default: %(default)s)"
     )
+    arguments.add_delay_bounds(parser)
     parser.add_argument("--ice", type=Path, help="TOML file of ICE configurations (default: none)")
     parser.add_argument("--configuration", help="which of them (default: the first)")
     parser.add_argument(
@@ -329,6 +338,7 @@ def run(options: argparse.Namespace) -> int:
         options.duration,
         _card(options),
         port_mapping=not options.no_port_mapping,
+        delay_bounds=_delay_bounds(options),
     )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
     try:
@@ -337,6 +347,13 @@ def run(options: argparse.Namespace) -> int:
     except (NameTakenError, SignalingError, ValueError) as error:
         raise JoinError(str(error)) from error
     return 0
+
+
+def _delay_bounds(options: argparse.Namespace) -> DelayBounds:
+    try:
+        return arguments.delay_bounds(options)
+    except ValueError as error:
+        raise JoinError(str(error)) from error
 
 
 def _card(options: argparse.Namespace) -> DeviceChoice | None:

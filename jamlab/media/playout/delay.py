@@ -13,8 +13,8 @@ is cut into slots of 20 ms, and the needs of every slot decide among many candid
   allowance; that time is then forgotten.
 """
 
-import math
 from collections import deque
+from dataclasses import dataclass
 
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.playout.candidates import Candidates
@@ -22,14 +22,6 @@ from jamlab.media.playout.stalls import StallDetector
 
 SLOT_FRAMES = SAMPLE_RATE // 50
 """Length of a slot, in frames of the card's clock."""
-ACCEPTED_SHARE = 0.001
-"""Share of the sound that may be concealed because packets are late, unless the user says more."""
-MOST_DELAY_S = 0.030
-"""Largest delay that the buffer adds to the least one, unless the user says more.
-
-At 20 to 30 ms in all, an ensemble begins to suffer (N. Schuett, "The effects of latency on ensemble
-performance", CCRMA, 2002).
-"""
 LEAST_DELAY_S, LONGEST_DELAY_S = 0.001, 1.0
 """Range of the largest delay: below a millisecond no packet is in time."""
 
@@ -37,40 +29,73 @@ _SETTLING_SLOTS = 25
 _REMOVAL_INTERVAL = SAMPLE_RATE // 50
 
 
+@dataclass(frozen=True)
+class DelayBounds:
+    """Bounds of concealment and delay that a user sets; raises ValueError out of their ranges.
+
+    Parameters
+    ----------
+    accepted_share : float
+        Share of the sound that may be concealed because packets are late, between 0 and 1.
+    most_delay_s : float
+        Largest delay that the buffer adds to the least one. By default 30 ms: at 20 to 30 ms in
+        all, an ensemble begins to suffer (N. Schuett, "The effects of latency on ensemble
+        performance", CCRMA, 2002).
+
+    Examples
+    --------
+    >>> DelayBounds(accepted_share=0.01, most_delay_s=0.05)
+    DelayBounds(accepted_share=0.01, most_delay_s=0.05)
+    >>> DelayBounds(accepted_share=0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: the accepted share of concealed sound is 0 %: give more than 0, ... less than 100
+    """
+
+    accepted_share: float = 0.001
+    most_delay_s: float = 0.030
+
+    def __post_init__(self) -> None:
+        if not 0 < self.accepted_share < 1:
+            raise ValueError(
+                f"the accepted share of concealed sound is {100 * self.accepted_share:g} %: give "
+                "more than 0, which no buffer keeps on a real network, and less than 100"
+            )
+        if not LEAST_DELAY_S <= self.most_delay_s <= LONGEST_DELAY_S:
+            raise ValueError(
+                f"the largest delay of a playout buffer is {1000 * self.most_delay_s:g} ms: give "
+                f"{1000 * LEAST_DELAY_S:g} to {1000 * LONGEST_DELAY_S:g} ms"
+            )
+
+
+DEFAULT_BOUNDS = DelayBounds()
+
+
 class DelayController:
     """Controller of the target delay, from the delays that packets needed.
 
     Parameters
     ----------
-    accepted_share : float
-        Share of packets that may be concealed because they are late, between 0 and 1.
-    most_delay_s : float
-        Largest delay above the least that a packet needed.
+    bounds : DelayBounds
+        The concealment that is accepted, and the largest delay above the least.
     allowance_frames : int
         Addition to the largest need while the jitter is unknown.
     margin_frames : int
         Addition to the depth afterwards; also the least surplus that is removed.
-
-    Raises
-    ------
-    ValueError
-        If the share or the delay is out of its range.
     """
 
     def __init__(
         self,
-        accepted_share: float = ACCEPTED_SHARE,
-        most_delay_s: float = MOST_DELAY_S,
+        bounds: DelayBounds = DEFAULT_BOUNDS,
         *,
         allowance_frames: int = SAMPLE_RATE // 100,
         margin_frames: int = 24,
     ) -> None:
-        check_accepted(accepted_share, most_delay_s)
-        self._most = round(most_delay_s * SAMPLE_RATE)
+        self._most = round(bounds.most_delay_s * SAMPLE_RATE)
         self._allowance = allowance_frames
         self._margin = margin_frames
         slot_s = SLOT_FRAMES / SAMPLE_RATE
-        self._candidates = Candidates(accepted_share, slot_s, self._most, margin_frames)
+        self._candidates = Candidates(bounds.accepted_share, slot_s, self._most, margin_frames)
         self._stalls = StallDetector()
         self._recent: deque[tuple[int, int]] = deque(maxlen=8)  # times and needs
         self.reset()
@@ -193,17 +218,3 @@ class DelayController:
             return 0
         self._last_removal = now_frames
         return missing
-
-
-def check_accepted(accepted_share: float, most_delay_s: float) -> None:
-    """Raise ValueError unless a share of concealed sound and a largest delay can be asked for."""
-    if not 0 < accepted_share < 1:
-        raise ValueError(
-            f"the accepted share of concealed sound is {accepted_share!r}: give more than 0, which "
-            "no buffer keeps on a real network, and less than 1"
-        )
-    if not (math.isfinite(most_delay_s) and LEAST_DELAY_S <= most_delay_s <= LONGEST_DELAY_S):
-        raise ValueError(
-            f"the largest delay of a playout buffer is {most_delay_s!r} s: give "
-            f"{LEAST_DELAY_S:g} to {LONGEST_DELAY_S:g} s"
-        )

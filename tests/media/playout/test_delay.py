@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.playout.delay import ACCEPTED_SHARE, DelayController, check_accepted
+from jamlab.media.playout.delay import DelayBounds, DelayController
 from jamlab.media.playout.needs import NeedHistograms
 from tests.examples import examples
 
@@ -28,9 +28,9 @@ def timeline(steps):
         yield now, needed
 
 
-def fed(needs, every=FRAME, **parameters):
+def fed(needs, every=FRAME, **bounds):
     """Return a controller that has seen packets arrive in order, and its target at each of them."""
-    controller, targets = DelayController(**parameters), []
+    controller, targets = DelayController(DelayBounds(**bounds)), []
     for k, needed in enumerate(needs):
         controller.observe(k * every + needed, needed)
         targets.append(controller.target_frames)
@@ -124,7 +124,7 @@ class TestAcceptedShare:
     def test_more_accepted_is_less_delay(self):
         random = np.random.default_rng(6)
         needs = 1000 + random.exponential(3 * MS, 30 * SECOND // FRAME).astype(int)
-        shares = ACCEPTED_SHARE, 0.01, 0.1
+        shares = 0.001, 0.01, 0.1
         means = [fed(needs.tolist(), accepted_share=share)[1][2000:].mean() for share in shares]
         assert means == sorted(means, reverse=True)
 
@@ -224,12 +224,14 @@ class TestCorrection:
 class TestBadInput:
     @pytest.mark.parametrize("share", [0, 1, -0.1, 2, math.nan])
     def test_a_share_out_of_range(self, share):
-        with pytest.raises(ValueError, match=r"accepted share of concealed sound is .*: give more"):
-            check_accepted(share, 0.03)
+        with pytest.raises(
+            ValueError, match=r"accepted share of concealed sound is .* %: give more"
+        ):
+            DelayBounds(accepted_share=share)
 
     @pytest.mark.parametrize("most_s", [0, 0.0005, -1, 2, math.inf, math.nan])
     def test_a_largest_delay_out_of_range(self, most_s):
         with pytest.raises(
-            ValueError, match=r"largest delay of a playout buffer is .*: give 0.001"
+            ValueError, match=r"largest delay of a playout buffer is .* ms: give 1 to"
         ):
-            DelayController(most_delay_s=most_s)
+            DelayBounds(most_delay_s=most_s)
