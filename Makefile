@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings clean
+.PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-playout clean
 
 report: $(READY)
 	@mkdir -p reports && touch reports/.begun
@@ -31,7 +31,7 @@ docs: $(READY)  # offline; notebooks are executed, and a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
 	  -c docs -d reports/site/doctrees . site
 
-bench: bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings
+bench: bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-playout
 
 bench-latency: $(READY)
 	$(BIN)/python -m bench.latency
@@ -65,6 +65,9 @@ bench-browser: $(READY)
 
 bench-recordings: $(READY)
 	$(BIN)/python -m bench.recordings
+
+bench-playout: $(READY)
+	$(BIN)/python -m bench.playout
 
 clean:
 	rm -rf .venv reports site .mypy_cache .pytest_cache .ruff_cache .hypothesis

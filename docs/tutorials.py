@@ -27,6 +27,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "Dump of a call": {},
     "Latency of a system, from a recording": {},
     "Latency of programs": {},
+    "Quality of the encodings": {"duration_s": 2.0, "sessions": 1},
+    "Playout buffers": {"out": "../reports/site/playout"},
 }
 """Parameters of the build, by the notebook's title; the others keep the notebook's own."""
 

@@ -29,6 +29,9 @@ from .measure.connectivity_on_kernel.run import agreement_of, browser_agreement_
 from .measure.dump.dump import read_dump
 from .measure.dump.example import example_dump
 from .measure.dump.verdicts import dump_verdicts
+from .measure.ensemble.groups import ensemble_groups, ensemble_pairs
+from .measure.ensemble.tempo import tempo_outlook
+from .measure.ensemble.words import ensemble_advice
 from .measure.latency.example import example_record
 from .measure.latency.plan import LatencyPlan
 from .measure.latency.record import LatencyRecord
@@ -37,6 +40,11 @@ from .measure.latency.worker import measure_in_worker
 from .measure.live_mesh.answer import answering
 from .measure.live_mesh.ask import measure_mesh
 from .measure.live_mesh.round_trip import measure_round_trip, measuring_participant
+from .measure.playout.example import example_trace
+from .measure.playout.plan import PlayoutPlan
+from .measure.playout.record import PlayoutRecord
+from .measure.playout.run import measure_playout
+from .measure.playout.verdicts import playout_verdicts
 from .measure.recording.analysis import analyse
 from .measure.recording.click_file import ClickTrack, write_clicks
 from .measure.recording.delays import delay_table
@@ -51,11 +59,16 @@ from .measure.rig.run import measure_rig
 from .measure.session_connectivity.plan import SessionPlan, measure_sessions, sessions_of
 from .measure.sound_card.loopback import LoopbackPlan
 from .measure.sound_card.record import CardRecord, measure_card
+from .measure.sound_quality.encodings import encodings_table
+from .measure.sound_quality.plan import SoundQualityPlan
+from .measure.sound_quality.record import SoundQualityRecord
+from .measure.sound_quality.run import measure_sound_quality
 from .media.playout.delay import DelayBounds
 from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
 from .mesh.service import WebRTCAudioService
 from .mesh.session import JamSession
 from .networks.port_mapping.mapper import PortMapper
+from .networks.traces.reading import read_trace
 from .signaling.hub.server import Hub
 from .signaling.memory import MemoryChannel
 from .signaling.supabase.channel import SupabaseChannel
@@ -80,6 +93,8 @@ __all__ = [
     "LoopbackPlan",
     "MemoryChannel",
     "Metronome",
+    "PlayoutPlan",
+    "PlayoutRecord",
     "PortMapper",
     "Quality",
     "Recording",
@@ -87,6 +102,8 @@ __all__ = [
     "RigPlan",
     "RigRecord",
     "SessionPlan",
+    "SoundQualityPlan",
+    "SoundQualityRecord",
     "SupabaseChannel",
     "ThisMachinePlan",
     "VirtualCard",
@@ -104,9 +121,14 @@ __all__ = [
     "companion",
     "delay_table",
     "dump_verdicts",
+    "encodings_table",
+    "ensemble_advice",
+    "ensemble_groups",
+    "ensemble_pairs",
     "example_dump",
     "example_record",
     "example_take",
+    "example_trace",
     "kernel_plan",
     "load_browser_networks",
     "load_configurations",
@@ -124,9 +146,11 @@ __all__ = [
     "measure_in_worker",
     "measure_kernel",
     "measure_mesh",
+    "measure_playout",
     "measure_rig",
     "measure_round_trip",
     "measure_sessions",
+    "measure_sound_quality",
     "measure_sweep",
     "measure_this_machine",
     "measuring_participant",
@@ -134,11 +158,14 @@ __all__ = [
     "one_side",
     "paths_table",
     "pink_noise",
+    "playout_verdicts",
     "read_dump",
+    "read_trace",
     "recording_verdicts",
     "rig_plan",
     "server_logs",
     "sessions_of",
+    "tempo_outlook",
     "tone",
     "verdicts",
     "waterfall",

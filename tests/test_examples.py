@@ -19,11 +19,14 @@ FACADES = [
     "jamlab.report.browser_networks",
     "jamlab.report.connectivity",
     "jamlab.report.dump",
+    "jamlab.report.ensemble",
     "jamlab.report.latency",
     "jamlab.report.live_mesh",
+    "jamlab.report.playout",
     "jamlab.report.recording",
     "jamlab.report.rig",
     "jamlab.report.session_connectivity",
+    "jamlab.report.sound_quality",
     "jamlab.widgets",
 ]
 SLOW = {"render", "verification_report"}

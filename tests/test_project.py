@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "networks/stun": "networks/model",
     "networks/turn": "networks/model networks/stun",
     "networks/discovery": "networks/model networks/stun networks/turn",
+    "networks/traces": "process media/playout networks/model",
     "networks/simulated": "networks/port_mapping networks/model",
     "networks/kernel": "process certificate networks/model networks/discovery",
     "measure": "process media",
@@ -68,17 +69,20 @@ MAY_IMPORT = {
     "measure/dump": "resources measure measure/latency measure/dump/layouts",
     "measure/live_mesh": (
         "process fields pace audio ice networks/port_mapping media media/playout "
-        "mesh/connection signaling mesh measure measure/latency"
+        "mesh/connection signaling mesh networks/traces measure measure/latency"
     ),
+    "measure/ensemble": "mesh measure measure/latency measure/live_mesh",
     "measure/sound_card": "audio audio/conversion measure measure/latency",
     "measure/recording/listening": "audio measure/latency",
     "measure/recording": "process audio audio/conversion measure measure/latency "
     "measure/recording/listening",
+    "measure/sound_quality": ("audio media media/playout networks/model measure measure/latency"),
     "browsers": "process",
     "measure/browser": (
         "process resources audio audio_graph browsers signaling/hub measure measure/latency"
     ),
     "measure/rig": "process audio audio_graph measure measure/latency",
+    "measure/playout": ("audio media media/playout networks/model measure measure/latency"),
     "measure/servers": "ice networks/model networks/turn measure",
     "measure/connectivity": (
         "process resources ice media networks/model networks/stun "
@@ -119,6 +123,8 @@ MAY_IMPORT = {
     "report/latency": "audio media measure measure/latency measure/sound_card report/page",
     "report/dump": "measure measure/latency measure/dump report/page",
     "report/recording": "measure measure/recording report/page",
+    "report/sound_quality": "audio measure measure/sound_quality report/page",
+    "report/ensemble": "measure measure/ensemble report/page",
     "report/live_mesh": (
         "audio mesh/connection signaling mesh measure/latency measure/live_mesh report/page"
     ),
@@ -127,6 +133,7 @@ MAY_IMPORT = {
     ),
     "report/browser": ("measure measure/latency measure/browser report/page report/latency"),
     "report/rig": "measure measure/latency measure/rig report/page report/latency",
+    "report/playout": "measure measure/playout report/page",
     "report/browser_networks": (
         "measure measure/latency measure/browser measure/across_networks "
         "measure/browser_networks report/page report/across_networks"
@@ -147,20 +154,23 @@ MAY_IMPORT = {
         "process terminal audio audio_graph media networks/model networks/discovery "
         "networks/kernel networks/port_mapping browsers measure measure/connectivity"
     ),
+    "cli/networks": "terminal networks/model networks/traces",
     "cli": (
         "process resources certificate terminal audio audio/conversion audio_graph ice media "
         "mesh/connection signaling signaling/hub signaling/supabase mesh networks/model "
-        "networks/discovery networks/kernel networks/port_mapping browsers measure "
-        "measure/latency measure/live_mesh measure/browser measure/browser_networks "
+        "networks/traces networks/discovery networks/kernel networks/port_mapping browsers measure "
+        "measure/latency measure/live_mesh measure/ensemble measure/browser "
+        "measure/browser_networks "
         "measure/browser_acceptance measure/rig measure/sound_card measure/servers "
         "measure/connectivity "
         "measure/session_connectivity measure/connectivity_on_kernel "
         "measure/across_networks measure/acceptance measure/dump measure/dump/layouts "
-        "measure/recording report/page cli/machine"
+        "measure/recording measure/sound_quality measure/playout report/page cli/machine "
+        "cli/networks"
     ),
 }
 """For each folder of the package the folders it may import from, which all precede it here."""
-MOST_MODULES = 15
+MOST_MODULES = 16
 PAGES = {"jamlab/client/index.html", "tests/measure/browser/application.html"}
 """Web pages that are written by hand."""
 PRIVATE_NAMES = {
@@ -249,7 +259,9 @@ SPANNING = {
     "notebooks/test_level_meters.py",
     "notebooks/test_loopback_latency.py",
     "notebooks/test_p2p_success_rate.py",
+    "notebooks/test_playout.py",
     "notebooks/test_programs.py",
+    "notebooks/test_sound_quality.py",
     "notebooks/test_stored.py",
     "report/page/test_pages.py",
     "signaling/test_contract.py",

@@ -15,6 +15,8 @@ from jamlab.cli import (
     connectivity,
     join,
     kernel_latency,
+    playout,
+    quality,
     recording,
     rig,
     serve,
@@ -24,6 +26,7 @@ from jamlab.cli import tables as screen
 from jamlab.cli.connectivity import run_connectivity
 from jamlab.cli.machine import doctor, natprobe
 from jamlab.cli.machine.microphone import MicrophoneError
+from jamlab.cli.networks import trace
 from jamlab.cli.report import report_again
 from jamlab.cli.results import INVALID, add_card, add_output, err, out
 from jamlab.cli.verify import add_verify
@@ -118,6 +121,14 @@ def command_parser() -> argparse.ArgumentParser:
             "rig", help="measure the latency of any programs, from mouth to ear, on an audio graph"
         )
     )
+    quality.add_arguments(
+        commands.add_parser("quality", help="compare encodings: bitrate, frame, latency, quality")
+    )
+    playout.add_arguments(
+        commands.add_parser(
+            "playout", help="compare playout buffers on the same packets of recorded networks"
+        )
+    )
     _add_report(
         commands.add_parser(
             "report", help="write the report of an earlier run anew, or of a browser's dump"
@@ -131,6 +142,9 @@ def command_parser() -> argparse.ArgumentParser:
     )
     recording.add_analyse(
         commands.add_parser("analyse", help="find the delays of any system in recordings of clicks")
+    )
+    trace.add_arguments(
+        commands.add_parser("trace", help="describe a recorded network, and fit a model of stalls")
     )
     join.add_arguments(commands.add_parser("join", help="take part in a session on this machine"))
     serve.add_arguments(
@@ -148,8 +162,9 @@ def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "record",
         type=Path,
-        help="a folder that `verify`, `connectivity`, `browser`, `rig` or `analyse` wrote, or a "
-        "file: a dump of chrome://webrtc-internals or rtcstats",
+        help="a folder that `verify`, `connectivity`, `browser`, `rig`, `quality`, `playout` or "
+        "`analyse` "
+        "wrote, or a file: a dump of chrome://webrtc-internals or rtcstats",
     )
     report.add_argument(
         "--out",

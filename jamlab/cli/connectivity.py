@@ -24,7 +24,7 @@ from jamlab.measure.connectivity_on_kernel.browser_agreement import measure_brow
 from jamlab.measure.connectivity_on_kernel.run import DEFAULT_CALLS, measure_on_kernel
 from jamlab.measure.processes import Progress
 from jamlab.measure.session_connectivity.plan import SessionPlan, measure_sessions
-from jamlab.networks.model.profile import profile_names
+from jamlab.networks.model.profile import profile_names, replaying_names
 from jamlab.report.page.html import CONNECTIVITY_FOLDER
 from jamlab.terminal import PlainConsole
 
@@ -105,7 +105,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--profile",
-        help=f"network between two sessions: {', '.join(profile_names())} "
+        help="network between two sessions: "
+        f"{'; '.join((*profile_names(), *replaying_names()))} "
         f"(default: {SessionPlan().profile})",
     )
     parser.add_argument("--ice", type=Path, help="ICE configurations, TOML (default: embedded)")

@@ -15,28 +15,23 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
-from jamlab.audio.conversion.channels import Channels, channels_of
-from jamlab.audio.device import DeviceCard, channels_in_use
-from jamlab.audio.permission import MicrophoneAccess
+from jamlab.audio.device import DeviceCard
 from jamlab.audio.portaudio import (
-    Device,
-    DeviceError,
-    Direction,
-    device_named,
-    devices,
     leave_open,
 )
 from jamlab.cli import arguments
 from jamlab.cli.machine import microphone
+from jamlab.cli.machine.sound_card import ChoiceError, DeviceChoice, device_choice
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
+from jamlab.measure.ensemble.heard import HeardAfter
 from jamlab.measure.latency.plan import LatencyPlan
 from jamlab.measure.live_mesh.answer import answering
+from jamlab.measure.live_mesh.packet_file import recorded
 from jamlab.measure.live_mesh.round_trip import measuring_participant
 from jamlab.measure.live_mesh.take_part import KEEP_S
 from jamlab.media.playout.delay import DEFAULT_BOUNDS, DelayBounds
@@ -61,24 +56,12 @@ class JoinError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class DeviceChoice:
-    """A sound card of this machine, as for `jamlab.audio.device.DeviceCard`."""
-
-    input_device: str | None = None
-    output_device: str | None = None
-    block_frames: int = 128
-    access: MicrophoneAccess = field(default_factory=MicrophoneAccess)
-    input_channels: Channels | None = None
-    output_channels: Channels | None = None
-
-
-@dataclass(frozen=True)
 class Part:
     """Parameters of a participant.
 
     With `echo`, it plays everything it hears into its microphone, as the far end of a round trip;
-    two such participants in a room echo each other. By default it takes part until stopped, and
-    does not ask the router for port mappings.
+    two such participants in a room echo each other. By default it takes part until stopped, does
+    not ask the router for port mappings, and writes no file of packets.
     """
 
     room: str
@@ -90,6 +73,7 @@ class Part:
     card: DeviceChoice | None = None
     """The sound card; None for a virtual one."""
     port_mapping: bool = False
+    packets: Path | None = None
     delay_bounds: DelayBounds = DEFAULT_BOUNDS
 
 
@@ -169,7 +153,7 @@ async def _measured(
     )
     if part.echo:
         me.echo()
-    reports = _tell(me.session, say)
+    reports = _tell(me.session, part, say)
     async with me.session, answering(me, say):
         with reports:
             yield me.session
@@ -203,7 +187,7 @@ async def _heard(
         delay_bounds=part.delay_bounds,
         mapper=mapper,
     )
-    reports = _tell(session, say)
+    reports = _tell(session, part, say)
     try:
         async with session:
             if described := card.description:
@@ -226,12 +210,14 @@ def _losses(card: DeviceCard) -> str:
     )
 
 
-def _tell(session: JamSession, say: Say) -> ExitStack:
+def _tell(session: JamSession, part: Part, say: Say) -> ExitStack:
     """Report events to the user until the returned stack is closed, before we leave ourselves."""
     stack = ExitStack()
+    stack.enter_context(recorded(session, part.packets, say))
     stack.callback(session.on_notice(lambda notice: say(_sentence(notice))))
     stack.callback(session.service.on_connection_state_change(lambda change: _follow(change, say)))
     stack.callback(session.on_departure(lambda peer_id: say(f"{peer_id} has left")))
+    stack.callback(session.on_figures(HeardAfter(say).note))
     return stack
 
 
@@ -317,6 +303,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do not ask the router to map our ports (default: by PCP, NAT-PMP or UPnP)",
     )
     parser.add_argument("--duration", type=float, help="seconds (default: until stopped)")
+    parser.add_argument("--packets", type=arguments.page, help="Parquet file of arrivals to write")
     parser.set_defaults(run=run)
 
 
@@ -328,16 +315,16 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.duration is not None and not options.duration > 0:
         raise JoinError(f"--duration is {options.duration:g}: give more than 0 seconds")
-    quality, ice = quality_named(options.quality), _ice(options.ice, options.configuration)
     part = Part(
         options.room,
         options.name,
-        quality,
-        ice,
+        quality_named(options.quality),
+        _ice(options.ice, options.configuration),
         options.echo,
         options.duration,
         _card(options),
         port_mapping=not options.no_port_mapping,
+        packets=options.packets,
         delay_bounds=_delay_bounds(options),
     )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
@@ -357,51 +344,10 @@ def _delay_bounds(options: argparse.Namespace) -> DelayBounds:
 
 
 def _card(options: argparse.Namespace) -> DeviceChoice | None:
-    """Return the requested sound card; an option about one requests it. None for a virtual one."""
-    about_it = (
-        options.input,
-        options.output,
-        options.block_frames,
-        options.microphone,
-        options.input_channels,
-        options.output_channels,
-    )
-    if not options.sound_card and about_it == (None,) * len(about_it):
-        return None
-    if options.echo:
-        raise JoinError("--echo needs the virtual card: leave out --sound-card and its options")
-    given = options.block_frames
-    block_frames = DeviceChoice.block_frames if given is None else given
-    if not LEAST_BLOCK_FRAMES <= block_frames <= MOST_BLOCK_FRAMES:
-        limits = f"{LEAST_BLOCK_FRAMES} to {MOST_BLOCK_FRAMES}"
-        raise JoinError(f"--block-frames is {given}: choose {limits}")
-    used = _channels("input", options.input_channels), _channels("output", options.output_channels)
-    source = _title(options.input, "input", used[0])
-    output = _title(options.output, "output", used[1])
-    access = microphone.microphone_access(options.microphone, source)
-    return DeviceChoice(source, output, block_frames, access, *used)
-
-
-def _channels(direction: Direction, text: str | None) -> Channels | None:
     try:
-        return None if text is None else channels_of(text)
-    except ValueError as error:
-        raise JoinError(f"--{direction}-channels: {error}") from error
-
-
-def _title(wanted: str | None, direction: Direction, used: Channels | None) -> str | None:
-    """Return the title of the wanted device, which is kept, and check that it has such channels.
-
-    Without any device, one may still be plugged in.
-    """
-    known: list[Device] = []
-    with contextlib.suppress(DeviceError):
-        known = devices(direction)
-    if not known or (wanted is None and used is None):
-        return wanted
-    device = device_named(wanted, direction)
-    channels_in_use(device, used)
-    return wanted if wanted is None else device.title
+        return device_choice(options)
+    except ChoiceError as error:
+        raise JoinError(str(error)) from error
 
 
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:

@@ -25,7 +25,10 @@ from jamlab.measure.processes import Progress
 from jamlab.networks.kernel.coturn import CoturnError
 from jamlab.networks.kernel.lab import KernelLabError
 from jamlab.networks.kernel.proof import ProofError
-from jamlab.networks.model.profile import UnknownProfileError, profile_names
+from jamlab.networks.model.delay_table import TraceError
+from jamlab.networks.model.packet_trace import PacketTrace
+from jamlab.networks.model.profile import UnknownProfileError, profile_names, replaying_names
+from jamlab.networks.traces.reading import read_trace
 from jamlab.report.page.html import (
     BROWSER_NETWORKS_FOLDER,
     KERNEL_FOLDER,
@@ -40,6 +43,7 @@ __all__ = [
     "is_kernel_run",
     "report",
     "report_browsers",
+    "traces",
     "verify",
     "verify_browsers",
     "wanted",
@@ -47,7 +51,7 @@ __all__ = [
 
 SIMULATED, KERNEL = "simulated", "kernel"
 JAMLAB, BROWSER = "jamlab", "browser"
-COMPLAINTS = KernelLabError, CoturnError, ProofError
+COMPLAINTS = KernelLabError, CoturnError, ProofError, TraceError
 """Errors that state in a sentence why the run is not possible."""
 
 
@@ -71,8 +75,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile",
         action="append",
         metavar="NAME",
-        help="for --network kernel, a network profile; repeatable (default: all): "
-        f"{', '.join(profile_names())}",
+        help="a network between participants; repeatable (default: those that replay nothing): "
+        f"{'; '.join((*profile_names(), *replaying_names()))}",
+    )
+    parser.add_argument(
+        "--trace",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="a network that replays the packets of a file, e.g. of `jamlab join --packets`; "
+        "repeatable; see `jamlab trace`",
     )
 
 
@@ -84,8 +96,12 @@ def wanted(options: argparse.Namespace) -> bool:
             "--network kernel measures only the latency across networks: leave out "
             "--only, --card and --here-only"
         )
-    if options.profile and not on_kernel:
-        raise PlanError("--profile is for --network kernel: give both")
+    elsewhere = options.only or options.here_only or options.player == BROWSER
+    if (options.profile or options.trace) and not on_kernel and elsewhere:
+        raise PlanError(
+            "--profile and --trace choose the networks between participants: leave out "
+            "--only and --here-only, and give --player browser with --network kernel"
+        )
     return on_kernel
 
 
@@ -147,8 +163,13 @@ def report_browsers(folder: Path, page: Path) -> dict[str, BrowserNetworkRecord]
     return records
 
 
+def traces(options: argparse.Namespace) -> list[PacketTrace]:
+    """Return the traces of the options; raises `TraceError`."""
+    return [read_trace(path) for path in options.trace or ()]
+
+
 def _cases(options: argparse.Namespace) -> tuple[Case, ...]:
     try:
-        return kernel_cases(options.profile or ())
+        return kernel_cases(options.profile or (), traces(options))
     except UnknownProfileError as error:
         raise PlanError(str(error)) from None

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from jamlab.cli import kernel_latency, recording
+from jamlab.cli import kernel_latency, playout, quality, recording
 from jamlab.cli import tables as screen
 from jamlab.cli.results import (
     Further,
@@ -29,16 +29,19 @@ from jamlab.measure.dump.layouts.content import DumpError
 from jamlab.measure.dump.verdicts import dump_verdicts
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.latency.record import LatencyRecord
+from jamlab.measure.playout.record import PlayoutRecord
 from jamlab.measure.record import PROVENANCE, RecordError
 from jamlab.measure.recording.reader import RecordingError
 from jamlab.measure.recording.record import RecordingRecord
 from jamlab.measure.rig.record import RigRecord, load_systems
+from jamlab.measure.sound_quality.record import SoundQualityRecord
 from jamlab.measure.verdict import exit_status, overall
 from jamlab.report.page.html import CARD_FOLDER, notebook_path, render, verification_report
 
 _EXPECTED = (
-    "name a folder that `jamlab verify`, `connectivity`, `browser`, `rig` or `analyse` wrote, or a "
-    "dump of chrome://webrtc-internals or rtcstats"
+    "name a folder that `jamlab verify`, `connectivity`, `browser`, `rig`, `quality`, `playout` or "
+    "`analyse` "
+    "wrote, or a dump of chrome://webrtc-internals or rtcstats"
 )
 DUMP_NOTEBOOK = "08_field_dump"
 
@@ -77,6 +80,18 @@ def report_again(options: argparse.Namespace) -> int:
         heard = RecordingRecord.load(options.record)
         recording.recording_page(options.record, page)
         return recording.tell_recording(heard, page, as_json=options.json)
+    if SoundQualityRecord.lies_in(options.record):
+        if options.card is not None:
+            raise PlanError(f"{options.record} is not a latency record: leave out --card")
+        encodings = SoundQualityRecord.load(options.record)
+        quality.quality_page(options.record, page)
+        return quality.tell_quality(encodings, page, as_json=options.json)
+    if PlayoutRecord.lies_in(options.record):
+        if options.card is not None:
+            raise PlanError(f"{options.record} is not a latency record: leave out --card")
+        compared = PlayoutRecord.load(options.record)
+        playout.playout_page(options.record, page)
+        return playout.tell_playout(compared, page, as_json=options.json)
     if RigRecord.lies_in(options.record):
         if options.card is not None:
             raise PlanError(f"{options.record} is not a latency record: leave out --card")

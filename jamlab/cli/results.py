@@ -27,6 +27,7 @@ from jamlab.measure.connectivity_on_kernel.browser_agreement import (
     browser_agreement_verdict,
 )
 from jamlab.measure.connectivity_on_kernel.run import agreement_of, browser_agreement_of
+from jamlab.measure.ensemble.words import ensemble_advice
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.verdicts import verdicts
 from jamlab.measure.rig.record import RigRecord
@@ -47,7 +48,7 @@ from jamlab.report.page.html import (
     notebook_path,
     render,
 )
-from jamlab.terminal import PlainConsole
+from jamlab.terminal import PlainConsole, literal
 
 INVALID = 2
 """Exit status of a run without a verdict."""
@@ -234,6 +235,7 @@ def _judged_parts(latency: LatencyRecord | None, further: Further) -> dict[str, 
 def _print_tables(latency: LatencyRecord | None, further: Further) -> None:
     if latency:
         out.print(screen.path_table(latency))
+        out.print(literal(f"{ensemble_advice(latency)} Sound cards come on top."), soft_wrap=True)
     if further.browsers:
         out.print(screen.browser_table(further.browsers))
     if further.sessions:

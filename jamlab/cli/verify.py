@@ -176,6 +176,11 @@ def verify(options: argparse.Namespace) -> int:
         as_default = (plan, campaign) == (LatencyPlan(), ConnectivityPlan())
         return _accept(options, as_default=as_default and options.card is None)
     folder, page = options.out / "verification", options.out / "verification.html"
+    across = across_plan(
+        options.profile or (),
+        traces=kernel_latency.traces(options),
+        max_concealed_percent=plan.max_concealed_percent,
+    )
     card = card_for(options.card, plan.block_frames)
     with screen.progress_bar(err) as progress:
         parts = [folder / name for name in (*PART_FOLDERS, BROWSER_FOLDER, CARD_FOLDER)]
@@ -186,7 +191,6 @@ def verify(options: argparse.Namespace) -> int:
         if options.here_only:
             finished(here, None, folder / ACCEPTANCE_FOLDER)
         else:
-            across = across_plan(max_concealed_percent=plan.max_concealed_percent)
             _verify_browsers(folder / BROWSER_FOLDER, plan.max_concealed_percent, progress)
             _verify_networks(here, folder, across, campaign, progress)
         progress(1.0, "writing the report")

@@ -5,11 +5,14 @@ from . import (
     browser_networks,
     connectivity,
     dump,
+    ensemble,
     latency,
     live_mesh,
+    playout,
     recording,
     rig,
     session_connectivity,
+    sound_quality,
 )
 from .page.html import notebook_path, render, verification_report
 from .page.progress import ProgressBar
@@ -23,13 +26,16 @@ __all__ = [
     "browser_networks",
     "connectivity",
     "dump",
+    "ensemble",
     "judged_table",
     "latency",
     "live_mesh",
     "notebook_path",
+    "playout",
     "recording",
     "render",
     "rig",
     "session_connectivity",
+    "sound_quality",
     "verification_report",
 ]

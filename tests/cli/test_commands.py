@@ -253,7 +253,8 @@ class TestConnectivity:
         run_of(record_of(steady(11), steady(24)))
         chosen = []
 
-        def lan(**options):
+        def lan(profiles, *, traces, **options):
+            assert (profiles, traces) == ((), [])
             chosen.append(options)
             return across_plan(["LAN"], **options)
 

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import permutations
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
@@ -26,6 +27,7 @@ from jamlab.media.host_candidates import host_addresses
 from jamlab.mesh.notices import Notice, NoticeKind
 from jamlab.mesh.session import JamSession
 from jamlab.networks.port_mapping.mapper import PortMapper
+from jamlab.networks.traces.reading import read_trace
 from jamlab.signaling.hub.server import Hub
 from jamlab.signaling.memory import MemoryChannel
 from jamlab.signaling.supabase.channel import SupabaseChannel
@@ -148,6 +150,24 @@ async def test_who_echoes_lets_us_hear_ourselves():
         await ben.says("ada has left")
         assert await ben.end(signal.SIGTERM) == (0, "")
         assert ben.lines[-1] == "ben has left room"
+
+
+@pytest.mark.slow
+async def test_arrivals_of_packets_are_recorded(tmp_path):
+    path = tmp_path / "session.parquet"
+    async with Hub() as hub, joined(hub, "ben", "--packets", str(path)) as ben:
+        ada = member(hub, "ada")
+        async with ada.session:
+            await ben.says("ada is heard")
+            sent = ada.service.sent_frames
+            await until(lambda: len(sent) > 200, "for packets")
+        assert await ben.end(signal.SIGTERM) == (0, "")
+        told = re.compile(r"\d+ packets are recorded in .*session.parquet")
+        assert any(map(told.fullmatch, ben.lines))
+    trace = read_trace(path, "ada")
+    assert trace.received.sum() > 100
+    frames = np.diff(trace.sent_s) / 0.0025  # a busy machine's card misses some
+    assert frames == pytest.approx(np.round(frames), abs=1e-6)
 
 
 @pytest.mark.slow

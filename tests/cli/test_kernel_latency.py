@@ -80,9 +80,32 @@ def test_what_does_not_go_together_is_one_sentence(measured, tmp_path, capsys, o
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_profile_is_for_the_kernels_network(tmp_path, capsys):
-    assert cli.main(["verify", "--profile", "4G", "--out", str(tmp_path)]) == 2
-    assert "--profile is for --network kernel" in capsys.readouterr().err
+@pytest.mark.parametrize("choice", [("--profile", "4G"), ("--trace", "home.csv")])
+@pytest.mark.parametrize(
+    "other", [("--here-only",), ("--only", "local-capture"), ("--player", "browser")]
+)
+def test_a_network_is_chosen_where_there_is_one(tmp_path, capsys, choice, other):
+    assert cli.main(["verify", *choice, *other, "--out", str(tmp_path)]) == 2
+    assert "--profile and --trace choose the networks" in capsys.readouterr().err
+
+
+def test_a_trace_is_a_network(measured, monkeypatch, tmp_path):
+    monkeypatch.setattr(kernel_latency, "render", lambda *_: None)
+    path = tmp_path / "home.csv"
+    path.write_text("sent_ms,delay_ms\n" + "".join(f"{10 * k},{k % 7}\n" for k in range(99)))
+    verify(tmp_path, "--trace", str(path), "--json")
+    (plan,) = measured
+    assert [case.profile for case in plan.cases] == [None, None, *["trace home"] * 2]
+    link = plan.cases[2].access
+    assert link.trace.name == "home.csv"
+    assert link.trace_once
+
+
+def test_what_is_no_trace_is_one_sentence(measured, tmp_path, capsys):
+    assert verify(tmp_path, "--trace", str(tmp_path / "missing")) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "missing cannot be read: No such file or directory" in told
+    assert measured == []
 
 
 def test_without_a_lab_the_reason_is_told(monkeypatch, tmp_path, capsys):

@@ -13,6 +13,7 @@ from jamlab.measure.recording.record import RecordingRecord
 from jamlab.measure.rig.record import RigRecord
 from jamlab.measure.session_connectivity.record import SessionRecord
 from jamlab.measure.sound_card.record import CardRecord
+from jamlab.measure.sound_quality.record import SoundQualityRecord
 from tests.measure.acceptance.runs import whole_record
 from tests.measure.across_networks.kernel_records import kernel_record
 from tests.measure.browser.records import browser_record, steady
@@ -25,6 +26,7 @@ from tests.measure.recording.records import recording_record
 from tests.measure.rig.records import rig_record
 from tests.measure.session_connectivity import meetings
 from tests.measure.sound_card.records import card_record
+from tests.measure.sound_quality.records import quality_record
 
 
 def latency():
@@ -44,6 +46,7 @@ KINDS = {
     BrowserNetworkRecord: network_record,
     BrowserAgreementRecord: lambda: browser_agreement(FEW[:2]),
     RecordingRecord: recording_record,
+    SoundQualityRecord: lambda: quality_record({120: [(9.0, 4.9)]}),
     AcceptanceRecord: lambda: whole_record(["local-capture"]),
 }
 """How to make one of each."""

@@ -31,6 +31,7 @@ from jamlab.measure.across_networks.kernel_record import (
     load_kernel,
 )
 from jamlab.measure.across_networks.kernel_servers import serving
+from jamlab.measure.across_networks.simulated import check_names, network_provenance
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.routes import DIRECT, RELAYED
 from jamlab.measure.live_mesh.messages import MAX_CLICKING_S, MAX_CLICKS
@@ -43,8 +44,14 @@ from jamlab.networks.kernel.proof import prove
 from jamlab.networks.kernel.tun import why_no_netem
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
+from jamlab.networks.model.packet_trace import PacketTrace
 from jamlab.networks.model.place import Place
-from jamlab.networks.model.profile import profile_named, profile_names
+from jamlab.networks.model.profile import (
+    NetworkProfile,
+    profile_named,
+    profile_names,
+    profile_replaying,
+)
 from jamlab.networks.model.topology import PERFECT, HostConfig, Topology, host_name
 from jamlab.process.child import child_process
 from jamlab.process.temporary_folder import temporary_folder
@@ -68,11 +75,21 @@ class Case:
     """Name of the network profile; None for plain cables."""
     route: str
     """`DIRECT` or `RELAYED`."""
+    replaying: NetworkProfile | None = None
+    """The profile itself, when it does not ship with jamlab but replays a given trace."""
+
+    @property
+    def network(self) -> NetworkProfile | None:
+        """The network profile."""
+        if self.replaying is not None or self.profile is None:
+            return self.replaying
+        return profile_named(self.profile)
 
     @property
     def access(self) -> LinkConfig:
         """Each participant's link to the backbone."""
-        return PERFECT if self.profile is None else profile_named(self.profile).access()
+        network = self.network
+        return PERFECT if network is None else network.access()
 
     @property
     def name(self) -> str:
@@ -106,9 +123,12 @@ class KernelPlan:
 
 
 def kernel_plan(
-    profiles: Sequence[str] = (), peers: int = 2, duration_s: float = 12.0
+    profiles: Sequence[str] = (),
+    peers: int = 2,
+    duration_s: float = 12.0,
+    traces: Sequence[PacketTrace] = (),
 ) -> KernelPlan:
-    """Return a plan; without profiles it has all of them.
+    """Return a plan; without profiles and traces it has all profiles that replay nothing.
 
     Raises `PlanError` when a parameter is out of its range, and `UnknownProfileError`.
 
@@ -117,16 +137,27 @@ def kernel_plan(
     >>> kernel_plan(["LAN"], peers=3).plan.peers
     3
     """
-    return KernelPlan(kernel_cases(profiles), LatencyPlan(peers=peers, duration_s=duration_s))
+    plan = LatencyPlan(peers=peers, duration_s=duration_s)
+    return KernelPlan(kernel_cases(profiles, traces), plan)
 
 
-def kernel_cases(profiles: Sequence[str] = ()) -> tuple[Case, ...]:
-    """Return plain cables, then each profile direct and relayed; without names, all profiles.
+def kernel_cases(
+    profiles: Sequence[str] = (), traces: Sequence[PacketTrace] = ()
+) -> tuple[Case, ...]:
+    """Return plain cables, then each profile and trace, direct and relayed.
 
-    Raises `UnknownProfileError` when there is no such profile.
+    Without any, all profiles are taken that replay nothing. Raises `UnknownProfileError` when there
+    is no such profile, and `PlanError` when two traces have the same name.
     """
-    names = tuple(profile_named(name).name for name in profiles or profile_names())
-    return tuple(Case(name, route) for name in (None, *names) for route in (DIRECT, RELAYED))
+    names = profiles or (() if traces else profile_names())
+    replaying = [profile_replaying(trace) for trace in traces]
+    check_names(replaying)
+    networks = [
+        (None, None),
+        *((profile_named(name).name, None) for name in names),
+        *((profile.name, profile) for profile in replaying),
+    ]
+    return tuple(Case(name, route, each) for name, each in networks for route in (DIRECT, RELAYED))
 
 
 async def measure_kernel(
@@ -184,9 +215,10 @@ def links_before() -> dict[str, Any]:
 
 def case_provenance(case: Case, lab: KernelLab) -> dict[str, Any]:
     """Return the provenance of a case whose lab has ended."""
+    network = case.network
     return {
-        "network": case.profile,
-        "delay_s": 2 * case.access.delay_s,
+        **({"network": None} if network is None else network_provenance(network)),
+        "delay_s": 0.0 if network is None else network.stationary.delay_s,
         "route": case.route,
         "links": {name: link.report and link.report.to_dict() for name, link in lab.links.items()},
     }

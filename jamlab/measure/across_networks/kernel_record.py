@@ -5,7 +5,8 @@ The files are those of a `MeshRecord`, whose provenance has in addition:
 ========== ============================================================================
 number     position of the case in the run
 network    name of the profile; None for cables without delay or loss
-delay_s    sum of the delays of the links on a path, without jitter
+replayed   of a given trace: least delay, mean jitter and loss of a path, and its source
+delay_s    sum of the delays of the links on a path, without jitter; of a trace the least
 route      requested route of packets: direct or relayed
 routes     route from each participant to each other one, as reported by it
 links      counters of the carrier of each link (`jamlab.networks.kernel.tun_link.LinkReport`)

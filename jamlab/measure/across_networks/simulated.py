@@ -6,7 +6,7 @@
 
 Mesh, packets and cards are those of `jamlab.measure.latency.run`; only the network and the time are
 simulated, so a run takes as long as its computation, the loop never lags, and the latency is the
-path's own. Two access links together have the profile's delay, jitter and loss.
+path's own. Two access links together have the profile's delay, jitter and loss, or replay a trace.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,13 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.latency.run import ONE_WAY, measure_latency
 from jamlab.measure.latency.verdicts import concealed_verdict, latency_verdict
 from jamlab.measure.processes import Progress, process_pool
 from jamlab.measure.verdict import Verdict
-from jamlab.networks.model.profile import NetworkProfile, profile_named, profile_names
+from jamlab.networks.model.packet_trace import PacketTrace
+from jamlab.networks.model.profile import (
+    NetworkProfile,
+    profile_named,
+    profile_names,
+    profile_replaying,
+    replaying_names,
+)
 from jamlab.networks.model.topology import HostConfig, Topology, host_name
 from jamlab.networks.simulated.host import Host
 from jamlab.networks.simulated.internet import Internet
@@ -37,11 +44,20 @@ ACROSS_TARGET_MS = 100.0
 
 @dataclass(frozen=True)
 class AcrossPlan:
-    """The profiles to measure, and the plan of each."""
+    """The profiles to measure, by name, and those of traces; and the plan of each."""
 
     profiles: tuple[str, ...]
     plan: LatencyPlan
     seed: int = 1
+    replaying: tuple[NetworkProfile, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_names(self.replaying)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all profiles, in the order of the run."""
+        return *self.profiles, *(profile.name for profile in self.replaying)
 
 
 def across_plan(
@@ -49,9 +65,12 @@ def across_plan(
     peers: int = 2,
     duration_s: float = 12.0,
     seed: int = 1,
+    traces: Sequence[PacketTrace] = (),
     **options: Any,
 ) -> AcrossPlan:
-    """Return a plan; without profiles it has all of them, and options go to `LatencyPlan`.
+    """Return a plan; options go to `LatencyPlan`.
+
+    Without profiles and traces it has all profiles that replay nothing.
 
     Raises `PlanError` when a parameter is out of its range, and `UnknownProfileError`.
 
@@ -61,8 +80,17 @@ def across_plan(
     ('LAN', '4G')
     """
     plan = LatencyPlan(peers=peers, duration_s=duration_s, round_trip_s=0.0, **options)
-    names = tuple(profile_named(name).name for name in profiles or profile_names())
-    return AcrossPlan(names, plan, seed)
+    wanted = profiles or (() if traces else profile_names())
+    names = tuple(profile_named(name).name for name in wanted)
+    return AcrossPlan(names, plan, seed, tuple(map(profile_replaying, traces)))
+
+
+def check_names(replaying: Sequence[NetworkProfile]) -> None:
+    """Raise `PlanError` when two traces have the same name."""
+    names = [profile.name for profile in replaying]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlanError(f"there are two of {name}: rename a file, as records have its name")
 
 
 def measure_across(
@@ -78,27 +106,30 @@ def measure_across(
     if executor is None:
         with process_pool() as pool:
             return measure_across(across, folder, pool, progress)
+    networks: tuple[str | NetworkProfile, ...] = (*across.profiles, *across.replaying)
     runs = [
-        executor.submit(measure_on, name, across.plan, across.seed, folder / name)
-        for name in across.profiles
+        executor.submit(measure_on, network, across.plan, across.seed, folder / name)
+        for name, network in zip(across.names, networks, strict=True)
     ]
     for done, _ in enumerate(as_completed(runs), start=1):
         progress(done / len(runs), "across networks")
     for run in runs:
         run.result()
-    return load_across(folder, across.profiles)
+    return load_across(folder, across.names)
 
 
 def measure_on(
-    profile: str, plan: LatencyPlan, seed: int, folder: Path | None = None
+    profile: str | NetworkProfile, plan: LatencyPlan, seed: int, folder: Path | None = None
 ) -> LatencyRecord:
     """Measure a mesh whose participants have a profile's network between them, in virtual time.
 
-    The same seed gives the same clicks at the same times. The record is written to a given folder.
+    The profile is one that ships, by name, or any other. The same seed gives the same clicks at the
+    same times. The record is written to a given folder.
     """
     with simulated_world():
-        record = run_simulated(_measure(profile_named(profile), plan, seed), seed=seed)
-    record.provenance["network"] = profile
+        network = profile_named(profile) if isinstance(profile, str) else profile
+        record = run_simulated(_measure(network, plan, seed), seed=seed)
+    record.provenance.update(network_provenance(network))
     record.provenance["seed"] = seed
     if folder is not None:
         record.save(folder)
@@ -114,6 +145,18 @@ async def _measure(profile: NetworkProfile, plan: LatencyPlan, seed: int) -> Lat
     return await measure_latency(plan, where=where, rng=np.random.default_rng(seed))
 
 
+def network_provenance(network: NetworkProfile) -> dict[str, Any]:
+    """Return, for a provenance, the name of a network; with that of a given trace its figures."""
+    if network.trace is None:
+        return {"network": network.name}
+    figures = network.stationary
+    told = "delay_s", "jitter_s", "loss", "source", "assumed"
+    return {
+        "network": network.name,
+        "replayed": {name: getattr(figures, name) for name in told},
+    }
+
+
 def topology(profile: NetworkProfile, participants: Iterable[str]) -> Topology:
     """Return an internet with a profile's delay, jitter and loss between participants."""
     access = profile.access()
@@ -122,8 +165,9 @@ def topology(profile: NetworkProfile, participants: Iterable[str]) -> Topology:
 
 def load_across(folder: Path, profiles: Iterable[str] | None = None) -> dict[str, LatencyRecord]:
     """Read the records of a run, by profile; raises `RecordError` when one cannot be read."""
-    known = (name for name in profile_names() if (folder / name).is_dir())
-    names = known if profiles is None else profiles
+    shipped = (name for name in (*profile_names(), *replaying_names()) if (folder / name).is_dir())
+    traces = (each.name for each in sorted(folder.glob("trace *")) if each.is_dir())
+    names = (*shipped, *traces) if profiles is None else profiles
     return {name: LatencyRecord.load(folder / name) for name in names}
 
 

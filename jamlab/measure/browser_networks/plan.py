@@ -9,6 +9,7 @@ from jamlab.measure.across_networks.simulated import ACROSS_TARGET_MS
 from jamlab.measure.browser.plan import BrowserPlan
 from jamlab.measure.latency.plan import PlanError
 from jamlab.media.quality import LOW_LATENCY, quality_named
+from jamlab.networks.model.packet_trace import PacketTrace
 
 ROOM = "lab"
 JOIN_TIMEOUT_S = 90.0
@@ -77,9 +78,13 @@ class BrowserNetworksPlan:
 
 
 def browser_networks_plan(
-    profiles: Sequence[str] = (), peers: int = 2, duration_s: float = 12.0, browser: str = ""
+    profiles: Sequence[str] = (),
+    peers: int = 2,
+    duration_s: float = 12.0,
+    browser: str = "",
+    traces: Sequence[PacketTrace] = (),
 ) -> BrowserNetworksPlan:
-    """Return a plan; without profiles it has all of them.
+    """Return a plan; without profiles and traces it has all profiles that replay nothing.
 
     Raises `PlanError` when a parameter is out of its range, and `UnknownProfileError`.
 
@@ -89,5 +94,5 @@ def browser_networks_plan(
     ['no distance, direct', 'no distance, relayed', 'LAN, direct', 'LAN, relayed']
     """
     return BrowserNetworksPlan(
-        kernel_cases(profiles), peers=peers, duration_s=duration_s, browser=browser
+        kernel_cases(profiles, traces), peers=peers, duration_s=duration_s, browser=browser
     )

@@ -15,6 +15,7 @@ was merely not yet tried is not chosen. While none does, the safest is played: t
 longest memory knows.
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +27,8 @@ MEMORIES_S = 0.5, 2.0, 8.0, 32.0
 SHARES = np.array([1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1])
 JUDGED_S = 30.0
 """Memory in which candidates are compared."""
+LATEST = 50
+"""Slots of the last second, in which a card's stop is found, and of which the least need counts."""
 
 
 class Candidates:
@@ -60,24 +63,40 @@ class Candidates:
         self._concealed = np.zeros(count)
         self._depth_sums = np.zeros(count)  # above the least need, so that a shift changes nothing
         self._packets = 0.0
-        self.least_frames: int | None = None
-        """Least need that is remembered; None before the first slot."""
+        self._latest: deque[Sequence[int]] = deque(maxlen=LATEST)  # needs of the last slots
 
     def shift(self, frames: int) -> None:
         """Change the needs observed so far, and the depths that follow from them."""
         self._histograms.shift(frames)
-        if self._depths is not None and self.least_frames is not None:
+        self._latest = deque(([need + frames for need in needs] for needs in self._latest), LATEST)
+        if self._depths is not None:
             self._depths = self._depths + frames
-            self.least_frames += frames
+
+    def lower(self, frames: int) -> None:
+        """Lower the needs observed before the last second; those of that second are as they were."""
+        latest = [*self._latest]
+        self.shift(-frames)
+        self._latest.clear()
+        for needs in latest:
+            self._learn(needs)
 
     def observe(self, needs: Sequence[int]) -> None:
         """Judge all candidates by the needs of a slot, then let them learn those."""
         if self._depths is not None and self.least_frames is not None:
             self._judge(np.asarray(needs), self._depths, self.least_frames)
+        self._learn(needs)
+
+    def _learn(self, needs: Sequence[int]) -> None:
+        self._latest.append(needs)
         self._histograms.observe(needs)
+        least = min(map(min, self._latest))
         depths = self._histograms.depths(SHARES).ravel()
-        self.least_frames = self._histograms.least()
-        self._depths = np.minimum(depths, self.least_frames + self._most) + self._margin
+        self._depths = np.minimum(depths, least + self._most) + self._margin
+
+    @property
+    def least_frames(self) -> int | None:
+        """Least need of the last second; None before the first slot."""
+        return min(map(min, self._latest), default=None)
 
     def _judge(self, needs: NDArray[np.int64], depths: NDArray[np.int64], least: int) -> None:
         self._concealed *= self._fading

@@ -134,16 +134,21 @@ class DelayController:
         """Change the needs observed so far to what such packets would need from now on.
 
         They need more when the sender's frames become longer, for a frame is sent once its last
-        sample is captured; they need less (below 0) when the card has stopped for a while.
+        sample is captured; they need less (below 0) when the card has stopped for a while, which
+        is found within a second: needs of that second are left as they are.
         """
-        self._candidates.shift(frames)
-        self._needs = [needed + frames for needed in self._needs]
-        shifted = [(now, needed + frames) for now, needed in self._recent]
-        self._recent = deque(shifted, self._recent.maxlen)
+        if frames < 0:
+            self._candidates.lower(-frames)
+        else:
+            self._candidates.shift(frames)
+            self._needs = [needed + frames for needed in self._needs]
+            shifted = [(now, needed + frames) for now, needed in self._recent]
+            self._recent = deque(shifted, self._recent.maxlen)
         if self._largest is not None:
             self._largest += frames
         if self._depth is not None:
-            self._depth += frames
+            learnt = self._candidates.depth_frames
+            self._depth = self._depth + frames if learnt is None else learnt
 
     def _close_slot(self) -> None:
         needs, self._needs = self._needs, []

@@ -74,12 +74,6 @@ class NeedHistograms:
         )
         self._weights[:, -1] += overflow
 
-    def least(self) -> int:
-        """Return the least need that the longest memory still knows, to the width of a bin."""
-        assert self._origin is not None
-        known = self._weights[-1] > _FORGOTTEN * self._weights[-1].sum()
-        return self._origin + int(known.argmax()) * self.width
-
     def depths(self, shares: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the least depths that all but the given shares of needs would have met, in frames.
 
@@ -90,6 +84,3 @@ class NeedHistograms:
         allowed = beyond[:, -1:] * shares
         met = (beyond[:, np.newaxis] > allowed[:, :, np.newaxis]).sum(axis=2)
         return self._origin + met * self.width
-
-
-_FORGOTTEN = 1e-4

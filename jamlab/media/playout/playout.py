@@ -29,6 +29,7 @@ by splices, which cross-fade a few samples out of or into a decoded frame.
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -44,7 +45,7 @@ from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.media.rtp import RTP_TIMESTAMPS
 
 _CONCEAL_MAX = SAMPLE_RATE // 10
-_SURPLUS_MAX = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
+SURPLUS_MAX_FRAMES = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
 HISTORY_S = 40.0
 
 
@@ -73,6 +74,8 @@ class Playout:
         rate: CardRate | None = None,
     ) -> None:
         self.counters = PlayoutCounters()
+        self.on_packet: Callable[[int, int, int, float], None] | None = None
+        """Gets sequence number, RTP timestamp, length and arrival of every packet; None: nobody."""
         self.history: deque[PlayedPacket] = deque(maxlen=packets_in(history_s))
         self._decoder = decoder
         self._estimator = estimator or DelayController()
@@ -124,6 +127,8 @@ class Playout:
 
         The time of arrival is by any clock, and only recorded in `history`.
         """
+        if self.on_packet is not None:
+            self.on_packet(sequence, timestamp, len(payload), arrival_s)
         self.counters.received += 1
         packet = self._buffer.unwrap(sequence, timestamp, payload, arrival_s)
         if self._buffer.is_stray(packet):
@@ -231,7 +236,7 @@ class Playout:
     def _skip_surplus(self) -> None:
         """Skip a large surplus at once: after a freeze, splices would preserve no sound."""
         surplus = self._surplus()
-        if surplus > _SURPLUS_MAX:
+        if surplus > SURPLUS_MAX_FRAMES:
             self.counters.skipped_frames += surplus
             self._buffer.advance(surplus)
 

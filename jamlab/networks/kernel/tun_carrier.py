@@ -93,10 +93,20 @@ def main() -> None:
         _run_link(receive())
 
 
+def _link(data: Mapping[str, Any]) -> LinkConfig:
+    if data.get("trace") is None:
+        return LinkConfig(**data)
+    # Here, because a link without a trace needs no numpy, which takes long to load.
+    from jamlab.networks.model.packet_trace import link_of
+
+    return link_of(data)
+
+
 def _run_link(task: Mapping[str, Any]) -> None:
-    config = LinkConfig(**task["config"])
+    config = _link(task["config"])
     near, far = (_open(task[end]) for end in ("near", "far"))
-    up, down = (Shaper(config, random.Random(f"{task['seed']} {way}")) for way in ("up", "down"))
+    ways = ("up", config), ("down", config.downwards)
+    up, down = (Shaper(each, random.Random(f"{task['seed']} {way}")) for way, each in ways)
     send({"real_time": RealTime(PRIORITY).ask()})
     with (
         collector_paused(collect=False),  # no code here makes cycles; collecting delays packets

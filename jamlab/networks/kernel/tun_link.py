@@ -18,6 +18,7 @@ from typing import Any, Self
 from jamlab.networks.kernel.shaper import DirectionReport
 from jamlab.networks.kernel.tun import TunError
 from jamlab.networks.model.link import LinkConfig
+from jamlab.networks.model.packet_trace import data_of
 from jamlab.process.child import Child, ChildError
 
 
@@ -47,9 +48,9 @@ class LinkReport:
 class TunLink:
     """A running link while the context lasts; on entry both devices exist and are down.
 
-    Each direction has the values of `config`. The ends' namespaces exist. Losses and jitter are the
-    same for the same `seed` and packets. Raises `TunError` on entering the context if the devices
-    cannot be made.
+    Each direction has the values of `config`; up is the way from the near end. The ends' namespaces
+    exist. Losses and jitter are the same for the same `seed` and packets. Raises `TunError` on
+    entering the context if the devices cannot be made.
     """
 
     def __init__(self, config: LinkConfig, near: TunEnd, far: TunEnd, *, seed: int = 1) -> None:
@@ -59,7 +60,7 @@ class TunLink:
         self.report: LinkReport | None = None
         """Counts of its packets after the context has ended; None if its process failed."""
         ends = {"near": (near.namespace, near.device), "far": (far.namespace, far.device)}
-        task = {"config": asdict(config), "seed": seed, **ends}
+        task = {"config": data_of(config), "seed": seed, **ends}
         self._carrier = Child(f"the link {near.device}", "jamlab.networks.kernel.tun_carrier", task)
         self._real_time = False
 

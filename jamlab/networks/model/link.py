@@ -2,11 +2,15 @@
 
 ::
 
-             queue, rate          loss         delay, jitter, order      duplication
-    in ──▶ tail drop ──▶ serialise ──▶ Gilbert ──▶ first in, first out ──▶ copies ──▶ out
+             queue, rate        trace, if any     loss      delay, jitter, order      duplication
+    in ──▶ tail drop ──▶ serialise ──▶ replay ──▶ Gilbert ──▶ first in, first out ──▶ copies ──▶ out
 
 *Queue.* The link sends packets one after another, each in ``8 size / rate``. A packet that would
 wait for longer than `LinkConfig.queue_s` is dropped (tail drop).
+
+*Trace.* Instead of jitter, a link may replay what a real network did to its packets: the delays and
+losses of a `DelayTrace`, or the opportunities of a `DeliveryTrace`. Each replay begins at a random
+time of the trace, so links and directions differ. The order of packets is the trace's own.
 
 *Loss* is independent, or follows Gilbert's chain of a good and a bad state, with one step a packet;
 all packets in the bad state are lost (E. N. Gilbert, "Capacity of a burst-noise channel", Bell
@@ -28,12 +32,31 @@ it do not wait for it.
 import math
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 HOLD_BACK_S = 0.025
 """How long a reordered packet is held back: in a stream of 20 ms packets the next overtakes it."""
 LEAST_RATE_BIT_S = 1.0
 """The lowest rate of a link: below it, sending times could overflow a float."""
+
+
+class Replay(Protocol):
+    """Replay of a trace on one direction of a link, packet by packet."""
+
+    @property
+    def queues(self) -> bool:
+        """Whether a packet that does not leave was dropped by a queue, and not lost on the way."""
+
+    def leaves_s(self, size_bytes: int, now_s: float, spared: bool = False) -> float | None:
+        """Return when a packet sent now leaves; None for one that does not."""
+
+
+class Replayable(Protocol):
+    """A trace that links can replay: `jamlab.networks.model.packet_trace` has both kinds."""
+
+    def replay(self, rng: random.Random) -> Replay:
+        """Return a replay that begins at a random time of the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +79,11 @@ class LinkConfig:
     """Bits a second; None means no limit."""
     queue_s: float = 0.2
     """With a rate, the longest time a packet waits in the queue before it is dropped."""
+    trace: Replayable | None = None
+    """Trace to replay, with the delay added to its own; not together with jitter."""
+    trace_once: bool = False
+    """Whether it is replayed only on the way up, to the network outside, and not on the way down:
+    a path between two hosts with such links then has the trace once."""
 
     def __post_init__(self) -> None:
         for name, (low, high, wanted) in _RANGES.items():
@@ -65,6 +93,11 @@ class LinkConfig:
                 if name == "rate_bit_s" and value is None:
                     continue
                 raise ValueError(f"{name} of a link is {value!r}: give {wanted}")
+        if self.trace is not None and self.jitter_s:
+            raise ValueError(
+                f"jitter_s of a link is {self.jitter_s!r} and it replays a trace, which has jitter "
+                "of its own: give one of the two"
+            )
         least = self.loss / (1 - self.loss) if self.loss < 1 else math.inf
         if 1 < self.burst_packets < least * (1 - _ROUNDING):
             wanted = f"1, or {least:g} or more" if self.loss < 1 else "1"
@@ -72,6 +105,11 @@ class LinkConfig:
                 f"burst_packets of a link is {self.burst_packets!r} and loss {self.loss!r}: give "
                 f"{wanted}, because at least one packet arrives between two bursts"
             )
+
+    @property
+    def downwards(self) -> "LinkConfig":
+        """The properties of the way down, from the network outside to the member inside."""
+        return replace(self, trace=None) if self.trace_once else self
 
 
 _ROUNDING = 1e-9
@@ -97,13 +135,13 @@ class Link:
     def __init__(self, config: LinkConfig, rng: random.Random) -> None:
         self.config = config
         self.memoryless = config.rate_bit_s is None and not any(
-            (config.jitter_s, config.loss, config.reordering, config.duplication)
+            (config.jitter_s, config.loss, config.reordering, config.duplication, config.trace)
         )
         """Whether the link only adds a constant delay; `delayed` is then enough."""
         self.sent = 0
         self.lost = 0
         self.dropped = 0
-        """Packets dropped by the queue; `lost` counts those lost on the way."""
+        """Packets dropped by a queue; `lost` counts those lost on the way."""
         self.duplicated = 0
         self.reordered = 0
         self._rng = rng
@@ -112,6 +150,7 @@ class Link:
         self._latest_s = -math.inf
         self._fade, self._recovery = _transitions(config)
         self._bad = config.loss > 0 and rng.random() < config.loss
+        self._replay = None if config.trace is None else config.trace.replay(rng)
 
     def delayed(self, now_s: float) -> float:
         """Send a packet into a `memoryless` link; return when it leaves the far end."""
@@ -130,6 +169,11 @@ class Link:
         if on_wire_s is None:
             self.dropped += 1
             return ()
+        if self._replay is not None:
+            on_wire_s = self._replay.leaves_s(size_bytes, on_wire_s, spared)
+        if on_wire_s is None:
+            self._count_unreplayed()
+            return ()
         if self._loses() and not spared:
             self.lost += 1
             return ()
@@ -138,6 +182,13 @@ class Link:
             return (leaves_s,)
         self.duplicated += 1
         return (leaves_s, leaves_s)
+
+    def _count_unreplayed(self) -> None:
+        """Count a packet that did not arrive in the trace."""
+        if self._replay is not None and self._replay.queues:
+            self.dropped += 1
+        else:
+            self.lost += 1
 
     def _serialise(self, size_bytes: int, now_s: float, spared: bool) -> float | None:
         """Return when the last bit is sent, or None when the queue is full."""
@@ -161,7 +212,9 @@ class Link:
         """Return when a packet leaves the far end, in order unless it is held back."""
         jitter_s = self.config.jitter_s
         extra_s = jitter_s * self._rng.expovariate(1.0) if jitter_s else 0.0
-        leaves_s = max(on_wire_s + self._delay_s + extra_s, self._latest_s)
+        leaves_s = on_wire_s + self._delay_s + extra_s
+        if self._replay is None:  # a trace has an order of its own
+            leaves_s = max(leaves_s, self._latest_s)
         if self._happens(self.config.reordering):
             self.reordered += 1
             return leaves_s + HOLD_BACK_S

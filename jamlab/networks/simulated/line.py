@@ -42,7 +42,8 @@ class Line:
         """Change the link's properties for packets sent from now on."""
         loop = self._loop
         self.up = None if config == PERFECT else Link(config, loop.random)
-        self.down = self.up if not self.up or self.up.memoryless else Link(config, loop.random)
+        shared = not self.up or self.up.memoryless
+        self.down = self.up if shared else Link(config.downwards, loop.random)
 
     def carry(
         self, link: Link | None, packet: Packet, at_s: float, then: Callable[[Packet, float], None]

@@ -1,8 +1,9 @@
 """Tables and figure of latency across networks: verdicts, a row per profile, stages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html import escape
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 from IPython.display import HTML
@@ -66,7 +67,7 @@ def profile_table(records: dict[str, LatencyRecord]) -> Styler:
 def _row(name: str, record: LatencyRecord) -> dict[str, str]:
     paths = paths_table(record)
     worst = paths[paths["measurement"] == ONE_WAY].sort_values("p95_ms").iloc[-1]
-    profile = profile_of(record.provenance.get("network", name))
+    profile = profile_of({"network": name, **record.provenance})
     return {
         "Network": escape(name),
         **network_columns(profile),
@@ -81,17 +82,24 @@ def _row(name: str, record: LatencyRecord) -> dict[str, str]:
     }
 
 
-def profile_of(network: str | None) -> NetworkProfile:
-    """Return the profile of a record's network; without one, that of plain cables."""
+def profile_of(provenance: Mapping[str, Any]) -> NetworkProfile:
+    """Return the profile of a record's network; without one, that of plain cables.
+
+    That of a trace, which does not ship, is in the provenance.
+    """
+    network = provenance["network"]
+    if replayed := provenance.get("replayed"):
+        return replace(_NO_DISTANCE, name=network, **replayed)
     return profile_named(network) if network else _NO_DISTANCE
 
 
 def network_columns(profile: NetworkProfile) -> dict[str, str]:
-    """Return the columns of a table on a profile's properties."""
+    """Return the columns of a table on a profile's properties: of a trace, the least and means."""
+    figures = profile.stationary
     return {
-        "Delay": f"{profile.delay_s * 1000:g} ms",
-        "Jitter": f"{profile.jitter_s * 1000:g} ms",
-        "Loss": f"{profile.loss:.2%}",
+        "Delay": f"{figures.delay_s * 1000:.3g} ms",
+        "Jitter": f"{figures.jitter_s * 1000:.3g} ms",
+        "Loss": f"{figures.loss:.2%}",
     }
 
 

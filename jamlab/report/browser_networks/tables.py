@@ -70,7 +70,7 @@ def case_table(records: dict[str, BrowserNetworkRecord]) -> Styler:
 
 def _row(name: str, record: BrowserNetworkRecord) -> dict[str, str]:
     worst = paths_table(record).sort_values("p95_ms").iloc[-1]
-    profile = profile_of(record.provenance["network"])
+    profile = profile_of(record.provenance)
     return {
         "Network": escape(name),
         **network_columns(profile),

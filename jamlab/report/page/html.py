@@ -31,6 +31,8 @@ BROWSER_FOLDER = "browser"
 
 CARD_FOLDER = "card"
 
+PLAYOUT_FOLDER = "playout"
+
 RIG_FOLDER = "rig"
 """Name of the folder of the records of programs, a folder each."""
 

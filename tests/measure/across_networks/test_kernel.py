@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+import numpy as np
 import pytest
 
 from jamlab.measure.across_networks import kernel as kernel_latency
@@ -28,6 +29,7 @@ from jamlab.networks.model.nat_behaviour import PORT_RESTRICTED, SYMMETRIC
 from jamlab.networks.model.profile import UnknownProfileError, profile_named, profile_names
 from jamlab.networks.model.rule import direct_possible
 from jamlab.networks.model.topology import PERFECT
+from jamlab.networks.model.trace import DelayTrace
 from tests.networks.kernel.wires import own_namespaces, reason
 
 from .kernel_records import kernel_record
@@ -54,6 +56,15 @@ class TestPlan:
     def test_takes_some(self):
         chosen = {case.profile for case in kernel_cases(["4G"])}
         assert chosen == {None, "4G"}
+
+    def test_takes_traces(self):
+        trace = DelayTrace("home.csv", np.arange(20) / 100, np.full(20, 0.005))
+        cases = kernel_plan(traces=[trace]).cases
+        assert [case.name for case in cases[2:]] == ["trace home, direct", "trace home, relayed"]
+        assert cases[2].access.trace is trace
+        assert cases[2].access.trace_once
+        with pytest.raises(PlanError, match="two of trace home"):
+            kernel_plan(traces=[trace, trace])
 
     def test_refuses_a_profile_that_is_not_there(self):
         with pytest.raises(UnknownProfileError, match="no network profile 'Mars'"):

@@ -10,7 +10,6 @@ import pytest
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.across_networks import simulated as across
 from jamlab.measure.across_networks.simulated import (
-    AcrossPlan,
     across_plan,
     across_verdicts,
     load_across,
@@ -23,10 +22,17 @@ from jamlab.measure.latency.run import ONE_WAY
 from jamlab.measure.latency.verdicts import floor_ms, paths_table, waterfall
 from jamlab.measure.record import RecordError
 from jamlab.measure.verdict import Outcome
-from jamlab.networks.model.profile import NetworkProfile, UnknownProfileError, profile_names
+from jamlab.networks.model.profile import (
+    NetworkProfile,
+    UnknownProfileError,
+    profile_names,
+    profile_replaying,
+)
+from jamlab.networks.model.trace import DelayTrace
 from tests.measure.latency.records import record_of
 
 SHORT = LatencyPlan(peers=2, duration_s=3.0, round_trip_s=0.0, settle_s=2.0, sessions=1)
+TRACE = DelayTrace("home.csv", np.arange(100) / 100, np.full(100, 0.005))
 BLOCK_MS = 64 / SAMPLE_RATE * 1000
 
 
@@ -88,6 +94,19 @@ class TestDelay:
         assert (one_way(near)["heard_share"] == 1).all()
         assert (one_way(near)["median_ms"] >= 10 + floor_ms(near)).all()
 
+    def test_a_trace_of_even_delay_is_that_delay(self, near):
+        """Once on a path, so the sender's link has all of it."""
+        even = DelayTrace("even.csv", np.arange(100) / 100, np.full(100, 0.010))
+        replayed = measure_on(profile_replaying(even), SHORT, seed=1)
+        stages = waterfall(replayed).set_index("stage")["mean_ms"]
+        assert stages["network"] == pytest.approx(10, abs=0.001)
+        assert not replayed.streams[["concealed_frames", "late"]].to_numpy().any()
+        assert replayed.provenance["network"] == "trace even"
+        figures = {"delay_s": 0.010, "jitter_s": 0.0, "loss": 0.0}
+        found = replayed.provenance["replayed"]
+        assert {name: found[name] for name in figures} == pytest.approx(figures, abs=1e-6)
+        assert found["source"] == "even.csv"
+
     def test_loss_is_concealed_and_costs_no_latency(self, near, network):
         network(still(0.010, loss=0.02))
         lossy = measure_on("still", SHORT, seed=1)
@@ -127,6 +146,12 @@ class TestPlans:
     def test_no_profiles_are_all(self):
         assert across_plan().profiles == profile_names()
 
+    def test_a_trace_is_measured_alone_or_beside_profiles(self):
+        assert across_plan(traces=[TRACE]).names == ("trace home",)
+        assert across_plan(["5G, real"], traces=[TRACE]).names == ("5G, real", "trace home")
+        with pytest.raises(PlanError, match="there are two of trace home: rename a file"):
+            across_plan(traces=[TRACE, TRACE])
+
     def test_enough_clicks_for_a_verdict(self):
         """72 values bound a 95th percentile (Conover 1999 §3.2)."""
         plan = across_plan().plan
@@ -153,12 +178,11 @@ class TestRecords:
 
         monkeypatch.setattr(across, "measure_on", measured)
         told = []
-        records = measure_across(
-            AcrossPlan(("LAN", "4G"), SHORT), tmp_path, Here(), lambda *args: told.append(args)
-        )
-        assert list(records) == ["LAN", "4G"]
-        assert [done for done, _ in told] == [0.5, 1.0]
-        assert list(load_across(tmp_path)) == ["LAN", "4G"]  # the nearest first
+        plan = across_plan(["LAN", "4G"], traces=[TRACE])
+        records = measure_across(plan, tmp_path, Here(), lambda *args: told.append(args))
+        assert list(records) == ["LAN", "4G", "trace home"]
+        assert [done for done, _ in told] == pytest.approx([1 / 3, 2 / 3, 1])
+        assert list(load_across(tmp_path)) == ["LAN", "4G", "trace home"]  # the nearest first
 
     def test_a_missing_record_is_named(self, tmp_path):
         (tmp_path / "LAN").mkdir()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jamlab.media.playout.candidates import JUDGED_S, MEMORIES_S, SHARES, Candidates
+from jamlab.media.playout.candidates import JUDGED_S, LATEST, MEMORIES_S, SHARES, Candidates
 from jamlab.media.playout.needs import NeedHistograms
 
 SLOT_S, MOST, MARGIN = 0.02, 3000, 24
@@ -13,11 +13,11 @@ def chosen_by_hand(slots, accepted_share):
     """Replay all slots for every candidate; return the depth of the best one."""
     histograms = NeedHistograms([memory / SLOT_S for memory in MEMORIES_S], MOST)
     fates, depths, least = [], None, 0
-    for needs in slots:
+    for k, needs in enumerate(slots):
         if depths is not None:
             fates.append([(sum(n > d for n in needs), (d - least) * len(needs)) for d in depths])
         histograms.observe(needs)
-        least = histograms.least()
+        least = min(min(latest) for latest in slots[max(k - LATEST + 1, 0) : k + 1])
         depths = np.minimum(histograms.depths(SHARES).ravel(), least + MOST) + MARGIN
     ages = np.arange(len(fates))[::-1]
     weights = np.exp(-ages * SLOT_S / JUDGED_S)

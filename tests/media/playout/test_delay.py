@@ -75,7 +75,7 @@ class TestTarget:
             assert used.correction(now, 10**6) == fresh.correction(now, 10**6)
 
     @examples(100)
-    @given(STEPS, STEPS, st.integers(-3000, 3000))
+    @given(STEPS, STEPS, st.integers(0, 3000))
     def test_shifted_it_is_as_if_all_had_needed_that_much_more(self, before, after, longer):
         shifted, truth = DelayController(), DelayController()
         steps = [*timeline(before + after)]
@@ -192,6 +192,27 @@ class TestStalls:
         needs = 1000 + random.integers(0, 10 * MS, 300)
         controller, _ = fed(needs.tolist(), every=100 * MS, accepted_share=0.01)
         assert controller.target_frames >= np.quantile(needs, 0.9)
+
+
+class TestStops:
+    """A card that stopped for a while: packets need less from then on, and it is found later."""
+
+    @pytest.mark.parametrize("found_after", [0, SECOND // 2, SECOND])
+    def test_the_target_falls_with_the_needs_and_not_below(self, found_after):
+        random = np.random.default_rng(9)
+        stop, jitter = 30 * MS, 2 * MS
+        needs = 1000 + random.integers(0, jitter, 20 * SECOND // FRAME)
+        stopped, found = 10 * SECOND // FRAME, (10 * SECOND + found_after) // FRAME
+        needs[stopped:] -= stop
+        controller, targets = DelayController(), []
+        for k, needed in enumerate(needs.tolist()):
+            if k == found:
+                controller.shift(-stop)
+            controller.observe(k * FRAME + needed, needed)
+            targets.append(controller.target_frames)
+        late = needs[1:] > targets[:-1]
+        assert late[stopped:].mean() < 0.01
+        assert targets[found + SECOND // FRAME] <= 1000 - stop + jitter + 2 * BIN + MARGIN
 
 
 class TestCorrection:

@@ -1,9 +1,11 @@
 """A link of TUN devices between two namespaces: packets of this machine's kernel on it."""
 
+import contextlib
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
 from hypothesis import HealthCheck, example, given
@@ -16,6 +18,7 @@ from jamlab.networks.kernel.tun import TunError
 from jamlab.networks.kernel.tun_link import TunEnd, TunLink
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig, Topology
+from jamlab.networks.model.trace import DelayTrace
 from tests.examples import examples
 from tests.leaks import until
 
@@ -68,6 +71,31 @@ class TestPackets:
         assert up.sent >= 201
         assert up.lost == up.dropped == up.refused == 0
         assert 0 <= up.late_median_s <= up.late_p99_s <= up.late_max_s
+
+    def test_take_as_long_as_in_a_trace(self):
+        """Which travels to the link's process; there and back, as it is replayed both ways."""
+        even = DelayTrace("even", np.arange(100) / 100, np.full(100, 0.02))
+        with wire(LinkConfig(trace=even, delay_s=0.01)) as line:
+            sent_s, came = line.burst(numbered(200))
+        assert [number_of(payload) for payload, _ in came] == list(range(200))
+        for (_, came_s), at_s in zip(came, sent_s, strict=True):
+            assert came_s - at_s >= 0.03
+        assert line.link.report.up.lost == 0
+
+    @pytest.mark.parametrize("once", [True, False])
+    def test_are_lost_in_a_trace_on_its_ways_alone(self, once):
+        """A trace that is replayed once leaves the way down alone; its losses come first."""
+        sent_s = np.arange(1000.0)
+        lossy = DelayTrace("lossy", sent_s, np.where(sent_s < 20, 0.0, np.nan))
+        with wire(LinkConfig(trace=lossy, trace_once=once, delay_s=1e-9)) as line:
+            for payload in numbered(50):
+                line.far.send(payload)
+            line.near.settimeout(2.0 if once else 0.1)
+            came = []
+            with contextlib.suppress(TimeoutError):
+                while len(came) < 50:
+                    came.append(line.near.recv(100))
+        assert len(came) == (50 if once else 0)
 
     def test_get_lost_as_often_as_they_are_to(self):
         share, packets = 0.2, 2000

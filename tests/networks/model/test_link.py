@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
+from jamlab.networks.model.delivery import DeliveryTrace
 from jamlab.networks.model.link import HOLD_BACK_S, Link, LinkConfig
+from jamlab.networks.model.trace import DelayTrace
 from tests.examples import examples
 
 SIGMAS = 5
@@ -300,3 +302,65 @@ class TestSeed:
             outcomes(Link(self.CONFIG, random.Random(seed)), 500, 0.01) for seed in (7, 7, 8)
         )
         assert first == again != other
+
+
+class TestTrace:
+    """A link that replays: what it adds to the trace, and what it leaves to it."""
+
+    DELAYS = DelayTrace(
+        "test",
+        np.arange(100) / 100,
+        np.array(
+            [math.nan if k == 60 else (0.3 - k / 100 if k < 25 else 0.02) for k in range(100)]
+        ),
+    )
+
+    def test_adds_its_delay(self):
+        replaying = link(trace=self.DELAYS, delay_s=0.5)
+        alone = self.DELAYS.replay(random.Random(1))
+        assert not replaying.memoryless
+        for k in range(500):
+            expected = alone.leaves_s(100, k / 100)
+            assert replaying.transit(100, k / 100) == (
+                () if expected is None else pytest.approx((expected + 0.5,))
+            )
+        assert (replaying.sent, replaying.lost, replaying.dropped) == (500, 5, 0)
+
+    def test_keeps_the_order_of_the_trace(self):
+        """Every third packet is overtaken by the next one."""
+        swapped = DelayTrace("swapped", np.arange(99) / 100, np.array([0.05, 0.01, 0.01] * 33))
+        replaying = link(trace=swapped)
+        leaves_s = [replaying.transit(100, k / 100)[0] for k in range(99)]
+        assert (np.diff(leaves_s) < 0).sum() >= 30
+
+    def test_loses_on_top_of_the_trace(self):
+        replaying = link(trace=self.DELAYS, loss=0.5)
+        assert_share(losses(replaying, 20_000).sum(), 20_000, 1 - 0.5)
+
+    def test_is_limited_by_rate_before_the_trace(self):
+        """10 kB/s: the second packet is on the wire 100 ms after the first."""
+        even = DelayTrace("even", np.arange(100) / 10, np.full(100, 0.01))
+        replaying = link(trace=even, rate_bit_s=80_000.0)
+        assert replaying.transit(1000, 0.0) == pytest.approx((0.11,))
+        assert replaying.transit(1000, 0.0) == pytest.approx((0.21,))
+
+    def test_counts_what_a_traces_queue_drops(self):
+        narrow = DeliveryTrace("narrow", np.array([1.0]), queue_bytes=1500)
+        replaying = link(trace=narrow)
+        assert [len(replaying.transit(1000, 0.0)) for _ in range(3)] == [1, 0, 0]
+        assert (replaying.lost, replaying.dropped) == (0, 2)
+
+    def test_directions_begin_at_different_times(self):
+        rng = random.Random(1)
+        both = [Link(LinkConfig(trace=self.DELAYS), rng) for _ in range(2)]
+        first, second = ([one.transit(100, k / 100) for k in range(100)] for one in both)
+        assert first != second
+
+    def test_is_replayed_once_on_the_way_up(self):
+        config = LinkConfig(trace=self.DELAYS, trace_once=True, delay_s=0.5)
+        assert config.downwards == LinkConfig(trace_once=True, delay_s=0.5)
+        assert LinkConfig(trace=self.DELAYS).downwards.trace is self.DELAYS
+
+    def test_refuses_jitter_besides(self):
+        with pytest.raises(ValueError, match=r"^jitter_s of a link is 0\.1 .*give one of the two$"):
+            LinkConfig(trace=self.DELAYS, jitter_s=0.1)

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,10 +19,14 @@ from jamlab.networks.model.profile import (
     parse_profiles,
     profile_named,
     profile_names,
+    profile_replaying,
+    replaying_names,
 )
+from jamlab.networks.model.trace import DelayTrace
 from jamlab.resources import data_path
 from tests.examples import examples
 
+REAL = ("Wi-Fi, real", "bad Wi-Fi, real", "5G, real", "private 5G, real")
 NAMES = ("LAN", "Wi-Fi", "same city", "same country", "4G", "5G", "transatlantic")
 TEXT = data_path("network_profiles.csv").read_text(encoding="utf-8")
 
@@ -38,7 +43,7 @@ def profile(delay_s=0.0, jitter_s=0.0, loss=0.0, burst_packets=1.0, up=1e9, down
 def passed(profile, n, every_s, size_bytes, seed=1):
     """Return the delays of packets through two access links, NaN where they are lost."""
     rng = random.Random(seed)
-    sender, receiver = Link(profile.access(), rng), Link(profile.access(), rng)
+    sender, receiver = Link(profile.access(), rng), Link(profile.access().downwards, rng)
     delays_s = np.full(n, math.nan)
     for k in range(n):
         for between_s in sender.transit(size_bytes, k * every_s):
@@ -169,17 +174,78 @@ class TestAccess:
             profile(**values)
 
 
+class TestReplaying:
+    @pytest.mark.parametrize("name", REAL)
+    def test_paths_have_the_traces_delays(self, name):
+        """Over one round of the trace: least and mean, by the links themselves."""
+        network = profile_named(name)
+        every_s, around = 0.01, network.stationary
+        delays_s = passed(network, int(network.replayed().duration_s / every_s), every_s, 100)
+        assert delays_s.min() == pytest.approx(around.delay_s, abs=0.002)
+        assert delays_s.mean() == pytest.approx(around.delay_s + around.jitter_s, rel=0.35)
+        assert (around.loss, np.isnan(delays_s).any()) == (0, False)
+
+    def test_5g_has_half_of_each_participants_round_trip(self):
+        """The file's own figures, in milliseconds: least 12, median 17."""
+        delays_s = passed(profile_named("5G, real"), 8000, 0.01, 100)
+        assert delays_s.min() * 1000 == pytest.approx(12, abs=2)
+        assert np.median(delays_s) * 1000 == pytest.approx(17, abs=2)
+
+    def test_wifi_stalls(self):
+        """A hundredth of the time and more, for a quarter of a second."""
+        delays_s = passed(profile_named("Wi-Fi, real"), 30_000, 0.01, 100)
+        assert 0.2 < np.quantile(delays_s, 0.99) < 0.3
+
+    def test_a_given_trace_is_passed_once(self):
+        sent_s = np.arange(1000) / 100
+        trace = DelayTrace("home.csv.gz", sent_s, 0.01 + 0.001 * (np.arange(1000) % 7))
+        network = profile_replaying(trace)
+        assert (network.name, network.source) == ("trace home", "home.csv.gz")
+        delays_s = passed(network, 1000, 0.01, 100)
+        assert delays_s.mean() == pytest.approx(trace.delay_s.mean(), abs=1e-3)
+        around = network.stationary
+        assert (around.delay_s, around.jitter_s) == pytest.approx((0.01, 0.003), abs=1e-4)
+
+    def test_losses_of_a_trace_add_up(self):
+        delay_s = np.where(np.arange(1000) % 10 == 0, np.nan, 0.01)
+        trace = DelayTrace("lossy", np.arange(1000) / 100, delay_s)
+        network = replace(profile(loss=0.5), trace=trace)
+        assert network.stationary.loss == pytest.approx(1 - 0.5 * 0.9**2, abs=1e-3)
+        assert replace(network, trace_once=True).stationary.loss == pytest.approx(
+            1 - 0.5 * 0.9, abs=1e-3
+        )
+
+    def test_has_no_jitter_besides(self):
+        with pytest.raises(ProfileError, match=r"jitter_s of 'test' is 0\.1: give 0 with a trace"):
+            replace(profile(jitter_s=0.1), replays="stalls Wi-Fi")
+
+    @pytest.mark.parametrize(
+        ("replays", "on", "words"),
+        [
+            ("file x", "path", "column replays is 'file x'"),
+            ("stalls", "path", "column replays is 'stalls'"),
+            ("stalls Wi-Fi", "", "column replayed_on is empty"),
+            ("stalls Wi-Fi", "both", "column replayed_on is 'both': give path or each link"),
+            ("stalls Wi-Fi", "path", "column jitter_ms: .*give 0 with a trace"),
+        ],
+    )
+    def test_says_what_is_wrong_in_a_file(self, replays, on, words):
+        with pytest.raises(ProfileError, match=f"^row 2, {words}"):
+            parse_profiles(row(replays=replays, replayed_on=on))
+
+
 class TestFile:
     def test_has_the_profiles(self):
         assert profile_names() == NAMES
-        assert [profile_named(name).name for name in NAMES] == list(NAMES)
+        assert replaying_names() == REAL
+        assert [profile_named(name).name for name in (*NAMES, *REAL)] == [*NAMES, *REAL]
 
     def test_says_which_there_are(self):
-        with pytest.raises(UnknownProfileError, match=r"'Mars': choose LAN, Wi-Fi, .*atlantic$"):
+        with pytest.raises(UnknownProfileError, match=r"'Mars': choose LAN, .*, private 5G, real$"):
             profile_named("Mars")
         assert issubclass(UnknownProfileError, ValueError)
 
-    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("name", [*NAMES, *REAL])
     def test_names_sources_and_assumptions(self, name):
         """A source has a year or a figure in it, an assumption is a sentence."""
         network = profile_named(name)

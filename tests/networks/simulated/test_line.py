@@ -2,10 +2,12 @@
 
 import asyncio
 
+import numpy as np
 import pytest
 
 from jamlab.networks.model.link import LinkConfig
 from jamlab.networks.model.topology import HostConfig
+from jamlab.networks.model.trace import DelayTrace
 from jamlab.networks.simulated.line import HANDSHAKE_BYTES, is_handshake
 from jamlab.networks.simulated.loop import run_simulated
 from tests.networks.simulated.internets import delay, internet, port
@@ -71,6 +73,32 @@ def test_links_have_the_size_on_the_wire_and_are_told_what_to_spare(monkeypatch)
         assert there.times_s == [0.25, 0.5]  # a link may deliver twice, and out of order
 
     run_simulated(main())
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_trace_is_replayed_each_way_from_a_time_of_its_own(once):
+    """Of a trace whose delays rise evenly, the first delay tells where its replay began."""
+    trace = DelayTrace("rising", np.arange(1000) / 100, np.arange(1000) / 1000)
+    every_s = 0.0371
+
+    async def main():
+        net = internet(HostConfig("alice", LinkConfig(trace=trace, trace_once=once)), BOB)
+        here, there = await port(net.host("alice")), await port(net.host("bob"))
+        for number in range(500):
+            await asyncio.sleep(number * every_s - asyncio.get_running_loop().time())
+            here.send(b"up", there.address)
+            there.send(b"down", here.address)
+        await asyncio.sleep(2)
+        return np.array(there.times_s), np.array(here.times_s)
+
+    up_s, down_s = run_simulated(main())
+    sent_s = np.arange(500) * every_s
+    assert abs(up_s[0] - down_s[0]) > 0.001
+    if once:
+        assert down_s == pytest.approx(sent_s)
+    for came_s in (up_s,) if once else (up_s, down_s):
+        began_s = 10 * came_s[0]
+        assert came_s == pytest.approx(trace.arrivals_s(began_s + sent_s) - began_s, abs=1e-6)
 
 
 @pytest.mark.parametrize("config", [LinkConfig(), delay(0.1), LinkConfig(jitter_s=0.01)])

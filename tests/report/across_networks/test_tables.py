@@ -2,6 +2,7 @@
 
 import pytest
 
+from jamlab.networks.model.profile import profile_named
 from jamlab.report.across_networks import tables as across
 from tests.measure.latency.records import record_of
 from tests.report.page.pages import Page
@@ -43,6 +44,21 @@ def test_a_row_says_what_the_network_does_and_what_came_of_it(records):
     assert "130" in words
     assert "ms" in words
     assert "802.3" in words  # the source of the LAN's rate
+
+
+def test_a_trace_is_described_by_its_record():
+    measured = record(60.0)
+    figures = {"delay_s": 0.004, "jitter_s": 0.0167, "loss": 0.015}
+    replayed = {**figures, "source": "home.csv", "assumed": ""}
+    measured.provenance.update(network="trace home", replayed=replayed)
+    words = text(across.profile_table({"trace home": measured}))
+    for word in ("trace home", "4 ms", "16.7 ms", "1.50%", "home.csv"):
+        assert word in words
+
+
+def test_a_profile_that_replays_has_the_figures_of_its_trace():
+    columns = across.network_columns(profile_named("5G, real"))
+    assert columns["Delay"] == "12 ms"  # the least round trip of the file
 
 
 def test_the_figure_has_a_bar_for_each_network(records):

@@ -1,0 +1,1 @@
+"""Commands about recorded networks: what a trace holds."""

@@ -1,0 +1,1 @@
+"""Quality of the sound that is played, beside its latency and bitrate."""
