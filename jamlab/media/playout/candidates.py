@@ -73,12 +73,17 @@ class Candidates:
             self._depths = self._depths + frames
 
     def lower(self, frames: int) -> None:
-        """Lower the needs observed before the last second; those of that second are as they were."""
+        """Lower all needs observed before a stop of the card, which is found within a second.
+
+        Needs of the last second that are nearer to the newest than to those before are from after
+        the stop, and stay.
+        """
         latest = [*self._latest]
         self.shift(-frames)
         self._latest.clear()
         for needs in latest:
-            self._learn(needs)
+            after = min(needs) <= min(latest[-1]) + frames / 2
+            self._learn(needs if after else [need - frames for need in needs])
 
     def observe(self, needs: Sequence[int]) -> None:
         """Judge all candidates by the needs of a slot, then let them learn those."""

@@ -26,7 +26,7 @@ LEAST_DELAY_S, LONGEST_DELAY_S = 0.001, 1.0
 """Range of the largest delay: below a millisecond no packet is in time."""
 
 _SETTLING_SLOTS = 25
-_REMOVAL_INTERVAL = SAMPLE_RATE // 50
+_REMOVAL_INTERVAL = SAMPLE_RATE // 100
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class DelayController:
 
         They need more when the sender's frames become longer, for a frame is sent once its last
         sample is captured; they need less (below 0) when the card has stopped for a while, which
-        is found within a second: needs of that second are left as they are.
+        is found within a second: needs from after the stop stay.
         """
         if frames < 0:
             self._candidates.lower(-frames)
@@ -211,7 +211,7 @@ class DelayController:
         """Return the frames by which to change the delay now: above 0 to wait longer.
 
         Too short a delay has to be corrected at once, for packets miss their deadline; too long a
-        delay costs only latency, so a surplus is removed in at most fifty steps a second.
+        delay costs only latency, so a surplus is removed in at most a hundred steps a second.
         """
         missing = self.target_frames - delay_frames
         if missing >= 0:

@@ -5,6 +5,7 @@ from argparse import Namespace
 import pytest
 
 from jamlab.audio.card import MOST_BLOCK_FRAMES
+from jamlab.cli.machine.microphone import ANSWERS
 from jamlab.cli.machine.sound_card import ChoiceError, DeviceChoice, device_choice
 
 NONE = dict.fromkeys(
@@ -33,11 +34,11 @@ def _no_devices(monkeypatch):
         ({"block_frames": 64}, "block_frames", 64),
         ({"input": "USB"}, "input_device", "USB"),
         ({"output": "USB"}, "output_device", "USB"),
-        ({"input_channels": "2"}, "input_channels", (1, 1)),
+        ({"input_channels": "2"}, "input_channels", (2,)),
     ],
 )
 def test_any_option_about_one_requests_it(given, name, value):
-    choice = device_choice(options(microphone="on", **given))
+    choice = device_choice(options(microphone=next(iter(ANSWERS)), **given))
     assert getattr(choice, name) == value
 
 
