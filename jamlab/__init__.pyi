@@ -63,6 +63,7 @@ from .measure.sound_quality.encodings import encodings_table
 from .measure.sound_quality.plan import SoundQualityPlan
 from .measure.sound_quality.record import SoundQualityRecord
 from .measure.sound_quality.run import measure_sound_quality
+from .media.playout.delay import DelayBounds
 from .media.quality import HIGH_QUALITY, LOW_LATENCY, Quality
 from .mesh.service import WebRTCAudioService
 from .mesh.session import JamSession
@@ -83,6 +84,7 @@ __all__ = [
     "ClickTrack",
     "ConnectivityPlan",
     "ConnectivityRecord",
+    "DelayBounds",
     "DeviceCard",
     "Hub",
     "JamSession",

@@ -1,12 +1,13 @@
 """Arguments checked before anything is measured: output paths, and the parameters of plans."""
 
 import os
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from jamlab.measure.latency.plan import PlanError
+from jamlab.media.playout.delay import DEFAULT_BOUNDS, DelayBounds
 
 
 def folder(text: str) -> Path:
@@ -69,3 +70,26 @@ def named_by_option(
             if name == parameter:
                 raise refusal(f"--{option.replace('_', '-')} {fault}") from error
         raise
+
+
+def add_delay_bounds(parser: ArgumentParser) -> None:
+    """Add the options for the bounds of the playout buffers."""
+    parser.add_argument(
+        "--accepted",
+        type=float,
+        default=100 * DEFAULT_BOUNDS.accepted_share,
+        metavar="PERCENT",
+        help="concealed sound for which the playout buffers aim (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--most-delay",
+        type=float,
+        default=1000 * DEFAULT_BOUNDS.most_delay_s,
+        metavar="MS",
+        help="largest delay that a playout buffer adds to the least (default: %(default)s)",
+    )
+
+
+def delay_bounds(options: Namespace) -> DelayBounds:
+    """Return the bounds of the options; raise ValueError, which names one out of its range."""
+    return DelayBounds(options.accepted / 100, options.most_delay / 1000)

@@ -15,24 +15,17 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES
-from jamlab.audio.conversion.channels import Channels, channels_of
-from jamlab.audio.device import DeviceCard, channels_in_use
-from jamlab.audio.permission import MicrophoneAccess
+from jamlab.audio.device import DeviceCard
 from jamlab.audio.portaudio import (
-    Device,
-    DeviceError,
-    Direction,
-    device_named,
-    devices,
     leave_open,
 )
 from jamlab.cli import arguments
 from jamlab.cli.machine import microphone
+from jamlab.cli.machine.sound_card import ChoiceError, DeviceChoice, device_choice
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.file import load_configuration
 from jamlab.measure.ensemble.heard import HeardAfter
@@ -41,6 +34,7 @@ from jamlab.measure.live_mesh.answer import answering
 from jamlab.measure.live_mesh.packet_file import recorded
 from jamlab.measure.live_mesh.round_trip import measuring_participant
 from jamlab.measure.live_mesh.take_part import KEEP_S
+from jamlab.media.playout.delay import DEFAULT_BOUNDS, DelayBounds
 from jamlab.media.quality import LOW_LATENCY, QUALITIES, Quality, quality_named
 from jamlab.mesh.connection.events import ConnectionState, ConnectionStateChange
 from jamlab.mesh.notices import Notice
@@ -62,18 +56,6 @@ class JoinError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class DeviceChoice:
-    """A sound card of this machine, as for `jamlab.audio.device.DeviceCard`."""
-
-    input_device: str | None = None
-    output_device: str | None = None
-    block_frames: int = 128
-    access: MicrophoneAccess = field(default_factory=MicrophoneAccess)
-    input_channels: Channels | None = None
-    output_channels: Channels | None = None
-
-
-@dataclass(frozen=True)
 class Part:
     """Parameters of a participant.
 
@@ -92,6 +74,7 @@ class Part:
     """The sound card; None for a virtual one."""
     port_mapping: bool = False
     packets: Path | None = None
+    delay_bounds: DelayBounds = DEFAULT_BOUNDS
 
 
 async def take_part(
@@ -160,7 +143,11 @@ async def _measured(
     part: Part, signaling: Signaling, say: Say, mapper: Mapper | None
 ) -> AsyncIterator[JamSession]:
     """Join the session with a virtual card, and answer measurements."""
-    plan = LatencyPlan(quality=part.quality.name)
+    plan = LatencyPlan(
+        quality=part.quality.name,
+        accepted_percent=100 * part.delay_bounds.accepted_share,
+        most_delay_ms=1000 * part.delay_bounds.most_delay_s,
+    )
     me = measuring_participant(
         part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S, mapper=mapper
     )
@@ -197,6 +184,7 @@ async def _heard(
         card=card,
         quality=part.quality,
         ice=part.ice,
+        delay_bounds=part.delay_bounds,
         mapper=mapper,
     )
     reports = _tell(session, part, say)
@@ -306,6 +294,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quality", default=LOW_LATENCY.name, help=f"{qualities} (default: %(default)s)"
     )
+    arguments.add_delay_bounds(parser)
     parser.add_argument("--ice", type=Path, help="TOML file of ICE configurations (default: none)")
     parser.add_argument("--configuration", help="which of them (default: the first)")
     parser.add_argument(
@@ -336,6 +325,7 @@ def run(options: argparse.Namespace) -> int:
         _card(options),
         port_mapping=not options.no_port_mapping,
         packets=options.packets,
+        delay_bounds=_delay_bounds(options),
     )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
     try:
@@ -346,52 +336,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _card(options: argparse.Namespace) -> DeviceChoice | None:
-    """Return the requested sound card; an option about one requests it. None for a virtual one."""
-    about_it = (
-        options.input,
-        options.output,
-        options.block_frames,
-        options.microphone,
-        options.input_channels,
-        options.output_channels,
-    )
-    if not options.sound_card and about_it == (None,) * len(about_it):
-        return None
-    if options.echo:
-        raise JoinError("--echo needs the virtual card: leave out --sound-card and its options")
-    given = options.block_frames
-    block_frames = DeviceChoice.block_frames if given is None else given
-    if not LEAST_BLOCK_FRAMES <= block_frames <= MOST_BLOCK_FRAMES:
-        limits = f"{LEAST_BLOCK_FRAMES} to {MOST_BLOCK_FRAMES}"
-        raise JoinError(f"--block-frames is {given}: choose {limits}")
-    used = _channels("input", options.input_channels), _channels("output", options.output_channels)
-    source = _title(options.input, "input", used[0])
-    output = _title(options.output, "output", used[1])
-    access = microphone.microphone_access(options.microphone, source)
-    return DeviceChoice(source, output, block_frames, access, *used)
-
-
-def _channels(direction: Direction, text: str | None) -> Channels | None:
+def _delay_bounds(options: argparse.Namespace) -> DelayBounds:
     try:
-        return None if text is None else channels_of(text)
+        return arguments.delay_bounds(options)
     except ValueError as error:
-        raise JoinError(f"--{direction}-channels: {error}") from error
+        raise JoinError(str(error)) from error
 
 
-def _title(wanted: str | None, direction: Direction, used: Channels | None) -> str | None:
-    """Return the title of the wanted device, which is kept, and check that it has such channels.
-
-    Without any device, one may still be plugged in.
-    """
-    known: list[Device] = []
-    with contextlib.suppress(DeviceError):
-        known = devices(direction)
-    if not known or (wanted is None and used is None):
-        return wanted
-    device = device_named(wanted, direction)
-    channels_in_use(device, used)
-    return wanted if wanted is None else device.title
+def _card(options: argparse.Namespace) -> DeviceChoice | None:
+    try:
+        return device_choice(options)
+    except ChoiceError as error:
+        raise JoinError(str(error)) from error
 
 
 def _ice(path: Path | None, name: str | None) -> IceConfiguration:

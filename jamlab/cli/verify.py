@@ -76,6 +76,8 @@ _OPTIONS = {
     "sessions": "sessions",
     "block_frames": "block_frames",
     "max_concealed": "max_concealed_percent",
+    "accepted": "accepted_percent",
+    "most_delay": "most_delay_ms",
 }
 """Names of options, and of their parameters in the plan."""
 
@@ -136,6 +138,7 @@ def _add_mesh_options(parser: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         help="limit of a path's concealed sound, in percent (default: %(default)s)",
     )
+    arguments.add_delay_bounds(parser)
     parser.add_argument(
         "--block-frames",
         type=int,

@@ -20,6 +20,7 @@ from jamlab.audio.card import SoundCard
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.media.agent.gathering import Servers
 from jamlab.media.encoder import FrameEncoder
+from jamlab.media.playout.delay import DEFAULT_BOUNDS, DelayBounds
 from jamlab.media.playout.playout import HISTORY_S, Playout, packets_in
 from jamlab.media.quality import LOW_LATENCY, MOST_PEERS, Quality
 from jamlab.mesh.connection.arrivals import Arrivals
@@ -61,6 +62,8 @@ class WebRTCAudioService:
         Time limit to connect, after which a connection is reported as failed.
     history_s : float
         Least length of the history of packets; a longer measurement needs more.
+    delay_bounds : DelayBounds
+        The concealment that is accepted, and the largest delay of the playout buffers.
     mapper : Mapper, optional
         Maps the ports of connections at the router; by default none is mapped.
 
@@ -90,6 +93,7 @@ class WebRTCAudioService:
         flow_timeout_s: float = 2.0,
         connect_timeout_s: float = 30.0,
         history_s: float = HISTORY_S,
+        delay_bounds: DelayBounds = DEFAULT_BOUNDS,
         mapper: Mapper | None = None,
     ) -> None:
         self._mapper = mapper
@@ -99,6 +103,7 @@ class WebRTCAudioService:
         self._flow_timeout_s = flow_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._history_s = history_s
+        self._delay_bounds = delay_bounds
         self.sent_frames: deque[tuple[int, float]] = deque(maxlen=packets_in(history_s))
         """Capture position of each Opus frame sent, and its time on the loop's clock in seconds."""
         self._card: SoundCard | None = None
@@ -355,6 +360,7 @@ class WebRTCAudioService:
             connect_timeout_s=self._connect_timeout_s,
             flow_timeout_s=self._flow_timeout_s,
             history_s=self._history_s,
+            delay_bounds=self._delay_bounds,
             on_stream=lambda event: self._peers.note_stream(number, event),
             on_state=self._on_state,
             on_ice_state=self._ice_state_listeners.emit,

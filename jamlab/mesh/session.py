@@ -14,6 +14,7 @@ from jamlab.audio.card import CardChange, MicrophoneUnavailableError, SoundCard,
 from jamlab.audio.permission import REQUIRED
 from jamlab.ice.configuration import HOST_ONLY, IceConfiguration
 from jamlab.ice.useless_servers import ServerWatch
+from jamlab.media.playout.delay import DEFAULT_BOUNDS, DelayBounds
 from jamlab.media.playout.playout import HISTORY_S
 from jamlab.media.quality import LOW_LATENCY, Quality
 from jamlab.mesh.connection.capture import Capture, SoundChange
@@ -69,6 +70,8 @@ class JamSession:
         Source of the jitter between attempts.
     history_s : float
         Least length of the history of packets.
+    delay_bounds : DelayBounds
+        The concealment that is accepted, and the largest delay of the playout buffers.
     mapper : Mapper, optional
         Asked to map our ports at the router, as `jamlab.networks.port_mapping.mapper.PortMapper`
         does; by default the router is left alone. Its context has to enclose the session's.
@@ -100,13 +103,18 @@ class JamSession:
         rng: random.Random | None = None,
         figures_every_s: float = 1.0,
         history_s: float = HISTORY_S,
+        delay_bounds: DelayBounds = DEFAULT_BOUNDS,
         mapper: Mapper | None = None,
     ) -> None:
         self.room = room
         self.name = name
         self.card = card or VirtualCard()
         self.service = WebRTCAudioService(
-            quality=quality, ice=ice, history_s=history_s, mapper=mapper
+            quality=quality,
+            ice=ice,
+            history_s=history_s,
+            delay_bounds=delay_bounds,
+            mapper=mapper,
         )
         self.microphone_problem = ""
         """Why nothing is captured, as a sentence; empty when the card captures."""

@@ -162,6 +162,7 @@ def rig_participant(
         signaling=signaling,
         card=card,
         quality=quality_named(plan.quality),
+        delay_bounds=plan.delay_bounds,
         history_s=plan.duration_s + 2 * MAX_LATENCY_S,  # stages are read after the measurement
     )
     participant = Participant(name, metronome, session, card, recording)

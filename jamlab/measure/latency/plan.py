@@ -7,6 +7,12 @@ from typing import Any
 from jamlab.audio.card import LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
+from jamlab.media.playout.delay import (
+    DEFAULT_BOUNDS,
+    LEAST_DELAY_S,
+    LONGEST_DELAY_S,
+    DelayBounds,
+)
 from jamlab.media.quality import LOW_LATENCY, quality_named
 
 ONE_WAY, ROUND_TRIP = "one way", "round trip"
@@ -18,6 +24,7 @@ MAX_LATENCY_S = 1.0
 """Longest latency that is found: each click is sought for this long after its emission."""
 
 MAX_SESSIONS = 50
+DELAY_RANGE_MS = 1000 * LEAST_DELAY_S, 1000 * LONGEST_DELAY_S
 LEAST_SESSION_S = 1.0
 """Shortest measurement in a session."""
 
@@ -58,6 +65,10 @@ class LatencyPlan:
         Number of sessions; in each, all participants connect anew and are measured.
     max_concealed_percent : float
         Limit of the share of a path's sound that is concealed.
+    accepted_percent : float
+        Concealed sound for which the playout buffers aim, in percent.
+    most_delay_ms : float
+        Largest delay that a playout buffer adds to the least one.
 
     Examples
     --------
@@ -81,6 +92,8 @@ class LatencyPlan:
     block_frames: int = 64
     sessions: int = 5
     max_concealed_percent: float = 0.5
+    accepted_percent: float = 100 * DEFAULT_BOUNDS.accepted_share
+    most_delay_ms: float = 1000 * DEFAULT_BOUNDS.most_delay_s
 
     def __post_init__(self) -> None:
         quality_named(self.quality)
@@ -94,6 +107,13 @@ class LatencyPlan:
         check_range("bpm", self.bpm, 30.0, 600.0)
         check_range("block_frames", self.block_frames, LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES)
         check_range("max_concealed_percent", self.max_concealed_percent, 0.01, 50.0)
+        check_range("accepted_percent", self.accepted_percent, 0.01, 50.0)
+        check_range("most_delay_ms", self.most_delay_ms, *DELAY_RANGE_MS)
+
+    @property
+    def delay_bounds(self) -> DelayBounds:
+        """Bounds of the playout buffers."""
+        return DelayBounds(self.accepted_percent / 100, self.most_delay_ms / 1000)
 
     @property
     def total_s(self) -> float:

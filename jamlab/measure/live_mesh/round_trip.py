@@ -59,6 +59,7 @@ def measuring_participant(
         card=card,
         quality=quality_named(plan.quality),
         ice=ice,
+        delay_bounds=plan.delay_bounds,
         mapper=mapper,
     )
     return Participant(name, Metronome(plan.bpm), session, card, recording)

@@ -38,8 +38,8 @@ def replay(packets: PacketTimes, estimator: Estimator) -> Playback:
     --------
     >>> from jamlab.measure.playout.example import example_trace
     >>> from jamlab.measure.playout.packets import packets_of
-    >>> from jamlab.media.playout.delay import DelayEstimator
-    >>> playback = replay(packets_of(example_trace()), DelayEstimator())
+    >>> from jamlab.media.playout.delay import DelayController
+    >>> playback = replay(packets_of(example_trace()), DelayController())
     >>> playback.concealed_share < 0.05
     True
     """

@@ -33,7 +33,7 @@ from jamlab.measure.playout.spliced import best_spliced
 from jamlab.measure.playout.stock import stock_aiortc
 from jamlab.measure.processes import Progress
 from jamlab.measure.provenance import provenance
-from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.delay import DelayBounds, DelayController
 from jamlab.networks.model.packet_trace import delays_of
 
 EstimatorFor: TypeAlias = Callable[[float], Estimator]
@@ -49,11 +49,14 @@ _LEAST_SHARE = 1e-4
 
 
 def estimator_for(accepted_share: float) -> Estimator:
-    """Return jamlab's estimator of the delay for an accepted share of concealment."""
-    return DelayEstimator(ignored=round(accepted_share / _SHARE_OF_SLOT))
+    """Return jamlab's controller of the delay for an accepted share of concealment.
+
+    Its largest delay is so long that the share decides, as it does in the buffers compared.
+    """
+    return DelayController(DelayBounds(accepted_share, _MOST_DELAY_S))
 
 
-_SHARE_OF_SLOT = 0.005  # a slot that is ignored has a stall of some 50 ms in 10 s
+_MOST_DELAY_S = 0.3
 
 
 def measure_playout(

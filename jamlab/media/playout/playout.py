@@ -14,7 +14,7 @@ more. That figure contains every wait of the packet (the sender's blocks, the ne
 lag, the card's blocks), it does not depend on the sender's clock, and it exists for late packets
 too. A lost packet never arrives, so it never asks for more delay: loss does not raise latency. One
 that comes as a redundant copy in a later packet asks for the delay of that (`Playout.recover`).
-`DelayEstimator` turns the figures into a target.
+`DelayController` turns the figures into a target.
 
 A missing packet may be one that was never sent: a sender that is silent or muted leaves a gap in
 the timestamps and none in the sequence numbers (RFC 7587 §3.1.3). That shows when the next packet
@@ -38,10 +38,10 @@ import numpy as np
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 from jamlab.media.opus import LONGEST_PACKET, CorruptPacketError
 from jamlab.media.playout.counters import PlayedPacket, PlayoutCounters
-from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.delay import DelayController
 from jamlab.media.playout.packets import Packet, PacketBuffer
 from jamlab.media.playout.rate import CardRate, SameRate
-from jamlab.media.playout.splice import lengthen, longest_splice, shorten
+from jamlab.media.playout.splice import lengthen, longest_splice, most_similar, shorten
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.media.rtp import RTP_TIMESTAMPS
 
@@ -70,7 +70,7 @@ class Playout:
     def __init__(
         self,
         decoder: Decoder,
-        estimator: DelayEstimator | None = None,
+        estimator: DelayController | None = None,
         history_s: float = HISTORY_S,
         rate: CardRate | None = None,
     ) -> None:
@@ -79,7 +79,7 @@ class Playout:
         """Gets sequence number, RTP timestamp, length and arrival of every packet; None: nobody."""
         self.history: deque[PlayedPacket] = deque(maxlen=packets_in(history_s))
         self._decoder = decoder
-        self._estimator = estimator or DelayEstimator()
+        self._estimator = estimator or DelayController()
         self._rate = rate or SameRate()
         self._buffer = PacketBuffer(self.counters)
         self._excused: int | None = None  # packets before this position were missed by the card
@@ -334,15 +334,16 @@ class Playout:
 
     def _spliced(self, block: Block) -> Block:
         """Return a block spliced so that the delay moves towards its target."""
-        limit = longest_splice(len(block))
-        change = max(-limit, min(limit, self._correction()))
+        change = self._correction()
+        most = min(abs(change), longest_splice(len(block)))
+        if most == 0:
+            return block
+        frames = most_similar(block, most)
         if change > 0:
-            self.counters.inserted_frames += change
-            return lengthen(block, change)
-        if change < 0:
-            self.counters.removed_frames -= change
-            return shorten(block, -change)
-        return block
+            self.counters.inserted_frames += frames
+            return lengthen(block, frames)
+        self.counters.removed_frames += frames
+        return shorten(block, frames)
 
     def _correction(self) -> int:
         """Return the frames by which a splice should change the delay now."""

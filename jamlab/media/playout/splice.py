@@ -8,14 +8,32 @@ alike, so the fade keeps the sum of the gains, not of the powers, at one.
 from functools import cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from jamlab.audio.pcm import Block
+
+_SILENCE = 1e-12
 
 
 def longest_splice(frames: int) -> int:
     """Return the largest number of frames that a splice may insert or remove in a block."""
     return frames // 4
+
+
+def most_similar(block: Block, most: int) -> int:
+    """Return the frames, from half of `most` to `most`, whose splice alters the waveform least.
+
+    The two copies are compared by their correlation, all channels together; a silent block takes
+    `most`. Frames are at most the block's `longest_splice`.
+    """
+    least, overlap = max(1, most // 2), len(block) // 2
+    samples = block[: overlap + most].astype(np.float64)
+    shifted = sliding_window_view(samples[least:], overlap, axis=0)
+    products = np.einsum("lct,tc->l", shifted, samples[:overlap])
+    energies = np.einsum("lct,lct->l", shifted, shifted)
+    scores = products / np.sqrt(np.maximum(energies, _SILENCE))
+    return most - int(scores[::-1].argmax())
 
 
 def shorten(block: Block, frames: int) -> Block:

@@ -33,6 +33,7 @@ from jamlab.media.agent.agent import IceAgent
 from jamlab.media.agent.gathering import Servers
 from jamlab.media.encoder import EncodedFrame
 from jamlab.media.opus import OpusDecoder
+from jamlab.media.playout.delay import DelayBounds, DelayController
 from jamlab.media.playout.follower import FollowedRate
 from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import Quality
@@ -100,6 +101,7 @@ class PeerConnection:
         connect_timeout_s: float,
         flow_timeout_s: float,
         history_s: float,
+        delay_bounds: DelayBounds,
         on_stream: Callable[[RemoteStreamEvent], None],
         on_state: Callable[[ConnectionStateChange], None],
         on_ice_state: Callable[[IceConnectionStateChange], None],
@@ -123,6 +125,7 @@ class PeerConnection:
         self._connect_timeout_s = connect_timeout_s
         self._flow_timeout_s = flow_timeout_s
         self._history_s = history_s
+        self._delay_bounds = delay_bounds
         self._on_stream = on_stream
         self._on_state = on_state
         self._on_ice_state = on_ice_state
@@ -245,7 +248,8 @@ class PeerConnection:
 
     def _begin_stream(self) -> None:
         rate = FollowedRate(asyncio.get_running_loop().time)
-        self.playout = Playout(OpusDecoder(), history_s=self._history_s, rate=rate)
+        controller = DelayController(self._delay_bounds)
+        self.playout = Playout(OpusDecoder(), controller, self._history_s, rate)
         self._on_stream(RemoteStreamAdded(self.peer_id, self.playout))
 
     def _take_packet(self, number: int, timestamp: int, payload: bytes, arrival_s: float) -> None:

@@ -10,7 +10,7 @@ from jamlab.measure.playout.example import example_trace
 from jamlab.measure.playout.packets import LOST, PacketTimes, packets_of
 from jamlab.measure.playout.playback import NEVER
 from jamlab.measure.playout.replay import replay
-from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.delay import DelayController
 from jamlab.media.playout.playout import Playout
 from jamlab.networks.model.trace import DelayTrace
 from tests.examples import examples
@@ -56,8 +56,8 @@ def played_for_real(packets, estimator):
 
 def compared(packets):
     """Return when each packet is played, and how much is concealed, each by replay and for real."""
-    played, concealed, until = played_for_real(packets, DelayEstimator())
-    playback = replay(packets, DelayEstimator())
+    played, concealed, until = played_for_real(packets, DelayController())
+    playback = replay(packets, DelayController())
     before = playback.concealed_at_frames < until
     return (playback.played_frames, played), (playback.concealed_frames[before].sum(), concealed)
 
@@ -112,15 +112,15 @@ def test_it_stays_near_the_playout_buffer_over_any_network(delays):
 def test_packets_that_never_came_are_never_played():
     packets = stalled(0.1, lost=(7, 1500))
     assert (packets.playable_frames[[7, 1500]] == LOST).all()
-    assert (replay(packets, DelayEstimator()).played_frames[[7, 1500]] == NEVER).all()
+    assert (replay(packets, DelayController()).played_frames[[7, 1500]] == NEVER).all()
 
 
 def test_nothing_comes():
     packets = PacketTimes("dead", np.arange(20) * 240.0, np.full(20, np.inf))
-    assert replay(packets, DelayEstimator()).concealed_share == 1
+    assert replay(packets, DelayController()).concealed_share == 1
 
 
 def test_a_buffer_without_jitter_has_the_delay_of_its_margin():
-    playback = replay(stalled(0), DelayEstimator())
+    playback = replay(stalled(0), DelayController())
     assert playback.concealed_share == 0
     assert 0 <= playback.delay_s[-1] <= (2 * 32 + 64) / SAMPLE_RATE

@@ -16,7 +16,7 @@ from jamlab.measure.playout.record import (
 )
 from jamlab.measure.playout.replay import replay
 from jamlab.measure.playout.run import measure_playout
-from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.delay import DelayBounds, DelayController
 
 PLAN = PlayoutPlan((example_trace(20),), (0.5, 2.0), spliced=True)
 ASKED = []
@@ -24,7 +24,7 @@ ASKED = []
 
 def estimator(share):
     ASKED.append(share)
-    return DelayEstimator(ignored=2)
+    return DelayController(DelayBounds(0.02))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_jamlab_is_asked_for_each_accepted_share(record):
     assert ASKED == [0.005, 0.02]
     own = record.playbacks[record.playbacks["buffer"] == JAMLAB]
     (packets,) = PLAN.packets()
-    playback = replay(packets, DelayEstimator(ignored=2))
+    playback = replay(packets, DelayController(DelayBounds(0.02)))
     assert own["delay_ms"].tolist() == pytest.approx([1000 * playback.mean_delay_s] * 2)
     assert own["concealed_share"].tolist() == [playback.concealed_share] * 2
 

@@ -21,7 +21,7 @@ from opuslib_next.constants import APPLICATION_AUDIO
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.opus import CorruptPacketError, OpusDecoder, OpusEncoder
 from jamlab.media.playout.counters import PlayoutCounters
-from jamlab.media.playout.delay import DelayEstimator
+from jamlab.media.playout.delay import DelayBounds, DelayController
 from jamlab.media.playout.packets import FARTHEST
 from jamlab.media.playout.playout import HISTORY_S, Playout
 from jamlab.media.quality import FRAME_LENGTHS, HIGH_QUALITY, LOW_LATENCY, Quality
@@ -56,7 +56,11 @@ class PositionDecoder:
         return np.full((frames, 2), (0.0, CONCEALED))
 
 
-class FixedDelay(DelayEstimator):
+def accepting(share):
+    return DelayController(DelayBounds(accepted_share=share))
+
+
+class FixedDelay(DelayController):
     """Never changes its mind, so what must be played follows from the arrivals alone."""
 
     def __init__(self, frames):
@@ -165,6 +169,10 @@ class Card:
 
     def delays_between(self, start, stop):
         return set(self.delays[start // self.block : stop // self.block])
+
+    def never_raised(self, start, stop):
+        delays = self.delays[start // self.block : stop // self.block]
+        return all(later <= earlier for earlier, later in pairwise(delays))
 
     def missing_between(self, start, stop):
         """Frames of the card, relative to `start`, that were not decoded sound."""
@@ -486,14 +494,14 @@ class TestConstantNetwork:
     def test_one_lost_packet_does_not_raise_latency(self, frame, block):
         lost = 3 * SECOND // frame
         card = Card.of(Stream(frame).send_all(6, lost={lost}), block=block).run(6 * SECOND)
-        assert len(card.delays_between(2 * SECOND, 6 * SECOND)) == 1
+        assert card.never_raised(2 * SECOND, 6 * SECOND)
         assert card.counters.concealed_frames == frame
         assert card.counters.late == 0
 
     def test_a_lost_burst_does_not_raise_latency(self, frame, block):
         lost = range(3 * SECOND // frame, (3 * SECOND + 300 * MS) // frame)
         card = Card.of(Stream(frame).send_all(6, lost=lost), block=block).run(6 * SECOND)
-        assert len(card.delays_between(2 * SECOND, 6 * SECOND)) == 1
+        assert card.never_raised(2 * SECOND, 6 * SECOND)
         assert card.counters.concealed_frames == len(lost) * frame
 
     def test_loss_in_the_first_second_does_not_either(self, frame, block):
@@ -508,7 +516,7 @@ def test_one_percent_loss_for_a_minute_does_not_raise_latency():
     packets = 63 * SECOND // frame
     lost = set(np.flatnonzero(np.random.default_rng(1).random(packets) < 0.01))
     card = Card.of(Stream(frame).send_all(63, lost=lost), block=block).run(63 * SECOND)
-    assert len(card.delays_between(2 * SECOND, 63 * SECOND)) == 1
+    assert card.never_raised(2 * SECOND, 63 * SECOND)
     assert len(lost) > 100
     assert card.counters.decoded == pytest.approx(packets - len(lost), abs=20)  # the last in flight
     assert card.counters.late == 0
@@ -556,13 +564,14 @@ def test_delay_follows_jitter_up_and_down(frame):
         jittery = 3 * SECOND <= captured < 8 * SECOND
         return 20 * MS + int(random.integers(0, 15 * MS) if jittery else 0)
 
-    card = Card.of(Stream(frame).send_all(24, delay=delay), block=128).run(24 * SECOND)
+    stream = Stream(frame).send_all(24, delay=delay)
+    card = Card.of(stream, estimator=accepting(0.05), block=128).run(24 * SECOND)
     calm = card.delays[int(2.9 * SECOND) // card.block]
     rough = card.delays[8 * SECOND // card.block]
     assert rough - calm > 8 * MS
-    assert card.delays[-1] <= calm + 32
+    assert card.delays[-1] <= calm + 48
     missing = card.missing_between(4 * SECOND, 24 * SECOND)
-    assert len(missing) < 0.01 * 20 * SECOND
+    assert len(missing) < 0.05 * 20 * SECOND
 
 
 @pytest.mark.parametrize("stall_ms", [10, 50])
@@ -574,7 +583,8 @@ def test_a_rare_stall_does_not_raise_the_delay_for_good(frame, stall_ms):
         held = stall_ms * MS - (captured - 5 * SECOND) % (10 * SECOND)
         return 20 * MS + (max(0, held) if captured >= 5 * SECOND else 0)
 
-    card = Card.of(Stream(frame).send_all(48, delay=delay), block=128).run(48 * SECOND)
+    stream = Stream(frame).send_all(48, delay=delay)
+    card = Card.of(stream, estimator=accepting(0.02), block=128).run(48 * SECOND)
     calm = card.delays[int(4.9 * SECOND) // card.block]
     for stall_s in (5, 15, 25, 35):
         later = card.delays_between((stall_s + 4) * SECOND, (stall_s + 10) * SECOND)
@@ -624,7 +634,7 @@ def test_skewed_clocks_cost_no_sound(ppm):
     for k in range(30 * SECOND // 240):
         stream.send(k, stream.delay + round(stream.captured(k) * ppm * 1e-6))
     card = Card.of(stream, block=128).run(29 * SECOND)
-    assert card.counters.concealed_frames == card.counters.late == 0
+    assert card.counters.concealed_frames <= 0.001 * 29 * SECOND  # which is accepted
     drift = card.delays[-1] - card.delays[4 * SECOND // card.block]
     lag = 10 * SECOND * abs(ppm) * 1e-6 + 48  # a maximum of ten seconds leaves that late
     assert abs(drift - 25 * SECOND * ppm * 1e-6) <= lag
@@ -1079,7 +1089,8 @@ class TestWithOpus:
         pcm = music(4 * SECOND)
         lost = set(range(200, 4 * SECOND // quality.frame_frames, 20))
         stream = opus_stream(quality, pcm, lost)
-        card = Card.of(stream, decoder=OpusDecoder()).run(int(3.9 * SECOND))
+        settled = accepting(0.05)  # after the beginning no splice moves the sound
+        card = Card.of(stream, estimator=settled, decoder=OpusDecoder()).run(int(3.9 * SECOND))
         assert len(card.delays_between(3 * SECOND, int(3.9 * SECOND))) == 1
         power = (card.output[3 * SECOND :, 0] ** 2).reshape(-1, 480).mean(axis=1)
         assert power.min() > 0.01 * np.median(power)
@@ -1123,7 +1134,8 @@ def test_packets_of_any_length_and_channels_are_heard(frames, channels):
         pointer = samples.ctypes.data_as(c_float_pointer)
         stream.send(k, payload=encoder.encode_float(state, pointer, frames, 4000))
     encoder.destroy(state)
-    card = Card.of(stream, decoder=OpusDecoder()).run(int(3.5 * SECOND))
+    settled = accepting(0.05)  # after the beginning no splice moves the sound
+    card = Card.of(stream, estimator=settled, decoder=OpusDecoder()).run(int(3.5 * SECOND))
     assert card.counters.concealed_frames == card.counters.late == 0
     start = 3 * SECOND - card.delays[3 * SECOND // card.block] - 312  # RFC 6716's look-ahead
     heard = card.output[3 * SECOND : 3 * SECOND + 9600]

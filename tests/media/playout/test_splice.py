@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.media.playout.splice import lengthen, longest_splice, shorten
+from jamlab.media.playout.splice import lengthen, longest_splice, most_similar, shorten
 from jamlab.media.quality import FRAME_LENGTHS
 
 BOTH = pytest.mark.parametrize("splice", [shorten, lengthen], ids=["shorten", "lengthen"])
@@ -134,3 +134,30 @@ def test_samples_outside_the_fade_are_the_blocks(case, frequency):
     longer = lengthen(block, count)
     np.testing.assert_array_equal(longer[:count], block[:count])
     np.testing.assert_array_equal(longer[half + count :], block[half:])
+
+
+class TestMostSimilar:
+    @given(block_and_count(), st.floats(0.01, 1))
+    def test_is_the_lag_of_the_largest_correlation(self, case, level):
+        """Against the definition, lag by lag."""
+        frames, most = case
+        block = (np.random.default_rng(most).normal(0, level, (frames, 2))).astype(np.float32)
+        head = block[: frames // 2].astype(float)
+
+        def alike(lag):
+            other = block[lag : lag + frames // 2].astype(float)
+            return (head * other).sum() / np.sqrt((other * other).sum())
+
+        best = max(range(max(1, most // 2), most + 1), key=alike)
+        assert alike(most_similar(block, most)) == pytest.approx(alike(best))
+
+    @pytest.mark.parametrize("period", [32, 40, 48, 60])
+    def test_a_period_of_a_tone_leaves_the_tone_as_it_was(self, period):
+        frequency = SAMPLE_RATE / period
+        block = sine(240, frequency)
+        assert most_similar(block, 60) == period
+        np.testing.assert_allclose(shorten(block, period), block[: 240 - period], atol=1e-5)
+
+    @pytest.mark.parametrize("frames", [120, 240, 480, 960])
+    def test_silence_takes_the_most(self, frames):
+        assert most_similar(np.zeros((frames, 2), np.float32), frames // 4) == frames // 4
