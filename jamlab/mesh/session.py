@@ -73,8 +73,7 @@ class JamSession:
     delay_bounds : DelayBounds
         The concealment that is accepted, and the largest delay of the playout buffers.
     mapper : Mapper, optional
-        Asked to map our ports at the router, as `jamlab.networks.port_mapping.mapper.PortMapper`
-        does; by default the router is left alone. Its context has to enclose the session's.
+        Maps our ports at the router, in a context that encloses the session's; by default none.
 
     Examples
     --------
@@ -233,8 +232,7 @@ class JamSession:
         At a peer that gets the announcement too late, longer frames come late at first.
         """
         self._quality = quality
-        frames = quality.frame_for(self.service.audience)
-        change = SoundChange(self._capture, frames).to_data()
+        change = SoundChange(self._capture, quality.frame_for(self.service.audience)).to_data()
         for peer_id in self.members:
             await self._send(SignalType.REPORT, peer_id, change)
         await asyncio.sleep(ANNOUNCED_S)
@@ -255,8 +253,7 @@ class JamSession:
         except MicrophoneUnavailableError as error:
             self.microphone_problem = str(error)
             await self.service.initialize_local_audio(self.card, capture=False)
-            reason = self.microphone_problem.removeprefix(f"{REQUIRED}: ")
-            self._tell(NoticeKind.MICROPHONE, reason=reason)
+            self._tell(NoticeKind.MICROPHONE, reason=str(error).removeprefix(f"{REQUIRED}: "))
 
     # Inside
 
@@ -265,8 +262,7 @@ class JamSession:
         return Capture.of(self.card, self._quality)
 
     def _note_report(self, report: PeerReport) -> None:
-        change = SoundChange.from_data(report.data)
-        if change is None:
+        if (change := SoundChange.from_data(report.data)) is None:
             self._report_listeners.emit(report)
         else:
             self.service.expect(report.peer_id, change)
@@ -276,11 +272,8 @@ class JamSession:
         self._tell(kind, reason="" if change.there else change.reason)
 
     def _missing(self, named: Iterable[str]) -> frozenset[str]:
-        connected = {
-            peer
-            for peer in self.service.peers
-            if self.service.connection_state(peer) is ConnectionState.CONNECTED
-        }
+        state = self.service.connection_state
+        connected = {p for p in self.service.peers if state(p) is ConnectionState.CONNECTED}
         return self.members.union(named) - connected
 
     def _tell(self, kind: NoticeKind, peer_id: str = "", reason: str = "") -> None:

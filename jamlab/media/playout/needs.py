@@ -82,5 +82,6 @@ class NeedHistograms:
         assert self._origin is not None
         beyond = self._weights[:, ::-1].cumsum(axis=1)
         allowed = beyond[:, -1:] * shares
-        met = (beyond[:, np.newaxis] > allowed[:, :, np.newaxis]).sum(axis=2)
+        exceeds = beyond[:, np.newaxis] > allowed[:, :, np.newaxis]
+        met: NDArray[np.int64] = np.count_nonzero(exceeds, axis=2)
         return self._origin + met * self.width
