@@ -155,14 +155,15 @@ MAY_IMPORT = {
     "widgets": "resources fields audio ice media mesh/connection signaling mesh",
     "cli/machine": (
         "process terminal audio audio/conversion audio_graph media networks/model "
-        "networks/discovery networks/kernel networks/port_mapping browsers measure measure/connectivity"
+        "networks/discovery networks/kernel networks/port_mapping browsers measure "
+        "measure/connectivity"
     ),
     "cli/networks": "terminal networks/model networks/traces",
     "cli": (
         "process resources certificate terminal audio audio/conversion audio_graph ice media "
-        "media/playout mesh/connection signaling signaling/hub signaling/supabase mesh networks/model "
-        "networks/traces networks/discovery networks/kernel networks/port_mapping browsers measure "
-        "measure/latency measure/live_mesh measure/ensemble measure/browser "
+        "media/playout mesh/connection signaling signaling/hub signaling/supabase mesh "
+        "networks/model networks/traces networks/discovery networks/kernel networks/port_mapping "
+        "browsers measure measure/latency measure/live_mesh measure/ensemble measure/browser "
         "measure/browser_networks "
         "measure/browser_acceptance measure/rig measure/sound_card measure/servers "
         "measure/connectivity "

@@ -105,8 +105,7 @@ class JamSession:
         delay_bounds: DelayBounds = DEFAULT_BOUNDS,
         mapper: Mapper | None = None,
     ) -> None:
-        self.room = room
-        self.name = name
+        self.room, self.name = room, name
         self.card = card or VirtualCard()
         self.service = WebRTCAudioService(
             quality=quality,
