@@ -9,6 +9,7 @@ from jamlab.measure.connectivity_on_kernel.agreement_record import AgreementReco
 from jamlab.measure.connectivity_on_kernel.browser_agreement import BrowserAgreementRecord
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.live_mesh.record import MeshRecord
+from jamlab.measure.playout.record import PlayoutRecord
 from jamlab.measure.recording.record import RecordingRecord
 from jamlab.measure.rig.record import RigRecord
 from jamlab.measure.session_connectivity.record import SessionRecord
@@ -22,6 +23,7 @@ from tests.measure.connectivity.attempts import campaign
 from tests.measure.connectivity_on_kernel.agreements import FEW, agreement, browser_agreement
 from tests.measure.latency.records import record_of
 from tests.measure.live_mesh.reports import even_mesh
+from tests.measure.playout.records import playout_record
 from tests.measure.recording.records import recording_record
 from tests.measure.rig.records import rig_record
 from tests.measure.session_connectivity import meetings
@@ -42,6 +44,7 @@ KINDS = {
     SessionRecord: lambda: meetings.campaign(calls=5),
     AgreementRecord: lambda: agreement(FEW[:2]),
     BrowserRecord: lambda: browser_record(steady(30.0), clicks=5),
+    PlayoutRecord: playout_record,
     RigRecord: lambda: rig_record(steady(30.0), clicks=5),
     BrowserNetworkRecord: network_record,
     BrowserAgreementRecord: lambda: browser_agreement(FEW[:2]),

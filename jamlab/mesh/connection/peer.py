@@ -247,9 +247,8 @@ class PeerConnection:
         self._watch(self._await_end(track))
 
     def _begin_stream(self) -> None:
-        rate = FollowedRate(asyncio.get_running_loop().time)
-        controller = DelayController(self._delay_bounds)
-        self.playout = Playout(OpusDecoder(), controller, self._history_s, rate)
+        controller, clock = DelayController(self._delay_bounds), asyncio.get_running_loop().time
+        self.playout = Playout(OpusDecoder(), controller, self._history_s, FollowedRate(clock))
         self._on_stream(RemoteStreamAdded(self.peer_id, self.playout))
 
     def _take_packet(self, number: int, timestamp: int, payload: bytes, arrival_s: float) -> None:

