@@ -99,6 +99,11 @@ class Candidates:
         self._depths = np.minimum(depths, least + self._most) + self._margin
 
     @property
+    def step_frames(self) -> int:
+        """Resolution of the depths."""
+        return self._histograms.width
+
+    @property
     def least_frames(self) -> int | None:
         """Least need of the last second; None before the first slot."""
         return min(map(min, self._latest), default=None)

@@ -26,6 +26,7 @@ LEAST_DELAY_S, LONGEST_DELAY_S = 0.001, 1.0
 """Range of the largest delay: below a millisecond no packet is in time."""
 
 _SETTLING_SLOTS = 25
+_ANNOUNCED = SAMPLE_RATE  # longer frames come half a second after their announcement
 _REMOVAL_INTERVAL = SAMPLE_RATE // 100
 
 
@@ -96,6 +97,7 @@ class DelayController:
         self._margin = margin_frames
         slot_s = SLOT_FRAMES / SAMPLE_RATE
         self._candidates = Candidates(bounds.accepted_share, slot_s, self._most, margin_frames)
+        self._resolution = self._candidates.step_frames
         self._stalls = StallDetector()
         self._recent: deque[tuple[int, int]] = deque(maxlen=8)  # times and needs
         self.reset()
@@ -111,6 +113,7 @@ class DelayController:
         self._largest: int | None = None  # need while settling
         self._depth: int | None = None
         self._unmet_slots = 0
+        self._announced, self._announced_until = 0, -1
         self._last_removal: int | None = None
 
     def observe(self, now_frames: int, needed_frames: int) -> None:
@@ -123,8 +126,21 @@ class DelayController:
                 self._settled_slot = slot + _SETTLING_SLOTS
         if self._stalls.is_accident(now_frames) and self._exceeds(needed_frames):
             return
+        needed_frames = self._as_announced(now_frames, needed_frames)
         self._needs.append(needed_frames)
         self._recent.append((now_frames, needed_frames))
+
+    def _as_announced(self, now_frames: int, needed_frames: int) -> int:
+        """Return what a packet needs with longer frames, which were announced and are yet to come.
+
+        Until they have come, shorter ones may not lower the delay again, nor the first of them
+        raise it.
+        """
+        settling = self._candidates.depth_frames is None
+        if self._depth is None or settling or now_frames > self._announced_until:
+            return needed_frames
+        longer = needed_frames + self._announced
+        return max(needed_frames, min(longer, self._depth - self._margin - self._resolution))
 
     def _exceeds(self, needed_frames: int) -> bool:
         """Return whether a need exceeds the depth; the first packet's cannot."""
@@ -144,6 +160,8 @@ class DelayController:
             self._needs = [needed + frames for needed in self._needs]
             shifted = [(now, needed + frames) for now, needed in self._recent]
             self._recent = deque(shifted, self._recent.maxlen)
+            self._announced = frames
+            self._announced_until = self._recent[-1][0] + _ANNOUNCED if self._recent else -1
         if self._largest is not None:
             self._largest += frames
         if self._depth is not None:

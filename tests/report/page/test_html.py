@@ -102,7 +102,8 @@ def test_the_page_opens_with_a_sentence_and_a_line_for_each_part(reported, page)
 
 def test_the_verdicts_of_a_part_come_first_in_it(reported, page):
     tables = [name for name, _ in page.tables]
-    others = ["paths", "mouth-to-ear", "provenance"]
+    ensemble = ["ensemble-groups", "ensemble-pairs", "tempo"]
+    others = [*ensemble, "paths", "mouth-to-ear", "provenance"]
     assert tables == ["parts", "verdicts", "musicians", "bands", *others]
     shown = " ".join(" ".join(row) for row in page.table("verdicts"))
     for verdict in verdicts(reported[0]):
