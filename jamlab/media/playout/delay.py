@@ -124,7 +124,7 @@ class DelayController:
             self._slot = slot
             if self._settled_slot is None:
                 self._settled_slot = slot + _SETTLING_SLOTS
-        if self._stalls.is_accident(now_frames) and self._exceeds(needed_frames):
+        if self._stalls.is_accident(now_frames, needed_frames) and self._exceeds(needed_frames):
             return
         needed_frames = self._as_announced(now_frames, needed_frames)
         self._needs.append(needed_frames)

@@ -27,22 +27,27 @@ class StallDetector:
         """Forget all stalls."""
         self._ended: deque[int] = deque()
         self._usual: deque[int] = deque(maxlen=8)  # times between packets
-        self._latest: int | None = None
+        self._latest: tuple[int, int] | None = None  # the last packet's arrival and need
 
-    def is_accident(self, now_frames: int) -> bool:
-        """Take the arrival of a packet; return whether it came with a stall that is an accident."""
+    def is_accident(self, now_frames: int, needed_frames: int) -> bool:
+        """Take the arrival of a packet; return whether it came with a stall that is an accident.
+
+        After a sender's pause, or lost packets, the next needs no more delay than those before.
+        """
         if self._latest is not None:
-            self._take_silence(now_frames - self._latest, now_frames)
-        self._latest = now_frames
+            came, needed = self._latest
+            self._take_silence(now_frames - came, needed_frames - needed, now_frames)
+        self._latest = now_frames, needed_frames
         while self._ended and now_frames - self._ended[0] > REMEMBERED_S * SAMPLE_RATE:
             self._ended.popleft()
         if not self._ended or now_frames - self._ended[-1] > _DELIVERY:
             return False
         return len(self._ended) < RECURRING
 
-    def _take_silence(self, frames: int, now_frames: int) -> None:
+    def _take_silence(self, frames: int, held_frames: int, now_frames: int) -> None:
         """Note a time without a packet as usual, or as a stall that ends now."""
         if self._usual and frames >= max(LEAST_FRAMES, 3 * max(self._usual)):
-            self._ended.append(now_frames)
+            if held_frames >= frames // 2:
+                self._ended.append(now_frames)
         else:
             self._usual.append(frames)

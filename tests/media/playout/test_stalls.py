@@ -5,12 +5,12 @@ import pytest
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.media.playout.stalls import LEAST_FRAMES, RECURRING, REMEMBERED_S, StallDetector
 
-FRAME = 240
+FRAME, NEED = 240, 1000
 
 
 def steady(detector, begin, packets, every=FRAME):
     """Feed even packets; return the time of the next, and whether any is an accident."""
-    found = [detector.is_accident(begin + k * every) for k in range(packets)]
+    found = [detector.is_accident(begin + k * every, NEED) for k in range(packets)]
     return begin + packets * every, any(found)
 
 
@@ -23,14 +23,15 @@ def test_packets_that_come_with_the_end_are_its_own():
     detector = StallDetector()
     now, _ = steady(detector, 0, 100)
     now += LEAST_FRAMES
-    assert [detector.is_accident(now) for _ in range(9)] == [True] * 9
+    held = [NEED + LEAST_FRAMES - k * FRAME for k in range(9)]
+    assert [detector.is_accident(now, need) for need in held] == [True] * 9
     assert steady(detector, now + 5 * FRAME, 100)[1] is False
 
 
 def test_a_shorter_silence_is_none():
     detector = StallDetector()
     now, _ = steady(detector, 0, 100)
-    assert not detector.is_accident(now - FRAME + LEAST_FRAMES - 1)
+    assert not detector.is_accident(now - FRAME + LEAST_FRAMES - 1, NEED + LEAST_FRAMES)
 
 
 def test_the_third_in_a_minute_is_no_accident():
@@ -38,7 +39,7 @@ def test_the_third_in_a_minute_is_no_accident():
     for _ in range(RECURRING + 2):
         now, _ = steady(detector, now, 100)
         now += LEAST_FRAMES
-        accidents.append(detector.is_accident(now))
+        accidents.append(detector.is_accident(now, NEED + LEAST_FRAMES))
     assert accidents == [True] * (RECURRING - 1) + [False] * 3
 
 
@@ -47,5 +48,12 @@ def test_one_in_a_minute_stays_an_accident():
     for _ in range(4):
         now, _ = steady(detector, now, int(REMEMBERED_S * SAMPLE_RATE / FRAME))
         now += LEAST_FRAMES
-        accidents.append(detector.is_accident(now))
+        accidents.append(detector.is_accident(now, NEED + LEAST_FRAMES))
     assert all(accidents)
+
+
+def test_a_pause_of_the_sender_is_none():
+    """Its next packet needs no more delay than those before."""
+    detector = StallDetector()
+    now, _ = steady(detector, 0, 100)
+    assert not detector.is_accident(now + SAMPLE_RATE, NEED + 10)
