@@ -63,8 +63,11 @@ class Pair:
         return [n.kind for n in self.notices if n.kind in LATENCIES and n.peer_id == "ben"]
 
 
-def play(script, delay_s=0.010, every_s=1.0, room=None):
-    """Let a script do things to a pair that is connected; nothing may be left afterwards."""
+def play(script, delay_s=0.0103, every_s=1.0, room=None):
+    """Let a script do things to a pair that is connected; nothing may be left afterwards.
+
+    The delay is no whole number of blocks, so no packet arrives in the instant of a callback.
+    """
 
     async def main():
         pair = Pair(delay_s, every_s, room)
@@ -209,7 +212,7 @@ def test_a_machine_that_sleeps_for_a_minute_is_told_of_once(caplog):
     """Its sockets answer nothing meanwhile, and the signalling service keeps it in the room."""
 
     async def script(pair):
-        await asyncio.sleep(5)
+        await asyncio.sleep(5.2)  # between two checks of the flow, which come twice a second
         pair.net.lines["ben"].cut = True
         await asyncio.sleep(60)
         pair.net.lines["ben"].cut = False
