@@ -183,7 +183,19 @@ class DelayController:
             self._candidates.observe(taught)
         else:
             self._note_unmet(needs)
-        self._depth = self._candidates.depth_frames
+        self._hold(self._candidates.depth_frames)
+
+    def _hold(self, depth_frames: int | None) -> None:
+        """Follow the candidates' depth, but not down by less than the margin.
+
+        Each change of the delay alters the sound, and candidates alternate between neighbours.
+        """
+        held = self._depth
+        if held is None or depth_frames is None:
+            self._depth = depth_frames
+            return
+        if not held - self._margin <= depth_frames <= held:
+            self._depth = depth_frames
 
     def _without_unmet(self, needs: list[int]) -> list[int]:
         """Return a slot's needs without those beyond the largest delay, and their followers.

@@ -34,7 +34,7 @@ from tests.media.playout.skewed import (
 SETTLED_S = 15  # the first drift, and the settling of the delay
 HOUR_S = 3600
 SLIP = 5e-5  # of full scale; the tone's own rate, 500 ppm off, leaves 2e-5
-PURE_DBC = -85.0  # where a rate that moves the delay to its target leaves -89
+PURE_DBC = -90.0
 
 
 def jitter(mean_s, seed=1, delay_s=0.020):
@@ -111,10 +111,10 @@ class Listener:
 
 
 @pytest.mark.slow
-class TestHour:
-    @pytest.mark.parametrize(("ppm", "hours"), [(-200, 1), (200, 1)])
+class TestFourHours:
+    @pytest.mark.parametrize(("ppm", "hours"), [(-200, 1), (200, 4)])
     def test_the_latency_stays_and_nothing_clicks(self, ppm, hours):
-        """Within 0.5 ms of its start, never dry, no slip, no line but the tone's."""
+        """Within 3 ms of its start, never dry, no slip, no line but the tone's."""
         path = Path(ppm, block=4096, frame=2880, delay_s=up_to(0.001)).run(2 * SETTLED_S)
         before, listener = disturbed(path), Listener(path)
         path.run(hours * HOUR_S, listener)
@@ -127,7 +127,7 @@ class TestHour:
 
 
 class TestSteady:
-    """Minutes with short blocks: every figure of the hour, on more kinds of cards."""
+    """Minutes with short blocks: every figure of the four hours, on more kinds of cards."""
 
     @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-300, -20, 20, 300])
