@@ -103,6 +103,12 @@ def shipped_delays(file: str) -> DelayTrace:
         return read_delays(lines, file.partition(".")[0])
 
 
+def shipped_files() -> tuple[str, ...]:
+    """Return the names of the traces' files that ship with jamlab."""
+    folder = data_path("network_profiles.csv").parent
+    return tuple(sorted(path.name for path in folder.glob("*.csv.gz")))
+
+
 def _names(cells: Sequence[str]) -> list[str]:
     return [cell.strip().lstrip("\N{ZERO WIDTH NO-BREAK SPACE}").lower() for cell in cells]
 

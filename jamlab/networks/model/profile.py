@@ -29,10 +29,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from jamlab.networks.model.delay_table import shipped_delays
+from jamlab.networks.model.delay_table import shipped_delays, shipped_files
 from jamlab.networks.model.link import LEAST_RATE_BIT_S, LinkConfig
 from jamlab.networks.model.packet_trace import PacketTrace, delays_of
-from jamlab.networks.model.stalls import shipped_stalls
+from jamlab.networks.model.stalls import shipped_models, shipped_stalls
 from jamlab.resources import data_path
 
 PROFILES_FILE = "network_profiles.csv"
@@ -283,6 +283,12 @@ def _replayed(row: Mapping[str, str | None], where: str) -> tuple[str, bool]:
     if kind not in (_TRACE, _STALLS) or not name:
         raise ProfileError(
             f"{where}, column replays is {replays!r}: give '{_TRACE} FILE' or '{_STALLS} MODEL'"
+        )
+    shipped = shipped_files() if kind == _TRACE else shipped_models()
+    if name not in shipped:
+        raise ProfileError(
+            f"{where}, column replays is {replays!r}, which does not ship with jamlab: name one of "
+            f"{', '.join(shipped)}"
         )
     on = _text(row, "replayed_on", where)
     if on not in _REPLAYED_ON:

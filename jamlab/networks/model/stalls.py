@@ -170,8 +170,17 @@ def shipped_stalls(name: str) -> DelayTrace:
     >>> round(shipped_stalls("Wi-Fi").duration_s)
     600
     """
-    text = data_path(MODELS_FILE).read_text(encoding="utf-8")
-    return model_of(name, tomllib.loads(text)[name]).trace(np.random.default_rng(1), LASTS_S)
+    return model_of(name, _tables()[name]).trace(np.random.default_rng(1), LASTS_S)
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Return the names of the models that ship with jamlab."""
+    return tuple(_tables())
+
+
+@cache
+def _tables() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(data_path(MODELS_FILE).read_text(encoding="utf-8"))
 
 
 def model_of(name: str, table: Mapping[str, Any]) -> StallModel:

@@ -330,6 +330,14 @@ class TestParse:
         with pytest.raises(ProfileError, match=wanted):
             parse_profiles(text)
 
+    @pytest.mark.parametrize(
+        ("replays", "shipped"),
+        [("trace lift.csv.gz", "5g_public_car.csv.gz"), ("stalls lift", "Wi-Fi")],
+    )
+    def test_names_what_can_be_replayed(self, replays, shipped):
+        with pytest.raises(ProfileError, match=f"^row 2, column replays is '{replays}'.*{shipped}"):
+            parse_profiles(row(replays=replays, replayed_on="path"))
+
     @examples(300)
     @given(
         st.lists(
