@@ -30,11 +30,16 @@ class Silence:
 
 
 def played_for_real(packets, estimator):
-    """Play all packets by `Playout`; return when, the frames concealed, and the frames pulled."""
+    """Play all packets by `Playout`; return when, and what is concealed until the last is played.
+
+    Frames concealed, and frames pulled by then: afterwards there is nothing left to play, and what
+    a playout buffer conceals while it waits for late packets is no part of the sound.
+    """
     playout = Playout(Silence(packets.frame_frames), estimator, history_s=3600)
     arrivals = iter(packets.by_arrival)
     coming = next(arrivals, None)
     pulled = 0
+    concealed = []
     while (
         coming is not None or pulled - playout.delay_frames < packets.frame_frames * packets.count
     ):
@@ -42,8 +47,7 @@ def played_for_real(packets, estimator):
             timestamp = int(coming) * packets.frame_frames % 2**32
             playout.receive(int(coming) % 2**16, timestamp, b"", 0.0)
             coming = next(arrivals, None)
-        if coming is not None:
-            concealed, until = playout.counters.concealed_frames, pulled
+        concealed.append(playout.counters.concealed_frames)
         playout.pull(packets.block_frames)
         pulled += packets.block_frames
     played = np.full(packets.count, NEVER)
@@ -51,7 +55,8 @@ def played_for_real(packets, estimator):
         number, rest = divmod(each.timestamp, packets.frame_frames)
         assert rest == 0
         played[number] = each.output_frame
-    return played, concealed, until
+    until = max(played)
+    return played, concealed[until // packets.block_frames], until
 
 
 def compared(packets):
