@@ -30,7 +30,7 @@ by splices, which cross-fade a few samples out of or into a decoded frame.
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +45,7 @@ from jamlab.media.playout.splice import lengthen, longest_splice, most_similar, 
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.media.rtp import RTP_TIMESTAMPS
 
+_UNPLAYED_MOST = 1024  # packets kept to find pauses among; more than arrive in 2 s
 _CONCEAL_MAX = SAMPLE_RATE // 10
 SURPLUS_MAX_FRAMES = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
 HISTORY_S = 40.0
@@ -88,7 +89,7 @@ class Playout:
         self._frame_frames, self._expected_frames = 240, 0
         self._concealed_run = 0
         self._played_until = 0  # position after the last played packet
-        self._resumed_at: int | None = None  # position of the packet sent after that one
+        self._coming: deque[Packet] = deque(maxlen=_UNPLAYED_MOST)  # arrived after that one
         self._undecided_frames = 0
         self._pulled = 0
 
@@ -184,7 +185,8 @@ class Playout:
     def _restart(self) -> None:
         """Forget the sender's timeline; a new one begins."""
         self._count_as_silent(self._undecided_frames)
-        self._undecided_frames, self._resumed_at = 0, None
+        self._undecided_frames = 0
+        self._coming.clear()
         self._buffer.restart()
         self._estimator.reset()
         self._rate.reset()
@@ -215,8 +217,7 @@ class Playout:
         if self._buffer.line is None:
             self._begin(max(arrived, key=lambda packet: packet.position))
         for packet in arrived:
-            if self._last_sequence is not None and packet.sequence == self._last_sequence + 1:
-                self._resumed_at = packet.position
+            self._coming.append(packet)
             if self._excused is None or packet.position >= self._excused:
                 self._estimator.observe(self._pulled, self._needed(packet))
         arrived.clear()
@@ -280,14 +281,26 @@ class Playout:
 
     def _decide(self, packet: Packet) -> None:
         """Count the frames before a packet that were never sent as silence, not as concealment."""
+        passed = [packet]
+        while self._coming and self._coming[0].sequence <= packet.sequence:
+            passed.append(self._coming.popleft())
         if self._undecided_frames and self._last_sequence is not None:
-            lost = packet.sequence - self._last_sequence - 1
-            resumed_at = self._resumed_at
-            if resumed_at is None:  # the packets in between were lost, however long they were
-                resumed_at = packet.position - lost * LONGEST_PACKET
-            unsent = resumed_at - self._played_until if lost >= 0 else 0
-            self._count_as_silent(max(0, min(unsent, self._undecided_frames)))
-        self._undecided_frames, self._resumed_at = 0, None
+            unsent = self._unsent(self._last_sequence, passed)
+            self._count_as_silent(min(unsent, self._undecided_frames))
+        self._undecided_frames = 0
+
+    def _unsent(self, sequence: int, packets: Iterable[Packet]) -> int:
+        """Return the frames that the sender left out between packets, of which the last is played.
+
+        Lost packets in between count as however long they may be.
+        """
+        unsent, end = 0, self._played_until
+        for packet in sorted(packets, key=lambda each: each.sequence):
+            lost = packet.sequence - sequence - 1
+            if lost >= 0:
+                unsent += max(0, packet.position - lost * LONGEST_PACKET - end)
+                sequence, end = packet.sequence, packet.position + self._frame_frames
+        return unsent
 
     def _count_as_silent(self, frames: int) -> None:
         self.counters.concealed_frames -= frames
