@@ -56,6 +56,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*map(marked, EXAMPLES)])
 def test_it_runs(name, folder):
     code = EXAMPLES[name]

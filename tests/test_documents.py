@@ -1,7 +1,9 @@
 """Commands, options and make targets in the documents exist."""
 
+import io
 import re
 import shlex
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import nbformat
@@ -56,14 +58,14 @@ def command(line):
     return words[1:end]
 
 
-@pytest.fixture
-def options(capsys):
+@pytest.fixture(scope="module")
+def options():
     """The options of every command, from its help."""
     found = {}
     for name in re.findall(r"^    ([a-z]+)(?: |$)", command_parser().format_help(), re.MULTILINE):
-        with pytest.raises(SystemExit):
+        with redirect_stdout(io.StringIO()) as told, pytest.raises(SystemExit):
             command_parser().parse_args([name, "--help"])
-        listed = re.findall(r"^  (?:-h, )?(--[\w-]+)", capsys.readouterr().out, re.MULTILINE)
+        listed = re.findall(r"^  (?:-h, )?(--[\w-]+)", told.getvalue(), re.MULTILINE)
         found[name] = set(listed)
     return found
 

@@ -74,6 +74,7 @@ def test_every_command_says_how_it_is_used(elsewhere):
     assert ended.stdout.count("usage: jamlab") == len(commands)
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported(elsewhere):
     script = (
         "import importlib, pkgutil, jamlab\n"

@@ -384,6 +384,7 @@ def private_names(owners):
     return {word for word in words if word.startswith("_")}
 
 
+@pytest.mark.slow
 def test_private_names_of_other_packages_are_those_of_the_table():
     package = ROOT / "jamlab"
     used = {path.relative_to(package).as_posix(): used_in(path, package) for path in files(package)}

@@ -69,6 +69,7 @@ class TestOnJack:
             ("output", 2, "system"),
         ]
 
+    @pytest.mark.slow
     def test_what_is_captured_is_called_back_with_and_what_comes_back_is_played(self):
         """A signal through the card and back to who sent it, in JACK's own reading."""
         with jack(256) as server, running(server, "card", 256) as process:

@@ -48,6 +48,7 @@ async def test_a_folder_too_long_for_a_socket_is_told(monkeypatch, tmp_path):
             pass
 
 
+@pytest.mark.slow
 @needs_graph
 @pytest.mark.parametrize("period", [64, 128, 1024])
 async def test_what_is_played_is_in_the_mouth_and_through_a_wire_in_the_ear(period, nothing_left):

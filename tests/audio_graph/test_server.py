@@ -85,6 +85,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @needs_graph
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 async def test_nothing_is_left_of_a_program_that_a_signal_ends(number):

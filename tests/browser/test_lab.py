@@ -28,6 +28,7 @@ counter
 '''
 
 
+@pytest.mark.slow
 def test_a_widget_is_drawn_pressed_and_heard_in_the_kernel(opened):
     with opened([COUNTER, "counter.count += 40", "assert counter.count == 41"]) as notebook:
         notebook.run_cell(0)

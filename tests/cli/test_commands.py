@@ -113,6 +113,7 @@ def connectivity(tmp_path, *options):
 
 
 class TestConnectivity:
+    @pytest.mark.slow
     def test_a_campaign_is_told_and_kept(self, pages, tmp_path, capsys):
         assert connectivity(tmp_path, "--population", "mobile") == 2  # four calls prove nothing
         said = " ".join(capsys.readouterr().out.split())
@@ -123,6 +124,7 @@ class TestConnectivity:
         assert len(record.attempts) == 4 * len(record.configurations) == 20
         assert len(sessions_of(tmp_path / "connectivity").sessions) == 4
 
+    @pytest.mark.slow
     def test_sessions_are_judged_and_not_the_agents_beside_them(self, pages, tmp_path, capsys):
         connectivity(tmp_path, "--json", "--level", "session", "--profile", "LAN")
         judged = json.loads(capsys.readouterr().out)
@@ -135,6 +137,7 @@ class TestConnectivity:
         cli.main(["report", str(tmp_path / "connectivity"), "--json"])
         assert json.loads(capsys.readouterr().out) == judged
 
+    @pytest.mark.slow
     def test_agents_alone(self, pages, tmp_path, capsys):
         connectivity(tmp_path, "--json", "--level", "ice")
         judged = json.loads(capsys.readouterr().out)
@@ -172,6 +175,7 @@ class TestConnectivity:
         judged = json.loads(capsys.readouterr().out)
         assert (judged[-1]["value"], judged[-1]["verdict"]) == (0, "PASS")
 
+    @pytest.mark.slow
     def test_one_s_own_configurations(self, pages, tmp_path, capsys, monkeypatch):
         monkeypatch.setenv("JAMLAB_TEST_PASSWORD", "a secret word")
         path = tmp_path / "own.toml"
@@ -204,6 +208,7 @@ class TestConnectivity:
         assert [list(verdict) for verdict in judged] == [KEYS] * len(judged)
         assert pages == [tmp_path / "connectivity.html"] * 2
 
+    @pytest.mark.slow
     def test_a_card_has_nothing_to_do_with_it(self, pages, tmp_path, capsys, own_servers):
         connectivity(tmp_path)
         assert cli.main(["report", str(tmp_path / "connectivity"), "--card", "card"]) == 2
@@ -608,6 +613,7 @@ def test_doctor_prints_what_it_finds(monkeypatch, capsys):
     assert "as long as this is not fine: aiortc" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_python_m_jamlab_is_jamlab():
     as_module = subprocess.run(
         [sys.executable, "-m", "jamlab", "--help"], capture_output=True, text=True, check=True
@@ -627,6 +633,7 @@ def test_an_error_nobody_expected_is_no_verdict(monkeypatch, capsys):
     assert "nobody expected this" in told
 
 
+@pytest.mark.slow
 def test_a_package_that_cannot_be_imported_is_no_verdict(tmp_path):
     """The module that looks for libopus, say, raises as it is imported."""
     (tmp_path / "opuslib_next.py").write_text("raise OSError('no libopus')")

@@ -116,6 +116,7 @@ async def goes_on_playing(hearer, peer):
     await until(lambda: hearer.service.playout(peer).counters.decoded >= before + 3)
 
 
+@pytest.mark.slow
 async def test_a_joiner_is_shown_though_it_never_answers():
     """A client of nobody's, which is in the room and says nothing."""
     config = {"broadcast": {}, "presence": {"key": "eve", "enabled": True}, "private": False}
@@ -135,6 +136,7 @@ async def test_a_joiner_is_shown_though_it_never_answers():
         ]
 
 
+@pytest.mark.slow
 async def test_who_is_there_already_is_told():
     async with Hub() as hub, joined(hub, "ben"), joined(hub, "ada") as ada:
         await ada.says("ben has joined")
@@ -257,6 +259,7 @@ async def test_who_may_not_use_the_microphone_listens(answer):
         assert told.count("required for jamming") == 1
 
 
+@pytest.mark.slow
 async def test_a_time_to_leave():
     async with Hub() as hub, joined(hub, "ben", "--duration", "0.5") as ben:
         await ben.says("ben has left room")

@@ -86,6 +86,7 @@ def test_each_start_has_a_key_of_its_own_and_nobody_knows_it():
                 connect(f"{url}/websocket?apikey={guess}")
 
 
+@pytest.mark.slow
 def test_the_key_is_the_user_s_and_is_not_shown():
     with served("--host", "0.0.0.0", key=KEY) as (process, url, invitation):
         assert url.startswith("ws://127.0.0.1:")
@@ -105,6 +106,7 @@ def test_the_key_is_the_user_s_and_is_not_shown():
         assert KEY not in url + invitation + out + err
 
 
+@pytest.mark.slow
 def test_pages_and_names_the_user_names_come_in():
     options = "--allow-origin", "https://jam.example", "--allow-host", "proxy.example"
     with served(*options) as (_, url, invitation):

@@ -42,6 +42,7 @@ def delayed(sound, frames):
     return np.fft.irfft(np.fft.rfft(sound) * turns, len(sound))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [(), (2, 4, 6)])  # those are searched for first
 def test_the_search_finds_known_delays_in_noise_among_other_clicks(lost):
     """Recordings begin 3 s before the start; one of the others is not heard at all."""

@@ -92,6 +92,7 @@ def test_it_grows_with_the_jitter_and_shrinks_after_it():
     assert max(each["jump"] for each in told[12:]) < 0.1  # the sine goes on over the cut
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ppm", [-300, 300])
 def test_it_follows_another_clock(ppm):
     told = simulated(120, f"burst: 128, skew: {ppm}e-6, late: () => 96 * random()")

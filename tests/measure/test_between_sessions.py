@@ -39,11 +39,13 @@ def covered(process, plan, trials=TRIALS):
 
 @pytest.mark.usefixtures("quick")
 class TestCoverage:
+    @pytest.mark.slow
     @pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
     def test_nine_in_ten_runs_have_the_truth(self, process):
         """A coverage of 90 % has fewer than this once in a hundred times, of more less often."""
         assert covered(process, PLAN) >= stats.binom(TRIALS, 0.9).ppf(0.01)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "at_most"),
         [
@@ -58,6 +60,7 @@ class TestCoverage:
         [process] = [each for each in PROCESSES if each.name == name]
         assert covered(process, ONE, 40) <= stats.binom(40, at_most).ppf(0.99)
 
+    @pytest.mark.slow
     def test_the_worst_of_thirty_paths_is_in_the_interval_of_the_worst(self):
         """Without correction some low end of thirty is too high in half of all runs."""
         rng = np.random.default_rng(1)

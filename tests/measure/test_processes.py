@@ -51,6 +51,7 @@ def failing(pool, given):
     raise ZeroDivisionError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_the_end_of_the_parent_is_the_workers_too(tmp_path, end):
     script = tmp_path / "work.py"

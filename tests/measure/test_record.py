@@ -103,6 +103,7 @@ def test_it_comes_back_with_columns_of_the_declared_types(kind, saved):
         assert found[list(table.columns)].to_dict() == dict(table.columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_key_that_is_declared_is_asked_for_and_its_type(kind, saved, folder):
     for name, wanted in {**kept_as(kind).KEYS, **ALL_SAY}.items():
@@ -184,6 +185,7 @@ def test_files_of_another_kind_are_refused(kind, saved, folder, data):
     refused(kind, copy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @examples(30)
 @given(data=st.data())

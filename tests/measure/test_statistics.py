@@ -53,6 +53,7 @@ class TestInterval:
         assert result.low <= result.value <= result.high
         assert result.confidence == 0.95
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("estimate", "quantile"), [(median, 0.5), (p95, 0.95)], ids=["median", "p95"]
     )

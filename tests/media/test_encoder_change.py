@@ -65,6 +65,7 @@ def test_a_new_encoder_alone_would_click():
     assert beside_the_line(np.concatenate(heard)[4800:40_000], 440) > -50
 
 
+@pytest.mark.slow
 @PAIRS
 @pytest.mark.parametrize("hz", [125, 440, 997, 5003])
 def test_a_sine_goes_on_without_a_click(old, new, hz):

@@ -122,6 +122,7 @@ def test_a_relay_that_answers_late_is_used_as_soon_as_it_has():
     assert 8.0 < heard_s < 20.0
 
 
+@pytest.mark.slow
 def test_users_are_told_when_the_only_way_relays_nothing():
     @simulated
     async def main():

@@ -124,6 +124,7 @@ def unblock(world):
                 box.firewall_type = FirewallType()
 
 
+@pytest.mark.slow
 @simulated
 async def test_from_the_relay_to_the_direct_path_no_frame_is_concealed():
     blocked = Place("blocked", ((FirewallType(udp_blocked=True), FULL_CONE),))
@@ -139,6 +140,7 @@ async def test_from_the_relay_to_the_direct_path_no_frame_is_concealed():
         assert both.told.count(NoticeKind.RESTORED) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [HOME, TOUGH, OPEN], ids=lambda place: place.name)
 def test_after_a_change_of_networks_sound_is_back_within_a_second(other):
     @simulated
@@ -168,6 +170,7 @@ async def receive_on(both):
 BOTH = [(HOME, HOME), (TOUGH, TOUGH), (OFFICE, HOME)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", BOTH, ids=lambda places: places[0].name)
 def test_after_both_change_networks_sound_is_back_within_a_second(places):
     @simulated
@@ -184,6 +187,7 @@ def test_after_both_change_networks_sound_is_back_within_a_second(places):
     main()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", BOTH, ids=lambda places: places[0].name)
 def test_a_second_after_a_late_new_address_sound_is_back(places):
     """As from Wi-Fi to mobile: nothing at all for some seconds, then another address."""

@@ -171,6 +171,7 @@ def played(scenario, **options):
         return run_simulated(main(), seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain_db", [-30.0, -6.0, -0.5, 6.0])
 def test_a_peer_is_heard_at_its_gain_to_a_tenth_of_a_decibel(gain_db):
     async def scenario(pair):
@@ -242,6 +243,7 @@ def test_muting_and_unmuting_do_not_click():
     assert steps(played(scenario)) < 0.06
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second"), [(LOW_LATENCY, HIGH_QUALITY), (HIGH_QUALITY, LOW_LATENCY)]
 )
@@ -261,6 +263,7 @@ def test_a_switch_of_quality_is_not_heard(first, second):
     assert steps(heard) < 0.02  # the sine's own: 0.0144
 
 
+@pytest.mark.slow
 def test_peers_learn_how_far_the_new_encoder_looks_ahead():
     async def scenario(pair):
         looks_ahead = []
@@ -309,6 +312,7 @@ def test_without_the_announcement_the_first_longer_frames_are_late():
     assert played(scenario) > 0
 
 
+@pytest.mark.slow
 def test_who_joins_between_announcement_and_switch_is_told_the_new_quality():
     async def scenario(pair):
         switching = asyncio.create_task(pair.ada.switch_quality(HIGH_QUALITY))

@@ -110,6 +110,7 @@ def test_before_rtcp_was_there_and_back_the_latency_is_not_known():
     assert all(entry.network_s is None for entry, k in zip(figures, known, strict=True) if not k)
 
 
+@pytest.mark.slow
 def test_a_high_latency_is_told_and_that_it_is_over():
     async def script(pair):
         await asyncio.sleep(10)
@@ -125,6 +126,7 @@ def test_a_high_latency_is_told_and_that_it_is_over():
     assert all(f.one_way_s < 0.090 for f in pair.of_ben(normal.at_s - 5))
 
 
+@pytest.mark.slow
 def test_a_latency_as_it_should_be_is_not_told_of():
     async def script(_pair):
         await asyncio.sleep(20)
@@ -234,6 +236,7 @@ def test_a_machine_that_sleeps_for_a_minute_is_told_of_once(caplog):
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_replaced_goes_on_under_another_number(caplog):
     async def script(pair):
         await asyncio.sleep(5)
@@ -252,6 +255,7 @@ def test_a_connection_that_is_replaced_goes_on_under_another_number(caplog):
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
+@pytest.mark.slow
 def test_who_leaves_has_no_more_figures_and_who_returns_has_again():
     async def script(pair):
         await asyncio.sleep(5)

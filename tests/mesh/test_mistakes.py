@@ -220,6 +220,7 @@ async def deal_with(ada, ben, offer):
     return ben.path("ada")[-1]
 
 
+@pytest.mark.slow
 async def test_an_offer_with_any_line_missing_or_doubled_hurts_nobody():
     outcomes = set()
     async with ends("ada", "ben", "cleo", connect_timeout_s=4.0) as (ada, ben, cleo):

@@ -18,6 +18,7 @@ def test_it_takes_files_a_target_and_a_record():
     assert names == ["files", "target_ms", "stopwatch", "air_m", "record"]
 
 
+@pytest.mark.slow
 def test_its_page_has_verdicts_tables_and_a_figure_and_reaches_nowhere(tmp_path):
     record = recording_record(target_ms=40, names=(EVIL,), notes=[EVIL])
     folder = record.save(tmp_path / "record")
@@ -31,6 +32,7 @@ def test_its_page_has_verdicts_tables_and_a_figure_and_reaches_nowhere(tmp_path)
     assert EVIL in page.text
 
 
+@pytest.mark.slow
 def test_a_record_with_windows_has_their_figure(tmp_path):
     record = recording_record()
     record.provenance["parameters"]["every_s"] = 10.0

@@ -14,6 +14,7 @@ def page(tmp_path_factory):
     return Page(made.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_its_page_has_the_tables_and_figures_and_reaches_nowhere(page):
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
     assert tables.count("verdicts") == 1
@@ -22,5 +23,6 @@ def test_its_page_has_the_tables_and_figures_and_reaches_nowhere(page):
     assert not re.search(r"(?i)\bnan\b", page.text)
 
 
+@pytest.mark.slow
 def test_it_says_whose_run_it_is(page):
     assert "jamlab comes with the record of one real run" in page.text

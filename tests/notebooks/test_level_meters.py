@@ -24,6 +24,7 @@ def test_its_page_has_a_picture_for_the_widget_and_reaches_nowhere(page):
     assert "widget" not in page.text
 
 
+@pytest.mark.slow
 def test_its_table_reads_what_was_played(page):
     words = page.text[page.text.index("clip right") :].split()
     assert words[words.index("sine") + 1 :][:6] == ["-6.0"] * 4 + ["False"] * 2

@@ -44,6 +44,7 @@ def test_it_begins_in_plain_words_and_takes_parameters(notebook):
     assert names == ["record", "out", *whose]
 
 
+@pytest.mark.slow
 def test_its_page_has_every_table_and_figure_with_words_and_reaches_nowhere(page):
     tables = [value for tag, name, value in page.attributes if (tag, name) == ("table", "class")]
     before = ["parts", "verdicts", "population", "shares", "times", "states"]
@@ -102,6 +103,7 @@ def test_a_kernel_s_page_sets_it_beside_the_simulated(tmp_path, monkeypatch):
     assert page.addresses == []
 
 
+@pytest.mark.slow
 def test_its_page_shows_no_code(page):
     assert "from jamlab import" not in page.text
     assert "own servers" not in page.text

@@ -208,6 +208,7 @@ with Child("the child", "small", 0) as child:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work",
     [NEVER, "while True: pass", "import asyncio\n    asyncio.run(asyncio.Event().wait())"],

@@ -115,6 +115,7 @@ def test_names_that_do_not():
     )
 
 
+@pytest.mark.slow
 @examples(100)
 @given(st.text(max_size=20), st.sampled_from([" ", "\u200d", "\ufe0f", "\u3164", "\u2800"]))
 def test_what_cannot_be_seen_at_the_end_changes_no_look(name, tail):

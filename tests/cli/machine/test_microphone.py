@@ -224,6 +224,7 @@ class TestAtATerminal:
         assert "the measurement needs an input" in terminal.shown
         assert "Traceback" not in terminal.shown
 
+    @pytest.mark.slow
     def test_who_ends_the_line_has_not_answered(self):
         with at_a_terminal("join", "room", "--sound-card", JACK_NO_START_SERVER="1") as terminal:
             terminal.until("[allow/deny/listen-only]")

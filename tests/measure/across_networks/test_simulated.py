@@ -78,12 +78,14 @@ def near():
 
 
 class TestDelay:
+    @pytest.mark.slow
     def test_the_network_stage_is_the_delay(self, near):
         """Up to the time a packet takes on a line of 1 Tbit/s, and nothing is left over."""
         stages = waterfall(near).set_index("stage")["mean_ms"]
         assert stages["network"] == pytest.approx(10, abs=0.001)
         assert abs(stages["residual"]) < 0.001
 
+    @pytest.mark.slow
     def test_more_delay_is_as_much_more_latency(self, near, network):
         """A delay longer by whole blocks finds the cards in the same phase.
 
@@ -94,12 +96,14 @@ class TestDelay:
         gained = one_way(far)["median_ms"].to_numpy() - one_way(near)["median_ms"].to_numpy()
         np.testing.assert_allclose(gained, 30 * BLOCK_MS, atol=0.5)
 
+    @pytest.mark.slow
     def test_nothing_is_lost_or_late_on_a_still_network(self, near):
         assert near.provenance["loop_lag"]["max_ms"] == pytest.approx(0, abs=1e-6)
         assert not near.streams[["concealed_frames", "late", "card_underruns"]].to_numpy().any()
         assert (one_way(near)["heard_share"] == 1).all()
         assert (one_way(near)["median_ms"] >= 10 + floor_ms(near)).all()
 
+    @pytest.mark.slow
     def test_a_trace_of_even_delay_is_that_delay(self, near):
         """Once on a path, so the sender's link has all of it."""
         even = DelayTrace("even.csv", np.arange(100) / 100, np.full(100, 0.010))
@@ -113,6 +117,7 @@ class TestDelay:
         assert {name: found[name] for name in figures} == pytest.approx(figures, abs=1e-6)
         assert found["source"] == "even.csv"
 
+    @pytest.mark.slow
     def test_loss_that_nothing_repairs_is_concealed_and_costs_no_latency(
         self, near, network, monkeypatch
     ):
@@ -124,6 +129,7 @@ class TestDelay:
         gained = one_way(lossy)["median_ms"].max() - one_way(near)["median_ms"].max()
         assert gained <= BLOCK_MS
 
+    @pytest.mark.slow
     def test_loss_is_repaired_for_a_packet_of_latency(self, near, network):
         """All but pairs, 0.04 % of packets: more than three of 1,200 are not to be expected."""
         network(still(0.010, loss=0.02))
@@ -135,6 +141,7 @@ class TestDelay:
 
 @pytest.mark.slow
 class TestSameSeed:
+    @pytest.mark.slow
     def test_the_same_clicks_to_the_last_bit(self, near, network):
         network(still(0.010))
         again = measure_on("still", SHORT, seed=1)

@@ -141,6 +141,7 @@ def test_all_together_names_its_changes():
     assert sweep_table(records)["change"][1] == "ptime 10; RED first"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contexts", "applies"), [(0, False), (1, True)])
 async def test_a_lever_that_does_not_apply_is_not_tried(monkeypatch, tmp_path, contexts, applies):
     tried = []
@@ -156,6 +157,7 @@ async def test_a_lever_that_does_not_apply_is_not_tried(monkeypatch, tmp_path, c
     assert row["fault"] == ("" if applies else "does not apply: the page makes no AudioContext")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("latencies_ms", "words"),
     [

@@ -92,6 +92,7 @@ def states(attempt, side, kind="ice"):
 
 
 class TestLevels:
+    @pytest.mark.slow
     @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda c: c.name)
     @pytest.mark.parametrize("caller", PLACES, ids=lambda p: p.name)
     def test_agree(self, configuration, caller):

@@ -117,6 +117,7 @@ class TestTable:
 
 
 class TestExecutors:
+    @pytest.mark.slow
     @pytest.mark.parametrize("workers", [1, 2])
     def test_processes(self, serial, workers):
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -139,9 +140,11 @@ class TestExecutors:
         assert len(pool.futures) == CHUNKS
         assert pool.most <= 2
 
+    @pytest.mark.slow
     def test_a_pool_of_its_own(self, serial):
         assert same(run(), serial)
 
+    @pytest.mark.slow
     def test_another_process_with_other_hashes(self, serial, tmp_path):
         script = (
             "from tests.measure.connectivity.test_campaign import Serial, campaign, connectivity\n"

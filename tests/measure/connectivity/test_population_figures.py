@@ -78,11 +78,13 @@ def campaigns():
 
 
 class TestThePopulationDecides:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", population_names())
     def test_the_verdicts_are_the_same_at_2000_and_at_50000_calls(self, campaigns, name):
         few, many = campaigns[name]
         assert outcomes(few) == outcomes(many)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", population_names())
     def test_they_are_those_of_the_rule_weighed_by_shares_of_100_endpoints(self, campaigns, name):
         population, rng = load_population(name), np.random.default_rng(3)

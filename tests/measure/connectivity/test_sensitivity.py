@@ -225,6 +225,7 @@ class TestSensitivity:
 
 
 class TestDrawnFrom:
+    @pytest.mark.slow
     @pytest.mark.parametrize("calls", [1, 5, 50, 1000])
     def test_an_honest_draw_passes(self, calls):
         for seed in range(20):

@@ -128,6 +128,7 @@ class TestTimeToConnect:
         with pytest.raises(ValueError, match="give a share above 0 up to 1"):
             time_to_connect(connection_curve(observed(1.0)), quantile)
 
+    @pytest.mark.slow
     def test_the_interval_covers_the_truth_as_often_as_it_says(self):
         rng, covered, runs = np.random.default_rng(3), 0, 200
         for _ in range(runs):
@@ -137,6 +138,7 @@ class TestTimeToConnect:
             covered += estimate.low <= math.log(2) <= estimate.high
         assert covered / runs == pytest.approx(0.95, abs=0.045)  # three standard deviations
 
+    @pytest.mark.slow
     def test_it_covers_where_failures_are_early_and_many(self):
         """Half fail, as early as the others connect: a quarter of all has connected by log 2."""
         rng, covered, runs = np.random.default_rng(4), 0, 200

@@ -137,6 +137,7 @@ def table(kernel, simulator):
 
 
 class TestTable:
+    @pytest.mark.slow
     def test_the_whole_of_it_agrees_with_the_simulator(self):
         """All cells, with the simulator in the kernel's place."""
         attempts = simulated(*GROUPS)

@@ -226,6 +226,7 @@ def whole(dump):
     return dump
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JSONS)
 @examples(400)
 @given(data=st.data())

@@ -211,6 +211,7 @@ class TestDelay:
 
 
 class TestFirstArrival:
+    @pytest.mark.slow
     @pytest.mark.parametrize("gain", [0.3, 1.0, 1.2, 1.5, -1.2])
     @pytest.mark.parametrize("spacing", [30, 480, 5_000, 20_000])
     def test_an_echo_is_not_the_click(self, gain, spacing):
@@ -317,6 +318,7 @@ def own_later_clicks(_rng, frames):
 
 
 class TestNothingThere:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "sounds",
         [
@@ -408,6 +410,7 @@ class TestSkew:
             recording[whole - 64 : whole - 64 + len(click)] += shifted - stretch * slope
         return recording
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("skew_ppm", [-200, -20, 0, 50, 200])
     def test_within_2_ppm_over_30_s(self, skew_ppm):
         metronome = Metronome(bpm=120)

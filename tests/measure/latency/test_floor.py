@@ -25,6 +25,7 @@ def measured(seed, round_trip_s=0.0, **options):
         return measure_on("nothing", plan, seed=seed)
 
 
+@pytest.mark.slow
 @examples(6)
 @given(
     block_frames=st.sampled_from([16, 60, 64, 120, 128, 256, 480]),
@@ -38,6 +39,7 @@ def test_nothing_is_sooner(block_frames, quality, peers, seed):
     assert record.clicks["latency_ms"].min() >= floor_ms(record) - CLICK_ERROR_MS
 
 
+@pytest.mark.slow
 def test_a_round_trip_has_it_twice():
     record = measured(1, round_trip_s=1.0)
     back = record.clicks[record.clicks["measurement"] == ROUND_TRIP]

@@ -15,11 +15,13 @@ from tests.measure import killed
 from tests.measure.killed import NEW_MS, OLD_MS
 
 
+@pytest.mark.slow
 def test_the_record_is_what_is_on_the_disk(real_run):
     record, folder, _ = real_run
     pd.testing.assert_frame_equal(LatencyRecord.load(folder).clicks, record.clicks)
 
 
+@pytest.mark.slow
 def test_progress_goes_from_nothing_to_all(real_run):
     shares = [share for share, _ in real_run[2]]
     assert shares[0] == 0.0

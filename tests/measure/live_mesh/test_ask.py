@@ -49,6 +49,7 @@ def test_every_pair_of_those_who_take_part_is_heard(record, pairs):
     assert (pairs["why"] == "").all()
 
 
+@pytest.mark.slow
 def test_latency_is_the_delay_and_what_cards_and_codec_take(record, pairs):
     floor_ms = record.streams["floor_ms"].max()
     for row in pairs.itertuples():
@@ -57,6 +58,7 @@ def test_latency_is_the_delay_and_what_cards_and_codec_take(record, pairs):
         assert delay_ms + floor_ms <= latency_ms <= delay_ms + floor_ms + 6
 
 
+@pytest.mark.slow
 def test_the_truth_is_in_every_interval(record, pairs):
     for row in pairs.itertuples():
         latency_ms = true_ms(record, row.sender, row.receiver)
@@ -70,18 +72,21 @@ def test_the_truth_is_in_every_interval(record, pairs):
         assert row.skew_min_ppm <= (receiver.skew - sender.skew) * 1e6 <= row.skew_max_ppm
 
 
+@pytest.mark.slow
 def test_the_intervals_are_no_wider_than_the_packets_took(pairs):
     for row in pairs.itertuples():
         delays_ms = 2 * DELAY_MS + (MORE_MS if "ben" in (row.sender, row.receiver) else 0)
         assert row.one_way_max_ms - row.one_way_min_ms <= delays_ms + 1
 
 
+@pytest.mark.slow
 def test_half_of_a_round_trip_would_be_far_off(record, pairs):
     from_ben = pairs[pairs["sender"] == "ben"].iloc[0]
     half_ms = from_ben["both_ways_ms"] / 2
     assert abs(half_ms - true_ms(record, "ben", from_ben["receiver"])) > 25
 
 
+@pytest.mark.slow
 def test_both_ways_are_the_sum_though_the_clocks_are_hours_apart(record, pairs):
     for row in pairs.itertuples():
         there_ms = true_ms(record, row.sender, row.receiver)
@@ -90,16 +95,19 @@ def test_both_ways_are_the_sum_though_the_clocks_are_hours_apart(record, pairs):
         assert row.both_ways_p95_ms >= row.both_ways_ms
 
 
+@pytest.mark.slow
 def test_the_worst_partner_is_ben(pairs):
     partners = worst_partners(pairs).set_index("player")["partner"]
     assert partners["ada"] == partners["cleo"] == "ben"
 
 
+@pytest.mark.slow
 def test_who_does_not_answer_is_listed(record):
     assert list(absent(record)) == [("dan", "none")]
     assert "dan" not in set(record.clicks["sender"])
 
 
+@pytest.mark.slow
 def test_the_record_says_what_was_asked(record):
     parameters = record.provenance["parameters"]
     assert parameters == {"asked": ["ada", "ben", "cleo", "dan"], "bpm": 590.0, "clicks": 30}
@@ -120,6 +128,7 @@ class TestAnswers:
         with caplog.at_level(logging.WARNING):
             return measured_mesh({"ada": clock(), "ben": clock()}, patience_s=3.0)
 
+    @pytest.mark.slow
     def test_nonsense_is_one_sentence_and_the_rest_goes_on(self, monkeypatch, caplog):
         record = self.measured(monkeypatch, lambda data: data | {"frame_s": "short"}, caplog)
         assert list(absent(record)) == [("ben", "not understood")]

@@ -133,6 +133,7 @@ def near():
     return simulated(still(0.020), LatencyPlan(settle_s=3.0, duration_s=3.0, sessions=1))
 
 
+@pytest.mark.slow
 class TestStillNetwork:
     def test_the_estimate_is_the_latency(self, near):
         for comparison in near:
@@ -192,6 +193,7 @@ def test_an_uneven_path_is_wrong_by_half_of_what_its_directions_differ():
     assert back.error_s == pytest.approx(0.020, abs=0.001)
 
 
+@pytest.mark.slow
 def test_two_ends_of_different_cards_and_qualities_know_of_each_other():
     """Each hears the other's frames, blocks and look-ahead, not its own."""
     parts = {"player 1": (LOW_LATENCY, 64), "player 2": (HIGH_QUALITY, 1024)}

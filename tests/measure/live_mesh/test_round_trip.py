@@ -69,6 +69,7 @@ def test_a_click_comes_back_after_twice_the_delay_and_what_cards_and_codec_take(
     assert path["median_ms"] <= 2 * 10 + floor_ms(near, ROUND_TRIP) + 8  # two playout buffers
 
 
+@pytest.mark.slow
 def test_more_delay_is_twice_as_much_more(near):
     """A delay longer by whole blocks finds the cards in the same phase.
 

@@ -42,6 +42,7 @@ def played():
     return run_precisely(play())
 
 
+@pytest.mark.slow
 def test_a_path_read_from_an_emission_is_that_between_participants(played, tmp_path):
     (sender, listener), direct = played
     sender.emission.save(tmp_path, 0)
@@ -57,6 +58,7 @@ def test_a_path_read_from_an_emission_is_that_between_participants(played, tmp_p
     assert known.empty or np.median(np.abs(known["latency_ms"] - explained)) < 0.05
 
 
+@pytest.mark.slow
 def test_each_path_ends_at_the_listeners_loudspeaker(played):
     (sender, listener), _ = played
     told = [
@@ -69,6 +71,7 @@ def test_each_path_ends_at_the_listeners_loudspeaker(played):
     ]
 
 
+@pytest.mark.slow
 def test_spans_of_two_cards_begin_at_the_same_times(played):
     (one, other), _ = played
     for here, there in zip(one.spans, other.spans, strict=True):
@@ -77,6 +80,7 @@ def test_spans_of_two_cards_begin_at_the_same_times(played):
         assert here[1] - here[0] == there[1] - there[0] == 48_000
 
 
+@pytest.mark.slow
 def test_a_row_is_counted_for_each_peer_and_stretch(played):
     (one, _), _ = played
     assert [(row["measurement"], row["echoing"]) for row in one.streams] == [

@@ -52,6 +52,7 @@ class TestReferenceAndReturn:
         assert abs(np.median(off)) < 0.05
         assert np.abs(off).max() < 0.15
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "rate",
         [
@@ -67,11 +68,13 @@ class TestReferenceAndReturn:
         assert len(off) == CLICKS
         assert abs(np.median(off)) < 0.05
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
     def test_with_any_bits(self, tmp_path, subtype):
         record = analyse(write(tmp_path / "take.wav", *reference_and_return(77.7), subtype=subtype))
         assert abs(np.median(delays_frames(record)) - 77.7) < 0.05
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "codec", "bit_rate"),
         [
@@ -130,6 +133,7 @@ class TestOneChannel:
         onset_s = found["first_s"].to_numpy() * RATE - 12_000
         assert onset_s == pytest.approx([*late.values()], abs=0.5)
 
+    @pytest.mark.slow
     def test_a_late_start_and_gaps_are_right_or_missing(self, tmp_path):
         sound = track(80)
         late = delayed(sound, 333.3)
@@ -151,6 +155,7 @@ class TestOneChannel:
                 heard = pair.delays_ms[np.isfinite(pair.delays_ms)]
                 assert heard * RATE / 1000 == pytest.approx(6_000.5, abs=0.5)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("one_channel", [True, False])
     def test_a_long_jump_of_the_return_is_followed(self, tmp_path, one_channel):
         sound = track(44)
@@ -240,6 +245,7 @@ class TestWindows:
         late[16 * RATE :] = np.concatenate([np.zeros(1_480), sound])[16 * RATE : len(late)]
         return write(tmp_path / "take.wav", sound, late)
 
+    @pytest.mark.slow
     def test_the_log_grows_while_the_recording_is_read(self, tmp_path, take):
         log, found = tmp_path / "log.csv", []
 
@@ -257,6 +263,7 @@ class TestWindows:
         assert record.every_s == 8
         assert analyse(take).every_s is None
 
+    @pytest.mark.slow
     def test_parquet_has_the_same_rows(self, tmp_path, take):
         rows = []
         analyse(take, every_s=10, log=tmp_path / "log.parquet", told=lambda it: rows.append(it))
@@ -264,6 +271,7 @@ class TestWindows:
         live = pd.concat([each.delays for each in rows], ignore_index=True).round(4)
         pd.testing.assert_frame_equal(kept, live, check_dtype=False)
 
+    @pytest.mark.slow
     def test_a_pipe_that_ends_damaged_counts_up_to_there(self, tmp_path, take):
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
@@ -291,11 +299,13 @@ class TestWindows:
 
 
 class TestRefused:
+    @pytest.mark.slow
     def test_no_click(self, tmp_path):
         sound = np.random.default_rng(1).normal(0, 0.1, 3 * RATE)
         with pytest.raises(RecordingError, match=r"no click is heard in it, in .*take\.wav"):
             analyse(write(tmp_path / "take.wav", sound))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("header", "true"), [(44_100, 48_000), (48_000, 44_100)])
     def test_a_wrong_rate_is_found_out(self, tmp_path, header, true):
         path = write(tmp_path / "take.wav", at_rate(track(CLICKS), true), rate=header)

@@ -15,6 +15,7 @@ def written(path, **parameters):
     return soundfile.read(write_clicks(ClickTrack(**parameters), path), always_2d=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["clicks.wav", "clicks.flac", "CLICKS.WAV"])
 def test_at_48_khz_it_is_the_metronome(tmp_path, name):
     sound, rate = written(tmp_path / name, length_s=3.0, voices=(4,))
@@ -32,6 +33,7 @@ def test_other_rates_have_the_same_sound(tmp_path, rate):
     assert sound[: len(wanted), 0] == pytest.approx(wanted, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000])
 def test_low_rates_are_found(tmp_path, rate):
     path = write_clicks(ClickTrack(rate=rate, length_s=8.0), tmp_path / "clicks.wav")

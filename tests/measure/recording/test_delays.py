@@ -89,6 +89,7 @@ def test_numbers_that_disagree_by_a_round_are_no_delay():
     assert pairs(recording_record(arrival(1, beats(9)), wrong)) == []
 
 
+@pytest.mark.slow
 @given(
     ppm=st.floats(-500, 500),
     offset_s=st.floats(-1000, 1000),

@@ -26,6 +26,7 @@ def tone(seconds=2.0, rate=RATE, hz=1000.0):
     return 0.5 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
 
 
+@pytest.mark.slow
 def test_samples_are_those_of_the_file(tmp_path):
     left, right = tone(), tone(hz=333.0)
     file = open_recording(write(tmp_path / "take.wav", left, right))
@@ -33,6 +34,7 @@ def test_samples_are_those_of_the_file(tmp_path):
     assert whole(file) == pytest.approx(np.stack([left, right], axis=1), abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [8_000, 44_100, 96_000, 192_000])
 def test_another_rate_is_converted_without_a_delay(tmp_path, rate):
     file = open_recording(write(tmp_path / "take.wav", tone(rate=rate), rate=rate))

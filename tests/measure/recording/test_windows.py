@@ -123,6 +123,7 @@ def test_nothing_is_a_table_without_rows():
     assert all(list(each.delays.columns) == [*COLUMNS] for each in windows)
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     every_s=st.floats(1, 40),

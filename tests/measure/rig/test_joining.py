@@ -62,6 +62,7 @@ async def test_a_program_without_sound_is_said_to_be_silent():
     assert "ben's program said last: ben has no sound" in sentence
 
 
+@pytest.mark.slow
 @needs_graph
 @pytest.mark.parametrize(
     ("parameters", "words"),

@@ -55,6 +55,7 @@ def halved(sound, metronome, clicks, whole):
     return kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [2, 3, 5])
 def test_the_rest_of_a_damaged_click_is_never_taken_for_another(whole):
     """Ben hears the second half of some of ada's clicks after 20 ms."""

@@ -80,6 +80,7 @@ def plain():
 class TestTruth:
     """A mesh whose cards really have the round trip the record says."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("periods", [3, 7])
     def test_the_sum_is_what_a_mesh_of_such_cards_measures(self, plain, periods):
         """Such a card's loopback is `periods` blocks, and here it goes through the bridge too."""
@@ -87,6 +88,7 @@ class TestTruth:
         table = parts(plain, card_record({BLOCK: periods * BLOCK}))
         assert table.loc["mouth to ear", "ms"] == pytest.approx(truth, abs=0.02)
 
+    @pytest.mark.slow
     def test_a_card_like_the_virtual_one_adds_the_bridge_alone(self, plain):
         table = parts(plain, card_record({BLOCK: 2 * BLOCK}))
         more_ms = table.loc["mouth to ear", "ms"] - table.loc["mesh", "ms"]

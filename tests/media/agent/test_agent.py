@@ -68,6 +68,7 @@ def names(places):
 
 
 class TestRoutes:
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", range(len(ALL_TYPES)))
     def test_every_pair_of_nats_connects_as_the_rule_says(self, number):
         for other in ALL_TYPES:
@@ -340,6 +341,7 @@ class TestLater:
 
         simulated(main())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("places", [(TOUGH, TOUGH), (OFFICE, HOME)])
     def test_a_relay_serves_for_longer_than_its_first_permission(self, places):
         """RFC 8656 section 9: a permission ends after 300 s, a channel after 600 s."""

@@ -107,6 +107,7 @@ class TestTarget:
 
 
 class TestAcceptedShare:
+    @pytest.mark.slow
     @pytest.mark.parametrize("share", [0.001, 0.005, 0.01, 0.03])
     def test_of_stationary_jitter_that_share_is_late_at_the_delay_of_the_quantile(self, share):
         """The best constant delay in hindsight is the quantile, known from the distribution."""

@@ -258,11 +258,13 @@ class TestEqualClocks:
         assert one.counters == plain.counters
         assert one.playout.pulled_frames == plain.pulled_frames
 
+    @pytest.mark.slow
     def test_a_drift_too_small_to_notice_is_left_to_splices(self):
         path = Path(1.0).run(120)
         assert 0 < path.playout.drift < 2e-6
         assert not path.card.resampling
 
+    @pytest.mark.slow
     def test_a_drift_too_small_to_notice_loses_no_sound(self):
         """Packets that came just before a callback come just after it some day, and are in time."""
         path = Path(-2.3, block=128, frame=960).run(SETTLED_S)
@@ -278,11 +280,13 @@ class TestEqualClocks:
         assert path.card.resampling
         assert 10e-6 * path.frames < NOTICEABLE
 
+    @pytest.mark.slow
     def test_a_loop_that_grows_slower_is_no_drift(self):
         """A fifth of a millisecond in a minute is 3 ppm, as a busy machine has it."""
         path = Path(0.0, delay_s=lambda k: 0.02 + 0.0002 * min(k * 0.0025 / 60, 1)).run(120)
         assert not path.card.resampling
 
+    @pytest.mark.slow
     def test_cards_that_are_hardly_apart_are_told_apart_in_time(self):
         path = Path(4.0, block=256, frame=480)
         path.run(60, lambda block: None)
@@ -325,6 +329,7 @@ class TestSwitchOver:
 
 
 class TestPositions:
+    @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-200, 0, 200])
     def test_the_history_says_where_each_packet_went(self, ppm):
         """The sample at the frame it names has the phase of the packet's first position."""
@@ -340,6 +345,7 @@ class TestPositions:
         assert path.playout.pulled_frames == path.frames
         assert path.playout._pulled != path.frames
 
+    @pytest.mark.slow
     def test_what_the_card_missed_is_counted_in_its_frames(self):
         path = Path(200.0).run(SETTLED_S)
         late = path.counters.concealed_frames
@@ -426,6 +432,7 @@ class TestLapses:
         played_s = packet.output_frame / path.rate + path.stopped_s
         return played_s - packet.timestamp / SAMPLE_RATE
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("stop_s", "ppm"),
         [(0.03, 0), (0.08, -200), (0.08, 200), (0.5, 0), (0.5, 200), (0.99, 0), (1.5, -200)],
@@ -439,6 +446,7 @@ class TestLapses:
         path.run(SETTLED_S)
         assert self.late_s(path) == pytest.approx(before_s, abs=0.0015)
 
+    @pytest.mark.slow
     def test_nothing_is_lost_but_what_was_skipped(self):
         path = Path(delay_s=up_to(0.001)).run(SETTLED_S)
         path.stopped_s += 0.5
@@ -455,6 +463,7 @@ class TestLapses:
         assert (path.counters.concealed_frames, path.counters.late) == before
         assert path.counters.skipped_frames == 0
 
+    @pytest.mark.slow
     def test_small_ones_do_not_add_up(self):
         """A driver's xruns, each of 5 ms, three a second, as on a machine that is too busy."""
         path = Path(delay_s=up_to(0.001)).run(SETTLED_S)

@@ -511,6 +511,7 @@ class TestConstantNetwork:
         assert lossy.delays[-1] == clean.delays[-1]
 
 
+@pytest.mark.slow
 def test_one_percent_loss_for_a_minute_does_not_raise_latency():
     frame, block = 240, 128
     packets = 63 * SECOND // frame
@@ -556,6 +557,7 @@ def test_a_faster_route_shortens_the_delay(frame):
     assert card.counters.concealed_frames == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [120, 480])
 def test_delay_follows_jitter_up_and_down(frame):
     random = np.random.default_rng(2)
@@ -574,6 +576,7 @@ def test_delay_follows_jitter_up_and_down(frame):
     assert len(missing) < 0.05 * 20 * SECOND
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stall_ms", [10, 50])
 @pytest.mark.parametrize("frame", [120, 480, 960])
 def test_a_rare_stall_does_not_raise_the_delay_for_good(frame, stall_ms):
@@ -608,6 +611,7 @@ def test_swapped_packets_are_all_played(frame):
     assert np.all(np.diff(card.positions[: 2 * SECOND]) > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [120, 480, 960])
 @pytest.mark.parametrize("outage_ms", [80, 900, 5000])
 def test_the_delay_outlives_an_outage(frame, outage_ms):
@@ -1007,6 +1011,7 @@ class TestRecover:
         assert card.counters.received == truth.counters.received + overtaken
         assert_balanced(card)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("frame", [120, 240, 480])
     def test_single_losses_cost_no_sound_and_one_packet_of_delay(self, frame):
         rng = np.random.default_rng(1)

@@ -166,6 +166,7 @@ def simulated(*arguments, **options):
         return run_simulated(jam(*arguments, **options), seed=1)
 
 
+@pytest.mark.slow
 def test_two_participants_repair_what_is_lost_between_them():
     redundant, counters = simulated(0.05, 9)
     assert redundant[-1] == [True, True]

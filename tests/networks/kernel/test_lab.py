@@ -393,6 +393,7 @@ def test_what_a_killed_owner_left_is_swept_by_the_next_lab():
         assert not inside.is_running() or inside.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 @needs_kernel
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_owner_that_is_told_to_end_leaves_nothing(number):

@@ -193,6 +193,7 @@ def along_the_longest_way(far, near):
     near.recvfrom(64)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(unavailable() is not None, reason=unavailable() or "")
 @pytest.mark.parametrize(("seed", "layers"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
 def test_the_same_packets_arrive(seed, layers):

@@ -488,6 +488,7 @@ def _trace(seed, hash_seed):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_packets_in_any_process():
     """Byte for byte and to the last bit of their times, with many equal priorities."""
     first, second = [_trace(1, hash_seed) for hash_seed in ("1", "2")]

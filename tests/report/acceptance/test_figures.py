@@ -32,6 +32,7 @@ def line(axes, label):
     return np.asarray(found.get_xdata()), np.asarray(found.get_ydata())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)
 def test_every_figure_is_drawn_the_same_each_time_and_says_what_it_shows(record, draw):
     figure = draw(record)

@@ -9,6 +9,7 @@ from jamlab.report.browser import buffers, over_time, waterfall
 from tests.measure.browser.records import STREAM, URL, browser_record, steady
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", [buffers, over_time, waterfall])
 @pytest.mark.parametrize("heard", [30.0, None])
 def test_every_figure_is_drawn_whatever_was_heard(figure, heard):

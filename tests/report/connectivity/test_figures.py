@@ -68,6 +68,7 @@ def line(axes, label):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_figure_of_any_campaign_fits_the_page(make, name):
     figure = make(RECORDS[name])
@@ -79,6 +80,7 @@ def test_every_figure_of_any_campaign_fits_the_page(make, name):
     assert len(figure.alt) > 20
 
 
+@pytest.mark.slow
 def test_the_same_record_gives_the_same_bytes(make):
     assert make(RECORDS["campaign"]).svg() == make(RECORDS["campaign"]).svg()
 

@@ -64,6 +64,7 @@ def test_the_verdict_table_says_target_value_interval_and_reason():
         assert verdict.reason in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peers", [2, 3, 6])
 def test_the_path_table_has_a_row_per_path_the_slowest_first(peers):
     record = drawn_record(peers, missed=0.05)
@@ -181,6 +182,7 @@ def test_the_same_record_gives_the_same_bytes(make):
     assert make(record)._repr_html_() == make(replace(record))._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_whole_report_estimates_every_path_once(monkeypatch):
     """Each path's median is bootstrapped by the table of paths alone, which many others need."""
     record, card, estimated = drawn_record(peers=3), card_record({64: 300.0}), []

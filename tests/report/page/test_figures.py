@@ -26,6 +26,7 @@ def make(request):
     return FIGURES[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peers", [2, 3, 6])
 def test_every_figure_fits_the_page_and_names_no_address(make, peers):
     figure = make(drawn_record(peers, missed=0.05))
@@ -38,6 +39,7 @@ def test_every_figure_fits_the_page_and_names_no_address(make, peers):
     assert "<!DOCTYPE" not in drawn
 
 
+@pytest.mark.slow
 def test_the_same_record_gives_the_same_bytes(make):
     record = drawn_record(missed=0.05)
     assert make(record).svg() == make(record).svg()
@@ -68,6 +70,7 @@ def test_a_name_from_outside_is_drawn_as_it_is(name):
     assert figure.legends[0].get_texts()[0].get_text().strip() == name
 
 
+@pytest.mark.slow
 def test_a_user_who_draws_with_latex_gets_the_same_picture(make):
     """Neither the text of a figure nor its ticks, which are made when it is drawn, are typeset."""
     record = drawn_record()
@@ -76,10 +79,12 @@ def test_a_user_who_draws_with_latex_gets_the_same_picture(make):
     assert drawn == make(record).svg()
 
 
+@pytest.mark.slow
 def test_nothing_heard_can_be_drawn(make):
     assert make(drawn_record(3, missed=1.0)).svg().startswith("<svg")
 
 
+@pytest.mark.slow
 def test_drawing_leaves_no_state_behind(make):
     before = dict(mpl.rcParams)
     make(drawn_record()).svg()
@@ -88,6 +93,7 @@ def test_drawing_leaves_no_state_behind(make):
         assert sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
+@pytest.mark.slow
 def test_a_figure_shows_itself_and_says_what_it_shows(make):
     figure = make(drawn_record())
     data, metadata = figure._repr_mimebundle_()
@@ -121,6 +127,7 @@ def references(svg):
     return len(wanted), set(wanted) <= ids
 
 
+@pytest.mark.slow
 def test_a_compact_picture_is_the_same_picture(make, monkeypatch):
     """Element by element: the same shapes at the same places, to half a hundredth of a point."""
     monkeypatch.setattr(style, "compact", lambda svg: svg)

@@ -65,6 +65,7 @@ def page(reported):
     return Page(reported[1].read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_page_reaches_nowhere(reported, page):
     text = reported[1].read_text(encoding="utf-8")
     assert page.addresses == []
@@ -75,15 +76,18 @@ def test_the_page_reaches_nowhere(reported, page):
     assert re.search(r"(?i)\bhttps?:|(?<![\w/+])//\w", text) is None
 
 
+@pytest.mark.slow
 def test_the_page_forbids_itself_to_fetch_anything(page):
     policies = [value for tag, name, value in page.attributes if (tag, name) == ("meta", "content")]
     assert any("default-src 'none'" in policy for policy in policies)
 
 
+@pytest.mark.slow
 def test_the_page_is_small(reported):
     assert 50_000 < reported[1].stat().st_size < 3 * MEGABYTE
 
 
+@pytest.mark.slow
 def test_the_page_opens_with_a_sentence_and_a_line_for_each_part(reported, page):
     first_words = page.text.split("Decided by")[0]
     assert page.headings[0] == (1, None, "Verification")
@@ -100,6 +104,7 @@ def test_the_page_opens_with_a_sentence_and_a_line_for_each_part(reported, page)
         assert "--here-only" in row[3]
 
 
+@pytest.mark.slow
 def test_the_verdicts_of_a_part_come_first_in_it(reported, page):
     tables = [name for name, _ in page.tables]
     ensemble = ["ensemble-groups", "ensemble-pairs", "tempo"]
@@ -112,24 +117,28 @@ def test_the_verdicts_of_a_part_come_first_in_it(reported, page):
         assert verdict.measured in shown
 
 
+@pytest.mark.slow
 def test_beside_the_one_way_latency_stands_what_it_means_to_musicians(page):
     assert "To musicians, " in page.table("verdicts")[1][-1]
     assert "sound cards not counted" in page.table("parts")[1][-1]
     assert "To musicians, " not in page.table("verdicts")[2][-1]
 
 
+@pytest.mark.slow
 def test_the_page_shows_no_code_and_no_jupyter(page):
     for machinery in ("import ", "jamlab.report", "verification_report", "In [", "Out[", "Jupyter"):
         assert machinery not in page.text
     assert "Run all cells" not in page.text
 
 
+@pytest.mark.slow
 def test_every_figure_has_words_for_who_cannot_see_it(page):
     alts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
     assert len(set(alts)) == len(alts) == IMAGES[3]
     assert all(len(alt) > 20 for alt in alts)
 
 
+@pytest.mark.slow
 def test_the_page_names_nobody_s_machine(reported, page):
     _, _, folder, _ = reported
     shown = "\n".join([page.text, *(image.text for image in page.images)])
@@ -143,6 +152,7 @@ def test_the_page_names_nobody_s_machine(reported, page):
         assert not pattern.search(shown) or pattern.search(ours)  # e.g. a user called musician
 
 
+@pytest.mark.slow
 def test_the_notebook_complains_of_nothing(reported):
     outputs = [output for cell in reported[3].cells for output in cell.get("outputs", [])]
     assert outputs
@@ -161,6 +171,7 @@ def both(tmp_path_factory):
     return Page(made.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_two_records_make_one_page_that_begins_with_both(both):
     assert [row[0] for row in both.table("parts")[1:]] == [part.title for part in html.PARTS]
     decided = {row[0]: row[-1] for row in both.table("parts")}
@@ -169,6 +180,7 @@ def test_two_records_make_one_page_that_begins_with_both(both):
     assert both.tags.count("html") == both.tags.count("title") == both.tags.count("main") == 1
 
 
+@pytest.mark.slow
 def test_the_parts_follow_in_the_order_of_the_opening(both):
     titles = [words for level, _, words in both.headings if level == 2]
     assert titles == ["Latency between participants", "Connections over the internet"]
@@ -176,17 +188,20 @@ def test_the_parts_follow_in_the_order_of_the_opening(both):
     assert tables.index("paths") < tables.index("shares")
 
 
+@pytest.mark.slow
 def test_every_link_leads_somewhere_and_every_anchor_is_one(both):
     assert len(both.links) > 20
     assert set(both.links) <= set(both.ids)
     assert len(both.ids) == len(set(both.ids))
 
 
+@pytest.mark.slow
 def test_the_contents_lead_to_every_part_and_every_section(both):
     wanted = {anchor for level, anchor, _ in both.headings if level == 3}
     assert wanted | {"latency", "connections", "main"} <= set(both.links)
 
 
+@pytest.mark.slow
 def test_no_level_of_headings_is_left_out(both):
     levels = [level for level, _, _ in both.headings]
     assert levels[0] == 1
@@ -194,6 +209,7 @@ def test_no_level_of_headings_is_left_out(both):
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
+@pytest.mark.slow
 def test_the_page_says_its_language_and_has_landmarks(both):
     assert ("html", "lang", "en") in both.attributes
     assert both.tags.count("main") == both.tags.count("nav") == 1
@@ -218,6 +234,7 @@ def test_a_card_that_lies_in_the_record_is_added(tmp_path):
     assert "Mouth to ear not measured" not in text
 
 
+@pytest.mark.slow
 def test_a_joined_page_reaches_nowhere(both):
     assert both.addresses == []
 
@@ -248,6 +265,7 @@ def test_what_two_notebooks_would_both_say_is_said_once():
     assert pages == [["own 0", "common"], ["own 1"]]
 
 
+@pytest.mark.slow
 def test_nothing_but_the_page_is_left(reported):
     _, made, folder, _ = reported
     assert list(made.parent.iterdir()) == [made]
@@ -295,6 +313,7 @@ def test_a_failing_notebook_gives_its_cause_and_leaves_the_old_page(tmp_path):
     assert list(tmp_path.iterdir()) == [old]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "cause"),
     [

@@ -18,6 +18,7 @@ def side_by_side(count):
     return PlayoutRecord(playbacks, bounds, streams, records[0].provenance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_each_trace_has_a_panel(count):
     figure = playout_figure(side_by_side(count))

@@ -19,6 +19,7 @@ RECORDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 def test_any_record_gives_a_figure_of_the_same_bytes_each_time(make, record):

@@ -35,7 +35,7 @@ HEARTBEAT_V1 = '{"event":"heartbeat","payload":{},"topic":"phoenix","ref":null,"
 HEARTBEAT_V2 = '[null,"7","phoenix","heartbeat",{}]'
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
-refs = st.none() | texts
+refs = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_REF)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),

@@ -121,6 +121,7 @@ def test_an_answer_from_before_the_loss_changes_nothing(outbox, dropped):
     assert not dropped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [2, 4, 6, 8])
 def test_a_full_room_keeps_to_the_services_limit(members):
     """Everybody sends as fast as it may for a minute; each broadcast is `members` events."""

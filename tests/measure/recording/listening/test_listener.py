@@ -29,6 +29,7 @@ def test_a_faint_voice_beside_a_loud_one_is_found_with_the_second_block():
     assert {train.voice for train in trains(both)} == {0, 9}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause_s", [7, 13])
 def test_a_pause_of_the_player_does_not_end_a_train(pause_s):
     """After it, clicks and numbers go on where they were, as in a recording with a hole."""
@@ -61,6 +62,7 @@ def off_frames(train, delay=0.0):
     )
 
 
+@pytest.mark.slow
 def test_clicks_20_db_below_chords_are_read():
     clicks = track(25)
     (train,) = trains(below(chords_and_drums(14, seed=3)[: len(clicks)], -20, clicks))
