@@ -12,11 +12,17 @@ from tests.leaks import nothing_left
 register_profiles()
 settings.load_profile("quick")
 
-BROWSER = "tests/browser/"
+BROWSERS = (
+    *("tests/browser/", "tests/client/test_in_the_browser.py"),
+    *("tests/measure/browser/test_run.py", "tests/measure/browser_acceptance/"),
+    *("tests/measure/browser_networks/", "tests/measure/connectivity_on_kernel/test_browser"),
+)
+"""Where tests start browsers: each wants a machine of its own, and two at once fail for load."""
 REAL_TIME = (
+    *BROWSERS,
     *("tests/audio/", "tests/audio_graph/", "tests/cli/test_join.py", "tests/mesh/"),
     *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/process_mesh/"),
-    "tests/measure/sound_card/",
+    *("tests/measure/rig/", "tests/measure/sound_card/", "tests/networks/kernel/"),
 )
 """Where tests play sound in real time."""
 
@@ -39,11 +45,10 @@ def pytest_xdist_auto_num_workers(config):
 
 
 class ByFile(LoadScopeScheduling):
-    """Scheduling by file, so that its tests share a measurement; all browser tests are one file."""
+    """Scheduling by file, so that its tests share a measurement; one browser at a time."""
 
     def _split_scope(self, nodeid):
-        file = nodeid.partition("::")[0]
-        return BROWSER if file.startswith(BROWSER) else file
+        return "browsers" if nodeid.startswith(BROWSERS) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -51,19 +56,30 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+def in_real_time(item):
+    """Return whether a test plays in real time or opens sockets."""
+    return item.nodeid.startswith(REAL_TIME) or "nothing_left" in item.fixturenames
+
+
 def pytest_collection_modifyitems(items):
-    """Begin with the files that have slow tests, so that no such file runs alone at the end.
+    """Begin with browsers, then with the files that have slow tests: none runs alone at the end.
 
     Slow tests, and those that play in real time or open sockets, are run again when they fail: a
     machine that is busy for some seconds loses clicks and packets, and gives a port that was just
     left to the next; only a fault of ours does so three times.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (not item.nodeid.startswith(BROWSERS), item.path not in slow))
     for item in items:
-        opens_sockets = "nothing_left" in item.fixturenames
-        if item.get_closest_marker("slow") or item.nodeid.startswith(REAL_TIME) or opens_sockets:
+        if item.get_closest_marker("slow") or in_real_time(item):
             item.add_marker(pytest.mark.flaky(reruns=2))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Let tests in real time go before those that only compute, where one may (root may)."""
+    if hasattr(os, "setpriority") and os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if in_real_time(item) else 10)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -83,7 +83,7 @@ def test_kernel_and_browser_hear_each_other(opened):
         "await until(lambda: peer.level_dbfs > -40)\n"
         "await until(lambda: peer.peers['ben'].round_trip_s is not None)\n"
         "assert peer.permission == 'granted', peer.permission\n"
-        "told = [each for each in peer.warnings if 'High latency' not in each]  # a busy machine's\n"
+        "told = [each for each in peer.warnings if 'High latency' not in each]  # busy machine\n"
         "assert (told, peer.problem, peer.hint) == ([], '', '')\n"
         "assert peer.peers['ben'].route == 'direct'\n"
         "assert peer._hides == {False}",
