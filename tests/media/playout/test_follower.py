@@ -111,26 +111,26 @@ class Listener:
 
 
 @pytest.mark.slow
-class TestFourHours:
-    @pytest.mark.parametrize(("ppm", "hours"), [(-200, 1), (200, 4)])
-    def test_the_latency_stays_and_nothing_clicks(self, ppm, hours):
-        """Within 3 ms of its start, never dry, no slip, no line but the tone's."""
+class TestHour:
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_the_latency_stays_and_nothing_clicks(self, ppm):
+        """Within 0.5 ms of its start, never dry, no slip, no line but the tone's."""
         path = Path(ppm, block=4096, frame=2880, delay_s=up_to(0.001)).run(2 * SETTLED_S)
         before, listener = disturbed(path), Listener(path)
-        path.run(hours * HOUR_S, listener)
+        path.run(HOUR_S, listener)
         assert disturbed(path) == before
         assert np.abs(listener.moved_ms).max() < 0.5
-        assert len(listener.purities) > hours * 60
+        assert len(listener.purities) > 60
         assert max(listener.purities) < PURE_DBC
         assert listener.slips.worst < SLIP
         assert path.playout.drift == pytest.approx(ppm * 1e-6, abs=0.5e-6)
 
 
 class TestSteady:
-    """Minutes with short blocks: every figure of the four hours, on more kinds of cards."""
+    """Minutes with short blocks: every figure of the hour, on more kinds of cards."""
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("ppm", [-300, -20, 20, 300])
+    @pytest.mark.parametrize("ppm", [-300, 20])
     @pytest.mark.parametrize(("block", "frame"), [(64, 120), (128, 480), (256, 240), (480, 480)])
     def test_no_slip_and_no_delay(self, ppm, block, frame):
         path = Path(ppm, block=block, frame=frame).run(2 * SETTLED_S)
@@ -142,7 +142,7 @@ class TestSteady:
         assert max(listener.purities) < PURE_DBC
 
     @pytest.mark.slow
-    @examples(15)
+    @examples(5)
     @given(
         ppm=st.floats(-300, 300),
         block=st.sampled_from([32, 64, 100, 128, 256, 441, 1024]),
@@ -168,7 +168,7 @@ class TestSteady:
     def test_on_a_network_that_jitters(self, ppm):
         """Spikes are lost and the delay follows them as ever, but it does not go away."""
         quiet, skewed = (
-            Path(each, frame=240, delay_s=network("same country")(240)).run(240)
+            Path(each, block=256, frame=240, delay_s=network("same country")(240)).run(240)
             for each in (0.0, ppm)
         )
         assert skewed.playout.drift == pytest.approx(ppm * 1e-6, abs=3e-6)
@@ -221,9 +221,10 @@ class TestSteady:
 class TestEqualClocks:
     @pytest.mark.slow
     @pytest.mark.parametrize("name", profile_names())
-    def test_an_hour_on_any_network_is_not_resampled(self, name):
+    def test_no_network_makes_equal_cards_differ(self, name):
+        """Ten minutes; an hour of every network's packets is in test_drift."""
         path = Path(0.0, block=480, frame=480, delay_s=network(name)(480))
-        path.run(HOUR_S, lambda block: None)
+        path.run(600, lambda block: None)
         assert not path.card.resampling
         assert abs(path.playout.drift) < 1e-6
 
