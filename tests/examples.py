@@ -1,32 +1,35 @@
-"""Numbers of examples of property tests: few in `make test`, all in `make test-all`."""
+"""Numbers of examples of property tests: few in `make test`, many in `make test-all`.
+
+All of them are taken by ``pytest --hypothesis-profile all``.
+"""
 
 import math
 
 from hypothesis import settings
 
-THOROUGH = 100
-"""Examples of a property test without a number of its own, in the profile "thorough"."""
+ALL = 100
+"""Examples of a property test without a number of its own, in the profile "all"."""
 
-QUICK_SHARE = 0.05
-"""Share of them in the profile "quick"."""
+SHARES = {"quick": 0.05, "thorough": 0.4, "all": 1.0}
+"""Share of them in each profile."""
 
 
 def register_profiles():
-    """Register both profiles, without deadlines, for a test must not depend on a clock."""
-    quick = max(1, round(THOROUGH * QUICK_SHARE))
-    settings.register_profile("thorough", settings(), deadline=None, max_examples=THOROUGH)
-    settings.register_profile("quick", settings(), deadline=None, max_examples=quick)
+    """Register the profiles, without deadlines, for a test must not depend on a clock."""
+    for name, share in SHARES.items():
+        most = max(1, round(ALL * share))
+        settings.register_profile(name, settings(), deadline=None, max_examples=most)
 
 
-def examples(thorough, **others):
+def examples(every, **others):
     """Return the settings of a property test with its own number of examples.
 
     Parameters
     ----------
-    thorough : int
-        Examples in the thorough profile; the quick profile has `QUICK_SHARE` of them.
+    every : int
+        Examples in the profile "all"; the others have their `SHARES` of them.
     **others
         Further arguments of `hypothesis.settings`.
     """
-    share = settings().max_examples / THOROUGH
-    return settings(max_examples=math.ceil(thorough * share), **others)
+    share = settings().max_examples / ALL
+    return settings(max_examples=math.ceil(every * share), **others)

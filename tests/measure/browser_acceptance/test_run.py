@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import shutil
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,7 @@ from jamlab.measure.acceptance.findings import Finding
 from jamlab.measure.acceptance.record import AcceptanceRecord
 from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.acceptance.verdicts import acceptance_verdicts, figure_verdicts
+from jamlab.measure.browser.plan import BrowserPlan
 from jamlab.measure.browser.players import PlayerError
 from jamlab.measure.browser_acceptance import networks, run
 from jamlab.measure.browser_acceptance.run import (
@@ -120,7 +122,9 @@ def test_a_page_whose_audio_stood_still_proves_nothing():
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     here = (MICROPHONE, TWO_BROWSERS, THREE_BROWSERS, BLOCKED)
-    return asyncio.run(measure_browser_acceptance(tmp_path_factory.mktemp("record"), here))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "BrowserPlan", partial(BrowserPlan, sessions=2))
+        return asyncio.run(measure_browser_acceptance(tmp_path_factory.mktemp("record"), here))
 
 
 @pytest.mark.slow
