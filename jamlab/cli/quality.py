@@ -12,7 +12,7 @@ from rich.table import Table
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.cli import arguments
 from jamlab.cli import tables as screen
-from jamlab.cli.results import err, out
+from jamlab.cli.results import add_output, err, out
 from jamlab.measure.sound_quality.encodings import encodings_table
 from jamlab.measure.sound_quality.plan import CABLE, SoundQualityPlan
 from jamlab.measure.sound_quality.record import SoundQualityRecord
@@ -61,13 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=value,
             help=f"{words} (default: %(default)s)",
         )
-    parser.add_argument(
-        "--out",
-        type=arguments.folder,
-        default="reports",
-        help="folder for the report (default: %(default)s)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_output(parser, "figures")
     parser.set_defaults(run=run_quality, kept=None)
 
 

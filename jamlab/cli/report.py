@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from jamlab.cli import kernel_latency, playout, quality, recording
 from jamlab.cli import tables as screen
@@ -18,20 +20,16 @@ from jamlab.cli.results import (
     tell_systems,
 )
 from jamlab.measure.acceptance.record import AcceptanceRecord
-from jamlab.measure.acceptance.run import AcceptanceError
 from jamlab.measure.browser.record import BrowserRecord
 from jamlab.measure.browser.sweep import UNCHANGED, load_sweep
 from jamlab.measure.browser_networks.record import is_browser_networks_run
-from jamlab.measure.connectivity.campaign import CampaignError
 from jamlab.measure.connectivity.record import ConnectivityRecord
 from jamlab.measure.dump.dump import read_dump
-from jamlab.measure.dump.layouts.content import DumpError
 from jamlab.measure.dump.verdicts import dump_verdicts
 from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.playout.record import PlayoutRecord
 from jamlab.measure.record import PROVENANCE, RecordError
-from jamlab.measure.recording.reader import RecordingError
 from jamlab.measure.recording.record import RecordingRecord
 from jamlab.measure.rig.record import RigRecord, load_systems
 from jamlab.measure.sound_quality.record import SoundQualityRecord
@@ -40,82 +38,119 @@ from jamlab.report.page.html import CARD_FOLDER, notebook_path, render, verifica
 
 _EXPECTED = (
     "name a folder that `jamlab verify`, `connectivity`, `browser`, `rig`, `quality`, `playout` or "
-    "`analyse` "
-    "wrote, or a dump of chrome://webrtc-internals or rtcstats"
+    "`analyse` wrote, or a dump of chrome://webrtc-internals or rtcstats"
 )
 DUMP_NOTEBOOK = "08_field_dump"
 
 
+class _Report(Protocol):
+    """Writes the page of a record, prints its verdicts, and returns the exit status."""
+
+    def __call__(self, record: Path, page: Path, *, as_json: bool) -> int: ...
+
+
+class _Kind(NamedTuple):
+    """A kind of record: whether it lies in a folder, and its report."""
+
+    lies_in: Callable[[Path], bool]
+    report: _Report
+
+
 def report_again(options: argparse.Namespace) -> int:
     """Write the page of a record or a dump, and return the exit status."""
-    options.record = found_record(options.record)
-    page = options.out or _page_of(options.record)
-    if options.record.is_file():
-        if options.card is not None:
-            raise DumpError(f"{options.record} is a dump, not a latency record: leave out --card")
-        return _report_dump(options.record, page, as_json=options.json)
-    if AcceptanceRecord.lies_in(options.record):
-        if options.card is not None:
-            raise AcceptanceError(f"{options.record} is not a latency record: leave out --card")
-        accepted = AcceptanceRecord.load(options.record)
-        acceptance_page(options.record, page)
-        return tell(None, Further(acceptance=accepted), page, as_json=options.json)
-    if ConnectivityRecord.lies_in(options.record):
-        if options.card is not None:
-            raise CampaignError(f"{options.record} is not a latency record: leave out --card")
-        campaign = ConnectivityRecord.load(options.record)
-        connectivity_page(options.record, page)
-        further = Further.of(campaign, options.record)
-        return tell(None, further, page, as_json=options.json)
-    if BrowserRecord.lies_in(options.record):
-        if options.card is not None:
-            raise PlanError(f"{options.record} is not a latency record: leave out --card")
-        variants = load_sweep(options.record)
-        browser_page(options.record, page)
-        further = Further(browsers=variants[UNCHANGED], sweep=variants)
-        return tell(None, further, page, as_json=options.json)
-    if RecordingRecord.lies_in(options.record):
-        if options.card is not None:
-            raise RecordingError(f"{options.record} is not a latency record: leave out --card")
-        heard = RecordingRecord.load(options.record)
-        recording.recording_page(options.record, page)
-        return recording.tell_recording(heard, page, as_json=options.json)
-    if SoundQualityRecord.lies_in(options.record):
-        if options.card is not None:
-            raise PlanError(f"{options.record} is not a latency record: leave out --card")
-        encodings = SoundQualityRecord.load(options.record)
-        quality.quality_page(options.record, page)
-        return quality.tell_quality(encodings, page, as_json=options.json)
-    if PlayoutRecord.lies_in(options.record):
-        if options.card is not None:
-            raise PlanError(f"{options.record} is not a latency record: leave out --card")
-        compared = PlayoutRecord.load(options.record)
-        playout.playout_page(options.record, page)
-        return playout.tell_playout(compared, page, as_json=options.json)
-    if RigRecord.lies_in(options.record):
-        if options.card is not None:
-            raise PlanError(f"{options.record} is not a latency record: leave out --card")
-        systems = load_systems([options.record])
-        rig_page([options.record], page)
-        return tell_systems(systems, page, as_json=options.json)
-    if kernel_latency.is_kernel_run(options.record):
-        networks = kernel_latency.report(options.record, page)
-        return tell(None, Further(networks=networks), page, as_json=options.json)
-    if is_browser_networks_run(options.record):
-        cases = kernel_latency.report_browsers(options.record, page)
-        return tell(None, Further(browser_networks=cases), page, as_json=options.json)
-    record = LatencyRecord.load(options.record)
-    card = card_for(options.card, record.provenance["parameters"]["block_frames"])
-    if card is not None:
-        card.save(options.record / CARD_FOLDER)
-    verification_report(options.record, page)
-    return tell(record, Further.beside(options.record), page, as_json=options.json)
+    record = options.record = found_record(options.record)
+    page = options.out or _page_of(record)
+    report = _report_dump if record.is_file() else _report_of(record)
+    if report is None:
+        return _report_latency(record, page, options.card, as_json=options.json)
+    if options.card is not None:
+        raise PlanError(f"{record} is not a latency record: leave out --card")
+    return report(record, page, as_json=options.json)
 
 
-def _report_dump(path: Path, page: Path, *, as_json: bool) -> int:
-    """Write the page of a dump, print the verdicts, and return the exit status."""
-    dump = read_dump(path)
-    render(notebook_path(DUMP_NOTEBOOK), {"path": str(path.resolve())}, page)
+def _report_of(folder: Path) -> _Report | None:
+    """Return the report of the record in a folder; None for a latency record, or none at all."""
+    return next((kind.report for kind in _KINDS if kind.lies_in(folder)), None)
+
+
+def _report_latency(folder: Path, page: Path, card: Path | None, *, as_json: bool) -> int:
+    record = LatencyRecord.load(folder)
+    given = card_for(card, record.provenance["parameters"]["block_frames"])
+    if given is not None:
+        given.save(folder / CARD_FOLDER)
+    verification_report(folder, page)
+    return tell(record, Further.beside(folder), page, as_json=as_json)
+
+
+def _report_acceptance(record: Path, page: Path, *, as_json: bool) -> int:
+    accepted = AcceptanceRecord.load(record)
+    acceptance_page(record, page)
+    return tell(None, Further(acceptance=accepted), page, as_json=as_json)
+
+
+def _report_connectivity(record: Path, page: Path, *, as_json: bool) -> int:
+    campaign = ConnectivityRecord.load(record)
+    connectivity_page(record, page)
+    return tell(None, Further.of(campaign, record), page, as_json=as_json)
+
+
+def _report_browsers(record: Path, page: Path, *, as_json: bool) -> int:
+    variants = load_sweep(record)
+    browser_page(record, page)
+    further = Further(browsers=variants[UNCHANGED], sweep=variants)
+    return tell(None, further, page, as_json=as_json)
+
+
+def _report_recording(record: Path, page: Path, *, as_json: bool) -> int:
+    heard = RecordingRecord.load(record)
+    recording.recording_page(record, page)
+    return recording.tell_recording(heard, page, as_json=as_json)
+
+
+def _report_quality(record: Path, page: Path, *, as_json: bool) -> int:
+    encodings = SoundQualityRecord.load(record)
+    quality.quality_page(record, page)
+    return quality.tell_quality(encodings, page, as_json=as_json)
+
+
+def _report_playout(record: Path, page: Path, *, as_json: bool) -> int:
+    compared = PlayoutRecord.load(record)
+    playout.playout_page(record, page)
+    return playout.tell_playout(compared, page, as_json=as_json)
+
+
+def _report_rig(record: Path, page: Path, *, as_json: bool) -> int:
+    systems = load_systems([record])
+    rig_page([record], page)
+    return tell_systems(systems, page, as_json=as_json)
+
+
+def _report_networks(record: Path, page: Path, *, as_json: bool) -> int:
+    networks = kernel_latency.report(record, page)
+    return tell(None, Further(networks=networks), page, as_json=as_json)
+
+
+def _report_browser_networks(record: Path, page: Path, *, as_json: bool) -> int:
+    cases = kernel_latency.report_browsers(record, page)
+    return tell(None, Further(browser_networks=cases), page, as_json=as_json)
+
+
+_KINDS = (
+    _Kind(AcceptanceRecord.lies_in, _report_acceptance),
+    _Kind(ConnectivityRecord.lies_in, _report_connectivity),
+    _Kind(BrowserRecord.lies_in, _report_browsers),
+    _Kind(RecordingRecord.lies_in, _report_recording),
+    _Kind(SoundQualityRecord.lies_in, _report_quality),
+    _Kind(PlayoutRecord.lies_in, _report_playout),
+    _Kind(RigRecord.lies_in, _report_rig),
+    _Kind(kernel_latency.is_kernel_run, _report_networks),
+    _Kind(is_browser_networks_run, _report_browser_networks),
+)
+
+
+def _report_dump(record: Path, page: Path, *, as_json: bool) -> int:
+    dump = read_dump(record)
+    render(notebook_path(DUMP_NOTEBOOK), {"path": str(record.resolve())}, page)
     judged = dump_verdicts(dump)
     if as_json:
         print(json.dumps([screen.as_json(verdict) for verdict in judged], indent=2))

@@ -73,15 +73,15 @@ def add_card(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the options for the output of verdicts and page."""
+def add_output(parser: argparse.ArgumentParser, printed: str = "verdicts") -> None:
+    """Add the options for the output of the page, and of what is printed."""
     parser.add_argument(
         "--out",
         type=arguments.folder,
         default="reports",
         help="folder for the report (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    parser.add_argument("--json", action="store_true", help=f"print the {printed} as JSON")
 
 
 def card_for(path: Path | None, block_frames: int) -> CardRecord | None:
