@@ -53,6 +53,7 @@ class ByFile(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
+    config.option.loadscopereorder = False  # the order is ours, not that of the numbers of tests
     return ByFile(config, log)
 
 
