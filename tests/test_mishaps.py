@@ -104,7 +104,7 @@ async def all_hear_all(members, log):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1])
 async def test_everybody_who_is_alive_hears_everybody(seed):
     jam = Jam(seed)
     try:

@@ -69,7 +69,8 @@ def test_the_doctor_finds_that_participants_connect():
 @pytest.mark.slow
 def test_verify_measures_and_writes_its_page(tmp_path):
     """No verdict is FAIL; on a busy machine one may be INCONCLUSIVE."""
-    options = ["--here-only", "--json", "--peers", "2", "--duration", "5", "--out"]
+    options = ["--here-only", "--json", "--peers", "2", "--duration", "5"]
+    options += ["--sessions", "2", "--out"]
     run = offline("-m", "jamlab", "verify", *options, str(tmp_path))
     assert run.stdout, run.stderr
     judged = json.loads(run.stdout)

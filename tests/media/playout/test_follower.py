@@ -19,7 +19,7 @@ from jamlab.media.playout.follower import NOTICEABLE, FollowedRate
 from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import LOW_LATENCY
 from jamlab.networks.model.link import Link
-from jamlab.networks.model.profile import profile_named, profile_names
+from jamlab.networks.model.profile import profile_named
 from tests.examples import examples
 from tests.media.playout.skewed import (
     OMEGA,
@@ -112,15 +112,15 @@ class Listener:
 
 @pytest.mark.slow
 class TestHour:
-    @pytest.mark.parametrize("ppm", [-200, 200])
-    def test_the_latency_stays_and_nothing_clicks(self, ppm):
+    @pytest.mark.parametrize(("ppm", "lasts_s"), [(-200, HOUR_S), (200, HOUR_S / 3)])
+    def test_the_latency_stays_and_nothing_clicks(self, ppm, lasts_s):
         """Within 0.5 ms of its start, never dry, no slip, no line but the tone's."""
         path = Path(ppm, block=4096, frame=2880, delay_s=up_to(0.001)).run(2 * SETTLED_S)
         before, listener = disturbed(path), Listener(path)
-        path.run(HOUR_S, listener)
+        path.run(lasts_s, listener)
         assert disturbed(path) == before
         assert np.abs(listener.moved_ms).max() < 0.5
-        assert len(listener.purities) > 60
+        assert len(listener.purities) > lasts_s / 60
         assert max(listener.purities) < PURE_DBC
         assert listener.slips.worst < SLIP
         assert path.playout.drift == pytest.approx(ppm * 1e-6, abs=0.5e-6)
@@ -220,7 +220,7 @@ class TestSteady:
 
 class TestEqualClocks:
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", profile_names())
+    @pytest.mark.parametrize("name", ["Wi-Fi", "4G"])
     def test_no_network_makes_equal_cards_differ(self, name):
         """Ten minutes; an hour of every network's packets is in test_drift."""
         path = Path(0.0, block=480, frame=480, delay_s=network(name)(480))
@@ -238,7 +238,7 @@ class TestEqualClocks:
             frame=240,
             lag_s=lambda due: rng.expovariate(1000) + (0.040 if due % 10 < 0.2 else 0.0),
         )
-        path.run(600, lambda block: None)
+        path.run(300, lambda block: None)
         assert not path.card.resampling
 
     @examples(20)
@@ -321,7 +321,7 @@ class TestSwitchOver:
 
     @pytest.mark.slow
     def test_cards_that_come_to_agree_are_resampled_by_one(self):
-        path = Path(100.0).run(60)
+        path = Path(100.0, block=256, frame=480).run(60)
         offset_s = path.now_s - path.frames / SAMPLE_RATE
         path.rate, path.lag_s = SAMPLE_RATE, lambda due_s: offset_s
         path.run(300, lambda block: None)
