@@ -166,10 +166,17 @@ def test_the_end_of_the_worker_is_the_players_too(tmp_path, end, stand_in):
 
 @pytest.fixture(scope="module")
 def six():
-    """A real run of six participants, as short as can be, and what it told."""
-    told = []
+    """A real run of six participants, as short as can be, and what it told.
+
+    A machine that is too busy to play most clicks has up to three tries.
+    """
     plan = LatencyPlan(peers=6, duration_s=1, round_trip_s=0, settle_s=1, sessions=1)
-    return asyncio.run(measure_players(plan, lambda *said: told.append(said))), told
+    for _ in range(3):
+        told = []
+        record = asyncio.run(measure_players(plan, lambda *said, told=told: told.append(said)))
+        if record.clicks["network_ms"].notna().mean() > 0.3:
+            break
+    return record, told
 
 
 @pytest.mark.slow
