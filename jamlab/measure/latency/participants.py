@@ -23,6 +23,8 @@ from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan, PlanError
 from jamlab.measure.latency.stages import StreamTimes
+from jamlab.media.playout.counters import PlayoutCounters
+from jamlab.media.playout.playout import Playout
 from jamlab.media.quality import quality_named
 from jamlab.mesh.connection.events import RemoteStreamAdded, RemoteStreamEvent
 from jamlab.mesh.session import JamSession, Signaling
@@ -91,15 +93,20 @@ class Participant:
         if isinstance(event, RemoteStreamAdded):
             self.playout_origins[event.peer_id] = self.card.counters.blocks * self.card.block_frames
 
+    def playout(self, peer: str) -> Playout | None:
+        """Return a peer's playout buffer; None without a connection, or before its stream."""
+        service = self.session.service
+        return service.playout(peer) if peer in service.peers else None
+
     def counters(self, peer: str, *, beginning: bool = False) -> dict[str, int]:
         """Return the counters of a peer's stream and of the card.
 
         At the `beginning` of a stretch, frames concealed since the last packet are left out: if
         the next packet says that they were never sent, the counter falls, and its increase would
-        be negative.
+        be negative. A stream of which nothing has come yet has counted nothing.
         """
-        playout = self.session.service.playout(peer)
-        counted = asdict(playout.counters) if playout else {}
+        playout = self.playout(peer)
+        counted = asdict(playout.counters if playout else PlayoutCounters())
         if playout and beginning:
             counted["concealed_frames"] -= playout.undecided_frames
         return {
@@ -171,11 +178,13 @@ def rig_participant(
 
 
 def stream_times(sender: Participant, receiver: Participant) -> StreamTimes | None:
-    """Return the packet times at both ends of a stream; None before its first packet."""
+    """Return the packet times at both ends of a stream; None without packets or a connection."""
     service = sender.session.service
+    playout = receiver.playout(sender.name)
+    if playout is None or receiver.name not in service.peers:
+        return None
     origin = service.timestamp_origin(receiver.name)
-    playout = receiver.session.service.playout(sender.name)
-    if origin is None or playout is None:
+    if origin is None:
         return None
     return StreamTimes(
         list(service.sent_frames),
@@ -199,3 +208,8 @@ async def wait_until(card: VirtualCard, frame: int) -> None:
 def difference(after: dict[str, int], before: dict[str, int]) -> dict[str, Any]:
     """Return the increase of each counter."""
     return {name: value - before.get(name, 0) for name, value in after.items()}
+
+
+def increase(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    """Return the increase of each counter; 0 where the stream ended or began anew meanwhile."""
+    return {name: max(0, gained) for name, gained in difference(after, before).items()}

@@ -25,8 +25,8 @@ from jamlab.measure.latency.participants import (
     Participant,
     Rig,
     Where,
-    difference,
     here,
+    increase,
     stream_times,
     wait_until,
 )
@@ -125,7 +125,7 @@ async def _measure(session: _Session, run: _Run, stretch: Stretch) -> None:
     run.streams += [
         stretch.row(session.number)
         | {"sender": a, "receiver": b}
-        | difference(counted[a, b], before[a, b])
+        | increase(counted[a, b], before[a, b])
         for a, b in counted
     ]
     for a, b in stretch.pairs([*named]):

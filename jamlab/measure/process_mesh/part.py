@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jamlab.audio.pcm import SAMPLE_RATE
-from jamlab.measure.latency.participants import Participant, difference, wait_until
+from jamlab.measure.latency.participants import Participant, increase, wait_until
 from jamlab.measure.latency.plan import LatencyPlan, Stretch, stretches
 from jamlab.measure.process_mesh.emission import Emission
 from jamlab.media.playout.counters import PlayedPacket
@@ -64,7 +64,7 @@ class Part:
         self.streams += [
             stretch.row(self.session)
             | {"sender": peer, "receiver": me.name}
-            | difference(me.counters(peer), before[peer])
+            | increase(me.counters(peer), before[peer])
             for peer in self.others
         ]
         self.spans.append(span)
@@ -73,12 +73,11 @@ class Part:
             self._keep_packets()
 
     def _keep_packets(self) -> None:
-        service = self.me.session.service
         self.emission = Emission.of(self.me, self.spans)
+        lookahead_s = self.me.session.service.quality.lookahead_frames / SAMPLE_RATE
         for peer, origin in self.me.playout_origins.items():
-            playout = service.playout(peer)
+            playout = self.me.playout(peer)
             if playout is not None:
-                lookahead_s = service.quality.lookahead_frames / SAMPLE_RATE
                 self.receptions[peer] = Reception(list(playout.history), origin, lookahead_s)
 
 

@@ -12,11 +12,14 @@ from jamlab.measure.latency.participants import (
     Participant,
     Rig,
     difference,
+    increase,
+    rig_participant,
     stream_times,
     wait_until,
 )
 from jamlab.measure.latency.plan import MAX_LATENCY_S, LatencyPlan
 from jamlab.mesh.connection.events import ConnectionState
+from jamlab.signaling.memory import MemoryChannel
 from tests.leaks import until
 
 
@@ -123,6 +126,17 @@ async def test_a_card_that_lags_is_waited_for():
 )
 def test_difference_of_counters(after, before, gained):
     assert difference(after, before) == gained
+
+
+def test_the_increase_of_a_stream_that_is_gone_is_nothing():
+    assert increase({"a": 0, "b": 5}, {"a": 3, "b": 4}) == {"a": 0, "b": 1}
+
+
+async def test_of_a_peer_without_a_connection_nothing_is_counted():
+    me = rig_participant("ada", Metronome(), lambda _: MemoryChannel(), LatencyPlan())
+    assert me.playout("ben") is None
+    counted = me.counters("ben")
+    assert {counted[name] for name in ("received", "played_frames", "concealed_frames")} == {0}
 
 
 def test_a_microphone_is_played_into_by_one_at_a_time_and_left_as_it_was():

