@@ -21,7 +21,8 @@ BROWSERS = (
 """Where tests start browsers: each wants a machine of its own, and two at once fail for load."""
 REAL_TIME = (
     *BROWSERS,
-    *("tests/audio/", "tests/audio_graph/", "tests/cli/test_join.py", "tests/mesh/"),
+    *("tests/audio/", "tests/audio_graph/", "tests/mesh/", "tests/notebooks/test_jam_session.py"),
+    *(f"tests/cli/test_{command}.py" for command in ("join", "latency", "rig", "serve")),
     *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/process_mesh/"),
     *("tests/measure/rig/", "tests/measure/sound_card/", "tests/networks/kernel/"),
 )
