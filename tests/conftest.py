@@ -14,8 +14,9 @@ register_profiles()
 settings.load_profile("quick")
 
 BROWSERS = (
-    *("tests/browser/", "tests/client/test_in_the_browser.py"),
-    *("tests/measure/browser/test_run.py", "tests/measure/browser_acceptance/"),
+    *("tests/browser/", "tests/client/test_in_the_browser.py", "tests/cli/test_browser.py"),
+    *("tests/measure/browser/test_run.py", "tests/measure/browser/test_players.py"),
+    "tests/measure/browser_acceptance/",
     *("tests/measure/browser_networks/", "tests/measure/connectivity_on_kernel/test_browser"),
 )
 """Where tests start browsers: each wants a machine of its own, and two at once fail for load."""
