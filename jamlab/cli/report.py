@@ -69,7 +69,7 @@ def report_again(options: argparse.Namespace) -> int:
 
 
 def _report_of(folder: Path) -> _Report | None:
-    """Return the report of the record in a folder; None for a latency record, or none at all."""
+    """Return the report of the record in a folder; None for a latency record or none."""
     return next((kind.report for kind in _KINDS if kind.lies_in(folder)), None)
 
 

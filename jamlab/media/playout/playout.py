@@ -45,7 +45,7 @@ from jamlab.media.playout.splice import lengthen, longest_splice, most_similar, 
 from jamlab.media.quality import FRAME_LENGTHS
 from jamlab.media.rtp import RTP_TIMESTAMPS
 
-_UNPLAYED_MOST = 1024  # packets kept to find pauses among; more than arrive in 2 s
+_UNPLAYED_MOST = 1024  # packets between which pauses are found; more than arrive in 2 s
 _CONCEAL_MAX = SAMPLE_RATE // 10
 SURPLUS_MAX_FRAMES = SAMPLE_RATE // 10  # a greater surplus of delay is skipped, not spliced out
 HISTORY_S = 40.0
@@ -89,7 +89,7 @@ class Playout:
         self._frame_frames, self._expected_frames = 240, 0
         self._concealed_run = 0
         self._played_until = 0  # position after the last played packet
-        self._coming: deque[Packet] = deque(maxlen=_UNPLAYED_MOST)  # arrived after that one
+        self._coming: deque[Packet] = deque(maxlen=_UNPLAYED_MOST)  # arrived, after that one
         self._undecided_frames = 0
         self._pulled = 0
 
@@ -292,7 +292,7 @@ class Playout:
     def _unsent(self, sequence: int, packets: Iterable[Packet]) -> int:
         """Return the frames that the sender left out between packets, of which the last is played.
 
-        Lost packets in between count as however long they may be.
+        A lost packet in between may have been as long as Opus allows, so it counts as that.
         """
         unsent, end = 0, self._played_until
         for packet in sorted(packets, key=lambda each: each.sequence):

@@ -112,15 +112,15 @@ class Listener:
 
 @pytest.mark.slow
 class TestHour:
-    @pytest.mark.parametrize(("ppm", "lasts_s"), [(-200, HOUR_S), (200, HOUR_S / 3)])
-    def test_the_latency_stays_and_nothing_clicks(self, ppm, lasts_s):
+    @pytest.mark.parametrize("ppm", [-200, 200])
+    def test_the_latency_stays_and_nothing_clicks(self, ppm):
         """Within 0.5 ms of its start, never dry, no slip, no line but the tone's."""
         path = Path(ppm, block=4096, frame=2880, delay_s=up_to(0.001)).run(2 * SETTLED_S)
         before, listener = disturbed(path), Listener(path)
-        path.run(lasts_s, listener)
+        path.run(HOUR_S, listener)
         assert disturbed(path) == before
         assert np.abs(listener.moved_ms).max() < 0.5
-        assert len(listener.purities) > lasts_s / 60
+        assert len(listener.purities) > 60
         assert max(listener.purities) < PURE_DBC
         assert listener.slips.worst < SLIP
         assert path.playout.drift == pytest.approx(ppm * 1e-6, abs=0.5e-6)
@@ -142,7 +142,7 @@ class TestSteady:
         assert max(listener.purities) < PURE_DBC
 
     @pytest.mark.slow
-    @examples(5)
+    @examples(15)
     @given(
         ppm=st.floats(-300, 300),
         block=st.sampled_from([32, 64, 100, 128, 256, 441, 1024]),
