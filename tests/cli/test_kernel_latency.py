@@ -89,6 +89,13 @@ def test_a_network_is_chosen_where_there_is_one(tmp_path, capsys, choice, other)
     assert "--profile and --trace choose the networks" in capsys.readouterr().err
 
 
+def test_a_card_has_nothing_to_be_added_to(tmp_path, capsys):
+    kernel_record().save(tmp_path / KERNEL_FOLDER / "00")
+    assert cli.main(["report", str(tmp_path / KERNEL_FOLDER), "--card", str(tmp_path)]) == 2
+    assert "is not a latency record: leave out --card" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / f"{KERNEL_FOLDER}.html").exists()
+
+
 def test_a_trace_is_a_network(measured, monkeypatch, tmp_path):
     monkeypatch.setattr(kernel_latency, "render", lambda *_: None)
     path = tmp_path / "home.csv"
