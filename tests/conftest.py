@@ -56,7 +56,8 @@ class ByFile(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    config.option.loadscopereorder = False  # the order is ours, not that of the numbers of tests
+    # With slow tests the order is ours; the quick ones are as long as there are many in a file.
+    config.option.loadscopereorder = bool(config.option.markexpr)
     return ByFile(config, log)
 
 
