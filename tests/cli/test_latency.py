@@ -201,11 +201,14 @@ def test_on_pulseaudio_whose_null_sink_is_a_loop(tmp_path):
     command += ["--input", PULSE, "--output", PULSE, "--clicks", "12", "--json"]
     with pulse(tmp_path) as server:
         process = subprocess.run(
-            command, env=server.env, stdout=subprocess.PIPE, text=True, timeout=60, check=True
+            command, env=server.env, capture_output=True, text=True, timeout=60, check=False
         )
+    if process.returncode:  # on a busy machine the server's buffers run empty, which is told
+        assert "the sound server's buffers ran empty" in process.stderr
+        return
     [row] = json.loads(process.stdout)
     assert 1024 < row["round_trip_frames"] < 48_000
-    assert row["heard_share"] >= 0.5  # a busy machine loses blocks
+    assert row["heard_share"] >= 0.5
 
 
 @pytest.mark.slow

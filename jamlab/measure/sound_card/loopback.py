@@ -271,8 +271,9 @@ def check_loop(table: pd.DataFrame) -> None:
         most = max(MAX_SPREAD_FRAMES, jitter_frames)
         if row["spread_frames"] > most:
             raise DeviceError(
-                f"the clicks came back at times {row['spread_frames']:.0f} frames apart {at}, so "
-                "there is more than one round trip: leave one path from output to input (a cable "
-                "with monitoring switched off, or the microphone near the loudspeaker), and "
-                "measure again"
+                f"the clicks came back at times {row['spread_frames']:.0f} frames apart {at}: "
+                "either there is more than one path from output to input, so leave one (a cable "
+                "with monitoring switched off, or the microphone near the loudspeaker), or the "
+                "sound server's buffers ran empty, so close what else is at work; then measure "
+                "again"
             )
