@@ -2,6 +2,7 @@ import contextlib
 import gc
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,20 +15,24 @@ register_profiles()
 settings.load_profile("quick")
 
 BROWSERS = (
-    *("tests/browser/", "tests/client/test_in_the_browser.py", "tests/cli/test_browser.py"),
+    *("tests/browser/", "tests/browsers/", "tests/measure/browser_acceptance/"),
+    *("tests/client/test_in_the_browser.py", "tests/client/test_own_playout.py"),
+    *("tests/cli/test_browser.py", "tests/cli/test_kernel_latency.py"),
     *("tests/measure/browser/test_run.py", "tests/measure/browser/test_players.py"),
-    "tests/measure/browser_acceptance/",
     *("tests/measure/browser_networks/", "tests/measure/connectivity_on_kernel/test_browser"),
+    "tests/mesh/connection/test_recorded.py",
 )
-"""Where tests start browsers: each wants a machine of its own, and two at once fail for load."""
+"""Where tests start browsers."""
 REAL_TIME = (
-    *BROWSERS,
-    *("tests/audio/", "tests/audio_graph/", "tests/mesh/", "tests/notebooks/test_jam_session.py"),
+    *("tests/audio/", "tests/audio_graph/", "tests/mesh/", "tests/networks/kernel/"),
+    *("tests/notebooks/test_jam_session.py", "tests/notebooks/test_loopback_latency.py"),
     *(f"tests/cli/test_{command}.py" for command in ("join", "latency", "rig", "serve")),
+    *("tests/cli/machine/test_microphone.py", "tests/test_no_network.py"),
+    *("tests/measure/across_networks/", "tests/measure/connectivity_on_kernel/"),
     *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/process_mesh/"),
-    *("tests/measure/rig/", "tests/measure/sound_card/", "tests/networks/kernel/"),
+    *("tests/measure/rig/", "tests/measure/sound_card/"),
 )
-"""Where tests play sound in real time."""
+"""Where else tests play sound in real time."""
 
 # A shell's background job ignores Ctrl-C, one under nohup a closed terminal, and so would all that
 # tests start and interrupt.
@@ -48,10 +53,16 @@ def pytest_xdist_auto_num_workers(config):
 
 
 class ByFile(LoadScopeScheduling):
-    """Scheduling by file, so that its tests share a measurement; one browser at a time."""
+    """Scheduling by file, so that its tests share a measurement.
+
+    One browser at a time, and beside it one other test in real time: more are too much for two
+    processors, and then nobody hears anything.
+    """
 
     def _split_scope(self, nodeid):
-        return "browsers" if nodeid.startswith(BROWSERS) else nodeid.partition("::")[0]
+        if nodeid.startswith(BROWSERS):
+            return "browsers"
+        return "real time" if nodeid.startswith(REAL_TIME) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -63,21 +74,46 @@ def pytest_xdist_make_scheduler(config, log):
 
 def in_real_time(item):
     """Return whether a test plays in real time or opens sockets."""
-    return item.nodeid.startswith(REAL_TIME) or "nothing_left" in item.fixturenames
+    return item.nodeid.startswith(BROWSERS + REAL_TIME) or "nothing_left" in item.fixturenames
 
 
-def pytest_collection_modifyitems(items):
-    """Begin with browsers, then with the files that have slow tests: none runs alone at the end.
+def pytest_collection_modifyitems(config, items):
+    """Begin with browsers and real time, then with the slow files: none runs alone at the end.
 
     Slow tests, and those that play in real time or open sockets, are run again when they fail: a
     machine that is busy for some seconds loses clicks and packets, and gives a port that was just
     left to the next; only a fault of ours does so three times.
     """
+    leave_out_passed(config, items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (not item.nodeid.startswith(BROWSERS), item.path not in slow))
+    first = BROWSERS, REAL_TIME, ""
+    items.sort(
+        key=lambda item: (
+            next(rank for rank, paths in enumerate(first) if item.nodeid.startswith(paths)),
+            item.path not in slow,
+        )
+    )
     for item in items:
         if item.get_closest_marker("slow") or in_real_time(item):
             item.add_marker(pytest.mark.flaky(reruns=2))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--passed", metavar="FILE", help="list the tests that pass in a new file")
+    parser.addoption("--except", metavar="FILE", help="leave out the tests that a file lists")
+
+
+def leave_out_passed(config, items):
+    if listed := config.getoption("--except"):
+        passed = set(Path(listed).read_text(encoding="utf-8").splitlines())
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
+        items[:] = [item for item in items if item.nodeid not in passed]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if listed := config.getoption("--passed"):
+        passed = sorted(report.nodeid for report in terminalreporter.stats.get("passed", ()))
+        Path(listed).write_text("\n".join(passed), encoding="utf-8")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -85,7 +121,7 @@ def pytest_runtest_setup(item):
     """Let tests in real time go before those that only compute, where one may (root may)."""
     if hasattr(os, "setpriority") and os.geteuid() == 0:
         with contextlib.suppress(PermissionError):  # root of a container may not
-            os.setpriority(os.PRIO_PROCESS, 0, 0 if in_real_time(item) else 10)
+            os.setpriority(os.PRIO_PROCESS, 0, 0 if in_real_time(item) else 15)
 
 
 @pytest.fixture(autouse=True, scope="module")
