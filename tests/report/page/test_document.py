@@ -39,6 +39,16 @@ def test_a_page_opens_with_a_sentence_and_a_line_a_part(shown):
     assert tests == ["Tests <b>", "– NOT RUN", "", "There is no record."]
 
 
+def test_a_line_of_a_run_that_does_not_count_says_why():
+    estimate = Estimate(20.0, 20.0, 20.0, 0.95)
+    judged = judge_below("one-way latency", 50, estimate, "ms", ["the loop lagged 12 ms"])
+    shown = Page(page("Latency", [section(notebook("Latency", judged), "latency")]))
+    assert shown.table("parts")[1][3].startswith(
+        "One-way latency: 20 ms , target < 50 ms "
+        "The run does not count, because the loop lagged 12 ms."
+    )
+
+
 def test_each_line_leads_to_its_section(shown):
     assert {"latency", "calls"} <= set(shown.links) & set(shown.ids)
     assert "tests" not in shown.links
