@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Without bytecode each of many processes would compile jamlab anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: report test test-all check format lab docs bench bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-redundancy bench-concealment bench-playout clean
 
