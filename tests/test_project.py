@@ -49,8 +49,8 @@ MAY_IMPORT = {
     "signaling/hub": "process fields pace signaling",
     "signaling/supabase": "pace signaling",
     "mesh": (
-        "pace audio ice networks/port_mapping media media/agent media/playout mesh/connection "
-        "signaling"
+        "fields pace audio ice networks/port_mapping media media/agent media/playout "
+        "mesh/connection signaling"
     ),
     "networks": "",
     "networks/model": "resources",

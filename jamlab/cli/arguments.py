@@ -88,6 +88,11 @@ def add_delay_bounds(parser: ArgumentParser) -> None:
         metavar="MS",
         help="largest delay that a playout buffer adds to the least (default: %(default)s)",
     )
+    parser.add_argument(
+        "--equal-latency",
+        action="store_true",
+        help="hear every peer as late as the slowest path of the session, at most 100 ms",
+    )
 
 
 def delay_bounds(options: Namespace) -> DelayBounds:

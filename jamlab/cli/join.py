@@ -75,6 +75,7 @@ class Part:
     port_mapping: bool = False
     packets: Path | None = None
     delay_bounds: DelayBounds = DEFAULT_BOUNDS
+    equal_latency: bool = False
 
 
 async def take_part(
@@ -147,6 +148,7 @@ async def _measured(
         quality=part.quality.name,
         accepted_percent=100 * part.delay_bounds.accepted_share,
         most_delay_ms=1000 * part.delay_bounds.most_delay_s,
+        equal_latency=part.equal_latency,
     )
     me = measuring_participant(
         part.room, part.name, signaling, plan=plan, ice=part.ice, keep_s=KEEP_S, mapper=mapper
@@ -185,6 +187,7 @@ async def _heard(
         quality=part.quality,
         ice=part.ice,
         delay_bounds=part.delay_bounds,
+        equal_latency=part.equal_latency,
         mapper=mapper,
     )
     reports = _tell(session, part, say)
@@ -326,6 +329,7 @@ def run(options: argparse.Namespace) -> int:
         port_mapping=not options.no_port_mapping,
         packets=options.packets,
         delay_bounds=_delay_bounds(options),
+        equal_latency=options.equal_latency,
     )
     signaling = partial(SupabaseChannel, url=options.hub, key=options.key)
     try:

@@ -78,6 +78,7 @@ _OPTIONS = {
     "max_concealed": "max_concealed_percent",
     "accepted": "accepted_percent",
     "most_delay": "most_delay_ms",
+    "equal_latency": "equal_latency",
 }
 """Names of options, and of their parameters in the plan."""
 

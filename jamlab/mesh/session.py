@@ -26,6 +26,7 @@ from jamlab.mesh.connection.events import (
     PeerReport,
 )
 from jamlab.mesh.connection.fingerprints import KnownPeers
+from jamlab.mesh.equal import keep_equal
 from jamlab.mesh.figures import PeerFigures
 from jamlab.mesh.link import PeerLink, offer_limits
 from jamlab.mesh.notices import Notice, NoticeBoard, NoticeKind
@@ -74,6 +75,8 @@ class JamSession:
         The concealment that is accepted, and the largest delay of the playout buffers.
     mapper : Mapper, optional
         Maps our ports at the router, in a context that encloses the session's; by default none.
+    equal_latency : bool
+        Hear every peer as late as the slowest path of the session (`jamlab.mesh.equal`).
 
     Examples
     --------
@@ -104,6 +107,7 @@ class JamSession:
         history_s: float = HISTORY_S,
         delay_bounds: DelayBounds = DEFAULT_BOUNDS,
         mapper: Mapper | None = None,
+        equal_latency: bool = False,
     ) -> None:
         self.room, self.name = room, name
         self.card = card or VirtualCard()
@@ -122,6 +126,7 @@ class JamSession:
         self._channel = signaling(room)
         self._membership: Membership | None = None
         self._patience = patience
+        self._equal_latency = equal_latency
         self._rng = rng or random.Random()
         self._links: dict[str, PeerLink] = {}
         self._offers, self._strangers_offers = offer_limits()
@@ -157,6 +162,8 @@ class JamSession:
             self._link(peer_id).meet(ours=False)
         self._start(self._listen(self._membership))
         self._start(self._watch.run())
+        if self._equal_latency:
+            self._start(keep_equal(self))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -370,17 +377,9 @@ class JamSession:
         """Return the link to a peer; it ends when the peer has left and is silent."""
         if peer_id not in self._links:
             link = PeerLink(
-                self.name,
-                peer_id,
-                self.service,
-                self._send,
-                self._tell,
-                self._servers,
-                self._rng,
-                self._patience,
-                self._offers,
-                self._last_attempt,
-                self._strangers_offers,
+                *(self.name, peer_id, self.service, self._send, self._tell, self._servers),
+                *(self._rng, self._patience, self._offers),
+                *(self._last_attempt, self._strangers_offers),
             )
             self._links[peer_id] = link
             self._start(self._work(link))

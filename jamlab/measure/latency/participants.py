@@ -170,6 +170,7 @@ def rig_participant(
         card=card,
         quality=quality_named(plan.quality),
         delay_bounds=plan.delay_bounds,
+        equal_latency=plan.equal_latency,
         history_s=plan.duration_s + 2 * MAX_LATENCY_S,  # stages are read after the measurement
     )
     participant = Participant(name, metronome, session, card, recording)

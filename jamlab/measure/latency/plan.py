@@ -69,6 +69,8 @@ class LatencyPlan:
         Concealed sound for which the playout buffers aim, in percent.
     most_delay_ms : float
         Largest delay that a playout buffer adds to the least one.
+    equal_latency : bool
+        Whether every peer is heard as late as the slowest path of the session.
 
     Examples
     --------
@@ -94,6 +96,7 @@ class LatencyPlan:
     max_concealed_percent: float = 0.5
     accepted_percent: float = 100 * DEFAULT_BOUNDS.accepted_share
     most_delay_ms: float = 1000 * DEFAULT_BOUNDS.most_delay_s
+    equal_latency: bool = False
 
     def __post_init__(self) -> None:
         quality_named(self.quality)

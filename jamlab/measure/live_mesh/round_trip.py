@@ -60,6 +60,7 @@ def measuring_participant(
         quality=quality_named(plan.quality),
         ice=ice,
         delay_bounds=plan.delay_bounds,
+        equal_latency=plan.equal_latency,
         mapper=mapper,
     )
     return Participant(name, Metronome(plan.bpm), session, card, recording)

@@ -100,6 +100,8 @@ class DelayController:
         self._resolution = self._candidates.step_frames
         self._stalls = StallDetector()
         self._recent: deque[tuple[int, int]] = deque(maxlen=8)  # times and needs
+        self.added_frames = 0
+        """Delay beyond what the packets need, as to hear all peers equally late."""
         self.reset()
 
     def reset(self) -> None:
@@ -221,6 +223,10 @@ class DelayController:
         """The target delay, from the observations' origin; raises `ValueError` before the first."""
         if not self._recent:
             raise ValueError("no target delay before the first packet: observe a packet first")
+        return self._least_target + self.added_frames
+
+    @property
+    def _least_target(self) -> int:
         if self._depth is None:
             return max(self._needs) + self._allowance
         return self._depth if (step := self._step()) is None else step

@@ -120,6 +120,16 @@ class Playout:
         return self._frame_frames if self.counters.decoded else None
 
     @property
+    def added_frames(self) -> int:
+        """Frames of the present delay that were added by `add_delay`: they come by and by."""
+        added = self._estimator.added_frames
+        return max(0, min(self._surplus() + added, added))
+
+    def add_delay(self, frames: int) -> None:
+        """Hear the sender by so many frames later than its packets allow, 0 or more."""
+        self._estimator.added_frames = frames
+
+    @property
     def undecided_frames(self) -> int:
         """Frames concealed since the last packet: lost, or never sent; the next packet tells."""
         return self._undecided_frames
