@@ -107,7 +107,7 @@ class TestOnNetworks:
         assert observe_network(DriftEstimator(), name, ppm, 300)[-1] == pytest.approx(ppm, abs=5)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", profile_names())
+    @pytest.mark.parametrize("name", ["Wi-Fi", "4G", "transatlantic"])
     def test_equal_clocks_for_an_hour_are_equal(self, name):
         assert set(observe_network(DriftEstimator(), name, 0, 3600, seed=7)) == {0.0}
 

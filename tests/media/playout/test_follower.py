@@ -111,13 +111,13 @@ class Listener:
 
 
 @pytest.mark.slow
-class TestHour:
-    @pytest.mark.parametrize("ppm", [-200, 200])
-    def test_the_latency_stays_and_nothing_clicks(self, ppm):
+class TestLong:
+    @pytest.mark.parametrize(("ppm", "seconds"), [(-200, HOUR_S), (200, HOUR_S // 10)])
+    def test_the_latency_stays_and_nothing_clicks(self, ppm, seconds):
         """Within 0.5 ms of its start, never dry, no slip, no line but the tone's."""
         path = Path(ppm, block=4096, frame=2880, delay_s=up_to(0.001)).run(2 * SETTLED_S)
-        before, listener = disturbed(path), Listener(path)
-        path.run(HOUR_S, listener)
+        before, listener = disturbed(path), Listener(path, every=2)
+        path.run(seconds, listener)
         assert disturbed(path) == before
         assert np.abs(listener.moved_ms).max() < 0.5
         assert len(listener.purities) > 60
@@ -127,22 +127,22 @@ class TestHour:
 
 
 class TestSteady:
-    """Minutes with short blocks: every figure of the hour, on more kinds of cards."""
+    """Short blocks for half a minute: every figure of the hour, on more kinds of cards."""
 
     @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-300, 20])
-    @pytest.mark.parametrize(("block", "frame"), [(64, 120), (128, 480), (256, 240), (480, 480)])
+    @pytest.mark.parametrize(("block", "frame"), [(64, 120), (128, 480), (480, 480)])
     def test_no_slip_and_no_delay(self, ppm, block, frame):
         path = Path(ppm, block=block, frame=frame).run(2 * SETTLED_S)
-        before, listener = disturbed(path), Listener(path, together=24_000 // block + 1, every=30)
-        path.run(60, listener)
+        before, listener = disturbed(path), Listener(path, together=24_000 // block + 1, every=15)
+        path.run(30, listener)
         assert disturbed(path) == before
         assert np.abs(listener.moved_ms).max() < 0.25
         assert listener.slips.worst < SLIP
         assert max(listener.purities) < PURE_DBC
 
     @pytest.mark.slow
-    @examples(15)
+    @examples(10)
     @given(
         ppm=st.floats(-300, 300),
         block=st.sampled_from([32, 64, 100, 128, 256, 441, 1024]),
@@ -164,18 +164,17 @@ class TestSteady:
         assert np.abs(listener.moved_ms).max() < 0.5
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("ppm", [-200, 200])
-    def test_on_a_network_that_jitters(self, ppm):
+    def test_on_a_network_that_jitters(self):
         """Spikes are lost and the delay follows them as ever, but it does not go away."""
-        quiet, skewed = (
-            Path(each, block=256, frame=240, delay_s=network("same country")(240)).run(240)
-            for each in (0.0, ppm)
+        quiet, *skewed = (
+            Path(each, block=480, frame=480, delay_s=network("same country")(480)).run(240)
+            for each in (0.0, -200, 200)
         )
-        assert skewed.playout.drift == pytest.approx(ppm * 1e-6, abs=3e-6)
-        share = [path.counters.concealed_share for path in (quiet, skewed)]
-        assert share[1] < share[0] + 0.003
-        beyond = skewed.playout.delay_frames - skewed.playout._estimator.target_frames
-        assert abs(beyond) < 240
+        for path in skewed:
+            assert path.playout.drift == pytest.approx(path.ppm * 1e-6, abs=3e-6)
+            assert path.counters.concealed_share < quiet.counters.concealed_share + 0.003
+            beyond = path.playout.delay_frames - path.playout._estimator.target_frames
+            assert abs(beyond) < 240
 
     @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-200, 200])
@@ -183,16 +182,16 @@ class TestSteady:
         rng = random.Random(4)
         path = Path(ppm, delay_s=lambda k: None if rng.random() < 0.01 else 0.020).run(SETTLED_S)
         before = path.counters.concealed_frames
-        path.run(60)
+        path.run(30)
         lost = path.counters.concealed_frames - before
-        assert 0.005 < lost / (60 * SAMPLE_RATE) < 0.015
+        assert 0.005 < lost / (30 * SAMPLE_RATE) < 0.015
         assert path.counters.late == 0
         assert path.counters.silent_frames == 0
 
     @pytest.mark.slow
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_with_opus(self, ppm):
-        """The latency of a real stream, by the phase of its tone, over a minute."""
+        """The latency of a real stream, by the phase of its tone."""
         encoder, packets = OpusEncoder(LOW_LATENCY), []
 
         def payload(k):
@@ -205,7 +204,7 @@ class TestSteady:
         path = Path(ppm, decoder=OpusDecoder(), payload=payload, delay_s=jitter(2e-4))
         path.run(SETTLED_S)
         before, begin = disturbed(path), len(path.played)
-        path.run(60)
+        path.run(20)
         after = disturbed(path)
         assert after[1:4] == before[1:4]
         assert after[0] - before[0] <= 600  # a spike of the jitter or two
@@ -222,9 +221,9 @@ class TestEqualClocks:
     @pytest.mark.slow
     @pytest.mark.parametrize("name", ["Wi-Fi", "4G"])
     def test_no_network_makes_equal_cards_differ(self, name):
-        """Ten minutes; an hour of every network's packets is in test_drift."""
-        path = Path(0.0, block=480, frame=480, delay_s=network(name)(480))
-        path.run(600, lambda block: None)
+        """Longer than any slot is kept; an hour of packets is in test_drift."""
+        path = Path(0.0, block=960, frame=960, delay_s=network(name)(960))
+        path.run(240, lambda block: None)
         assert not path.card.resampling
         assert abs(path.playout.drift) < 1e-6
 
@@ -234,11 +233,11 @@ class TestEqualClocks:
         rng = random.Random(8)
         path = Path(
             0.0,
-            block=128,
-            frame=240,
+            block=256,
+            frame=480,
             lag_s=lambda due: rng.expovariate(1000) + (0.040 if due % 10 < 0.2 else 0.0),
         )
-        path.run(300, lambda block: None)
+        path.run(240, lambda block: None)
         assert not path.card.resampling
 
     @examples(20)
@@ -261,7 +260,7 @@ class TestEqualClocks:
 
     @pytest.mark.slow
     def test_a_drift_too_small_to_notice_is_left_to_splices(self):
-        path = Path(1.0).run(120)
+        path = Path(1.0, block=128, frame=240).run(120)
         assert 0 < path.playout.drift < 2e-6
         assert not path.card.resampling
 
@@ -284,7 +283,12 @@ class TestEqualClocks:
     @pytest.mark.slow
     def test_a_loop_that_grows_slower_is_no_drift(self):
         """A fifth of a millisecond in a minute is 3 ppm, as a busy machine has it."""
-        path = Path(0.0, delay_s=lambda k: 0.02 + 0.0002 * min(k * 0.0025 / 60, 1)).run(120)
+        path = Path(
+            0.0,
+            block=128,
+            frame=240,
+            delay_s=lambda k: 0.02 + 0.0002 * min(k * 0.005 / 60, 1),
+        ).run(120)
         assert not path.card.resampling
 
     @pytest.mark.slow
@@ -321,7 +325,7 @@ class TestSwitchOver:
 
     @pytest.mark.slow
     def test_cards_that_come_to_agree_are_resampled_by_one(self):
-        path = Path(100.0, block=256, frame=480).run(60)
+        path = Path(100.0, block=960, frame=960).run(60)
         offset_s = path.now_s - path.frames / SAMPLE_RATE
         path.rate, path.lag_s = SAMPLE_RATE, lambda due_s: offset_s
         path.run(300, lambda block: None)
@@ -334,9 +338,9 @@ class TestPositions:
     @pytest.mark.parametrize("ppm", [-200, 0, 200])
     def test_the_history_says_where_each_packet_went(self, ppm):
         """The sample at the frame it names has the phase of the packet's first position."""
-        path = Path(ppm).run(60)
+        path = Path(ppm).run(20)
         sound = path.sound
-        for packet in [*path.playout.history][2000::500]:
+        for packet in [*path.playout.history][2000::125]:
             played = complex(*sound[packet.output_frame])
             expected = np.exp(1j * OMEGA * packet.timestamp)
             assert abs(np.angle(played / expected)) / OMEGA < 0.75  # rounded to a frame
@@ -366,7 +370,7 @@ class TestWhileResampling:
 
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_longer_frames_that_were_announced_are_waited_for(self, ppm):
-        path = Path(ppm, frame=120).run(2 * SETTLED_S)
+        path = Path(ppm, frame=120).run(SETTLED_S)
         assert path.card.resampling
         before = path.counters.concealed_frames, path.counters.late
         path.playout.expect(480)
@@ -378,7 +382,7 @@ class TestWhileResampling:
 
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_shorter_frames_take_their_delay_away(self, ppm):
-        path = Path(ppm, frame=960).run(2 * SETTLED_S)
+        path = Path(ppm, frame=960).run(SETTLED_S)
         before, delay = path.counters.concealed_frames, path.playout.delay_frames
         path.frame = 120
         path.run(2 * SETTLED_S)
@@ -388,7 +392,7 @@ class TestWhileResampling:
 
     @pytest.mark.parametrize("ppm", [-200, 200])
     def test_a_sender_that_begins_anew_is_measured_anew(self, ppm):
-        path = Path(ppm).run(2 * SETTLED_S)
+        path = Path(ppm, block=128, frame=240).run(2 * SETTLED_S)
         assert path.playout.drift == pytest.approx(ppm * 1e-6, abs=3e-6)
         path.origins = 40_000, 10**9
         while not path.counters.restarted:
@@ -436,7 +440,7 @@ class TestLapses:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         ("stop_s", "ppm"),
-        [(0.03, 0), (0.08, -200), (0.08, 200), (0.5, 0), (0.5, 200), (0.99, 0), (1.5, -200)],
+        [(0.03, 0), (0.08, -200), (0.5, 200), (0.99, 0), (1.5, -200)],
     )
     def test_the_latency_is_back_within_seconds(self, stop_s, ppm):
         path = Path(ppm, delay_s=up_to(0.001)).run(SETTLED_S)
@@ -453,7 +457,7 @@ class TestLapses:
         path.stopped_s += 0.5
         path.run(4)
         before = path.counters.concealed_frames, path.counters.late
-        path.run(60)
+        path.run(30)
         assert (path.counters.concealed_frames, path.counters.late) == before
 
     def test_a_short_one_costs_no_sound(self):
