@@ -228,7 +228,7 @@ def whole(dump):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", JSONS)
-@examples(150)
+@examples(60)
 @given(data=st.data())
 def test_wrong_types_anywhere_are_read_or_refused(tmp_path_factory, name, data):
     mangled = JSONS[name]
