@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from jamlab.measure.sound_quality.plan import CABLE, SoundQualityPlan, Task
@@ -35,11 +36,14 @@ QUALITIES = "low latency", "high quality"
 def test_a_record_has_a_row_per_session_and_the_seed_decides():
     with ThreadPoolExecutor(2) as executor:
         told = []
-        records = [
-            measure_sound_quality(PLAN, executor, lambda *said: told.append(said)) for _ in "ab"
-        ]
-    assert len(records[0].sessions) == len(list(PLAN.tasks())) == len(told) // 2
+        record = measure_sound_quality(PLAN, executor, lambda *said: told.append(said))
+    tasks = list(PLAN.tasks())
+    assert len(record.sessions) == len(tasks) == len(told)
     assert told[-1] == (1.0, "encodings")
-    assert records[0].sessions.equals(records[1].sessions)
-    assert np.isfinite(records[0].sessions["sinad_db"]).all()
-    assert records[0].provenance["parameters"]["networks"] == [CABLE]
+    for number in (0, -1):
+        rows = [measure_session(PLAN, tasks[number])]
+        again = pd.DataFrame(rows, columns=record.sessions.columns)
+        row = record.sessions.iloc[[number]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(again, row, check_dtype=False, check_exact=True)
+    assert np.isfinite(record.sessions["sinad_db"]).all()
+    assert record.provenance["parameters"]["networks"] == [CABLE]
