@@ -124,7 +124,7 @@ def test_nothing_is_a_table_without_rows():
 
 
 @pytest.mark.slow
-@examples(40)
+@examples(15)
 @given(
     every_s=st.floats(1, 40),
     late_s=st.floats(0, 4.9),
