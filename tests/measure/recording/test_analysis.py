@@ -40,7 +40,7 @@ def reference_and_return(delay, snr_db=20):
 
 class TestReferenceAndReturn:
     @pytest.mark.parametrize(
-        "delay", [0.3, *(pytest.param(each, marks=SLOW) for each in (119.75, 1234.5, 24_000.4))]
+        "delay", [0.3, *(pytest.param(each, marks=SLOW) for each in (1234.5, 24_000.4))]
     )
     def test_every_click_to_a_fraction_of_a_sample(self, tmp_path, delay):
         record = analyse(write(tmp_path / "take.wav", *reference_and_return(delay)))
@@ -53,14 +53,7 @@ class TestReferenceAndReturn:
         assert np.abs(off).max() < 0.15
 
     @pytest.mark.slow
-    @pytest.mark.parametrize(
-        "rate",
-        [
-            8_000,
-            44_100,
-            *(pytest.param(each, marks=SLOW) for each in (11_025, 16_000, 96_000, 192_000)),
-        ],
-    )
+    @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 192_000])
     def test_at_every_rate(self, tmp_path, rate):
         channels = [at_rate(each, rate) for each in reference_and_return(480.3, snr_db=30)]
         record = analyse(write(tmp_path / "take.flac", *channels, rate=rate))
@@ -81,7 +74,6 @@ class TestReferenceAndReturn:
             ("take.mp3", "libmp3lame", 128_000),
             ("take.ogg", "libopus", 64_000),
             ("take.m4a", "aac", 128_000),
-            ("take.mp4", "aac", 128_000),
         ],
     )
     def test_through_a_lossy_codec(self, tmp_path, name, codec, bit_rate):
@@ -92,12 +84,10 @@ class TestReferenceAndReturn:
         assert abs(np.median(off)) < 0.05
         assert np.abs(off[np.isfinite(off)]).max() < 0.5
 
-    @pytest.mark.parametrize(
-        "ppm", [pytest.param(-500, marks=SLOW), pytest.param(-37.5, marks=SLOW), 500]
-    )
+    @pytest.mark.parametrize("ppm", [-37.5, 500])
     @pytest.mark.slow
     def test_the_skew_of_the_return(self, tmp_path, ppm):
-        sound = track(60)
+        sound = track(36)
         record = analyse(write(tmp_path / "take.wav", sound, stretched(delayed(sound, 500), ppm)))
         assert delay_table(record)["skew_ppm"].iloc[0] == pytest.approx(ppm, abs=2)
 
@@ -135,18 +125,18 @@ class TestOneChannel:
 
     @pytest.mark.slow
     def test_a_late_start_and_gaps_are_right_or_missing(self, tmp_path):
-        sound = track(80)
+        sound = track(70)
         late = delayed(sound, 333.3)
         late[: 6 * RATE] = 0
-        late[20 * RATE : 29 * RATE] = 0
+        late[15 * RATE : 24 * RATE] = 0
         record = analyse(write(tmp_path / "take.wav", sound, late))
         off = delays_frames(record) - 333.3
         assert np.abs(off[np.isfinite(off)]).max() < 0.05
-        assert np.isfinite(off).sum() > 45
+        assert np.isfinite(off).sum() > 36
 
     @SLOW
     def test_a_player_that_begins_its_file_again_at_any_time(self, tmp_path):
-        once = track(30, tail_s=0.0)
+        once = track(20, tail_s=0.0)
         sound = np.concatenate([once, np.zeros(14_321), once, np.zeros(77_777), once])
         mixed = sound + 0.5 * delayed(sound, 6_000.5)
         for number, channels in enumerate([(sound, delayed(sound, 6_000.5)), (mixed,)]):
@@ -179,11 +169,11 @@ class TestOneChannel:
 
 
 class TestTwoFiles:
-    @pytest.mark.parametrize("ppm", [pytest.param(-400.0, marks=SLOW), 80.0])
+    @pytest.mark.parametrize("ppm", [-400.0, 80.0])
     @pytest.mark.slow
     def test_are_aligned_by_what_both_heard(self, tmp_path, ppm):
         """Voice 5 is heard by both; voice 9 comes to the second by a system, 30 ms late."""
-        room, system = track(60, voice=5), track(60, voice=9)
+        room, system = track(36, voice=5), track(36, voice=9)
         late = stretched(delayed(room, 40_000) + delayed(system, 40_000 + 1_440.0), ppm)
         first = write(tmp_path / "a.wav", room + system)
         second = write(tmp_path / "b.wav", late)
@@ -211,7 +201,7 @@ class TestWhatIsTold:
 
     @pytest.mark.slow
     def test_the_skew_against_the_tempo_that_was_said(self, tmp_path):
-        record = analyse(write(tmp_path / "take.wav", stretched(track(60), 100)), bpm=119)
+        record = analyse(write(tmp_path / "take.wav", stretched(track(36), 100)), bpm=119)
         (note,) = record.provenance["notes"]
         assert "slower than the recorder's" in note
         assert float(note.split("runs ")[1].split()[0]) == pytest.approx(100, abs=2)
@@ -261,7 +251,7 @@ class TestWindows:
         assert medians == pytest.approx([1_000, 1_000, 1_480, 1_480], abs=0.1)
         assert table["sent"].sum() == 60
         assert record.every_s == 8
-        assert analyse(take).every_s is None
+        assert analyse(write(tmp_path / "short.wav", track(CLICKS))).every_s is None
 
     @pytest.mark.slow
     def test_parquet_has_the_same_rows(self, tmp_path, take):
@@ -301,14 +291,14 @@ class TestWindows:
 class TestRefused:
     @pytest.mark.slow
     def test_no_click(self, tmp_path):
-        sound = np.random.default_rng(1).normal(0, 0.1, 3 * RATE)
+        sound = np.random.default_rng(1).normal(0, 0.1, RATE)
         with pytest.raises(RecordingError, match=r"no click is heard in it, in .*take\.wav"):
             analyse(write(tmp_path / "take.wav", sound))
 
     @pytest.mark.slow
     @pytest.mark.parametrize(("header", "true"), [(44_100, 48_000), (48_000, 44_100)])
     def test_a_wrong_rate_is_found_out(self, tmp_path, header, true):
-        path = write(tmp_path / "take.wav", at_rate(track(CLICKS), true), rate=header)
+        path = write(tmp_path / "take.wav", at_rate(track(9), true), rate=header)
         with pytest.raises(RecordingError, match=f"clicks that fit {true} .* --rate {true}"):
             analyse(path)
         record = analyse(path, rate=true)
