@@ -30,7 +30,7 @@ def test_a_faint_voice_beside_a_loud_one_is_found_with_the_second_block():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pause_s", [7, 13])
+@pytest.mark.parametrize("pause_s", [13])
 def test_a_pause_of_the_player_does_not_end_a_train(pause_s):
     """After it, clicks and numbers go on where they were, as in a recording with a hole."""
     sound = track(100)
@@ -74,7 +74,7 @@ def test_clicks_20_db_below_chords_are_read():
 
 @pytest.mark.slow
 def test_clicks_20_db_below_white_noise_are_found_and_read_right():
-    clicks = track(110, voice=2)
+    clicks = track(60, voice=2)
     other = np.random.default_rng(1).normal(0, 0.1, len(clicks))
     (train,) = trains(below(other, -20, clicks))
     off = off_frames(train)
@@ -86,11 +86,13 @@ def test_clicks_20_db_below_white_noise_are_found_and_read_right():
 
 @pytest.mark.slow
 def test_clicks_that_stop_while_the_music_goes_on_are_missing():
-    clicks, rng = track(110), np.random.default_rng(1)
-    clicks[30 * RATE :] = 0
-    for other in (rng.normal(0, 0.1, len(clicks)), chords_and_drums(77, seed=1)[: len(clicks)]):
-        (train,) = trains(below(other, -15, clicks))
-        assert sum(each.at > 30 * RATE for each in train.readings) <= 1
+    """Only the music is long enough for them to be sought again."""
+    clicks = track(84)
+    clicks[22 * RATE :] = 0
+    white = np.random.default_rng(1).normal(0, 0.1, 30 * RATE)
+    for other in (white, chords_and_drums(44, seed=1)[: len(clicks)]):
+        (train,) = trains(below(other, -15, clicks[: len(other)]))
+        assert sum(each.at > 22 * RATE for each in train.readings) <= 1
 
 
 @pytest.mark.slow
