@@ -21,4 +21,4 @@ NEEDS_CHROMIUM = [
 
 def plan_of(url, **options):
     """Return the plan of one short session."""
-    return BrowserPlan(url, **{"sessions": 1, "duration_s": 2.0, "settle_s": 1.0, **options})
+    return BrowserPlan(url, **{"sessions": 1, "duration_s": 2.0, "settle_s": 0.5, **options})
