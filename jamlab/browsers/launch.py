@@ -21,6 +21,7 @@ from jamlab.process.temporary_folder import temporary_folder
 
 _PAGE_CLOSED = "the page was closed, by its own script or by somebody"
 _CLOSING_S = 10.0
+_STARTING = 3  # browsers at once: each waits for its own processes most of the time
 _LONGEST_FOLDER = 60  # Chromium's temporary files are sockets, too, of 107 characters at most
 _REMOVALS = 300
 _BETWEEN_REMOVALS_S = 0.1
@@ -100,12 +101,7 @@ async def browsers(
         stack.push_async_callback(_in_time, _closed, contexts)
         started = list[PlayerBrowser]()
         try:
-            for player, environment in players.items():
-                folder = root / str(len(started))
-                folder.mkdir()
-                its = replace(setting, browser=browser_of(setting, player, folder))
-                context = await _started(driver, its, folder, environment)
-                contexts.append(context)
+            for player, context in await _start_all(driver, setting, players, root, contexts):
                 await context.add_init_script(script(player))
                 started.append(PlayerBrowser(player, context.pages[0]))
             yield started
@@ -209,6 +205,36 @@ async def pictures(browsers: Iterable[PlayerBrowser], folder: Path) -> list[Path
 def picture_of(player: str, folder: Path) -> Path:
     """Return the path of the picture of a player's page."""
     return folder / f"{player.replace(' ', '-')}.png"
+
+
+async def _start_all(
+    driver: Any,
+    setting: Setting,
+    players: Mapping[str, Mapping[str, str]],
+    root: Path,
+    contexts: list[Any],
+) -> list[tuple[str, Any]]:
+    """Start a browser for each player, a few at a time; note each context as soon as it is there.
+
+    Returns the players with their contexts, in order.
+    """
+    at_once = asyncio.Semaphore(_STARTING)
+
+    async def start_one(number: int, player: str) -> Any:
+        folder = root / str(number)
+        folder.mkdir()
+        its = replace(setting, browser=browser_of(setting, player, folder))
+        async with at_once:
+            context = await _started(driver, its, folder, players[player])
+        contexts.append(context)
+        return context
+
+    starting = (start_one(number, player) for number, player in enumerate(players))
+    started = await asyncio.gather(*starting, return_exceptions=True)
+    for each in started:
+        if isinstance(each, BaseException):
+            raise each
+    return [*zip(players, started, strict=True)]
 
 
 async def _started(
