@@ -9,7 +9,7 @@ import pytest
 from jamlab.report.page.html import notebook_path
 
 SHORT = {
-    "01_loopback_latency": {"sessions": 2, "duration_s": 3.0, "round_trip_s": 3.0},
+    "01_loopback_latency": {"sessions": 1, "duration_s": 2.0, "round_trip_s": 2.0},
     "03_jam_session": {"duration_s": 3.0},
 }
 
