@@ -3,8 +3,10 @@
 import nbformat
 import pytest
 
-from jamlab.report.page.html import ReportError, notebook_path, render
+from jamlab.measure.dump.layouts.content import DumpError
+from jamlab.report.page.html import notebook_path, render
 from tests.measure.dump.calls import events, internals, samples, write
+from tests.notebooks.cells import run_cells
 from tests.report.page.pages import Page
 
 NOTEBOOK = "08_field_dump"
@@ -49,5 +51,5 @@ def test_a_dump_without_anything_has_a_page(tmp_path):
 @pytest.mark.slow
 def test_a_file_that_is_no_dump_is_told_in_a_sentence(tmp_path):
     path = write(tmp_path / "call.json", "")
-    with pytest.raises(ReportError, match=r"08_field_dump\.ipynb failed: .*is empty"):
-        render(notebook_path(NOTEBOOK), {"path": str(path)}, tmp_path / "page.html")
+    with pytest.raises(DumpError, match="is empty"):
+        run_cells(NOTEBOOK, {"path": str(path)})
