@@ -137,12 +137,6 @@ async def test_a_joiner_is_shown_though_it_never_answers():
 
 
 @pytest.mark.slow
-async def test_who_is_there_already_is_told():
-    async with Hub() as hub, joined(hub, "ben"), joined(hub, "ada") as ada:
-        await ada.says("ben has joined")
-
-
-@pytest.mark.slow
 async def test_who_echoes_lets_us_hear_ourselves():
     async with Hub() as hub, joined(hub, "ben", "--echo") as ben:
         ada = member(hub, "ada")
@@ -187,9 +181,8 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(option):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [(), CARD])
-async def test_who_leaves_is_not_told_that_others_go(options):
-    async with Hub() as hub, joined(hub, "ben", *options, JACK_NO_START_SERVER="1") as ben:
+async def test_who_leaves_is_not_told_that_others_go():
+    async with Hub() as hub, joined(hub, "ben") as ben:
         ada = member(hub, "ada")
         async with ada.session:
             await ben.says("ada is heard")
@@ -233,7 +226,8 @@ async def test_without_a_sound_card_the_session_goes_on():
         async with ada.session:
             await ben.says("ada is heard")
             await goes_on_playing(ada, "ben")
-        await ben.end(signal.SIGTERM)
+            assert await ben.end(signal.SIGINT) == (0, "")
+        assert "ada has left" not in ben.lines
         lost, microphone = (
             line for line in ben.lines if "required" in line or "Sound card" in line
         )
@@ -393,6 +387,7 @@ async def test_participants_in_processes_of_their_own_are_measured_pair_by_pair(
     """On one machine all clocks are one, so what they read without an offset is the truth."""
     async with Hub() as hub, joined(hub, "ben", "--echo") as ben, joined(hub, "cleo") as cleo:
         signaling = partial(SupabaseChannel, url=hub.url, key=hub.key)
+        await cleo.says("ben has joined")  # who was there before her
         ada = measuring_participant("room", "ada", signaling)
         async with ada.session:
             await ada.session.wait_connected(30, "ben", "cleo")
