@@ -13,6 +13,10 @@ import pytest
 
 from jamlab.measure.connectivity.record import ConnectivityRecord
 
+COMMANDS = (
+    *("verify", "connectivity", "browser", "report", "latency", "click", "analyse", "join"),
+    *("serve", "natprobe", "doctor"),
+)
 HIDING = """
 # Parts of these packages for Unix need the names themselves.
 import asyncio, ctypes.util, numpy, ifaddr, os, select, signal, sys
@@ -48,41 +52,20 @@ def test_they_are_missing(elsewhere):
 
 
 @pytest.mark.slow
-def test_every_command_says_how_it_is_used(elsewhere):
-    commands = [
-        "verify",
-        "connectivity",
-        "browser",
-        "report",
-        "latency",
-        "click",
-        "analyse",
-        "join",
-        "serve",
-        "natprobe",
-        "doctor",
-    ]
+def test_every_module_can_be_imported_and_every_command_says_how_it_is_used(elsewhere):
     script = (
-        "import contextlib, io, sys\n"
+        "import contextlib, importlib, pkgutil, sys, jamlab\n"
+        "for found in pkgutil.walk_packages(jamlab.__path__, 'jamlab.'):\n"
+        "    if not found.name.endswith('__main__'):\n"
+        "        importlib.import_module(found.name)\n"
         "from jamlab.cli.commands import command_parser\n"
         "for name in sys.argv[1:]:\n"
         "    with contextlib.suppress(SystemExit):\n"
         "        command_parser().parse_args([name, '--help'])\n"
     )
-    ended = elsewhere(*commands, python=("-c", script))
+    ended = elsewhere(*COMMANDS, python=("-c", script))
     assert ended.stderr == ""
-    assert ended.stdout.count("usage: jamlab") == len(commands)
-
-
-@pytest.mark.slow
-def test_every_module_can_be_imported(elsewhere):
-    script = (
-        "import importlib, pkgutil, jamlab\n"
-        "for found in pkgutil.walk_packages(jamlab.__path__, 'jamlab.'):\n"
-        "    if not found.name.endswith('__main__'):\n"
-        "        importlib.import_module(found.name)\n"
-    )
-    assert elsewhere(python=("-c", script)).stderr == ""
+    assert ended.stdout.count("usage: jamlab") == len(COMMANDS)
 
 
 @pytest.mark.slow
@@ -94,13 +77,11 @@ def test_doctor_says_what_is_missing(elsewhere):
 
 
 @pytest.mark.slow
-def test_a_simulated_campaign_is_run_and_reported_again(elsewhere, tmp_path):
+def test_a_simulated_campaign_is_run_and_has_its_page(elsewhere, tmp_path):
     options = "--calls", "2", "--level", "ice", "--json"
     ended = elsewhere("connectivity", *options, "--out", "out")
     assert ended.stderr.count("Traceback") == 0, ended.stderr
     assert json.loads(ended.stdout)
     folder = tmp_path / "out" / "connectivity"
     assert len(ConnectivityRecord.load(folder).attempts) > 0
-    again = elsewhere("report", "out/connectivity", "--out", "again.html", "--json")
-    assert json.loads(again.stdout) == json.loads(ended.stdout), again.stderr
-    assert (tmp_path / "again.html").is_file()
+    assert folder.with_suffix(".html").is_file()
