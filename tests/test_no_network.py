@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from jamlab.measure.acceptance.sound import THREE_USERS
 from jamlab.measure.reaches_itself import NO_LOOPBACK
 
 PATIENCE_S = 300
@@ -68,17 +69,15 @@ def test_the_doctor_finds_that_participants_connect():
 
 @pytest.mark.slow
 def test_verify_measures_and_writes_its_page(tmp_path):
-    """No verdict is FAIL; on a busy machine one may be INCONCLUSIVE."""
-    options = ["--here-only", "--json", "--peers", "2", "--duration", "5"]
-    options += ["--sessions", "2", "--out"]
-    run = offline("-m", "jamlab", "verify", *options, str(tmp_path))
+    """The verdict is not FAIL; on a busy machine it may be INCONCLUSIVE."""
+    options = ["--here-only", "--json", "--only", THREE_USERS, "--out", str(tmp_path)]
+    run = offline("-m", "jamlab", "verify", *options)
     assert run.stdout, run.stderr
-    judged = json.loads(run.stdout)
-    outcomes = {verdict["verdict"] for verdict in judged}
-    assert any(verdict["value"] is not None for verdict in judged)
-    assert "FAIL" not in outcomes
-    assert run.returncode == (2 if "INCONCLUSIVE" in outcomes else 0)
-    assert (tmp_path / "verification.html").is_file()
+    (judged,) = json.loads(run.stdout)
+    assert judged["value"] is not None
+    assert judged["verdict"] in ("PASS", "INCONCLUSIVE")
+    assert run.returncode == (2 if judged["verdict"] == "INCONCLUSIVE" else 0)
+    assert (tmp_path / "acceptance.html").is_file()
 
 
 @pytest.mark.slow
