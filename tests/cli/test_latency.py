@@ -181,7 +181,7 @@ class TestPermission:
 @pytest.mark.slow
 @needs_jack
 def test_on_a_real_card_that_is_a_loop():
-    command = [sys.executable, "-m", "jamlab", *COMMAND, "--block-frames", "128"]
+    command = [sys.executable, "-m", "jamlab", *COMMAND, "--block-frames", "128", "--clicks", "24"]
     command += ["--input", DEVICE, "--output", DEVICE]
     with jack(128) as server:
         process = subprocess.Popen(

@@ -149,7 +149,7 @@ async def reading_of_clicks(graph):
     """Return the median; one of a cycle in which the machine was late may differ, or be missing."""
     own = await measure_own_delay(graph)
     metronome = Metronome(bpm=400.0)
-    recording = await graph.record({"ada": metronome}, 4.0)
+    recording = await graph.record({"ada": metronome}, 2.0)
     found = click_latencies(
         recording, {"ada": metronome}, own_delay_s=own.delay_s, max_latency_s=0.5
     )
@@ -159,7 +159,7 @@ async def reading_of_clicks(graph):
 @needs_graph
 @IODELAY
 @pytest.mark.slow
-@pytest.mark.parametrize("period", [64, 128, 512])
+@pytest.mark.parametrize("period", [64, 512])
 async def test_a_wire_takes_what_jack_iodelay_reads(period):
     async with audio_graph(("ada", "ben"), period) as graph, graph.wired({"ada": "ben"}):
         theirs = await reading_of_iodelay(graph)

@@ -137,7 +137,7 @@ async def test_a_cancelled_run_leaves_no_program():
 async def frames_of_clicks(plan, graph, own):
     """Return the median from ada to ben by clicks, in frames."""
     metronomes = plan.metronomes()
-    recording = await graph.record(metronomes, 8.0)
+    recording = await graph.record(metronomes, 4.0)
     missed, cycles = recording.punctuality.missed_cycles, recording.punctuality.cycles
     if missed:
         pytest.skip(f"{missed} of {cycles} cycles of the graph were missed: use an idle machine")
@@ -164,9 +164,9 @@ async def test_a_program_takes_what_jack_iodelay_reads_within_a_period(name):
     async with audio_graph(plan.players, PERIOD) as graph:
         own = await measure_own_delay(graph)
         async with joined(plan, graph):
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(3.0)
             before = await frames_of_clicks(plan, graph, own)
-            theirs = await iodelay(graph, microphone_inputs("ada"), ears("ben")[0], readings=10)
+            theirs = await iodelay(graph, microphone_inputs("ada"), ears("ben")[0], readings=7)
             after = await frames_of_clicks(plan, graph, own)
     assert min(before, after) - PERIOD <= theirs <= max(before, after) + PERIOD
 
