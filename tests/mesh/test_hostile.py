@@ -7,7 +7,7 @@ from tests.mesh.hostile import hostile
 
 @pytest.mark.slow
 def test_a_hostile_member_costs_no_sound_no_name_and_no_connection(caplog):
-    complaints, done = hostile(1, for_s=30.0, settle_s=60.0)  # `make bench-session` takes an hour
+    complaints, done = hostile(1, for_s=15.0, settle_s=60.0)  # `make bench-session` takes an hour
     assert complaints.pop("memory_bytes") < 64e6
     assert complaints.pop("concealed") <= 0.005
     assert {what: number for what, number in complaints.items() if number > 0} == {}
