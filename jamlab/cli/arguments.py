@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from jamlab.measure.latency.plan import PlanError
 from jamlab.media.playout.delay import DEFAULT_BOUNDS, DelayBounds
 
 
@@ -56,7 +55,7 @@ def percent(text: str) -> str:
 
 @contextmanager
 def named_by_option(
-    options: Mapping[str, str], refusal: type[ValueError | RuntimeError] = PlanError
+    options: Mapping[str, str], refusal: type[ValueError | RuntimeError]
 ) -> Iterator[None]:
     """Name the option, and not the parameter, when a plan refuses a value with `refusal`.
 

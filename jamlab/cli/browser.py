@@ -14,10 +14,9 @@ from jamlab.cli import tables as screen
 from jamlab.cli.results import Further, add_output, browser_page, err, tell
 from jamlab.measure.browser.plan import WAYS, BrowserPlan
 from jamlab.measure.browser.record import BrowserRecord
-from jamlab.measure.browser.run import FAULTS as FAULTS
 from jamlab.measure.browser.run import measure_browsers
 from jamlab.measure.browser.sweep import SWEEP_FOLDER, UNCHANGED, measure_sweep
-from jamlab.measure.latency.plan import MAX_PEERS
+from jamlab.measure.latency.plan import MAX_PEERS, PlanError
 from jamlab.measure.processes import Progress
 from jamlab.process.signals import run_until_sigterm
 from jamlab.report.page.html import BROWSER_FOLDER
@@ -99,7 +98,7 @@ def _add_parameters(parser: argparse.ArgumentParser, default: Mapping[str, Any])
 def run_browser(options: argparse.Namespace) -> int:
     """Run ``jamlab browser``: measure, write the report, and return the exit status."""
     chosen = {name: getattr(options, option) for option, name in _OPTIONS.items()}
-    with arguments.named_by_option(_OPTIONS):
+    with arguments.named_by_option(_OPTIONS, PlanError):
         plan = BrowserPlan(options.url, **chosen)
     folder, page = options.out / BROWSER_FOLDER, options.out / f"{BROWSER_FOLDER}.html"
     with screen.progress_bar(err) as progress:

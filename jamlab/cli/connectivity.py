@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from jamlab.cli import arguments
 from jamlab.cli import tables as screen
-from jamlab.cli.results import Further, connectivity_page, err, tell
+from jamlab.cli.results import Further, add_output, connectivity_page, err, tell
 from jamlab.ice.configuration import IceConfiguration
 from jamlab.ice.file import load_configurations
 from jamlab.measure.connectivity.campaign import CampaignError
@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_who_calls(parser)
     _add_how_often(parser)
     _add_network(parser)
+    add_output(parser)
+    parser.set_defaults(run=run_connectivity, parts=Path(CONNECTIVITY_FOLDER) / "parts")
 
 
 def _add_who_calls(parser: argparse.ArgumentParser) -> None:

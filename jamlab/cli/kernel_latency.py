@@ -22,10 +22,6 @@ from jamlab.measure.browser_networks.run import measure_browser_networks
 from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.record import LatencyRecord
 from jamlab.measure.processes import Progress
-from jamlab.networks.kernel.coturn import CoturnError
-from jamlab.networks.kernel.lab import KernelLabError
-from jamlab.networks.kernel.proof import ProofError
-from jamlab.networks.model.delay_table import TraceError
 from jamlab.networks.model.packet_trace import PacketTrace
 from jamlab.networks.model.profile import UnknownProfileError, profile_names, replaying_names
 from jamlab.networks.traces.reading import read_trace
@@ -38,7 +34,6 @@ from jamlab.report.page.html import (
 
 __all__ = [
     "BROWSER",
-    "COMPLAINTS",
     "add_arguments",
     "is_kernel_run",
     "report",
@@ -51,8 +46,6 @@ __all__ = [
 
 SIMULATED, KERNEL = "simulated", "kernel"
 JAMLAB, BROWSER = "jamlab", "browser"
-COMPLAINTS = KernelLabError, CoturnError, ProofError, TraceError
-"""Errors that state in a sentence why the run is not possible."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +106,7 @@ def verify(
     """Run the measurement of the options; return the records by case, and the page's path.
 
     Raises `PlanError` when there is no profile of a name, or a parameter is out of range, and one
-    of `COMPLAINTS` when this machine cannot have a network lab or a TURN server.
+    of `jamlab.cli.commands.COMPLAINTS` when the machine cannot have a network lab or TURN server.
     """
     folder, page = options.out / KERNEL_FOLDER, options.out / f"{KERNEL_FOLDER}.html"
     kernel = KernelPlan(_cases(options), plan)

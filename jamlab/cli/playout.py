@@ -11,6 +11,7 @@ from jamlab.cli import arguments
 from jamlab.cli import tables as screen
 from jamlab.cli.results import add_output, err, out
 from jamlab.measure.digits import plain
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.playout.plan import PlayoutPlan
 from jamlab.measure.playout.record import BEST_CONSTANT, PlayoutRecord
 from jamlab.measure.playout.run import measure_playout
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_playout(options: argparse.Namespace) -> int:
     """Run ``jamlab playout``: compare, write the report, and return the exit status."""
-    with arguments.named_by_option(_OPTIONS):
+    with arguments.named_by_option(_OPTIONS, PlanError):
         plan = PlayoutPlan(
             tuple(map(read_trace, options.files)),
             tuple(options.accept),

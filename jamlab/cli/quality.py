@@ -13,6 +13,7 @@ from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.cli import arguments
 from jamlab.cli import tables as screen
 from jamlab.cli.results import add_output, err, out
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.sound_quality.encodings import encodings_table
 from jamlab.measure.sound_quality.plan import CABLE, SoundQualityPlan
 from jamlab.measure.sound_quality.record import SoundQualityRecord
@@ -68,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_quality(options: argparse.Namespace) -> int:
     """Run ``jamlab quality``: measure, write the report, and return the exit status."""
     chosen = {name: getattr(options, option) for option, name in _OPTIONS.items()}
-    with arguments.named_by_option(_OPTIONS | {"network": "networks"}):
+    with arguments.named_by_option(_OPTIONS | {"network": "networks"}, PlanError):
         plan = SoundQualityPlan(tuple(options.network), **chosen)
     folder, page = options.out / FOLDER, options.out / f"{FOLDER}.html"
     with screen.progress_bar(err) as progress:

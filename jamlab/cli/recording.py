@@ -11,6 +11,7 @@ from jamlab.cli import arguments
 from jamlab.cli import tables as screen
 from jamlab.cli.results import err, out
 from jamlab.measure.digits import plain
+from jamlab.measure.latency.plan import PlanError
 from jamlab.measure.recording.analysis import analyse
 from jamlab.measure.recording.click_file import WHOLE_BAND_RATE, ClickTrack, write_clicks
 from jamlab.measure.recording.delays import delay_table
@@ -75,7 +76,7 @@ def add_click(parser: argparse.ArgumentParser) -> None:
 def run_click(options: argparse.Namespace) -> int:
     """Write a file of clicks, and return the exit status; raises `PlanError`."""
     voices = tuple(options.voice)
-    with arguments.named_by_option(_TRACK_OPTIONS):
+    with arguments.named_by_option(_TRACK_OPTIONS, PlanError):
         track = ClickTrack(
             voices,
             options.bpm,
@@ -154,7 +155,7 @@ def run_analyse(options: argparse.Namespace) -> int:
     Raises `RecordingError` for a file that cannot be analysed, `PlanError` when a parameter is out
     of its range, and `RecordError` when the record cannot be written.
     """
-    with arguments.named_by_option(_ANALYSIS_OPTIONS):
+    with arguments.named_by_option(_ANALYSIS_OPTIONS, PlanError):
         record = analyse(
             *options.files,
             bpm=options.bpm,

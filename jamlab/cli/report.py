@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from jamlab.cli import kernel_latency, playout, quality, recording
+from jamlab.cli import arguments, kernel_latency, playout, quality, recording
 from jamlab.cli import tables as screen
 from jamlab.cli.results import (
     Further,
     acceptance_page,
+    add_card,
     browser_page,
     card_for,
     connectivity_page,
@@ -54,6 +55,25 @@ class _Kind(NamedTuple):
 
     lies_in: Callable[[Path], bool]
     report: _Report
+
+
+def add_arguments(report: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``jamlab report``."""
+    report.add_argument(
+        "record",
+        type=Path,
+        help="a folder that `verify`, `connectivity`, `browser`, `rig`, `quality`, `playout` or "
+        "`analyse` "
+        "wrote, or a file: a dump of chrome://webrtc-internals or rtcstats",
+    )
+    report.add_argument(
+        "--out",
+        type=arguments.page,
+        help="the page (default: next to a record; of a dump in the current folder)",
+    )
+    report.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    add_card(report)
+    report.set_defaults(run=report_again)
 
 
 def report_again(options: argparse.Namespace) -> int:

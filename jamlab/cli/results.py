@@ -50,10 +50,6 @@ from jamlab.report.page.html import (
 )
 from jamlab.terminal import PlainConsole, literal
 
-INVALID = 2
-"""Exit status of a run without a verdict."""
-
-
 PART_FOLDERS = ACCEPTANCE_FOLDER, NETWORKS_FOLDER, CONNECTIVITY_FOLDER
 
 

@@ -15,7 +15,6 @@ from jamlab.measure.rig.commands import PLACES
 from jamlab.measure.rig.plan import RigPlan
 from jamlab.measure.rig.presets import PRESETS, rig_plan
 from jamlab.measure.rig.record import folder_name, load_systems
-from jamlab.measure.rig.run import FAULTS as FAULTS
 from jamlab.measure.rig.run import measure_rig
 from jamlab.process.signals import run_until_sigterm
 from jamlab.report.page.html import RIG_FOLDER
@@ -144,7 +143,7 @@ def _plan(options: argparse.Namespace) -> RigPlan:
     peers = MIN_PEERS if options.peers is None else options.peers
     chosen = {name: getattr(options, option) for option, name in _OPTIONS.items()}
     chosen |= {"before": tuple(options.before), "system": options.name}
-    with arguments.named_by_option(_OPTIONS):
+    with arguments.named_by_option(_OPTIONS, PlanError):
         if options.preset:
             return rig_plan(options.preset, peers, **chosen)
         return RigPlan(tuple(options.player) or (shlex.join(options.command),) * peers, **chosen)

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -12,7 +12,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from jamlab.cli.machine.doctor import Finding
 from jamlab.measure.browser.plan import INJECTED
 from jamlab.measure.browser.record import BrowserRecord
 from jamlab.measure.browser.sweep import advice, gain_words
@@ -305,18 +304,6 @@ def server_table(record: ConnectivityRecord) -> Group:
         if not each.works
     ]
     return Group(table, *(literal(reason) for reason in reasons))
-
-
-def findings_table(findings: Iterable[Finding]) -> Table:
-    """Return the doctor's findings, a row each, with the remedy for those that are not fine."""
-    table = Table("", "subject")
-    for heading in ("found", "what to do"):
-        table.add_column(heading, overflow="fold")  # a version is cut nowhere
-    for finding in findings:
-        mark = Text("✓", style="green") if finding.fine else Text("✗", style="red")
-        remedy = "" if finding.fine else finding.remedy
-        table.add_row(mark, *map(literal, (finding.subject, finding.detail, remedy)))
-    return table
 
 
 @contextmanager

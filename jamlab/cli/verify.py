@@ -39,7 +39,7 @@ from jamlab.measure.browser_acceptance.run import (
     measure_browser_acceptance,
 )
 from jamlab.measure.connectivity.plan import ConnectivityPlan
-from jamlab.measure.latency.plan import LatencyPlan
+from jamlab.measure.latency.plan import LatencyPlan, PlanError
 from jamlab.measure.latency.worker import measure_in_worker
 from jamlab.measure.processes import Progress, check_reachable, process_pool
 from jamlab.measure.session_connectivity.plan import SessionPlan, measure_sessions
@@ -154,7 +154,7 @@ def _plan(options: argparse.Namespace) -> LatencyPlan:
     Raises `PlanError` when an option is out of range, and `UnsupportedQualityError` when there is
     no quality of that name.
     """
-    with arguments.named_by_option(_OPTIONS):
+    with arguments.named_by_option(_OPTIONS, PlanError):
         return LatencyPlan(**{name: getattr(options, option) for option, name in _OPTIONS.items()})
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from functools import partial
+from pkgutil import resolve_name
 
 import pytest
 
@@ -520,7 +521,7 @@ def test_what_an_interrupted_campaign_keeps_is_said(monkeypatch, tmp_path, capsy
         (folder / "parts").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.connectivity, "measure", interrupt)
+    monkeypatch.setattr(command, "measure", interrupt)
     assert cli.main(["connectivity", "--out", str(tmp_path)]) == 2
     assert "finished calls are kept; run it again to continue" in capsys.readouterr().err
 
@@ -703,9 +704,22 @@ def test_sigterm_leaves_no_temporary_folder(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGTERM)
             pytest.fail("it went on")
 
-    monkeypatch.setattr(cli, "run_connectivity", killed)
+    monkeypatch.setattr(command, "run_connectivity", killed)
     with pytest.raises(SystemExit) as ended:
         cli.main(["connectivity"])
     assert ended.value.code == 128 + signal.SIGTERM
     assert not list(tmp_path.iterdir())
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMPLAINTS))
+def test_each_complaint_is_an_error_and_so_is_what_is_derived_from_it(name):
+    """A class that was renamed would end in a traceback."""
+    error = resolve_name(name)
+    assert f"{error.__module__}.{error.__qualname__}" == name
+    derived = type("DerivedError", (error,), {"__init__": lambda self: None})
+    assert cli.is_complaint(derived())
+
+
+def test_other_errors_are_faults_of_ours():
+    assert not cli.is_complaint(ValueError("boom"))

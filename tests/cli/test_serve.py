@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from jamlab.certificate import fingerprint, self_signed
 from jamlab.cli import commands as cli
-from jamlab.cli import results, serve
+from jamlab.cli import serve
 from jamlab.signaling import endpoint
 from jamlab.signaling.hub.addresses import own_addresses
 from jamlab.signaling.hub.server import KEY_VARIABLE
@@ -204,7 +204,7 @@ def test_an_option_comes_before_the_environment(monkeypatch, options, environmen
 )
 def test_a_hub_that_cannot_be_is_refused_in_a_line(capsys, monkeypatch, options, words):
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
-    assert cli.main(["serve", *options]) == results.INVALID
+    assert cli.main(["serve", *options]) == cli.INVALID
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1

@@ -7,7 +7,6 @@ import pytest
 from rich.console import Console
 
 from jamlab.cli import tables as screen
-from jamlab.cli.machine.doctor import Finding
 from jamlab.measure.connectivity.record import STUN_ONLY
 from jamlab.measure.statistics import Estimate
 from jamlab.measure.verdict import Outcome, judge_below, unmeasured
@@ -98,16 +97,6 @@ def test_paths_are_those_that_take_longest():
 def test_clicks_nobody_heard_are_shown_too():
     silent = record_of(lambda *_: [math.nan] * 90, lambda *_: [30.0] * 90)
     assert any("0.0%" in line for line in lines(screen.path_table(silent)))
-
-
-def test_findings_say_what_to_do_only_where_something_is_wrong():
-    good = Finding("libopus", True, "1.6 [bundled]", "nothing to see")
-    bad = Finding("PortAudio", False, "not [found]", "apt-get it", essential=False)
-    told = shown(screen.findings_table([good, bad]))
-    assert "1.6 [bundled]" in told
-    assert "nothing to see" not in told
-    assert "not [found]" in told
-    assert "apt-get it" in told
 
 
 def test_a_bar_tells_how_far_it_is():
