@@ -29,8 +29,11 @@ FACADES = [
     "jamlab.report.sound_quality",
     "jamlab.widgets",
 ]
-SLOW = {"render", "verification_report"}
-"""Names whose example executes notebooks."""
+SLOW = {
+    *("render", "verification_report"),
+    *("analyse", "delay_table", "recording_verdicts", "window_table", "measure_sound_quality"),
+}
+"""Names whose example executes notebooks, or searches or makes a recording."""
 TOP_LEVEL_AWAIT = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 

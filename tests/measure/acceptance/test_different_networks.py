@@ -146,6 +146,7 @@ class TestFaults:
         outcomes = judged(different_networks(detour, duration_s=1.0))
         assert outcomes[apart.AVOIDABLE] == "FAIL"
 
+    @pytest.mark.slow
     def test_a_network_that_loses_too_much(self, monkeypatch):
         lossy = replace(profile_named(apart.PROFILE), loss=0.3, burst_packets=5.0)
         monkeypatch.setattr(apart, "profile_named", lambda _name: lossy)

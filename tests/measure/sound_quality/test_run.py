@@ -23,6 +23,7 @@ def test_a_session_has_rates_latency_and_scores():
     assert 8 < row["sinad_db"] < 30
 
 
+@pytest.mark.slow
 def test_more_bits_sound_better():
     low, high = (measure_session(PLAN, Task(CABLE, name, 480, 0)) for name in QUALITIES)
     assert high["sinad_db"] > low["sinad_db"] + 3

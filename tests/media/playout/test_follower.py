@@ -240,6 +240,7 @@ class TestEqualClocks:
         path.run(240, lambda block: None)
         assert not path.card.resampling
 
+    @pytest.mark.slow
     @examples(20)
     @given(
         block=st.integers(16, 1024),

@@ -42,6 +42,7 @@ class TestCurves:
     def figure(cls):
         return curves("nat_population+ipv6=12")
 
+    @pytest.mark.slow
     def test_are_those_of_the_rule(self, figure):
         left, right = figure.axes
         population = load_population("nat_population")
