@@ -2,6 +2,7 @@ import contextlib
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.examples import register_profiles
 from tests.leaks import nothing_left
+
+# jsonschema's optional check of addresses, which nobody asks for, builds a grammar for two seconds.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 register_profiles()
 settings.load_profile("quick")
@@ -28,7 +32,8 @@ REAL_TIME = (
     *("tests/notebooks/test_jam_session.py", "tests/notebooks/test_loopback_latency.py"),
     *(f"tests/cli/test_{command}.py" for command in ("join", "latency", "rig", "serve")),
     *("tests/cli/machine/test_microphone.py", "tests/test_no_network.py"),
-    *("tests/measure/across_networks/", "tests/measure/connectivity_on_kernel/"),
+    *("tests/measure/across_networks/test_kernel.py", "tests/measure/connectivity_on_kernel/"),
+    "tests/test_mishaps.py",
     *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/process_mesh/"),
     *("tests/measure/rig/", "tests/measure/sound_card/"),
 )
@@ -55,14 +60,13 @@ def pytest_xdist_auto_num_workers(config):
 class ByFile(LoadScopeScheduling):
     """Scheduling by file, so that its tests share a measurement.
 
-    One browser at a time, and beside it one other test in real time: more are too much for two
-    processors, and then nobody hears anything.
+    Of the slow tests one at a time plays in real time: two want more than two processors, and then
+    nobody hears anything.
     """
 
     def _split_scope(self, nodeid):
-        if nodeid.startswith(BROWSERS):
-            return "browsers"
-        return "real time" if nodeid.startswith(REAL_TIME) else nodeid.partition("::")[0]
+        in_turn = nodeid.startswith(BROWSERS + REAL_TIME) and not self.config.option.markexpr
+        return "in real time" if in_turn else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -78,7 +82,7 @@ def in_real_time(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Begin with browsers and real time, then with the slow files: none runs alone at the end.
+    """Begin with what plays in real time, then with the slow files: none runs alone at the end.
 
     Slow tests, and those that play in real time or open sockets, are run again when they fail: a
     machine that is busy for some seconds loses clicks and packets, and gives a port that was just
@@ -86,12 +90,8 @@ def pytest_collection_modifyitems(config, items):
     """
     leave_out_passed(config, items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    first = BROWSERS, REAL_TIME, ""
     items.sort(
-        key=lambda item: (
-            next(rank for rank, paths in enumerate(first) if item.nodeid.startswith(paths)),
-            item.path not in slow,
-        )
+        key=lambda item: (not item.nodeid.startswith(BROWSERS + REAL_TIME), item.path not in slow)
     )
     for item in items:
         if item.get_closest_marker("slow") or in_real_time(item):
@@ -121,7 +121,7 @@ def pytest_runtest_setup(item):
     """Let tests in real time go before those that only compute, where one may (root may)."""
     if hasattr(os, "setpriority") and os.geteuid() == 0:
         with contextlib.suppress(PermissionError):  # root of a container may not
-            os.setpriority(os.PRIO_PROCESS, 0, 0 if in_real_time(item) else 15)
+            os.setpriority(os.PRIO_PROCESS, 0, 0 if in_real_time(item) else 19)
 
 
 @pytest.fixture(autouse=True, scope="module")
