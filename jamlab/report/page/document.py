@@ -58,6 +58,12 @@ class Section:
         return decisive(self.verdicts)
 
     @property
+    def cause(self) -> str:
+        """The first sentence of the reason for its verdict; the section has the others."""
+        first, end, _ = self.decisive.reason.partition(". ")
+        return f"{first}{end}".rstrip()
+
+    @property
     def musicians(self) -> str:
         """The meaning of its latency to musicians; "" without one."""
         return self.decisive.musicians or self.verdicts[0].musicians
