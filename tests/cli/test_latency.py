@@ -205,7 +205,7 @@ def test_on_pulseaudio_whose_null_sink_is_a_loop(tmp_path):
         )
     if process.returncode:  # on a busy machine the server's buffers run empty, which is told
         assert "the sound server's buffers ran empty" in process.stderr
-        return
+        pytest.skip("PulseAudio lost blocks on this busy machine, so there is no figure to check")
     [row] = json.loads(process.stdout)
     assert 1024 < row["round_trip_frames"] < 48_000
     assert row["heard_share"] >= 0.5
