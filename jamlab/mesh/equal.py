@@ -7,9 +7,10 @@ reports is the latency of the session, and to the delay of each playout buffer i
 path lacks of it.
 
 A path's own latency is the estimate of the live figures less the delay that was added. Estimates
-move by some tenths of a millisecond: their median decides, an addition follows a difference of more
-than `SLACK_S` only, and by no more than `STEP_S` a second, for that nobody hears. Nothing beyond
-`MOST_S` is waited for: a peer may report anything, and one bad connection is not everybody's.
+move by some tenths of a millisecond, so their median decides. An addition follows only a difference
+of more than `SLACK_S`, and by no more than `STEP_S` for each estimate: nobody hears so slow a change.
+Nobody waits for a path of more than `MOST_S`: a peer may report anything, and one bad connection
+must not delay everybody.
 """
 
 import asyncio
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 MOST_S = 0.100
 """Greatest latency for which the others wait: what the product calls high."""
 SLACK_S = 0.0005
+"""Greatest difference that is left alone."""
 STEP_S = 0.002
+"""Greatest change of an addition at one estimate; there is one a second by default."""
 
 _SAMPLES = 9
 _REPORT_EVERY = 5  # samples, though nothing changed: members may be new

@@ -65,7 +65,7 @@ def test_a_name_from_outside_is_drawn_as_it_is(name):
 
 
 @pytest.mark.slow
-def test_the_same_record_gives_the_same_bytes_also_to_who_draws_with_latex(make):
+def test_the_same_record_gives_the_same_bytes_with_latex_and_without(make):
     """Neither the text of a figure nor its ticks, which are made when it is drawn, are typeset."""
     record = drawn_record(missed=0.05)
     with mpl.rc_context({"text.usetex": True, "text.parse_math": True}):
