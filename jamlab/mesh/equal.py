@@ -8,9 +8,9 @@ path lacks of it.
 
 A path's own latency is the estimate of the live figures less the delay that was added. Estimates
 move by some tenths of a millisecond, so their median decides. An addition follows only a difference
-of more than `SLACK_S`, and by no more than `STEP_S` for each estimate: nobody hears so slow a change.
-Nobody waits for a path of more than `MOST_S`: a peer may report anything, and one bad connection
-must not delay everybody.
+of more than `SLACK_S`, and by no more than `STEP_S` for each estimate, which nobody hears. Nobody
+waits for a path of more than `MOST_S`: a peer may report anything, and one bad connection must not
+delay everybody.
 """
 
 import asyncio
@@ -76,14 +76,15 @@ class Additions:
 
     @property
     def slowest_s(self) -> float:
-        """Latency of our slowest path; 0 while no latency is known."""
-        return max((median(samples) for samples in self._own.values()), default=0.0)
+        """Latency of our slowest path, of those up to `MOST_S`; 0 while none is known."""
+        known = (median(samples) for samples in self._own.values())
+        return max((each for each in known if each <= MOST_S), default=0.0)
 
     @property
     def session_s(self) -> float:
-        """Latency of the session's slowest path, of those below `MOST_S`."""
-        known = (*(median(samples) for samples in self._own.values()), *self._reported.values())
-        return max((each for each in known if each <= MOST_S), default=0.0)
+        """Latency of the session's slowest path, of those up to `MOST_S`."""
+        reported = (each for each in self._reported.values() if each <= MOST_S)
+        return max(self.slowest_s, *reported, 0.0)
 
     def hear(self, peer_id: str, slowest_s: float) -> None:
         """Take a peer's report."""
@@ -128,7 +129,7 @@ async def keep_equal(session: "JamSession") -> None:
             if abs(slowest_s - told_s) > SLACK_S or silent >= _REPORT_EVERY:
                 told_s, silent = slowest_s, 0
                 for peer_id in session.members:
-                    await session.report(peer_id, SlowestPath(min(slowest_s, 1.0)).to_data())
+                    await session.report(peer_id, SlowestPath(slowest_s).to_data())
 
 
 def add_delay(service: WebRTCAudioService, additions: Additions, figures: PeerFigures) -> bool:
@@ -137,7 +138,7 @@ def add_delay(service: WebRTCAudioService, additions: Additions, figures: PeerFi
     playout = service.playout(peer_id) if peer_id in service.peers else None
     if playout is None or one_way_s is None:
         return False
-    own_s = one_way_s - playout.added_frames / SAMPLE_RATE
+    own_s = max(0.0, one_way_s - playout.added_frames / SAMPLE_RATE)
     playout.add_delay(round(additions.observe(peer_id, own_s) * SAMPLE_RATE))
     return True
 

@@ -53,6 +53,12 @@ def test_a_spike_of_one_estimate_changes_nothing():
     assert additions.observe("ben", 0.080) == additions.observe("ben", 0.010)
 
 
+def test_a_path_that_nobody_waits_for_hides_no_other():
+    additions = Additions()
+    settled(additions, {"ben": 0.060, "cleo": 0.150})
+    assert additions.slowest_s == 0.060
+
+
 def test_nobody_waits_for_a_peer_that_has_left():
     additions = Additions()
     additions.hear("cleo", 0.040)
