@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,7 @@ def rms(sound):
     return float(np.sqrt(np.mean(np.square(sound))))
 
 
-def below(folder, name, level_db, seed):
+def below(level_db, name, seed):
     """Return the figures of two takes of clicks in a programme, one of them beside a reference."""
     number = seed + PROGRAMMES.index(name)
     delay, voice = (9_876.1, 1_234.5)[number % 2], number % 4
@@ -181,7 +182,8 @@ def below(folder, name, level_db, seed):
     figures |= {"takes": 2, "off_frames": []}
     for channels in ((mixed,), (reference, mixed)):
         try:
-            record = analyse(write(folder / "below.wav", *channels))
+            with tempfile.TemporaryDirectory() as folder:
+                record = analyse(write(Path(folder) / "below.wav", *channels))
         except RecordingError:
             continue
         off = offs(record, len(channels), metronome, delay)
@@ -202,12 +204,9 @@ def offs(record, channel, metronome, delay):
     return np.where(table["voice"].to_numpy() == metronome.voice, off, np.inf)
 
 
-def detection(folder, levels=BELOW_DB, names=PROGRAMMES, seeds=(0,)):
+def detection(pool, levels=BELOW_DB, names=PROGRAMMES, seeds=(0,)):
     """Return and print the rates of detection by level and programme."""
-    rows = [
-        below(folder, name, level, seed) for level in levels for name in names for seed in seeds
-    ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(pool.map(below, *zip(*product(levels, names, seeds), strict=True)))
     print(rates(table, ["level_db", "programme"]).to_string())
     print(rates(table, ["level_db"]).to_string())
     return table
@@ -229,8 +228,8 @@ def rates(table, by):
     )
 
 
-def detection_bars(folder):
-    table = detection(folder)
+def detection_bars(pool):
+    table = detection(pool)
     at_20 = rates(table, ["level_db"]).loc[-20]
     return [
         bar("takes found at -20 dB", [at_20["takes found"]], "", "≥", 0.95),
@@ -240,10 +239,9 @@ def detection_bars(folder):
     ]
 
 
-def false_alarms(hours):
+def false_alarms(pool, hours):
     """Return the trains of clicks that are found in hours of music, ten minutes a piece."""
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        return sum(pool.map(alarms_in_a_piece, range(round(hours * 6))))
+    return sum(pool.map(alarms_in_a_piece, range(round(hours * 6))))
 
 
 def alarms_in_a_piece(seed):
@@ -297,8 +295,9 @@ def main() -> int:
         skews = skew_errors(folder)
         write_long(folder / "long.wav", SPEED_S)
         spent_s, peak_mb, heard = timed(folder / "long.wav")
-        beside_music = detection_bars(folder)
-    alarms = false_alarms(MUSIC_H)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        beside_music = detection_bars(pool)
+        alarms = false_alarms(pool, MUSIC_H)
     rows = [
         bar("error of the median, 8 to 192 kHz, worst", [max(by_rate)], "frames", "≤", 0.05),
         bar("error through MP3, Opus and AAC, worst", [max(by_codec)], "frames", "≤", 0.05),

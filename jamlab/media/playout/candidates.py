@@ -63,14 +63,18 @@ class Candidates:
         self._concealed = np.zeros(count)
         self._depth_sums = np.zeros(count)  # above the least need, so that a shift changes nothing
         self._packets = 0.0
-        self._latest: deque[Sequence[int]] = deque(maxlen=LATEST)  # needs of the last slots
+        self._latest: deque[tuple[int, Sequence[int]]] = deque(maxlen=LATEST)  # least need first
+        self.least_frames: int | None = None
+        """Least need of the last second; None before the first slot."""
 
     def shift(self, frames: int) -> None:
         """Change the needs observed so far, and the depths that follow from them."""
         self._histograms.shift(frames)
-        self._latest = deque(([need + frames for need in needs] for needs in self._latest), LATEST)
-        if self._depths is not None:
+        latest = ((least + frames, [n + frames for n in needs]) for least, needs in self._latest)
+        self._latest = deque(latest, LATEST)
+        if self._depths is not None and self.least_frames is not None:
             self._depths = self._depths + frames
+            self.least_frames += frames
 
     def lower(self, frames: int) -> None:
         """Lower all needs observed before a stop of the card, which is found within a second.
@@ -81,8 +85,8 @@ class Candidates:
         latest = [*self._latest]
         self.shift(-frames)
         self._latest.clear()
-        for needs in latest:
-            after = min(needs) <= min(latest[-1]) + frames / 2
+        for least, needs in latest:
+            after = least <= latest[-1][0] + frames / 2
             self._learn(needs if after else [need - frames for need in needs])
 
     def observe(self, needs: Sequence[int]) -> None:
@@ -92,21 +96,16 @@ class Candidates:
         self._learn(needs)
 
     def _learn(self, needs: Sequence[int]) -> None:
-        self._latest.append(needs)
+        self._latest.append((min(needs), needs))
         self._histograms.observe(needs)
-        least = min(map(min, self._latest))
+        self.least_frames = min(self._latest)[0]
         depths = self._histograms.depths(SHARES).ravel()
-        self._depths = np.minimum(depths, least + self._most) + self._margin
+        self._depths = np.minimum(depths, self.least_frames + self._most) + self._margin
 
     @property
     def step_frames(self) -> int:
         """Resolution of the depths."""
         return self._histograms.width
-
-    @property
-    def least_frames(self) -> int | None:
-        """Least need of the last second; None before the first slot."""
-        return min(map(min, self._latest), default=None)
 
     def _judge(self, needs: NDArray[np.int64], depths: NDArray[np.int64], least: int) -> None:
         self._concealed *= self._fading

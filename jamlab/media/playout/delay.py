@@ -138,8 +138,9 @@ class DelayController:
         Until they have come, shorter ones may not lower the delay again, nor the first of them
         raise it.
         """
-        settling = self._candidates.depth_frames is None
-        if self._depth is None or settling or now_frames > self._announced_until:
+        if now_frames > self._announced_until or self._depth is None:
+            return needed_frames
+        if self._candidates.depth_frames is None:  # settling
             return needed_frames
         longer = needed_frames + self._announced
         return max(needed_frames, min(longer, self._depth - self._margin - self._resolution))
@@ -236,9 +237,11 @@ class DelayController:
 
         Packets that came all at once are a stall's, and no step.
         """
+        assert self._depth is not None
+        if self._recent[-1][1] <= self._depth:  # as nearly always
+            return None
         needs = [needed for _, needed in self._recent]
         least = min(needs)
-        assert self._depth is not None
         if least <= self._depth or self._recent[-1][0] - self._recent[0][0] < SLOT_FRAMES // 2:
             return None
         return min(max(needs), least + self._most) + self._margin

@@ -82,6 +82,7 @@ class NeedHistograms:
         assert self._origin is not None
         beyond = self._weights[:, ::-1].cumsum(axis=1)
         allowed = beyond[:, -1:] * shares
-        exceeds = beyond[:, np.newaxis] > allowed[:, :, np.newaxis]
-        met: NDArray[np.int64] = np.count_nonzero(exceeds, axis=2)
+        rows = zip(beyond, allowed, strict=True)  # a search is far less work than all comparisons
+        unmet = [row.searchsorted(most, side="right") for row, most in rows]
+        met: NDArray[np.int64] = beyond.shape[1] - np.array(unmet, np.int64)
         return self._origin + met * self.width
