@@ -17,7 +17,8 @@ on a JACK or ALSA device. A callback that comes after its block should have begu
 After the event loop has stalled, several callbacks are due. The card makes one in each turn of the
 loop, not all at once, so that packets sent by one card can arrive before another card plays them:
 two participants on two machines do not stall together, and two in one process must not lose sound
-because they do.
+because they do. What is overdue after more than `LONGEST_LAG_S` is dropped, as a real card's driver
+does: on a busy machine the card would else be late for as long as the load lasts.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 
 LEAST_BLOCK_FRAMES, MOST_BLOCK_FRAMES = 16, 4096
 """Lengths of blocks that users may choose."""
+LONGEST_LAG_S = 0.5
+"""Lag that a virtual card makes up for."""
 
 DuplexCallback: TypeAlias = Callable[[Block], Block]
 """Takes the captured block and returns the block to play, of the same length."""
@@ -43,11 +46,11 @@ class CardCounters:
     """Counts of a card's callbacks and losses."""
 
     blocks: int = 0
-    """Callbacks made."""
+    """Callbacks made, and those dropped because they were overdue."""
     underruns: int = 0
     """Blocks played as silence because the callback came too late."""
     overruns: int = 0
-    """Captured blocks lost because no callback came for too long."""
+    """Captured blocks dropped because no callback came for too long; each is an underrun, too."""
     xruns: int = 0
     """Losses reported by a real card's driver."""
 
@@ -284,7 +287,18 @@ class VirtualCard:
     def _advance(self, now_s: float) -> None:
         """Make the next callback if it is due."""
         if self._callback is not None and self.time_of(self._due_frame) <= now_s:
+            if now_s - self.time_of(self._due_frame) > LONGEST_LAG_S:
+                self._drop_overdue(now_s)
             self._exchange(self._callback, now_s)
+
+    def _drop_overdue(self, now_s: float) -> None:
+        """Drop all blocks but the newest that is due: they are neither captured nor played."""
+        dropped = self.lag_frames(int(self.frame_at(now_s))) // self.block_frames - 1
+        self.counters.blocks += dropped
+        self.counters.underruns += dropped
+        self.counters.overruns += dropped
+        if self._recording is not None:
+            self._recording.write(silence(dropped * self.block_frames))
 
     def _exchange(self, callback: DuplexCallback, now_s: float) -> None:
         due = self._due_frame

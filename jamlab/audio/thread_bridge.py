@@ -32,7 +32,8 @@ class ThreadBridge:
     """The two queues of one card.
 
     The loop has `slack` blocks for a callback, 1 or more. While it stalls, `longest` captured
-    blocks, more than `slack`, are kept; older ones are dropped and counted as *overruns*.
+    blocks, more than `slack`, are kept; if there are more, all that are overdue are dropped and
+    counted as *overruns*: one after another, a busy machine would never be in time again.
     `patience_s` is how long the card's thread waits for a block from the loop. Raises `ValueError`
     when a parameter is out of its range.
     """
@@ -83,16 +84,20 @@ class ThreadBridge:
     def run(self, callback: DuplexCallback) -> int:
         """Make the callbacks that are due, and return their number."""
         done = 0
-        self._drop_oldest()
+        self._drop_overdue()
         while self._captured:
             self._exchange(callback, self._captured.popleft())
             done += 1
         return done
 
-    def _drop_oldest(self) -> None:
+    def _drop_overdue(self) -> None:
         """Drop captured blocks that are too old after a stall, and the blocks they would return."""
-        while len(self._captured) > self._longest:
+        if len(self._captured) <= self._longest:
+            return
+        while len(self._captured) > self.slack:
             self._captured.popleft()
+            self.counters.blocks += 1
+            self.counters.underruns += 1
             self.counters.overruns += 1
             self._dropped += 1
 

@@ -180,6 +180,27 @@ class TestUnderrun:
         play(VirtualCard(numbered), callback, 6400, hang=(1000, 3000))
         np.testing.assert_array_equal(np.concatenate(callback.captured), numbered(0, 6400))
 
+    def test_after_a_long_stall_it_drops_what_is_overdue(self):
+        """Else a busy machine makes late callbacks alone, for as long as it is busy."""
+        began, ended, block = 1000, 1000 + 48_000, 64
+        callback, recording, told = Counting(), Recording(), []
+        card = VirtualCard(numbered, recording=recording)
+
+        def told_by(captured):
+            told.append(card.too_late)
+            return callback(captured)
+
+        play(card, told_by, 60_000, hang=(began, ended))
+        lost = card.counters.overruns
+        assert (ended - began) // block - 2 <= lost <= (ended - began) // block + 2
+        assert sum(told) <= 1
+        assert len(callback.captured) == card.counters.blocks - lost == 60_000 // block - lost
+        after = (began // block + lost) * block
+        heard = np.concatenate(callback.captured[began // block :])
+        np.testing.assert_array_equal(heard, numbered(after, len(heard)))
+        assert not recording.block(began + 2 * block, ended - began - 2 * block).any()
+        assert recording.block(ended + 4 * block, 10_000).all()
+
     def test_between_late_callbacks_the_loop_has_its_turn(self):
         """What another card sent while all hung arrives before this one asks for the next block."""
         order = []

@@ -71,12 +71,21 @@ def test_every_block_is_counted_and_what_was_silent_is_an_underrun(slack, runs):
 
 
 @given(st.integers(1, 3), st.integers(4, 8), st.lists(st.booleans(), max_size=120))
-def test_a_loop_that_stalls_for_long_loses_the_oldest(slack, longest, runs):
+def test_a_loop_that_stalls_for_long_loses_what_is_overdue(slack, longest, runs):
     bridge, played = played_by(slack, [*runs, True], longest)
     counters = bridge.counters
-    assert counters.blocks + counters.overruns == len(played)
+    assert counters.blocks == len(played)
+    assert sum(block == 0 for block in played[slack:]) == counters.underruns
     for number, block in enumerate(played, start=1):
         assert block in (0, number - slack)
+
+
+@pytest.mark.parametrize(("stalled", "overruns"), [(8, 0), (9, 7), (100, 98)])
+def test_after_a_long_stall_the_next_callback_is_in_time(stalled, overruns):
+    bridge, played = played_by(2, [*[False] * (stalled - 1), True, True, True, True], longest=8)
+    assert bridge.counters.overruns == overruns
+    assert bridge.counters.underruns == stalled - 2
+    assert played[-1] == len(played) - 2
 
 
 def test_a_callback_is_told_that_it_is_too_late():
