@@ -68,14 +68,14 @@ export class Tap {
   constructor(context) {
     this.input = new ChannelSplitterNode(context, { numberOfOutputs: 2 });
     this.analysers = [0, 1].map((channel) => {
-      const analyser = new AnalyserNode(context, { fftSize: 2048, smoothingTimeConstant: 0 });
+      const analyser = new AnalyserNode(context, { fftSize: 4096, smoothingTimeConstant: 0 });
       this.input.connect(analyser, channel);
       return analyser;
     });
-    this.samples = new Float32Array(2048);
+    this.samples = new Float32Array(4096);
   }
 
-  /** The peak of each channel since the last picture or two, as a factor of full scale. */
+  /** The peak of each channel in the last 85 ms, as a factor of full scale. */
   peaks() {
     return this.analysers.map((analyser) => {
       analyser.getFloatTimeDomainData(this.samples);

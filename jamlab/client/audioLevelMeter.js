@@ -4,6 +4,18 @@ const FLOOR_DBFS = -60;
 const FALL_DB_PER_S = 24;
 const HOLD_MS = 1500;
 const CLIP = 0.9999; // full scale of 16 bit
+/** Time between pictures, less than a tap's samples last. Each takes time from the sound of a busy machine. */
+const DRAWN_EVERY_MS = 40;
+
+/** @type {Set<AudioLevelMeter>} */
+const meters = new Set();
+
+/** Draw all meters in one picture, again and again while there is any. */
+function drawAll() {
+  if (!meters.size) return;
+  setTimeout(() => requestAnimationFrame(drawAll), DRAWN_EVERY_MS);
+  for (const meter of meters) meter.draw(performance.now());
+}
 
 /** @param {number} factor of full scale */
 export function dbfs(factor) {
@@ -21,7 +33,6 @@ export class AudioLevelMeter {
   #bars;
   #clip;
   #text;
-  #request = 0;
   #atMs = 0;
   #levels = [FLOOR_DBFS, FLOOR_DBFS];
   #held = { level: -120, untilMs: 0 };
@@ -51,23 +62,23 @@ export class AudioLevelMeter {
     this.#clip.hidden = true;
     this.#clip.addEventListener("click", () => (this.#clip.hidden = true));
     this.element.append(scale, this.#text, this.#clip);
-    this.#request = requestAnimationFrame((ms) => this.#draw(ms));
+    meters.add(this);
+    if (meters.size === 1) requestAnimationFrame(drawAll);
   }
 
   close() {
-    cancelAnimationFrame(this.#request);
+    meters.delete(this);
     this.element.remove();
   }
 
   /** @param {number} ms */
-  #draw(ms) {
-    this.#request = requestAnimationFrame((next) => this.#draw(next));
+  draw(ms) {
     const peaks = this.#tap.peaks();
     const fallDb = (FALL_DB_PER_S * Math.min(ms - this.#atMs, 1000)) / 1000;
     this.#atMs = ms;
     this.#levels = peaks.map((peak, n) => Math.max(dbfs(peak), this.#levels[n] - fallDb, FLOOR_DBFS));
     this.#levels.forEach((level, n) => {
-      this.#bars[n].style.transform = `scaleX(${1 - level / FLOOR_DBFS})`;
+      this.#bars[n].style.transform = `scaleX(${(1 - level / FLOOR_DBFS).toFixed(3)})`;
     });
     if (Math.max(...peaks) >= CLIP) this.#clip.hidden = false;
     this.#say(dbfs(Math.max(...peaks)), ms);

@@ -22,7 +22,7 @@ from scipy import stats
 RESOLUTION_S = 1e-4
 """Rounding of ``performance.now()`` in a page that is not isolated (W3C High Resolution Time)."""
 
-_WINDOW_S = 0.25
+_WINDOW_S = 1.0
 _FEWEST = 20
 
 

@@ -47,7 +47,7 @@ def rendered(page_s, origin_s, block_s, skew=0.0):
 )
 def test_a_frame_has_the_time_at_which_its_block_is_rendered(origin_s, block_frames, skew, seed):
     block_s = block_frames / 48_000
-    page_s = np.sort(np.random.default_rng(seed).uniform(origin_s + 1, origin_s + 11, 2000))
+    page_s = np.sort(np.random.default_rng(seed).uniform(origin_s + 1, origin_s + 11, 650))
     clock = context_clock(
         np.column_stack([rendered(page_s, origin_s, block_s, skew), 1000 * page_s])
     )
@@ -58,12 +58,13 @@ def test_a_frame_has_the_time_at_which_its_block_is_rendered(origin_s, block_fra
 
 
 def test_a_pause_of_the_audio_is_seen():
-    page_s = np.arange(0, 10, 0.005)
+    page_s = np.sort(np.random.default_rng(1).uniform(0, 10, 650))
     context_s = rendered(page_s, 0.0, 0.01)
-    late = (page_s > 5) & (page_s < 5.08)
+    late = (page_s > 5) & (page_s < 5.3)
     context_s[late] = rendered(5.0, 0.0, 0.01)
     clock = context_clock(np.column_stack([context_s, 1000 * page_s]))
-    assert clock.pause_s == pytest.approx(0.08, abs=0.012)
+    longest_s = 10 / 650 * 3  # between two readings, nearly always
+    assert 0.3 - 0.01 - longest_s < clock.pause_s < 0.3 + 0.01
 
 
 def test_a_context_that_did_not_run_is_told():

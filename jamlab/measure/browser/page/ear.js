@@ -7,15 +7,31 @@ function watchEars() {
   const RECORDER = `registerProcessor("jamlab-recorder", class extends AudioWorkletProcessor {
     constructor() {
       super();
-      this.recording = false;
-      this.port.onmessage = ({ data }) => { this.recording = data; };
+      Object.assign(this, { recording: false, piece: new Float32Array(4800), filled: 0 });
+      this.port.onmessage = ({ data }) => {
+        this.post();
+        this.recording = data;
+        if (!data) this.port.postMessage({ over: true });
+      };
     }
     process([[channel]], [[{ length }]]) { // of a block, which a page may choose
-      if (this.recording)
-        this.port.postMessage({ frame: currentFrame, samples: channel?.slice() ?? null, length });
+      if (this.recording) this.keep(channel, length);
       return true;
     }
+    keep(channel, length) { // in pieces: a message a block takes a page's time, and so disturbs it
+      if (this.filled + length > this.piece.length) this.post();
+      if (length > this.piece.length) this.piece = new Float32Array(length);
+      if (channel) this.piece.set(channel, this.filled);
+      else this.piece.fill(0, this.filled, this.filled + length);
+      this.first = this.filled ? this.first : currentFrame;
+      this.filled += length;
+    }
+    post() {
+      if (this.filled) this.port.postMessage({ frame: this.first, samples: this.piece.slice(0, this.filled) });
+      this.filled = 0;
+    }
   });`;
+  const LAST_PIECE_MS = 500; // of a context that has just been closed it does not come
   const Context = window.AudioContext; // a lever may change the page's
   const connect = AudioNode.prototype.connect;
   const disconnect = AudioNode.prototype.disconnect;
@@ -35,15 +51,22 @@ function watchEars() {
       this.recorder = new AudioWorkletNode(this.context, "jamlab-recorder");
       connect.call(this.input, this.recorder);
       connect.call(this.recorder, this.context.destination); // silent, but keeps it running
-      this.recorder.port.onmessage = ({ data: { frame, samples, length } }) => {
+      this.recorder.port.onmessage = ({ data: { frame, samples, over } }) => {
+        if (over) return this.over?.();
         this.first ??= frame;
-        this.blocks.push(samples ?? new Float32Array(length));
+        this.blocks.push(samples);
       };
     }
 
+    /** Begins, or ends and waits for the last piece. */
     record(on) {
       if (on) Object.assign(this, { first: null, blocks: [] });
       this.recorder?.port.postMessage(on);
+      if (on || !this.recorder) return;
+      return new Promise((resolve) => {
+        this.over = resolve;
+        setTimeout(resolve, LAST_PIECE_MS);
+      });
     }
 
     async taken() {
@@ -146,7 +169,7 @@ function watchEars() {
     record: async (on) => {
       const open = taps.filter((tap) => tap.context.state !== "closed");
       await Promise.all(open.map((tap) => tap.ready));
-      taps.forEach((tap) => tap.record(on));
+      await Promise.all(taps.map((tap) => tap.record(on)));
       return taps.map((tap) => ({ kind: tap.kind, state: tap.context.state }));
     },
     taken: () => Promise.all(taps.map((tap) => tap.taken())),
