@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from bench.latency import real_time
 from jamlab.audio.card import Recording, VirtualCard
 from jamlab.audio.metronome import Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
@@ -141,6 +142,7 @@ class Mesh:
     async def measure(self, seconds):
         """Return the latencies in ms by sender and receiver, NaN for clicks not heard."""
         async with AsyncExitStack() as stack:
+            stack.enter_context(real_time())
             hub = await stack.enter_async_context(Hub(site=Site(read_pages(client_folder()))))
             pages = await self._pages(stack, hub)
             natives = [await self._native(stack, hub, name) for name in self.natives]
