@@ -60,8 +60,9 @@ class Candidates:
         count = len(MEMORIES_S) * len(SHARES)
         self._histograms.reset()
         self._depths: NDArray[np.int64] | None = None
-        self._concealed = np.zeros(count)
-        self._depth_sums = np.zeros(count)  # above the least need, so that a shift changes nothing
+        self._sums = np.zeros((2, count))
+        self._concealed, self._depth_sums = self._sums  # depths above the least need: a shift
+        # changes nothing
         self._packets = 0.0
         self._latest: deque[tuple[int, Sequence[int]]] = deque(maxlen=LATEST)  # least need first
         self.least_frames: int | None = None
@@ -108,8 +109,7 @@ class Candidates:
         return self._histograms.width
 
     def _judge(self, needs: NDArray[np.int64], depths: NDArray[np.int64], least: int) -> None:
-        self._concealed *= self._fading
-        self._depth_sums *= self._fading
+        self._sums *= self._fading
         self._packets = self._packets * self._fading + len(needs)
         self._concealed += (needs[:, np.newaxis] > depths).sum(axis=0)
         self._depth_sums += (depths - least) * len(needs)
@@ -119,11 +119,9 @@ class Candidates:
         """Depth of the candidate to play; None before the first slot."""
         if self._depths is None:
             return None
-        keeps = self._concealed + 1 <= self._accepted_share * self._packets
-        if not keeps.any():
-            return int(self._depths[_SAFEST])
-        sums = np.where(keeps, self._depth_sums, np.inf)
-        return int(self._depths[sums.argmin()])
+        keeps = self._concealed <= self._accepted_share * self._packets - 1
+        best = np.where(keeps, self._depth_sums, np.inf).argmin()
+        return int(self._depths[best if keeps[best] else _SAFEST])
 
 
 _SAFEST = (len(MEMORIES_S) - 1) * len(SHARES)

@@ -18,6 +18,7 @@ _LEAST_WIDTH = 8
 _BINS = 448
 _ROOM = 64
 """Bins kept free below the first need: needs decrease while a network calms down."""
+_NOTHING = np.zeros((1, 1))
 
 
 class NeedHistograms:
@@ -36,7 +37,7 @@ class NeedHistograms:
         """Width of a bin, in frames."""
         bins = _ROOM + -(-range_frames // self.width) + 1
         self._fading = np.exp(-1 / np.asarray(memories, float))[:, np.newaxis]
-        self._weights: NDArray[np.float64] = np.zeros((len(memories), bins))
+        self._weights: NDArray[np.float64] = np.zeros((len(memories), bins))  # largest needs first
         self._origin: int | None = None
 
     def reset(self) -> None:
@@ -56,23 +57,21 @@ class NeedHistograms:
         self._weights *= self._fading
         last = self._weights.shape[1] - 1
         for need in needs:
-            self._weights[:, min((need - self._origin) // self.width, last)] += 1
+            self._weights[:, max(last - (need - self._origin) // self.width, 0)] += 1
 
     def _make_room(self, least: int) -> None:
-        """Place the bins below the least need; the needs that then exceed the last stay in it."""
+        """Place the bins below the least need; those beyond the largest bin stay in it."""
         if self._origin is None:
             self._origin = least - _ROOM * self.width
         if least >= self._origin:
             return
         moved = -(-(self._origin - least) // self.width) + _ROOM // 2
         self._origin -= moved * self.width
-        bins = self._weights.shape[1]
-        kept = self._weights[:, : max(bins - moved, 0)]
-        overflow = self._weights[:, kept.shape[1] :].sum(axis=1)
-        self._weights = np.concatenate(
-            (np.zeros((len(kept), min(moved, bins))), kept), axis=1, dtype=float
-        )
-        self._weights[:, -1] += overflow
+        overflow = self._weights[:, :moved].sum(axis=1)
+        kept = self._weights[:, moved:]
+        room = np.zeros((len(kept), self._weights.shape[1] - kept.shape[1]))
+        self._weights = np.concatenate((kept, room), axis=1)
+        self._weights[:, 0] += overflow
 
     def depths(self, shares: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the least depths that all but the given shares of needs would have met, in frames.
@@ -80,9 +79,11 @@ class NeedHistograms:
         The shape is ``(memories, shares)``.
         """
         assert self._origin is not None
-        beyond = self._weights[:, ::-1].cumsum(axis=1)
-        allowed = beyond[:, -1:] * shares
-        rows = zip(beyond, allowed, strict=True)  # a search is far less work than all comparisons
-        unmet = [row.searchsorted(most, side="right") for row, most in rows]
-        met: NDArray[np.int64] = beyond.shape[1] - np.array(unmet, np.int64)
+        # All rows are one ascending sequence, for a single search.
+        memories, bins = self._weights.shape
+        beyond = self._weights.ravel().cumsum()
+        ends = beyond[bins - 1 :: bins, np.newaxis]
+        begins = np.concatenate((_NOTHING, ends[:-1]))
+        allowed = beyond.searchsorted(begins + (ends - begins) * shares, side="right")
+        met: NDArray[np.int64] = np.arange(1, memories + 1)[:, np.newaxis] * bins - allowed
         return self._origin + met * self.width
