@@ -27,17 +27,22 @@ BROWSERS = (
     "tests/mesh/connection/test_recorded.py",
 )
 """Where tests start browsers."""
-REAL_TIME = (
-    *("tests/audio/", "tests/audio_graph/", "tests/mesh/", "tests/networks/kernel/"),
+PROCESSOR = (
     *("tests/notebooks/test_jam_session.py", "tests/notebooks/test_loopback_latency.py"),
-    *(f"tests/cli/test_{command}.py" for command in ("join", "latency", "rig", "serve")),
-    *("tests/cli/machine/test_microphone.py", "tests/test_no_network.py"),
-    *("tests/measure/across_networks/test_kernel.py", "tests/measure/connectivity_on_kernel/"),
-    "tests/test_mishaps.py",
-    *("tests/measure/latency/", "tests/measure/live_mesh/", "tests/measure/process_mesh/"),
-    *("tests/measure/rig/", "tests/measure/sound_card/"),
+    *(f"tests/cli/test_{command}.py" for command in ("join", "latency", "rig")),
+    *("tests/test_no_network.py", "tests/measure/across_networks/test_kernel.py"),
+    *("tests/measure/connectivity_on_kernel/", "tests/test_mishaps.py", "tests/audio_graph/"),
+    *("tests/measure/latency/", "tests/measure/process_mesh/", "tests/measure/rig/"),
 )
-"""Where else tests play sound in real time."""
+"""Where else tests in real time take a processor and more."""
+LITTLE = (
+    *("tests/audio/", "tests/mesh/", "tests/networks/kernel/", "tests/cli/test_serve.py"),
+    *("tests/cli/machine/test_microphone.py", "tests/measure/live_mesh/"),
+    "tests/measure/sound_card/",
+)
+"""Where tests in real time take a small part of one."""
+
+REAL_TIME = BROWSERS + PROCESSOR + LITTLE
 
 # A shell's background job ignores Ctrl-C, one under nohup a closed terminal, and so would all that
 # tests start and interrupt.
@@ -51,22 +56,22 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 def pytest_xdist_auto_num_workers(config):
     """Return more workers than processors, for tests often wait for browsers, cards and sockets.
 
-    Slow tests run whole jams in real time and need a larger share of a processor.
+    No more than that: each of them collects all tests.
     """
-    halves = 4 if config.option.markexpr else 3
-    return (os.cpu_count() or 1) * halves // 2
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 class ByFile(LoadScopeScheduling):
     """Scheduling by file, so that its tests share a measurement.
 
-    Of the slow tests one at a time plays in real time: two want more than two processors, and then
-    nobody hears anything.
+    Of the slow tests in real time one at a time takes a processor, and one a small part: two of the
+    first kind want more than two processors, and then nobody hears anything.
     """
 
     def _split_scope(self, nodeid):
-        in_turn = nodeid.startswith(BROWSERS + REAL_TIME) and not self.config.option.markexpr
-        return "in real time" if in_turn else nodeid.partition("::")[0]
+        in_turn = not self.config.option.markexpr and nodeid.startswith(REAL_TIME)
+        takes = "a processor" if nodeid.startswith(BROWSERS + PROCESSOR) else "little of one"
+        return takes if in_turn else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -78,7 +83,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 def in_real_time(item):
     """Return whether a test plays in real time or opens sockets."""
-    return item.nodeid.startswith(BROWSERS + REAL_TIME) or "nothing_left" in item.fixturenames
+    return item.nodeid.startswith(REAL_TIME) or "nothing_left" in item.fixturenames
 
 
 def pytest_collection_modifyitems(config, items):
@@ -90,8 +95,12 @@ def pytest_collection_modifyitems(config, items):
     """
     leave_out_passed(config, items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    in_turn = BROWSERS + PROCESSOR, REAL_TIME
     items.sort(
-        key=lambda item: (not item.nodeid.startswith(BROWSERS + REAL_TIME), item.path not in slow)
+        key=lambda item: (
+            *(not item.nodeid.startswith(each) for each in in_turn),
+            item.path not in slow,
+        )
     )
     for item in items:
         if item.get_closest_marker("slow") or in_real_time(item):
