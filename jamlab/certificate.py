@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from jamlab.process.temporary_folder import temporary_folder
+from jamlab.resources import read_small
 
 _VALID = datetime.timedelta(days=1)
 
@@ -82,7 +83,7 @@ def read_certificate(
 
 def _read(file: Path, what: str, load: Callable[[bytes], T]) -> T:
     try:
-        return load(file.read_bytes())
+        return load(read_small(file))
     except OSError as error:
         raise CertificateError(f"{file} cannot be read: {error.strerror}") from None
     except TypeError:

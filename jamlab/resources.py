@@ -1,6 +1,19 @@
-"""Paths of the files that ship with jamlab, in a checkout or in an installed wheel."""
+"""Files that ship with jamlab, in a checkout or an installed wheel, and small files of users."""
 
+import errno
 from pathlib import Path
+
+MOST_BYTES = 1 << 20
+"""Longest file that is read whole, such as one of certificates or servers."""
+
+
+def read_small(path: Path) -> bytes:
+    """Return a file's bytes; raises OSError when it has more than `MOST_BYTES`, as a device has."""
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it is longer than {MOST_BYTES >> 20} MiB")
+    return data
 
 
 def data_path(name: str) -> Path:

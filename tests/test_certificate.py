@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import ssl
 import tempfile
+from pathlib import Path
 
 import cryptography.x509
 import pytest
@@ -132,3 +133,8 @@ def test_a_certificate_out_of_its_time(tmp_path, days):
     file.write_text("".join(self_signed(NAMES, NOW)))
     with pytest.raises(CertificateError, match="renew it"):
         read_certificate(file, None, NOW + datetime.timedelta(days=days))
+
+
+def test_a_file_without_end_is_refused():
+    with pytest.raises(CertificateError, match="cannot be read: it is longer than 1 MiB"):
+        read_certificate(Path("/dev/zero"), None, NOW)

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "process": "",
     "resources": "",
     "fields": "",
-    "certificate": "process",
+    "certificate": "process resources",
     "terminal": "",
     "pace": "",
     "audio/conversion": "",

@@ -32,7 +32,7 @@ from msgspec import Meta, Struct
 from jamlab.fields import FieldError, read
 from jamlab.ice.configuration import IceConfiguration, IceConfigurationError, IceServer, folded
 from jamlab.ice.time_limited import time_limited
-from jamlab.resources import data_path
+from jamlab.resources import data_path, read_small
 
 T = TypeVar("T", bound=Struct)
 Table: TypeAlias = dict[str, Any]
@@ -105,7 +105,7 @@ def load_configurations(
     ['mine, direct first', 'mine, relayed']
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         seen = getattr(error, "strerror", None) or error
         raise IceConfigurationError(f"{path} cannot be read: {seen}") from error

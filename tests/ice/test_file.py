@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -142,6 +143,10 @@ class TestFile:
     def test_one_that_is_not_there(self, tmp_path):
         with pytest.raises(IceConfigurationError, match=r"none\.toml cannot be read: No such"):
             load_configurations(tmp_path / "none.toml", {})
+
+    def test_one_without_end(self):
+        with pytest.raises(IceConfigurationError, match="cannot be read: it is longer than 1 MiB"):
+            load_configurations(Path("/dev/zero"), {})
 
     def test_one_that_is_no_text(self, tmp_path):
         (tmp_path / "sound.toml").write_bytes(b"RIFF\xff\xfe")

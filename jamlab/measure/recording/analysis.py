@@ -190,10 +190,16 @@ def _hand_on(windows: Iterable[Window], takers: Sequence[Taker]) -> None:
 
 def _no_click(heard: Heard) -> str:
     path, rate = heard.file.path, heard.file.rate
+    unusable = sum(heard.file.faults.unusable)  # before it is read again
     if heard.file.arriving is None and (true := true_rate(heard.file)):
         return (
             f"{path} has clicks that fit {true} samples a second, and its header says {rate}: "
             f"analyse it again with --rate {true}"
+        )
+    if unusable:
+        return (
+            f"no click is heard in {path} ({heard.seconds:.1f} s), of which {unusable} samples are "
+            "NaN or infinite: write it anew with the program that recorded it"
         )
     where = "it" if heard.file.channels == 1 else f"any of its {heard.file.channels} channels"
     return (

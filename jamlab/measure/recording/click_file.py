@@ -31,6 +31,7 @@ FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 """Formats of files by their suffixes."""
 
 _ROUNDS = 2
+_LEAST_S = 0.1
 _MOST_CHANNELS = 64
 _BLOCK_FRAMES = SAMPLE_RATE
 _CONVERTER = "sinc_best"
@@ -76,8 +77,11 @@ class ClickTrack:
             self.metronomes()
         except ValueError as error:
             raise PlanError(str(error).removeprefix("Metronome ")) from error
-        if self.length_s is not None and not 0 < self.length_s < 100_000:
-            raise PlanError(f"length_s is {self.length_s}: choose above 0 and below 100000 seconds")
+        if self.length_s is not None and not _LEAST_S <= self.length_s < 100_000:
+            raise PlanError(
+                f"length_s is {self.length_s}: choose {_LEAST_S:g} to 100000 seconds, for a click "
+                "has to fit in"
+            )
 
     def metronomes(self) -> list[Metronome]:
         """Return the metronome of each voice."""

@@ -36,6 +36,10 @@ _PLACE = ("file", "channel", "voice")
 _LEAST_SHARE = 0.5
 _ARRIVING_S = 0.1  # a click that began so long before the end is heard whole
 _SKEW_KNOWN_PPM, _SKEW_KNOWN_SHARE = 20.0, 0.1
+_BESIDE = 5  # clicks to either side of a jump
+_MOST_JUMPS = 20  # that are looked at, the largest steps first
+_JUMP_MS, _JUMP_SPREADS = 0.1, 2.0
+_MOST_PPM = 1000.0
 _ONE_TEMPO = 1e-3
 _MOST_FITTED = 1000  # Theil-Sen takes time and memory for every pair of them
 
@@ -79,10 +83,13 @@ class Pair:
     def skew_ppm(self) -> float:
         """The growth of the delay over time; NaN where it is not steady, or not known.
 
-        Both halves have to say the same, to 20 ppm or a tenth: a jump is no difference of clocks.
+        Both halves have to say the same, to 20 ppm or a tenth, without a jump, which is no
+        difference of clocks.
         """
         heard = self.clicks[np.isfinite(self.clicks["delay_ms"])]
         x, y = heard["time_s"].to_numpy(), heard["delay_ms"].to_numpy()
+        if has_jump(x, y):
+            return math.nan
         whole, middle = 1e3 * _line(x, y)[0], len(x) // 2
         halves = [1e3 * _line(x[part], y[part])[0] for part in (slice(middle), slice(middle, None))]
         most = max(_SKEW_KNOWN_PPM, _SKEW_KNOWN_SHARE * abs(whole))
@@ -156,6 +163,23 @@ def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]
     every = math.ceil(len(x) / _MOST_FITTED)
     fit = stats.theilslopes(y[::every], x[::every])
     return float(fit.slope), float(np.median(y - fit.slope * x))
+
+
+def has_jump(time_s: NDArray[np.float64], delays_ms: NDArray[np.float64]) -> bool:
+    """Return whether delays change at once and for good, by more than they do round that place.
+
+    The medians of some clicks to either side tell a jump from a click that is late by itself. While
+    clicks are missing, two clocks may part by `_MOST_PPM`.
+    """
+    steps = np.abs(np.diff(delays_ms)) - 1e-3 * _MOST_PPM * np.diff(time_s)
+    at = np.argsort(-steps, kind="stable")[:_MOST_JUMPS] + 1
+    for place in at[(at >= _BESIDE) & (at <= len(delays_ms) - _BESIDE)]:
+        before, after = delays_ms[place - _BESIDE : place], delays_ms[place : place + _BESIDE]
+        apart_s = time_s[place] - time_s[place - 1]
+        least_ms = max(_JUMP_MS, _JUMP_SPREADS * max(np.ptp(before), np.ptp(after)))
+        if abs(np.median(after) - np.median(before)) > least_ms + 1e-3 * _MOST_PPM * apart_s:
+            return True
+    return False
 
 
 def pairs(record: RecordingRecord) -> list[Pair]:

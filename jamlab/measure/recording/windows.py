@@ -25,7 +25,7 @@ from scipy import stats
 from jamlab.audio.metronome import CLICK_FRAMES, IDENTITIES
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.latency.plan import PlanError
-from jamlab.measure.recording.delays import LEAST_CLICKS, LONGEST_S, Pair, pairs
+from jamlab.measure.recording.delays import LEAST_CLICKS, LONGEST_S, Pair, has_jump, pairs
 from jamlab.measure.recording.listening.listener import BLOCK_S, LEAST_READINGS
 from jamlab.measure.recording.listening.train import Reading, Train
 from jamlab.measure.recording.record import RecordingRecord
@@ -261,7 +261,7 @@ def _figures(clicks: _Clicks, begin_s: float) -> dict[str, object]:
 
 
 def _skew_ppm(time_s: NDArray[np.float64], delay_ms: NDArray[np.float64]) -> float:
-    if len(time_s) < _LEAST_FITTED:
+    if len(time_s) < _LEAST_FITTED or has_jump(time_s, delay_ms):
         return math.nan
     every = math.ceil(len(time_s) / _MOST_FITTED)
     fit = stats.theilslopes(delay_ms[::every], time_s[::every])

@@ -89,7 +89,7 @@ async def _resolve(server: Address) -> Address:
     try:
         found = await loop.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
-        seen = getattr(error, "strerror", None) or error
+        seen = getattr(error, "strerror", None) or "it is no name of a host"
         raise DiscoveryError(
             f"{host!r} has no IPv4 address ({seen}): give another server, or its IPv4 address"
         ) from error
@@ -105,7 +105,10 @@ async def _local_host(server: Address) -> str:
             lambda: Endpoint(lambda *_: None, client), remote_addr=server
         )
     except OSError as error:
-        raise DiscoveryError(f"this machine has no route to {server[0]}: {error}") from error
+        raise DiscoveryError(
+            f"this machine has no route to {server[0]} ({error.strerror}): give the address of a "
+            "server, and check the network"
+        ) from error
     endpoint.close()
     await endpoint.wait_closed()
     return endpoint.address[0]

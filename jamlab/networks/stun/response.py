@@ -5,6 +5,7 @@ understand and does not. It proves that something is there, unlike silence. So e
 either read, or `UnusableError` says why it is not.
 """
 
+import ipaddress
 import struct
 from collections.abc import Iterator
 
@@ -83,10 +84,11 @@ def mapped_address(received: Received) -> Address | None:
 
 
 def usable_ipv4(address: Address | None) -> Address | None:
-    """Return an address of a response; None if it is IPv6, or nothing can be sent to it."""
-    if address is None or is_ipv6(address) or address[1] == 0 or address[0] == "0.0.0.0":
+    """Return an address of a response; None if it is IPv6, or no host can have it."""
+    if address is None or is_ipv6(address) or address[1] == 0:
         return None
-    return address
+    host = ipaddress.IPv4Address(address[0])
+    return None if host.is_unspecified or host.is_multicast or host.is_reserved else address
 
 
 def error_text(received: Received) -> str:

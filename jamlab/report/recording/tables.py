@@ -23,7 +23,7 @@ from jamlab.report.page.tables import (
     styled_table,
 )
 
-_NO_TARGET = "No target was named: give one to have every delay judged."
+_NO_TARGET = "No target was named: give one (<code>--target-ms</code>) to have every delay judged."
 
 
 def masthead(record: RecordingRecord, title: str) -> Head:

@@ -295,6 +295,10 @@ class TestRefused:
         with pytest.raises(RecordingError, match=r"no click is heard in it, in .*take\.wav"):
             analyse(write(tmp_path / "take.wav", sound))
 
+    def test_nothing_but_nan(self, tmp_path):
+        with pytest.raises(RecordingError, match=r"of which 48000 samples are NaN or infinite"):
+            analyse(write(tmp_path / "take.wav", np.full(RATE, np.nan), subtype="FLOAT"))
+
     @pytest.mark.slow
     @pytest.mark.parametrize(("header", "true"), [(44_100, 48_000), (48_000, 44_100)])
     def test_a_wrong_rate_is_found_out(self, tmp_path, header, true):

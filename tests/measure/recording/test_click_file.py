@@ -84,6 +84,7 @@ def test_the_level_is_that_of_the_peaks(tmp_path, rate):
         ({"bpm": float("nan")}, "bpm is nan"),
         ({"level_dbfs": 3.0}, "level_dbfs is 3"),
         ({"length_s": 0.0}, "length_s is 0"),
+        ({"length_s": 1e-5}, "length_s is 1e-05: choose 0.1"),
         ({"length_s": float("nan")}, "length_s is nan"),
         ({"channels": 0}, "channels is 0"),
     ],

@@ -59,13 +59,30 @@ def test_a_player_that_begins_again_has_no_delay_to_the_first_time():
     assert pairs(recording_record(arrival(1, beats(60)), few)) == []
 
 
-@pytest.mark.parametrize(("wander", "known"), [(0.0, True), (0.05, False)])
-def test_a_jump_is_no_skew(wander, known):
-    late = 0.03 + 20e-6 * BEAT_S * np.arange(200) + wander * (np.arange(200) >= 100)
+def skew_of(late):
     (pair,) = pairs(
         recording_record(arrival(1, beats(200)), arrival(2, beats(200) + late, channel=2))
     )
-    assert pair.skew_ppm == pytest.approx(20.0) if known else np.isnan(pair.skew_ppm)
+    return pair.skew_ppm
+
+
+@pytest.mark.parametrize("at", [20, 60, 100, 190])
+def test_a_jump_is_no_skew(at):
+    late = 0.03 + 20e-6 * BEAT_S * np.arange(200) + 0.015 * (np.arange(200) >= at)
+    assert np.isnan(skew_of(late))
+
+
+@pytest.mark.parametrize("ppm", [-400.0, 0.0, 20.0])
+def test_missing_clicks_are_no_jump(ppm):
+    late = 0.03 + 1e-6 * ppm * BEAT_S * np.arange(200)
+    late[60:120] = np.nan
+    assert skew_of(late) == pytest.approx(ppm)
+
+
+def test_clicks_that_are_late_by_themselves_are_no_jump():
+    late = 0.03 + 20e-6 * BEAT_S * np.arange(200)
+    late[7::13] += 0.02
+    assert skew_of(late) == pytest.approx(20.0)
 
 
 def test_three_arrivals_are_three_pairs_and_other_voices_none():

@@ -91,7 +91,13 @@ def test_a_text_that_is_not_utf_8_breaks_no_checksum(text_type):
             parse(bytes(corrupt))
 
 
-@pytest.mark.parametrize("address", [None, ("2001:db8::1", 1), ("192.0.2.1", 0), ("0.0.0.0", 1)])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(None, ("2001:db8::1", 1), ("192.0.2.1", 0)),
+        *((host, 1) for host in ("0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255")),
+    ],
+)
 def test_addresses_that_nothing_can_be_sent_to(address):
     assert usable_ipv4(address) is None
 

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from jamlab.measure.dump.layouts.internals import read_internals
-from jamlab.measure.dump.layouts.rtcstats import MAGIC, read_rtcstats
+from jamlab.measure.dump.layouts.rtcstats import (
+    MAGIC,
+    MOST_STATISTICS,
+    TooManyStatisticsError,
+    read_rtcstats,
+)
 from jamlab.measure.dump.layouts.trace import Trace
 from jamlab.measure.dump.layouts.values import fields, items
 
@@ -121,7 +126,10 @@ def _has_lines(content: str) -> bool:
 
 
 def _lines(content: str, cut: bool) -> Trace:
-    trace, unread = read_rtcstats(content.split("\n"))
+    try:
+        trace, unread = read_rtcstats(content.split("\n"))
+    except TooManyStatisticsError:
+        raise _NotReadError(f"has more than {MOST_STATISTICS} statistics: {_TOO_LONG}") from None
     if not trace.peers and unread:
         raise _NotReadError(f"has no line that is whole: {_EXPECTED}")
     if unread or cut:

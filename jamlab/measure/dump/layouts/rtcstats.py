@@ -19,8 +19,15 @@ from jamlab.measure.dump.layouts.values import decoded, fields, number, text, un
 LAYOUT = "rtcstats"
 MAGIC = "RTCStatsDump"
 
+MOST_STATISTICS = 1_000_000
+"""Most objects in all samples: a line may repeat all of them. An hour of six has 700,000."""
+
 _UNIX_MS = 1e11  # no difference between two lines: it is three years
 _MEDIA = "navigator.mediaDevices."
+
+
+class TooManyStatisticsError(ValueError):
+    """Samples of more than `MOST_STATISTICS` objects."""
 
 
 class _Peer:
@@ -30,6 +37,8 @@ class _Peer:
         self.trace = PeerTrace(name)
         self.configuration: object = None
         self._descriptions = Descriptions()
+        self.statistics = 0
+        """Objects of all samples."""
         self._reports: Reports = {}
         self._samples: dict[str, list[dict[str, Any]]] = {}
 
@@ -45,6 +54,7 @@ class _Peer:
 
     def _sample(self, delta: dict[str, Any], at_s: float) -> None:
         self._reports = restored(self._reports, delta)
+        self.statistics += len(self._reports)
         for name, report in self._reports.items():
             kind = report.get("type")
             if isinstance(kind, str) and wanted(kind):
@@ -60,11 +70,11 @@ class _Peer:
 def read_rtcstats(lines: Iterable[str]) -> tuple[Trace, int]:
     """Return the trace of a file's lines, and the number of lines that are not whole or no entry.
 
-    The first line of version 3 may be missing.
+    The first line of version 3 may be missing. Raises `TooManyStatisticsError`.
     """
     peers: dict[str, _Peer] = {}
     about: dict[str, Any] = {}
-    at_ms, unread = 0.0, 0
+    at_ms, unread, statistics = 0.0, 0, 0
     for line in lines:
         entry = _entry(line)
         if isinstance(entry, dict) and not about:
@@ -72,7 +82,12 @@ def read_rtcstats(lines: Iterable[str]) -> tuple[Trace, int]:
         elif isinstance(entry, list) and len(entry) > 2:
             at_ms = _next_ms(at_ms, entry[-1])
             name = text(entry[1], 300)
-            _add(peers.setdefault(name, _Peer(name)), entry, at_ms)
+            peer = peers.setdefault(name, _Peer(name))
+            statistics -= peer.statistics
+            _add(peer, entry, at_ms)
+            statistics += peer.statistics
+            if statistics > MOST_STATISTICS:
+                raise TooManyStatisticsError
         else:
             unread += bool(line.strip()) and line.strip() != MAGIC
     finished = [peer.finished() for peer in peers.values()]

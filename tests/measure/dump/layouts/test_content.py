@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jamlab.measure.dump.layouts import content
+from jamlab.measure.dump.layouts import content, rtcstats
 from jamlab.measure.dump.layouts.content import DumpError, read_trace
 from tests.measure.dump.calls import events, internals, rtcstats_lines, samples
 
@@ -93,6 +93,16 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
 def test_a_file_that_unpacks_to_many_times_its_size_is_refused(file):
     with pytest.raises(DumpError, match="unpacks to more than 300 times its size"):
         read_trace(file(gzip.compress(bytes(1 << 24))))
+
+
+def test_a_file_whose_lines_repeat_all_statistics_is_refused(file, monkeypatch):
+    """Each line restores all objects, so a small file may stand for any number of them."""
+    monkeypatch.setattr(rtcstats, "MOST_STATISTICS", 1000)
+    whole = {f"I{number}": {"type": "inbound-rtp"} for number in range(10)}
+    lines = ["RTCStatsDump", "{}", json.dumps(["getStats", "1", whole, 1])]
+    assert read_trace(file("\n".join(lines + ['["getStats", "1", {}, 1]'] * 99).encode())).peers
+    with pytest.raises(DumpError, match="has more than 1000000 statistics"):
+        read_trace(file("\n".join(lines + ['["getStats", "1", {}, 1]'] * 100).encode()))
 
 
 def test_a_file_that_unpacks_without_end_is_refused(file, monkeypatch):
