@@ -281,7 +281,8 @@ async def play(seed, for_s, settle_s):
     """Let Eve attack for a time; returns what the musicians have to complain of, and what she did.
 
     Shares of concealed sound are of the worst pair. Tasks and connections are those left over when
-    she has been gone for a while, memory what the second half of her time added.
+    she has been gone for a while, memory what the second half of her time added. A relay that a
+    connection asked for as it was given up ends with its allocation, after 600 s (RFC 8656 §3.2).
     """
     jam = HostileJam(seed)
     async with open_world(jam):
@@ -317,7 +318,7 @@ async def play(seed, for_s, settle_s):
         return complaints, eve.done
 
 
-def hostile(seed, for_s=3600.0, settle_s=400.0):
+def hostile(seed, for_s=3600.0, settle_s=700.0):
     """Play through a hostile time, in virtual time."""
     with simulated_world():
         return run_simulated(play(seed, for_s, settle_s), seed=seed)
