@@ -32,6 +32,8 @@ LINE = (
 LOOPBACK = needs("pipewire-bin", "pw-loopback")
 SHORT = {"sessions": 1, "duration_s": 4.0, "settle_s": 0.5}
 PERIOD = 128
+RECORDINGS = 5
+"""Recordings of which one has no missed cycle of the graph, where the machine is not busy."""
 JAMULUS = "Jamulus" if shutil.which("Jamulus") else "jamulus"
 
 
@@ -137,9 +139,12 @@ async def test_a_cancelled_run_leaves_no_program():
 async def frames_of_clicks(plan, graph, own):
     """Return the median from ada to ben by clicks, in frames."""
     metronomes = plan.metronomes()
-    recording = await graph.record(metronomes, 4.0)
-    missed, cycles = recording.punctuality.missed_cycles, recording.punctuality.cycles
-    if missed:
+    for _ in range(RECORDINGS):
+        recording = await graph.record(metronomes, 4.0)
+        missed, cycles = recording.punctuality.missed_cycles, recording.punctuality.cycles
+        if not missed:
+            break
+    else:
         pytest.skip(f"{missed} of {cycles} cycles of the graph were missed: use an idle machine")
     found = click_latencies(recording, metronomes, own_delay_s=own.delay_s)
     return float(np.nanmedian([each.delay_s for each in found["ada", "ben"]])) * 48_000
