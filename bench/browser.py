@@ -194,7 +194,7 @@ def meshes():
         bar("page to jamlab, median", to_native, "ms", "<", 50),
         bar("jamlab to page, median", to_page, "ms", "<", 50),
         bar("mesh of 4, longest time in which one does not hear another", [silent_s], "s", "≤", 1),
-        figure("mesh of 4, clicks heard on the worst path", [100 * min(heard)], "%"),
+        bar("mesh of 4, clicks heard on the worst path", [100 * min(heard)], "%", "≥", 95),
         figure("mesh of 4, late blocks of jamlab's cards", [100 * max(together.late)], "%"),
         bar("mesh of 4, connections made again by pages", again, "", "≤", 0),
         bar("mesh of 4, notices of connections or sound lost", [len(lost)], "", "≤", 0),
