@@ -60,9 +60,8 @@ class Candidates:
         count = len(MEMORIES_S) * len(SHARES)
         self._histograms.reset()
         self._depths: NDArray[np.int64] | None = None
-        self._sums = np.zeros((2, count))
-        self._concealed, self._depth_sums = self._sums  # depths above the least need: a shift
-        # changes nothing
+        self._sums = np.zeros((2, count))  # both fade in one step
+        self._concealed, self._depth_sums = self._sums
         self._packets = 0.0
         self._latest: deque[tuple[int, Sequence[int]]] = deque(maxlen=LATEST)  # least need first
         self.least_frames: int | None = None
@@ -112,7 +111,7 @@ class Candidates:
         self._sums *= self._fading
         self._packets = self._packets * self._fading + len(needs)
         self._concealed += (needs[:, np.newaxis] > depths).sum(axis=0)
-        self._depth_sums += (depths - least) * len(needs)
+        self._depth_sums += (depths - least) * len(needs)  # above the least: a shift changes none
 
     @property
     def depth_frames(self) -> int | None:

@@ -18,7 +18,7 @@ _LEAST_WIDTH = 8
 _BINS = 448
 _ROOM = 64
 """Bins kept free below the first need: needs decrease while a network calms down."""
-_NOTHING = np.zeros((1, 1))
+_FIRST_BEGIN = np.zeros((1, 1))  # of the first row in the sequence of all
 
 
 class NeedHistograms:
@@ -83,7 +83,7 @@ class NeedHistograms:
         memories, bins = self._weights.shape
         beyond = self._weights.ravel().cumsum()
         ends = beyond[bins - 1 :: bins, np.newaxis]
-        begins = np.concatenate((_NOTHING, ends[:-1]))
+        begins = np.concatenate((_FIRST_BEGIN, ends[:-1]))
         allowed = beyond.searchsorted(begins + (ends - begins) * shares, side="right")
         met: NDArray[np.int64] = np.arange(1, memories + 1)[:, np.newaxis] * bins - allowed
         return self._origin + met * self.width
