@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jamlab.audio.metronome import Metronome
+from jamlab.audio.metronome import CLICK_FRAMES, IDENTITIES, Metronome
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.browser.click_paths import Ear, Mouth, TimeOf, at_48_khz, latencies, level_db
 from jamlab.measure.browser.clocks import ContextClock, PageClock
-from jamlab.measure.browser.instrument import FrameInstrument, TapRecording
+from jamlab.measure.browser.instrument import FrameInstrument, TapRecording, Track
 from jamlab.measure.browser.players import Player, PlayerError
 from jamlab.measure.browser.sound import Heard, HeardClick
 from jamlab.measure.latency.plan import MAX_LATENCY_S
@@ -50,10 +50,11 @@ class InjectedAudio:
         self.microphones: Mapping[str, str] = {}
 
     async def play(self, players: Sequence[Player], seconds: float) -> None:
-        """Begin to play every player's clicks; raises `PlayerError`."""
+        """Begin to play every player's clicks, all together; raises `PlayerError`."""
         self._playing = [_Playing(each, self._metronomes[each.name]) for each in players]
         for each in self._playing:
-            await each.play(seconds)
+            await each.prepare()
+        await asyncio.gather(*(each.play(seconds) for each in self._playing))
 
     async def hear(self, seconds: float) -> Heard:
         """Find the clicks of a time; raises `ClockError`."""
@@ -80,6 +81,17 @@ class InjectedAudio:
     async def sounds(self) -> dict[str, Sound]:
         """Return what every player emitted and heard; raises `ClockError`."""
         return {each.player.name: await each.sound() for each in self._playing}
+
+
+def track_of(metronome: Metronome, seconds: float) -> Track:
+    """Return the clicks that a metronome plays from the beginning of a time to its end."""
+    length = round(seconds * SAMPLE_RATE)
+    clicks = metronome.clicks_between(0, length - CLICK_FRAMES)
+    return Track(
+        np.stack([metronome.click(each) for each in clicks[:IDENTITIES]]),
+        [metronome.onset(each) for each in clicks],
+        length,
+    )
 
 
 def _faint(sounds: Mapping[str, Sound], hearing: Collection[str]) -> Iterator[str]:
@@ -118,16 +130,19 @@ class _Playing:
         self.player = player
         self._metronome = metronome
 
-    async def play(self, seconds: float) -> None:
-        """Begin to play clicks into the microphone."""
+    async def prepare(self) -> None:
+        """Find the microphone, and read the clocks; raises `PlayerError`."""
         microphone = await self.player.microphone()
         if microphone is None:
             raise PlayerError(
                 f"{self.player.name}: the page has asked for no microphone, so it sends no clicks"
             )
         await self._read_clocks()
-        track = self._metronome.block(0, round(seconds * SAMPLE_RATE))[:, 0]
-        self._emitting, self._first = microphone, await microphone.play(np.ascontiguousarray(track))
+        self._emitting = microphone
+
+    async def play(self, seconds: float) -> None:
+        """Begin to play clicks into the microphone."""
+        self._first = await self._emitting.play(track_of(self._metronome, seconds))
 
     async def record(self, *, on: bool) -> None:
         """Begin or end the recording."""

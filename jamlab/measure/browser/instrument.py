@@ -7,7 +7,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +45,29 @@ def script(
     }
     call = f"instrument({json.dumps(options)});"
     return "\n".join(["(() => {", *sources, call, "})()"])
+
+
+@dataclass(frozen=True)
+class Track:
+    """Sounds that a page plays into its microphone, in turn, each at its onset.
+
+    `sounds` has a row for each of them, mono at 48 kHz; after the last one comes the first again.
+    None lasts beyond the track's `length`, in frames. A page gets each sound once, for a track of
+    minutes takes it minutes to read on a busy machine.
+    """
+
+    sounds: NDArray[np.float32]
+    onsets: Sequence[int]
+    length: int
+
+    def message(self) -> dict[str, Any]:
+        """Return the track as a page reads it."""
+        return {
+            "samples": base64.b64encode(self.sounds.tobytes()).decode(),
+            "count": len(self.sounds),
+            "onsets": [*self.onsets],
+            "length": self.length,
+        }
 
 
 @dataclass(frozen=True)
@@ -115,13 +138,12 @@ class FrameInstrument:
         """Return the audio contexts that the page made; see `context_remarks`."""
         return list(await self._call("contexts"))
 
-    async def play(self, track: NDArray[np.float32], *, loop: bool = False) -> int:
-        """Play a mono track at 48 kHz into the microphone; return its first frame.
+    async def play(self, track: Track, *, loop: bool = False) -> int:
+        """Play a track into the microphone; return its first frame.
 
         With `loop` it is played again and again.
         """
-        samples = base64.b64encode(track.tobytes()).decode()
-        return int(await self._call("play", {"samples": samples, "loop": loop}))
+        return int(await self._call("play", {**track.message(), "loop": loop}))
 
     async def record(self, *, on: bool) -> list[dict[str, str]]:
         """Start or end the recording of what the page plays; return its taps and their states."""
@@ -138,12 +160,17 @@ class FrameInstrument:
                     tap["kind"],
                     tap["rate"],
                     tap["first"],
-                    np.frombuffer(base64.b64decode(tap["samples"]), dtype="<f4"),
+                    samples_of(tap["samples"]),
                     context_clock(tap["readings"]),
                 )
                 for tap in taps
             ],
         )
+
+
+def samples_of(text: str) -> NDArray[np.float32]:
+    """Return the samples of a page's base64 text."""
+    return np.frombuffer(base64.b64decode(text), dtype="<f4")
 
 
 async def instruments(

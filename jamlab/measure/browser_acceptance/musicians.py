@@ -19,7 +19,7 @@ from jamlab.browsers.steps import words
 from jamlab.measure.acceptance.sines import tone
 from jamlab.measure.browser.click_paths import at_48_khz
 from jamlab.measure.browser.clocks import ClockError
-from jamlab.measure.browser.instrument import FrameInstrument, instruments, script
+from jamlab.measure.browser.instrument import FrameInstrument, Track, instruments, script
 from jamlab.measure.browser.plan import BrowserPlan
 from jamlab.measure.browser.players import PlayerError
 from jamlab.measure.browser.reference import served
@@ -97,7 +97,8 @@ class Musician:
     async def play(self, hz: int) -> None:
         """Begin to play a tone into the microphone, at `LEVEL_DBFS`."""
         second = tone((hz, hz), LEVEL_DBFS)(0, SAMPLE_RATE)[:, 0]  # whole periods, so it can loop
-        await (await self._microphone()).play(np.ascontiguousarray(second), loop=True)
+        track = Track(second[np.newaxis], onsets=[0], length=SAMPLE_RATE)
+        await (await self._microphone()).play(track, loop=True)
 
     async def _microphone(self) -> FrameInstrument:
         for frame in await instruments([self.page]):

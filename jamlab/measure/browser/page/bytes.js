@@ -22,3 +22,15 @@ function samplesOf(text) {
   const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
   return new Float32Array(bytes.buffer);
 }
+
+/** Returns a track: sounds of equal length, which follow each other in the samples, in turn, each at its onset. */
+function trackOf({ samples, count, onsets, length }) {
+  const all = samplesOf(samples);
+  const size = all.length / count;
+  const track = new Float32Array(length);
+  onsets.forEach((onset, turn) => {
+    const from = (turn % count) * size;
+    track.set(all.subarray(from, from + size), onset);
+  });
+  return track;
+}

@@ -20,7 +20,7 @@ function instrument({ injected, recorded, levers, microphoneLabel }) {
     stats: connections.stats,
     asked: () => microphone.asked,
     contexts: contexts.states,
-    play: ({ samples, loop }) => microphone.play(samplesOf(samples), loop),
+    play: ({ loop, ...track }) => microphone.play(trackOf(track), loop),
     record: (on) => ears.record(on),
     taken: async () => ({ emitted: injected ? microphone.clock() : null, taps: await ears.taken() }),
   };

@@ -48,11 +48,11 @@ function replaceMicrophone() {
     return stream;
   };
 
-  /** Plays samples at 48 kHz, soon, once or again and again; returns the frame of the context at which they begin. */
-  function play(samples, loop) {
+  /** Plays a track at 48 kHz, soon, once or again and again; returns the frame of the context at which it begins. */
+  function play(track, loop) {
     if (!context) return null;
-    const buffer = new AudioBuffer({ length: samples.length, sampleRate: 48000 });
-    buffer.copyToChannel(samples, 0);
+    const buffer = new AudioBuffer({ length: track.length, sampleRate: 48000 });
+    buffer.copyToChannel(track, 0);
     const source = new AudioBufferSourceNode(context, { buffer, loop });
     source.connect(voice);
     const frame = Math.ceil((context.currentTime + 0.1) * 48000);
