@@ -157,11 +157,9 @@ def cells(folder):
     ]
 
 
-def one_run(browser, lab, folder):
+def one_run(pages, folder):
     """Measure in one notebook; return costs with the pictures drawn, and the mesh."""
-    from tests.browser.notebook import open_notebook
-
-    with open_notebook(browser, lab, cells(folder)) as notebook:
+    with pages.open(cells(folder)) as notebook:
 
         def counts():
             """Return the numbers of pictures sent and drawn so far."""
@@ -186,7 +184,7 @@ def one_run(browser, lab, folder):
 
 def main():
     from tests.browser.lab import lab_server
-    from tests.browser.notebook import chromium
+    from tests.browser.notebook import LabPages, chromium
 
     runs, turns = [], []
     with (
@@ -194,9 +192,10 @@ def main():
         lab_server(Path(home)) as lab,
         chromium() as browser,
     ):
+        pages = LabPages(browser, lab)
         for number in range(RUNS):
             print(f"run {number + 1} of {RUNS}", file=sys.stderr)
-            costs, turn_by_turn = one_run(browser, lab, Path(home))
+            costs, turn_by_turn = one_run(pages, Path(home))
             runs.append(costs)
             turns.append(turn_by_turn)
 

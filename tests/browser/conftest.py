@@ -30,14 +30,19 @@ def browser():
         yield started
 
 
+@pytest.fixture(scope="package")
+def pages(browser, lab):
+    return nb.LabPages(browser, lab)
+
+
 @pytest.fixture
-def opened(browser, lab, request):
+def opened(pages, request):
     """Return a context manager that opens a notebook under the test's own name."""
 
     @contextmanager
     def open_(source, **options):
         name = f"{request.node.name}.ipynb"
-        with nb.open_notebook(browser, lab, source, name, **options) as shown:
+        with pages.open(source, name, **options) as shown:
             yield shown
 
     return open_

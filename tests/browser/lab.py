@@ -78,8 +78,12 @@ class Lab:
 
     def notebook_url(self, name, host="127.0.0.1"):
         """Return where JupyterLab shows one notebook alone, whatever it showed before."""
+        return self.page_url(f"/tree/{name}", host)
+
+    def page_url(self, path="", host="127.0.0.1"):
+        """Return where JupyterLab shows nothing, or a path, whatever it showed before."""
         url = self.url.replace("127.0.0.1", host)
-        return f"{url}lab/tree/{name}?token={self.token}&reset"
+        return f"{url}lab{path}?token={self.token}&reset"
 
     def end(self):
         """Stop the server and its kernels; fails when the server ends and leaves a process.

@@ -27,11 +27,18 @@ CHROMIUM_FLAGS = (
 COMMAND_TIMEOUT_MS = 300_000
 TIMEOUT_MS = 30_000
 
+_RESTORED = "() => Boolean(window.jupyterapp) && window.jupyterapp.restored.then(() => true)"
 _READY = """() => {
     const app = window.jupyterapp, shown = app && app.shell.currentWidget;
     const session = shown && shown.sessionContext && shown.sessionContext.session;
     return Boolean(session && session.kernel && session.kernel.connectionStatus === 'connected'
         && session.kernel.status === 'idle' && shown.context.isReady);
+}"""
+_CLOSE = """async () => {
+    const { shell } = window.jupyterapp, shown = shell.currentWidget;
+    await shown.sessionContext.shutdown();
+    shown.context.model.dirty = false; // nothing is asked
+    shown.close();
 }"""
 _ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter(cell => cell.model.type === 'code')
@@ -51,22 +58,30 @@ class OpenNotebook:
         What the page's scripts threw and nobody caught.
     """
 
-    def __init__(self, page):
+    def __init__(self, page, url):
         self.page = page
         self.complaints = []
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self._url = url
+        page.on("pageerror", self._complain)
 
-    def open(self, url):
+    def _complain(self, error):
+        if "Canceled future for" not in str(error):  # of a kernel that was shut down
+            self.complaints.append(str(error))
+
+    def open(self, name):
         """Show a notebook, and wait for its kernel to be idle."""
-        self.page.goto(url)
+        self.command("docmanager:open", path=name)
         self._until_ready()
-        self.command("application:toggle-left-area")  # the file browser takes a third of the page
-        self.page.wait_for_function("() => window.jupyterapp.shell.leftCollapsed")
 
     def reload(self):
-        """Load the page again as it is saved, and wait for its kernel, which goes on."""
-        self.page.reload()
+        """Load the page again with the notebook as it is saved; its kernel goes on."""
+        self.page.goto(self._url)
         self._until_ready()
+
+    def close(self):
+        """Shut its kernel down, and leave the page to the next notebook."""
+        self.page.evaluate(_CLOSE)
+        self.page.remove_listener("pageerror", self._complain)
 
     def _until_ready(self):
         self.page.wait_for_function(_READY, timeout=2 * TIMEOUT_MS)
@@ -144,42 +159,68 @@ def chromium():
             browser.close()
 
 
-@contextmanager
-def open_notebook(
-    browser,
-    lab,
-    source,
-    name="notebook.ipynb",
-    *,
-    width=1280,
-    height=800,
-    microphone=False,
-    host="127.0.0.1",
-):
-    """Open a notebook: a stored one's path, or the sources of code cells.
+class LabPages:
+    """JupyterLab in a page of each host, in which one notebook after another is opened.
 
-    Yields an `OpenNotebook`. Its kernel is shut down at the end. The browser has a microphone, and
-    `microphone` says whether the notebook may use it.
+    The page takes longer to load than most tests. One whose notebook failed is not used again.
     """
+
+    def __init__(self, browser, lab):
+        self._browser = browser
+        self._lab = lab
+        self._pages = {}
+
+    @contextmanager
+    def open(
+        self,
+        source,
+        name="notebook.ipynb",
+        *,
+        width=1280,
+        height=800,
+        microphone=False,
+        host="127.0.0.1",
+    ):
+        """Open a notebook: a stored one's path, or the sources of code cells.
+
+        Yields an `OpenNotebook`. Its kernel is shut down at the end. The browser has a microphone,
+        and `microphone` says whether the notebook may use it.
+        """
+        nbformat.write(notebook_of(source), self._lab.folder / name)
+        page = self._pages.pop(host, None) or self._loaded(host)
+        try:
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(reduced_motion="null")
+            page.context.clear_permissions()
+            if microphone:
+                page.context.grant_permissions(["microphone"])
+            opened = OpenNotebook(page, self._lab.notebook_url(name, host))
+            opened.theme("light")
+            opened.open(name)
+            yield opened
+            opened.close()
+        except BaseException:
+            page.context.close()
+            raise
+        self._pages[host] = page
+
+    def _loaded(self, host):
+        """Load JupyterLab, without its file browser, which takes a third of the page."""
+        page = self._browser.new_context().new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        page.goto(self._lab.page_url(host=host))
+        page.wait_for_function(_RESTORED, timeout=2 * TIMEOUT_MS)
+        page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+        page.wait_for_function("() => window.jupyterapp.shell.leftCollapsed")
+        return page
+
+
+def notebook_of(source):
+    """Return a stored notebook, by its path, or one of the sources of code cells."""
     if isinstance(source, Path):
         notebook = nbformat.read(source, as_version=4)
     else:
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in source],
-        )
+        cells = [nbformat.v4.new_code_cell(cell) for cell in source]
+        notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, lab.folder / name)
-    viewport = {"width": width, "height": height}
-    context = browser.new_context(viewport=viewport)
-    context.set_default_timeout(TIMEOUT_MS)
-    if microphone:
-        context.grant_permissions(["microphone"])
-    try:
-        opened = OpenNotebook(context.new_page())
-        opened.open(lab.notebook_url(name, host))
-        yield opened
-        opened.page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
-        )
-    finally:
-        context.close()
+    return notebook

@@ -167,19 +167,19 @@ async def in_room(
     async with served(url) as here, browsers(setting, players, lambda _: source) as started:
         plan = BrowserPlan(here)
         musicians = [Musician(each) for each in started]
-        for musician in musicians:
-            await _open(musician.browser, plan.address(musician.name, 0))
-            await musician.joined()
+        await asyncio.gather(*(_open(each, plan.address(each.name, 0)) for each in musicians))
         yield musicians
 
 
-async def _open(browser: PlayerBrowser, url: str) -> None:
+async def _open(musician: Musician, url: str) -> None:
+    """Open the page, and wait until it is in the room."""
     from playwright.async_api import Error
 
     try:
-        await browser.page.goto(url)
+        await musician.page.goto(url)
     except Error as error:
-        raise BrowserError(f"{browser.player} cannot open the page: {words(error)}") from error
+        raise BrowserError(f"{musician.name} cannot open the page: {words(error)}") from error
+    await musician.joined()
 
 
 async def all_hear(musicians: Sequence[Musician], within_s: float = DEADLINE_S) -> float:

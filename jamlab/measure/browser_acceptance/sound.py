@@ -46,11 +46,10 @@ async def play_all(musicians: list[Musician]) -> None:
 
 
 async def _note_meters(finding: Finding, musicians: list[Musician]) -> None:
-    for listener, sender in permutations(musicians, 2):
-        level_dbfs, path = (
-            await listener.level_dbfs(sender.name),
-            f"{sender.name} → {listener.name}",
-        )
+    pairs = list(permutations(musicians, 2))
+    levels = await asyncio.gather(*(one.level_dbfs(other.name) for one, other in pairs))
+    for (listener, sender), level_dbfs in zip(pairs, levels, strict=True):
+        path = f"{sender.name} → {listener.name}"
         finding.note(named.METER, path, level_dbfs)
         finding.note(named.METER_ERROR, path, abs(level_dbfs - LEVEL_DBFS))
 
@@ -140,11 +139,10 @@ async def listen(
     await asyncio.gather(*(each.record(on=True) for each in musicians))
     await asyncio.sleep(duration_s)
     await asyncio.gather(*(each.record(on=False) for each in musicians))
-    heard = {}
-    for each in musicians:
-        heard[each.name], pause_s = await each.taken()
+    taken = await asyncio.gather(*(each.taken() for each in musicians))
+    for each, (_, pause_s) in zip(musicians, taken, strict=True):
         finding.note(named.PAUSES, each.name, 1000 * pause_s)
-    return heard
+    return {each.name: heard for each, (heard, _) in zip(musicians, taken, strict=True)}
 
 
 def note_share(

@@ -30,9 +30,12 @@ from jamlab.measure.browser_acceptance.run import (
     browser_acceptance_tests,
     measure_browser_acceptance,
 )
+from jamlab.measure.browser_acceptance.sound import three_browsers, two_browsers
 from jamlab.measure.verdict import Outcome
 from tests.measure.browser.records import browser_record, steady
 
+SETTLE_S = 2.0
+"""Enough for what is read here, which no buffer's length changes."""
 why_not = None
 if shutil.which("chromium") is None:
     why_not = "there is no Chromium: apt-get install chromium"
@@ -123,7 +126,10 @@ def test_a_page_whose_audio_stood_still_proves_nothing():
 def record(tmp_path_factory):
     here = (MICROPHONE, TWO_BROWSERS, THREE_BROWSERS, BLOCKED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "BrowserPlan", partial(BrowserPlan, sessions=2))
+        patch.setattr(run, "CLICKS_S", 6.0)
+        patch.setattr(run, "BrowserPlan", partial(BrowserPlan, sessions=2, settle_s=SETTLE_S))
+        patch.setattr(run, "two_browsers", partial(two_browsers, settle_s=SETTLE_S))
+        patch.setattr(run, "three_browsers", partial(three_browsers, 4.0, SETTLE_S))
         return asyncio.run(measure_browser_acceptance(tmp_path_factory.mktemp("record"), here))
 
 
