@@ -1,5 +1,6 @@
 import contextlib
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -31,14 +32,14 @@ PROCESSOR = (
     *("tests/notebooks/test_jam_session.py", "tests/notebooks/test_loopback_latency.py"),
     *(f"tests/cli/test_{command}.py" for command in ("join", "latency", "rig")),
     *("tests/test_no_network.py", "tests/measure/across_networks/test_kernel.py"),
-    *("tests/measure/connectivity_on_kernel/", "tests/test_mishaps.py", "tests/audio_graph/"),
-    *("tests/measure/latency/", "tests/measure/process_mesh/", "tests/measure/rig/"),
+    *("tests/measure/latency/", "tests/measure/process_mesh/"),
+    *("tests/test_mishaps.py", "tests/audio_graph/"),
 )
 """Where else tests in real time take a processor and more."""
 LITTLE = (
     *("tests/audio/", "tests/mesh/", "tests/networks/kernel/", "tests/cli/test_serve.py"),
     *("tests/cli/machine/test_microphone.py", "tests/measure/live_mesh/"),
-    "tests/measure/sound_card/",
+    *("tests/measure/sound_card/", "tests/measure/rig/", "tests/measure/connectivity_on_kernel/"),
 )
 """Where tests in real time take a small part of one."""
 
@@ -59,6 +60,23 @@ def pytest_xdist_auto_num_workers(config):
     No more than that: each of them collects all tests.
     """
     return (os.cpu_count() or 1) * 3 // 2
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session):
+    """Let each worker import another share of the test modules first.
+
+    On a fresh clone pytest compiles them all anew, with its own assertions, which takes longer than
+    the rest of the collection. So each finds most of them compiled by the others.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or session.config.args != session.config.getini("testpaths"):
+        return
+    root = session.config.rootpath
+    paths = sorted(path.relative_to(root) for path in (root / "tests").rglob("test_*.py"))
+    for path in paths[int(worker["workerid"][2:]) :: worker["workercount"]]:
+        with contextlib.suppress(Exception, pytest.skip.Exception):  # told when it is collected
+            importlib.import_module(".".join(path.with_suffix("").parts))
 
 
 class ByFile(LoadScopeScheduling):

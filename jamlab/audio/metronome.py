@@ -27,7 +27,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from jamlab.audio.pcm import SAMPLE_RATE, Block, silence
 
@@ -89,8 +88,8 @@ def _codebook(voice: int) -> NDArray[np.float64]:
     train = np.zeros((IDENTITIES, CLICK_FRAMES), dtype=np.complex128)
     guard = GUARD_CHIPS * CHIP_FRAMES
     train[:, guard:-guard:CHIP_FRAMES] = chips(voice)
-    spectrum = chip_spectrum(fft.fftfreq(CLICK_FRAMES, 1 / SAMPLE_RATE))
-    envelope = fft.ifft(fft.fft(train) * spectrum)
+    spectrum = chip_spectrum(np.fft.fftfreq(CLICK_FRAMES, 1 / SAMPLE_RATE))
+    envelope = np.fft.ifft(np.fft.fft(train) * spectrum)
     carrier = np.exp(2j * np.pi * CARRIER_HZ / SAMPLE_RATE * np.arange(CLICK_FRAMES))
     clicks = (envelope * carrier).real * _fade()
     clicks /= np.abs(clicks).max(axis=1, keepdims=True)

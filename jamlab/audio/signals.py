@@ -4,7 +4,6 @@
 """
 
 import numpy as np
-from scipy import fft
 
 from jamlab.audio.card import Source
 from jamlab.audio.levels import amplitude_of
@@ -22,12 +21,12 @@ def pink_noise(level_dbfs: float, seed: int = 0) -> Source:
     The level is the RMS (AES17) of each of two independent channels over one period.
     """
     frames = PINK_S * SAMPLE_RATE
-    frequencies_hz = fft.rfftfreq(frames, 1 / SAMPLE_RATE)
+    frequencies_hz = np.fft.rfftfreq(frames, 1 / SAMPLE_RATE)
     audible = (frequencies_hz >= _LOWEST_HZ) & (frequencies_hz <= _HIGHEST_HZ)
     amplitudes = np.zeros(len(frequencies_hz))
     amplitudes[audible] = 1 / np.sqrt(frequencies_hz[audible])
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, (CHANNELS, len(frequencies_hz)))
-    noise = fft.irfft(amplitudes * np.exp(1j * phases), frames).T
+    noise = np.fft.irfft(amplitudes * np.exp(1j * phases), frames).T
     rms = np.sqrt(2 * np.mean(np.square(noise), axis=0))
     return _repeated((noise * (amplitude_of(level_dbfs) / rms)).astype(np.float32))
 
