@@ -88,7 +88,8 @@ def _codebook(voice: int) -> NDArray[np.float64]:
     train = np.zeros((IDENTITIES, CLICK_FRAMES), dtype=np.complex128)
     guard = GUARD_CHIPS * CHIP_FRAMES
     train[:, guard:-guard:CHIP_FRAMES] = chips(voice)
-    spectrum = chip_spectrum(np.fft.fftfreq(CLICK_FRAMES, 1 / SAMPLE_RATE))
+    offset_hz = np.asarray(np.fft.fftfreq(CLICK_FRAMES, 1 / SAMPLE_RATE), np.float64)
+    spectrum = chip_spectrum(offset_hz)
     envelope = np.fft.ifft(np.fft.fft(train) * spectrum)
     carrier = np.exp(2j * np.pi * CARRIER_HZ / SAMPLE_RATE * np.arange(CLICK_FRAMES))
     clicks = (envelope * carrier).real * _fade()
