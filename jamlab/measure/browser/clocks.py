@@ -86,10 +86,11 @@ def context_clock(readings: Sequence[Sequence[float]]) -> ContextClock:
     edges = np.flatnonzero(np.diff(window, prepend=-1))
     most, least = np.maximum.reduceat(lead, edges), np.minimum.reduceat(lead, edges)
     at = np.maximum.reduceat(page, edges)
+    # Readings fall anywhere in a block, so the nearest misses its beginning by an exponential time.
+    missed = np.log(2) * (most - least) / np.maximum(np.diff(edges, append=len(lead)) - 1, 1)
     slope = float(stats.theilslopes(most, at).slope) if len(at) > 2 else 0.0
-    level = most - slope * at
-    lead_0 = float(np.median(level))
-    block_s = float(np.median(most - least))
+    lead_0 = float(np.median(most + missed - slope * at))
+    block_s = float(np.median(most - least + 2 * missed))
     pause_s = max(0.0, lead_0 - float((least - slope * at).min()) - block_s)
     # context = page + lead_0 + slope·page, solved for the page's time
     return ContextClock(-lead_0 / (1 + slope), 1 / (1 + slope), block_s, pause_s)

@@ -57,6 +57,17 @@ def test_a_frame_has_the_time_at_which_its_block_is_rendered(origin_s, block_fra
     assert clock.block_s == pytest.approx(block_s, rel=0.2)
 
 
+@pytest.mark.parametrize("readings_per_s", [20, 65])
+def test_readings_that_miss_the_beginning_of_a_block_move_no_frame(readings_per_s):
+    block_s, errors = 0.01, []
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        page_s = np.sort(random.uniform(0, 10, 10 * readings_per_s))
+        clock = context_clock(np.column_stack([rendered(page_s, 0.0, block_s), 1000 * page_s]))
+        errors.append(float(clock.time_of(5.0)) - (5.0 - block_s))
+    assert abs(np.mean(errors)) < block_s / readings_per_s / 5  # of that distance
+
+
 def test_a_pause_of_the_audio_is_seen():
     page_s = np.sort(np.random.default_rng(1).uniform(0, 10, 650))
     context_s = rendered(page_s, 0.0, 0.01)
