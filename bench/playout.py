@@ -16,6 +16,7 @@ import numpy as np
 
 from bench.bars import bar, figure, publish
 from bench.calibration import Compared
+from bench.replayed import replayed
 from jamlab.audio.pcm import SAMPLE_RATE
 from jamlab.measure.playout.packets import packets_of
 from jamlab.measure.playout.plan import PlayoutPlan
@@ -188,6 +189,7 @@ def main():
         cost.known.append(decode_us())
     bars.append(bar("controller for a packet, over decoding a frame", cost.ratios, "×", "≤", 0.5))
     bars.append(figure("controller for a packet", cost.measured, "µs"))
+    bars += replayed()
     publish(bars, Path("reports/bench-playout.json"))
 
 
