@@ -29,9 +29,9 @@ format: $(READY)
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
-docs: $(READY)  # offline; notebooks are executed, and a warning is an error
+docs: $(READY)  # offline; a warning is an error; notebooks are executed, unless EXECUTE=no
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
-	  -c docs -d reports/site/doctrees . site
+	  $(if $(filter no,$(EXECUTE)),-D nb_execution_mode=off) -c docs -d reports/site/doctrees . site
 
 bench: bench-latency bench-connectivity bench-connect bench-session bench-devices bench-meters bench-skew bench-kernel bench-coverage bench-browser bench-recordings bench-redundancy bench-concealment bench-playout
 

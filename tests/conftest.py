@@ -32,14 +32,14 @@ PROCESSOR = (
     *("tests/notebooks/test_jam_session.py", "tests/notebooks/test_loopback_latency.py"),
     *(f"tests/cli/test_{command}.py" for command in ("join", "latency", "rig")),
     *("tests/test_no_network.py", "tests/measure/across_networks/test_kernel.py"),
-    *("tests/measure/latency/", "tests/measure/process_mesh/"),
+    *("tests/measure/latency/", "tests/measure/process_mesh/", "tests/measure/rig/"),
     *("tests/test_mishaps.py", "tests/audio_graph/"),
 )
 """Where else tests in real time take a processor and more."""
 LITTLE = (
     *("tests/audio/", "tests/mesh/", "tests/networks/kernel/", "tests/cli/test_serve.py"),
     *("tests/cli/machine/test_microphone.py", "tests/measure/live_mesh/"),
-    *("tests/measure/sound_card/", "tests/measure/rig/", "tests/measure/connectivity_on_kernel/"),
+    *("tests/measure/sound_card/", "tests/measure/connectivity_on_kernel/"),
 )
 """Where tests in real time take a small part of one."""
 
