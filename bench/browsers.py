@@ -26,6 +26,7 @@ from jamlab.measure.browser.reference import reference_client
 from jamlab.measure.browser.run import measure_browsers
 from jamlab.measure.latency.clicks import read_clicks
 from jamlab.measure.latency.plan import MAX_LATENCY_S
+from jamlab.media.playout.delay import DEFAULT_BOUNDS
 from jamlab.mesh.session import JamSession
 from jamlab.resources import client_folder
 from jamlab.signaling.hub.pages import Site, read_pages
@@ -132,7 +133,8 @@ class Mesh:
     All clocks are this machine's one, so the latency of every ordered pair is known.
     """
 
-    def __init__(self, pages, natives):
+    def __init__(self, pages, natives, delay_bounds=DEFAULT_BOUNDS):
+        self.delay_bounds = delay_bounds
         self.pages = [f"page {number + 1}" for number in range(pages)]
         self.natives = [f"native {number + 1}" for number in range(natives)]
         names = [*self.pages, *self.natives]
@@ -190,7 +192,11 @@ class Mesh:
         block = self.metronomes[name].block
         card = VirtualCard(block, block_frames=BLOCK_FRAMES, recording=recording)
         session = JamSession(
-            "mesh", name, signaling=lambda room: SupabaseChannel(room, hub.url, hub.key), card=card
+            "mesh",
+            name,
+            signaling=lambda room: SupabaseChannel(room, hub.url, hub.key),
+            card=card,
+            delay_bounds=self.delay_bounds,
         )
         await stack.enter_async_context(session)
         return session, card, recording
