@@ -32,8 +32,9 @@ def part(name: str, begin_s: float) -> DelayTrace:
     """Return the part of a recording that begins at a time."""
     whole = shipped_delays(name)
     inside = (whole.sent_s >= begin_s) & (whole.sent_s < begin_s + LENGTH_S)
-    sent_s, delay_s = whole.sent_s[inside] - begin_s, whole.delay_s[inside]
-    return DelayTrace(f"{whole.name}, from {begin_s:g} s", sent_s, delay_s, whole.absolute)
+    sent_s = whole.sent_s[inside]
+    name = f"{whole.name}, from {begin_s:g} s"
+    return DelayTrace(name, sent_s - sent_s[0], whole.delay_s[inside], whole.absolute)
 
 
 def jamlab_ms(case: Case) -> float:
