@@ -229,6 +229,7 @@ SPANNING = {
     "browser/test_internals.py",
     "browser/test_lab.py",
     "browser/test_meters.py",
+    "browser/test_notebooks.py",
     "browser/test_panel.py",
     "client/test_clicks.py",
     "client/test_in_order.py",
