@@ -52,8 +52,8 @@ class Track:
     """Sounds that a page plays into its microphone, in turn, each at its onset.
 
     `sounds` has a row for each of them, mono at 48 kHz; after the last one comes the first again.
-    None lasts beyond the track's `length`, in frames. A page gets each sound once, for a track of
-    minutes takes it minutes to read on a busy machine.
+    None lasts beyond the track's `length`, in frames. A page gets each sound once: the samples of a
+    whole track take it long to read on a busy machine.
     """
 
     sounds: NDArray[np.float32]
